@@ -1,0 +1,186 @@
+"""What every layer is: a forward, a backward, and the parameters between them.
+
+The contract, in four lines:
+
+    out, cache = layer.forward(x, training=False)
+    dx = layer.backward(dout, cache)                  adds into p.grad of every parameter
+    layer.backward(dout, cache, input_grad=False)     nobody asks for dx, so it isn't computed
+    with layer.frozen(): ...                          no parameter gradient is computed or changed
+
+A layer keeps nothing between calls: what backward needs is what forward returned, and it travels by
+hand. So a layer may be applied twice before either backward, and data is seen to flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+class Parameter:
+    """An array that is learnt, and the gradient that belongs to it.
+
+    value, grad : arrays of one shape and dtype. Once an optimiser holds the parameter, both are views
+    into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them.
+    """
+
+    def __init__(self, value: np.ndarray):
+        self.value = value
+        self.grad = np.zeros_like(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.shape}, dtype={self.dtype})"
+
+
+class Layer:
+    """Base of all layers and models: named parameters, named buffers, and the frozen switch.
+
+    A subclass assigns its Parameters, its buffers (plain arrays named in `buffer_names`) and its
+    sublayers as attributes; the dictionaries below find them in the order of assignment.
+    """
+
+    buffer_names: tuple[str, ...] = ()
+    trainable = True
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        """Return (out, cache); the cache is all that backward will need."""
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> np.ndarray | None:
+        """Add the parameters' gradients into p.grad; return dx, or None where nobody asked for it."""
+        raise TypeError(f"{type(self).__name__} has no backward")
+
+    def children(self) -> dict[str, Layer]:
+        """The layers directly inside this one, by name."""
+        return {name: v for name, v in vars(self).items() if isinstance(v, Layer)}
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Every Parameter in and below this layer, by dotted name ("encoder.0.weight")."""
+        own = {name: v for name, v in vars(self).items() if isinstance(v, Parameter)}
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        return own
+
+    def buffers(self) -> dict[str, np.ndarray]:
+        """State that is kept but not learnt (running_mean, running_var), by dotted name."""
+        own = {name: getattr(self, name) for name in self.buffer_names}
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": b for name, b in child.buffers().items()}
+        return own
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient to zero (gradients add up until someone does)."""
+        for p in self.parameters().values():
+            p.grad[...] = 0
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hold the parameters: inside, their gradients are neither computed nor changed.
+
+        Gradients still flow through to the input, which is what a generator needs of its discriminator.
+        """
+        layers = list(self._tree())
+        before = [layer.trainable for layer in layers]
+        for layer in layers:
+            layer.trainable = False
+        try:
+            yield
+        finally:
+            for layer, was in zip(layers, before, strict=True):
+                layer.trainable = was
+
+    def _tree(self) -> Iterator[Layer]:
+        yield self
+        for child in self.children().values():
+            yield from child._tree()
+
+    def expect(
+        self, x: np.ndarray, *, features: int | None = None, ndim: int | None = None, channels: int | None = None
+    ) -> None:
+        """Check an input at the layer's door.
+
+        Raises TypeError for what is no array or has another dtype than the parameters, ValueError for a
+        wrong shape; either names the layer, what came and what was expected.
+        """
+        who = type(self).__name__
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"{who} expected a NumPy array, got {type(x).__name__}")
+        dtype = self.dtype
+        if x.dtype.kind != "f" or (dtype is not None and x.dtype != dtype):
+            wanted = dtype if dtype is not None else "float32 or float64"
+            raise TypeError(f"{who} expected dtype {wanted}, got {x.dtype}; cast it with x.astype(...)")
+        if features is not None and (x.ndim < 2 or x.shape[-1] != features):
+            raise ValueError(f"{who} expected input of shape (N, {features}), got {x.shape}")
+        if channels is not None and (x.ndim != 4 or x.shape[-1] != channels):
+            raise ValueError(f"{who} expected images of shape (N, H, W, {channels}), got {x.shape}")
+        if ndim is not None and x.ndim != ndim:
+            raise ValueError(f"{who} expected an array of {ndim} dimensions, got shape {x.shape}")
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """The dtype of the parameters (it decides what the layer computes in); None without parameters."""
+        return next((p.dtype for p in self.parameters().values()), None)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}: {child!r}" for name, child in self.children().items())
+        return f"{type(self).__name__}({inner})"
+
+
+class Sequential(Layer):
+    """Layers one after another; backward runs the same list from the end, which is the chain rule.
+
+    (SEQ.1)  out = f_k(…f_2(f_1(x)))
+    (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so only vectors travel
+
+    The cache is the list of the layers' caches. Derived in docs/backprop.md.
+    """
+
+    def __init__(self, *layers: Layer):
+        self.layers = list(layers)
+
+    def children(self) -> dict[str, Layer]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def forward(self, x, training=False):
+        caches = []
+        for layer in self.layers:                                           # (SEQ.1)
+            x, cache = layer.forward(x, training)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dout, caches, input_grad=True):
+        pairs = list(zip(self.layers, caches, strict=True))
+        for i in range(len(pairs) - 1, -1, -1):                             # (SEQ.2)
+            layer, cache = pairs[i]
+            dout = layer.backward(dout, cache, input_grad or i > 0)
+        return dout
+
+    def jvp(self, dx, caches):
+        """Push a tangent forward through every layer: dout = J·dx."""
+        for layer, cache in zip(self.layers, caches, strict=True):
+            dx = layer.jvp(dx, cache)
+        return dx
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Layer:
+        return self.layers[i]
+
+    def __repr__(self) -> str:
+        return "Sequential(" + ", ".join(map(repr, self.layers)) + ")"
