@@ -1,0 +1,96 @@
+"""Where the weights start: He, Glorot, normal, orthogonal.
+
+A net trains when signals neither die out nor blow up on their way through it. Each rule here picks the
+spread of the weights so that some variance or norm is kept from layer to layer. `fan_in` is the number of
+inputs that one output sums over, `fan_out` the number of outputs that one input reaches: (D, M) for a
+dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
+
+Numbers are drawn in float64 and then cast, so a float32 net and its float64 double start from the same
+weights.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+Shape = int | tuple[int, ...]
+
+
+def he_normal(
+    shape: Shape, fan_in: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Draw N(0, std²) weights that keep the second moment through a ReLU.
+
+    (INIT.1)  std = √(2 / fan_in)
+
+    ReLU halves the second moment of a symmetric input; the factor 2 gives it back.
+    Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10. Raises ValueError for fan_in < 1.
+    """
+    _expect_fans("he_normal", fan_in)
+    return normal(shape, math.sqrt(2.0 / fan_in), rng=rng, dtype=dtype)                     # (INIT.1)
+
+
+def glorot_uniform(
+    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Draw U(-a, a) weights whose variance is between what forward and what backward ask for.
+
+    (INIT.2)  Var[w] = 2 / (fan_in + fan_out),  and a uniform on [-a, a] has variance a²/3:  a = √(3·Var[w])
+
+    Forward keeps its variance with 1/fan_in, backward with 1/fan_out; this is the compromise.
+    Source: Glorot & Bengio 2010, equations 12 and 16. Raises ValueError for a fan < 1.
+    """
+    _expect_fans("glorot_uniform", fan_in, fan_out)
+    limit = math.sqrt(3.0 * 2.0 / (fan_in + fan_out))                                       # (INIT.2)
+    return rng.uniform(-limit, limit, size=shape).astype(dtype)
+
+
+def glorot_normal(
+    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Draw N(0, std²) weights with the variance of (INIT.2), std = √(2 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010, equation 12. Raises ValueError for a fan < 1.
+    """
+    _expect_fans("glorot_normal", fan_in, fan_out)
+    return normal(shape, math.sqrt(2.0 / (fan_in + fan_out)), rng=rng, dtype=dtype)         # (INIT.2)
+
+
+def normal(
+    shape: Shape, std: float, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Draw N(0, std²) weights. Raises ValueError for a std that is negative or not finite."""
+    if not (math.isfinite(std) and std >= 0):
+        raise ValueError(f"normal expected a finite std >= 0, got {std}")
+    return (std * rng.standard_normal(shape)).astype(dtype)
+
+
+def orthogonal(
+    shape: tuple[int, ...], gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Draw a matrix with orthogonal columns (orthogonal rows where it is wider than high), times gain.
+
+    (INIT.3)  Wᵀ·W = gain²·I      W (D, M), D ≥ M;  for D < M it is W·Wᵀ = gain²·I
+
+    A square W keeps every norm and every angle, not only the variance on average. A shape of more than two
+    axes is taken as (product of the leading axes, last axis). W is the Q of a Gaussian matrix's QR
+    decomposition; the sign of R's diagonal makes it uniform over the orthogonal matrices.
+    Source: Saxe, McClelland & Ganguli 2014; the sign: Mezzadri 2007, section 5.
+    Raises ValueError for a shape of fewer than two axes or with an empty one.
+    """
+    if not isinstance(shape, tuple) or len(shape) < 2 or min(shape) < 1:
+        raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape}")
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    gaussian = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(gaussian)                               # q (long, short): orthonormal columns
+    q *= np.where(np.diag(r) < 0, -1.0, 1.0)
+    w = q if rows >= columns else q.T
+    return np.ascontiguousarray((gain * w).reshape(shape), dtype=dtype)                     # (INIT.3)
+
+
+def _expect_fans(who: str, *fans: int) -> None:
+    if min(fans) < 1:
+        raise ValueError(f"{who} expected fans of at least 1, got {', '.join(map(str, fans))}")

@@ -1,0 +1,83 @@
+"""The spread of the initial weights, against its closed form."""
+
+import numpy as np
+import pytest
+
+from scratchgen import initializers
+
+N = 40_000      # a sample variance of N normals is within 4·√(2/N) = 2.9 % with room to spare
+
+
+def test_he_normal_has_variance_two_over_fan_in():
+    w = initializers.he_normal((200, 200), 50, rng=np.random.default_rng(0), dtype=np.float64)
+    assert w.var() == pytest.approx(2 / 50, rel=0.03)           # (INIT.1)
+    assert abs(w.mean()) < 4 * np.sqrt(2 / 50 / N)
+
+
+def test_he_normal_keeps_the_second_moment_through_relu_layers():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((500, 300))
+    before = np.mean(x**2)
+    for _ in range(5):
+        x = np.maximum(x @ initializers.he_normal((300, 300), 300, rng=rng, dtype=np.float64), 0)
+    assert np.mean(x**2) == pytest.approx(before, rel=0.25)
+
+
+def test_glorot_normal_has_the_variance_between_both_fans():
+    w = initializers.glorot_normal((400, 100), 400, 100, rng=np.random.default_rng(2), dtype=np.float64)
+    assert w.var() == pytest.approx(2 / 500, rel=0.03)          # (INIT.2)
+
+
+def test_glorot_uniform_has_the_same_variance_and_a_sharp_limit():
+    w = initializers.glorot_uniform((400, 100), 400, 100, rng=np.random.default_rng(3), dtype=np.float64)
+    limit = np.sqrt(6 / 500)
+    assert w.var() == pytest.approx(2 / 500, rel=0.03)          # (INIT.2)
+    assert 0.999 * limit < np.abs(w).max() <= limit
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (3, 2, 5, 4)])
+@pytest.mark.parametrize("gain", [1.0, 1.7])
+def test_orthogonal_gives_an_identity_times_gain_squared(shape, gain):
+    w = initializers.orthogonal(shape, gain, rng=np.random.default_rng(4), dtype=np.float64)
+    assert w.shape == shape
+    w = w.reshape(-1, shape[-1])
+    product = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
+    np.testing.assert_allclose(product, gain**2 * np.eye(min(w.shape)), atol=1e-13)     # (INIT.3)
+
+
+def test_orthogonal_has_no_favoured_sign():
+    """Without the sign of R's diagonal, LAPACK's Q has a top left entry that is always negative."""
+    rng = np.random.default_rng(5)
+    corners = [initializers.orthogonal((3, 3), rng=rng)[0, 0] > 0 for _ in range(200)]
+    assert 70 < sum(corners) < 130
+
+
+def draws(rng, dtype):
+    yield initializers.he_normal((3, 5), 3, rng=rng, dtype=dtype)
+    yield initializers.glorot_uniform((3, 5), 3, 5, rng=rng, dtype=dtype)
+    yield initializers.glorot_normal((3, 5), 3, 5, rng=rng, dtype=dtype)
+    yield initializers.normal((3, 5), 0.1, rng=rng, dtype=dtype)
+    yield initializers.orthogonal((3, 5), rng=rng, dtype=dtype)
+
+
+def test_initializers_give_float32_and_float64_doubles_the_same_weights():
+    singles = draws(np.random.default_rng(6), np.float32)
+    doubles = draws(np.random.default_rng(6), np.float64)
+    for single, double in zip(singles, doubles, strict=True):
+        assert single.dtype == np.float32 and double.dtype == np.float64
+        np.testing.assert_array_equal(single, double.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fans .*, got 0"),
+        (lambda rng: initializers.glorot_uniform((2, 2), 3, 0, rng=rng), "glorot_uniform .* got 3, 0"),
+        (lambda rng: initializers.normal((2, 2), -1.0, rng=rng), "normal expected .* >= 0, got -1.0"),
+        (lambda rng: initializers.orthogonal((4,), rng=rng), r"orthogonal expected .* got \(4,\)"),
+        (lambda rng: initializers.orthogonal((4, 0), rng=rng), r"orthogonal expected .* got \(4, 0\)"),
+    ],
+)
+def test_initializers_name_what_is_wrong(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.random.default_rng(7))
