@@ -1,0 +1,67 @@
+# Every target makes .venv by itself. Another Python: make test PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+# PyTorch's plain wheels for Linux bring gigabytes of CUDA; the benchmark runs on the CPU.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Which published figure `make reproduce` reproduces.
+NAME ?= autoencoder
+
+.PHONY: help demo test check lint types quick bench reproduce clean
+
+help:
+	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
+	@echo "make test       the whole test suite"
+	@echo "make check      ruff, mypy and the quick tests"
+	@echo "make bench      speed, beside PyTorch (downloads it first)"
+	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
+	@echo "make clean      remove .venv and what was built"
+
+demo: $(VENV)/run.stamp
+	$(PY) -m scratchgen demo compress
+	$(PY) -m scratchgen demo latent
+	$(PY) -m scratchgen demo encoder_only
+
+test: $(VENV)/test.stamp
+	$(PY) -m pytest -q --durations=15
+
+check: lint types quick
+
+lint: $(VENV)/test.stamp
+	$(PY) -m ruff check .
+
+types: $(VENV)/test.stamp
+	$(PY) -m mypy
+
+quick: $(VENV)/test.stamp
+	$(PY) -m pytest -q -m "not slow"
+
+bench: $(VENV)/bench.stamp
+	$(PY) benchmarks/run.py
+
+reproduce: $(VENV)/run.stamp
+	$(PY) -m scratchgen reproduce $(NAME)
+
+clean:
+	rm -rf $(VENV) build dist scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# One stamp after the other, so that two targets at once (make -j) never run pip at once.
+$(VENV)/run.stamp: setup.cfg pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "scratchgen: '$(PYTHON)' was not found; name a Python: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "scratchgen: needs Python 3.11 or later, but $(PYTHON) is $$("$(PYTHON)" --version 2>&1);" \
+	    "name another: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "scratchgen: $(PYTHON) lacks its venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/test.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check --extra-index-url $(TORCH_INDEX) -e ".[bench]"
+	@touch $@

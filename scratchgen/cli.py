@@ -1,0 +1,206 @@
+"""The command `scratchgen`: what it understands, and what it says when it can't.
+
+Nothing heavy is imported up here: `scratchgen --help` answers at once, and each command imports what
+it needs when it is called.
+
+Exit codes: 0 done, 1 a check failed, 2 bad input (one line on stderr), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import runpy
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import scratchgen
+from scratchgen.names import check_name
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake gets one line and not the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"scratchgen: error: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
+    """The parser, and the names of its commands in the order in which --help shows them."""
+    debug = _Parser(add_help=False)
+    debug.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error was raised"
+    )
+    about = "Generative models with every gradient written by hand."
+    parser = _Parser(prog="scratchgen", parents=[debug], description=about)
+    parser.add_argument("--version", action="version", version=f"scratchgen {scratchgen.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    p = commands.add_parser("demo", parents=[debug], help="run one demo; its pictures go to gallery/")
+    which = p.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", metavar="NAME", help="one of those that --list shows")
+    which.add_argument("--list", action="store_true", help="list the demos and what each shows")
+    p.add_argument("--out", type=Path, default=Path("gallery"), metavar="DIR", help="default: gallery")
+    p.set_defaults(run=run_demo)
+
+    p = commands.add_parser("gradcheck", parents=[debug], help="check gradients by central differences")
+    p.add_argument("names", nargs="*", metavar="NAME", help="layers, losses or models; default: all of them")
+    p.add_argument("--plot", metavar="FILE", help="draw the error against the step size into FILE")
+    p.set_defaults(run=run_gradcheck)
+
+    p = commands.add_parser("reproduce", parents=[debug], help="reproduce a published figure, into results/")
+    p.add_argument("name", metavar="NAME", help="for example: autoencoder")
+    p.add_argument("--resume", action="store_true", help="take an interrupted run up again")
+    p.add_argument("--minutes", type=_minutes, metavar="M", help="stop after M minutes")
+    p.set_defaults(run=run_reproduce)
+
+    p = commands.add_parser("download", parents=[debug], help="fetch the full MNIST once, checked by SHA-256")
+    p.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="default: the user's cache folder")
+    p.set_defaults(run=run_download)
+
+    p = commands.add_parser("data", parents=[debug], help="say which digits are found")
+    p.set_defaults(run=run_data)
+    return parser, list(commands.choices)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Bad input (ValueError, TypeError, OSError from the library) becomes one line on stderr and code 2;
+    any other exception is a bug and keeps its traceback. --debug shows the traceback in either case.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = build_parser()
+    debug = False
+    try:
+        command = next((word for word in argv if not word.startswith("-")), None)
+        if command is not None:
+            check_name("command", command, commands)
+        args = parser.parse_args(argv)
+        debug = "debug" in args
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("scratchgen: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, TypeError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"scratchgen: error: {describe(error)}", file=sys.stderr)
+        return 2
+
+
+def describe(error: Exception) -> str:
+    """An exception as one line; for a file error, the file and then what happened to it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def check_writable(folder: Path) -> None:
+    """Find out, before any work is done and without making it, whether `folder` can be written into.
+
+    Raises NotADirectoryError or PermissionError, naming the folder or the parent that stands in the way.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(f"cannot write into {folder}: {there} is a file, expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write into {folder}: no permission to write in {there}")
+
+
+def find_demos() -> dict[str, Path]:
+    """The demo scripts by name, in reading order: demos/01_compress.py is "compress".
+
+    They are looked for beside the package (a checkout), then in the current folder. The wheel has none.
+    """
+    for root in (Path(__file__).resolve().parent.parent, Path.cwd()):
+        scripts = sorted((root / "demos").glob("[0-9]*_*.py"))
+        if scripts:
+            return {re.sub(r"^\d+_", "", path.stem): path for path in scripts}
+    raise FileNotFoundError(
+        "no demos found: an installed wheel has none; run this in a checkout of scratchgen or in its "
+        "unpacked source distribution, where the folder demos/ is"
+    )
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """List the demos, or run one of them: the main(out) of its script."""
+    demos = find_demos()
+    if args.list:
+        width = max(map(len, demos))
+        for name, path in demos.items():
+            print(f"{name:{width}}  {_first_line(path)}")
+        return 0
+    script = demos[check_name("demo", args.name, demos)]
+    check_writable(args.out)
+    args.out.mkdir(parents=True, exist_ok=True)
+    runpy.run_path(str(script))["main"](args.out)
+    return 0
+
+
+def run_gradcheck(args: argparse.Namespace) -> int:
+    """Print the table of gradient checks; 1 if one failed."""
+    if args.plot is not None:
+        if Path(args.plot).is_dir():
+            raise IsADirectoryError(f"--plot expected a file to write, but {args.plot} is a folder")
+        check_writable(Path(args.plot).parent)
+    from scratchgen.gradcheck_report import run
+
+    return run(args.names, args.plot)
+
+
+def run_reproduce(args: argparse.Namespace) -> int:
+    """Reproduce one published figure."""
+    check_writable(Path("results"))
+    from scratchgen.reproduce import run
+
+    return run(args.name, minutes=args.minutes, resume=args.resume)
+
+
+def run_download(args: argparse.Namespace) -> int:
+    """Download the full MNIST and say where it lies."""
+    if args.folder is not None:
+        check_writable(args.folder)
+    from scratchgen.data import download_digits
+
+    print(f"full MNIST is in {download_digits(args.folder)}")
+    return 0
+
+
+def run_data(args: argparse.Namespace) -> int:
+    """Say which digits the demos would use."""
+    from scratchgen.data import load_digits
+
+    digits = load_digits()
+    print(digits.source)
+    print(f"{len(digits.x_train):,} digits to train on, {len(digits.x_test):,} to test on")
+    return 0
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number of minutes, got {text!r}")
+    return minutes
+
+
+def _first_line(script: Path) -> str:
+    """The first line of a script's docstring, read without running the script."""
+    docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    return docstring.splitlines()[0] if docstring else ""
