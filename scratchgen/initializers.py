@@ -20,13 +20,14 @@ Shape = int | tuple[int, ...]
 
 
 def he_normal(
-    shape: Shape, fan_in: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    shape: Shape, fan_in: int, fan_out: int = 1, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> np.ndarray:
     """Draw N(0, std²) weights that keep the second moment through a ReLU.
 
     (INIT.1)  std = √(2 / fan_in)
 
-    ReLU halves the second moment of a symmetric input; the factor 2 gives it back.
+    ReLU halves the second moment of a symmetric input; the factor 2 gives it back. fan_out is taken and
+    not used, so that he_normal, glorot_uniform and glorot_normal can stand in for one another.
     Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10. Raises ValueError for fan_in < 1.
     """
     _expect_fans("he_normal", fan_in)

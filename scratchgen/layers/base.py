@@ -83,6 +83,13 @@ class Layer:
             own |= {f"{child_name}.{name}": b for name, b in child.buffers().items()}
         return own
 
+    def generators(self) -> dict[str, np.random.Generator]:
+        """Every random generator held in and below this layer (Dropout's), by dotted name."""
+        own = {name: v for name, v in vars(self).items() if isinstance(v, np.random.Generator)}
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": g for name, g in child.generators().items()}
+        return own
+
     def zero_grad(self) -> None:
         """Set every parameter's gradient to zero (gradients add up until someone does)."""
         for p in self.parameters().values():
@@ -110,7 +117,12 @@ class Layer:
             yield from child._tree()
 
     def expect(
-        self, x: np.ndarray, *, features: int | None = None, ndim: int | None = None, channels: int | None = None
+        self,
+        x: np.ndarray,
+        *,
+        features: int | None = None,
+        ndim: int | None = None,
+        channels: int | None = None,
     ) -> None:
         """Check an input at the layer's door.
 

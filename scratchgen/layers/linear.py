@@ -1,0 +1,50 @@
+"""The affine map, from which every dense network is made."""
+
+import numpy as np
+
+from scratchgen.initializers import glorot_uniform
+from scratchgen.layers.base import Layer, Parameter
+
+
+class Linear(Layer):
+    """An affine map, out = x·W + b.
+
+    (LIN.1)  out = x·W + b        x (N, D), W (D, M), b (M,), out (N, M)
+    (LIN.2)  dW  = xᵀ·dout
+    (LIN.3)  db  = Σₙ doutₙ
+    (LIN.4)  dx  = dout·Wᵀ
+
+    Axes between the first and the last, (N, T, D), count as more examples. Derived in docs/backprop.md.
+
+    in_features, out_features : D and M
+    bias : without it, out = x·W
+    init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
+    """
+
+    def __init__(self, in_features, out_features, bias=True, *, rng, dtype=np.float32, init=glorot_uniform):
+        self.in_features, self.out_features = in_features, out_features
+        shape = (in_features, out_features)
+        self.weight = Parameter(init(shape, in_features, out_features, rng=rng, dtype=dtype))
+        self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
+
+    def forward(self, x, training=False):
+        self.expect(x, features=self.in_features)
+        out = x @ self.weight.value                             # (N, M)
+        if self.bias is not None:
+            out += self.bias.value                              # (LIN.1)
+        return out, x
+
+    def backward(self, dout, x, input_grad=True):
+        if self.trainable:
+            rows, drows = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
+            self.weight.grad += rows.T @ drows                  # (LIN.2)  (D, M)
+            if self.bias is not None:
+                self.bias.grad += drows.sum(axis=0)             # (LIN.3)  (M,)
+        return dout @ self.weight.value.T if input_grad else None  # (LIN.4)  (N, D)
+
+    def jvp(self, dx, x):
+        """Push a tangent forward: dout = dx·W."""
+        return dx @ self.weight.value
+
+    def __repr__(self) -> str:
+        return f"Linear({self.in_features}, {self.out_features}, bias={self.bias is not None})"

@@ -1,0 +1,171 @@
+"""Optimisers: from gradients to new weights, over one flat buffer.
+
+An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer, of
+which every ``p.value`` and ``p.grad`` is from then on a view. So one step is one pass over two or four long
+arrays, and the gradient's norm is one dot product. The loops live in kernels/*/optimisers.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from scratchgen import kernels
+from scratchgen.layers.base import Parameter
+
+Schedule = Callable[[int], float]
+
+
+class Optimizer:
+    """What all optimisers share: the flat buffers, the learning rate's course, clipping, and state.
+
+    parameters : dict name -> Parameter, all of one dtype, from ``layer.parameters()``
+    lr : a float, or a schedule: a function step -> float (steps count from 0)
+
+    value, grad : the flat buffers, (P,) for P numbers in all
+    steps : updates made so far
+
+    Raises ValueError for no parameters or a learning rate below zero, TypeError for mixed dtypes.
+    """
+
+    moments: tuple[str, ...] = ()
+
+    def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule):
+        who = type(self).__name__
+        if not parameters:
+            raise ValueError(f"{who} expected at least one parameter, got none")
+        dtypes = {p.dtype for p in parameters.values()}
+        if len(dtypes) > 1:
+            names = ", ".join(sorted(map(str, dtypes)))
+            raise TypeError(f"{who} expected parameters of one dtype, got {names}")
+        if not callable(lr) and not (math.isfinite(lr) and lr >= 0):
+            raise ValueError(f"{who} expected a finite learning rate >= 0, got {lr}")
+        self.parameters, self.lr, self.steps = dict(parameters), lr, 0
+        self._flatten(dtypes.pop())
+        for name in self.moments:
+            setattr(self, name, np.zeros_like(self.value))
+
+    def _flatten(self, dtype: np.dtype) -> None:
+        """Lay all parameters end to end and make each of them a view into the whole."""
+        size = sum(p.size for p in self.parameters.values())
+        self.value, self.grad = np.empty(size, dtype), np.empty(size, dtype)
+        start = 0
+        for p in self.parameters.values():
+            part = slice(start, start + p.size)
+            self.value[part], self.grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
+            p.value, p.grad = self.value[part].reshape(p.shape), self.grad[part].reshape(p.shape)
+            start += p.size
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.lr(self.steps) if callable(self.lr) else self.lr)
+
+    def step(self) -> None:
+        """Make one update from the gradients as they are; they are left as they are."""
+        self._update(self._number(self.rate))
+        self.steps += 1
+
+    def _update(self, lr: np.floating) -> None:
+        raise TypeError(f"{type(self).__name__} has no update; use SGD, RMSProp or Adam")
+
+    def _number(self, x: float) -> np.floating:
+        # Kernels get their settings in the parameters' dtype; a Python float makes them compute in float64.
+        return self.value.dtype.type(x)
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero (they add up until someone does)."""
+        self.grad[:] = 0
+
+    def clip_grad_norm(self, max_norm: float) -> float:
+        """Scale all gradients down to a joint L2 norm of at most max_norm; return the norm they had.
+
+        (CLIP.1)  grad ← grad · min(1, max_norm / ‖grad‖)          (Pascanu et al. 2013, algorithm 1)
+        """
+        if not max_norm > 0:
+            raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
+        norm = math.sqrt(float(np.dot(self.grad, self.grad)))
+        if norm > max_norm:
+            self.grad *= self._number(max_norm / norm)          # (CLIP.1)
+        return norm
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The moments, name -> flat array: with `steps`, all that an optimiser remembers."""
+        return {name: getattr(self, name) for name in self.moments}
+
+    def load_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        """Take up again where `state` and `steps` were read. Raises ValueError where they don't fit."""
+        for name in self.moments:
+            if name not in state or state[name].shape != self.value.shape:
+                got = state[name].shape if name in state else "nothing"
+                who = type(self).__name__
+                raise ValueError(f"{who} expected {name} of shape {self.value.shape}, got {got}")
+            getattr(self, name)[:] = state[name]
+        self.steps = steps
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with or without momentum (Polyak 1964, in PyTorch's form).
+
+    (SGD.1)  value ← value − lr·grad
+    (SGD.2)  velocity ← momentum·velocity + grad,   value ← value − lr·velocity
+    """
+
+    def __init__(self, parameters, lr, momentum=0.0):
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD expected momentum in [0, 1), got {momentum}")
+        self.moments = ("velocity",) if momentum else ()
+        super().__init__(parameters, lr)
+        self.momentum = momentum
+
+    def _update(self, lr):
+        if not self.momentum:
+            kernels.optimisers.sgd_step(self.grad, lr, self.value)  # (SGD.1)
+            return
+        momentum = self._number(self.momentum)
+        kernels.optimisers.momentum_step(self.grad, lr, momentum, self.velocity, self.value)  # (SGD.2)
+
+
+class RMSProp(Optimizer):
+    """Gradients divided by the root of their recent mean square (Tieleman & Hinton 2012, lecture 6.5).
+
+    (RMS.1)  square ← decay·square + (1 − decay)·grad²
+    (RMS.2)  value  ← value − lr·grad / (√square + eps)
+    """
+
+    moments = ("square",)
+
+    def __init__(self, parameters, lr, decay=0.99, eps=1e-8):
+        super().__init__(parameters, lr)
+        self.decay, self.eps = decay, eps
+
+    def _update(self, lr):
+        decay, eps = self._number(self.decay), self._number(self.eps)
+        kernels.optimisers.rmsprop_step(  # (RMS.1), (RMS.2)
+            self.grad, lr, decay, eps, self.square, self.value
+        )
+
+
+class Adam(Optimizer):
+    """Momentum and RMSProp together, both corrected for their start at zero (Kingma & Ba 2015, algorithm 1).
+
+    (ADAM.1)  m ← β1·m + (1 − β1)·grad
+    (ADAM.2)  v ← β2·v + (1 − β2)·grad²
+    (ADAM.3)  value ← value − lr·m̂ / (√v̂ + eps),    m̂ = m / (1 − β1ᵗ),  v̂ = v / (1 − β2ᵗ)
+    """
+
+    moments = ("m", "v")
+
+    def __init__(self, parameters, lr, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(parameters, lr)
+        self.betas, self.eps = betas, eps
+
+    def _update(self, lr):
+        t = self.steps + 1
+        beta1, beta2, eps = map(self._number, (*self.betas, self.eps))
+        correction1, correction2 = (self._number(1 - beta**t) for beta in self.betas)
+        kernels.optimisers.adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
+            self.grad, lr, beta1, beta2, eps, correction1, correction2, self.m, self.v, self.value
+        )
