@@ -12,10 +12,16 @@ from typing import Any
 __version__ = "0.1.0"       # a plain literal: the build reads it without importing anything
 
 _NAMES = {
-    "layers": ("Layer", "Parameter", "Sequential"),
-    "schedules": ("Constant", "StepDecay", "Cosine", "OneCycle"),
+    "data": ("Batches", "Digits", "as_images", "download_digits", "load_digits"),
+    "layers": (
+        "ELU", "GELU", "Layer", "LeakyReLU", "Linear", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid",
+        "Softplus", "Tanh",
+    ),
+    "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
+    "optim": ("Adam", "RMSProp", "SGD"),
+    "schedules": ("Constant", "Cosine", "OneCycle", "StepDecay"),
 }
-_MODULES = ("initializers", "kernels", "layers", "schedules")
+_MODULES = ("data", "initializers", "kernels", "layers", "losses", "optim", "schedules")
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [*_HOME, *_MODULES]

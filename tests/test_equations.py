@@ -116,7 +116,7 @@ def test_collector_finds_a_missing_number(tmp_path, kind, chapter, code, test):
 @pytest.mark.parametrize("only", ["chapter", "code", "test"])
 def test_collector_names_both_missing_places(tmp_path, only):
     texts = {"chapter": CHAPTER, "code": CODE, "test": TEST}
-    extra = {"chapter": r"$$\tag{ZZ.10}$$", "code": "# (ZZ.10)\n", "test": "def test_b():\n    b()  # (ZZ.10)\n"}
+    extra = {"chapter": r"$$\tag{ZZ.10}$$", "code": "# (ZZ.10)\n", "test": "# (ZZ.10)\ndef test_b(): ...\n"}
     texts[only] += extra[only]
     missing = [kind for kind in texts if kind != only]
     (line,) = complaints(write_project(tmp_path, **texts))

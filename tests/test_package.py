@@ -1,0 +1,229 @@
+"""The package as a whole: its names, what imports what, and that the wheel runs without the checkout."""
+
+import ast
+import configparser
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import scratchgen
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "scratchgen"
+
+# Imports point one way: a module may import from its own level and from those above it in this list.
+LEVELS = (
+    ("kernels", "names"),
+    ("data", "distributions", "gradcheck", "initializers", "layers", "losses", "optim", "schedules"),
+    ("checkpoint", "progress", "training"),
+    ("models",),
+    ("gradcases", "metrics", "plots", "trace"),
+    ("__main__", "cli", "gradcheck_report", "reproduce"),
+)
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+FRAMEWORKS = {"torch", "jax", "autograd", "tensorflow", "keras", "tinygrad"}
+
+
+def imports(path: Path, package: Path = PACKAGE) -> Iterator[str]:
+    """Every module that a file imports, as a full dotted name, also inside functions."""
+    here = (package.name, *path.relative_to(package).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else ()
+            module = (node.module,) if node.module else ()
+            yield from (".".join((*base, *module, alias.name)) for alias in node.names)
+
+
+def module_of(name: str) -> str | None:
+    """The part of scratchgen that a dotted name lies in: scratchgen.layers.base is in "layers"."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "scratchgen" and len(parts) > 1 else None
+
+
+def wrong_ways(package: Path) -> list[str]:
+    """One line for each import inside the package that points the wrong way."""
+    lines = []
+    for path in sorted(package.rglob("*.py")):
+        here = path.relative_to(package).parts[0].removesuffix(".py")
+        if here == "__init__":
+            continue
+        if here not in LEVEL:
+            lines.append(f"{here} has no place among the LEVELS of this test")
+            continue
+        for name in imports(path, package):
+            there = module_of(name)
+            if there in LEVEL and LEVEL[there] > LEVEL[here]:
+                lines.append(f"{path.relative_to(package)} imports {name}")
+    return lines
+
+
+def test_imports_point_one_way():
+    assert wrong_ways(PACKAGE) == []
+
+
+def test_import_check_finds_each_wrong_way(tmp_path):
+    package = tmp_path / "scratchgen"
+    (package / "layers").mkdir(parents=True)
+    (package / "layers" / "a.py").write_text("from scratchgen import kernels\nfrom .b import B\n")
+    (package / "kernels.py").write_text("def f():\n    from scratchgen.layers.b import B\n")
+    (package / "losses.py").write_text("from . import models\n")
+    (package / "models.py").write_text("import scratchgen.plots\nfrom scratchgen import training\n")
+    (package / "surprise.py").write_text("")
+    assert wrong_ways(package) == [
+        "kernels.py imports scratchgen.layers.b.B",
+        "losses.py imports scratchgen.models",
+        "models.py imports scratchgen.plots",
+        "surprise has no place among the LEVELS of this test",
+    ]
+
+
+@pytest.mark.parametrize("part", ["kernels", "layers", "models"])
+def test_inner_parts_know_no_files_plots_or_progress_bars(part):
+    outside = {"matplotlib", "PIL", "tqdm", "pooch", "safetensors"}
+    for path in [*PACKAGE.glob(f"{part}.py"), *PACKAGE.glob(f"{part}/**/*.py")]:
+        for name in imports(path):
+            allowed = name.split(".")[0] not in outside and module_of(name) not in {"checkpoint", "progress"}
+            assert allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_imports_are_declared_and_hold_no_framework_and_no_pickle():
+    declared = configparser.ConfigParser()
+    declared.read(ROOT / "setup.cfg", encoding="utf-8")
+    wanted = re.findall(r"^[\w-]+", declared["options"]["install_requires"], re.MULTILINE)
+    assert "numpy" in wanted and not FRAMEWORKS.intersection(wanted)
+    come_along = {"PIL", "mpl_toolkits", "llvmlite"}    # with Matplotlib and with Numba
+    allowed = {"scratchgen", *wanted, *come_along, *sys.stdlib_module_names} - {"pickle", "shelve"}
+    for path in PACKAGE.rglob("*.py"):
+        for name in imports(path):
+            assert name.split(".")[0] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_array_is_loaded_by_pickle():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert isinstance(node.value, ast.Constant) and node.value.value is False, path
+
+
+def test_library_prints_only_in_commands():
+    for path in PACKAGE.rglob("*.py"):
+        prints = [
+            node.lineno
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        ]
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        speaks = part in {"cli", "gradcheck_report", "reproduce", "progress"} or path.name == "embed.py"
+        assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
+
+
+def test_import_is_light():
+    code = (
+        "import sys, scratchgen\n"
+        "assert 'Linear' in dir(scratchgen)\n"
+        "heavy = {'numpy', 'numba', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from scratchgen import Linear, kernels\n"
+        "assert Linear is scratchgen.layers.Linear\n"
+        "late = {'numba', 'matplotlib', 'pooch', 'tqdm'} & set(sys.modules)\n"
+        "assert not late, late\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", scratchgen.__all__)
+def test_public_name_exists_and_is_documented(name):
+    value = getattr(scratchgen, name)
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        assert (value.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+def test_public_names_are_listed_once_and_unknown_ones_raise():
+    assert len(set(scratchgen.__all__)) == len(scratchgen.__all__)
+    assert set(scratchgen.__all__) <= set(dir(scratchgen))
+    unknown = "Liner"
+    with pytest.raises(AttributeError, match="module 'scratchgen' has no attribute 'Liner'"):
+        getattr(scratchgen, unknown)
+
+
+def test_every_layer_stands_at_the_top_level():
+    missing = set(scratchgen.layers.__all__) - set(scratchgen.__all__)
+    assert not missing, f"add to _NAMES in scratchgen/__init__.py: {', '.join(sorted(missing))}"
+
+
+def test_each_folder_with_code_is_a_package():
+    for folder in {path.parent for path in PACKAGE.rglob("*.py")}:
+        assert (folder / "__init__.py").is_file(), f"{folder} has no __init__.py: the wheel skips it"
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with the sdist, and the wheel that was built from that sdist. The checkout stays untouched."""
+    here = tmp_path_factory.mktemp("build")
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "gallery", "runs")
+    shutil.copytree(ROOT, here / "source", ignore=unwanted)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", here, here / "source", cwd=here)
+    return here
+
+
+@pytest.mark.slow
+def test_sdist_holds_what_a_reader_needs(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    kinds = {".py", ".md", ".png", ".npz", ".json", ".typed"}
+    for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
+        files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
+        assert {p.relative_to(built / "source").as_posix() for p in files} <= held
+    assert {"Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= held
+    assert not [name for name in held if re.search(r"\.(pyc|nbi|nbc)$", name)]
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+    source = built / "source"
+    files = {p.relative_to(source).as_posix() for p in (source / "scratchgen").rglob("*") if p.is_file()}
+    assert held == files
+
+
+@pytest.mark.slow
+def test_wheel_runs_away_from_the_checkout(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check")
+    run(*pip, "--target", site, wheel, cwd=elsewhere)
+    away = {"PYTHONPATH": str(site), "SCRATCHGEN_DATA": ""}
+    command = site / "bin" / "scratchgen"
+    assert run(command, "--version", cwd=elsewhere, **away) == f"scratchgen {scratchgen.__version__}\n"
+    code = (
+        "import scratchgen; from scratchgen.data import load_digits; d = load_digits('embedded');"
+        "print(scratchgen.__file__, d.x_train.shape, d.x_test.shape, sep='|')"
+    )
+    file, train, test = run(sys.executable, "-c", code, cwd=elsewhere, **away).strip().split("|")
+    assert Path(file).is_relative_to(site)
+    assert (train, test) == ("(6000, 784)", "(1000, 784)")
+    assert list(elsewhere.iterdir()) == []
