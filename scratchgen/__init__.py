@@ -14,8 +14,8 @@ __version__ = "0.1.0"       # a plain literal: the build reads it without import
 _NAMES = {
     "data": ("Batches", "Digits", "as_images", "download_digits", "load_digits"),
     "layers": (
-        "ELU", "GELU", "Layer", "LeakyReLU", "Linear", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid",
-        "Softplus", "Tanh",
+        "Activation", "ELU", "GELU", "Layer", "LeakyReLU", "Linear", "Parameter", "ReLU", "Sequential",
+        "SiLU", "Sigmoid", "Softplus", "Tanh",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "optim": ("Adam", "RMSProp", "SGD"),

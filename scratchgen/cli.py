@@ -3,7 +3,7 @@
 Nothing heavy is imported up here: `scratchgen --help` answers at once, and each command imports what
 it needs when it is called.
 
-Exit codes: 0 done, 1 a check failed, 2 bad input (one line on stderr), 130 interrupted.
+Exit codes: 0 done, 1 a check failed or training diverged, 2 bad input (one line on stderr), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    Bad input (ValueError, TypeError, OSError from the library) becomes one line on stderr and code 2;
-    any other exception is a bug and keeps its traceback. --debug shows the traceback in either case.
+    Bad input (ValueError, TypeError, OSError from the library) becomes one line on stderr and code 2, and so
+    does training that diverged, with code 1; any other exception is a bug and keeps its traceback. --debug
+    shows the traceback in each case.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
@@ -86,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("scratchgen: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"scratchgen: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone. Python would complain once more when it flushes at exit.
@@ -98,6 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"scratchgen: error: {describe(error)}", file=sys.stderr)
         return 2
+    except ArithmeticError as error:
+        from scratchgen.training import TrainingDiverged
+
+        if not isinstance(error, TrainingDiverged):
+            raise
+        if debug:
+            traceback.print_exc()
+        print(f"scratchgen: error: {describe(error)}", file=sys.stderr)
+        return 1
 
 
 def describe(error: Exception) -> str:

@@ -9,6 +9,7 @@ import pytest
 import scratchgen
 from scratchgen import cli
 from scratchgen.names import check_name
+from scratchgen.training import TrainingDiverged
 
 DEMO = '''"""{line}
 
@@ -254,13 +255,27 @@ def test_bug_keeps_its_traceback(checkout, monkeypatch):
         cli.main(["reproduce", "autoencoder"])
 
 
-def test_interrupt_exits_130(checkout, monkeypatch, capsys):
+@pytest.mark.parametrize("text", ["", "interrupted at step 7; --resume continues from there"])
+def test_interrupt_exits_130(checkout, monkeypatch, capsys, text):
     def run(name, **options):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*[text] * bool(text))
 
     provide(monkeypatch, "scratchgen.reproduce", run=run)
     assert cli.main(["reproduce", "autoencoder"]) == 130
-    assert capsys.readouterr().err == "scratchgen: interrupted\n"
+    assert capsys.readouterr().err == f"scratchgen: {text or 'interrupted'}\n"
+
+
+def test_training_that_diverged_gets_one_line_and_a_bug_in_arithmetic_none(checkout, monkeypatch, capsys):
+    errors = [TrainingDiverged("loss became nan", "encoder.0.weight"), ZeroDivisionError("a bug")]
+
+    def run(name, **options):
+        raise errors.pop(0)
+
+    provide(monkeypatch, "scratchgen.reproduce", run=run)
+    assert cli.main(["reproduce", "autoencoder"]) == 1
+    assert error_line(capsys).startswith("loss became nan: first seen in encoder.0.weight")
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["reproduce", "autoencoder"])
 
 
 def test_closed_pipe_is_quiet(tmp_path):
