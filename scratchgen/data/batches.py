@@ -1,0 +1,129 @@
+"""Batches: every example once per epoch, in an order that a seed decides and a run can take up again."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+class Batches:
+    """The examples of X (and their y) in batches; iterating over it is one epoch.
+
+        for x, y in Batches(X, Y, batch_size=128, rng=rng): ...
+        for (x,) in Batches(X, batch_size=128, rng=rng): ...
+
+    X (N, ...), y (N, ...); x (batch_size, ...) of X's dtype, contiguous, and a fresh array each time: a cache
+    may hold it. The last batch is smaller where batch_size doesn't divide N; drop_last leaves it out.
+    One draw from `rng` starts a generator of its own, so that whatever else `rng` is used for, the order of
+    the batches depends on the seed alone. Without shuffle they come in the order of X.
+
+    Raises TypeError for what is no array, no whole batch_size or no Generator; ValueError for no examples,
+    NaN or infinity, X and y of different lengths, batch_size < 1, and when drop_last would leave nothing.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        batch_size: int,
+        rng: np.random.Generator,
+        shuffle: bool = True,
+        drop_last: bool = False,
+    ):
+        self.X = _checked("X", X)
+        self.y = None if y is None else _checked("y", y)
+        if self.y is not None and len(self.y) != len(self.X):
+            raise ValueError(f"Batches expected X and y of one length, got {len(self.X)} and {len(self.y)}")
+        self.batch_size = _checked_size(batch_size)
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        if len(self) == 0:
+            raise ValueError(
+                f"Batches expected batch_size <= {len(self.X)} (the examples there are) with drop_last, "
+                f"got {self.batch_size}"
+            )
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"Batches expected a numpy.random.Generator as rng, got {type(rng).__name__}")
+        self._rng = np.random.default_rng(rng.integers(2**63, size=2))
+        self._epoch_start = self._rng.bit_generator.state
+        self._position = 0          # batches of this epoch that have been handed out
+        self._resume_at = 0         # where the next epoch is entered; not 0 only after load_state
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        n = len(self.X)
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        first, self._resume_at = self._resume_at, 0
+        self._epoch_start = self._rng.bit_generator.state
+        n = len(self.X)
+        order = self._rng.permutation(n) if self.shuffle else np.arange(n)
+        for i in range(first, len(self)):
+            index = order[i * self.batch_size : (i + 1) * self.batch_size]
+            x = np.ascontiguousarray(self.X[index])
+            batch = (x,) if self.y is None else (x, np.ascontiguousarray(self.y[index]))
+            self._position = i + 1
+            yield batch
+        self._epoch_start = self._rng.bit_generator.state
+        self._position = 0
+
+    def state(self) -> dict[str, Any]:
+        """The exact place, as a dict that JSON can hold.
+
+        Right after a batch it is the place behind that batch (behind the last one: an epoch of which nothing
+        is left); after the epoch it is the start of the next one.
+        """
+        return {
+            "generator": self._epoch_start,
+            "position": self._position,
+            "examples": len(self.X),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go to the place that `state` describes: the next iteration is the rest of its epoch.
+
+        Raises ValueError when the state belongs to batches of another kind.
+        """
+        own = self.state()
+        if set(state) != set(own):
+            raise ValueError(f"Batches expected a state with keys {', '.join(own)}, got {', '.join(state)}")
+        for key in ("examples", "batch_size", "shuffle", "drop_last"):
+            if state[key] != own[key]:
+                raise ValueError(f"Batches expected a state with {key} {own[key]}, got {state[key]}")
+        position = state["position"]
+        if not isinstance(position, int) or not 0 <= position <= len(self):
+            raise ValueError(f"Batches expected a state with a position of 0 to {len(self)}, got {position}")
+        self._rng.bit_generator.state = state["generator"]
+        self._epoch_start = self._rng.bit_generator.state
+        self._position = self._resume_at = position
+
+
+def _checked(name: str, array: np.ndarray) -> np.ndarray:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+        what = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {what}")
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(f"Batches expected {name} to hold one example or more, got shape {array.shape}")
+    # Minimum and maximum carry NaN and infinity along, without a temporary as large as the array.
+    if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        row = np.argwhere(~np.isfinite(array))[0, 0]
+        raise ValueError(f"Batches expected {name} to be finite, got NaN or infinity (first in row {row})")
+    return array
+
+
+def _checked_size(batch_size: int) -> int:
+    try:
+        size = operator.index(batch_size)
+    except TypeError:
+        raise TypeError(f"Batches expected a whole number as batch_size, got {batch_size!r}") from None
+    if size < 1:
+        raise ValueError(f"Batches expected batch_size >= 1, got {size}")
+    return size

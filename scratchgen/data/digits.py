@@ -1,0 +1,94 @@
+"""Handwritten digits: the embedded part of MNIST, or the full set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scratchgen.data.download import download_digits
+from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_folder
+
+EMBEDDED = Path(__file__).with_name("digits.npz")
+SOURCES = ("auto", "full", "embedded")
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Digits to train and to test with.
+
+    x_train, x_test : (N, 784) float32, ink from 0 (paper) to 1, row by row from the top
+    y_train, y_test : (N,) int64, 0 to 9
+    source          : one sentence that says where they come from
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    source: str
+
+    def __repr__(self) -> str:
+        return f"Digits({self.source})"
+
+
+def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digits:
+    """Load MNIST.
+
+    source "embedded" : the 6,000 + 1,000 digits that come with the package
+    source "full"     : all 60,000 + 10,000, from a folder, or else downloaded once into the user's cache
+    source "auto"     : the full set where a folder is named or where it was downloaded before, else the
+                        embedded part; the network is never touched
+    folder            : holds the IDX files, gzipped or not, itself or in its subfolder mnist/; by default
+                        what the environment variable SCRATCHGEN_DATA says
+
+    A folder that was named must be readable: nothing else is silently taken instead.
+
+    Raises ValueError for an unknown source and for a damaged or foreign file, FileNotFoundError for a
+    folder or a file that isn't there, ConnectionError where the download fails.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"load_digits expected a source out of {', '.join(SOURCES)}, got {source!r}")
+    if source == "embedded":
+        if folder is not None:
+            raise ValueError(f"load_digits expected no folder with source 'embedded', got {folder}")
+        return _embedded()
+    folder = folder if folder is not None else os.environ.get("SCRATCHGEN_DATA") or None
+    if folder is not None:
+        return _full(read_folder(folder, MNIST), f"read from {folder}")
+    cache = cache_folder()
+    if source == "full":
+        download_digits(cache, files=MNIST)
+    elif not all(find_file(cache, name) for name in MNIST):
+        return _embedded()
+    return _full(read_folder(cache, MNIST), f"downloaded to {cache}")
+
+
+def as_images(X: np.ndarray) -> np.ndarray:
+    """Rows to images, (N, 784) -> (N, 28, 28, 1); raises ValueError for another shape."""
+    if X.ndim != 2 or X.shape[1] != 784:
+        raise ValueError(f"as_images expected rows of shape (N, 784), got {X.shape}")
+    return X.reshape(-1, 28, 28, 1)
+
+
+def _embedded() -> Digits:
+    with np.load(EMBEDDED) as part:
+        x_train, y_train, x_test, y_test = (part[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    source = (
+        f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
+        "for the full set set SCRATCHGEN_DATA or run `scratchgen download`"
+    )
+    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+
+
+def _full(arrays: Sequence[np.ndarray], where: str) -> Digits:
+    x_train, y_train, x_test, y_test = arrays
+    source = f"full MNIST: {len(x_train):,} + {len(x_test):,} digits, {where}"
+    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+
+
+def _ink(pixels: np.ndarray) -> np.ndarray:
+    return np.divide(pixels.reshape(len(pixels), -1), 255, dtype=np.float32)

@@ -1,0 +1,63 @@
+"""The four files of MNIST: their names, their fingerprints, and where they may lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from scratchgen.data.idx import parse_idx, read_bytes
+
+# name -> SHA-256 of the uncompressed bytes. Uncompressed, because mirrors pack the same files differently.
+MNIST: dict[str, str] = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept for this user."""
+    import pooch
+
+    return Path(pooch.os_cache("scratchgen")) / "mnist"
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """The file in the folder or in its subfolder mnist/, gzipped or not; None where there is none."""
+    candidates = (place / full for place in (folder, folder / "mnist") for full in (f"{name}.gz", name))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_verified(path: Path, sha256: str) -> np.ndarray:
+    """Read an IDX file and check that it is the one meant.
+
+    Raises ValueError for a damaged file (see read_idx) and for a whole one with another SHA-256.
+    """
+    data = read_bytes(path)
+    array = parse_idx(data, str(path))
+    got = hashlib.sha256(data).hexdigest()
+    if got != sha256:
+        raise ValueError(f"{path}: expected uncompressed bytes with SHA-256 {sha256}, got {got}")
+    return array
+
+
+def read_folder(folder: str | Path, files: Mapping[str, str] = MNIST) -> list[np.ndarray]:
+    """Read the files (name -> SHA-256), in their order, from a folder or from its subfolder mnist/.
+
+    Raises FileNotFoundError for a folder or a file that isn't there, ValueError for a file that is damaged
+    or another one than expected.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a folder with the MNIST files, found no folder {folder}")
+    arrays = []
+    for name, sha256 in files.items():
+        path = find_file(folder, name)
+        if path is None:
+            raise FileNotFoundError(f"expected {name} or {name}.gz in {folder} or its mnist/, found neither")
+        arrays.append(read_verified(path, sha256))
+    return arrays

@@ -1,0 +1,189 @@
+"""Batches: each example once, an order that only the seed decides, and a place that can be taken up again."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen.data import Batches
+
+sizes = st.integers(1, 30)
+
+
+def numbered(n, columns=2):
+    """X whose row i holds i, so that a batch shows which examples it is made of."""
+    return np.repeat(np.arange(n, dtype=np.float32)[:, None], columns, axis=1)
+
+
+def seeded(seed):
+    return np.random.default_rng(seed)
+
+
+def order(epoch):
+    return [x[:, 0].astype(int).tolist() for x, *_ in epoch]
+
+
+@given(n=sizes, batch_size=sizes, seed=st.integers(0, 99))
+def test_batches_hold_every_example_once_per_epoch(n, batch_size, seed):
+    batches = Batches(numbered(n), np.arange(n), batch_size=batch_size, rng=seeded(seed))
+    for _ in range(2):
+        epoch = list(batches)
+        assert len(epoch) == len(batches) == -(-n // batch_size)
+        assert all(len(x) == batch_size for x, _ in epoch[:-1])
+        assert sorted(np.concatenate([y for _, y in epoch])) == list(range(n))
+        assert all(np.array_equal(x[:, 0], y) for x, y in epoch)
+
+
+@given(n=sizes, batch_size=sizes, seed=st.integers(0, 99))
+def test_batches_drop_last_leaves_out_only_the_small_batch(n, batch_size, seed):
+    if batch_size > n:
+        with pytest.raises(ValueError, match=f"batch_size <= {n} .* got {batch_size}"):
+            Batches(numbered(n), batch_size=batch_size, rng=seeded(seed), drop_last=True)
+        return
+    whole = list(Batches(numbered(n), batch_size=batch_size, rng=seeded(seed)))
+    kept = Batches(numbered(n), batch_size=batch_size, rng=seeded(seed), drop_last=True)
+    assert order(kept) == [indices for indices in order(whole) if len(indices) == batch_size]
+    assert len(kept) == n // batch_size
+
+
+@given(
+    n=sizes,
+    batch_size=sizes,
+    epochs=st.integers(0, 2),
+    stop=st.integers(0, 30),
+    shuffle=st.booleans(),
+    drop_last=st.booleans(),
+)
+def test_batches_restored_go_on_with_the_same_batches(n, batch_size, epochs, stop, shuffle, drop_last):
+    batch_size = min(n, batch_size)
+
+    def fresh(seed):
+        return Batches(
+            numbered(n), batch_size=batch_size, rng=seeded(seed), shuffle=shuffle, drop_last=drop_last
+        )
+
+    undisturbed = fresh(1)
+    for _ in range(epochs):
+        list(undisturbed)
+    running = iter(undisturbed)
+    stop = min(stop, len(undisturbed))
+    for _ in range(stop):
+        next(running)
+    saved = json.loads(json.dumps(undisturbed.state()))
+    restored = fresh(2)
+    restored.load_state(saved)
+    assert restored.state() == saved
+    assert saved["position"] == stop
+    rest = order(restored)
+    assert len(rest) == len(undisturbed) - stop
+    assert rest == order(running)
+    assert order(restored) == order(undisturbed)
+    assert restored.state() == undisturbed.state()
+
+
+@given(seed=st.integers(0, 99))
+def test_batches_of_one_seed_come_in_one_order(seed):
+    seeds = (seed, seed, seed + 1)
+    first, second, other = (Batches(numbered(20), batch_size=7, rng=seeded(s)) for s in seeds)
+    epochs = [order(first), order(first)]
+    assert epochs == [order(second), order(second)]
+    assert epochs[0] != epochs[1]
+    assert epochs[0] != order(other)
+
+
+def test_batches_order_is_not_touched_by_other_uses_of_the_generator():
+    rng = seeded(3)
+    shared = Batches(numbered(20), batch_size=7, rng=rng)
+    alone = Batches(numbered(20), batch_size=7, rng=seeded(3))
+    for one, other in zip(shared, alone, strict=True):
+        rng.random(5)
+        assert np.array_equal(one[0], other[0])
+    rng.random(5)
+    assert order(shared) == order(alone)
+
+
+def test_batches_each_order_is_equally_likely(rng):
+    # Six orders of three examples; the chi-square of 1,200 epochs has mean 5, and 30 is beyond 1 in 10,000.
+    batches = Batches(numbered(3), batch_size=3, rng=rng)
+    seen = [str(order(batches)) for _ in range(1_200)]
+    counts = np.array([seen.count(one) for one in set(seen)])
+    assert len(counts) == 6
+    assert ((counts - 200) ** 2 / 200).sum() < 30
+
+
+def test_batches_a_new_loop_after_a_break_is_a_new_epoch(rng):
+    batches = Batches(numbered(10), batch_size=3, rng=rng)
+    for _ in batches:
+        break
+    assert batches.state()["position"] == 1
+    assert sorted(sum(order(batches), [])) == list(range(10))
+
+
+def test_batches_without_shuffle_keep_the_order_of_the_data(rng):
+    assert order(Batches(numbered(5), batch_size=2, rng=rng, shuffle=False)) == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_batches_are_fresh_contiguous_arrays_of_the_datas_dtype(rng, dtype, shuffle):
+    X = np.asfortranarray(numbered(6, 4).astype(dtype))
+    before = X.copy()
+    kept = list(Batches(X, np.arange(6), batch_size=2, rng=rng, shuffle=shuffle))
+    for x, y in kept:
+        assert x.dtype == dtype and y.dtype == np.int64
+        assert x.flags.c_contiguous and x.shape == (2, 4)
+        assert not np.shares_memory(x, X)
+    assert not np.shares_memory(kept[0][0], kept[1][0])
+    kept[0][0][...] = 77
+    assert np.array_equal(X, before)
+
+
+def test_batches_take_images(rng):
+    ((x,),) = Batches(np.ones((5, 4, 3, 1)), batch_size=9, rng=rng)
+    assert x.shape == (5, 4, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "options", "error", "said"),
+    [
+        (np.zeros((0, 3)), None, {}, ValueError, r"X to hold one example or more, got shape \(0, 3\)"),
+        (np.zeros((2, 0)), None, {}, ValueError, r"got shape \(2, 0\)"),
+        (np.array(1.0), None, {}, ValueError, r"got shape \(\)"),
+        (np.zeros((4, 3)), np.zeros(3), {}, ValueError, "one length, got 4 and 3"),
+        (np.array([[0.0], [np.nan]]), None, {}, ValueError, r"X to be finite.*first in row 1"),
+        (np.array([[0.0], [1.0], [-np.inf]]), None, {}, ValueError, "first in row 2"),
+        (np.zeros((2, 3)), np.array([np.nan, 0]), {}, ValueError, "y to be finite.*first in row 0"),
+        (np.zeros((2, 3)), None, {"batch_size": 0}, ValueError, "batch_size >= 1, got 0"),
+        (np.zeros((2, 3)), None, {"batch_size": -4}, ValueError, "batch_size >= 1, got -4"),
+        (np.zeros((2, 3)), None, {"batch_size": 1.5}, TypeError, "whole number as batch_size, got 1.5"),
+        ([[1.0]], None, {}, TypeError, "X to be a NumPy array of numbers, got list"),
+        (np.array(["a"]), None, {}, TypeError, "array of numbers, got <U1"),
+        (np.zeros((2, 3)), None, {"rng": 7}, TypeError, "numpy.random.Generator as rng, got int"),
+    ],
+)
+def test_batches_reject_bad_input_in_one_line(rng, X, y, options, error, said):
+    with pytest.raises(error, match=said) as caught:
+        Batches(X, y, **{"batch_size": 2, "rng": rng} | options)
+    assert str(caught.value).startswith("Batches expected") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"examples": 11}, "examples 10, got 11"),
+        ({"batch_size": 2}, "batch_size 3, got 2"),
+        ({"shuffle": False}, "shuffle True, got False"),
+        ({"drop_last": True}, "drop_last False, got True"),
+        ({"position": 5}, "position of 0 to 4, got 5"),
+        ({"position": -1}, "position of 0 to 4, got -1"),
+        ({"surprise": 1}, "keys generator, position"),
+    ],
+)
+def test_batches_reject_the_state_of_others_and_stay_where_they_are(rng, change, said):
+    batches = Batches(numbered(10), batch_size=3, rng=rng)
+    before = batches.state()
+    with pytest.raises(ValueError, match=said):
+        batches.load_state(before | change)
+    assert batches.state() == before

@@ -1,0 +1,142 @@
+"""Digits: what is loaded, from where, and that nothing is silently taken instead."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from scratchgen.data import as_images, load_digits
+from scratchgen.data.digits import EMBEDDED
+
+
+def test_digits_have_the_promised_types_and_ranges(source):
+    digits = load_digits(source)
+    n_train, n_test = {"embedded": (6_000, 1_000), "full": (60_000, 10_000)}[source]
+    assert digits.x_train.shape == (n_train, 784) and digits.x_test.shape == (n_test, 784)
+    assert digits.y_train.shape == (n_train,) and digits.y_test.shape == (n_test,)
+    assert digits.x_train.dtype == digits.x_test.dtype == np.float32
+    assert digits.y_train.dtype == digits.y_test.dtype == np.int64
+    for x in (digits.x_train, digits.x_test):
+        assert (x.min(), x.max()) == (0, 1)
+    assert set(digits.y_train) == set(digits.y_test) == set(range(10))
+    assert f"{n_train:,} + {n_test:,} digits" in digits.source
+    assert repr(digits) == f"Digits({digits.source})"
+
+
+def test_embedded_digits_are_the_ones_that_were_drawn():
+    with np.load(EMBEDDED) as part:
+        fingerprints = {name: hashlib.sha256(part[name].tobytes()).hexdigest()[:16] for name in part.files}
+    assert fingerprints == {
+        "x_train": "db8cd12cc74dbe8f",
+        "y_train": "f85d042f5a86126f",
+        "x_test": "92cd9b505f9c6ef9",
+        "y_test": "3f9783d1bafd083f",
+        "train_index": "94f05a1df28ab1b3",
+        "test_index": "4d5b94e13d5acaca",
+    }
+
+
+def test_embedded_digits_stand_in_every_source(source):
+    digits = load_digits(source)
+    with np.load(EMBEDDED) as part:
+        for x, y, name in (
+            (digits.x_train, digits.y_train, "train"),
+            (digits.x_test, digits.y_test, "test"),
+        ):
+            index = part[f"{name}_index"] if source == "full" else np.arange(len(part[f"y_{name}"]))
+            assert np.array_equal(np.rint(255 * x[index]), part[f"x_{name}"])
+            assert np.array_equal(y[index], part[f"y_{name}"])
+            assert (np.diff(part[f"{name}_index"].astype(int)) > 0).all()
+
+
+def test_embedded_source_says_how_to_get_the_full_set():
+    assert load_digits("embedded").source == (
+        "embedded part of MNIST: 6,000 + 1,000 digits; "
+        "for the full set set SCRATCHGEN_DATA or run `scratchgen download`"
+    )
+
+
+def test_embedded_digits_are_fresh_arrays_each_time():
+    load_digits("embedded").x_test[...] = 0
+    assert load_digits("embedded").x_test.any()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("place", [".", "mnist"])
+@pytest.mark.parametrize("source", ["auto", "full"])
+def test_load_digits_reads_a_folder(
+    tiny_mnist, tiny_files, tiny_arrays, put_files, tmp_path, source, place, packed
+):
+    put_files(tmp_path / place, tiny_files, packed)
+    digits = load_digits(source, tmp_path)
+    assert np.array_equal(np.rint(255 * digits.x_train), tiny_arrays[0].reshape(40, 784))
+    assert np.array_equal(digits.y_test, tiny_arrays[3])
+    assert digits.source == f"full MNIST: 40 + 20 digits, read from {tmp_path}"
+
+
+def test_load_digits_takes_the_folder_from_the_environment(
+    tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SCRATCHGEN_DATA", str(put_files(tmp_path / "here", tiny_files)))
+    assert len(load_digits().x_train) == 40
+    assert len(load_digits("embedded").x_train) == 6_000
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        load_digits(folder=tmp_path / "elsewhere")
+
+
+def test_load_digits_auto_without_a_folder_takes_the_download_or_else_the_embedded_part(
+    tiny_mnist, tiny_files, put_files, monkeypatch
+):
+    monkeypatch.setenv("SCRATCHGEN_DATA", "")
+    assert load_digits().source.startswith("embedded")
+    put_files(tiny_mnist, dict(list(tiny_files.items())[:3]))
+    assert load_digits().source.startswith("embedded")
+    put_files(tiny_mnist, tiny_files)
+    assert load_digits().source == f"full MNIST: 40 + 20 digits, downloaded to {tiny_mnist}"
+
+
+def test_load_digits_full_downloads_only_what_is_missing(tiny_mnist, tiny_files, put_files, monkeypatch):
+    def download(folder, files):
+        assert folder == tiny_mnist and list(files) == list(tiny_files)
+        put_files(folder, tiny_files)
+
+    monkeypatch.setattr("scratchgen.data.digits.download_digits", download)
+    assert len(load_digits("full").x_train) == 40
+
+
+@pytest.mark.parametrize("source", ["auto", "full"])
+def test_load_digits_never_falls_back_from_a_named_folder(
+    tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch, source
+):
+    monkeypatch.setenv("SCRATCHGEN_DATA", str(tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="expected a folder with the MNIST files, found no .*gone"):
+        load_digits(source)
+    folder = put_files(tmp_path / "part", dict(list(tiny_files.items())[:3]))
+    with pytest.raises(FileNotFoundError, match=r"expected test-labels or test-labels.gz in .*part"):
+        load_digits(source, folder)
+    put_files(folder, {**tiny_files, "test-labels": tiny_files["test-labels"][:-1]})
+    with pytest.raises(ValueError, match=r"test-labels.gz: .*truncated"):
+        load_digits(source, folder)
+    put_files(folder, {**tiny_files, "test-labels": tiny_files["train-labels"]})
+    with pytest.raises(ValueError, match=r"test-labels.gz: expected uncompressed bytes with SHA-256"):
+        load_digits(source, folder)
+
+
+def test_load_digits_rejects_unknown_sources_and_contradictions(tmp_path):
+    with pytest.raises(ValueError, match="auto, full, embedded, got 'mnist'"):
+        load_digits("mnist")
+    with pytest.raises(ValueError, match="no folder with source 'embedded'"):
+        load_digits("embedded", tmp_path)
+
+
+def test_as_images_keeps_every_pixel_in_its_place(rng):
+    X = rng.random((3, 784), dtype=np.float32)
+    images = as_images(X)
+    assert images.shape == (3, 28, 28, 1) and images.dtype == np.float32
+    assert images[2, 5, 11, 0] == X[2, 5 * 28 + 11]
+
+
+@pytest.mark.parametrize("shape", [(784,), (3, 783), (3, 28, 28)])
+def test_as_images_rejects_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"\(N, 784\), got"):
+        as_images(np.zeros(shape))
