@@ -86,6 +86,7 @@ def test_resumed_run_equals_the_undisturbed_one_to_the_bit(tmp_path, kind, step)
     resumed = run_of(kind, seed=50)             # other weights, other draws: all must come from the file
     checkpoint.load(tmp_path / "run.safetensors", resumed)
     assert resumed.step == step
+    assert 0 < resumed.history.seconds <= whole.history.seconds
     resumed.run()
     assert everything(resumed) == everything(whole)
 
@@ -200,17 +201,18 @@ def test_checkpoint_is_never_written_with_nan(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_failed_write_leaves_the_file_before_and_nothing_beside_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_failed_write_leaves_the_file_before_and_nothing_beside_it(tmp_path, monkeypatch, call):
     path = tmp_path / "run"
     trainer = run_of("adam")
     checkpoint.save(path, trainer)
     before = path.read_bytes()
 
-    def full(descriptor):
+    def full(*args):
         raise OSError(28, "No space left on device")
 
     trainer.run()
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(path, trainer)
     assert path.read_bytes() == before

@@ -1,5 +1,6 @@
 """The loop: what it records, how it ends, and what it does when numbers or people stop it."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,15 @@ def test_ctrl_c_waits_for_the_end_of_the_step():
     assert trainer.optimizer.steps == trainer.step == 7
     assert recorder.calls[-3:] == [7, "stop", "end"]
     assert trainer.history.interrupted
+
+
+def test_trainer_runs_outside_the_main_thread():
+    trainer, whole = tiny_trainer(), tiny_trainer()
+    thread = threading.Thread(target=trainer.run)
+    thread.start()
+    thread.join()
+    whole.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 20])
