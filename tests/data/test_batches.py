@@ -140,9 +140,11 @@ def test_batches_are_fresh_contiguous_arrays_of_the_datas_dtype(rng, dtype, shuf
     assert np.array_equal(X, before)
 
 
-def test_batches_take_images(rng):
-    ((x,),) = Batches(np.ones((5, 4, 3, 1)), batch_size=9, rng=rng)
-    assert x.shape == (5, 4, 3, 1)
+def test_batches_of_images_with_channels_moved_last_are_contiguous(rng):
+    X = np.ones((5, 2, 4, 3)).transpose(0, 2, 3, 1)
+    ((x, y),) = Batches(X, X, batch_size=9, rng=rng)
+    for batch in (x, y):
+        assert batch.shape == (5, 4, 3, 2) and batch.flags.c_contiguous
 
 
 @pytest.mark.parametrize(
