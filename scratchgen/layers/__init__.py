@@ -3,6 +3,7 @@
 from scratchgen.layers.activations import (
     ELU,
     GELU,
+    Activation,
     LeakyReLU,
     ReLU,
     Sigmoid,
@@ -11,16 +12,31 @@ from scratchgen.layers.activations import (
     Tanh,
 )
 from scratchgen.layers.base import Layer, Parameter, Sequential
+from scratchgen.layers.conv import Conv2d, ConvTranspose2d
+from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.normalisation import BatchNorm, LayerNorm
+from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
+from scratchgen.layers.reshape import Flatten, Reshape
 
 __all__ = [
     "ELU",
     "GELU",
+    "Activation",
+    "AvgPool2d",
+    "BatchNorm",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dropout",
+    "Flatten",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "MaxPool2d",
     "Parameter",
     "ReLU",
+    "Reshape",
     "Sequential",
     "SiLU",
     "Sigmoid",

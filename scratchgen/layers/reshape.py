@@ -1,0 +1,53 @@
+"""The same numbers in another shape, as between convolutions and dense layers."""
+
+import math
+
+from scratchgen.layers.base import Layer
+from scratchgen.layers.windows import positive
+
+
+class Reshape(Layer):
+    """Give every example a new shape: x (N, ...) becomes (N, *shape); out is a view of x where it can be.
+
+    The gradient goes back into the shape that x had. Raises ValueError where the sizes differ.
+
+    shape : the new axes, without the N examples
+    """
+
+    def __init__(self, *shape):
+        for size in shape:
+            positive("Reshape", size=size)
+        self.shape = shape
+
+    def target(self, x):
+        """The shape that x will have."""
+        if x.ndim < 1 or math.prod(x.shape[1:]) != math.prod(self.shape):
+            wanted = ", ".join(map(str, self.shape))
+            raise ValueError(f"Reshape to (N, {wanted}) expected as many numbers an example, got {x.shape}")
+        return len(x), *self.shape
+
+    def forward(self, x, training=False):
+        self.expect(x)
+        return x.reshape(self.target(x)), x.shape
+
+    def backward(self, dout, shape, input_grad=True):
+        return dout.reshape(shape) if input_grad else None
+
+    def jvp(self, dx, shape):
+        """Push a tangent forward: the same new shape."""
+        return dx.reshape(self.target(dx))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+
+class Flatten(Reshape):
+    """Lay every example out in one row: x (N, ...) becomes (N, D), D the product of the other axes."""
+
+    def __init__(self):
+        super().__init__()
+
+    def target(self, x):
+        if x.ndim < 2:
+            raise ValueError(f"Flatten expected examples of one axis or more, (N, ...), got {x.shape}")
+        return len(x), math.prod(x.shape[1:])

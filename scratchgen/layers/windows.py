@@ -1,0 +1,71 @@
+"""The geometry that convolution and pooling share: a window that slides over an image."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel's size, stride and padding, each a pair (height, width)."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+
+    def output_size(self, who: str, height: int, width: int) -> Pair:
+        """How often the window fits: ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W.
+
+        Raises ValueError, in the name of `who`, where it does not fit at all.
+        """
+        padded = (height + 2 * self.padding[0], width + 2 * self.padding[1])
+        if padded[0] < self.kernel[0] or padded[1] < self.kernel[1]:
+            raise ValueError(
+                f"{who} expected images of at least {self.kernel[0]}x{self.kernel[1]} after padding, "
+                f"got {height}x{width}, padded {padded[0]}x{padded[1]}"
+            )
+        return (
+            (padded[0] - self.kernel[0]) // self.stride[0] + 1,
+            (padded[1] - self.kernel[1]) // self.stride[1] + 1,
+        )
+
+    @property
+    def steps(self) -> tuple[int, int, int, int]:
+        """Stride and padding, in the order in which the convolution kernels take them."""
+        return *self.stride, *self.padding
+
+    @property
+    def settings(self) -> tuple[int, int, int, int, int, int]:
+        """Kernel, stride and padding, in the order in which the pooling kernels take them."""
+        return *self.kernel, *self.stride, *self.padding
+
+
+def make_window(who: str, kernel_size: int | Pair, stride: int | Pair, padding: int | Pair) -> Window:
+    """Check the three settings and make them pairs; ValueError or TypeError says which is wrong."""
+    return Window(
+        pair(who, "kernel_size", kernel_size, least=1),
+        pair(who, "stride", stride, least=1),
+        pair(who, "padding", padding, least=0),
+    )
+
+
+def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
+    """Make an int or a pair of ints a pair (height, width), each of at least `least`."""
+    values = value if isinstance(value, tuple | list) else (value, value)
+    try:
+        ints = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(f"{who} expected {name} to be an int or a pair of ints, got {value!r}") from None
+    if len(ints) != 2 or min(ints) < least:
+        raise ValueError(f"{who} expected {name} of at least {least}, one int or a pair, got {value!r}")
+    return ints[0], ints[1]
+
+
+def positive(who: str, **counts: int) -> None:
+    """Raise ValueError for a count (channels, features) below one."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
