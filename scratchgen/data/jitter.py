@@ -37,7 +37,7 @@ class Jitter:
         angle, slant = rng.normal(0, self.turn, n), rng.normal(0, self.slant, n)
         high, wide = np.exp(rng.normal(0, self.stretch, (2, n)))
         cos, sin = np.cos(angle), np.sin(angle)
-        maps = np.empty((n, 6), x.dtype)                        # rotation · shear · scale
+        maps = np.empty((n, 6), x.dtype)                        # shear · rotation · scale
         maps[:, 0], maps[:, 1] = high * cos, -wide * sin
         maps[:, 2], maps[:, 3] = high * (sin + slant * cos), wide * (cos - slant * sin)
         maps[:, 4:] = rng.normal(0, self.shift, (n, 2))

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from scratchgen import kernels
+from scratchgen.data.jitter import Jitter
+
+
+def blob(side, row, column):
+    image = np.zeros((side, side))
+    image[row, column] = 1
+    return image.reshape(1, -1)
+
+
+def test_jitter_of_no_spread_changes_nothing(rng, backend):
+    x = rng.uniform(size=(3, 49))
+    still = Jitter(turn=0, stretch=0, slant=0, shift=0, side=7)
+    np.testing.assert_allclose(still(x, rng=rng), x, atol=1e-12)
+
+
+def test_affine_warp_shifts_by_whole_pixels(backend):
+    images = np.arange(20.0).reshape(1, 4, 5) + 1
+    maps = np.array([[1.0, 0, 0, 1, 1, -2]])                    # out[i, j] = image[i + 1, j − 2]
+    out = np.empty_like(images)
+    kernels.warp.affine_warp(images, maps, out)
+    expected = np.zeros_like(images)
+    expected[0, :3, 2:] = images[0, 1:, :3]
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+def test_affine_warp_interpolates_between_pixels(backend):
+    images = np.array([[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]])
+    out = np.empty_like(images)
+    kernels.warp.affine_warp(images, np.array([[1.0, 0, 0, 1, 0.25, 0]]), out)
+    np.testing.assert_allclose(out[0, :, 1], [0.25, 0.75, 0], atol=1e-12)
+
+
+def test_affine_warp_quarter_turn_is_exact(backend, rng):
+    images = rng.uniform(size=(2, 5, 5))
+    out = np.empty_like(images)
+    kernels.warp.affine_warp(images, np.array([[0.0, -1, 1, 0, 0, 0]] * 2), out)
+    np.testing.assert_allclose(out, np.rot90(images, k=-1, axes=(1, 2)), atol=1e-12)
+
+
+def test_affine_warp_reference_and_jit_agree(rng):
+    images = rng.uniform(size=(6, 9, 11)).astype(np.float32)
+    maps = np.tile(np.array([1, 0, 0, 1, 0, 0], np.float32), (6, 1))
+    maps += rng.normal(0, 0.3, size=maps.shape).astype(np.float32)
+    results = []
+    for name in kernels.BACKENDS:
+        out = np.empty_like(images)
+        with kernels.use(name):
+            kernels.warp.affine_warp(images, maps, out)
+        results.append(out)
+    np.testing.assert_allclose(results[0], results[1], atol=2e-5)
+
+
+def test_jitter_spread_of_the_shift_is_as_declared(rng):
+    """The centre of mass of a blob moves with mean 0 and the declared spread."""
+    side, n = 21, 4000
+    x = np.repeat(blob(side, 10, 10), n, axis=0)
+    out = Jitter(turn=0, stretch=0, slant=0, shift=1.5, side=side)(x, rng=rng).reshape(n, side, side)
+    rows = (out.sum(axis=2) @ np.arange(side)) / out.sum(axis=(1, 2)) - 10
+    assert abs(rows.mean()) < 5 * 1.5 / np.sqrt(n)
+    assert abs(rows.std() / 1.5 - 1) < 5 / np.sqrt(2 * n)
+
+
+def test_jitter_takes_its_noise_from_rng_alone():
+    x = np.random.default_rng(1).uniform(size=(3, 784))
+    first, again, other = (Jitter()(x, rng=np.random.default_rng(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_jitter_wrong_width_is_named(rng):
+    with pytest.raises(ValueError, match=r"rows of 784 pixels, got shape \(2, 49\)"):
+        Jitter()(np.zeros((2, 49)), rng=rng)

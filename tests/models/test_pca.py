@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from scratchgen.models import PCA
+
+
+@pytest.fixture
+def data(rng):
+    mixing = rng.normal(size=(7, 7))
+    return rng.normal(size=(60, 7)) @ mixing + rng.normal(size=7)
+
+
+def covariance(X):
+    return np.cov(X.T, bias=True)
+
+
+def test_pca_components_are_eigenvectors_of_the_covariance(data):
+    """(PCA.1): S·u = λ·u, orthonormal, in falling order of λ."""
+    pca = PCA(4).fit(data)
+    u = pca.components_.T
+    np.testing.assert_allclose(covariance(data) @ u, u * pca.variances_, atol=1e-10)
+    np.testing.assert_allclose(u.T @ u, np.eye(4), atol=1e-12)
+    assert np.all(np.diff(pca.variances_) < 0)
+
+
+def test_pca_code_is_uncorrelated_with_the_declared_variances(data):
+    """(PCA.2): the code's mean is zero and its covariance diagonal."""
+    pca = PCA(4).fit(data)
+    z = pca.transform(data)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(covariance(z), np.diag(pca.variances_), atol=1e-10)
+
+
+def test_pca_reconstruction_is_the_projection(data):
+    """(PCA.3): what is left over stands at right angles to every component, and twice is once."""
+    pca = PCA(3).fit(data)
+    out = pca.reconstruct(data)
+    np.testing.assert_allclose((data - out) @ pca.components_.T, 0, atol=1e-10)
+    np.testing.assert_allclose(pca.reconstruct(out), out, atol=1e-10)
+    np.testing.assert_allclose(PCA(7).fit(data).reconstruct(data), data, atol=1e-10)
+
+
+def test_pca_error_is_the_sum_of_the_dropped_eigenvalues(data, rng):
+    """(PCA.4): equal to Σ λ beyond K, and no other orthonormal basis of that width does better."""
+    pca = PCA(3).fit(data)
+    error = ((data - pca.reconstruct(data)) ** 2).sum(axis=1).mean()
+    np.testing.assert_allclose(error, np.linalg.eigvalsh(covariance(data))[:-3].sum(), rtol=1e-10)
+    centred = data - data.mean(axis=0)
+    for _ in range(20):
+        basis, _ = np.linalg.qr(pca.components_.T + 0.3 * rng.normal(size=(7, 3)))
+        other = ((centred - centred @ basis @ basis.T) ** 2).sum(axis=1).mean()
+        assert other > error
+
+
+def test_pca_density_is_the_normal_of_its_covariance(data):
+    """(PCA.5): log N(x; mean, C) with C assembled and inverted the long way."""
+    pca = PCA(3).fit(data)
+    u = pca.components_.T
+    c = u @ np.diag(pca.variances_ - pca.noise_) @ u.T + pca.noise_ * np.eye(7)
+    centred = data - pca.mean_
+    quadratic = np.einsum("nd,de,ne->n", centred, np.linalg.inv(c), centred)
+    expected = -0.5 * (7 * np.log(2 * np.pi) + np.linalg.slogdet(c)[1] + quadratic)
+    np.testing.assert_allclose(pca.score_samples(data), expected, rtol=1e-10)
+
+
+def test_pca_samples_have_the_fitted_mean_and_covariance(data, rng):
+    pca = PCA(3).fit(data)
+    drawn = pca.sample(200_000, rng=rng)
+    u = pca.components_.T
+    c = u @ np.diag(pca.variances_ - pca.noise_) @ u.T + pca.noise_ * np.eye(7)
+    spread = np.sqrt(np.diag(c))
+    assert np.all(np.abs(drawn.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(drawn)))
+    np.testing.assert_allclose(covariance(drawn), c, atol=0.03 * np.abs(c).max())
+
+
+def test_pca_keeps_the_dtype_of_the_data(data):
+    pca = PCA(3).fit(data.astype(np.float32))
+    z = pca.transform(data.astype(np.float32))
+    assert z.dtype == pca.inverse_transform(z).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda X: PCA(0), "at least one component, got 0"),
+        (lambda X: PCA(8).fit(X), "at most 7 components .* got 8"),
+        (lambda X: PCA(2).fit(X[:1]), "at least 2 examples, got 1"),
+        (lambda X: PCA(2).fit(np.full_like(X, np.nan)), "finite numbers, got NaN"),
+        (lambda X: PCA(2).fit(X[0]), r"shape \(N, D\), got \(7,\)"),
+        (lambda X: PCA(2).transform(X), "call fit"),
+        (lambda X: PCA(2).fit(X).transform(X[:, :5]), r"shape \(N, 7\), got \(60, 5\)"),
+        (lambda X: PCA(2).fit(X).inverse_transform(X), r"shape \(N, 2\), got \(60, 7\)"),
+        (lambda X: PCA(7).fit(X).score_samples(X), "σ² > 0"),
+    ],
+)
+def test_pca_bad_input_is_named(data, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(data)
+
+
+def test_pca_integers_are_refused(data):
+    with pytest.raises(TypeError, match="float32 or float64, got dtype int64"):
+        PCA(2).fit(data.astype(np.int64))
