@@ -102,6 +102,7 @@ class Optimizer:
                 got = state[name].shape if name in state else "nothing"
                 who = type(self).__name__
                 raise ValueError(f"{who} expected {name} of shape {self.value.shape}, got {got}")
+        for name in self.moments:
             getattr(self, name)[:] = state[name]
         self.steps = steps
 

@@ -1,0 +1,184 @@
+"""What all layers share: names, the frozen switch, the door, and Sequential as the chain rule."""
+
+import numpy as np
+import pytest
+
+from scratchgen.layers import Layer, Linear, Parameter, Sequential, Sigmoid, Tanh
+
+
+class Noisy(Layer):
+    """A layer with a buffer and a generator."""
+
+    buffer_names = ("count",)
+
+    def __init__(self):
+        self.scale = Parameter(np.ones(3))
+        self.count = np.zeros(2)
+        self.noise = np.random.default_rng(0)
+
+
+class Pair(Layer):
+    def __init__(self, rng):
+        self.first = Sequential(Linear(4, 3, rng=rng, dtype=np.float64), Noisy())
+        self.second = Linear(3, 2, bias=False, rng=rng, dtype=np.float64)
+
+
+@pytest.fixture
+def net(rng):
+    return Sequential(
+        Linear(4, 5, rng=rng, dtype=np.float64), Tanh(), Linear(5, 3, rng=rng, dtype=np.float64), Sigmoid()
+    )
+
+
+def jacobian_of_linear_and(activation_slope, layer):
+    """(M, D) for one example: diag(slope)·Wᵀ."""
+    return activation_slope[:, None] * layer.weight.value.T
+
+
+def test_sequential_forward_is_the_composition(net, rng):
+    """(SEQ.1)"""
+    x = rng.standard_normal((7, 4))
+    h = np.tanh(x @ net[0].weight.value + net[0].bias.value)
+    expected = 1 / (1 + np.exp(-(h @ net[2].weight.value + net[2].bias.value)))
+    np.testing.assert_allclose(net.forward(x)[0], expected, rtol=1e-12)
+
+
+def test_sequential_backward_is_the_product_of_the_transposed_jacobians(net, rng):
+    """(SEQ.2) with each layer's Jacobian written out as a matrix, for one example."""
+    x, dout = rng.standard_normal((1, 4)), rng.standard_normal((1, 3))
+    out, caches = net.forward(x)
+    h = np.tanh(x @ net[0].weight.value + net[0].bias.value)
+    j1 = jacobian_of_linear_and(1 - h[0] ** 2, net[0])
+    j2 = jacobian_of_linear_and(out[0] * (1 - out[0]), net[2])
+    np.testing.assert_allclose(net.backward(dout, caches)[0], j1.T @ (j2.T @ dout[0]), rtol=1e-12)
+    v = rng.standard_normal((1, 4))
+    np.testing.assert_allclose(net.jvp(v, caches)[0], j2 @ (j1 @ v[0]), rtol=1e-12)
+
+
+def test_sequential_asks_only_its_first_layer_to_spare_dx(rng):
+    asked = []
+
+    class Spy(Layer):
+        def forward(self, x, training=False):
+            return x, training
+
+        def backward(self, dout, cache, input_grad=True):
+            asked.append((input_grad, cache))
+            return dout if input_grad else None
+
+    net = Sequential(Spy(), Spy(), Spy())
+    _, caches = net.forward(np.ones((2, 3)), training=True)
+    assert net.backward(np.ones((2, 3)), caches, input_grad=False) is None
+    assert net.backward(np.ones((2, 3)), caches) is not None
+    assert asked == [(True, True), (True, True), (False, True)] + 3 * [(True, True)]
+
+
+def test_sequential_of_nothing_hands_through(rng):
+    x = rng.standard_normal((2, 3))
+    out, caches = Sequential().forward(x)
+    assert out is x
+    assert Sequential().backward(x, caches) is x
+
+
+def test_sequential_is_a_sequence_with_a_name(net):
+    assert len(net) == 4
+    assert isinstance(net[1], Tanh)
+    assert repr(net).startswith("Sequential(Linear(4, 5, bias=True), Tanh(")
+
+
+def test_two_forwards_before_either_backward_do_not_mix(net, rng):
+    """A discriminator sees real and generated samples before either gradient comes back."""
+    xs = [rng.standard_normal((n, 4)) for n in (7, 3)]
+    douts = [rng.standard_normal((n, 3)) for n in (7, 3)]
+    alone = []
+    for x, dout in zip(xs, douts, strict=True):
+        net.zero_grad()
+        alone.append((net.backward(dout, net.forward(x)[1]), net[0].weight.grad.copy()))
+    net.zero_grad()
+    caches = [net.forward(x)[1] for x in xs]
+    dxs = [net.backward(dout, cache) for dout, cache in zip(douts, caches, strict=True)]
+    for dx, (expected, _) in zip(dxs, alone, strict=True):
+        assert (dx == expected).all()
+    np.testing.assert_allclose(net[0].weight.grad, alone[0][1] + alone[1][1], rtol=1e-13)
+
+
+def test_names_are_dotted_and_in_order(rng):
+    pair = Pair(rng)
+    assert list(pair.parameters()) == ["first.0.weight", "first.0.bias", "first.1.scale", "second.weight"]
+    assert list(pair.buffers()) == ["first.1.count"]
+    assert list(pair.generators()) == ["first.1.noise"]
+    assert pair.parameters()["second.weight"] is pair.second.weight
+    assert pair.buffers()["first.1.count"] is pair.first[1].count
+    assert pair.generators()["first.1.noise"] is pair.first[1].noise
+
+
+def test_zero_grad_clears_all_in_place(rng):
+    pair = Pair(rng)
+    grads = [p.grad for p in pair.parameters().values()]
+    for g in grads:
+        g[...] = 3
+    pair.zero_grad()
+    assert not any(g.any() for g in grads)
+
+
+def test_frozen_holds_gradients_and_lets_dx_through(net, rng):
+    x, dout = rng.standard_normal((7, 4)), rng.standard_normal((7, 3))
+    _, caches = net.forward(x)
+    expected = net.backward(dout, caches)
+    before = {name: p.grad.copy() for name, p in net.parameters().items()}
+    with net.frozen():
+        assert (net.backward(dout, caches) == expected).all()
+    assert all((p.grad == before[name]).all() for name, p in net.parameters().items())
+    net.backward(dout, caches)
+    assert not (net[0].weight.grad == before["0.weight"]).all()
+
+
+def test_frozen_ends_also_after_an_error_and_nests(net):
+    with pytest.raises(ZeroDivisionError), net.frozen():
+        with net[0].frozen():
+            assert not net[0].trainable
+        assert not net[0].trainable
+        raise ZeroDivisionError
+    assert net.trainable and net[0].trainable and net[2].trainable
+
+
+def test_frozen_part_leaves_the_rest_learning(net, rng):
+    _, caches = net.forward(rng.standard_normal((7, 4)))
+    with net[0].frozen():
+        net.backward(rng.standard_normal((7, 3)), caches)
+    assert not net[0].weight.grad.any()
+    assert net[2].weight.grad.all()
+
+
+def test_dtype_is_that_of_the_parameters(net, rng):
+    assert net.dtype == np.float64
+    assert Sequential(Linear(2, 2, rng=rng)).dtype == np.float32
+    assert Tanh().dtype is None
+
+
+def test_door_names_the_layer_what_came_and_what_was_expected():
+    layer = Tanh()
+    with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; cast it"):
+        layer.forward(np.ones((2, 3), int))
+    with pytest.raises(ValueError, match=r"Tanh expected images of shape \(N, H, W, 2\), got \(1, 4, 4, 3\)"):
+        layer.expect(np.ones((1, 4, 4, 3)), channels=2)
+    with pytest.raises(ValueError, match=r"Tanh expected an array of 2 dimensions, got shape \(3,\)"):
+        layer.expect(np.ones(3), ndim=2)
+
+
+def test_base_has_neither_forward_nor_backward():
+    with pytest.raises(TypeError, match="Layer has no forward"):
+        Layer().forward(np.ones(1))
+    with pytest.raises(TypeError, match="Layer has no backward"):
+        Layer().backward(np.ones(1), None)
+
+
+def test_parameter_knows_its_array_and_starts_with_no_gradient():
+    p = Parameter(np.ones((2, 3), np.float32))
+    assert (p.shape, p.dtype, p.size) == ((2, 3), np.float32, 6)
+    assert p.grad.shape == (2, 3) and p.grad.dtype == np.float32 and not p.grad.any()
+    assert repr(p) == "Parameter(shape=(2, 3), dtype=float32)"
+
+
+def test_repr_shows_what_is_inside(rng):
+    assert repr(Pair(rng)).startswith("Pair(first: Sequential(Linear(4, 3, bias=True), Noisy()), second: Lin")

@@ -1,0 +1,178 @@
+"""Losses against sums written out, with both sets of kernels, and what they refuse."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.losses import absolute_error, bce_with_logits, softmax_cross_entropy, squared_error
+
+ROWWISE = [squared_error, absolute_error, bce_with_logits]
+
+
+def sigma(x):
+    return 1 / (1 + math.exp(-x))
+
+
+@pytest.fixture
+def pair(rng):
+    return 2 * rng.standard_normal((4, 3)), rng.uniform(size=(4, 3))
+
+
+def cells(pred, target):
+    return list(zip(pred.flat, target.flat, strict=True))
+
+
+# (SE.1, SE.2)
+def test_squared_error_is_the_sum_written_out(pair, backend):
+    pred, target = pair
+    loss, dpred = squared_error(pred, target)
+    assert loss == pytest.approx(sum((p - t) ** 2 for p, t in cells(*pair)) / 4, rel=1e-13)
+    np.testing.assert_allclose(dpred.flat, [2 * (p - t) / 4 for p, t in cells(*pair)], rtol=1e-13)
+
+
+# (AE1.1, AE1.2)
+def test_absolute_error_is_the_sum_written_out(pair, backend):
+    pred, target = pair
+    pred[1, 1] = target[1, 1]
+    loss, dpred = absolute_error(pred, target)
+    assert loss == pytest.approx(sum(abs(p - t) for p, t in cells(*pair)) / 4, rel=1e-13)
+    expected = [0 if p == t else math.copysign(0.25, p - t) for p, t in cells(*pair)]
+    np.testing.assert_allclose(dpred.flat, expected, rtol=1e-13)
+
+
+# (BCE.1, BCE.2)
+def test_bce_is_the_log_likelihood_of_a_bernoulli(pair, backend):
+    logits, target = pair
+    loss, dlogits = bce_with_logits(logits, target)
+    nll = sum(-t * math.log(sigma(x)) - (1 - t) * math.log(1 - sigma(x)) for x, t in cells(*pair))
+    assert loss == pytest.approx(nll / 4, rel=1e-12)
+    np.testing.assert_allclose(dlogits.flat, [(sigma(x) - t) / 4 for x, t in cells(*pair)], rtol=1e-11)
+
+
+# (CE.1, CE.2)
+def test_cross_entropy_is_the_log_likelihood_of_a_softmax(rng, backend):
+    logits, labels = 2 * rng.standard_normal((4, 3)), np.array([2, 0, 0, 1])
+    loss, dlogits = softmax_cross_entropy(logits, labels)
+    p = [[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in logits]
+    assert loss == pytest.approx(-sum(math.log(p[n][labels[n]]) for n in range(4)) / 4, rel=1e-12)
+    expected = [[(p[n][k] - (labels[n] == k)) / 4 for k in range(3)] for n in range(4)]
+    np.testing.assert_allclose(dlogits, expected, rtol=1e-11, atol=1e-15)
+    np.testing.assert_allclose(dlogits.sum(axis=1), 0, atol=1e-15)
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+def test_loss_is_summed_over_features_and_averaged_over_the_batch(f, pair, backend):
+    pred, target = pair
+    loss, dpred = f(pred, target)
+    twice, dtwice = f(np.concatenate([pred, pred]), np.concatenate([target, target]))
+    wide, dwide = f(np.concatenate([pred, pred], 1), np.concatenate([target, target], 1))
+    assert twice == pytest.approx(loss, rel=1e-13)
+    assert wide == pytest.approx(2 * loss, rel=1e-13)
+    np.testing.assert_allclose(dtwice[:4], dpred / 2, rtol=1e-13)
+    np.testing.assert_allclose(dwide[:, :3], dpred, rtol=1e-13)
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+def test_loss_of_images_is_that_of_their_rows(f, rng, backend):
+    pred, target = rng.standard_normal((3, 2, 4, 1)), rng.uniform(size=(3, 2, 4, 1))
+    loss, dpred = f(pred, target)
+    rows, drows = f(pred.reshape(3, 8), target.reshape(3, 8))
+    assert loss == rows
+    assert (dpred == drows.reshape(pred.shape)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loss_is_a_python_float_and_the_gradient_keeps_shape_and_dtype(dtype, pair, backend):
+    pred, target = (a.astype(dtype) for a in pair)
+    found = [f(pred, target) for f in ROWWISE] + [softmax_cross_entropy(pred, np.array([0, 2, 1, 1]))]
+    for loss, dpred in found:
+        assert type(loss) is float
+        assert (dpred.shape, dpred.dtype) == ((4, 3), dtype)
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+def test_loss_leaves_its_arguments_alone(f, pair, backend):
+    before = [a.copy() for a in pair]
+    f(*pair)
+    assert all((a == b).all() for a, b in zip(pair, before, strict=True))
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+def test_loss_takes_arrays_that_are_no_block_of_memory(f, pair, backend):
+    pred, target = pair
+    loss, dpred = f(np.asfortranarray(pred)[:, ::2], target[:, ::2])
+    expected, dexpected = f(pred[:, ::2].copy(), target[:, ::2].copy())
+    assert loss == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(dpred, dexpected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_of_extreme_logits_stay_exact(dtype, backend):
+    """σ(1e4) is 1 to the last digit, and its logarithm must still be -1e4 on the other side."""
+    logits = np.array([[1e4, -1e4]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        loss, dlogits = bce_with_logits(logits, np.array([[0, 0]], dtype))
+        ce, dce = softmax_cross_entropy(logits, np.array([1]))
+    assert loss == pytest.approx(1e4)
+    np.testing.assert_allclose(dlogits, [[1, 0]], atol=1e-30)
+    assert ce == pytest.approx(2e4)
+    np.testing.assert_allclose(dce, [[1, -1]], atol=1e-30)
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loss_shows_a_nan(f, dtype, backend):
+    pred, target = np.ones((2, 3), dtype), np.zeros((2, 3), dtype)
+    pred[1, 2] = np.nan
+    loss, dpred = f(pred, target)
+    assert math.isnan(loss)
+    assert np.isnan(dpred).tolist() == [[False] * 3, [False, False, True]]
+
+
+def test_cross_entropy_shows_a_nan(backend):
+    for where in range(3):
+        logits = np.zeros((2, 3))
+        logits[1, where] = np.nan
+        loss, dlogits = softmax_cross_entropy(logits, np.array([0, 1]))
+        assert math.isnan(loss)
+        assert np.isnan(dlogits[1]).all() and not np.isnan(dlogits[0]).any()
+
+
+@pytest.mark.parametrize("f", ROWWISE)
+def test_rowwise_loss_refuses_what_does_not_fit(f):
+    x = np.zeros((2, 3))
+    with pytest.raises(ValueError, match=rf"{f.__name__} expected two arrays of one shape, got \(2, 3\)"):
+        f(x, np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"expected a batch of at least one example, got shape \(0, 3\)"):
+        f(x[:0], x[:0])
+    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got float32"):
+        f(x, x.astype(np.float32))
+    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got list"):
+        f(x, [[0.0] * 3] * 2)
+    with pytest.raises(TypeError, match="expected a float array, got int64"):
+        f(x.astype(int), x.astype(int))
+    with pytest.raises(TypeError, match="expected a float array, got list"):
+        f([1.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 3], r"expected labels in 0\.\.2, got 0\.\.3"),
+        ([-1, 0], r"expected labels in 0\.\.2, got -1\.\.0"),
+        ([0.0, 1.0], r"expected 2 integer labels, got shape \(2,\) of float64"),
+        ([0, 1, 2], r"expected 2 integer labels, got shape \(3,\) of int64"),
+        ([[0], [1]], r"expected 2 integer labels, got shape \(2, 1\) of int64"),
+    ],
+)
+def test_cross_entropy_refuses_labels_that_are_none(labels, message):
+    with pytest.raises(ValueError, match=f"softmax_cross_entropy {message}"):
+        softmax_cross_entropy(np.zeros((2, 3)), np.array(labels))
+
+
+def test_cross_entropy_refuses_logits_that_are_none():
+    with pytest.raises(ValueError, match=r"expected logits \(N, K\) with N ≥ 1, got \(0, 3\)"):
+        softmax_cross_entropy(np.zeros((0, 3)), np.zeros(0, int))
+    with pytest.raises(ValueError, match=r"expected logits \(N, K\) with N ≥ 1, got \(3,\)"):
+        softmax_cross_entropy(np.zeros(3), np.zeros(3, int))
