@@ -28,7 +28,9 @@ C11, C13, C15 = f32(1 / 11), f32(1 / 13), f32(1 / 15)
 BIAS, MANTISSA = np.int32(127), np.int32(23)
 
 
-@njit(inline="always", error_model="numpy")
+# With flags of its own: under a kernel's `reassoc` the two parts of log 2 are added up again, and 1 unit in
+# the last place becomes 4.5. It costs a sigmoid over 128,000 numbers 24 µs for 20.
+@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})
 def exp_float32(x):
     """eˣ = 2ⁿ·eʳ with n = round(x / log 2), |r| ≤ log(2) / 2, and a polynomial for eʳ."""
     clipped = min(max(x, LOWEST), HIGHEST)
