@@ -1,0 +1,161 @@
+"""Every layer, loss and model has its gradient checked, and the command reports what was found."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen import cli, gradcases, gradcheck_report, layers, losses, models
+from scratchgen.differences import EXACT, Result, central, richardson
+from scratchgen.gradcases import CASES, LAYERS, LayerCase, ModelCase, kind, worst
+from scratchgen.layers import Layer, ReLU
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_gradient_is_the_derivative(case, backend):
+    """The issue's limits: 1e-8 for smooth functions, 1e-6 for the others."""
+    results = case.run()
+    assert results
+    failures = [r for r in results if r.verdict != "ok"]
+    assert not failures
+    assert max(r.error for r in results) <= (1e-8 if case.smooth else 1e-6)
+
+
+def test_every_layer_has_a_case():
+    public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
+    without_gradient = {"Activation", "Layer", "Parameter"}
+    assert {kind(case) for case in LAYERS} == public - without_gradient
+
+
+def test_every_loss_has_a_case():
+    public = {
+        name
+        for name, f in vars(losses).items()
+        if inspect.isfunction(f) and f.__module__ == losses.__name__ and not name.startswith("_")
+    }
+    assert {kind(case) for case in gradcases.LOSSES} == public
+
+
+def test_every_model_with_a_gradient_has_a_case():
+    classes = [getattr(models, name) for name in models.__all__]
+    trained = {c.__name__ for c in classes if issubclass(c, Layer) and c.backward is not Layer.backward}
+    assert {kind(case) for case in gradcases.MODELS} == trained
+
+
+def test_names_of_cases_are_unique():
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_every_layer_with_a_jvp_has_the_adjoint_test_and_all_have_the_contract():
+    for name in ("Linear", "Conv2d", "BatchNorm training"):
+        case = next(case for case in LAYERS if case.name == name)
+        found = [r.what for r in case.run()]
+        assert {"jvp", "gradients add up", "frozen", "behind a Linear: 0.weight"} <= set(found)
+
+
+def test_case_draws_the_same_numbers_each_time():
+    case = next(case for case in LAYERS if case.name == "BatchNorm evaluation")
+    (first, x, _), (second, y, _) = case.make(), case.make()
+    assert (x == y).all()
+    assert (first.running_mean == second.running_mean).all()
+    assert not (first.running_mean == 0).any()
+    assert not (first.bias.value == 0).any()
+
+
+def test_worst_prefers_a_failure():
+    fine = Result("a", (1,), 9e-9, 1e-3, "ok", 1e-8)
+    exact = Result("b", (1,), 9.9e-13, 0.0, "ok", EXACT)
+    failed = Result("c", (1,), math.inf, 0.0, "FAIL", 1e-8)
+    assert worst([fine, exact]) is fine
+    assert worst([fine, exact, failed]) is failed
+
+
+class Wrong(ReLU):
+    def backward(self, dout, out, input_grad=True):
+        return 1.001 * dout * (out > 0) if input_grad else None
+
+
+def test_report_has_a_line_for_each_case(capsys):
+    assert gradcheck_report.run([], None) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["what", "array", "shape", "worst", "error", "step", "verdict"]
+    assert len(lines) == len(CASES) + 2
+    for line, case in zip(lines[1:-1], CASES, strict=True):
+        assert line.startswith(case.name) and line.endswith("  ok")
+    assert lines[-1] == f"cases: {len(CASES)}, failed checks: 0, arrays with a kink: 0"
+
+
+def test_report_on_named_cases_has_a_line_for_each_array(capsys):
+    assert gradcheck_report.run(["Linear", "squared_error"], None) == 0
+    out = capsys.readouterr().out
+    assert "behind a Linear: 0.weight" in out and "pred" in out and "gradients add up" in out
+    assert "Conv2d" not in out
+    weight = next(line for line in out.splitlines() if line.startswith("Linear  ") and " weight " in line)
+    assert weight.split()[2] == "5×3" and weight.endswith("ok")
+
+
+def test_report_exits_with_one_on_a_failure(capsys, monkeypatch):
+    cases = (
+        LayerCase("Wrong", lambda rng, dtype: Wrong(), (7, 5), smooth=False),
+        LayerCase("ReLU", lambda rng, dtype: ReLU(), (7, 5), smooth=False),
+    )
+    monkeypatch.setattr(gradcheck_report, "CASES", cases)
+    assert cli.main(["gradcheck"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL" in out and "cases: 2, failed checks: " in out
+    assert cli.main(["gradcheck", "ReLU"]) == 0
+
+
+def test_report_shows_a_kink_as_one(capsys, monkeypatch):
+    class Shifted(LayerCase):
+        def make(self, dtype=np.float64):
+            layer, x, rng = super().make(dtype)
+            x[3, 2] = 0
+            return layer, x, rng
+
+    kinked = Shifted("ReLU", lambda rng, dtype: ReLU(), (7, 5), smooth=False)
+    monkeypatch.setattr(gradcheck_report, "CASES", (kinked,))
+    assert gradcheck_report.run(["ReLU"], None) == 0
+    out = capsys.readouterr().out
+    assert "kink\n" in out and "FAIL" not in out
+
+
+def test_report_refuses_an_unknown_name(capsys):
+    assert cli.main(["gradcheck", "Linear", "Conv2D"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "unknown layer, loss or model 'Conv2D'; did you mean 'Conv2d'? there are: Linear, " in err
+
+
+def test_plot_is_drawn_for_a_layer(tmp_path, capsys):
+    path = tmp_path / "v.png"
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in tmp_path.iterdir()] == ["v.png"]
+    assert f"error against step size: {path}" in capsys.readouterr().out
+
+
+def test_plot_of_a_loss_is_refused(tmp_path, capsys):
+    assert cli.main(["gradcheck", "squared_error", "--plot", str(tmp_path / "v.png")]) == 2
+    assert "--plot expected a layer to draw, got squared_error" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_error_curve_is_a_v_with_float64_far_below_float32():
+    case = next(case for case in LAYERS if case.name == "Tanh")
+    lowest = {}
+    for dtype in (np.float64, np.float32):
+        for rule in (central, richardson):
+            curve = gradcheck_report.error_curve(case, dtype, rule)
+            lowest[dtype, rule] = min(curve)
+            assert curve[0] > 100 * min(curve) and curve[-1] > 100 * min(curve)
+    assert lowest[np.float64, richardson] < lowest[np.float64, central] / 10
+    assert lowest[np.float64, central] < lowest[np.float32, central] / 1e4
+
+
+def test_model_cases_cover_all_parameters():
+    for case in gradcases.MODELS:
+        assert isinstance(case, ModelCase)
+        model = case.build(np.random.default_rng(0), np.float64)
+        assert [r.what for r in case.run()] == [*model.parameters(), "all parameters"]
