@@ -20,7 +20,7 @@ A kink (ReLU at 0, two equal entries of a maximum) has two slopes. An entry is c
 slopes from the left and the right differ, stay as they are when the step is halved, and the claim is one
 of them or lies between. Anything else that is not confirmed fails.
 
-Derived in docs/backprop.md.
+Derived in docs/gradcheck.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ returns nothing would pass. Losses are numbers already.
 (GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without any difference
 
 How differences are taken, and what counts as agreement and as a kink: scratchgen/differences.py. Derived in
-docs/backprop.md.
+docs/gradcheck.md.
 
 Numbers must be float64. In float32 the best step leaves an error near 1e-5, and a step of 1e-4 one near 1e-3
 (`scratchgen gradcheck --plot` draws it), which hides real mistakes.

@@ -49,7 +49,10 @@ def run(names: list[str], plot: str | None) -> int:
 
 
 def draw(case: LayerCase, path: Path) -> None:
-    """Draw the error of the input's gradient against the step: the V of truncation and rounding."""
+    """Draw the error of the input's gradient against the step: the V of truncation and rounding.
+
+    A layer that is linear in its input has only the left half: there is nothing to truncate.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -64,7 +67,7 @@ def draw(case: LayerCase, path: Path) -> None:
     axes.set_xlabel("step h  (small: rounding, ε/h;  large: truncation, h² or h⁴)")
     axes.set_ylabel("worst error of the input's gradient, relative to its largest entry")
     axes.set_title(f"{case.name}: difference quotients against backward")
-    axes.set_ylim(1e-14, 30)
+    axes.set_ylim(1e-16, 30)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
     FigureCanvasAgg(figure)
