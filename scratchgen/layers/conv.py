@@ -15,12 +15,12 @@ from scratchgen.initializers import glorot_uniform
 from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.windows import Window, make_window, pair, positive
 
-# Patches are made for a few examples at a time, in scratch of this many bytes that stays in the CPU's cache.
-# The alternatives lost. Conv2d(64, 128, 4, stride=2, padding=1) on 64 images of 14x14, forward and backward,
-# on one core where the three matrix products alone take 22.3 ms: in blocks 23.9 ms; the whole matrix of
-# patches (12.8 MB) made in forward and again in backward 26.4; made once and kept in the cache 30.8, since
-# fresh memory costs more than gathering again (0.6 ms). The latter wins only where images have one channel:
-# Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms against 1.6.
+# Patches are made for a few examples at a time, in scratch of this many bytes that stays in the CPU's cache,
+# and backward gathers them again. What lost, for Conv2d(64, 128, 4, stride=2, padding=1) on 64 float32 images
+# of 14x14, forward and backward on one core, where the three matrix products alone take 22.3 ms and this
+# takes 23.5: the whole matrix of patches (12.8 MB), gathered in forward and again in backward, 26.4; gathered
+# once and kept in the cache, 30.8, for fresh memory costs more than gathering (0.6). Keeping it wins only
+# where images have one channel: Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms, and this 1.6.
 SCRATCH_BYTES = 2 << 20
 
 
