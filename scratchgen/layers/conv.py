@@ -80,7 +80,7 @@ class Conv2d(Layer):
     s is the stride and p the padding, each with its own value for height and width. x (N, H, W, C_in),
     OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise; weight (KH, KW, C_in, C_out), bias (C_out,). What the last
     stride leaves over at the bottom or right edge is not seen. Source: Dumoulin & Visin 2016, "A guide to
-    convolution arithmetic", relationships 6 and 14. Derived in docs/backprop.md.
+    convolution arithmetic", relationships 6 and 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
@@ -155,7 +155,7 @@ class ConvTranspose2d(Layer):
     x (N, H, W, C_in), out (N, OH, OW, C_out) with OH = (H − 1)·s − 2p + KH + output_padding, OW likewise;
     weight (KH, KW, C_in, C_out), bias (C_out,). Inputs of up to s different heights lead a Conv2d to the
     same OH; output_padding, 0 to s − 1, says which of them to come back to. Source: Dumoulin & Visin 2016,
-    relationship 14. Derived in docs/backprop.md.
+    relationship 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding, output_padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero

@@ -45,7 +45,7 @@ class BatchNorm(Layer):
 
     x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, frozen or
     not; that is the one thing a layer remembers. Raises ValueError where a training batch has one value per
-    channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/backprop.md.
+    channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/layers.md.
 
     num_features : C
     eps : keeps a constant channel finite
@@ -131,7 +131,7 @@ class LayerNorm(Layer):
     (LN.10)  dx    = dxc − 1/C · Σ dxc
 
     x (..., C); training and evaluation are the same. Source: Ba, Kiros & Hinton 2016, equation 4 for one
-    layer's features. Derived in docs/backprop.md.
+    layer's features. Derived in docs/layers.md.
 
     features : C
     eps : keeps a constant row finite

@@ -37,7 +37,7 @@ class MaxPool2d(Pool):
 
     Of equal values the first in reading order is the maximum and takes the whole gradient. Padded cells
     never win, not even against −∞; a NaN under the window comes out. x (N, H, W, C), out (N, OH, OW, C) with
-    OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/backprop.md.
+    OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width); the stride is the kernel's size where
     none is given, and padding is at most half of it
@@ -74,7 +74,7 @@ class AvgPool2d(Pool):
     (AVGP.2)  dx[n, h, w, c]  = 1/(KH·KW) · Σ dout of the windows that cover the pixel h, w
 
     Padded cells count in the mean as zeros (torch's default, count_include_pad=True). x (N, H, W, C), out
-    (N, OH, OW, C) with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/backprop.md.
+    (N, OH, OW, C) with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width); the stride is the kernel's size where
     none is given, and padding is at most half of it
