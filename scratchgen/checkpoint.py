@@ -3,6 +3,7 @@
     save(path, trainer)      load(path, trainer)         a whole run: N + N steps equal 2N, to the bit
     save_model(path, model)  load_model(path, model)     weights and buffers alone (reads either kind of file)
     read_config(path)                                    the dict that was saved beside them
+    is_finished(path)                                    whether the run came to its end
 
 Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" where a run has several),
 "history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". What are no arrays stands as JSON in the
@@ -69,6 +70,7 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
     for name, callback in _callbacks(trainer).items():
         tensors |= {f"callback.{name}.{key}": array for key, array in callback.state().items()}
     run = {
+        "finished": bool(history.ended) and not history.interrupted,
         "step": trainer.step,
         "epoch": trainer.epoch,
         "seconds": history.seconds,
@@ -141,6 +143,12 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file (empty where none was), to build the model from."""
     _, metadata = _read(path)
     return json.loads(metadata["config"])
+
+
+def is_finished(path: str | os.PathLike[str]) -> bool:
+    """Whether the run in the file came to its end, rather than being interrupted or broken off."""
+    _, metadata = _read(path)
+    return "run" in metadata and json.loads(metadata["run"])["finished"]
 
 
 def _model_tensors(model: Stateful) -> dict[str, np.ndarray]:

@@ -53,10 +53,21 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     p.add_argument("--plot", metavar="FILE", help="draw the error against the step size into FILE")
     p.set_defaults(run=run_gradcheck)
 
+    p = commands.add_parser("train", parents=[debug], help="train a model on digits and keep the run")
+    p.add_argument("model", choices=["autoencoder"], metavar="MODEL", help="autoencoder")
+    p.add_argument("--form", choices=["dense", "convolutional"], default="dense", help="default: dense")
+    p.add_argument("--code", type=_positive, default=30, metavar="K", help="width of the code; default: 30")
+    p.add_argument("--epochs", type=_positive, default=20, metavar="N", help="in total; default: 20")
+    p.add_argument("--lr", type=float, default=1e-3, help="learning rate; default: 0.001")
+    p.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    p.add_argument("--out", type=Path, default=Path("runs/autoencoder.safetensors"), metavar="FILE")
+    p.add_argument("--resume", action="store_true", help="go on with the run in FILE")
+    p.set_defaults(run=run_train)
+
     p = commands.add_parser("reproduce", parents=[debug], help="reproduce a published figure, into results/")
     p.add_argument("name", metavar="NAME", help="for example: autoencoder")
     p.add_argument("--resume", action="store_true", help="take an interrupted run up again")
-    p.add_argument("--minutes", type=_minutes, metavar="M", help="stop after M minutes")
+    p.add_argument("--epochs", type=_positive, metavar="N", help="another length than the recipe's")
     p.set_defaults(run=run_reproduce)
 
     p = commands.add_parser("download", parents=[debug], help="fetch the full MNIST once, checked by SHA-256")
@@ -172,12 +183,20 @@ def run_gradcheck(args: argparse.Namespace) -> int:
     return run(args.names, args.plot)
 
 
+def run_train(args: argparse.Namespace) -> int:
+    """Train a model and keep the run in a file."""
+    check_writable(args.out.parent)
+    from scratchgen.runs import train
+
+    return train(args)
+
+
 def run_reproduce(args: argparse.Namespace) -> int:
     """Reproduce one published figure."""
     check_writable(Path("results"))
     from scratchgen.reproduce import run
 
-    return run(args.name, minutes=args.minutes, resume=args.resume)
+    return run(args.name, epochs=args.epochs, resume=args.resume)
 
 
 def run_download(args: argparse.Namespace) -> int:
@@ -200,14 +219,11 @@ def run_data(args: argparse.Namespace) -> int:
     return 0
 
 
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number of minutes, got {text!r}")
-    return minutes
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number
 
 
 def _first_line(script: Path) -> str:

@@ -98,9 +98,9 @@ def test_module_and_version_answer():
         (["--debug", "xyzzy"], "unknown command 'xyzzy'; there are: demo, gradcheck, "),
         (["demo"], "one of the arguments NAME --list is required (see scratchgen demo --help)"),
         (["data", "--wrong"], "unrecognized arguments: --wrong"),
-        (["reproduce", "a", "--minutes", "-3"], "expected a positive number of minutes, got '-3'"),
-        (["reproduce", "a", "--minutes", "nan"], "expected a positive number of minutes, got 'nan'"),
-        (["reproduce", "a", "--minutes", "ten"], "expected a positive number of minutes, got 'ten'"),
+        (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
+        (["reproduce", "a", "--epochs", "1.5"], "expected a whole number of at least 1, got '1.5'"),
+        (["train", "autoencoder", "--code", "ten"], "expected a whole number of at least 1, got 'ten'"),
     ],
 )
 def test_arguments_that_are_wrong_get_one_line(capsys, argv, expected):
@@ -190,14 +190,14 @@ def test_gradcheck_plot_that_cannot_be_written_is_refused(checkout, monkeypatch,
 def test_reproduce_hands_its_options_on(checkout, monkeypatch):
     seen = []
 
-    def run(name, minutes=None, resume=False, out="results"):
-        seen.append((name, minutes, resume, out))
+    def run(name, epochs=None, resume=False, out="results"):
+        seen.append((name, epochs, resume, out))
         return 0
 
     provide(monkeypatch, "scratchgen.reproduce", run=run)
-    assert cli.main(["reproduce", "autoencoder", "--minutes", "0.5", "--resume"]) == 0
+    assert cli.main(["reproduce", "autoencoder", "--epochs", "5", "--resume"]) == 0
     assert cli.main(["reproduce", "autoencoder"]) == 0
-    assert seen == [("autoencoder", 0.5, True, "results"), ("autoencoder", None, False, "results")]
+    assert seen == [("autoencoder", 5, True, "results"), ("autoencoder", None, False, "results")]
 
 
 def test_data_says_which_digits(monkeypatch, capsys):

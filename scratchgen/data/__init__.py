@@ -1,5 +1,6 @@
 """What the models learn from: handwritten digits, toy densities, and batches of them."""
 
+from scratchgen.data.augment import Jitter, binarise
 from scratchgen.data.batches import Batches
 from scratchgen.data.digits import Digits, as_images, load_digits
 from scratchgen.data.download import download_digits
@@ -21,7 +22,9 @@ __all__ = [
     "Digits",
     "GaussianMixture",
     "GaussianMixture1D",
+    "Jitter",
     "as_images",
+    "binarise",
     "checkerboard",
     "download_digits",
     "eight_gaussians",

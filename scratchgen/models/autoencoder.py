@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.layers import (
-    Activation,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    Layer,
-    Linear,
-    Reshape,
-    Sequential,
-    Sigmoid,
-    SiLU,
-)
+from scratchgen.layers import Activation, Layer, Sequential, Sigmoid, SiLU
 from scratchgen.losses import squared_error
 from scratchgen.models.base import Model, expect_examples
+from scratchgen.models.networks import conv_decoder, conv_encoder, dense, in_batches
 
 
 class Autoencoder(Model):
@@ -57,11 +46,8 @@ class Autoencoder(Model):
         The code is linear; the output goes through a sigmoid, so it lies within [0, 1] like the pixels.
         Raises ValueError for fewer than two sizes.
         """
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"Autoencoder.dense expected two or more sizes ≥ 1, got {tuple(sizes)}")
-        encoder = _dense(sizes, activation, rng, dtype)
-        decoder = _dense(sizes[::-1], activation, rng, dtype)
-        return cls(Sequential(*encoder), Sequential(*decoder, Sigmoid()))
+        kind = {"rng": rng, "activation": activation, "dtype": dtype}
+        return cls(dense(sizes, **kind), Sequential(*dense(sizes[::-1], **kind).layers, Sigmoid()))
 
     @classmethod
     def convolutional(
@@ -73,32 +59,10 @@ class Autoencoder(Model):
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ) -> Self:
-        """Two 4×4 convolutions of stride 2 down to 7×7, a linear code, and their transposes back up.
-
-            784 → 28×28×1 → 14×14×C1 → 7×7×C2 → code → 7×7×C2 → 14×14×C1 → 28×28×1 → 784
-        """
-        c1, c2 = channels
-        kind = {"rng": rng, "dtype": dtype}
-        encoder = Sequential(
-            Reshape(28, 28, 1),
-            Conv2d(1, c1, 4, stride=2, padding=1, **kind),
-            activation(),
-            Conv2d(c1, c2, 4, stride=2, padding=1, **kind),
-            activation(),
-            Flatten(),
-            Linear(7 * 7 * c2, code, **kind),
-        )
-        decoder = Sequential(
-            Linear(code, 7 * 7 * c2, **kind),
-            activation(),
-            Reshape(7, 7, c2),
-            ConvTranspose2d(c2, c1, 4, stride=2, padding=1, **kind),
-            activation(),
-            ConvTranspose2d(c1, 1, 4, stride=2, padding=1, **kind),
-            Flatten(),
-            Sigmoid(),
-        )
-        return cls(encoder, decoder)
+        """Two 4×4 convolutions of stride 2 down to 7×7, a linear code, and their transposes back up."""
+        kind = {"rng": rng, "activation": activation, "dtype": dtype}
+        encoder = conv_encoder(code, channels, **kind)
+        return cls(encoder, Sequential(*conv_decoder(code, channels, **kind).layers, Sigmoid()))
 
     def loss(self, x, *, rng=None, training=False):
         z, enc = self.encoder.forward(x, training)              # (AE.1)  (N, K)
@@ -106,7 +70,7 @@ class Autoencoder(Model):
         loss, dout = squared_error(out, x)                      # (AE.3), (AE.4)
         return loss, (enc, dec, dout)
 
-    def backward(self, cache, dloss=None, input_grad=False):
+    def backward(self, cache):
         enc, dec, dout = cache
         dz = self.decoder.backward(dout, dec)                   # (AE.5)  (N, K)
         self.encoder.backward(dz, enc, input_grad=False)
@@ -137,15 +101,3 @@ class Autoencoder(Model):
             "and PCA (probabilistic) has one in closed form"
         )
 
-
-def in_batches(f, X: np.ndarray, size: int = 1000) -> np.ndarray:
-    """f over X in parts of at most `size` rows, so that memory does not grow with the data."""
-    return np.concatenate([f(X[i : i + size]) for i in range(0, len(X), size)])
-
-
-def _dense(sizes, activation, rng, dtype) -> list[Layer]:
-    """Linear layers from size to size, with an activation between any two of them."""
-    layers: list[Layer] = []
-    for fan_in, fan_out in pairwise(sizes):
-        layers += [Linear(fan_in, fan_out, rng=rng, dtype=dtype), activation()]
-    return layers[:-1]

@@ -1,4 +1,4 @@
-"""Digits moved a little: new examples that are as good as the old."""
+"""New examples out of old ones: digits moved a little, grey pixels drawn as black or white."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ class Jitter:
     stretch : of the logarithm of the scale, for height and width apart
     slant   : of the shear along the rows
     shift   : of the displacement in pixels, for both axes
+    keep    : share of the images that are left as they are
     side    : images are rows of side² pixels
 
-    jitter(x, rng=rng) takes and returns (N, side²), between pixels by bilinear interpolation, 0 from outside.
+    jitter(x, rng=rng) takes and returns (N, side²) within [0, 1]; between pixels it takes the bicubic value,
+    from outside the image 0.
     """
 
     turn: float = 0.06
     stretch: float = 0.035
     slant: float = 0.06
     shift: float = 0.3
+    keep: float = 0.3
     side: int = 28
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
@@ -41,7 +44,19 @@ class Jitter:
         maps[:, 0], maps[:, 1] = high * cos, -wide * sin
         maps[:, 2], maps[:, 3] = high * (sin + slant * cos), wide * (cos - slant * sin)
         maps[:, 4:] = rng.normal(0, self.shift, (n, 2))
+        maps[rng.random(n) < self.keep] = 1, 0, 0, 1, 0, 0
         images = np.ascontiguousarray(x).reshape(n, self.side, self.side)
         out = np.empty_like(images)
         kernels.warp.affine_warp(images, maps, out)
         return out.reshape(n, -1)
+
+
+def binarise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Draw every pixel as 1 with its grey value as the probability, else 0; pixels of 0 and 1 stay.
+
+    Called anew for every batch this is dynamic binarisation, once before training it is the fixed one.
+    Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
+    """
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(f"binarise expected values within [0, 1], got {x.min():g} to {x.max():g}")
+    return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)

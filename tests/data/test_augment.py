@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scratchgen import kernels
-from scratchgen.data.jitter import Jitter
+from scratchgen.data import Jitter, binarise
 
 
 def blob(side, row, column):
@@ -18,7 +18,7 @@ def test_jitter_of_no_spread_changes_nothing(rng, backend):
 
 
 def test_affine_warp_shifts_by_whole_pixels(backend):
-    images = np.arange(20.0).reshape(1, 4, 5) + 1
+    images = np.arange(20.0).reshape(1, 4, 5) / 20
     maps = np.array([[1.0, 0, 0, 1, 1, -2]])                    # out[i, j] = image[i + 1, j − 2]
     out = np.empty_like(images)
     kernels.warp.affine_warp(images, maps, out)
@@ -31,7 +31,36 @@ def test_affine_warp_interpolates_between_pixels(backend):
     images = np.array([[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]])
     out = np.empty_like(images)
     kernels.warp.affine_warp(images, np.array([[1.0, 0, 0, 1, 0.25, 0]]), out)
-    np.testing.assert_allclose(out[0, :, 1], [0.25, 0.75, 0], atol=1e-12)
+    a = -0.75
+    near, far = ((a + 2) * 0.25 - (a + 3)) * 0.25**2 + 1, ((a + 2) * 0.75 - (a + 3)) * 0.75**2 + 1
+    np.testing.assert_allclose(out[0, :, 1], [far, near, 0], atol=1e-12)  # the last, below 0, is clipped
+
+
+def test_affine_warp_of_a_flat_patch_is_flat(backend, rng):
+    """The sixteen weights sum to one, wherever between the pixels they are taken."""
+    images, out = np.full((1, 9, 9), 0.4), np.empty((1, 9, 9))
+    maps = np.array([[1.0, 0.1, -0.1, 0.9, *rng.uniform(-0.5, 0.5, 2)]])
+    kernels.warp.affine_warp(images, maps, out)
+    np.testing.assert_allclose(out[0, 3:6, 3:6], 0.4, atol=1e-12)
+
+
+def test_jitter_keeps_the_declared_share(rng):
+    x = np.repeat(blob(7, 3, 3), 4000, axis=0)
+    same = (Jitter(keep=0.3, side=7)(x, rng=rng) == x).all(axis=1).mean()
+    assert abs(same - 0.3) < 5 * np.sqrt(0.3 * 0.7 / 4000)
+
+
+def test_binarise_draws_the_grey_value_as_probability(rng):
+    x = np.repeat([[0.0, 0.2, 0.7, 1.0]], 20_000, axis=0)
+    drawn = binarise(x, rng=rng)
+    assert set(np.unique(drawn)) == {0, 1} and drawn.dtype == x.dtype
+    np.testing.assert_allclose(drawn.mean(axis=0), x[0], atol=5 * 0.5 / np.sqrt(20_000))
+    assert drawn[:, 0].max() == 0 and drawn[:, 3].min() == 1
+
+
+def test_binarise_of_values_outside_is_named(rng):
+    with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
+        binarise(np.array([[0.0, 2.0]]), rng=rng)
 
 
 def test_affine_warp_quarter_turn_is_exact(backend, rng):
@@ -58,7 +87,7 @@ def test_jitter_spread_of_the_shift_is_as_declared(rng):
     """The centre of mass of a blob moves with mean 0 and the declared spread."""
     side, n = 21, 4000
     x = np.repeat(blob(side, 10, 10), n, axis=0)
-    out = Jitter(turn=0, stretch=0, slant=0, shift=1.5, side=side)(x, rng=rng).reshape(n, side, side)
+    out = Jitter(turn=0, stretch=0, slant=0, shift=1.5, keep=0, side=side)(x, rng=rng).reshape(n, side, side)
     rows = (out.sum(axis=2) @ np.arange(side)) / out.sum(axis=(1, 2)) - 10
     assert abs(rows.mean()) < 5 * 1.5 / np.sqrt(n)
     assert abs(rows.std() / 1.5 - 1) < 5 / np.sqrt(2 * n)
