@@ -12,16 +12,27 @@ from typing import Any
 __version__ = "0.1.0"       # a plain literal: the build reads it without importing anything
 
 _NAMES = {
-    "data": ("Batches", "Digits", "as_images", "download_digits", "load_digits"),
+    "checkpoint": ("Checkpointer",),
+    "data": ("Batches", "Digits", "Jitter", "as_images", "binarise", "download_digits", "load_digits"),
     "layers": (
-        "Activation", "ELU", "GELU", "Layer", "LeakyReLU", "Linear", "Parameter", "ReLU", "Sequential",
-        "SiLU", "Sigmoid", "Softplus", "Tanh",
+        "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "Conv2d", "ConvTranspose2d", "Dropout",
+        "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Parameter", "ReLU", "Reshape",
+        "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
+    "models": (
+        "PCA", "VAE", "Autoencoder", "BernoulliPixels", "ClassPriorVAE", "ConditionalVAE", "Model",
+        "NoLikelihood", "NormalPixels", "latent_usage",
+    ),
     "optim": ("Adam", "RMSProp", "SGD"),
+    "progress": ("EarlyStopping", "ProgressBar"),
     "schedules": ("Constant", "Cosine", "OneCycle", "StepDecay"),
+    "training": ("Callback", "History", "Trainer", "TrainingDiverged"),
 }
-_MODULES = ("data", "initializers", "kernels", "layers", "losses", "optim", "schedules")
+_MODULES = (
+    "checkpoint", "data", "distributions", "gradcheck", "initializers", "kernels", "layers", "losses",
+    "metrics", "models", "optim", "plots", "progress", "schedules", "training",
+)
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [*_HOME, *_MODULES]

@@ -23,11 +23,12 @@ PACKAGE = ROOT / "scratchgen"
 # Imports point one way: a module may import from its own level and from those above it in this list.
 LEVELS = (
     ("kernels", "names"),
-    ("data", "distributions", "gradcheck", "initializers", "layers", "losses", "optim", "schedules"),
+    ("data", "distributions", "initializers", "layers", "losses", "optim", "schedules"),
+    ("contract", "differences", "gradcheck"),
     ("checkpoint", "progress", "training"),
     ("models",),
     ("gradcases", "metrics", "plots", "trace"),
-    ("__main__", "cli", "gradcheck_report", "reproduce"),
+    ("__main__", "cli", "gradcheck_report", "reproduce", "runs"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 FRAMEWORKS = {"torch", "jax", "autograd", "tensorflow", "keras", "tinygrad"}
@@ -124,7 +125,7 @@ def test_library_prints_only_in_commands():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         ]
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        speaks = part in {"cli", "gradcheck_report", "reproduce", "progress"} or path.name == "embed.py"
+        speaks = part in {"cli", "gradcheck_report", "reproduce", "progress", "runs"} or path.name == "embed.py"
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
 

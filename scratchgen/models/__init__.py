@@ -2,6 +2,22 @@
 
 from scratchgen.models.autoencoder import Autoencoder
 from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
+from scratchgen.models.latent import LatentUsage, latent_usage
+from scratchgen.models.observation import BernoulliPixels, NormalPixels
 from scratchgen.models.pca import PCA
+from scratchgen.models.vae import VAE
 
-__all__ = ["PCA", "Autoencoder", "Model", "NoLikelihood"]
+__all__ = [
+    "PCA",
+    "VAE",
+    "Autoencoder",
+    "BernoulliPixels",
+    "ClassPriorVAE",
+    "ConditionalVAE",
+    "LatentUsage",
+    "Model",
+    "NoLikelihood",
+    "NormalPixels",
+    "latent_usage",
+]

@@ -1,0 +1,108 @@
+"""VAEs that are told the class: through the networks, or through the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from scratchgen.layers import Activation, Layer, Parameter, SiLU
+from scratchgen.models.networks import dense
+from scratchgen.models.vae import VAE
+
+
+class LabelledVAE(VAE):
+    """What both forms share: every verb takes labels y, (N,) integers from 0 to classes − 1."""
+
+    def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
+        if classes < 1:
+            raise ValueError(f"{type(self).__name__} expected at least one class, got {classes}")
+        super().__init__(encoder, decoder, **settings)
+        self.classes = classes
+
+    def trainer(self, X, y=None, **run):
+        self._labels(y, len(X))
+        return super().trainer(X, y, **run)
+
+    def _labels(self, y, n: int) -> np.ndarray:
+        """y, checked: n whole numbers from 0 to classes − 1."""
+        who = type(self).__name__
+        if y is None:
+            raise ValueError(f"{who} expected labels y, one an example, got none")
+        y = np.asarray(y)
+        if y.shape != (n,) or y.dtype.kind not in "iu":
+            raise ValueError(f"{who} expected {n} integer labels, got shape {y.shape} of {y.dtype}")
+        if n and (y.min() < 0 or y.max() >= self.classes):
+            raise ValueError(f"{who} expected labels in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
+        return y
+
+
+class ConditionalVAE(LabelledVAE):
+    """A VAE whose two networks are told the class (Sohn et al. 2015; Kingma et al. 2014).
+
+    (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z keeps what y does not say
+    (CVAE.2)  dz = the first K columns of J_gᵀ·dout                     onehot(y) is given, and learns nothing
+
+    The bound is on log p(x | y). encoder : (N, D + classes) -> (N, 2K); decoder : (N, K + classes) -> (N, D).
+    Derived in docs/vae.md.
+    """
+
+    @classmethod
+    def dense(
+        cls,
+        sizes: Sequence[int] = (784, 400, 20),
+        *,
+        rng: np.random.Generator,
+        classes: int = 10,
+        activation: type[Activation] = SiLU,
+        dtype: Any = np.float32,
+        **settings: Any,
+    ) -> Self:
+        """Linear layers of the given sizes down to a code of the last, and the same sizes back up."""
+        kind = {"rng": rng, "activation": activation, "dtype": dtype}
+        pixels, *hidden, code = sizes
+        encoder = dense((pixels + classes, *hidden, 2 * code), **kind)
+        decoder = dense((code + classes, *reversed(hidden), pixels), **kind)
+        return cls(encoder, decoder, classes=classes, **settings)
+
+    @classmethod
+    def convolutional(cls, *args: Any, **settings: Any) -> Self:
+        """There is none: an image has no place for a label. ClassPriorVAE has a convolutional form."""
+        raise TypeError("ConditionalVAE has a dense form only; ClassPriorVAE.convolutional knows classes too")
+
+    def _encoder_input(self, x, y):
+        return self._joined(x, y)                               # (CVAE.1)
+
+    def _decoder_input(self, z, y):
+        return self._joined(z, y)                               # (CVAE.1); VAE.backward has (CVAE.2)
+
+    def _joined(self, a: np.ndarray, y) -> np.ndarray:
+        """[a, onehot(y)], (N, width + classes)."""
+        onehot = np.zeros((len(a), self.classes), a.dtype)
+        onehot[np.arange(len(a)), self._labels(y, len(a))] = 1
+        return np.concatenate([a, onehot], axis=1)
+
+
+class ClassPriorVAE(LabelledVAE):
+    """A VAE in which each class has a prior of its own, N(m_y, I), whose mean is learnt.
+
+    (CVAE.3)  KL = ½·Σ_k [(mu − m_y)² + std² − 1 − logvar]              in the place of (VAE.2)
+    (CVAE.4)  dm_c = −beta/N · Σ over the n with yₙ = c of (muₙ − m_c)
+
+    The networks see no label, so its codes can be found without one. Source: J. Su, "Variational
+    autoencoders (2)", 2018. Derived in docs/vae.md.
+
+    means : Parameter (classes, K), m_y in its rows
+    """
+
+    def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
+        super().__init__(encoder, decoder, classes=classes, **settings)
+        self.means = Parameter(np.zeros((classes, self.code_width), self.dtype))
+
+    def prior_mean(self, y):
+        return self.means.value[self._labels(y, 0 if y is None else len(y))]  # (CVAE.3)
+
+    def _prior_backward(self, dmu, y):
+        if self.trainable:
+            np.subtract.at(self.means.grad, y, dmu)             # (CVAE.4)

@@ -1,0 +1,74 @@
+"""What is asked of the codes of a VAE: many draws for an estimate, and how much of them is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scratchgen.distributions import Normal
+
+Draws = tuple[slice, np.ndarray, np.ndarray]
+
+
+def draw_codes(
+    model: Any,
+    X: np.ndarray,
+    y: np.ndarray | None,
+    posterior: tuple[np.ndarray, np.ndarray],
+    samples: int,
+    rng: np.random.Generator,
+    rows: int = 10_000,
+) -> Iterator[Draws]:
+    """Draw codes from q(z | x); yield (which examples, log p(x | z), log p(z) − log q(z | x)), each (B, S).
+
+    B·S is about `rows`, whatever the numbers of examples and samples, so that memory stays small; an example
+    comes back as often as its samples need.
+    """
+    mu, logvar = posterior
+    at_once = min(samples, rows // 100)
+    size = rows // at_once
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        labels = None if y is None else y[part]
+        m, lv, prior_mean = mu[part, None], logvar[part, None], model.prior_mean(labels)[:, None]  # (B, 1, K)
+        for done in range(0, samples, at_once):
+            shape = (len(m), min(at_once, samples - done), mu.shape[1])
+            eps = rng.standard_normal(shape, mu.dtype)
+            z = Normal.sample(m, lv, eps)                       # (B, S, K)
+            repeated = None if labels is None else np.repeat(labels, shape[1])
+            out = model.decode(z.reshape(-1, shape[2]), repeated)
+            log_px = model.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
+            yield part, log_px, 0.5 * (eps**2 + lv - (z - prior_mean) ** 2).sum(axis=2)
+
+
+@dataclass(frozen=True)
+class LatentUsage:
+    """How much of the code is used. kl : (K,), nats per dimension, averaged over the data."""
+
+    kl: np.ndarray
+
+    @property
+    def active(self) -> np.ndarray:
+        """Which dimensions carry more than 0.01 nats."""
+        return self.kl > 0.01
+
+    def __str__(self) -> str:
+        used, width = int(self.active.sum()), len(self.kl)
+        if used == 0:
+            return (
+                f"the posterior has collapsed: none of {width} dimensions says anything about x, and the "
+                "decoder draws the same image for every code; lower beta, raise it slowly from 0, or make "
+                "the decoder weaker"
+            )
+        said = f"{used} of {width} dimensions are used, {self.kl.sum():.1f} nats in all"
+        idle = width - used
+        return said if idle == 0 else f"{said}; {idle} carry nothing: there q(z | x) is the prior for every x"
+
+
+def latent_usage(model: Any, X: np.ndarray, y: np.ndarray | None = None) -> LatentUsage:
+    """Measure which dimensions of a VAE's code are used on X (N, D)."""
+    mu, logvar = model.posterior(X, y)
+    return LatentUsage(Normal.kl(mu - model.prior_mean(y), logvar).mean(axis=0))
