@@ -48,7 +48,7 @@ from scratchgen.layers import (
     Softplus,
     Tanh,
 )
-from scratchgen.models import Autoencoder
+from scratchgen.models import Autoencoder, MLPClassifier
 
 Build = Callable[[np.random.Generator, Any], Any]   # (rng, dtype) -> layer or model
 
@@ -108,20 +108,22 @@ class LossCase:
 
 @dataclass(frozen=True)
 class ModelCase:
-    """A model and the shape of its data, which lies within [0, 1]."""
+    """A model, the shape of its data, which lies within [0, 1], and the number of classes if it needs labels."""
 
     name: str
     build: Build
     shape: tuple[int, ...]
+    classes: int = 0
     smooth: bool = True
 
     def run(self) -> list[Result]:
         """The gradients along random lines, for each parameter array and for all together."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
+        batch = (x, rng.integers(self.classes, size=len(x))) if self.classes else (x,)
 
         def loss() -> tuple[float, Any]:
-            return model.loss(x, rng=np.random.default_rng(1), training=True)
+            return model.loss(*batch, rng=np.random.default_rng(1), training=True)
 
         return check_model(model, loss, rng=rng, tolerance=SMOOTH if self.smooth else KINKED)
 
@@ -237,6 +239,12 @@ MODELS = (
         "Autoencoder convolutional",
         lambda rng, dtype: Autoencoder.convolutional(4, (2, 3), rng=rng, dtype=dtype),
         (3, 784),
+    ),
+    ModelCase(
+        "MLPClassifier",
+        lambda rng, dtype: MLPClassifier((9, 7, 3), rng=rng, dtype=dtype),
+        (5, 9),
+        classes=3,
     ),
 )
 

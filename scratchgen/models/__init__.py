@@ -2,6 +2,7 @@
 
 from scratchgen.models.autoencoder import Autoencoder
 from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.classifiers import MLPClassifier
 from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
 from scratchgen.models.latent import LatentUsage, latent_usage
 from scratchgen.models.observation import BernoulliPixels, NormalPixels
@@ -16,6 +17,7 @@ __all__ = [
     "ClassPriorVAE",
     "ConditionalVAE",
     "LatentUsage",
+    "MLPClassifier",
     "Model",
     "NoLikelihood",
     "NormalPixels",

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from scratchgen.layers import Tanh
+from scratchgen.models import MLPClassifier, NoLikelihood
+
+
+def small(rng, dtype=np.float64):
+    return MLPClassifier((5, 7, 3), rng=rng, activation=Tanh, dtype=dtype)
+
+
+def test_mlp_classifier_probabilities_by_hand(rng):
+    model, X = small(rng), rng.standard_normal((4, 5))
+    p = {name: parameter.value for name, parameter in model.parameters().items()}
+    h = np.tanh(X @ p["net.0.weight"] + p["net.0.bias"])
+    logits = h @ p["net.2.weight"] + p["net.2.bias"]
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), expected.argmax(axis=1))
+
+
+def test_mlp_classifier_loss_is_cross_entropy_and_its_gradient(rng):
+    """(CE.1), (CE.2) through the model's own verbs."""
+    model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
+    loss, cache = model.loss(X, y)
+    p = model.predict_proba(X)
+    assert loss == pytest.approx(-np.log(p[np.arange(4), y]).mean(), rel=1e-12)
+    np.testing.assert_allclose(model.backward(cache)["dlogits"], (p - np.eye(3)[y]) / 4, rtol=1e-10)
+
+
+def test_mlp_classifier_gradient_of_the_first_layer(rng):
+    """The gradient has come all the way down: every entry against central differences."""
+    model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
+    _, cache = model.loss(X, y)
+    model.backward(cache)
+    weight, h = model.parameters()["net.0.weight"], 1e-5
+    for i in np.ndindex(weight.shape):
+        before = weight.value[i]
+        weight.value[i] = before + h
+        up, _ = model.loss(X, y)
+        weight.value[i] = before - h
+        down, _ = model.loss(X, y)
+        weight.value[i] = before
+        assert weight.grad[i] == pytest.approx((up - down) / (2 * h), abs=1e-9)
+
+
+def test_mlp_classifier_probabilities_of_huge_logits_stay_finite(rng):
+    model = small(rng)
+    model.parameters()["net.2.bias"].value[...] = [1e4, 0, -1e4]
+    np.testing.assert_array_equal(model.predict_proba(np.zeros((2, 5))), [[1, 0, 0]] * 2)
+
+
+def test_mlp_classifier_learns_classes_that_no_line_separates(rng, backend):
+    X = rng.uniform(-1, 1, (200, 2)).astype(np.float32)
+    y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
+    model = MLPClassifier((2, 16, 2), rng=rng)
+    assert model.score(X, y) < 0.8
+    model.fit(X, y, epochs=60, batch_size=20, lr=1e-2, rng=rng)
+    assert model.score(X, y) > 0.95
+
+
+def test_mlp_classifier_has_no_density_and_no_samples(rng):
+    with pytest.raises(NoLikelihood, match=r"it models P\(y \| x\)"):
+        small(rng).score_samples(np.zeros((1, 5)))
+    with pytest.raises(TypeError, match="cannot sample"):
+        small(rng).sample(1, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, got none"),
+        (lambda m, X, y, rng: m.fit(X, y + 2, epochs=1, rng=rng), r"labels in 0\.\.2, got 2\.\.3"),
+        (lambda m, X, y, rng: m.fit(X, y[:2], epochs=1, rng=rng), "X and y of one length"),
+        (lambda m, X, y, rng: m.fit(X * np.nan, y, epochs=1, rng=rng), "finite numbers, got NaN"),
+        (lambda m, X, y, rng: m.predict(X[:, :3]), r"\(N, 5\), got \(4, 3\)"),
+        (lambda m, X, y, rng: m.predict(X[:0]), "at least 1 example"),
+        (lambda m, X, y, rng: m.score(X, y[:3]), "expected 4 labels"),
+        (lambda m, X, y, rng: MLPClassifier((5,), rng=rng), "two or more sizes"),
+    ],
+)
+def test_mlp_classifier_bad_input_is_named(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(small(rng), rng.uniform(size=(4, 5)), np.array([0, 1, 1, 0]), rng)
