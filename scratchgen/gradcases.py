@@ -48,7 +48,7 @@ from scratchgen.layers import (
     Softplus,
     Tanh,
 )
-from scratchgen.models import Autoencoder, MLPClassifier
+from scratchgen.models import VAE, Autoencoder, ClassPriorVAE, ConditionalVAE, MLPClassifier, NormalPixels
 
 Build = Callable[[np.random.Generator, Any], Any]   # (rng, dtype) -> layer or model
 
@@ -108,7 +108,7 @@ class LossCase:
 
 @dataclass(frozen=True)
 class ModelCase:
-    """A model, the shape of its data, which lies within [0, 1], and the number of classes if it needs labels."""
+    """A model, the shape of its data, which lies within [0, 1], and the number of its classes, if any."""
 
     name: str
     build: Build
@@ -145,6 +145,12 @@ def _conv_net(rng: np.random.Generator, dtype: Any) -> Sequential:
         Flatten(),
         Linear(3 * 3 * 2, 2, rng=rng, dtype=dtype),
     )
+
+
+def _class_prior_vae(rng: np.random.Generator, dtype: Any) -> ClassPriorVAE:
+    model = ClassPriorVAE.dense((9, 7, 3), rng=rng, dtype=dtype, classes=4, beta=0.6)
+    model.means.value[...] = rng.standard_normal(model.means.shape)     # at 0, mu would pass for mu − m_y
+    return model
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -240,6 +246,28 @@ MODELS = (
         lambda rng, dtype: Autoencoder.convolutional(4, (2, 3), rng=rng, dtype=dtype),
         (3, 784),
     ),
+    ModelCase(
+        "VAE dense", lambda rng, dtype: VAE.dense((9, 7, 3), rng=rng, dtype=dtype, beta=0.6), (5, 9)
+    ),
+    ModelCase(
+        "VAE dense, Normal pixels",
+        lambda rng, dtype: VAE.dense((9, 7, 3), rng=rng, dtype=dtype, observation=NormalPixels(0.7)),
+        (5, 9),
+    ),
+    ModelCase(  # 784 Bernoulli pixels add up to 540 nats, whose rounding would leave little of the 1e-8
+        "VAE convolutional",
+        lambda rng, dtype: VAE.convolutional(
+            4, (2, 3), rng=rng, dtype=dtype, observation=NormalPixels(2)
+        ),
+        (3, 784),
+    ),
+    ModelCase(
+        "ConditionalVAE",
+        lambda rng, dtype: ConditionalVAE.dense((9, 7, 3), rng=rng, dtype=dtype, classes=4, beta=0.6),
+        (5, 9),
+        classes=4,
+    ),
+    ModelCase("ClassPriorVAE", _class_prior_vae, (5, 9), classes=4),
     ModelCase(
         "MLPClassifier",
         lambda rng, dtype: MLPClassifier((9, 7, 3), rng=rng, dtype=dtype),

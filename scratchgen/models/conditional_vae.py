@@ -100,8 +100,8 @@ class ClassPriorVAE(LabelledVAE):
         super().__init__(encoder, decoder, classes=classes, **settings)
         self.means = Parameter(np.zeros((classes, self.code_width), self.dtype))
 
-    def prior_mean(self, y):
-        return self.means.value[self._labels(y, 0 if y is None else len(y))]  # (CVAE.3)
+    def prior_mean(self, y, n):
+        return self.means.value[self._labels(y, n)]             # (CVAE.3)
 
     def _prior_backward(self, dmu, y):
         if self.trainable:

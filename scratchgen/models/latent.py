@@ -28,12 +28,13 @@ def draw_codes(
     comes back as often as its samples need.
     """
     mu, logvar = posterior
+    prior_mean = np.broadcast_to(model.prior_mean(y, len(X)), mu.shape)
     at_once = min(samples, rows // 100)
     size = rows // at_once
     for start in range(0, len(X), size):
         part = slice(start, start + size)
         labels = None if y is None else y[part]
-        m, lv, prior_mean = mu[part, None], logvar[part, None], model.prior_mean(labels)[:, None]  # (B, 1, K)
+        m, lv, m_prior = mu[part, None], logvar[part, None], prior_mean[part, None]  # (B, 1, K)
         for done in range(0, samples, at_once):
             shape = (len(m), min(at_once, samples - done), mu.shape[1])
             eps = rng.standard_normal(shape, mu.dtype)
@@ -41,7 +42,7 @@ def draw_codes(
             repeated = None if labels is None else np.repeat(labels, shape[1])
             out = model.decode(z.reshape(-1, shape[2]), repeated)
             log_px = model.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
-            yield part, log_px, 0.5 * (eps**2 + lv - (z - prior_mean) ** 2).sum(axis=2)
+            yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
 
 
 @dataclass(frozen=True)
@@ -71,4 +72,4 @@ class LatentUsage:
 def latent_usage(model: Any, X: np.ndarray, y: np.ndarray | None = None) -> LatentUsage:
     """Measure which dimensions of a VAE's code are used on X (N, D)."""
     mu, logvar = model.posterior(X, y)
-    return LatentUsage(Normal.kl(mu - model.prior_mean(y), logvar).mean(axis=0))
+    return LatentUsage(Normal.kl(mu - model.prior_mean(y, len(X)), logvar).mean(axis=0))

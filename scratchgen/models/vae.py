@@ -128,7 +128,7 @@ class VAE(Model):
         z = mu + std * eps                                      # (VAE.3)
         out, dec = self.decoder.forward(self._decoder_input(z, y), training)
         nll, dout = self.observation.nll(out, x)                # (VAE.6)  (N, D)
-        offset = mu - self.prior_mean(y)
+        offset = mu - self.prior_mean(y, len(x))
         kl = float(Normal.kl(offset, logvar).sum()) / len(x)    # (VAE.2)
         loss = nll + self.beta * kl                             # (VAE.4), (VAE.1)
         return loss, VAECache(enc, dec, offset, logvar, std, eps, y, dout, nll, kl)
@@ -152,8 +152,8 @@ class VAE(Model):
     def _decoder_input(self, z, y):
         return z
 
-    def prior_mean(self, y):
-        """Where the prior of the code lies: (1, K), or (N, K) for N labels."""
+    def prior_mean(self, y, n):
+        """Where the prior of n codes lies: (1, K), or (n, K) for n labels."""
         return np.zeros((1, self.code_width), self.dtype)
 
     def _prior_backward(self, dmu, y):
@@ -227,7 +227,7 @@ class VAE(Model):
         if n < 1:
             raise ValueError(f"{type(self).__name__} expected to draw at least one example, got n = {n}")
         eps = rng.standard_normal((n, self.code_width)).astype(self.dtype)
-        return eps + self.prior_mean(y)
+        return eps + self.prior_mean(y, n)
 
     def sample(self, n, *, rng, y=None):
         """n draws from p(x): z from the prior, then x ~ p(x | z), (n, D).
@@ -246,7 +246,7 @@ class VAE(Model):
         """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, less the KL."""
         self._expect_samples("elbo", X, samples)
         mu, logvar = self.posterior(X, y)
-        total = -Normal.kl(mu, logvar, self.prior_mean(y)).sum(axis=1, dtype=np.float64)
+        total = -Normal.kl(mu, logvar, self.prior_mean(y, len(X))).sum(axis=1, dtype=np.float64)
         for part, log_px, _ in draw_codes(self, X, y, (mu, logvar), samples, rng):
             total[part] += log_px.sum(axis=1, dtype=np.float64) / samples
         return total
