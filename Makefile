@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-# PyTorch's plain wheels for Linux bring gigabytes of CUDA; the benchmark runs on the CPU.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Which published figure `make reproduce` reproduces.
 NAME ?= autoencoder
 
@@ -63,5 +61,5 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/test.stamp
-	$(PY) -m pip install --quiet --disable-pip-version-check --extra-index-url $(TORCH_INDEX) -e ".[bench]"
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	@touch $@

@@ -6,7 +6,7 @@ inputs that one output sums over, `fan_out` the number of outputs that one input
 dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
 
 Numbers are drawn in float64 and then cast, so a float32 net and its float64 double start from the same
-weights.
+weights. Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer, of
 which every ``p.value`` and ``p.grad`` is from then on a view. So one step is one pass over two or four long
-arrays, and the gradient's norm is one dot product. The loops live in kernels/*/optimisers.py.
+arrays, and the gradient's norm is one dot product. The loops live in kernels/*/optimisers.py. Derived in
+docs/optimisation.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The activations: functions of one number, applied to every entry.
 
 Their Jacobian is diagonal, so backward multiplies by the derivative, and pushing a tangent forward is the
-same multiplication: jvp(dx, cache) = backward(dx, cache). The loops live in kernels/*/activations.py.
+same multiplication: jvp(dx, cache) = backward(dx, cache). The loops live in kernels/*/activations.py. Derived
+in docs/backprop.md.
 """
 
 import numpy as np

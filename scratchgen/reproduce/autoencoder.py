@@ -24,10 +24,10 @@ JITTER = Jitter()
 RUN = Path("runs/reproduce-autoencoder.safetensors")
 
 
-def build(digits: Digits, epochs: int, sizes: tuple[int, ...] = SIZES) -> Trainer:
+def build(digits: Digits, epochs: int) -> Trainer:
     """The run: model, batches, schedule and seed, ready to go."""
     rng = np.random.default_rng(SEED)
-    model = Autoencoder.dense(sizes, rng=rng)
+    model = Autoencoder.dense(SIZES, rng=rng)
     model.augment = JITTER
     steps = epochs * -(-len(digits.x_train) // BATCH)
     return model.trainer(
@@ -76,5 +76,5 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
             f"({JITTER}); float32, seed {SEED}; the last weights, measured on the whole test set"
         ),
         curve=curve,
-        beside={"PCA, 30 components": round(pca, 3)},
+        beside={f"PCA, {SIZES[-1]} components": round(pca, 3)},
     )

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scratchgen import cli
+from scratchgen.data import Digits, load_digits
+from scratchgen.reproduce import REPRODUCTIONS, autoencoder, record
+from scratchgen.reproduce.record import Record
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def example(**changes):
+    values = {
+        "name": "thing",
+        "figure": "a figure",
+        "unit": "nats",
+        "paper": 3.0,
+        "source": "A 2006",
+        "ours": 2.5,
+        "seconds": 90.0,
+        "machine": "a machine",
+        "recipe": "a recipe",
+        "curve": [{"epoch": 1, "seconds": 90.0, "figure": 2.5}],
+        "beside": {"PCA": 13.87},
+    }
+    return Record(**(values | changes))
+
+
+def test_record_is_saved_and_read_back(tmp_path):
+    example().save(tmp_path)
+    example(name="other").save(tmp_path, suffix="-5-epochs")
+    assert record.read_all(tmp_path) == [example(name="other"), example()]
+    assert {path.name for path in tmp_path.iterdir()} == {"thing.json", "other-5-epochs.json"}
+    keys = json.loads((tmp_path / "thing.json").read_text())
+    assert {"name", "figure", "unit", "paper", "ours", "seconds", "machine", "recipe", "curve"} <= keys.keys()
+
+
+def test_table_has_a_line_for_each_figure(tmp_path):
+    lines = record.table([example()]).splitlines()
+    assert lines[2] == "| a figure | 3.00 nats (A 2006) | **2.50** nats | 1.5 min |"
+    assert lines[3] == "| … PCA | | 13.87 nats | |"
+
+
+def test_fill_puts_the_table_between_the_marks_and_nowhere_else():
+    text = f"before\n{record.START}\nold\n{record.END}\nafter"
+    filled = record.fill(text, [example()])
+    assert filled == f"before\n{record.START}\n{record.table([example()])}\n{record.END}\nafter"
+    assert record.fill(filled, [example()]) == filled
+    with pytest.raises(ValueError, match="expected the marks"):
+        record.fill("no marks", [])
+
+
+def test_readme_table_is_made_from_the_results():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert record.fill(readme, record.read_all(ROOT / "results")) == readme
+
+
+@pytest.mark.parametrize("name", REPRODUCTIONS)
+def test_results_hold_what_a_run_gave(name):
+    """The last point of the curve is the figure, and the curve's clock the run's."""
+    found = Record(**json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8")))
+    assert found.curve[-1]["figure"] == pytest.approx(found.ours, abs=1e-3)
+    assert found.curve[-1]["seconds"] <= found.seconds + 0.1
+    seconds = [row["seconds"] for row in found.curve]
+    assert seconds == sorted(seconds) and found.machine and found.recipe
+
+
+def test_reproduce_autoencoder_trains_on_the_training_digits_and_measures_on_the_test_digits(
+    tmp_path, monkeypatch, capsys
+):
+    """The whole path at a small size: run, figure, curve, PCA beside it, resume of a finished run."""
+    full = load_digits("embedded")
+    part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:100], full.y_test[:100], "a part")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(autoencoder, "load_digits", lambda source: part)
+    monkeypatch.setattr(autoencoder, "SIZES", (784, 32, 10))
+    found = autoencoder.reproduce(epochs=3)
+    model = autoencoder.build(part, 3)
+    model.run()
+    error = ((model.model.reconstruct(part.x_test) - part.x_test) ** 2).sum(axis=1).mean()
+    assert found.ours == pytest.approx(error, abs=1e-4)
+    assert [row["epoch"] for row in found.curve] == [1, 2, 3]
+    centred = part.x_train - part.x_train.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:10]
+    shifted = part.x_test - part.x_train.mean(axis=0)
+    pca = ((shifted - shifted @ axes.T @ axes) ** 2).sum(axis=1).mean()
+    assert found.beside["PCA, 10 components"] == pytest.approx(pca, abs=1e-3)
+    again = autoencoder.reproduce(epochs=3, resume=True)
+    assert again.ours == found.ours
+
+
+def test_reproduce_names_what_there_is(capsys):
+    assert cli.main(["reproduce", "autoencodr"]) == 2
+    assert "did you mean 'autoencoder'?" in capsys.readouterr().err
