@@ -4,7 +4,8 @@ All functions work entry by entry on arrays of one shape and return one number a
 over features is left to the caller. A spread is given as a log-variance, and ``std = exp(0.5·logvar)`` is
 written nowhere but in `Normal.std`. Samplers take their noise as an argument and draw nothing.
 
-Gradients are those of ``log_prob(...).sum()``: multiply by what comes from upstream. Derived in docs/vae.md.
+Gradients are those of ``log_prob(...).sum()``: multiply by what comes from upstream.
+Derived in docs/distributions.md.
 """
 
 from __future__ import annotations
