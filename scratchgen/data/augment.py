@@ -26,10 +26,10 @@ class Jitter:
     from outside the image 0.
     """
 
-    turn: float = 0.06
-    stretch: float = 0.035
-    slant: float = 0.06
-    shift: float = 0.3
+    turn: float = 0.12
+    stretch: float = 0.07
+    slant: float = 0.12
+    shift: float = 0.6
     keep: float = 0.3
     side: int = 28
 

@@ -19,8 +19,8 @@ from scratchgen.schedules import OneCycle
 from scratchgen.training import Trainer
 
 SIZES = (784, 1000, 500, 250, 30)
-EPOCHS, BATCH, PEAK, SEED = 400, 128, 3e-3, 0
-JITTER = Jitter()
+EPOCHS, BATCH, PEAK, SEED = 50, 128, 3e-3, 0
+JITTER = Jitter()  # 40 epochs: 2.21 with it, 2.31 with half of it
 RUN = Path("runs/reproduce-autoencoder.safetensors")
 
 
@@ -63,7 +63,7 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     ]
     return Record(
         name="autoencoder",
-        figure="autoencoder 784-1000-500-250-30: squared error per test image",
+        figure=f"autoencoder 784-1000-500-250-30, {epochs} epochs: squared error per test image",
         unit="",
         paper=3.00,
         source="Hinton & Salakhutdinov 2006, fig. 2B",
