@@ -91,7 +91,7 @@ class ClassPriorVAE(LabelledVAE):
     (CVAE.4)  dm_c = −beta/N · Σ over the n with yₙ = c of (muₙ − m_c)
 
     The networks see no label, so its codes can be found without one. Source: J. Su, "Variational
-    autoencoders (2)", 2018. Derived in docs/vae.md.
+    autoencoders (1)", 2018. Derived in docs/vae.md.
 
     means : Parameter (classes, K), m_y in its rows
     """
