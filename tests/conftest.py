@@ -1,5 +1,11 @@
 """What all tests share: a seeded generator, both sets of kernels, and Hypothesis without chance."""
 
+import os
+
+# The arrays of the tests are small, and BLAS threads that spin beside other work cost twenty times more than
+# they bring. Said before NumPy is loaded, which reads it once.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 
 import numpy as np
