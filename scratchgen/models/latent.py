@@ -41,6 +41,9 @@ def draw_codes(
             z = Normal.sample(m, lv, eps)                       # (B, S, K)
             repeated = None if labels is None else np.repeat(labels, shape[1])
             out = model.decode(z.reshape(-1, shape[2]), repeated)
+            if out.shape[1] != X.shape[1]:
+                who = type(model).__name__
+                raise ValueError(f"{who} expected x of {out.shape[1]} features, got {X.shape[1]}")
             log_px = model.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
             yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
 

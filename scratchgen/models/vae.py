@@ -79,10 +79,9 @@ class VAE(Model):
         if binarisation not in BINARISATIONS:
             known = ", ".join(BINARISATIONS)
             raise ValueError(f"VAE expected a binarisation out of {known}, got {binarisation!r}")
-        self.encoder, self.decoder, self.beta = encoder, decoder, beta
+        self.encoder, self.decoder, self.beta = encoder, decoder, float(beta)
         self.observation = observation or BernoulliPixels()
         self.binarisation = binarisation if isinstance(self.observation, BernoulliPixels) else "none"
-        self.augment = binarise if self.binarisation == "dynamic" else None
 
     @classmethod
     def dense(
@@ -122,7 +121,7 @@ class VAE(Model):
 
     def loss(self, x, y=None, *, eps=None, rng=None, training=False):
         h, enc = self.encoder.forward(self._encoder_input(x, y), training)
-        mu, logvar = np.split(h, 2, axis=1)                     # (N, K)
+        mu, logvar = self._heads(h)                             # (N, K)
         std = Normal.std(logvar)
         eps = self._noise(mu, eps, rng)
         z = mu + std * eps                                      # (VAE.3)
@@ -143,6 +142,13 @@ class VAE(Model):
         self.encoder.backward(dh, cache.enc, input_grad=False)
         self._prior_backward(self.beta / n * dkl_dmu, cache.y)
         return {"dout": cache.dout, "dz": dz, "dmu": dmu, "dlogvar": dlogvar}
+
+    def _heads(self, h):
+        """mu and logvar, the two halves of what the encoder says."""
+        if h.ndim != 2 or h.shape[1] % 2:
+            who = type(self).__name__
+            raise ValueError(f"{who} expected an encoder with 2K outputs, mu and logvar, got shape {h.shape}")
+        return np.split(h, 2, axis=1)
 
     # What a conditional form changes: what the networks see of the label, and where the prior's mean lies.
 
@@ -171,10 +177,13 @@ class VAE(Model):
 
     def train_step(self, batch, optimizer, rng):
         """Make one update; records the loss in its parts, and the mean noise."""
+        x, *labels = batch
         if self.augment is not None:
-            batch = (self.augment(batch[0], rng=rng), *batch[1:])
+            x = self.augment(x, rng=rng)
+        if self.binarisation == "dynamic":
+            x = binarise(x, rng=rng)
         optimizer.zero_grad()
-        loss, cache = self.loss(*batch, rng=rng, training=True)
+        loss, cache = self.loss(x, *labels, rng=rng, training=True)
         expect_finite(self, loss, lambda: self.backward(cache))
         self.backward(cache)
         optimizer.step()
@@ -194,7 +203,7 @@ class VAE(Model):
         """mu and logvar of q(z | x), each (N, K)."""
         expect_examples(f"{type(self).__name__}.posterior", X)
         h = in_batches(lambda x: self.encoder.forward(x)[0], self._encoder_input(X, y))
-        mu, logvar = np.split(h, 2, axis=1)
+        mu, logvar = self._heads(h)
         return mu, logvar
 
     def transform(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
@@ -214,13 +223,16 @@ class VAE(Model):
         """X through the mean of its code and back, (N, D)."""
         return self.inverse_transform(self.transform(X, y), y)
 
-    def interpolate(self, start: np.ndarray, end: np.ndarray, steps: int = 8) -> np.ndarray:
-        """Images on the straight line between the codes of two examples (D,): (steps, D)."""
+    def interpolate(self, start: np.ndarray, end: np.ndarray, steps: int = 8, *, label: int | None = None):
+        """Images on the straight line between the codes of two examples (D,): (steps, D).
+
+        label : for a conditional form, the class of both examples and of all between them
+        """
         if steps < 2:
             raise ValueError(f"VAE.interpolate expected at least 2 steps, got {steps}")
-        a, b = self.transform(np.stack([start, end]))
+        a, b = self.transform(np.stack([start, end]), None if label is None else np.full(2, label))
         t = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
-        return self.inverse_transform((1 - t) * a + t * b)
+        return self.inverse_transform((1 - t) * a + t * b, None if label is None else np.full(steps, label))
 
     def prior_sample(self, n: int, *, rng: np.random.Generator, y: np.ndarray | None = None) -> np.ndarray:
         """n codes from the prior, (n, K)."""

@@ -226,3 +226,11 @@ def test_conditional_vae_has_no_convolutional_form(rng):
         ConditionalVAE.convolutional(4, rng=rng)
     model = ClassPriorVAE.convolutional(4, (2, 3), rng=rng, classes=3)
     assert model.sample(2, rng=rng, y=np.array([0, 2])).shape == (2, 784)
+
+
+def test_conditional_vae_interpolates_within_a_class(rng):
+    model, X = ConditionalVAE.dense((6, 5, 2), rng=rng, classes=3, dtype=np.float64), rng.uniform(size=(2, 6))
+    images = model.interpolate(X[0], X[1], 4, label=1)
+    np.testing.assert_allclose(images[[0, -1]], model.reconstruct(X, np.array([1, 1])), rtol=1e-12)
+    with pytest.raises(ValueError, match="expected labels y"):
+        model.interpolate(X[0], X[1], 4)

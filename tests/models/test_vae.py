@@ -178,3 +178,19 @@ class TestBadInput:
             small(rng).loss(blocks(12, 4), rng=rng)
         with pytest.raises(TypeError, match="VAE.score_samples expected an array of float.*, got dtype bool"):
             small(rng).score_samples(blocks(12, 4) > 0)
+
+
+def test_vae_networks_that_do_not_fit_are_named(rng):
+    X = np.zeros((3, 6))
+    odd = VAE(Linear(6, 5, rng=rng, dtype=np.float64), Linear(2, 6, rng=rng, dtype=np.float64))
+    with pytest.raises(ValueError, match=r"encoder with 2K outputs, mu and logvar, got shape \(3, 5\)"):
+        odd.loss(X, rng=rng)
+    narrow = VAE(Linear(6, 4, rng=rng, dtype=np.float64), Linear(2, 5, rng=rng, dtype=np.float64))
+    with pytest.raises(ValueError, match="expected x of 5 features, got 6"):
+        narrow.score_samples(X, samples=3)
+
+
+def test_vae_gradients_keep_the_dtype_whatever_beta_is(rng):
+    model = VAE.dense((6, 5, 2), rng=rng, beta=np.float64(0.5))
+    _, cache = model.loss(np.zeros((3, 6), np.float32), rng=rng)
+    assert {g.dtype for g in model.backward(cache).values()} == {np.dtype(np.float32)}

@@ -121,3 +121,15 @@ def test_vae_binarises_anew_or_once_or_not_at_all(rng):
 )
 def test_vae_says_what_its_pixels_are(settings, note, rng):
     assert small(rng, **settings).data_note == note
+
+
+def test_vae_augments_before_it_binarises(rng, monkeypatch):
+    """A digit is moved while it is grey; what the loss sees is 0 or 1 all the same."""
+    seen = []
+    model = VAE.dense((6, 5, 2), rng=rng)
+    model.augment = lambda x, rng: 0.5 * x
+    loss = model.loss
+    monkeypatch.setattr(model, "loss", lambda x, **how: seen.append(x) or loss(x, **how))
+    model.fit(np.ones((400, 6), np.float32), epochs=1, batch_size=400, rng=rng)
+    assert set(np.unique(seen[0])) == {0, 1}
+    assert abs(seen[0].mean() - 0.5) < 5 * 0.5 / np.sqrt(seen[0].size)
