@@ -1,0 +1,73 @@
+"""How kernels are chosen and compiled."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scratchgen import kernels
+from scratchgen.kernels.jit import compile as compiling
+
+
+def total(x, out):
+    for i in range(x.size):
+        out[i] = x[i] / x[0]
+
+
+def test_kernel_divides_by_zero_as_numpy_does_and_keeps_nan():
+    out = np.empty(3)
+    compiling.kernel(total)(np.array([0.0, 1.0, np.nan]), out)
+    assert np.isnan(out[0]) and np.isposinf(out[1]) and np.isnan(out[2])
+
+
+def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
+    """Where Numba finds no folder to write to, it raises at once; then the kernel is compiled uncached."""
+    njit = compiling.njit
+
+    def nowhere_to_write(cache=False, **settings):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**settings)
+
+    monkeypatch.setattr(compiling, "njit", nowhere_to_write)
+    compiling.warn_uncached.cache_clear()
+    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as said:
+        first, second = compiling.kernel(total), compiling.kernel(total)
+    assert len(said) == 1
+    for function in (first, second):
+        out = np.empty(2)
+        function(np.array([2.0, 4.0]), out)
+        np.testing.assert_array_equal(out, [1, 2])
+
+
+def test_environment_chooses_the_kernels():
+    """SCRATCHGEN_KERNELS=reference runs without Numba being imported at all; a wrong name is named."""
+    code = (
+        "import sys, numpy as np\n"
+        "from scratchgen import kernels, Linear, SiLU, Sequential, squared_error\n"
+        "net = Sequential(Linear(3, 2, rng=np.random.default_rng(0)), SiLU())\n"
+        "out, cache = net.forward(np.ones((4, 3), np.float32))\n"
+        "net.backward(squared_error(out, out)[1], cache)\n"
+        "print(kernels.backend(), 'numba' in sys.modules)\n"
+    )
+
+    def run(choice):
+        command, env = [sys.executable, "-c", code], {"SCRATCHGEN_KERNELS": choice, "PATH": ""}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert run("reference").stdout == "reference False\n"
+    assert run("jit").stdout == "jit True\n"
+    assert "expected one of jit, reference, got 'fast'" in run("fast").stderr
+
+
+def test_use_chooses_for_a_block_and_puts_back():
+    before = kernels.backend()
+    with kernels.use("reference"):
+        assert kernels.backend() == "reference"
+        with kernels.use("jit"):
+            assert kernels.losses.__name__.endswith("jit.losses")
+        assert kernels.losses.__name__.endswith("reference.losses")
+    assert kernels.backend() == before
+    with pytest.raises(ValueError, match="got 'fast'"), kernels.use("fast"):
+        pass
