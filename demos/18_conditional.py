@@ -76,7 +76,8 @@ def main(out: Path, epochs: int = 20) -> None:
 
 def draw(panels: dict[str, np.ndarray]) -> Figure:
     """Ten rows, one digit each, for each model."""
-    fig = plots.new_figure(4.45, title="Digits to order: a row for each class, the same noise along a column")
+    title = "Digits to order: a row for each class, the same draw from N(0, I) along a column"
+    fig = plots.new_figure(4.45, title=title)
     for ax, (title, grid) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):
         mosaic = grid.reshape(10, 10, 28, 28).swapaxes(1, 2).reshape(10 * 28, -1)
         ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
