@@ -77,6 +77,7 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
         "batches": trainer.batches.state(),
         "optimizer_steps": {name: optimizer.steps for name, optimizer in _optimizers(trainer).items()},
         "generators": {name: g.bit_generator.state for name, g in _generators(trainer).items()},
+        "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # a file sorts its names
     }
     _write(path, tensors, config, {"run": _json(run)})
 
@@ -110,8 +111,8 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
     for name, generator in generators.items():
         generator.bit_generator.state = run["generators"][name]
     history = trainer.history
-    history.steps = _columns(tensors, "history.steps.")
-    history.epochs = _columns(tensors, "history.epochs.")
+    history.steps = {name: tensors[f"history.steps.{name}"].tolist() for name in run["history"]["steps"]}
+    history.epochs = {name: tensors[f"history.epochs.{name}"].tolist() for name in run["history"]["epochs"]}
     history.seconds = run["seconds"]
     for name, callback in _callbacks(trainer).items():
         prefix = f"callback.{name}."
@@ -188,10 +189,6 @@ def _callbacks(trainer: Trainer) -> dict[str, Callback]:
 
 def _part(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name: array for name, array in tensors.items() if name.startswith(prefix)}
-
-
-def _columns(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, list[float]]:
-    return {name.removeprefix(prefix): array.tolist() for name, array in _part(tensors, prefix).items()}
 
 
 def _expect_same(path: Any, what: str, expected: list[str], found: list[str]) -> None:

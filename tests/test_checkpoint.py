@@ -307,3 +307,15 @@ def test_checkpoint_is_a_plain_safetensors_file(tmp_path):
     header = (tmp_path / "run").read_bytes()
     length = int.from_bytes(header[:8], "little")
     assert json.loads(header[8 : 8 + length])["__metadata__"]["format"] == "scratchgen 1"
+
+
+def test_history_keeps_the_order_of_its_names(tmp_path):
+    """A safetensors file sorts them; "loss" stands first because the model said so."""
+    trainer = run_of("adam")
+    trainer.run()
+    trainer.history.steps = {"loss": [3.0, 2.0], "kl": [1.0, 1.0], "a": [0.5, 0.4]}
+    checkpoint.save(tmp_path / "run.safetensors", trainer)
+    resumed = run_of("adam")
+    checkpoint.load(tmp_path / "run.safetensors", resumed)
+    assert list(resumed.history.steps.items()) == list(trainer.history.steps.items())
+    assert list(resumed.history.epochs) == list(trainer.history.epochs)

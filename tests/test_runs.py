@@ -10,6 +10,7 @@ import pytest
 
 from scratchgen import cli
 from scratchgen.checkpoint import is_finished, load_model
+from scratchgen.layers import BatchNorm, Dropout, Linear, Sequential, SiLU
 from scratchgen.models import Autoencoder
 from scratchgen.runs import run_saved
 from scratchgen.training import Callback
@@ -49,6 +50,33 @@ def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, c
     run_saved(trainer(), path, resume=True, config={})
     np.testing.assert_array_equal(values(path), values(tmp_path / "whole.safetensors"))
     assert is_finished(path)
+
+
+def test_resumed_run_keeps_batch_norm_and_dropout_to_the_bit(tmp_path, capsys):
+    """Running statistics and the mask's generator come from the file, in the middle of an epoch too."""
+    X = np.random.default_rng(1).uniform(size=(30, 9)).astype(np.float32)
+
+    def build(callbacks=()):
+        rng = np.random.default_rng(3)
+        noise = np.random.default_rng(4)
+        encoder = Sequential(Linear(9, 6, rng=rng), BatchNorm(6), SiLU(), Dropout(0.3, rng=noise))
+        model = Autoencoder(encoder, Linear(6, 9, rng=rng))
+        return model, model.trainer(X, epochs=4, batch_size=8, rng=rng, callbacks=callbacks)
+
+    whole, run = build()
+    run_saved(run, tmp_path / "whole.safetensors", resume=False, config={})
+    path = tmp_path / "broken.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        run_saved(build([StopAt(6)])[1], path, resume=False, config={})
+    resumed, run = build()
+    run_saved(run, path, resume=True, config={})
+    assert whole.buffers() and whole.generators()
+    for name, buffer in whole.buffers().items():
+        np.testing.assert_array_equal(resumed.buffers()[name], buffer)
+    for name, p in whole.parameters().items():
+        np.testing.assert_array_equal(resumed.parameters()[name].value, p.value)
+    for name, generator in whole.generators().items():
+        assert resumed.generators()[name].random() == generator.random()
 
 
 def test_run_of_n_epochs_resumed_to_2n_equals_one_of_2n(tmp_path, capsys):
