@@ -80,6 +80,10 @@ class Optimizer:
         """Set all gradients to zero (they add up until someone does)."""
         self.grad[:] = 0
 
+    def grad_norm(self) -> float:
+        """The joint L2 norm of all gradients."""
+        return math.sqrt(float(np.dot(self.grad, self.grad)))
+
     def clip_grad_norm(self, max_norm: float) -> float:
         """Scale all gradients down to a joint L2 norm of at most max_norm; return the norm they had.
 
@@ -87,7 +91,7 @@ class Optimizer:
         """
         if not max_norm > 0:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
-        norm = math.sqrt(float(np.dot(self.grad, self.grad)))
+        norm = self.grad_norm()
         if norm > max_norm:
             self.grad *= self._number(max_norm / norm)          # (CLIP.1)
         return norm

@@ -37,6 +37,8 @@ class ReLU(Activation):
     (RELU.2)  dx  = dout where out > 0, else 0          at the kink x = 0 this takes the slope 0
     """
 
+    piecewise_linear = True
+
     def forward(self, x, training=False):
         self.expect(x)
         out = elementwise(kernels.activations.relu_forward, x)  # (RELU.1)
@@ -54,6 +56,8 @@ class LeakyReLU(Activation):
     (LRELU.1)  out = x where x ≥ 0, else slope·x
     (LRELU.2)  dx  = dout where x > 0, else slope·dout
     """
+
+    piecewise_linear = True
 
     def __init__(self, negative_slope=0.01):
         self.negative_slope = negative_slope

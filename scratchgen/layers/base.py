@@ -56,14 +56,21 @@ class Layer:
 
     buffer_names: tuple[str, ...] = ()
     trainable = True
+    piecewise_linear = False  # whether, between kinks, the Jacobian of each example is constant
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
         """Return (out, cache); the cache is all that backward will need."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> np.ndarray | None:
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
         """Add the parameters' gradients into p.grad; return dx, or None where nobody asked for it."""
         raise TypeError(f"{type(self).__name__} has no backward")
+
+    def tangent_backward(self, dout: np.ndarray, dx: np.ndarray) -> None:
+        """Add the parameters' gradient of ⟨jvp(dx), dout⟩, dx a tangent; where there are no weights, nothing.
+
+        A gradient penalty needs it, of piecewise linear layers: models/gradient_penalty.py.
+        """
 
     def children(self) -> dict[str, Layer]:
         """The layers directly inside this one, by name."""

@@ -86,6 +86,8 @@ class Conv2d(Layer):
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
     """
 
+    piecewise_linear = True
+
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True,
         *, rng, dtype=np.float32, init=glorot_uniform,
@@ -115,9 +117,7 @@ class Conv2d(Layer):
     def backward(self, dout, x, input_grad=True):
         dout = np.ascontiguousarray(dout)
         if self.trainable:
-            dweight = rows(self.weight.grad)                                    # a view
-            for part, cols in gather(x, self.window, dout.shape[1:3]):
-                dweight += cols.T @ rows(dout[part])                            # (CONV.3)
+            self._add_weight_grad(dout, x)
             if self.bias is not None:
                 self.bias.grad += column_sums(rows(dout))                       # (CONV.4)
         if not input_grad:
@@ -126,9 +126,18 @@ class Conv2d(Layer):
         scatter(dout, rows(self.weight.value).T, self.window, dx)               # (CONV.5, CONV.6)
         return dx
 
+    def _add_weight_grad(self, dout, x):
+        dweight = rows(self.weight.grad)                                        # a view
+        for part, cols in gather(x, self.window, dout.shape[1:3]):
+            dweight += cols.T @ rows(dout[part])                                # (CONV.3)
+
     def jvp(self, dx, x):
         """Push a tangent forward: dout = cols(dx)·W."""
         return self._correlate(np.ascontiguousarray(dx))
+
+    def tangent_backward(self, dout, dx):
+        if self.trainable:                                      # (CONV.3), with the tangent for x
+            self._add_weight_grad(np.ascontiguousarray(dout), np.ascontiguousarray(dx))
 
     def __repr__(self) -> str:
         w = self.window

@@ -21,6 +21,8 @@ class Linear(Layer):
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
     """
 
+    piecewise_linear = True
+
     def __init__(self, in_features, out_features, bias=True, *, rng, dtype=np.float32, init=glorot_uniform):
         self.in_features, self.out_features = in_features, out_features
         shape = (in_features, out_features)
@@ -45,6 +47,10 @@ class Linear(Layer):
     def jvp(self, dx, x):
         """Push a tangent forward: dout = dx·W."""
         return dx @ self.weight.value
+
+    def tangent_backward(self, dout, dx):
+        if self.trainable:                                      # (LIN.2), with the tangent for x
+            self.weight.grad += dx.reshape(-1, self.in_features).T @ dout.reshape(-1, self.out_features)
 
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias is not None})"

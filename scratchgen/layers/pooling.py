@@ -10,6 +10,8 @@ from scratchgen.layers.windows import make_window
 class Pool(Layer):
     """What both poolings share: the window, and the size of what comes out."""
 
+    piecewise_linear = True
+
     def __init__(self, kernel_size, stride=None, padding=0):
         who = type(self).__name__
         self.window = make_window(who, kernel_size, kernel_size if stride is None else stride, padding)

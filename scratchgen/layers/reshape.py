@@ -14,6 +14,8 @@ class Reshape(Layer):
     shape : the new axes, without the N examples
     """
 
+    piecewise_linear = True
+
     def __init__(self, *shape):
         for size in shape:
             positive("Reshape", size=size)
