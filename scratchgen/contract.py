@@ -85,11 +85,14 @@ def _gradients(layer: Layer) -> list[np.ndarray]:
 
 
 def _difference(found: list[Any], expected: list[np.ndarray]) -> float:
-    """The largest difference between arrays that should be equal, relative to the largest entry of each."""
+    """The largest difference between arrays that should be equal, relative to the largest entry of each.
+
+    A NaN in one of them makes it NaN. Python's max would drop it: max(0.0, nan) is 0.0.
+    """
     worst = 0.0
     for a, b in zip(found, expected, strict=True):
         if a is None or a.shape != b.shape:
             return np.inf
         scale = np.abs(b).max(initial=0.0) or 1.0
-        worst = max(worst, float(np.abs(a.astype(float) - b).max(initial=0.0) / scale))
+        worst = float(np.maximum(worst, np.abs(a.astype(float) - b).max(initial=0.0) / scale))
     return worst

@@ -291,3 +291,22 @@ class AlwaysReturnsDx(Affine):
 class SkipsParametersWithoutDx(Affine):
     def backward(self, dout, x, input_grad=True):
         return super().backward(dout, x) if input_grad else None
+
+
+class NotANumberWhenFrozen(Affine):
+    """Right by itself; frozen, as inside a GAN, it hands NaN on."""
+
+    def backward(self, dout, x, input_grad=True):
+        dx = super().backward(dout, x, input_grad)
+        return dx if self.trainable else dx * np.nan
+
+
+class NotANumberTheSecondTime(Affine):
+    """Right where the gradient was zero; what is added to another gradient is NaN."""
+
+    def backward(self, dout, x, input_grad=True):
+        again = self.weight.grad.any()
+        dx = super().backward(dout, x, input_grad)
+        if again:
+            self.weight.grad[2, 1] = np.nan
+        return dx

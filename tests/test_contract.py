@@ -9,6 +9,8 @@ from planted import (
     ChangesDout,
     KeepsItsInput,
     NeverFrozen,
+    NotANumberTheSecondTime,
+    NotANumberWhenFrozen,
     Overwrites,
     SkipsParametersWithoutDx,
 )
@@ -26,6 +28,8 @@ from scratchgen.contract import check_contract
         (NeverFrozen, "frozen"),
         (AlwaysReturnsDx, "input_grad=False"),
         (SkipsParametersWithoutDx, "input_grad=False"),
+        (NotANumberWhenFrozen, "frozen"),
+        (NotANumberTheSecondTime, "gradients add up"),
     ],
 )
 def test_contract_check_names_the_broken_promise(broken, promise, rng):
