@@ -116,6 +116,14 @@ def test_check_name_suggests_the_nearest():
         check_name("layer", "x", [])
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("relu", "ReLU"), ("conv2D", "Conv2d"), ("SILU", "SiLU"), ("vae", "VAE")]
+)
+def test_check_name_suggests_whatever_the_capitals(typed, meant):
+    with pytest.raises(ValueError, match=rf"unknown layer '{typed}'; did you mean '{meant}'\?"):
+        check_name("layer", typed, ["ReLU", "Conv2d", "SiLU", "VAE"])
+
+
 def test_demo_list_is_in_reading_order(checkout, capsys):
     assert cli.main(["demo", "--list"]) == 0
     assert capsys.readouterr().out == "compress  The compress demo.\nlatent    The latent demo.\n"
