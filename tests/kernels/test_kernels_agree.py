@@ -127,9 +127,7 @@ def test_both_sets_agree_on_nan_infinity_and_large_numbers(name, dtype):
             kernel(x, *settings, *results)
         assert np.isnan(results[-1][0])
         found.append(results[-1])
-    # The compiled ELU takes eˣ − 1 as it stands, which near 0 is exact to the last place of 1, not of itself.
-    atol = 2 * np.finfo(dtype).eps if name == "elu_forward" else 1e-30
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5 if dtype == np.float32 else 1e-12, atol=atol)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5 if dtype == np.float32 else 1e-12, atol=1e-30)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -156,13 +154,14 @@ def test_both_sets_show_a_nan_or_infinite_gradient(name, dtype, rng):
 
 def ulps(found, exact):
     """The distance in units in the last place of float32."""
-    return np.abs(found.astype(np.float64) - exact) / np.spacing(exact.astype(np.float32)).astype(np.float64)
+    last_place = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+    return np.abs(found.astype(np.float64) - exact) / last_place
 
 
 @pytest.fixture(scope="module")
 def compiled_mathematics():
     from scratchgen.kernels.jit.compile import kernel
-    from scratchgen.kernels.jit.mathematics import exp, log1p
+    from scratchgen.kernels.jit.mathematics import exp, expm1, log1p
 
     @kernel
     def exp_all(x, out):
@@ -174,7 +173,12 @@ def compiled_mathematics():
         for i in range(x.size):
             out[i] = log1p(x[i])
 
-    return exp_all, log1p_all
+    @kernel
+    def expm1_all(x, out):
+        for i in range(x.size):
+            out[i] = expm1(x[i])
+
+    return exp_all, log1p_all, expm1_all
 
 
 def test_exp_of_float32_is_within_two_units_in_the_last_place(compiled_mathematics):
@@ -201,9 +205,34 @@ def test_log1p_of_float32_is_within_three_units_in_the_last_place(compiled_mathe
     assert ulps(out, np.log1p(x.astype(np.float64))).max() <= 3
 
 
+def test_expm1_of_float32_is_within_two_units_in_the_last_place(compiled_mathematics):
+    near = np.logspace(-30, 0, 20_001)
+    x = np.concatenate([np.linspace(-20, 88.37, 200_003), near, -near]).astype(np.float32)
+    out = np.empty_like(x)
+    compiled_mathematics[2](x, out)
+    assert ulps(out, np.expm1(x.astype(np.float64))).max() <= 2
+
+
+def test_expm1_of_float32_has_its_limits(compiled_mathematics):
+    x = np.array([0, np.nan, np.inf, 200, -np.inf, -200, -1e30], np.float32)
+    out = np.empty_like(x)
+    compiled_mathematics[2](x, out)
+    np.testing.assert_array_equal(out, [0, np.nan, np.inf, np.inf, -1, -1, -1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elu_near_zero_keeps_its_digits_in_both_sets(dtype):
+    x = -np.logspace(-20, -1, 57).astype(dtype)
+    exact = 0.7 * np.expm1(x.astype(np.float64))
+    for kernel in both("activations", "elu_forward"):
+        out = np.empty_like(x)
+        kernel(x, dtype(0.7), out)
+        np.testing.assert_allclose(out, exact, rtol=4 * np.finfo(dtype).eps)
+
+
 def test_mathematics_of_float64_is_that_of_the_c_library(compiled_mathematics):
     x = np.linspace(0, 1, 1001)
-    for function, twin in zip(compiled_mathematics, (np.exp, np.log1p), strict=True):
+    for function, twin in zip(compiled_mathematics, (np.exp, np.log1p, np.expm1), strict=True):
         out = np.empty_like(x)
         function(x, out)
         np.testing.assert_allclose(out, twin(x), rtol=4e-16)

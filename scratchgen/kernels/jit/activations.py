@@ -3,7 +3,7 @@
 import numpy as np
 
 from scratchgen.kernels.jit.compile import kernel
-from scratchgen.kernels.jit.mathematics import exp, log1p
+from scratchgen.kernels.jit.mathematics import exp, expm1, log1p
 
 
 @kernel
@@ -36,9 +36,9 @@ def leaky_relu_backward(dout, x, slope, dx):
 
 @kernel
 def elu_forward(x, alpha, out):
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    zero = x.dtype.type(0)
     for i in range(x.size):
-        out[i] = alpha * (exp(x[i]) - one) if x[i] < zero else x[i]
+        out[i] = alpha * expm1(x[i]) if x[i] < zero else x[i]
 
 
 @kernel
