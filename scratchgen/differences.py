@@ -79,13 +79,13 @@ def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.
 
 
 def central(along: Along, h: float) -> float:
-    """(GRAD.1). The summands are subtracted before they are summed, so what does not move cancels exactly."""
-    return float((along(h) - along(-h)).sum()) / (2 * h)
+    """The summands are subtracted before they are summed, so what does not move cancels exactly."""
+    return float((along(h) - along(-h)).sum()) / (2 * h)  # (GRAD.1)
 
 
 def richardson(along: Along, h: float) -> float:
-    """(GRAD.2)."""
-    return (4 * central(along, h) - central(along, 2 * h)) / 3
+    """Two central differences, combined so that their h² cancels."""
+    return (4 * central(along, h) - central(along, 2 * h)) / 3  # (GRAD.2)
 
 
 def compare(

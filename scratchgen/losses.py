@@ -4,7 +4,7 @@ Every loss is summed over the features of an example and averaged over the batch
 gradient: nothing else needs dividing by N. Each is called as ``loss, dx = f(pred, target)``; the loss is a
 Python float, dx has the shape and dtype of pred. The loops live in kernels/*/losses.py.
 
-All raise TypeError for what is no float array, ValueError for shapes that do not fit and for an empty batch.
+All raise TypeError for what is no float32 or float64 array, ValueError for shapes that do not fit and for an empty batch.
 Derived in docs/backprop.md.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen import kernels
+from scratchgen.layers.base import FLOATS
 
 
 def squared_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
@@ -21,7 +22,7 @@ def squared_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarr
     (SE.1)  loss  = 1/N · Σₙ Σ_d (pred − target)²
     (SE.2)  dpred = 2/N · (pred − target)
     """
-    return _rowwise("squared_error", kernels.losses.squared_error, pred, target)
+    return _rowwise("squared_error", kernels.losses.squared_error, pred, target)  # (SE.1, SE.2)
 
 
 def absolute_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
@@ -30,7 +31,7 @@ def absolute_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndar
     (AE1.1)  loss  = 1/N · Σₙ Σ_d |pred − target|
     (AE1.2)  dpred = 1/N · sign(pred − target)            at the kink the slope 0 is taken
     """
-    return _rowwise("absolute_error", kernels.losses.absolute_error, pred, target)
+    return _rowwise("absolute_error", kernels.losses.absolute_error, pred, target)  # (AE1.1, AE1.2)
 
 
 def bce_with_logits(logits: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
@@ -41,7 +42,7 @@ def bce_with_logits(logits: np.ndarray, target: np.ndarray) -> tuple[float, np.n
 
     It is the likelihood of a Bernoulli only where the targets are 0 or 1.
     """
-    return _rowwise("bce_with_logits", kernels.losses.bce_with_logits, logits, target)
+    return _rowwise("bce_with_logits", kernels.losses.bce_with_logits, logits, target)  # (BCE.1, BCE.2)
 
 
 def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
@@ -68,7 +69,8 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
         )
     dlogits = np.empty(logits.shape, logits.dtype)
     scale = logits.dtype.type(1 / len(logits))
-    loss = kernels.losses.softmax_cross_entropy(np.ascontiguousarray(logits), labels, scale, dlogits)
+    logits = np.ascontiguousarray(logits)
+    loss = kernels.losses.softmax_cross_entropy(logits, labels, scale, dlogits)  # (CE.1, CE.2)
     return float(loss), dlogits
 
 
@@ -90,6 +92,6 @@ def _rowwise(name, kernel, pred, target):
 
 
 def _expect_float(name, pred):
-    if not isinstance(pred, np.ndarray) or pred.dtype.kind != "f":
+    if not isinstance(pred, np.ndarray) or pred.dtype not in FLOATS:
         got = pred.dtype if isinstance(pred, np.ndarray) else type(pred).__name__
-        raise TypeError(f"{name} expected a float array, got {got}")
+        raise TypeError(f"{name} expected an array of float32 or float64, got {got}")

@@ -1,11 +1,14 @@
 """Every equation number stands in a chapter, at a line of code and at a test: none is missing in one of them.
 
-A chapter tags it inside mathematics; the code names it in brackets; a test names it in brackets in its body,
-docstring or decorators, or in the comment right above it. One pair of brackets may hold several, with commas.
+A chapter tags it inside mathematics; the code names it in brackets in a comment, at the line that computes it
+(a docstring that lists the formulas doesn't count); a test names it in brackets in its body, docstring or
+decorators, or in the comment right above it. One pair of brackets may hold several, with commas.
 """
 
 import ast
+import io
 import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,11 @@ MATHEMATICS = re.compile(r"\$\$.*?\$\$|```math.*?```", re.DOTALL)
 
 def in_brackets(text: str) -> list[str]:
     return [number for group in IN_BRACKETS.findall(text) for number in re.findall(NUMBER, group)]
+
+
+def comments(source: str) -> str:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return "\n".join(token.string for token in tokens if token.type == tokenize.COMMENT)
 
 
 def texts_of_tests(source: str) -> Iterator[str]:
@@ -46,7 +54,7 @@ def collect(root: Path) -> dict[str, dict[str, list[str]]]:
         for block in MATHEMATICS.findall(path.read_text(encoding="utf-8")):
             note("chapter", path, TAG.findall(block))
     for path in sorted((root / "scratchgen").rglob("*.py")):
-        note("code", path, sorted(set(in_brackets(path.read_text(encoding="utf-8")))))
+        note("code", path, sorted(set(in_brackets(comments(path.read_text(encoding="utf-8"))))))
     for path in sorted((root / "tests").rglob("test_*.py")):
         if path.name != Path(__file__).name:
             texts = texts_of_tests(path.read_text(encoding="utf-8"))
@@ -81,7 +89,7 @@ def write_project(root: Path, chapter: str, code: str, test: str) -> Path:
 
 
 CHAPTER = r"$$ a = b \tag{ZZ.1} $$" + "\n" + r"$$" + "\n" + r"c = d \tag{ZZ.2}" + "\n$$\n"
-CODE = '"""(ZZ.1)  a = b"""\nc = d    # (ZZ.2)\n'
+CODE = '"""(ZZ.1)  a = b"""\na = b    # (ZZ.1)\nc = d    # (ZZ.2)\n'
 TEST = '# (ZZ.1)\ndef test_a():\n    """Checks (ZZ.2)."""\n'
 
 
@@ -101,6 +109,7 @@ def test_collector_reads_numbers_that_share_brackets(tmp_path):
         ("chapter", CHAPTER.replace(r"\tag{ZZ.2}", "") + r"In prose, \tag{ZZ.2}.", CODE, TEST),
         ("code", CHAPTER, CODE.replace("ZZ.2", ""), TEST),
         ("code", CHAPTER, CODE.replace("ZZ.2", "ZZ.2x"), TEST),
+        ("code", CHAPTER, CODE.replace("# (ZZ.2)", "") + '"""(ZZ.2)  # (ZZ.2)"""\n', TEST),
         ("test", CHAPTER, CODE, TEST.replace("ZZ.2", "")),
         ("test", CHAPTER, CODE, '"""(ZZ.2)"""\n\n' + TEST.replace("ZZ.2", "")),
         ("test", CHAPTER, CODE, TEST.replace("ZZ.2", "") + "\ndef helper():\n    # (ZZ.2)\n    pass\n"),
