@@ -10,7 +10,7 @@ NAME ?= autoencoder
 help:
 	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
 	@echo "make test       the whole test suite"
-	@echo "make check      ruff, mypy and the quick tests"
+	@echo "make check      ruff, mypy and the tests"
 	@echo "make bench      speed, beside PyTorch (downloads it first)"
 	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
 	@echo "make clean      remove .venv and what was built"
@@ -23,7 +23,7 @@ demo: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	$(PY) -m pytest -q --durations=15
 
-check: lint types quick
+check: lint types test
 
 lint: $(VENV)/test.stamp
 	$(PY) -m ruff check .

@@ -11,7 +11,7 @@ import numpy as np
 from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.layers import LeakyReLU
-from scratchgen.metrics import cluster_separation, knn_accuracy
+from scratchgen.metrics import knn_accuracy, silhouette_score
 from scratchgen.models import PCA, Autoencoder
 from scratchgen.progress import ProgressBar
 from scratchgen.schedules import OneCycle
@@ -41,13 +41,13 @@ def main(out: Path, shown: int = 180_000) -> None:
     panels = {}
     for name, model in (("PCA", pca), ("autoencoder", autoencoder)):
         train, test = model.transform(digits.x_train), model.transform(digits.x_test)
-        separation = cluster_separation(test, digits.y_test)
+        separation = silhouette_score(test, digits.y_test)
         nearest = knn_accuracy(train, digits.y_train, test, digits.y_test, k=10)
         print(f"{name:15}{separation:10.3f}{nearest:18.1%}")
         title = f"{name}\nsilhouette {separation:.2f}, ten nearest right {nearest:.0%}"
         panels[title] = test[:POINTS], digits.y_test[:POINTS]
 
-    title = "Test digits as two numbers: classes that no one named come apart"
+    title = "Test digits as two numbers: neighbours are of one class, though no one named classes"
     picture = plots.save(plots.scatter_by_class(panels, title=title), out / "latent.png")
     print(f"\n{picture} is drawn")
 

@@ -21,7 +21,7 @@ _NAMES = {
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
-        "PCA", "VAE", "Autoencoder", "BernoulliPixels", "ClassPriorVAE", "ConditionalVAE",
+        "GAN", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE", "ConditionalVAE",
         "MLPClassifier", "Model", "NoLikelihood", "NormalPixels", "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),

@@ -43,6 +43,8 @@ class Checkpointer(Callback):
         self.path, self.every, self.config = Path(path), every, config
 
     def on_start(self, trainer: Trainer) -> None:
+        if self.path.is_dir():
+            raise IsADirectoryError(f"expected a file to save the run to, but {self.path} is a folder")
         folder = self.path.resolve().parent
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder} to write the checkpoint {self.path.name} to")
@@ -133,10 +135,14 @@ def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, 
 def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
     """Read weights and buffers into a model, from either kind of file.
 
+    Of a finished run with EarlyStopping these are the ones of its best epoch, as in memory after run().
     Raises ValueError naming the first parameter or buffer that doesn't fit; the model is then unchanged.
     """
-    tensors, _ = _read(path)
+    tensors, metadata = _read(path)
     _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
+    if "run" in metadata and json.loads(metadata["run"])["finished"]:
+        best = "callback.EarlyStopping."
+        tensors |= {name.removeprefix(best): array for name, array in _part(tensors, best).items()}
     _fill_model(model, tensors)
 
 

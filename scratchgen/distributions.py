@@ -1,6 +1,6 @@
 """The distributions that models are made of: log-density, sampling, KL, and their gradients. Their only home.
 
-All functions work entry by entry on arrays of one shape and return one number an entry, in nats; summing
+All functions work entry by entry on arrays that broadcast and return one number an entry, in nats; summing
 over features is left to the caller. A spread is given as a log-variance, and ``std = exp(0.5·logvar)`` is
 written nowhere but in `Normal.std`. Samplers take their noise as an argument and draw nothing.
 

@@ -34,7 +34,7 @@ def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
     return float((predicted == y).mean())
 
 
-def cluster_separation(Z: np.ndarray, y: np.ndarray) -> float:
+def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
     """How well the classes y, (N,), separate in Z, (N, K): the mean silhouette (Rousseeuw 1987).
 
     For an example i of class c, with d the Euclidean distance and N_k the number of examples of class k:
@@ -46,10 +46,10 @@ def cluster_separation(Z: np.ndarray, y: np.ndarray) -> float:
     The mean of s_i over all examples: 1 is perfect, 0 no better than chance, below 0 on the wrong side.
     Raises ValueError for fewer than two classes.
     """
-    expect_examples("cluster_separation", Z)
-    classes, y = np.unique(_labels("cluster_separation", y, len(Z)), return_inverse=True)
+    expect_examples("silhouette_score", Z)
+    classes, y = np.unique(_labels("silhouette_score", y, len(Z)), return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"cluster_separation expected two classes or more, got {len(classes)}")
+        raise ValueError(f"silhouette_score expected two classes or more, got {len(classes)}")
     members = np.eye(len(classes))[y]                           # (N, C), one 1 a row
     sizes = members.sum(axis=0)                                 # (C,)
     silhouettes = np.zeros(len(Z))
@@ -88,6 +88,22 @@ def knn_accuracy(
         votes = members[nearest].sum(axis=1)                    # (B, C)
         predicted[rows] = classes[votes.argmax(axis=1)]
     return accuracy(predicted, y_test)
+
+
+def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """The Euclidean distance of each example of X to the nearest of Y: X (N, D), Y (M, D) -> (N,).
+
+        d_n = min_m ‖x_n − y_m‖
+
+    To compare samples with data, look both ways. From samples to data alone a blank or blurred image wins: it
+    is near to everything. From data to samples it loses, and so do samples that leave out a part of the data.
+    """
+    expect_examples("nearest_distance", X)
+    expect_examples("nearest_distance", Y, features=X.shape[1])
+    nearest = np.empty(len(X))
+    for rows, squared in _squared_distances(X, Y):
+        nearest[rows] = np.sqrt(squared.min(axis=1))
+    return nearest
 
 
 def _squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

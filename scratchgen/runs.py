@@ -28,15 +28,9 @@ def run_saved(
     Raises FileNotFoundError where there is nothing to resume, ValueError for a run of another kind or an
     unfinished one in the way; KeyboardInterrupt, after saving, says how to go on.
     """
+    expect_place(path, resume=resume, config=config)
     if resume:
-        if not path.is_file():
-            raise FileNotFoundError(f"no run to resume: {path} is not there")
-        found = checkpoint.read_config(path)
-        if found != config:
-            raise ValueError(f"{path} is a run of another kind: expected {config}, the file has {found}")
         checkpoint.load(path, trainer)
-    elif path.is_file() and not checkpoint.is_finished(path):
-        raise ValueError(f"{path} holds a run that is not finished: go on with --resume, or delete it first")
     path.parent.mkdir(parents=True, exist_ok=True)
     trainer.callbacks += [ProgressBar(), Checkpointer(path, every, config)]
     try:
@@ -45,8 +39,27 @@ def run_saved(
         raise KeyboardInterrupt(f"{interrupt}; saved in {path}, go on with --resume") from None
 
 
+def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
+    """Find out, before any work is done, whether a run can be saved at `path`, or taken up from there.
+
+    Raises what run_saved raises.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"expected a file to save the run to, but {path} is a folder")
+    if resume and not path.is_file():
+        raise FileNotFoundError(f"no run to resume: {path} is not there")
+    if resume:
+        found = checkpoint.read_config(path)
+        if found != config:
+            raise ValueError(f"{path} is a run of another kind: expected {config}, the file has {found}")
+    elif path.is_file() and not checkpoint.is_finished(path):
+        raise ValueError(f"{path} holds a run that is not finished: go on with --resume, or delete it first")
+
+
 def train(args: argparse.Namespace) -> int:
     """The command `scratchgen train autoencoder`: train on digits, save the run, say how good it is."""
+    config = {"model": args.model, "form": args.form, "code": args.code, "seed": args.seed, "lr": args.lr}
+    expect_place(args.out, resume=args.resume, config=config)
     digits = load_digits()
     print(digits.source)
     rng = np.random.default_rng(args.seed)
@@ -55,7 +68,6 @@ def train(args: argparse.Namespace) -> int:
     else:
         model = Autoencoder.convolutional(args.code, rng=rng)
     trainer = model.trainer(digits.x_train, epochs=args.epochs, rng=rng, lr=args.lr)
-    config = {"model": args.model, "form": args.form, "code": args.code, "seed": args.seed, "lr": args.lr}
     run_saved(trainer, args.out, resume=args.resume, config=config)
     error = squared_error_per_example(model.reconstruct(digits.x_test), digits.x_test).mean()
     print(f"squared error per test digit: {error:.2f}; weights and run are in {args.out}")

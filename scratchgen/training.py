@@ -252,7 +252,8 @@ class Trainer:
 
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:
-            values = self.model.train_step(batch, self.optimizer, self.rng)
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # said once, below
+                values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
             raise self._placed(error) from None
         self._expect_finite_values(values)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from scratchgen import metrics
-from scratchgen.metrics import accuracy, cluster_separation, knn_accuracy, squared_error_per_example
+from scratchgen.metrics import (
+    accuracy,
+    knn_accuracy,
+    nearest_distance,
+    silhouette_score,
+    squared_error_per_example,
+)
 
 
 def test_squared_error_per_example_by_hand():
@@ -21,13 +27,13 @@ def test_accuracy_by_hand():
     assert accuracy(np.array([3, 1, 4, 1]), np.array([3, 1, 1, 1])) == 0.75
 
 
-def test_cluster_separation_by_hand():
+def test_silhouette_score_by_hand():
     """Three points on a line and one above: 0 and 1 of class 7, 4 and 4+3i of class 2."""
     Z = np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0], [4.0, 3.0]])
     a = np.array([1, 1, 3, 3])
     b = np.array([(4 + 5) / 2, (3 + np.sqrt(18)) / 2, (4 + 3) / 2, (5 + np.sqrt(18)) / 2])
     expected = np.mean((b - a) / np.maximum(a, b))
-    assert cluster_separation(Z, np.array([7, 7, 2, 2])) == pytest.approx(expected, rel=1e-12)
+    assert silhouette_score(Z, np.array([7, 7, 2, 2])) == pytest.approx(expected, rel=1e-12)
 
 
 def slow_separation(Z, y):
@@ -42,24 +48,24 @@ def slow_separation(Z, y):
     return np.mean(values)
 
 
-def test_cluster_separation_in_blocks_is_the_definition(rng, monkeypatch):
+def test_silhouette_score_in_blocks_is_the_definition(rng, monkeypatch):
     """With blocks smaller than the data, labels out of order, and a class of one example (it counts as 0)."""
     Z = rng.standard_normal((23, 3)) + 100
     y = np.append(rng.integers(0, 4, 22) * 3, 50)
     Z[y == 6] += 2
     expected = slow_separation(Z, y)
-    assert cluster_separation(Z, y) == pytest.approx(expected, rel=1e-9)
+    assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
     monkeypatch.setattr(metrics, "BLOCK", 5)
-    assert cluster_separation(Z, y) == pytest.approx(expected, rel=1e-9)
+    assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
 
 
-def test_cluster_separation_knows_its_ends(rng):
+def test_silhouette_score_knows_its_ends(rng):
     """Two heaps far apart are nearly 1, labels by lot nearly 0, points that coincide exactly 0."""
     y = np.arange(200) % 2
     heaps = rng.standard_normal((200, 2))
-    assert abs(cluster_separation(heaps, y)) < 0.05
-    assert cluster_separation(heaps + 1e4 * y[:, None], y) > 0.999
-    assert cluster_separation(np.ones((4, 2)), y[:4]) == 0
+    assert abs(silhouette_score(heaps, y)) < 0.05
+    assert silhouette_score(heaps + 1e4 * y[:, None], y) > 0.999
+    assert silhouette_score(np.ones((4, 2)), y[:4]) == 0
 
 
 def test_knn_accuracy_by_hand():
@@ -87,6 +93,22 @@ def test_knn_accuracy_in_blocks_is_the_same(rng, monkeypatch):
     assert knn_accuracy(Z_train, y_train, Z_test, y_test, k=7) == expected
 
 
+def test_nearest_distance_by_hand():
+    """From two points to three, and back: the two ways are not the same."""
+    X, Y = np.array([[0.0, 0.0], [5.0, 0.0]]), np.array([[3.0, 4.0], [0.0, -1.0], [0.0, 30.0]])
+    np.testing.assert_allclose(nearest_distance(X, Y), [1, np.sqrt(4 + 16)])
+    np.testing.assert_allclose(nearest_distance(Y, X), [np.sqrt(4 + 16), 1, 30])
+
+
+def test_nearest_distance_in_blocks_is_the_definition(rng, monkeypatch):
+    """Float32 far from the origin, too, and with blocks that don't divide the data."""
+    X, Y = (rng.standard_normal((n, 3)).astype(np.float32) + 100 for n in (17, 8))
+    expected = [min(np.sqrt(((x - y.astype(np.float64)) ** 2).sum()) for y in Y) for x in X]
+    np.testing.assert_allclose(nearest_distance(X, Y), expected, rtol=1e-9)
+    monkeypatch.setattr(metrics, "BLOCK", 5)
+    np.testing.assert_allclose(nearest_distance(X, Y), expected, rtol=1e-9)
+
+
 Z, Y = np.eye(3), np.array([0, 1, 1])
 
 
@@ -97,13 +119,15 @@ Z, Y = np.eye(3), np.array([0, 1, 1])
         (lambda: squared_error_per_example(Z, Z * np.nan), ValueError, "finite numbers, got NaN"),
         (lambda: accuracy(Y, Y[:2]), ValueError, r"got \(3,\), \(2,\)"),
         (lambda: accuracy(Y[:0], Y[:0]), ValueError, "at least one"),
-        (lambda: cluster_separation(Z, Y[:2]), ValueError, "each of 3 examples"),
-        (lambda: cluster_separation(Z, Y * 0), ValueError, "two classes or more, got 1"),
-        (lambda: cluster_separation(Z, Y * 0.5), TypeError, "integer labels, got dtype float64"),
-        (lambda: cluster_separation(Z.astype(int), Y), TypeError, "float32 or float64, got dtype int64"),
+        (lambda: silhouette_score(Z, Y[:2]), ValueError, "each of 3 examples"),
+        (lambda: silhouette_score(Z, Y * 0), ValueError, "two classes or more, got 1"),
+        (lambda: silhouette_score(Z, Y * 0.5), TypeError, "integer labels, got dtype float64"),
+        (lambda: silhouette_score(Z.astype(int), Y), TypeError, "float32 or float64, got dtype int64"),
         (lambda: knn_accuracy(Z, Y, Z, Y, k=4), ValueError, r"k in 1\.\.3"),
         (lambda: knn_accuracy(Z, Y, Z, Y, k=0), ValueError, r"k in 1\.\.3"),
         (lambda: knn_accuracy(Z, Y, Z[:, :2], Y, k=1), ValueError, r"shape \(N, 3\), got \(3, 2\)"),
+        (lambda: nearest_distance(Z, Z[:, :2]), ValueError, r"shape \(N, 3\), got \(3, 2\)"),
+        (lambda: nearest_distance(Z, Z * np.nan), ValueError, "finite numbers, got NaN"),
     ],
 )
 def test_metrics_bad_input_is_named(call, error, message):

@@ -27,7 +27,7 @@ LEVELS = (
     ("contract", "differences", "gradcheck"),
     ("checkpoint", "progress", "training"),
     ("models",),
-    ("gradcases", "metrics", "plots", "trace"),
+    ("gamecases", "gradcases", "metrics", "plots"),
     ("__main__", "cli", "gradcheck_report", "reproduce", "runs"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -229,3 +229,14 @@ def test_wheel_runs_away_from_the_checkout(built, tmp_path):
     assert Path(file).is_relative_to(site)
     assert (train, test) == ("(6000, 784)", "(1000, 784)")
     assert list(elsewhere.iterdir()) == []
+
+
+def test_readme_examples_run(capsys):
+    """The Python blocks of the README, run as they stand there."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    error, *results = capsys.readouterr().out.splitlines()
+    assert float(error) < 20
+    assert results and all("verdict='ok'" in line for line in results)

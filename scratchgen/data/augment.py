@@ -36,6 +36,7 @@ class Jitter:
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         if x.ndim != 2 or x.shape[1] != self.side**2:
             raise ValueError(f"Jitter expected rows of {self.side**2} pixels, got shape {x.shape}")
+        _expect_ink("Jitter", x)
         n = len(x)
         angle, slant = rng.normal(0, self.turn, n), rng.normal(0, self.slant, n)
         high, wide = np.exp(rng.normal(0, self.stretch, (2, n)))
@@ -57,6 +58,13 @@ def binarise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     Called anew for every batch this is dynamic binarisation, once before training it is the fixed one.
     Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
     """
-    if x.size and not (x.min() >= 0 and x.max() <= 1):
-        raise ValueError(f"binarise expected values within [0, 1], got {x.min():g} to {x.max():g}")
+    _expect_ink("binarise", x)
     return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)
+
+
+def _expect_ink(who: str, x: np.ndarray) -> None:
+    """Raise TypeError for another dtype than float32 or float64, ValueError for values outside [0, 1]."""
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{who} expected float32 or float64, got {x.dtype}")
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(f"{who} expected values within [0, 1], got {x.min():g} to {x.max():g}")

@@ -167,8 +167,8 @@ class NoisyCurves(Density):
 
     curves : a function of t (n,) that gives the points of both, (2, n, 2)
 
-    The integral has no closed form. It is taken by Gauss-Legendre quadrature on panels shorter than the
-    noise can resolve, to a relative error below 1e-9 within 10 standard deviations of a curve.
+    The integral has no closed form. It is taken by Gauss-Legendre quadrature, 16 nodes on each of 64 panels,
+    to a relative error below 1e-9 within 10 standard deviations of a curve.
     """
 
     dim, classes = 2, 2

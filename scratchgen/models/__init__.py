@@ -4,14 +4,18 @@ from scratchgen.models.autoencoder import Autoencoder
 from scratchgen.models.base import Model, NoLikelihood
 from scratchgen.models.classifiers import MLPClassifier
 from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
+from scratchgen.models.gan import GAN
 from scratchgen.models.latent import LatentUsage, latent_usage
 from scratchgen.models.observation import BernoulliPixels, NormalPixels
 from scratchgen.models.pca import PCA
 from scratchgen.models.vae import VAE
+from scratchgen.models.wgan import WGAN
 
 __all__ = [
+    "GAN",
     "PCA",
     "VAE",
+    "WGAN",
     "Autoencoder",
     "BernoulliPixels",
     "ClassPriorVAE",

@@ -56,6 +56,7 @@ class Model(Layer):
         epochs: int,
         rng: np.random.Generator,
         batch_size: int = 128,
+        drop_last: bool = False,
         lr: float | Schedule = 1e-3,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
@@ -63,11 +64,12 @@ class Model(Layer):
         """Set up the run that `fit` makes: Adam on shuffled batches.
 
         lr : a float, or a schedule such as OneCycle, a function of the step
+        drop_last : leave the last batch out where it would be smaller, as batch norm may need
         validate : called after every epoch; its value goes into the history, and EarlyStopping watches it
 
         The order of the batches, and what the model draws, come from `rng` alone.
         """
-        batches = Batches(X, y, batch_size=batch_size, rng=rng)
+        batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
         optimizer = Adam(self.parameters(), lr)
         return Trainer(
             self, batches, optimizer, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
@@ -104,7 +106,7 @@ def expect_examples(
     Raises TypeError for what is no float array, ValueError for the rest; each names what came, and what was
     expected.
     """
-    if not isinstance(X, np.ndarray) or X.dtype.kind != "f":
+    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
         got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
         raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
     wanted = f"(N, {features})" if features is not None else "(N, D)"

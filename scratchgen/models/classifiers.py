@@ -38,7 +38,7 @@ class MLPClassifier(Model):
         loss, dlogits = softmax_cross_entropy(logits, y)        # (CE.1), (CE.2)
         return loss, (net, dlogits)
 
-    def backward(self, cache, dloss=None, input_grad=False):
+    def backward(self, cache):
         net, dlogits = cache
         self.net.backward(dlogits, net, input_grad=False)
         return {"dlogits": dlogits}

@@ -22,8 +22,7 @@ class LabelledVAE(VAE):
         self.classes = classes
 
     def trainer(self, X, y=None, **run):
-        self._labels(y, len(X))
-        return super().trainer(X, y, **run)
+        return super().trainer(X, self._labels(y, len(X)), **run)
 
     def _labels(self, y, n: int) -> np.ndarray:
         """y, checked: n whole numbers from 0 to classes − 1."""
@@ -41,17 +40,20 @@ class LabelledVAE(VAE):
 class ConditionalVAE(LabelledVAE):
     """A VAE whose two networks are told the class (Sohn et al. 2015; Kingma et al. 2014).
 
-    (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z keeps what y does not say
+    (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z may keep what y does not say
     (CVAE.2)  dz = the first K columns of J_gᵀ·dout                     onehot(y) is given, and learns nothing
 
-    The bound is on log p(x | y). encoder : (N, D + classes) -> (N, 2K); decoder : (N, K + classes) -> (N, D).
-    Derived in docs/vae.md.
+    A wide code can say the class once more, and then the decoder need not listen to the label: keep K small.
+    (A classifier read 91 % of the digits as asked with K = 4, 72 % with K = 10: scratchgen demo conditional.)
+    The bound is on log p(x | y). Derived in docs/vae.md.
+
+    encoder : (N, D + classes) -> (N, 2K);  decoder : (N, K + classes) -> (N, D)
     """
 
     @classmethod
     def dense(
         cls,
-        sizes: Sequence[int] = (784, 400, 20),
+        sizes: Sequence[int] = (784, 400, 4),
         *,
         rng: np.random.Generator,
         classes: int = 10,
@@ -61,6 +63,8 @@ class ConditionalVAE(LabelledVAE):
     ) -> Self:
         """Linear layers of the given sizes down to a code of the last, and the same sizes back up."""
         kind = {"rng": rng, "activation": activation, "dtype": dtype}
+        if len(sizes) < 2:
+            raise ValueError(f"ConditionalVAE.dense expected two or more sizes, got {tuple(sizes)}")
         pixels, *hidden, code = sizes
         encoder = dense((pixels + classes, *hidden, 2 * code), **kind)
         decoder = dense((code + classes, *reversed(hidden), pixels), **kind)

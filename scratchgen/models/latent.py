@@ -12,6 +12,10 @@ from scratchgen.distributions import Normal
 
 Draws = tuple[slice, np.ndarray, np.ndarray]
 
+# What counts as used, in nats. On digits there is a cliff near it: dimensions of 0.2 nats and more on one
+# side, on the other such of 0.03 and less, whose codes may all be noise at a cost of half a nat.
+THRESHOLD = 0.1
+
 
 def draw_codes(
     model: Any,
@@ -29,7 +33,7 @@ def draw_codes(
     """
     mu, logvar = posterior
     prior_mean = np.broadcast_to(model.prior_mean(y, len(X)), mu.shape)
-    at_once = min(samples, rows // 100)
+    at_once = min(samples, max(1, rows // 100))
     size = rows // at_once
     for start in range(0, len(X), size):
         part = slice(start, start + size)
@@ -56,20 +60,20 @@ class LatentUsage:
 
     @property
     def active(self) -> np.ndarray:
-        """Which dimensions carry more than 0.01 nats."""
-        return self.kl > 0.01
+        """Which dimensions carry more than THRESHOLD nats."""
+        return self.kl > THRESHOLD
 
     def __str__(self) -> str:
         used, width = int(self.active.sum()), len(self.kl)
         if used == 0:
             return (
-                f"the posterior has collapsed: none of {width} dimensions says anything about x, and the "
+                f"the posterior has collapsed: none of {width} dimensions carries {THRESHOLD} nats, and the "
                 "decoder draws the same image for every code; lower beta, raise it slowly from 0, or make "
                 "the decoder weaker"
             )
         said = f"{used} of {width} dimensions are used, {self.kl.sum():.1f} nats in all"
         idle = width - used
-        return said if idle == 0 else f"{said}; {idle} carry nothing: there q(z | x) is the prior for every x"
+        return said if idle == 0 else f"{said}; {idle} carry less than {THRESHOLD} nats each"
 
 
 def latent_usage(model: Any, X: np.ndarray, y: np.ndarray | None = None) -> LatentUsage:

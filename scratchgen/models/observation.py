@@ -57,7 +57,7 @@ class NormalPixels:
     def __init__(self, std: float = 1.0):
         if not (math.isfinite(std) and std > 0):
             raise ValueError(f"NormalPixels expected a finite std > 0, got {std}")
-        self.std = std
+        self.std = float(std)
 
     def nll(self, out: np.ndarray, x: np.ndarray) -> tuple[float, np.ndarray]:
         """−log p(x | z) in nats, summed over pixels, averaged over examples; and its gradient, dout."""

@@ -23,32 +23,36 @@ class PCA(Model):
     (PCA.5) is the maximum-likelihood fit of x = W·z + x̄ + noise, z ~ N(0, I), noise ~ N(0, σ²·I), so
     `score_samples` is exact and `sample` draws from it. Derived in docs/autoencoder.md.
 
-    components_ : (K, D), the rows u_kᵀ;  mean_ : (D,);  variances_ : (K,), λ₁ … λ_K;  noise_ : σ²
+    n_components : K
+    components_ : (K, D), the rows u_kᵀ;  mean_ : (D,);  explained_variance_ : (K,), λ₁ … λ_K (over N, where
+    scikit-learn divides by N − 1);  noise_variance_ : σ²
     Computed in float64, whatever comes in; results have the dtype of the data.
     """
 
     likelihood = "exact"
 
-    def __init__(self, components: int):
-        if components < 1:
-            raise ValueError(f"PCA expected at least one component, got {components}")
-        self.components = components
+    def __init__(self, n_components: int):
+        if n_components < 1:
+            raise ValueError(f"PCA expected at least one component, got {n_components}")
+        self.n_components = n_components
 
     def fit(self, X, y=None):
         """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples."""
         expect_examples("PCA.fit", X, least=2)
         dimensions = X.shape[1]
-        if self.components > dimensions:
-            raise ValueError(f"PCA expected at most {dimensions} components here, got {self.components}")
+        if self.n_components > dimensions:
+            raise ValueError(f"PCA expected at most {dimensions} components here, got {self.n_components}")
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
         centred = X - self.mean_
         covariance = centred.T @ centred / len(X)               # (D, D)
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns
         variances, vectors = variances[::-1], vectors[:, ::-1]
-        self.components_ = vectors[:, : self.components].T      # (K, D)
-        self.variances_ = variances[: self.components]
-        rest = np.maximum(variances[self.components :], 0)      # rounding can leave a zero at −1e-17
-        self.noise_ = float(rest.mean()) if len(rest) else 0.0
+        self.components_ = vectors[:, : self.n_components].T      # (K, D)
+        self.explained_variance_ = variances[: self.n_components]
+        rest = variances[self.n_components :]  # (PCA.4): they add up to the error of an example
+        rounding = variances[0] * max(X.shape) * np.finfo(X.dtype).eps
+        rest = np.where(rest > rounding, rest, 0)               # a zero comes out of eigh as ±1e-17
+        self.noise_variance_ = float(rest.mean()) if len(rest) else 0.0
         return self
 
     def transform(self, X):
@@ -71,25 +75,26 @@ class PCA(Model):
         Raises ValueError where σ² is zero (K = D, or data within a plane): there is no density off the plane.
         """
         self._expect(X, "score_samples", len(self._fitted().mean_))
-        if not self.noise_ > 0:
+        if not self.noise_variance_ > 0:
             raise ValueError(
                 "PCA.score_samples expected some variance outside the components, got none: "
                 "a density needs σ² > 0, so take fewer components"
             )
-        dimensions, width = len(self.mean_), self.components
+        dimensions, width = len(self.mean_), self.n_components
         centred = X - self.mean_
         z = centred @ self.components_.T                        # (N, K)
         outside = (centred**2).sum(axis=1) - (z**2).sum(axis=1)
-        mahalanobis = (z**2 / self.variances_).sum(axis=1) + outside / self.noise_
-        log_det = np.log(self.variances_).sum() + (dimensions - width) * math.log(self.noise_)
+        mahalanobis = (z**2 / self.explained_variance_).sum(axis=1) + outside / self.noise_variance_
+        log_det = np.log(self.explained_variance_).sum()
+        log_det += (dimensions - width) * math.log(self.noise_variance_)
         return -0.5 * (dimensions * math.log(2 * math.pi) + log_det + mahalanobis)  # (PCA.5)
 
     def sample(self, n, *, rng):
         """n draws from (PCA.5), (n, D), float64."""
         z = rng.standard_normal((n, len(self._fitted().components_)))
         noise = rng.standard_normal((n, len(self.mean_)))
-        spread = np.sqrt(np.maximum(self.variances_ - self.noise_, 0))
-        return (z * spread) @ self.components_ + self.mean_ + math.sqrt(self.noise_) * noise
+        spread = np.sqrt(np.maximum(self.explained_variance_ - self.noise_variance_, 0))
+        return (z * spread) @ self.components_ + self.mean_ + math.sqrt(self.noise_variance_) * noise
 
     def _fitted(self):
         if not hasattr(self, "components_"):

@@ -95,6 +95,8 @@ class VAE(Model):
     ) -> Self:
         """Linear layers of the given sizes down to a code of the last, and the same sizes back up."""
         kind = {"rng": rng, "activation": activation, "dtype": dtype}
+        if len(sizes) < 2:
+            raise ValueError(f"{cls.__name__}.dense expected two or more sizes, got {tuple(sizes)}")
         encoder = dense((*sizes[:-1], 2 * sizes[-1]), **kind)
         return cls(encoder, dense(sizes[::-1], **kind), **settings)
 
@@ -120,6 +122,10 @@ class VAE(Model):
         return f"{kind} pixels, {BINARISATIONS[self.binarisation]}"
 
     def loss(self, x, y=None, *, eps=None, rng=None, training=False):
+        """Return (loss, cache) for x (N, D), and labels y (N,) where the form is conditional.
+
+        eps (N, K) is the noise of (VAE.3); where it isn't given, it is drawn from rng. One of them must be.
+        """
         h, enc = self.encoder.forward(self._encoder_input(x, y), training)
         mu, logvar = self._heads(h)                             # (N, K)
         std = Normal.std(logvar)
@@ -133,9 +139,10 @@ class VAE(Model):
         return loss, VAECache(enc, dec, offset, logvar, std, eps, y, dout, nll, kl)
 
     def backward(self, cache):
+        """Add the parameters' gradients; return dout (N, D), and dz, dmu, dlogvar (N, K)."""
         n, width = cache.eps.shape
         dkl_dmu, dkl_dlogvar = Normal.kl_grad(cache.offset, cache.logvar)
-        dz = self.decoder.backward(cache.dout, cache.dec)[:, :width]  # (VAE.5)  (N, K)
+        dz = self.decoder.backward(cache.dout, cache.dec)[:, :width]  # (VAE.5, CVAE.2)  (N, K)
         dmu = dz + self.beta / n * dkl_dmu                      # (VAE.7)
         dlogvar = 0.5 * dz * cache.eps * cache.std + self.beta / n * dkl_dlogvar  # (VAE.8)
         dh = np.concatenate([dmu, dlogvar], axis=1)
@@ -171,14 +178,15 @@ class VAE(Model):
             raise ValueError(f"{who}.loss expected noise: pass eps, or an rng to draw it from")
         if eps is None:
             return rng.standard_normal(mu.shape, mu.dtype)
-        if eps.shape != mu.shape:
-            raise ValueError(f"{who}.loss expected eps of shape {mu.shape}, got {eps.shape}")
-        return eps
+        if np.shape(eps) != mu.shape:
+            raise ValueError(f"{who}.loss expected eps of shape {mu.shape}, got {np.shape(eps)}")
+        return np.asarray(eps, mu.dtype)
 
     def train_step(self, batch, optimizer, rng):
         """Make one update; records the loss in its parts, and the mean noise."""
         x, *labels = batch
         if self.augment is not None:
+            self._expect_augmentable()
             x = self.augment(x, rng=rng)
         if self.binarisation == "dynamic":
             x = binarise(x, rng=rng)
@@ -189,8 +197,16 @@ class VAE(Model):
         optimizer.step()
         return {"loss": loss, "reconstruction": cache.nll, "kl": cache.kl, "std": float(cache.std.mean())}
 
+    def _expect_augmentable(self):
+        """Pixels moved after they were binarised are grey again, and grey pixels are no Bernoulli's."""
+        if self.binarisation != "dynamic" and isinstance(self.observation, BernoulliPixels):
+            who = type(self).__name__
+            raise ValueError(f"{who} with augment expected binarisation 'dynamic', got {self.binarisation!r}")
+
     def trainer(self, X, y=None, *, rng, **run):
         """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D)."""
+        if self.augment is not None:
+            self._expect_augmentable()
         if self.binarisation == "none":
             self.observation.expect(f"{type(self).__name__}.fit", X)
         else:
@@ -228,8 +244,11 @@ class VAE(Model):
 
         label : for a conditional form, the class of both examples and of all between them
         """
+        who = f"{type(self).__name__}.interpolate"
         if steps < 2:
-            raise ValueError(f"VAE.interpolate expected at least 2 steps, got {steps}")
+            raise ValueError(f"{who} expected at least 2 steps, got {steps}")
+        if np.ndim(start) != 1 or np.shape(start) != np.shape(end):
+            raise ValueError(f"{who} expected two examples (D,), got {np.shape(start)} and {np.shape(end)}")
         a, b = self.transform(np.stack([start, end]), None if label is None else np.full(2, label))
         t = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
         return self.inverse_transform((1 - t) * a + t * b, None if label is None else np.full(steps, label))
@@ -250,7 +269,7 @@ class VAE(Model):
 
     @property
     def code_width(self) -> int:
-        """K, the width of the code."""
+        """K, the width of the code: half of what the encoder's last parameter has as its last axis."""
         last = list(self.encoder.parameters().values())[-1]
         return last.shape[-1] // 2
 
@@ -264,7 +283,7 @@ class VAE(Model):
         return total
 
     def score_samples(self, X, y=None, *, rng: np.random.Generator | None = None, samples: int = 100):
-        """log p(x) in nats by importance sampling, one an example, (N,).
+        """log p(x) in nats by importance sampling, one an example, (N,); given labels, log p(x | y).
 
         (VAE.11)  log p(x) ≈ log 1/S · Σ_s p(x | z_s)·p(z_s) / q(z_s | x),  z_s ~ q(z | x)
 
@@ -283,6 +302,6 @@ class VAE(Model):
     def _expect_samples(self, verb, X, samples):
         who = f"{type(self).__name__}.{verb}"
         self.observation.expect(who, X)
-        if samples < 1:
-            raise ValueError(f"{who} expected samples of at least 1, got {samples}")
+        if not isinstance(samples, int | np.integer) or samples < 1:
+            raise ValueError(f"{who} expected samples to be a whole number of at least 1, got {samples!r}")
 

@@ -28,5 +28,5 @@ def run(name: str, *, epochs: int | None = None, resume: bool = False, out: str 
     record = module.reproduce(epochs=epochs, resume=resume)
     path = record.save(Path(out), suffix="" if epochs is None else f"-{epochs}-epochs")
     print(record.summary())
-    print(f"written to {path}")
+    print(f"written to {path}; python -m scratchgen.reproduce makes the README's table from there")
     return 0

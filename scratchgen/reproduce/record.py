@@ -60,22 +60,19 @@ class Record:
 
 
 def read_all(folder: Path) -> list[Record]:
-    """The records in a folder, by name."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))]
-    return [Record(**found) for found in map(json.loads, texts) if "paper" in found]
+    """The records in a folder, by name; without runs of another length than the recipe's."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
+    found = {stem: json.loads(text) for stem, text in texts.items()}
+    return [Record(**values) for stem, values in found.items() if values.get("name") == stem]
 
 
 def table(records: list[Record]) -> str:
     """The records as a Markdown table."""
-    lines = [
-        "| figure | published | here | time, two cores |",
-        "|---|---|---|---|",
-    ]
+    lines = ["| figure | unit | published | here | time |", "|---|---|---|---|---|"]
     for r in records:
-        unit = f" {r.unit}" if r.unit else ""
-        published = f"{r.paper:.2f}{unit} ({r.source})"
-        lines.append(f"| {r.figure} | {published} | **{r.ours:.2f}**{unit} | {_time(r.seconds)} |")
-        lines += [f"| … {name} | | {value:.2f}{unit} | |" for name, value in r.beside.items()]
+        published = f"{r.paper:.2f} ({r.source})"
+        lines.append(f"| {r.figure} | {r.unit} | {published} | **{r.ours:.2f}** | {_time(r.seconds)} |")
+        lines += [f"| … {name} | | | {value:.2f} | |" for name, value in r.beside.items()]
     return "\n".join(lines)
 
 

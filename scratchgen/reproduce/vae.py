@@ -13,7 +13,7 @@ import numpy as np
 from scratchgen.data import Digits, Jitter, binarise, load_digits
 from scratchgen.models import VAE, latent_usage
 from scratchgen.reproduce.record import Record, machine
-from scratchgen.runs import run_saved
+from scratchgen.runs import expect_place, run_saved
 from scratchgen.schedules import OneCycle
 from scratchgen.training import Callback, Trainer
 
@@ -77,6 +77,8 @@ def build(digits: Digits, epochs: int) -> tuple[VAE, Trainer]:
 def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     """Train on the 60,000 training digits and measure on all 10,000 test digits, binarised once."""
     epochs = epochs or EPOCHS
+    config = {"run": "vae", "epochs": epochs}
+    expect_place(RUN, resume=resume, config=config)
     digits = load_digits("full")
     print(digits.source)
     model, trainer = build(digits, epochs)
@@ -84,14 +86,14 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     test = binarise(digits.x_test, rng=np.random.default_rng(SEED))
     curve = Curve(test, EVERY)
     trainer.callbacks.append(curve)
-    history = run_saved(trainer, RUN, resume=resume, config={"run": "vae", "epochs": epochs}, every=EVERY)
+    history = run_saved(trainer, RUN, resume=resume, config=config, every=EVERY)
     print(latent_usage(model, test))
     print(f"importance sampling, {SAMPLES} codes for each of {len(test):,} test digits …")
     nll = -float(model.score_samples(test, rng=np.random.default_rng(SEED), samples=SAMPLES).mean())
     return Record(
         name="vae",
-        figure=f"VAE 784-200-200-50, {epochs} epochs: −log p(x) per test image, importance-sampled",
-        unit="nats",
+        figure=f"VAE 784-200-200-50, {epochs} epochs, SiLU, digits moved: −log p(x), importance-sampled",
+        unit="nats per image",
         paper=86.76,
         source="Burda et al. 2016, table 1",
         ours=round(nll, 3),

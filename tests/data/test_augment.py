@@ -58,9 +58,12 @@ def test_binarise_draws_the_grey_value_as_probability(rng):
     assert drawn[:, 0].max() == 0 and drawn[:, 3].min() == 1
 
 
-def test_binarise_of_values_outside_is_named(rng):
+@pytest.mark.parametrize("change", [binarise, Jitter(side=2)])
+def test_augmenting_refuses_what_is_no_ink(change, rng):
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
-        binarise(np.array([[0.0, 2.0]]), rng=rng)
+        change(np.array([[0.0, 2.0, 0.0, 1.0]]), rng=rng)
+    with pytest.raises(TypeError, match="float32 or float64, got uint8"):
+        change(np.zeros((1, 4), np.uint8), rng=rng)
 
 
 def test_affine_warp_quarter_turn_is_exact(backend, rng):

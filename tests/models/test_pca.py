@@ -18,9 +18,9 @@ def test_pca_components_are_eigenvectors_of_the_covariance(data):
     """(PCA.1): S·u = λ·u, orthonormal, in falling order of λ."""
     pca = PCA(4).fit(data)
     u = pca.components_.T
-    np.testing.assert_allclose(covariance(data) @ u, u * pca.variances_, atol=1e-10)
+    np.testing.assert_allclose(covariance(data) @ u, u * pca.explained_variance_, atol=1e-10)
     np.testing.assert_allclose(u.T @ u, np.eye(4), atol=1e-12)
-    assert np.all(np.diff(pca.variances_) < 0)
+    assert np.all(np.diff(pca.explained_variance_) < 0)
 
 
 def test_pca_code_is_uncorrelated_with_the_declared_variances(data):
@@ -28,7 +28,7 @@ def test_pca_code_is_uncorrelated_with_the_declared_variances(data):
     pca = PCA(4).fit(data)
     z = pca.transform(data)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(covariance(z), np.diag(pca.variances_), atol=1e-10)
+    np.testing.assert_allclose(covariance(z), np.diag(pca.explained_variance_), atol=1e-10)
 
 
 def test_pca_reconstruction_is_the_projection(data):
@@ -56,7 +56,7 @@ def test_pca_density_is_the_normal_of_its_covariance(data):
     """(PCA.5): log N(x; mean, C) with C assembled and inverted the long way."""
     pca = PCA(3).fit(data)
     u = pca.components_.T
-    c = u @ np.diag(pca.variances_ - pca.noise_) @ u.T + pca.noise_ * np.eye(7)
+    c = u @ np.diag(pca.explained_variance_ - pca.noise_variance_) @ u.T + pca.noise_variance_ * np.eye(7)
     centred = data - pca.mean_
     quadratic = np.einsum("nd,de,ne->n", centred, np.linalg.inv(c), centred)
     expected = -0.5 * (7 * np.log(2 * np.pi) + np.linalg.slogdet(c)[1] + quadratic)
@@ -67,10 +67,21 @@ def test_pca_samples_have_the_fitted_mean_and_covariance(data, rng):
     pca = PCA(3).fit(data)
     drawn = pca.sample(200_000, rng=rng)
     u = pca.components_.T
-    c = u @ np.diag(pca.variances_ - pca.noise_) @ u.T + pca.noise_ * np.eye(7)
+    c = u @ np.diag(pca.explained_variance_ - pca.noise_variance_) @ u.T + pca.noise_variance_ * np.eye(7)
     spread = np.sqrt(np.diag(c))
     assert np.all(np.abs(drawn.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(drawn)))
     np.testing.assert_allclose(covariance(drawn), c, atol=0.03 * np.abs(c).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pca_has_no_density_off_a_plane_that_holds_all_data(rng, dtype):
+    """What eigh leaves where an eigenvalue is zero is rounding, not variance."""
+    plane = (rng.normal(size=(50, 2)) @ rng.normal(size=(2, 5)) + 3).astype(dtype)
+    pca = PCA(2).fit(plane)
+    assert pca.noise_variance_ == 0
+    with pytest.raises(ValueError, match="σ² > 0"):
+        pca.score_samples(plane)
+    assert PCA(1).fit(plane).noise_variance_ > 0
 
 
 def test_pca_keeps_the_dtype_of_the_data(data):

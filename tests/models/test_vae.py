@@ -194,3 +194,19 @@ def test_vae_gradients_keep_the_dtype_whatever_beta_is(rng):
     model = VAE.dense((6, 5, 2), rng=rng, beta=np.float64(0.5))
     _, cache = model.loss(np.zeros((3, 6), np.float32), rng=rng)
     assert {g.dtype for g in model.backward(cache).values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, x, rng: VAE.dense((), rng=rng), r"two or more sizes, got \(\)"),
+        (lambda m, x, rng: m.interpolate(x[0], x[1, :3]), r"two examples \(D,\), got \(6,\) and \(3,\)"),
+        (lambda m, x, rng: m.interpolate(x[:1], x[1:2]), r"two examples \(D,\), got \(1, 6\)"),
+        (lambda m, x, rng: m.score_samples(x, samples=2.5), "whole number of at least 1, got 2.5"),
+        (lambda m, x, rng: m.elbo(x, rng=rng, samples=None), "whole number of at least 1, got None"),
+        (lambda m, x, rng: m.loss(x, eps=[[0.0]]), r"eps of shape \(3, 2\), got \(1, 1\)"),
+    ],
+)
+def test_vae_odd_arguments_are_named(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(VAE.dense((6, 5, 2), rng=rng, dtype=np.float64), np.zeros((3, 6)), rng)

@@ -133,3 +133,17 @@ def test_vae_augments_before_it_binarises(rng, monkeypatch):
     model.fit(np.ones((400, 6), np.float32), epochs=1, batch_size=400, rng=rng)
     assert set(np.unique(seen[0])) == {0, 1}
     assert abs(seen[0].mean() - 0.5) < 5 * 0.5 / np.sqrt(seen[0].size)
+
+
+@pytest.mark.parametrize("binarisation", ["fixed", "none"])
+def test_vae_does_not_move_pixels_that_are_binary_already(rng, binarisation):
+    """They would come out grey, and BCE on grey pixels is no likelihood."""
+    model = VAE.dense((6, 5, 2), rng=rng, binarisation=binarisation)
+    model.augment = lambda x, rng: 0.5 * x
+    with pytest.raises(ValueError, match=f"expected binarisation 'dynamic', got '{binarisation}'"):
+        model.fit(np.ones((4, 6), np.float32), epochs=1, rng=rng)
+    run = VAE.dense((6, 5, 2), rng=rng, binarisation=binarisation)
+    trainer = run.trainer(np.ones((4, 6), np.float32), epochs=1, rng=rng)
+    run.augment = model.augment                                 # set after the run was set up
+    with pytest.raises(ValueError, match="expected binarisation 'dynamic'"):
+        trainer.run()

@@ -1,0 +1,132 @@
+"""The Wasserstein GAN: a critic whose two means lie as far apart as the two distributions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from scratchgen.data import Batches
+from scratchgen.layers import Layer
+from scratchgen.models.base import expect_examples
+from scratchgen.models.gan import GAN, GeneratorCache, conv_critic
+from scratchgen.models.gradient_penalty import expect_piecewise_linear, gradient_penalty
+from scratchgen.models.networks import in_batches
+from scratchgen.optim import Adam, RMSProp
+from scratchgen.training import Trainer, expect_finite
+
+
+class CriticCache(NamedTuple):
+    """What the critic's backward needs."""
+
+    real: Any
+    fake: Any
+    dreal: np.ndarray
+    dfake: np.ndarray
+    between: np.ndarray | None  # the points at which the slope is penalised
+    d_real: float  # mean critic of x
+    d_fake: float  # mean critic of G(z)
+
+
+class WGAN(GAN):
+    """A Wasserstein GAN (Arjovsky et al. 2017), its critic held by clipping or by a gradient penalty.
+
+    (WGAN.1)  W(p, q) = max over f with slopes of at most 1 of E_p[f(x)] − E_q[f(x)]
+    (WGAN.2)  loss_D = 1/m·Σ f(x̃ᵢ) − 1/m·Σ f(xᵢ)  [+ penalty (GP.1)],   df(x̃ᵢ) = 1/m, df(xᵢ) = −1/m
+    (WGAN.3)  loss_G = −1/m·Σ f(x̃ᵢ),   df(x̃ᵢ) = −1/m
+    (WGAN.4)  w ← min(max(w, −clip), clip)                    after each critic step, without a penalty
+    (WGAN.5)  x̂ = u·x + (1 − u)·x̃,  u ~ U(0, 1)               where the penalty looks
+
+    So −loss_D without the penalty estimates the distance, up to the slope that clipping allows. Derived in
+    docs/wgan.md.
+
+    penalty : weight of the gradient penalty (Gulrajani et al. 2017; their λ is 10); None clips instead
+    clip : bound of the critic's weights where there is no penalty
+    """
+
+    def __init__(
+        self,
+        generator: Layer,
+        discriminator: Layer,
+        *,
+        code: int,
+        penalty: float | None = None,
+        clip: float = 0.01,
+        k: int = 5,
+        noise: str = "normal",
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+    ):
+        super().__init__(generator, discriminator, code=code, noise=noise, k=k, output_range=output_range)
+        who = type(self).__name__
+        if penalty is not None:
+            if not penalty >= 0:
+                raise ValueError(f"{who} expected a penalty >= 0, got {penalty}")
+            expect_piecewise_linear(discriminator)
+        if not clip > 0:
+            raise ValueError(f"{who} expected clip > 0, got {clip}")
+        self.penalty, self.clip = penalty, clip
+
+    @classmethod
+    def convolutional(cls, code=64, channels=(32, 64), *, rng, dtype=np.float32, **settings) -> Self:
+        """DCGAN's networks, the critic without batch norm: it has to judge each example alone."""
+        model = GAN.convolutional(code, channels, rng=rng, dtype=dtype)
+        critic = conv_critic(channels, batch_norm=False, rng=rng, dtype=dtype)
+        return cls(model.generator, critic, code=code, **settings)
+
+    def discriminator_loss(self, x, z, u=None):
+        """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""
+        fake, _ = self.generator.forward(z, training=True)      # (m, D)
+        f_real, real_cache = self.discriminator.forward(x, training=True)
+        f_fake, fake_cache = self.discriminator.forward(fake, training=True)  # (m, 1)
+        share = x.dtype.type(1 / len(x))
+        dreal, dfake = np.full_like(f_real, -share), np.full_like(f_fake, share)
+        between = None if u is None else u * x + (1 - u) * fake  # (WGAN.5)
+        means = float(f_real.mean()), float(f_fake.mean())
+        return means[1] - means[0], CriticCache(real_cache, fake_cache, dreal, dfake, between, *means)
+
+    def discriminator_backward(self, cache):
+        """Add the critic's gradients, and the penalty's; return the penalty."""
+        self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
+        self.discriminator.backward(cache.dreal, cache.real, input_grad=False)  # (WGAN.2)
+        if cache.between is None:
+            return 0.0
+        return gradient_penalty(self.discriminator, cache.between, self.penalty)[0]
+
+    def generator_loss(self, z):
+        """(WGAN.3) for what G draws from z."""
+        fake, gen = self.generator.forward(z, training=True)    # (m, D)
+        f_fake, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
+        dlogits = np.full_like(f_fake, -1 / len(z))             # (WGAN.3)
+        return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
+
+    def judge(self, X):
+        """f(x), the critic's value of each example: (N, D) -> (N,); only differences of it mean something."""
+        expect_examples("WGAN.judge", X)
+        return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
+
+    def _discriminator_step(self, x, optimizer, rng):
+        optimizer["discriminator"].zero_grad()
+        u = None if self.penalty is None else rng.random((len(x), 1), x.dtype)
+        loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng), u)
+        expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
+        penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
+        norm = optimizer["discriminator"].grad_norm()
+        optimizer["discriminator"].step()
+        if self.penalty is None:
+            weights = optimizer["discriminator"].value
+            np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
+        return {"loss": loss + penalty, "distance": -loss, "penalty": penalty, "discriminator_grad": norm}
+
+    def trainer(self, X, y=None, *, epochs, rng, batch_size=64, lr=None, callbacks=(), validate=None):
+        """Set up the run that `fit` makes: RMSProp, 5e-5, where weights are clipped, else Adam, 1e-4."""
+        expect_examples("WGAN.fit", X)
+        self._expect_fit(X, rng)
+        batches = Batches(X, batch_size=self.k * batch_size, rng=rng, drop_last=True)
+        nets = {"discriminator": self.discriminator.parameters(), "generator": self.generator.parameters()}
+        if self.penalty is None:
+            optimizers = {name: RMSProp(p, 5e-5 if lr is None else lr) for name, p in nets.items()}
+        else:
+            optimizers = {name: Adam(p, 1e-4 if lr is None else lr, (0.5, 0.9)) for name, p in nets.items()}
+        return Trainer(
+            self, batches, optimizers, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
+        )
