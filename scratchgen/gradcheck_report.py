@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +10,10 @@ from scratchgen.differences import STEPS, Result, central, line, richardson
 from scratchgen.gradcases import CASES, LAYERS, Case, LayerCase, kind, worst
 from scratchgen.gradcheck import backward, remember
 from scratchgen.names import check_name
+from scratchgen.plots import WIDTH, picture_format, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CURVE_STEPS = tuple(2.0**-k for k in range(0, 45))
 COLUMNS = "{:<44}{:<34}{:<11}{:>12}{:>9}  {}"
@@ -23,13 +25,15 @@ def run(names: list[str], plot: str | None) -> int:
     With no name there is one line for each case, its worst; with names, one for each array. A step of
     "none" means that no difference was taken (adjoint test and contract).
     plot : where to draw the error against the step size, for the first layer named
-    Returns 1 if a check failed, else 0. Raises ValueError for a name that nobody has, before any check, and
-    for a plot where no layer is named.
+    Returns 1 if a check failed, else 0. Raises ValueError, before any check, for a name that nobody has, for
+    a plot in a format that isn't written, and for a plot where no layer is named.
     """
     kinds = list(dict.fromkeys(kind(case) for case in CASES))
     for name in names:
         check_name("layer, loss or model", name, kinds)
     cases = [case for case in CASES if not names or kind(case) in names]
+    if plot is not None:
+        picture_format(plot)
     drawn = _case_to_draw(cases, names) if plot is not None else None
 
     print(COLUMNS.format("what", "array", "shape", "worst error", "step", "verdict"))
@@ -43,20 +47,19 @@ def run(names: list[str], plot: str | None) -> int:
         kinks += sum(r.verdict == "kink" for r in results)
     print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
     if plot is not None and drawn is not None:
-        draw(drawn, Path(plot))
+        save(draw(drawn), plot)
         print(f"error against step size: {plot}")
     return 1 if failed else 0
 
 
-def draw(case: LayerCase, path: Path) -> None:
+def draw(case: LayerCase) -> Figure:
     """Draw the error of the input's gradient against the step: the V of truncation and rounding.
 
     A layer that is linear in its input has only the left half: there is nothing to truncate.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     axes = figure.add_subplot()
     for dtype, colour in ((np.float64, "tab:blue"), (np.float32, "tab:orange")):
         for rule, style in ((central, "--"), (richardson, "-")):
@@ -70,10 +73,7 @@ def draw(case: LayerCase, path: Path) -> None:
     axes.set_ylim(1e-16, 30)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    FigureCanvasAgg(figure)
-    beside = path.with_name(f".{path.name}.part")
-    figure.savefig(beside, format=path.suffix[1:] or "png", dpi=150)
-    os.replace(beside, path)
+    return figure
 
 
 def error_curve(case: LayerCase, dtype: Any, rule: Any) -> list[float]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WIDTH = 8.0
 DPI = 150
+FORMATS = ("png", "svg", "pdf")
 TEXT, GREY = "#222222", "#777777"
 # Ten colours that stay apart for colour-blind readers: P. Tol's "muted" scheme, and black.
 COLOURS = (
@@ -189,20 +190,29 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as PNG, beside its name first and then renamed, and return the path.
+    """Write a figure as what its name ends in, beside it first and then renamed, and return the path.
 
-    Raises OSError (FileNotFoundError, PermissionError ...) where it can't be written; nothing is left behind.
+    Raises OSError (FileNotFoundError, PermissionError ...) where it can't be written, ValueError for an
+    ending that is none of FORMATS; nothing is left behind.
     """
-    path = Path(path)
+    path, kind = Path(path), picture_format(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        fig.savefig(beside, format="png", dpi=DPI)
+        fig.savefig(beside, format=kind, dpi=DPI)
         os.replace(beside, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def picture_format(path: str | os.PathLike[str]) -> str:
+    """The format that a file's name asks for, one of FORMATS. Raises ValueError for any other."""
+    kind = Path(path).suffix[1:].lower()
+    if kind not in FORMATS:
+        raise ValueError(f"a picture expected a name that ends in .png, .svg or .pdf, got {os.fspath(path)}")
+    return kind
 
 
 def _columns(rows: Sequence[Row]) -> int:

@@ -165,3 +165,17 @@ HOW = {"title": "", "xlabel": "", "ylabel": ""}
 def test_plots_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")])
+def test_save_writes_what_the_name_ends_in(tmp_path, name, start):
+    fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
+    assert plots.save(fig, tmp_path / name).read_bytes().startswith(start)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_save_refuses_another_ending(tmp_path):
+    fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
+    with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, got .*a\.xyz"):
+        plots.save(fig, tmp_path / "a.xyz")
+    assert not list(tmp_path.iterdir())
