@@ -59,7 +59,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     p.add_argument("--code", type=_positive, default=30, metavar="K", help="width of the code; default: 30")
     p.add_argument("--epochs", type=_positive, default=20, metavar="N", help="in total; default: 20")
     p.add_argument("--lr", type=float, default=1e-3, help="learning rate; default: 0.001")
-    p.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    p.add_argument("--seed", type=_not_negative, default=0, metavar="S", help="default: 0")
     p.add_argument("--out", type=Path, default=Path("runs/autoencoder.safetensors"), metavar="FILE")
     p.add_argument("--resume", action="store_true", help="go on with the run in FILE")
     p.set_defaults(run=run_train)
@@ -82,9 +82,9 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    Bad input (ValueError, TypeError, OSError from the library) becomes one line on stderr and code 2, and so
-    does training that diverged, with code 1; any other exception is a bug and keeps its traceback. --debug
-    shows the traceback in each case.
+    Bad input (ValueError, TypeError, OSError from the library, and MemoryError: a size too large) becomes one
+    line on stderr and code 2, and so does training that diverged, with code 1; any other exception is a bug
+    and keeps its traceback. --debug shows the traceback in each case.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe (head, less) has gone. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
         print(f"scratchgen: error: {describe(error)}", file=sys.stderr)
@@ -220,9 +220,17 @@ def run_data(args: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return _whole_number(text, 1)
+
+
+def _not_negative(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else -1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
     return number
 
 

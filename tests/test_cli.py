@@ -101,6 +101,8 @@ def test_module_and_version_answer():
         (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
         (["reproduce", "a", "--epochs", "1.5"], "expected a whole number of at least 1, got '1.5'"),
         (["train", "autoencoder", "--code", "ten"], "expected a whole number of at least 1, got 'ten'"),
+        (["train", "autoencoder", "--seed", "-1"], "expected a whole number of at least 0, got '-1'"),
+        (["train", "autoencoder", "--seed", "1.5"], "expected a whole number of at least 0, got '1.5'"),
     ],
 )
 def test_arguments_that_are_wrong_get_one_line(capsys, argv, expected):
@@ -122,6 +124,14 @@ def test_check_name_suggests_the_nearest():
 def test_check_name_suggests_whatever_the_capitals(typed, meant):
     with pytest.raises(ValueError, match=rf"unknown layer '{typed}'; did you mean '{meant}'\?"):
         check_name("layer", typed, ["ReLU", "Conv2d", "SiLU", "VAE"])
+
+
+def test_train_takes_a_seed_of_zero(checkout, monkeypatch):
+    seen = []
+    provide(monkeypatch, "scratchgen.runs", train=lambda args: seen.append(args.seed) or 0)
+    assert cli.main(["train", "autoencoder", "--seed", "0"]) == 0
+    assert cli.main(["train", "autoencoder", "--seed", "7"]) == 0
+    assert seen == [0, 7]
 
 
 def test_demo_list_is_in_reading_order(checkout, capsys):
@@ -232,6 +242,8 @@ def test_download_says_where_the_digits_lie(checkout, monkeypatch, capsys):
         (FileNotFoundError(2, "No such file or directory", "a.idx"), "a.idx: No such file or directory"),
         (OSError("the disk is full"), "the disk is full"),
         (ValueError(), "ValueError"),
+        (MemoryError("Unable to allocate 9.1 TiB for an array"), "Unable to allocate 9.1 TiB for an array"),
+        (MemoryError(), "MemoryError"),
     ],
 )
 def test_bad_input_becomes_one_line(checkout, monkeypatch, capsys, error, line):
