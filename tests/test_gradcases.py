@@ -47,11 +47,22 @@ def test_names_of_cases_are_unique():
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_every_layer_with_a_jvp_has_the_adjoint_test_and_all_have_the_contract():
-    for name in ("Linear", "Conv2d", "BatchNorm training"):
-        case = next(case for case in LAYERS if case.name == name)
-        found = [r.what for r in case.run()]
-        assert {"jvp", "gradients add up", "frozen", "behind a Linear: 0.weight"} <= set(found)
+# Every layer has a jvp: a gradient penalty pushes a tangent through the critic, whatever that is made of.
+WITH_JVP = {
+    "AvgPool2d", "BatchNorm", "Conv2d", "ConvTranspose2d", "Dropout", "ELU", "Flatten", "GELU", "LayerNorm",
+    "LeakyReLU", "Linear", "MaxPool2d", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus",
+    "Tanh",
+}  # fmt: skip
+CONTRACT = {
+    "dout, x and cache kept", "gradients add up", "caches travel", "frozen", "input_grad=False"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+def test_layer_has_the_contract_and_where_it_has_a_jvp_the_adjoint_test(case):
+    found = {r.what for r in case.run()}
+    assert found >= CONTRACT | {"input", "behind a Linear: 0.weight"}
+    assert ("jvp" in found) == (kind(case) in WITH_JVP)
 
 
 def test_case_draws_the_same_numbers_each_time():
@@ -134,6 +145,30 @@ def test_plot_is_drawn_for_a_layer(tmp_path, capsys):
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in tmp_path.iterdir()] == ["v.png"]
     assert f"error against step size: {path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["v.xyz", "v"])
+def test_plot_of_another_format_is_refused_before_any_check(tmp_path, capsys, name):
+    path = tmp_path / name
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"a picture expected a name that ends in .png, .svg or .pdf, got {path}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_plot_that_cannot_be_saved_leaves_nothing(tmp_path, capsys, monkeypatch):
+    """The disk is full when the picture is half written."""
+
+    def write_half(figure, beside, **settings):
+        beside.write_bytes(b"\x89PNG")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", write_half)
+    path = tmp_path / "v.png"
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 2
+    assert f"{path}: No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_plot_of_a_loss_is_refused(tmp_path, capsys):
