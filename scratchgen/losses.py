@@ -4,8 +4,8 @@ Every loss is summed over the features of an example and averaged over the batch
 gradient: nothing else needs dividing by N. Each is called as ``loss, dx = f(pred, target)``; the loss is a
 Python float, dx has the shape and dtype of pred. The loops live in kernels/*/losses.py.
 
-All raise TypeError for what is no float32 or float64 array, ValueError for shapes that do not fit and for an empty batch.
-Derived in docs/backprop.md.
+All raise TypeError for what is no float32 or float64 array, ValueError for shapes that do not fit and for an
+empty batch. Derived in docs/backprop.md.
 """
 
 from __future__ import annotations

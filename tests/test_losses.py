@@ -150,9 +150,9 @@ def test_rowwise_loss_refuses_what_does_not_fit(f):
         f(x, x.astype(np.float32))
     with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got list"):
         f(x, [[0.0] * 3] * 2)
-    with pytest.raises(TypeError, match="expected a float array, got int64"):
+    with pytest.raises(TypeError, match="expected an array of float32 or float64, got int64"):
         f(x.astype(int), x.astype(int))
-    with pytest.raises(TypeError, match="expected a float array, got list"):
+    with pytest.raises(TypeError, match="expected an array of float32 or float64, got list"):
         f([1.0], [1.0])
 
 
@@ -176,3 +176,12 @@ def test_cross_entropy_refuses_logits_that_are_none():
         softmax_cross_entropy(np.zeros((0, 3)), np.zeros(0, int))
     with pytest.raises(ValueError, match=r"expected logits \(N, K\) with N ≥ 1, got \(3,\)"):
         softmax_cross_entropy(np.zeros(3), np.zeros(3, int))
+
+
+@pytest.mark.parametrize("f", [*ROWWISE, softmax_cross_entropy])
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", np.longdouble])
+def test_loss_refuses_all_but_native_single_and_double(f, dtype):
+    pred = np.ones((2, 3), dtype)
+    message = f"{f.__name__} expected an array of float32 or float64, got {pred.dtype}"
+    with pytest.raises(TypeError, match=message):
+        f(pred, pred)

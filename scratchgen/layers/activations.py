@@ -14,6 +14,8 @@ from scratchgen.layers.base import Layer
 def elementwise(kernel, *arrays, setting=None, outputs=1):
     """Run a flat kernel over arrays of one shape, with a setting in their dtype; return new array(s)."""
     first = arrays[0]
+    if any(a.shape != first.shape for a in arrays):
+        raise ValueError(f"elementwise expected arrays of one shape, got {[a.shape for a in arrays]}")
     flat = [a.reshape(-1) for a in arrays]
     settings = [] if setting is None else [first.dtype.type(setting)]
     results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
@@ -45,6 +47,7 @@ class ReLU(Activation):
         return out, out
 
     def backward(self, dout, out, input_grad=True):
+        self.expect_gradient(dout, out.shape, out.dtype)
         if input_grad:
             return elementwise(kernels.activations.relu_backward, dout, out)  # (RELU.2)
         return None
@@ -68,6 +71,7 @@ class LeakyReLU(Activation):
         return out, x
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, x.shape, x.dtype)
         if input_grad:
             slope = self.negative_slope
             return elementwise(kernels.activations.leaky_relu_backward, dout, x, setting=slope)  # (LRELU.2)
@@ -90,6 +94,7 @@ class ELU(Activation):
         return out, out
 
     def backward(self, dout, out, input_grad=True):
+        self.expect_gradient(dout, out.shape, out.dtype)
         if input_grad:
             return elementwise(kernels.activations.elu_backward, dout, out, setting=self.alpha)  # (ELU.2)
         return None
@@ -108,6 +113,7 @@ class Sigmoid(Activation):
         return out, out
 
     def backward(self, dout, out, input_grad=True):
+        self.expect_gradient(dout, out.shape, out.dtype)
         if input_grad:
             return elementwise(kernels.activations.sigmoid_backward, dout, out)  # (SIG.2)
         return None
@@ -126,6 +132,7 @@ class Tanh(Activation):
         return out, out
 
     def backward(self, dout, out, input_grad=True):
+        self.expect_gradient(dout, out.shape, out.dtype)
         if input_grad:
             return elementwise(kernels.activations.tanh_backward, dout, out)  # (TANH.2)
         return None
@@ -145,6 +152,7 @@ class SiLU(Activation):
 
     def backward(self, dout, cache, input_grad=True):
         x, sig = cache
+        self.expect_gradient(dout, x.shape, x.dtype)
         if input_grad:
             return elementwise(kernels.activations.silu_backward, dout, x, sig)  # (SILU.2)
         return None
@@ -166,6 +174,7 @@ class GELU(Activation):
         return elementwise(kernels.activations.gelu_forward, x), x  # (GELU.1)
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, x.shape, x.dtype)
         if input_grad:
             return elementwise(kernels.activations.gelu_backward, dout, x)  # (GELU.2)
         return None
@@ -183,6 +192,7 @@ class Softplus(Activation):
         return elementwise(kernels.activations.softplus_forward, x), x  # (SOFTP.1)
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, x.shape, x.dtype)
         if input_grad:
             return elementwise(kernels.activations.softplus_backward, dout, x)  # (SOFTP.2)
         return None

@@ -18,18 +18,32 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))  # what kernels are written for, in native byte order
+
+
+def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
+    """Return `dtype` as a dtype; raise TypeError, in the name of `who`, unless it is float32 or float64."""
+    if np.dtype(dtype) not in FLOATS:
+        raise TypeError(f"{who} expected dtype float32 or float64, got {np.dtype(dtype)}")
+    return np.dtype(dtype)
 
 
 class Parameter:
     """An array that is learnt, and the gradient that belongs to it.
 
     value, grad : arrays of one shape and dtype. Once an optimiser holds the parameter, both are views
-    into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them.
+    into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
+    (a value that doesn't is copied), so that a reshape of either is a view.
+
+    Raises TypeError for anything but float32 and float64.
     """
 
     def __init__(self, value: np.ndarray):
-        self.value = value
-        self.grad = np.zeros_like(value)
+        self.value = np.asarray(value, order="C")
+        float_dtype("Parameter", self.value.dtype)
+        self.grad = np.zeros_like(self.value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,7 +154,7 @@ class Layer:
         if not isinstance(x, np.ndarray):
             raise TypeError(f"{who} expected a NumPy array, got {type(x).__name__}")
         dtype = self.dtype
-        if x.dtype.kind != "f" or (dtype is not None and x.dtype != dtype):
+        if x.dtype not in FLOATS or (dtype is not None and x.dtype != dtype):
             wanted = dtype if dtype is not None else "float32 or float64"
             raise TypeError(f"{who} expected dtype {wanted}, got {x.dtype}; cast it with x.astype(...)")
         if features is not None and (x.ndim < 2 or x.shape[-1] != features):
@@ -149,6 +163,23 @@ class Layer:
             raise ValueError(f"{who} expected images of shape (N, H, W, {channels}), got {x.shape}")
         if ndim is not None and x.ndim != ndim:
             raise ValueError(f"{who} expected an array of {ndim} dimensions, got shape {x.shape}")
+
+    def expect_gradient(self, dout: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """Check what backward or jvp was given against the shape and dtype that its cache asks for.
+
+        Compiled kernels don't notice where an array ends, so every backward and every jvp begins with this.
+        Raises TypeError for what is no array or has another dtype, ValueError for another shape.
+        """
+        who = type(self).__name__
+        if not isinstance(dout, np.ndarray):
+            raise TypeError(f"{who} expected a gradient or tangent, a NumPy array, got {type(dout).__name__}")
+        if dout.shape != shape:
+            raise ValueError(
+                f"{who} expected a gradient or tangent of shape {shape}, got {dout.shape}; "
+                "is this the cache of another batch?"
+            )
+        if dout.dtype != dtype:
+            raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
 
     @property
     def dtype(self) -> np.dtype | None:
@@ -166,10 +197,18 @@ class Sequential(Layer):
     (SEQ.1)  out = f_k(…f_2(f_1(x)))
     (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so only vectors travel
 
-    The cache is the list of the layers' caches. Derived in docs/backprop.md.
+    The cache is the list of the layers' caches. Raises TypeError for what is no layer. Derived in
+    docs/backprop.md.
     """
 
     def __init__(self, *layers: Layer):
+        for layer in layers:
+            if isinstance(layer, list | tuple):
+                raise TypeError(f"Sequential expected layers, got a {type(layer).__name__}: unpack it with *")
+            if isinstance(layer, type):
+                raise TypeError(f"Sequential expected layers, got the class {layer.__name__}: call it first")
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential expected layers, got {layer!r}")
         self.layers = list(layers)
 
     def children(self) -> dict[str, Layer]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from scratchgen import kernels
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter
+from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.windows import Window, make_window, pair, positive
 
 # Patches are made for a few examples at a time, in scratch of this many bytes that stays in the CPU's cache,
@@ -95,8 +95,13 @@ class Conv2d(Layer):
         positive("Conv2d", in_channels=in_channels, out_channels=out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.window = make_window("Conv2d", kernel_size, stride, padding)
+        dtype = float_dtype(type(self).__name__, dtype)
         self.weight = new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
+
+    def output_shape(self, x):
+        """(N, OH, OW, C_out) for images (N, H, W, C_in)."""
+        return len(x), *self.window.output_size("Conv2d", *x.shape[1:3]), self.out_channels
 
     def forward(self, x, training=False):
         self.expect(x, channels=self.in_channels)
@@ -108,13 +113,13 @@ class Conv2d(Layer):
 
     def _correlate(self, x):
         """cols·W, without the bias."""
-        size = self.window.output_size("Conv2d", *x.shape[1:3])
-        out = np.empty((len(x), *size, self.out_channels), x.dtype)
-        for part, cols in gather(x, self.window, size):
+        out = np.empty(self.output_shape(x), x.dtype)
+        for part, cols in gather(x, self.window, out.shape[1:3]):
             np.matmul(cols, rows(self.weight.value), out=rows(out[part]))       # (CONV.2)
         return out
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, self.output_shape(x), x.dtype)
         dout = np.ascontiguousarray(dout)
         if self.trainable:
             self._add_weight_grad(dout, x)
@@ -133,9 +138,12 @@ class Conv2d(Layer):
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = cols(dx)·W."""
+        self.expect_gradient(dx, x.shape, x.dtype)
         return self._correlate(np.ascontiguousarray(dx))
 
     def tangent_backward(self, dout, dx):
+        self.expect(dx, channels=self.in_channels)
+        self.expect_gradient(dout, self.output_shape(dx), dx.dtype)
         if self.trainable:                                      # (CONV.3), with the tangent for x
             self._add_weight_grad(np.ascontiguousarray(dout), np.ascontiguousarray(dx))
 
@@ -183,6 +191,7 @@ class ConvTranspose2d(Layer):
                 f"ConvTranspose2d expected output_padding below the stride {self.window.stride}, "
                 f"got {self.output_padding}"
             )
+        dtype = float_dtype(type(self).__name__, dtype)
         self.weight = new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
 
@@ -191,6 +200,10 @@ class ConvTranspose2d(Layer):
         (kh, kw), (sh, sw), (ph, pw) = self.window.kernel, self.window.stride, self.window.padding
         extra_h, extra_w = self.output_padding
         return (height - 1) * sh - 2 * ph + kh + extra_h, (width - 1) * sw - 2 * pw + kw + extra_w
+
+    def output_shape(self, x):
+        """(N, OH, OW, C_out) for images (N, H, W, C_in)."""
+        return len(x), *self.output_size(*x.shape[1:3]), self.out_channels
 
     def matrix(self):
         """V, the weight of the Conv2d that this layer transposes, (KH·KW·C_out, C_in)."""
@@ -212,11 +225,12 @@ class ConvTranspose2d(Layer):
 
     def _spread(self, x):
         """col2im(x·Vᵀ), without the bias."""
-        out = np.empty((len(x), *self.output_size(*x.shape[1:3]), self.out_channels), x.dtype)
+        out = np.empty(self.output_shape(x), x.dtype)
         scatter(x, self.matrix().T, self.window, out)                           # (CONVT.1, CONVT.2)
         return out
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, self.output_shape(x), x.dtype)
         dout = np.ascontiguousarray(dout)
         v = self.matrix()
         dv = np.zeros_like(v)
@@ -235,6 +249,7 @@ class ConvTranspose2d(Layer):
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = col2im(dx·Vᵀ)."""
+        self.expect_gradient(dx, x.shape, x.dtype)
         return self._spread(np.ascontiguousarray(dx))
 
     def __repr__(self) -> str:

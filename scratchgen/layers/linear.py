@@ -3,7 +3,8 @@
 import numpy as np
 
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter
+from scratchgen.layers.base import Layer, Parameter, float_dtype
+from scratchgen.layers.windows import positive
 
 
 class Linear(Layer):
@@ -24,6 +25,8 @@ class Linear(Layer):
     piecewise_linear = True
 
     def __init__(self, in_features, out_features, bias=True, *, rng, dtype=np.float32, init=glorot_uniform):
+        positive("Linear", in_features=in_features, out_features=out_features)
+        dtype = float_dtype("Linear", dtype)
         self.in_features, self.out_features = in_features, out_features
         shape = (in_features, out_features)
         self.weight = Parameter(init(shape, in_features, out_features, rng=rng, dtype=dtype))
@@ -37,6 +40,7 @@ class Linear(Layer):
         return out, x
 
     def backward(self, dout, x, input_grad=True):
+        self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
             rows, drows = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
             self.weight.grad += rows.T @ drows                  # (LIN.2)  (D, M)
@@ -46,9 +50,12 @@ class Linear(Layer):
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = dx·W."""
+        self.expect_gradient(dx, x.shape, x.dtype)
         return dx @ self.weight.value
 
     def tangent_backward(self, dout, dx):
+        self.expect(dx, features=self.in_features)
+        self.expect_gradient(dout, (*dx.shape[:-1], self.out_features), dx.dtype)
         if self.trainable:                                      # (LIN.2), with the tangent for x
             self.weight.grad += dx.reshape(-1, self.in_features).T @ dout.reshape(-1, self.out_features)
 

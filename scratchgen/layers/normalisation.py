@@ -3,13 +3,21 @@
 import numpy as np
 
 from scratchgen import kernels
-from scratchgen.layers.base import Layer, Parameter
+from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.windows import positive
 
 
 def rows(a):
     """Everything but the last axis laid end to end, (M, C); a copy only where it can't be a view."""
     return np.ascontiguousarray(a).reshape(-1, a.shape[-1])
+
+
+def expect_fit(layer, dout, xhat):
+    """Check that a gradient or tangent, a cached xhat and the layer's own parameters go together."""
+    layer.expect_gradient(dout, xhat.shape, xhat.dtype)
+    if xhat.shape[-1:] != layer.weight.shape:
+        channels, who = layer.weight.size, type(layer).__name__
+        raise ValueError(f"{who} expected a cache of {channels} channels, got one of {xhat.shape[-1]}")
 
 
 def add_affine_gradients(layer, dout, xhat):
@@ -56,6 +64,7 @@ class BatchNorm(Layer):
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, *, dtype=np.float32):
         positive("BatchNorm", num_features=num_features)
+        dtype = float_dtype("BatchNorm", dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype))
         self.bias = Parameter(np.zeros(num_features, dtype))
@@ -66,7 +75,7 @@ class BatchNorm(Layer):
         if not training:
             inv = 1 / np.sqrt(self.running_var + self.eps)
             xhat = (x - self.running_mean) * inv                                # (BN.12)
-            return self.weight.value * xhat + self.bias.value, (rows(xhat), inv, False)
+            return self.weight.value * xhat + self.bias.value, (xhat, inv, False)
         if x.size < 2 * self.num_features:
             raise ValueError(f"BatchNorm expected two values or more per channel in training, got {x.shape}")
         mean, var, inv = np.empty((3, self.num_features), x.dtype)
@@ -76,7 +85,7 @@ class BatchNorm(Layer):
             mean, var, inv, rows(xhat), rows(out),
         )
         self._remember(mean, var, m=x.size // self.num_features)
-        return out, (rows(xhat), inv, True)
+        return out, (xhat, inv, True)
 
     def _remember(self, mean, var, m):
         self.running_mean += self.momentum * (mean - self.running_mean)         # (BN.11)
@@ -84,7 +93,8 @@ class BatchNorm(Layer):
 
     def backward(self, dout, cache, input_grad=True):
         xhat, inv, training = cache
-        flat = rows(dout)
+        expect_fit(self, dout, xhat)
+        flat, xhat = rows(dout), rows(xhat)
         if not (training and input_grad):
             if self.trainable:
                 add_affine_gradients(self, flat, xhat)                          # (BN.7)
@@ -102,8 +112,10 @@ class BatchNorm(Layer):
     def jvp(self, dx, cache):
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
         xhat, inv, training = cache
+        expect_fit(self, dx, xhat)
         if not training:
             return dx * (self.weight.value * inv)
+        xhat = rows(xhat)
         dxc = rows(dx) - rows(dx).mean(axis=0)
         dvar = 2 * (xhat / inv * dxc).mean(axis=0)
         dinv = -0.5 * inv**3 * dvar
@@ -133,12 +145,13 @@ class LayerNorm(Layer):
     x (..., C); training and evaluation are the same. Source: Ba, Kiros & Hinton 2016, equation 4 for one
     layer's features. Derived in docs/layers.md.
 
-    features : C
+    features : C (torch's normalized_shape, here one axis)
     eps : keeps a constant row finite
     """
 
     def __init__(self, features, eps=1e-5, *, dtype=np.float32):
         positive("LayerNorm", features=features)
+        dtype = float_dtype("LayerNorm", dtype)
         self.features, self.eps = features, eps
         self.weight = Parameter(np.ones(features, dtype))
         self.bias = Parameter(np.zeros(features, dtype))
@@ -150,11 +163,12 @@ class LayerNorm(Layer):
         kernels.normalisation.layer_norm_forward(  # (LN.1, LN.2, LN.3, LN.4, LN.5)
             rows(x), self.weight.value, self.bias.value, x.dtype.type(self.eps), inv, rows(xhat), rows(out)
         )
-        return out, (rows(xhat), inv)
+        return out, (xhat, inv)
 
     def backward(self, dout, cache, input_grad=True):
         xhat, inv = cache
-        flat = rows(dout)
+        expect_fit(self, dout, xhat)
+        flat, xhat = rows(dout), rows(xhat)
         if self.trainable:
             add_affine_gradients(self, flat, xhat)                              # (LN.7)
         if not input_grad:
@@ -168,7 +182,8 @@ class LayerNorm(Layer):
     def jvp(self, dx, cache):
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
         xhat, inv = cache
-        inv = inv[:, None]
+        expect_fit(self, dx, xhat)
+        xhat, inv = rows(xhat), inv[:, None]
         dxc = rows(dx) - rows(dx).mean(axis=1, keepdims=True)
         dvar = 2 * (xhat / inv * dxc).mean(axis=1, keepdims=True)
         dinv = -0.5 * inv**3 * dvar

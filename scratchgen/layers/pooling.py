@@ -21,9 +21,9 @@ class Pool(Layer):
                 f"got {self.window.padding}"
             )
 
-    def output_shape(self, x):
+    def output_shape(self, shape):
         """(N, OH, OW, C) for images (N, H, W, C)."""
-        n, height, width, channels = x.shape
+        n, height, width, channels = shape
         return n, *self.window.output_size(type(self).__name__, height, width), channels
 
     def __repr__(self) -> str:
@@ -47,15 +47,16 @@ class MaxPool2d(Pool):
 
     def forward(self, x, training=False):
         self.expect(x, ndim=4)
-        out = np.empty(self.output_shape(x), x.dtype)
+        out = np.empty(self.output_shape(x.shape), x.dtype)
         where = np.empty(out.shape, np.int32)  # which pixel of its image each maximum is, h·W + w
         kernels.pooling.max_pool_forward(
             np.ascontiguousarray(x), *self.window.settings, where, out
         )                                                                       # (MAXP.1)
-        return out, (x.shape, where)
+        return out, (x.shape, x.dtype, where)
 
     def backward(self, dout, cache, input_grad=True):
-        shape, where = cache
+        shape, dtype, where = cache
+        self.expect_gradient(dout, where.shape, dtype)
         if not input_grad:
             return None
         dx = np.empty(shape, dout.dtype)
@@ -64,7 +65,9 @@ class MaxPool2d(Pool):
 
     def jvp(self, dx, cache):
         """Push a tangent forward: the tangent at each maximum."""
-        (n, height, width, channels), where = cache
+        shape, dtype, where = cache
+        self.expect_gradient(dx, shape, dtype)
+        n, height, width, channels = shape
         pixels, chosen = dx.reshape(n, height * width, channels), where.reshape(n, -1, channels)
         return np.take_along_axis(pixels, chosen, axis=1).reshape(where.shape)
 
@@ -84,20 +87,23 @@ class AvgPool2d(Pool):
 
     def forward(self, x, training=False):
         self.expect(x, ndim=4)
-        return self._mean(x), x.shape
+        return self._mean(x), (x.shape, x.dtype)
 
     def _mean(self, x):
-        out = np.empty(self.output_shape(x), x.dtype)
+        out = np.empty(self.output_shape(x.shape), x.dtype)
         kernels.pooling.avg_pool_forward(np.ascontiguousarray(x), *self.window.settings, out)  # (AVGP.1)
         return out
 
-    def backward(self, dout, shape, input_grad=True):
+    def backward(self, dout, cache, input_grad=True):
+        shape, dtype = cache
+        self.expect_gradient(dout, self.output_shape(shape), dtype)
         if not input_grad:
             return None
         dx = np.empty(shape, dout.dtype)
         kernels.pooling.avg_pool_backward(np.ascontiguousarray(dout), *self.window.settings, dx)  # (AVGP.2)
         return dx
 
-    def jvp(self, dx, shape):
+    def jvp(self, dx, cache):
         """Push a tangent forward: the map is linear, so it is forward itself."""
+        self.expect_gradient(dx, *cache)
         return self._mean(dx)

@@ -21,23 +21,26 @@ class Reshape(Layer):
             positive("Reshape", size=size)
         self.shape = shape
 
-    def target(self, x):
-        """The shape that x will have."""
-        if x.ndim < 1 or math.prod(x.shape[1:]) != math.prod(self.shape):
+    def target(self, shape):
+        """The shape that an array of this shape will have."""
+        if not shape or math.prod(shape[1:]) != math.prod(self.shape):
             wanted = ", ".join(map(str, self.shape))
-            raise ValueError(f"Reshape to (N, {wanted}) expected as many numbers an example, got {x.shape}")
-        return len(x), *self.shape
+            raise ValueError(f"Reshape to (N, {wanted}) expected as many numbers an example, got {shape}")
+        return shape[0], *self.shape
 
     def forward(self, x, training=False):
         self.expect(x)
-        return x.reshape(self.target(x)), x.shape
+        return x.reshape(self.target(x.shape)), (x.shape, x.dtype)
 
-    def backward(self, dout, shape, input_grad=True):
+    def backward(self, dout, cache, input_grad=True):
+        shape, dtype = cache
+        self.expect_gradient(dout, self.target(shape), dtype)
         return dout.reshape(shape) if input_grad else None
 
-    def jvp(self, dx, shape):
+    def jvp(self, dx, cache):
         """Push a tangent forward: the same new shape."""
-        return dx.reshape(self.target(dx))
+        self.expect_gradient(dx, *cache)
+        return dx.reshape(self.target(dx.shape))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
@@ -49,7 +52,7 @@ class Flatten(Reshape):
     def __init__(self):
         super().__init__()
 
-    def target(self, x):
-        if x.ndim < 2:
-            raise ValueError(f"Flatten expected examples of one axis or more, (N, ...), got {x.shape}")
-        return len(x), math.prod(x.shape[1:])
+    def target(self, shape):
+        if len(shape) < 2:
+            raise ValueError(f"Flatten expected examples of one axis or more, (N, ...), got {shape}")
+        return shape[0], math.prod(shape[1:])

@@ -19,8 +19,10 @@ class Window:
     def output_size(self, who: str, height: int, width: int) -> Pair:
         """How often the window fits: ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W.
 
-        Raises ValueError, in the name of `who`, where it does not fit at all.
+        Raises ValueError, in the name of `who`, where it does not fit at all, or sees padding only.
         """
+        if height < 1 or width < 1:
+            raise ValueError(f"{who} expected images of at least one pixel, got {height}x{width}")
         padded = (height + 2 * self.padding[0], width + 2 * self.padding[1])
         if padded[0] < self.kernel[0] or padded[1] < self.kernel[1]:
             raise ValueError(
@@ -65,7 +67,11 @@ def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
 
 
 def positive(who: str, **counts: int) -> None:
-    """Raise ValueError for a count (channels, features) below one."""
+    """Raise ValueError for a count (channels, features) below one, TypeError for what is no int."""
     for name, count in counts.items():
-        if count < 1:
+        try:
+            number = operator.index(count)
+        except TypeError:
+            raise TypeError(f"{who} expected {name} to be an int, got {count!r}") from None
+        if number < 1:
             raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")

@@ -180,5 +180,14 @@ def test_parameter_knows_its_array_and_starts_with_no_gradient():
     assert repr(p) == "Parameter(shape=(2, 3), dtype=float32)"
 
 
+def test_parameter_lies_in_c_order_and_keeps_an_array_that_already_does(rng):
+    value = rng.standard_normal((3, 4, 2))
+    assert Parameter(value).value is value
+    p = Parameter(value.transpose(2, 0, 1))
+    assert p.value.flags.c_contiguous and p.grad.flags.c_contiguous
+    np.testing.assert_array_equal(p.value, value.transpose(2, 0, 1))
+    assert Parameter(np.array(2.0)).shape == Parameter(np.array(2.0)).grad.shape == ()
+
+
 def test_repr_shows_what_is_inside(rng):
     assert repr(Pair(rng)).startswith("Pair(first: Sequential(Linear(4, 3, bias=True), Noisy()), second: Lin")

@@ -289,3 +289,21 @@ def test_conv_init_is_given_the_fans(rng):
 def test_conv_errors_name_what_is_wrong(rng, call, error, message):
     with pytest.raises(error, match=message):
         call(rng)
+
+
+@pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
+def test_conv_learns_a_weight_that_init_made_in_another_order(rng, backend, layer_class):
+    """Of a Fortran-ordered gradient, rows() would be a copy, and what is added to it lost."""
+    def fortran(shape, fan_in, fan_out, *, rng, dtype):
+        return np.asfortranarray(rng.standard_normal(shape), dtype)
+
+    layer = layer_class(2, 3, (3, 2), rng=rng, dtype=np.float64, init=fortran)
+    twin = layer_class(2, 3, (3, 2), rng=rng, dtype=np.float64)
+    twin.weight.value[...] = layer.weight.value
+    x = rng.standard_normal((2, 5, 4, 2))
+    out, cache = layer.forward(x)
+    dout = rng.standard_normal(out.shape)
+    layer.backward(dout, cache)
+    twin.backward(dout, twin.forward(x)[1])
+    assert layer.weight.grad.all()
+    np.testing.assert_array_equal(layer.weight.grad, twin.weight.grad)

@@ -1,0 +1,173 @@
+"""What layers refuse: gradients and tangents of another cache, and settings of the wrong kind."""
+
+import re
+
+import numpy as np
+import pytest
+
+from scratchgen.layers import (
+    ELU,
+    GELU,
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Parameter,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from scratchgen.layers.activations import elementwise
+
+KIND = {"rng": np.random.default_rng(3), "dtype": np.float32}
+IMAGES, TABLE = (3, 5, 4, 2), (3, 6)
+LAYERS = [
+    (Linear(6, 4, **KIND), TABLE),
+    (Linear(2, 4, False, **KIND), IMAGES),
+    *((layer(), TABLE) for layer in (ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh)),
+    (Conv2d(2, 3, (3, 2), stride=(2, 1), padding=1, **KIND), IMAGES),
+    (ConvTranspose2d(2, 3, (3, 2), stride=2, padding=1, **KIND), IMAGES),
+    (MaxPool2d(2), IMAGES),
+    (AvgPool2d(3, 2, padding=1), IMAGES),
+    (BatchNorm(6), TABLE),
+    (BatchNorm(2), IMAGES),
+    (LayerNorm(2), IMAGES),
+    (Dropout(rng=np.random.default_rng(4)), TABLE),
+    (Dropout(0, rng=np.random.default_rng(4)), TABLE),
+    (Reshape(2, 5, 4), IMAGES),
+    (Flatten(), IMAGES),
+    (Sequential(Linear(6, 4, **KIND), ReLU(), LayerNorm(4)), TABLE),
+]
+
+
+def wrong_versions(shape):
+    """Gradients that don't fit `shape`: by their number, by one of their axes, by their dtype."""
+    for axis in range(len(shape)):
+        for change in (-1, 1, 40):
+            other = [*shape[:axis], max(shape[axis] + change, 0), *shape[axis + 1 :]]
+            yield np.ones(other, np.float32), ValueError, re.escape(f"got {tuple(other)}; is this the cache")
+    yield np.ones((1, *shape), np.float32), ValueError, "is this the cache of another batch"
+    yield np.ones(shape[::-1], np.float32), ValueError, "is this the cache of another batch"
+    for dtype in (np.float64, np.float16, np.int32, ">f4"):
+        yield np.ones(shape, dtype), TypeError, "of dtype float32, got"
+    yield np.ones(shape, np.float32).tolist(), TypeError, "a NumPy array, got list"
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda v: None if isinstance(v, tuple) else repr(v))
+def test_layer_refuses_a_gradient_or_tangent_that_is_not_its_cache_s(layer, shape, training, rng, backend):
+    layer.zero_grad()
+    out, cache = layer.forward(rng.standard_normal(shape, np.float32), training)
+    for wrong, error, message in wrong_versions(out.shape):
+        for input_grad in (True, False):
+            with pytest.raises(error, match=message):
+                layer.backward(wrong, cache, input_grad)
+        with layer.frozen(), pytest.raises(error, match=message):
+            layer.backward(wrong, cache)
+    for wrong, error, message in wrong_versions(shape):
+        with pytest.raises(error, match=message):
+            layer.jvp(wrong, cache)
+    assert not any(p.grad.any() for p in layer.parameters().values())
+    assert layer.backward(np.ones_like(out), cache).dtype == np.float32
+    assert layer.jvp(np.ones(shape, np.float32), cache).dtype == np.float32
+
+
+def test_message_names_the_layer_what_came_and_what_was_expected(rng):
+    _, cache = MaxPool2d(2).forward(np.ones((1, 4, 4, 1)))
+    message = (
+        r"^MaxPool2d expected a gradient or tangent of shape \(1, 2, 2, 1\), got \(1, 3, 3, 1\); "
+        r"is this the cache of another batch\?$"
+    )
+    with pytest.raises(ValueError, match=message):
+        MaxPool2d(2).backward(np.ones((1, 3, 3, 1)), cache)
+
+
+@pytest.mark.parametrize(("layer", "shape"), [LAYERS[0], LAYERS[10]])
+def test_tangent_backward_refuses_arrays_that_do_not_go_together(layer, shape, rng, backend):
+    layer.zero_grad()
+    tangent = rng.standard_normal(shape, np.float32)
+    out, _ = layer.forward(tangent)
+    for wrong, error, message in wrong_versions(out.shape):
+        with pytest.raises(error, match=message):
+            layer.tangent_backward(wrong, tangent)
+    with pytest.raises(TypeError, match="expected dtype float32, got float64"):
+        layer.tangent_backward(out, tangent.astype(float))
+    with pytest.raises(ValueError, match="expected"):
+        layer.tangent_backward(out, np.concatenate([tangent, tangent], axis=-1))
+    assert not layer.weight.grad.any()
+
+
+@pytest.mark.parametrize("norm", [BatchNorm, LayerNorm])
+@pytest.mark.parametrize("training", [False, True])
+def test_norm_refuses_the_cache_of_another_norm(norm, training, backend):
+    x = np.ones((4, 50), np.float32)
+    _, cache = norm(50).forward(x, training)
+    message = f"{norm.__name__} expected a cache of 3 channels, got one of 50"
+    for call in (norm(3).backward, norm(3).jvp):
+        with pytest.raises(ValueError, match=message):
+            call(x, cache)
+
+
+def test_elementwise_refuses_arrays_of_different_shapes():
+    with pytest.raises(ValueError, match=r"elementwise expected arrays of one shape, got \[\(4,\), \(3,\)\]"):
+        elementwise(lambda *arrays: None, np.ones(4), np.ones(3))
+
+
+@pytest.mark.parametrize("layer", [MaxPool2d(2, padding=1), AvgPool2d(2, padding=1), LAYERS[10][0]])
+@pytest.mark.parametrize("size", [(0, 4), (4, 0)])
+def test_layer_refuses_an_image_without_pixels(layer, size, backend):
+    message = rf"{type(layer).__name__} expected images of at least one pixel, got {size[0]}x{size[1]}"
+    with pytest.raises(ValueError, match=message):
+        layer.forward(np.ones((1, *size, 2), np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", np.longdouble, np.int32, bool, complex])
+def test_layer_refuses_all_but_native_single_and_double(dtype):
+    x = np.ones((3, 4), dtype)
+    with pytest.raises(TypeError, match=f"Tanh expected dtype float32 or float64, got {x.dtype}"):
+        Tanh().forward(x)
+    kind = {"rng": np.random.default_rng(0), "dtype": dtype}
+    builds = {
+        "Linear": lambda: Linear(4, 3, **kind),
+        "Conv2d": lambda: Conv2d(1, 2, 3, **kind),
+        "ConvTranspose2d": lambda: ConvTranspose2d(1, 2, 3, **kind),
+        "BatchNorm": lambda: BatchNorm(3, dtype=dtype),
+        "LayerNorm": lambda: LayerNorm(3, dtype=dtype),
+        "Parameter": lambda: Parameter(x),
+    }
+    for who, build in builds.items():
+        with pytest.raises(TypeError, match=f"{who} expected dtype float32 or float64, got {x.dtype}"):
+            build()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Reshape((28, 28, 1)), TypeError, r"Reshape expected size to be an int, got \(28, 28, 1\)"),
+        (lambda: LayerNorm((3,)), TypeError, r"LayerNorm expected features to be an int, got \(3,\)"),
+        (lambda: BatchNorm(2.5), TypeError, "BatchNorm expected num_features to be an int, got 2.5"),
+        (lambda: Linear("4", 2, **KIND), TypeError, "Linear expected in_features to be an int, got '4'"),
+        (lambda: Linear(4, 0, **KIND), ValueError, "Linear expected out_features of at least 1, got 0"),
+        (lambda: Sequential([ReLU()]), TypeError, "Sequential expected layers, got a list: unpack it with *"),
+        (lambda: Sequential(ReLU(), Tanh), TypeError, "Sequential expected layers, got the class Tanh"),
+        (lambda: Sequential(None), TypeError, "Sequential expected layers, got None"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize("count", [np.int64(3), np.uint8(3)])
+def test_counts_may_be_numpy_integers(count):
+    assert LayerNorm(count).weight.shape == (3,)
