@@ -5,13 +5,18 @@ spread of the weights so that some variance or norm is kept from layer to layer.
 inputs that one output sums over, `fan_out` the number of outputs that one input reaches: (D, M) for a
 dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
 
+Every rule is called (shape, fan_in, fan_out, *, rng, dtype), whether it needs the fans or not, so that any of
+them can be a layer's `init`; for another std or gain, ``functools.partial(orthogonal, gain=2.0)``.
+
 Numbers are drawn in float64 and then cast, so a float32 net and its float64 double start from the same
-weights. Derived in docs/optimisation.md.
+weights. All raise ValueError for a fan below 1 and TypeError for one that is no int. Derived in
+docs/optimisation.md.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -26,12 +31,11 @@ def he_normal(
 
     (INIT.1)  std = √(2 / fan_in)
 
-    ReLU halves the second moment of a symmetric input; the factor 2 gives it back. fan_out is taken and
-    not used, so that he_normal, glorot_uniform and glorot_normal can stand in for one another.
-    Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10. Raises ValueError for fan_in < 1.
+    ReLU halves the second moment of a symmetric input; the factor 2 gives it back. fan_out is not used.
+    Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10.
     """
-    _expect_fans("he_normal", fan_in)
-    return normal(shape, math.sqrt(2.0 / fan_in), rng=rng, dtype=dtype)                     # (INIT.1)
+    _expect_fans("he_normal", fan_in, fan_out)
+    return normal(shape, std=math.sqrt(2.0 / fan_in), rng=rng, dtype=dtype)                 # (INIT.1)
 
 
 def glorot_uniform(
@@ -42,7 +46,7 @@ def glorot_uniform(
     (INIT.2)  Var[w] = 2 / (fan_in + fan_out),  and a uniform on [-a, a] has variance a²/3:  a = √(3·Var[w])
 
     Forward keeps its variance with 1/fan_in, backward with 1/fan_out; this is the compromise.
-    Source: Glorot & Bengio 2010, equations 12 and 16. Raises ValueError for a fan < 1.
+    Source: Glorot & Bengio 2010, equations 12 and 16.
     """
     _expect_fans("glorot_uniform", fan_in, fan_out)
     limit = math.sqrt(3.0 * 2.0 / (fan_in + fan_out))                                       # (INIT.2)
@@ -54,34 +58,54 @@ def glorot_normal(
 ) -> np.ndarray:
     """Draw N(0, std²) weights with the variance of (INIT.2), std = √(2 / (fan_in + fan_out)).
 
-    Source: Glorot & Bengio 2010, equation 12. Raises ValueError for a fan < 1.
+    Source: Glorot & Bengio 2010, equation 12.
     """
     _expect_fans("glorot_normal", fan_in, fan_out)
-    return normal(shape, math.sqrt(2.0 / (fan_in + fan_out)), rng=rng, dtype=dtype)         # (INIT.2)
+    std = math.sqrt(2.0 / (fan_in + fan_out))                                               # (INIT.2)
+    return normal(shape, std=std, rng=rng, dtype=dtype)
 
 
 def normal(
-    shape: Shape, std: float, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    shape: Shape,
+    fan_in: int = 1,
+    fan_out: int = 1,
+    *,
+    std: float = 0.02,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
-    """Draw N(0, std²) weights. Raises ValueError for a std that is negative or not finite."""
+    """Draw N(0, std²) weights; the fans are not used.
+
+    std : its default is that of DCGAN's weights (Radford, Metz & Chintala 2016, section 4)
+
+    Raises ValueError for a std that is negative or not finite.
+    """
+    _expect_fans("normal", fan_in, fan_out)
     if not (math.isfinite(std) and std >= 0):
         raise ValueError(f"normal expected a finite std >= 0, got {std}")
     return (std * rng.standard_normal(shape)).astype(dtype)
 
 
 def orthogonal(
-    shape: tuple[int, ...], gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    shape: tuple[int, ...],
+    fan_in: int = 1,
+    fan_out: int = 1,
+    *,
+    gain: float = 1.0,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
     """Draw a matrix with orthogonal columns (orthogonal rows where it is wider than high), times gain.
 
     (INIT.3)  Wᵀ·W = gain²·I      W (D, M), D ≥ M;  for D < M it is W·Wᵀ = gain²·I
 
     A square W keeps every norm and every angle, not only the variance on average. A shape of more than two
-    axes is taken as (product of the leading axes, last axis). W is the Q of a Gaussian matrix's QR
-    decomposition; the sign of R's diagonal makes it uniform over the orthogonal matrices.
-    Source: Saxe, McClelland & Ganguli 2014; the sign: Mezzadri 2007, section 5.
+    axes is taken as (product of the leading axes, last axis); the fans are not used. W is the Q of a
+    Gaussian matrix's QR decomposition; the sign of R's diagonal makes it uniform over the orthogonal
+    matrices. Source: Saxe, McClelland & Ganguli 2014; the sign: Mezzadri 2007, section 5.
     Raises ValueError for a shape of fewer than two axes or with an empty one.
     """
+    _expect_fans("orthogonal", fan_in, fan_out)
     if not isinstance(shape, tuple) or len(shape) < 2 or min(shape) < 1:
         raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -93,5 +117,9 @@ def orthogonal(
 
 
 def _expect_fans(who: str, *fans: int) -> None:
-    if min(fans) < 1:
+    try:
+        least = min(map(operator.index, fans))
+    except TypeError:
+        raise TypeError(f"{who} expected fans that are ints, got {', '.join(map(repr, fans))}") from None
+    if least < 1:
         raise ValueError(f"{who} expected fans of at least 1, got {', '.join(map(str, fans))}")

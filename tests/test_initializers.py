@@ -1,9 +1,12 @@
 """The spread of the initial weights, against its closed form."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from scratchgen import initializers
+from scratchgen.layers import Conv2d, ConvTranspose2d, Linear
 
 N = 40_000      # a sample variance of N normals is within 4·√(2/N) = 2.9 % with room to spare
 
@@ -38,7 +41,7 @@ def test_glorot_uniform_has_the_same_variance_and_a_sharp_limit():
 @pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (3, 2, 5, 4)])
 @pytest.mark.parametrize("gain", [1.0, 1.7])
 def test_orthogonal_gives_an_identity_times_gain_squared(shape, gain):
-    w = initializers.orthogonal(shape, gain, rng=np.random.default_rng(4), dtype=np.float64)
+    w = initializers.orthogonal(shape, gain=gain, rng=np.random.default_rng(4), dtype=np.float64)
     assert w.shape == shape
     w = w.reshape(-1, shape[-1])
     product = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
@@ -56,7 +59,7 @@ def draws(rng, dtype):
     yield initializers.he_normal((3, 5), 3, rng=rng, dtype=dtype)
     yield initializers.glorot_uniform((3, 5), 3, 5, rng=rng, dtype=dtype)
     yield initializers.glorot_normal((3, 5), 3, 5, rng=rng, dtype=dtype)
-    yield initializers.normal((3, 5), 0.1, rng=rng, dtype=dtype)
+    yield initializers.normal((3, 5), std=0.1, rng=rng, dtype=dtype)
     yield initializers.orthogonal((3, 5), rng=rng, dtype=dtype)
 
 
@@ -73,7 +76,7 @@ def test_initializers_give_float32_and_float64_doubles_the_same_weights():
     [
         (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fans .*, got 0"),
         (lambda rng: initializers.glorot_uniform((2, 2), 3, 0, rng=rng), "glorot_uniform .* got 3, 0"),
-        (lambda rng: initializers.normal((2, 2), -1.0, rng=rng), "normal expected .* >= 0, got -1.0"),
+        (lambda rng: initializers.normal((2, 2), std=-1.0, rng=rng), "normal expected .* >= 0, got -1.0"),
         (lambda rng: initializers.orthogonal((4,), rng=rng), r"orthogonal expected .* got \(4,\)"),
         (lambda rng: initializers.orthogonal((4, 0), rng=rng), r"orthogonal expected .* got \(4, 0\)"),
     ],
@@ -81,3 +84,36 @@ def test_initializers_give_float32_and_float64_doubles_the_same_weights():
 def test_initializers_name_what_is_wrong(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(7))
+
+
+RULES = {
+    "he_normal": initializers.he_normal,
+    "glorot_uniform": initializers.glorot_uniform,
+    "glorot_normal": initializers.glorot_normal,
+    "normal": initializers.normal,
+    "normal with a std": partial(initializers.normal, std=0.3),
+    "orthogonal": initializers.orthogonal,
+    "orthogonal with a gain": partial(initializers.orthogonal, gain=2.0),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_can_be_a_layer_s_init(rule, dtype):
+    init = RULES[rule]
+    for build, fans in (
+        (partial(Linear, 5, 3), (5, 3)),
+        (partial(Conv2d, 2, 3, (3, 2)), (12, 18)),
+        (partial(ConvTranspose2d, 2, 3, (3, 2)), (12, 18)),
+    ):
+        weight = build(rng=np.random.default_rng(8), dtype=dtype, init=init).weight
+        expected = init(weight.shape, *fans, rng=np.random.default_rng(8), dtype=dtype)
+        assert weight.dtype == dtype and weight.value.any()
+        np.testing.assert_array_equal(weight.value, expected)
+
+
+@pytest.mark.parametrize("rule", ["he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"])
+def test_rules_refuse_fans_that_are_no_ints(rule):
+    """A std or gain given by position would be taken for a fan."""
+    with pytest.raises(TypeError, match=f"{rule} expected fans that are ints, got 0.1, 2"):
+        RULES[rule]((3, 2), 0.1, 2, rng=np.random.default_rng(9))
