@@ -15,6 +15,7 @@ import numpy as np
 from scratchgen import losses
 from scratchgen.contract import check_contract
 from scratchgen.differences import Result
+from scratchgen.gamecases import GAMES, GameCase
 from scratchgen.gradcheck import (
     KINKED,
     SMOOTH,
@@ -128,7 +129,7 @@ class ModelCase:
         return check_model(model, loss, rng=rng, tolerance=SMOOTH if self.smooth else KINKED)
 
 
-Case = LayerCase | LossCase | ModelCase
+Case = LayerCase | LossCase | ModelCase | GameCase
 
 
 def _mlp(rng: np.random.Generator, dtype: Any) -> Sequential:
@@ -276,7 +277,7 @@ MODELS = (
     ),
 )
 
-CASES: tuple[Case, ...] = (*LAYERS, *LOSSES, *MODELS)
+CASES: tuple[Case, ...] = (*LAYERS, *LOSSES, *MODELS, *GAMES)
 
 
 def kind(case: Case) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from scratchgen import cli, gradcases, gradcheck_report, layers, losses, models
 from scratchgen.differences import EXACT, Result, central, richardson
+from scratchgen.gamecases import GAMES
 from scratchgen.gradcases import CASES, LAYERS, LayerCase, ModelCase, kind, worst
 from scratchgen.layers import Layer, ReLU
 
@@ -41,6 +42,23 @@ def test_every_model_with_a_gradient_has_a_case():
     classes = [c for name in models.__all__ if inspect.isclass(c := getattr(models, name))]
     trained = {c.__name__ for c in classes if issubclass(c, Layer) and c.backward is not Layer.backward}
     assert {kind(case) for case in gradcases.MODELS} == trained
+
+
+def test_every_game_has_a_case():
+    classes = [c for name in models.__all__ if inspect.isclass(c := getattr(models, name))]
+    games = {c.__name__ for c in classes if hasattr(c, "generator_backward")}
+    assert {kind(case) for case in GAMES} == games
+
+
+def test_game_cases_cover_both_players_and_the_penalty():
+    for case in GAMES:
+        game, found = case.build(np.random.default_rng(0), np.float64), [r.what for r in case.run()]
+        critic = [name for name in game.parameters() if name.startswith("discriminator.")]
+        drawer = [name for name in game.parameters() if name.startswith("generator.")]
+        expected = [*critic, "all parameters", *drawer, "all parameters"]
+        if "penalised" in case.name:
+            expected += [f"penalty: {name}" for name in (*critic, "all parameters")]
+        assert found == expected
 
 
 def test_names_of_cases_are_unique():
