@@ -109,6 +109,16 @@ def test_clipping_scales_the_joint_norm_and_returns_the_old_one(parameters):
     np.testing.assert_allclose(parameters["b"].grad, np.arange(6, 9) * 5 / norm)
 
 
+def test_gradient_norm_is_joint_and_changes_nothing(parameters):
+    optimizer = SGD(parameters, 0.1)
+    assert optimizer.grad_norm() == 0
+    parameters["w"].grad[...] = 2
+    parameters["b"].grad[...] = -5, 0, 1
+    assert optimizer.grad_norm() == pytest.approx(math.sqrt(6 * 4 + 25 + 1), rel=1e-15)
+    assert parameters["w"].grad.tolist() == [[2] * 3] * 2 and parameters["b"].grad.tolist() == [-5, 0, 1]
+    assert isinstance(Adam(make_parameters(np.float32), 0.1).grad_norm(), float)
+
+
 def test_clipping_leaves_no_gradient_as_none_and_refuses_a_norm_of_zero(parameters):
     optimizer = SGD(parameters, 0.1)
     assert optimizer.clip_grad_norm(1.0) == 0
