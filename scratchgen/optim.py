@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -28,19 +29,28 @@ class Optimizer:
     value, grad : the flat buffers, (P,) for P numbers in all
     steps : updates made so far
 
-    Raises ValueError for no parameters or a learning rate below zero, TypeError for mixed dtypes.
+    Raises ValueError for no parameters and for settings out of range, TypeError for what is no dict of
+    parameters, for mixed dtypes and for settings that are no numbers.
     """
 
     moments: tuple[str, ...] = ()
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule):
         who = type(self).__name__
+        if not isinstance(parameters, Mapping):
+            got = type(parameters).__name__
+            raise TypeError(f"{who} expected a dict of parameters, as from layer.parameters(), got {got}")
+        for name, p in parameters.items():
+            if not isinstance(p, Parameter):
+                raise TypeError(f"{who} expected {name} to be a Parameter, got {type(p).__name__}")
         if not parameters:
             raise ValueError(f"{who} expected at least one parameter, got none")
         dtypes = {p.dtype for p in parameters.values()}
         if len(dtypes) > 1:
             names = ", ".join(sorted(map(str, dtypes)))
             raise TypeError(f"{who} expected parameters of one dtype, got {names}")
+        if not callable(lr) and not isinstance(lr, Real):
+            raise TypeError(f"{who} expected a learning rate, a number or a schedule, got {lr!r}")
         if not callable(lr) and not (math.isfinite(lr) and lr >= 0):
             raise ValueError(f"{who} expected a finite learning rate >= 0, got {lr}")
         self.parameters, self.lr, self.steps = dict(parameters), lr, 0
@@ -81,18 +91,31 @@ class Optimizer:
         self.grad[:] = 0
 
     def grad_norm(self) -> float:
-        """The joint L2 norm of all gradients."""
-        return math.sqrt(float(np.dot(self.grad, self.grad)))
+        """The joint L2 norm of all gradients; NaN or infinite where one of them is."""
+        info = np.finfo(self.grad.dtype)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            square = float(np.dot(self.grad, self.grad))
+        if self.grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
+            return math.sqrt(square)
+        # The squares left the range of the dtype, as those of 1e25 do in float32, or all are zero, or NaN.
+        largest = float(max(self.grad.max(), -self.grad.min()))  # a NaN is in both
+        if largest == 0 or not math.isfinite(largest):
+            return largest
+        scaled = self.grad / self._number(largest)
+        return largest * math.sqrt(float(np.dot(scaled, scaled)))
 
     def clip_grad_norm(self, max_norm: float) -> float:
         """Scale all gradients down to a joint L2 norm of at most max_norm; return the norm they had.
 
         (CLIP.1)  grad ← grad · min(1, max_norm / ‖grad‖)          (Pascanu et al. 2013, algorithm 1)
+
+        Where a gradient is NaN or infinite, so is the norm that comes back, and all gradients stay as they
+        are: no scale would mend them, and the caller sees it. Raises ValueError for max_norm ≤ 0.
         """
         if not max_norm > 0:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
         norm = self.grad_norm()
-        if norm > max_norm:
+        if max_norm < norm < math.inf:
             self.grad *= self._number(max_norm / norm)          # (CLIP.1)
         return norm
 
@@ -120,8 +143,7 @@ class SGD(Optimizer):
     """
 
     def __init__(self, parameters, lr, momentum=0.0):
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD expected momentum in [0, 1), got {momentum}")
+        _expect_share("SGD", "momentum", momentum)
         self.moments = ("velocity",) if momentum else ()
         super().__init__(parameters, lr)
         self.momentum = momentum
@@ -139,11 +161,15 @@ class RMSProp(Optimizer):
 
     (RMS.1)  square ← decay·square + (1 − decay)·grad²
     (RMS.2)  value  ← value − lr·grad / (√square + eps)
+
+    decay : the share of the old mean that is kept; torch's RMSprop calls it alpha
     """
 
     moments = ("square",)
 
     def __init__(self, parameters, lr, decay=0.99, eps=1e-8):
+        _expect_share("RMSProp", "decay", decay)
+        _expect_eps("RMSProp", eps)
         super().__init__(parameters, lr)
         self.decay, self.eps = decay, eps
 
@@ -165,8 +191,13 @@ class Adam(Optimizer):
     moments = ("m", "v")
 
     def __init__(self, parameters, lr, betas=(0.9, 0.999), eps=1e-8):
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"Adam expected betas as a pair of numbers, got {betas!r}")
+        for beta in betas:
+            _expect_share("Adam", "betas", beta)
+        _expect_eps("Adam", eps)
         super().__init__(parameters, lr)
-        self.betas, self.eps = betas, eps
+        self.betas, self.eps = tuple(betas), eps
 
     def _update(self, lr):
         t = self.steps + 1
@@ -175,3 +206,17 @@ class Adam(Optimizer):
         kernels.optimisers.adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
             self.grad, lr, beta1, beta2, eps, correction1, correction2, self.m, self.v, self.value
         )
+
+
+def _expect_share(who: str, name: str, value: float) -> None:
+    if not isinstance(value, Real):
+        raise TypeError(f"{who} expected {name} in [0, 1), got {value!r}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{who} expected {name} in [0, 1), got {value}")
+
+
+def _expect_eps(who: str, eps: float) -> None:
+    if not isinstance(eps, Real):
+        raise TypeError(f"{who} expected a finite eps > 0, got {eps!r}")
+    if not 0 < eps < math.inf:
+        raise ValueError(f"{who} expected a finite eps > 0, got {eps}")

@@ -74,6 +74,7 @@ class OneCycle:
 
     So the last of `steps` updates is made with `end`. Large rates in the middle act as a regulariser.
     Source: Smith & Topin 2018, "Super-Convergence"; cosine ramps as in torch's OneCycleLR, same values.
+    There peak is called max_lr, warmup pct_start, start_divisor div_factor, and end_divisor final_div_factor.
     """
 
     peak: float
