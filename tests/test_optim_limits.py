@@ -26,7 +26,7 @@ def parameters():
     [
         lambda info: 10 * float(info.max) ** 0.5,      # the squares are infinite
         lambda info: float(info.max) / 50,
-        lambda info: 0.01 * float(info.tiny) ** 0.5,    # the squares lose digits
+        lambda info: 6e-4 * float(info.tiny) ** 0.5,    # the squares lose digits
         lambda info: 1e4 * float(info.tiny),            # all squares are zero
     ],
 )
