@@ -36,7 +36,7 @@ def main(out: Path, shown: int = 120_000) -> None:
 
     rng = np.random.default_rng(SEED)
     own = VAE.dense(SIZES, rng=rng)
-    print("\nVAE 784-400-10 and back: the code is drawn from q(z | x)")
+    print(f"\nVAE 784-400-10 and back; {own.data_note}\nthe code is drawn from q(z | x)")
     own.fit(x, epochs=epochs, batch_size=BATCH, lr=lr, rng=rng, callbacks=[ProgressBar()])
 
     rng = np.random.default_rng(SEED)

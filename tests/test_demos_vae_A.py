@@ -69,12 +69,13 @@ def test_demo_prior_code_ends_at_the_mean_image(run):
 @pytest.mark.slow
 def test_demo_standardised_kl_keeps_codes_near_the_prior(run):
     lines = run("12_standardised.py", "standardised.png", shown=60_000, simulations=40)
-    noise, kl, error, mmd = 0, 4, 5, 7
+    noise, narrowest, widest, kl, error, mmd = 0, 2, 3, 5, 6, 8
     without, vae, collapsed = (row(lines, f"beta = {beta} ") for beta in (0, 1, 50))
     chance = row(lines, "95 of 100 true samples of the prior stay below")
     assert without[noise] < 0.1 * vae[noise] < 0.1 * collapsed[noise] and collapsed[noise] > 0.98
     assert without[kl] > 5 * vae[kl] and vae[kl] > 5 and collapsed[kl] < 0.05
     assert without[error] < vae[error] < 0.6 * collapsed[error]
+    assert without[narrowest] > 1.5 and 0.9 < vae[narrowest] < vae[widest] < 1.4
     assert without[mmd] > 2 * vae[mmd] > 2 * chance[1] and collapsed[mmd] < 2 * chance[1]
 
 
@@ -105,3 +106,7 @@ def test_demo_reparameterisation_same_gradient_less_noise(run):
             assert 0.5 < off < 1.6                  # in standard errors: 1 where all three agree
         assert path[3] == 1
         assert score[3] > least and 3 < baseline[3] < 0.5 * score[3]
+    bowl, decoder = (row(lines, "of what the score function adds to the variance, ", k)[0] for k in (0, 1))
+    assert 70 < bowl < 95 and decoder > 99          # per cent that a constant takes away
+    level, spread = row(lines, "f of a digit: ")
+    assert level > 10 * spread
