@@ -21,8 +21,8 @@ def run(monkeypatch, tmp_path, capsys):
     """Run one demo on the embedded digits; return all it prints, once its picture is looked at."""
     monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
 
-    def run_demo(script: str, picture: str, epochs: int) -> str:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, epochs=epochs)
+    def run_demo(script: str, picture: str, **budget: int) -> str:
+        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
         assert [path.name for path in tmp_path.iterdir()] == [picture]
         with Image.open(tmp_path / picture) as image:
             assert image.width == 1200 and 600 <= image.height <= 1300
@@ -73,19 +73,24 @@ def test_demo_latent_grid_codes_stay_nearer_to_digits_than_blended_pixels(run):
 
 
 def test_demo_latent_usage_names_the_collapse(run):
-    printed = run("17_latent_usage.py", "latent_usage.png", 6)
+    printed = run("17_latent_usage.py", "latent_usage.png", shown=36_000)
     assert "beta 100: the posterior has collapsed: none of 40 dimensions" in printed
-    kl = {beta: numbers(printed, f"{beta:4}  ")[-2:] for beta in (1, 4, 100)}
-    assert kl[1][0] > kl[4][0] > 1 > 100 * kl[100][0]
-    assert kl[1][1] < kl[4][1] < kl[100][1]
+    used, kl, error = 0, 2, -1
+    vae, strict, collapsed = (numbers(printed, f"{beta:4}  ") for beta in (1, 4, 100))
+    assert 40 > vae[used] > strict[used] > 0 == collapsed[used]
+    assert vae[kl] > strict[kl] > 1 > 100 * collapsed[kl]
+    assert vae[error] < strict[error] < collapsed[error]
     changes = [float(c) for c in re.findall(r"change +(\d+\.\d+)", printed)]
     assert min(changes[:5]) > 5 * changes[5]
 
 
 def test_demo_conditional_draws_what_was_asked_for(run):
-    printed = run("18_conditional.py", "conditional.png", 8)
+    printed = run("18_conditional.py", "conditional.png", shown=48_000)
     narrow, wide = (numbers(printed, f"ConditionalVAE, {width}  ")[0] for width in (4, 10))
     assert narrow > 70 and narrow > wide + 5
-    assert numbers(printed, "ClassPriorVAE, 10  ")[0] > 40
+    narrow, wide = (numbers(printed, f"ClassPriorVAE, {width}  ")[0] for width in (4, 10))
+    assert wide > 40 and wide > narrow + 5
+    said = {width: numbers(printed, f"z of {width:2}: ")[0] for width in (4, 10)}
+    assert said[10] > said[4] + 5 > 15              # a wide z says the class as well; by chance 10
     (nearest,) = re.findall(r"(\d+\.\d)% lie nearest", printed)
     assert float(nearest) > 60
