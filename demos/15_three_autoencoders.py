@@ -73,7 +73,7 @@ def main(out: Path, shown: int = 120_000) -> None:
         table.append((name, mu.std(), std.mean(), error, near, own))
         rows += [
             plots.Row(
-                f"{name}: back\nmeans ±{mu.std():.3g}, std {std.mean():.2g}",
+                f"{name}: back\nmu ±{mu.std():.3g}, std {std.mean():.2g}",
                 model.inverse_transform(z[examples]),
             ),
             plots.Row(f"from N(0, I):\ndistance {near[1]:.1f}", samples[:10]),
