@@ -23,5 +23,6 @@ def weights(dtype: str, seed: int = 0) -> list[np.ndarray]:
 def batches(batch: int, dtype: str, count: int = 8, seed: int = 1) -> list[np.ndarray]:
     """Images in [0, 1], about a fifth of them ink, as digits have."""
     rng = np.random.default_rng(seed)
-    images = rng.uniform(size=(count, batch, AUTOENCODER[0])) * (rng.uniform(size=(count, batch, AUTOENCODER[0])) < 0.2)
+    shape = (count, batch, AUTOENCODER[0])
+    images = rng.uniform(size=shape) * (rng.uniform(size=shape) < 0.2)
     return list(images.astype(dtype))
