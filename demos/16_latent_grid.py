@@ -76,8 +76,8 @@ def main(out: Path, shown: int = 240_000) -> None:
     print("share of the way             " + "".join(f"{t:7.3f}" for t in np.linspace(0, 1, STEPS)))
     for name in ("codes", "pixels"):
         print(f"{name + ': largest probability':29}" + "".join(f"{s:7.1%}" for s in sure[name]))
-    readable = np.where(reader.predict(model.reconstruct(x_test)) == y_test, y_test, -1)
-    ends = [[np.flatnonzero(readable == k)[0] for k in pair] for pair in SHOWN]
+    read_as = reader.predict_proba(model.reconstruct(x_test))    # for the picture: the digit that reads best
+    ends = [[np.argmax(np.where(y_test == k, read_as[:, k], -1)) for k in pair] for pair in SHOWN]
     ways = np.stack([model.interpolate(x_test[a], x_test[b], steps=STEPS) for a, b in ends])
     picture = plots.save(draw(grid, ways, sure), out / "latent_grid.png")
     print(f"\n{picture} is drawn")
