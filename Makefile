@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # Which published figure `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types quick bench reproduce clean
+.PHONY: help demo test check lint types bench reproduce clean
 
 help:
 	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
@@ -30,9 +30,6 @@ lint: $(VENV)/test.stamp
 
 types: $(VENV)/test.stamp
 	$(PY) -m mypy
-
-quick: $(VENV)/test.stamp
-	$(PY) -m pytest -q -m "not slow"
 
 bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/run.py

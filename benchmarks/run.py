@@ -13,10 +13,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from contenders import CONTENDERS
+
+from scratchgen.reproduce.record import machine
 
 HERE = Path(__file__).parent
 MODEL, BATCH = "autoencoder 784-400-20-400-784", 128
@@ -68,6 +71,11 @@ def same_gradients(workers: dict[str, Worker]) -> float:
     return float(np.max(differences))       # Python's max would drop a NaN
 
 
+def versions() -> dict[str, str]:
+    """Of what was measured; our own stands with the machine."""
+    return {name: metadata.version(name) for name in ("torch", "numpy", "numba")}
+
+
 def main() -> None:
     threads = os.cpu_count() or 1
     workers = {name: Worker(name, threads) for name in CONTENDERS}
@@ -92,7 +100,8 @@ def main() -> None:
     for worker in workers.values():
         worker.process.stdin.close()
         worker.process.wait()
-    result = {"model": MODEL, "batch": BATCH, "threads": threads, "steps": rows}
+    where = {"machine": machine(), "versions": versions()}
+    result = where | {"model": MODEL, "batch": BATCH, "threads": threads, "steps": rows}
     Path("results").mkdir(exist_ok=True)
     Path("results/bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 Were every q(z | x) the prior, so were their mixture over the data, and samples from the prior would be codes
 that the decoder knows. With beta = 1 it comes near and not quite: MMD² falls until about epoch 25 of 40 and
-stays 16 times above what chance makes it, since the codes are 6 to 19 % too wide. Without the KL the noise
+stays 16 times what chance makes it, since the codes are 6 to 19 % too wide. Without the KL the noise
 dies out, the codes go where they like, and the prior's samples fall where no code was. With beta = 50 nothing
 tells the two apart, and the code says nothing.
 

@@ -58,7 +58,9 @@ class GameCase:
         results = []
         how: dict[str, Any] = {"rng": rng, "tolerance": SMOOTH if self.smooth else KINKED}
         for player, loss in losses.items():
-            results += check_model(Turn(game, player, backwards[player]), loss, **how)
+            found = check_model(Turn(game, player, backwards[player]), loss, **how)
+            found[-1] = replace(found[-1], what=f"{player}: {found[-1].what}")  # "all parameters"
+            results += found
         if isinstance(game, WGAN) and game.penalty is not None:
             results += _check_penalty(game, game.penalty, x, z, u, how)
         return results

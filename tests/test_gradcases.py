@@ -55,7 +55,7 @@ def test_game_cases_cover_both_players_and_the_penalty():
         game, found = case.build(np.random.default_rng(0), np.float64), [r.what for r in case.run()]
         critic = [name for name in game.parameters() if name.startswith("discriminator.")]
         drawer = [name for name in game.parameters() if name.startswith("generator.")]
-        expected = [*critic, "all parameters", *drawer, "all parameters"]
+        expected = [*critic, "discriminator: all parameters", *drawer, "generator: all parameters"]
         if "penalised" in case.name:
             expected += [f"penalty: {name}" for name in (*critic, "all parameters")]
         assert found == expected

@@ -83,8 +83,11 @@ class Layer:
     def tangent_backward(self, dout: np.ndarray, dx: np.ndarray) -> None:
         """Add the parameters' gradient of ⟨jvp(dx), dout⟩, dx a tangent; where there are no weights, nothing.
 
-        A gradient penalty needs it, of piecewise linear layers: models/gradient_penalty.py.
+        A gradient penalty needs it, of piecewise linear layers: models/gradient_penalty.py. Raises TypeError
+        for a layer with weights that has not written it.
         """
+        if self.parameters():
+            raise TypeError(f"{type(self).__name__} has no tangent_backward")
 
     def children(self) -> dict[str, Layer]:
         """The layers directly inside this one, by name."""

@@ -178,6 +178,8 @@ class ConvTranspose2d(Layer):
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
     """
 
+    piecewise_linear = True
+
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, bias=True,
         *, rng, dtype=np.float32, init=glorot_uniform,
@@ -204,6 +206,11 @@ class ConvTranspose2d(Layer):
     def output_shape(self, x):
         """(N, OH, OW, C_out) for images (N, H, W, C_in)."""
         return len(x), *self.output_size(*x.shape[1:3]), self.out_channels
+
+    def _as_weight(self, v):
+        """A matrix like V in the shape of the weight."""
+        kh, kw, c_in, c_out = self.weight.shape
+        return v.reshape(kh, kw, c_out, c_in).transpose(0, 1, 3, 2)
 
     def matrix(self):
         """V, the weight of the Conv2d that this layer transposes, (KH·KW·C_out, C_in)."""
@@ -241,8 +248,7 @@ class ConvTranspose2d(Layer):
             if dx is not None:
                 np.matmul(dcols, v, out=rows(dx[part]))                         # (CONVT.6)
         if self.trainable:
-            kh, kw, c_in, c_out = self.weight.shape
-            self.weight.grad += dv.reshape(kh, kw, c_out, c_in).transpose(0, 1, 3, 2)
+            self.weight.grad += self._as_weight(dv)
             if self.bias is not None:
                 self.bias.grad += column_sums(rows(dout))                       # (CONVT.5)
         return dx
@@ -251,6 +257,14 @@ class ConvTranspose2d(Layer):
         """Push a tangent forward: dout = col2im(dx·Vᵀ)."""
         self.expect_gradient(dx, x.shape, x.dtype)
         return self._spread(np.ascontiguousarray(dx))
+
+    def tangent_backward(self, dout, dx):
+        if not self.trainable:
+            return
+        dx, dout = np.ascontiguousarray(dx), np.ascontiguousarray(dout)
+        self.expect_gradient(dout, (len(dx), *self.output_size(*dx.shape[1:3]), self.out_channels), dx.dtype)
+        for part, dcols in gather(dout, self.window, dx.shape[1:3]):
+            self.weight.grad += self._as_weight(dcols.T @ rows(dx[part]))  # (CONVT.4), the tangent for x
 
     def __repr__(self) -> str:
         w = self.window

@@ -16,6 +16,8 @@ class Dropout(Layer):
     p : the probability that an entry is dropped
     """
 
+    piecewise_linear = True  # given its mask, which the cache holds
+
     def __init__(self, p=0.5, *, rng):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout expected a probability p in [0, 1), got {p}")

@@ -22,6 +22,7 @@ from scratchgen.layers import (
     Sequential,
     Sigmoid,
 )
+from scratchgen.layers.windows import positive
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.base import Model, expect_examples
 from scratchgen.models.networks import in_batches
@@ -89,8 +90,9 @@ class GAN(Model):
             raise ValueError(f"{who} expected a noise out of {', '.join(NOISES)}, got {noise!r}")
         if objective not in LOSSES:
             raise ValueError(f"{who} expected an objective out of {', '.join(LOSSES)}, got {objective!r}")
-        if code < 1 or k < 1:
-            raise ValueError(f"{who} expected code and k of at least 1, got code = {code}, k = {k}")
+        positive(who, code=code, k=k)
+        if output_range is not None and not output_range[0] < output_range[1]:
+            raise ValueError(f"{who} expected an output_range (low, high), got {output_range}")
         self.generator, self.discriminator = generator, discriminator
         self.code, self.noise, self.objective, self.k = code, noise, objective, k
         self.output_range = output_range
@@ -228,30 +230,39 @@ class GAN(Model):
         epochs,
         rng,
         batch_size=64,
-        lr=2e-4,
+        lr=None,
         discriminator_lr=None,
-        betas=(0.5, 0.999),
+        betas=None,
         callbacks=(),
         validate=None,
     ):
-        """Set up the run that `fit` makes: Adam for each net, m = batch_size.
+        """Set up the run that `fit` makes: an optimiser for each net, m = batch_size.
 
-        lr : of the generator;  discriminator_lr : of the discriminator, the same where it isn't given
+        lr : of the generator;  discriminator_lr : of the discriminator, the same where it isn't given;
+        betas : of Adam. The defaults are those of the model's source.
         """
-        expect_examples(f"{type(self).__name__}.fit", X)
-        self._expect_fit(X, rng)
+        who = f"{type(self).__name__}.fit"
+        expect_examples(who, X)
+        self._expect_fit(X)
+        if len(X) < self.k * batch_size:
+            least = f"k·batch_size = {self.k}·{batch_size}"
+            raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         batches = Batches(X, batch_size=self.k * batch_size, rng=rng, drop_last=True)
-        if discriminator_lr is None:
-            discriminator_lr = lr
-        optimizers = {
-            "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
-            "generator": Adam(self.generator.parameters(), lr, betas),
-        }
+        optimizers = self._optimizers(lr, discriminator_lr, betas)
         return Trainer(
             self, batches, optimizers, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
         )
 
-    def _expect_fit(self, X: np.ndarray, rng: np.random.Generator) -> None:
+    def _optimizers(self, lr, discriminator_lr, betas):
+        """Adam for each, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016)."""
+        lr, betas = 2e-4 if lr is None else lr, betas or (0.5, 0.999)
+        discriminator_lr = lr if discriminator_lr is None else discriminator_lr
+        return {
+            "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
+            "generator": Adam(self.generator.parameters(), lr, betas),
+        }
+
+    def _expect_fit(self, X: np.ndarray) -> None:
         """Draw once and judge once, so that nets that don't fit are named before the first step."""
         who = type(self).__name__
         drawn, _ = self.generator.forward(self.draw_noise(2, np.random.default_rng(0)))

@@ -37,6 +37,8 @@ def gradient_penalty(critic: Layer, x: np.ndarray, weight: float) -> tuple[float
     for layer in layers:
         out, cache = layer.forward(out, training=True)
         caches.append(cache)
+    if out.shape != (len(x), 1):
+        raise ValueError(f"gradient_penalty expected a critic with one output, got shape {out.shape}")
 
     adjoint = np.ones_like(out)                                 # (N, 1)
     adjoints = []
@@ -62,9 +64,9 @@ def expect_piecewise_linear(critic: Layer) -> None:
     for layer in leaves(critic):
         if not layer.piecewise_linear:
             raise TypeError(
-                "the gradient penalty expected piecewise linear layers (Linear, Conv2d, ReLU, LeakyReLU, "
-                f"pooling, reshapes), got {layer!r}: its slope changes with its input, or with the rest of "
-                "the batch, and the second derivative that this takes is not written"
+                "the gradient penalty expected piecewise linear layers (Linear, convolutions, ReLU, "
+                f"LeakyReLU, pooling, reshapes, dropout), got {layer!r}: its slope changes with its input or "
+                "with the rest of the batch, and the second derivative that this takes is not written"
             )
 
 

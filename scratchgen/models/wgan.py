@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.data import Batches
 from scratchgen.layers import Layer
 from scratchgen.models.base import expect_examples
 from scratchgen.models.gan import GAN, GeneratorCache, conv_critic
 from scratchgen.models.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.networks import in_batches
-from scratchgen.optim import Adam, RMSProp
-from scratchgen.training import Trainer, expect_finite
+from scratchgen.optim import RMSProp
+from scratchgen.training import TrainingDiverged, expect_finite
 
 
 class CriticCache(NamedTuple):
@@ -24,8 +24,8 @@ class CriticCache(NamedTuple):
     dreal: np.ndarray
     dfake: np.ndarray
     between: np.ndarray | None  # the points at which the slope is penalised
-    d_real: float  # mean critic of x
-    d_fake: float  # mean critic of G(z)
+    d_real: float  # mean f(x)
+    d_fake: float  # mean f(G(z))
 
 
 class WGAN(GAN):
@@ -59,8 +59,8 @@ class WGAN(GAN):
         super().__init__(generator, discriminator, code=code, noise=noise, k=k, output_range=output_range)
         who = type(self).__name__
         if penalty is not None:
-            if not penalty >= 0:
-                raise ValueError(f"{who} expected a penalty >= 0, got {penalty}")
+            if not 0 < penalty < math.inf:
+                raise ValueError(f"{who} expected a finite penalty > 0, or None to clip, got {penalty}")
             expect_piecewise_linear(discriminator)
         if not clip > 0:
             raise ValueError(f"{who} expected clip > 0, got {clip}")
@@ -110,23 +110,30 @@ class WGAN(GAN):
         loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng), u)
         expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
         penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
+        if not math.isfinite(penalty):
+            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
         norm = optimizer["discriminator"].grad_norm()
         optimizer["discriminator"].step()
         if self.penalty is None:
             weights = optimizer["discriminator"].value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
-        return {"loss": loss + penalty, "distance": -loss, "penalty": penalty, "discriminator_grad": norm}
+        return {
+            "loss": loss + penalty,
+            "distance": -loss,
+            "penalty": penalty,
+            "d_real": cache.d_real,
+            "d_fake": cache.d_fake,
+            "discriminator_grad": norm,
+        }
 
-    def trainer(self, X, y=None, *, epochs, rng, batch_size=64, lr=None, callbacks=(), validate=None):
-        """Set up the run that `fit` makes: RMSProp, 5e-5, where weights are clipped, else Adam, 1e-4."""
-        expect_examples("WGAN.fit", X)
-        self._expect_fit(X, rng)
-        batches = Batches(X, batch_size=self.k * batch_size, rng=rng, drop_last=True)
-        nets = {"discriminator": self.discriminator.parameters(), "generator": self.generator.parameters()}
-        if self.penalty is None:
-            optimizers = {name: RMSProp(p, 5e-5 if lr is None else lr) for name, p in nets.items()}
-        else:
-            optimizers = {name: Adam(p, 1e-4 if lr is None else lr, (0.5, 0.9)) for name, p in nets.items()}
-        return Trainer(
-            self, batches, optimizers, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
-        )
+    def _optimizers(self, lr, discriminator_lr, betas):
+        """RMSProp, 5e-5, where weights are clipped; else Adam, 1e-4, betas (0.5, 0.9)."""
+        if self.penalty is not None:
+            return super()._optimizers(1e-4 if lr is None else lr, discriminator_lr, betas or (0.5, 0.9))
+        lr = 5e-5 if lr is None else lr
+        return {
+            "discriminator": RMSProp(
+                self.discriminator.parameters(), lr if discriminator_lr is None else discriminator_lr
+            ),
+            "generator": RMSProp(self.generator.parameters(), lr),
+        }

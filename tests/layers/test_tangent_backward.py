@@ -3,13 +3,25 @@
 import numpy as np
 import pytest
 
-from scratchgen.layers import AvgPool2d, BatchNorm, Conv2d, Flatten, LeakyReLU, Linear, MaxPool2d, Sigmoid
+from scratchgen.layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Sigmoid,
+)
 
 LAYERS = [
     (lambda kind: Linear(5, 3, **kind), (7, 5)),
     (lambda kind: Linear(4, 3, bias=False, **kind), (2, 3, 4)),
     (lambda kind: Conv2d(2, 3, (3, 2), stride=(2, 1), padding=(1, 2), **kind), (2, 6, 3, 2)),
     (lambda kind: Conv2d(1, 2, 2, stride=3, bias=False, **kind), (2, 7, 6, 1)),
+    (lambda kind: ConvTranspose2d(3, 2, (3, 2), stride=(2, 1), padding=(1, 0), **kind), (2, 3, 4, 3)),
 ]
 
 
@@ -76,3 +88,10 @@ def test_piecewise_linear_says_whose_slope_is_constant_between_kinks(rng):
         low, middle, high = (layer.forward(x + step)[0] for step in (-0.1, 0.0, 0.1))
         assert np.allclose(high - middle, middle - low, rtol=1e-9) == layer.piecewise_linear
     assert not BatchNorm(3).piecewise_linear
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(3), LayerNorm(3)])
+def test_tangent_backward_that_is_not_written_is_refused(layer):
+    """Weights without one would get no gradient, and nobody would notice."""
+    with pytest.raises(TypeError, match=f"{type(layer).__name__} has no tangent_backward"):
+        layer.tangent_backward(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))

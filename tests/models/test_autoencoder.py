@@ -133,3 +133,13 @@ def test_autoencoder_says_why_it_has_no_likelihood_and_no_samples(rng):
 def test_autoencoder_bad_input_is_named(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(small(rng), rng.uniform(size=(4, 12)), rng)
+
+
+def test_model_leaves_a_smaller_last_batch_out_when_asked(rng):
+    X = rng.uniform(size=(20, 12))
+    assert len(small(rng).trainer(X, epochs=1, batch_size=8, rng=rng).batches) == 3
+    seen = []
+    model = small(rng)
+    model.augment = lambda x, rng: seen.append(len(x)) or x
+    model.fit(X, epochs=2, batch_size=8, drop_last=True, rng=rng)
+    assert seen == [8, 8, 8, 8]

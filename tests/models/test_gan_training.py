@@ -106,8 +106,9 @@ def test_wgan_records_the_distance_and_the_penalty(rng):
     X, model = rng.uniform(size=(8, 7)).astype(np.float32), WGAN.dense(3, 6, 7, rng=rng, k=1, penalty=10.0)
     run = model.trainer(X, epochs=1, batch_size=8, lr=0.0, rng=rng)
     steps = run.run().steps
-    names = ["loss", "distance", "penalty", "discriminator_grad", "generator_loss", "generator_grad"]
-    assert list(steps) == names
+    critic = ["loss", "distance", "penalty", "d_real", "d_fake", "discriminator_grad"]
+    assert list(steps) == [*critic, "generator_loss", "generator_grad"]
+    assert steps["distance"] == pytest.approx([steps["d_real"][0] - steps["d_fake"][0]], rel=1e-5)
     assert steps["loss"] == pytest.approx([steps["penalty"][0] - steps["distance"][0]])
     assert steps["penalty"][0] > 0
     assert steps["discriminator_grad"] == [run.optimizer["discriminator"].grad_norm()]
@@ -192,6 +193,20 @@ def test_gan_that_diverges_says_whose_loss_it_was(rng):
         getattr(model, net)[4].bias.value[0] = np.nan
         with pytest.raises(TrainingDiverged, match=message):
             run.run()
+
+
+def test_gan_whose_generator_diverges_alone_says_so(rng, monkeypatch):
+    """A loss of G that is not finite stops the run before G's update, and is called G's."""
+    X = rng.uniform(size=(8, 7)).astype(np.float32)
+    model = GAN.dense(3, 6, 7, rng=rng)
+    run = model.trainer(X, epochs=1, batch_size=4, rng=rng)
+    loss = model.generator_loss
+    monkeypatch.setattr(model, "generator_loss", lambda z: (float("nan"), loss(z)[1]))
+    before = {name: p.value.copy() for name, p in model.generator.parameters().items()}
+    with pytest.raises(TrainingDiverged, match="the generator's loss became nan at step 1"):
+        run.run()
+    for name, p in model.generator.parameters().items():
+        np.testing.assert_array_equal(p.value, before[name])
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)

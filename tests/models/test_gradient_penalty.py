@@ -224,5 +224,7 @@ def test_penalty_takes_the_critics_of_this_library_but_for_batch_norm(rng):
     expect_piecewise_linear(GAN.dense(4, 3, rng=rng).discriminator)
     with pytest.raises(TypeError, match="got BatchNorm"):
         expect_piecewise_linear(GAN.convolutional(4, (2, 3), rng=rng).discriminator)
-    with pytest.raises(TypeError, match="got ConvTranspose2d"):
-        expect_piecewise_linear(ConvTranspose2d(2, 3, 2, rng=rng))
+    expect_piecewise_linear(ConvTranspose2d(2, 3, 2, rng=rng))
+    three = Sequential(Linear(7, 3, rng=rng))
+    with pytest.raises(ValueError, match=r"critic with one output, got shape \(2, 3\)"):
+        gradient_penalty(three, np.zeros((2, 7), np.float32), 10.0)

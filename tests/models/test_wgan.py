@@ -216,6 +216,31 @@ def test_wgan_that_diverges_is_stopped_before_the_update(rng, penalty):
     np.testing.assert_array_equal(model.discriminator[0].weight.value, before)
 
 
+def test_wgan_whose_penalty_overflows_is_stopped_before_the_update(rng):
+    """Slopes whose square is no float32 any more: the plain loss is still finite, the penalty isn't."""
+    X = rng.uniform(size=(20, 7)).astype(np.float32)
+    model = WGAN.dense(3, 6, 7, rng=rng, penalty=10.0, k=1)
+    run = model.trainer(X, epochs=1, batch_size=20, rng=rng)
+    for i in (0, 2, 4):
+        model.discriminator[i].weight.value *= 1e8
+    before = [p.value.copy() for p in model.discriminator.parameters().values()]
+    with pytest.raises(TrainingDiverged, match=r"the critic's penalty became (inf|nan) at step 1"):
+        run.run()
+    for p, value in zip(model.discriminator.parameters().values(), before, strict=True):
+        np.testing.assert_array_equal(p.value, value)
+
+
+def test_wgan_player_can_be_held_by_its_rate(rng):
+    """discriminator_lr = 0 leaves the critic where it is, but for the clipping, while G moves."""
+    X = rng.uniform(size=(20, 7)).astype(np.float32)
+    for settings in ({"penalty": 10.0}, {"clip": 10.0}):
+        model = WGAN.dense(3, 6, 7, rng=rng, k=1, **settings)
+        before = {name: p.value.copy() for name, p in model.parameters().items()}
+        model.fit(X, epochs=1, batch_size=20, rng=rng, discriminator_lr=0.0)
+        moved = {name for name, p in model.parameters().items() if not np.array_equal(p.value, before[name])}
+        assert moved and all(name.startswith("generator") for name in moved)
+
+
 def build(**settings):
     return WGAN.dense(3, 6, 7, rng=np.random.default_rng(0), **settings)
 
@@ -223,11 +248,17 @@ def build(**settings):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: build(penalty=-1.0), "WGAN expected a penalty >= 0, got -1.0"),
-        (lambda: build(penalty=math.nan), "WGAN expected a penalty >= 0, got nan"),
+        (lambda: build(penalty=-1.0), "WGAN expected a finite penalty > 0, or None to clip, got -1.0"),
+        (lambda: build(penalty=0.0), "WGAN expected a finite penalty > 0, or None to clip, got 0.0"),
+        (lambda: build(penalty=math.nan), "WGAN expected a finite penalty > 0, or None to clip, got nan"),
+        (lambda: build(penalty=math.inf), "WGAN expected a finite penalty > 0, or None to clip, got inf"),
         (lambda: build(clip=0.0), "WGAN expected clip > 0, got 0.0"),
         (lambda: build(clip=-0.1), "WGAN expected clip > 0, got -0.1"),
-        (lambda: build(k=0), "WGAN expected code and k of at least 1, got code = 3, k = 0"),
+        (lambda: build(k=0), "WGAN expected k of at least 1, got 0"),
+        (
+            lambda: build().fit(np.zeros((100, 7), np.float32), epochs=1, rng=np.random.default_rng(0)),
+            "WGAN.fit expected at least k·batch_size = 5·64 examples, got 100",
+        ),
         (lambda: build(noise="pink"), "WGAN expected a noise out of normal, uniform, got 'pink'"),
         (
             lambda: build().fit(np.full((20, 7), 2.0, np.float32), epochs=1, rng=np.random.default_rng(0)),
