@@ -47,7 +47,7 @@ def main(out: Path, shown: int = 180_000) -> None:
         title = f"{name}\nsilhouette {separation:.2f}, ten nearest right {nearest:.0%}"
         panels[title] = test[:POINTS], digits.y_test[:POINTS]
 
-    title = "Test digits as two numbers: neighbours are of one class, though no one named classes"
+    title = "Test digits as two numbers: which neighbours are of one class?"
     picture = plots.save(plots.scatter_by_class(panels, title=title), out / "latent.png")
     print(f"\n{picture} is drawn")
 
