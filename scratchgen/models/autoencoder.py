@@ -76,10 +76,10 @@ class Autoencoder(Model):
         self.encoder.backward(dz, enc, input_grad=False)
         return {"dout": dout, "dz": dz}
 
-    def fit(self, X, y=None, **run):
-        """Train on X (N, D) within [0, 1], by Adam; y is not looked at. Takes what `trainer` takes."""
+    def trainer(self, X, y=None, **run):
+        """Set up the run that `fit` makes, on X (N, D) within [0, 1]; y is not looked at."""
         expect_examples("Autoencoder.fit", X, low=0, high=1)
-        return super().fit(X, None, **run)
+        return super().trainer(X, None, **run)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The codes of X: (N, D) -> (N, K)."""

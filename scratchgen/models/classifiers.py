@@ -43,15 +43,15 @@ class MLPClassifier(Model):
         self.net.backward(dlogits, net, input_grad=False)
         return {"dlogits": dlogits}
 
-    def fit(self, X, y=None, **run):
-        """Train on X (N, D) and labels y (N,), by Adam. Takes what `trainer` takes.
+    def trainer(self, X, y=None, **run):
+        """Set up the run that `fit` makes, on X (N, D) and labels y (N,).
 
         Raises ValueError for labels that are missing or out of range.
         """
         expect_examples("MLPClassifier.fit", X)
         if y is None:
             raise ValueError("MLPClassifier.fit expected labels y, got none")
-        return super().fit(X, y, **run)
+        return super().trainer(X, y, **run)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
