@@ -79,7 +79,7 @@ def _embedded() -> Digits:
         x_train, y_train, x_test, y_test = (part[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     source = (
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
-        "for the full set set SCRATCHGEN_DATA or run `scratchgen download`"
+        "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
     )
     return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
 

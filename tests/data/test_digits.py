@@ -52,7 +52,7 @@ def test_embedded_digits_stand_in_every_source(source):
 def test_embedded_source_says_how_to_get_the_full_set():
     assert load_digits("embedded").source == (
         "embedded part of MNIST: 6,000 + 1,000 digits; "
-        "for the full set set SCRATCHGEN_DATA or run `scratchgen download`"
+        "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
     )
 
 
