@@ -8,8 +8,8 @@ import pytest
 
 from scratchgen import cli, gradcases, gradcheck_report, layers, losses, models
 from scratchgen.differences import EXACT, Result, central, richardson
-from scratchgen.gamecases import GAMES
 from scratchgen.gradcases import CASES, LAYERS, LayerCase, ModelCase, kind, worst
+from scratchgen.gradcases.games import GAMES
 from scratchgen.layers import Layer, ReLU
 
 

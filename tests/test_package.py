@@ -27,7 +27,7 @@ LEVELS = (
     ("contract", "differences", "gradcheck"),
     ("checkpoint", "progress", "training"),
     ("models",),
-    ("gamecases", "gradcases", "metrics", "plots"),
+    ("gradcases", "metrics", "plots"),
     ("__main__", "cli", "gradcheck_report", "reproduce", "runs"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
