@@ -11,7 +11,7 @@ import numpy as np
 from scratchgen.differences import Result
 from scratchgen.gradcheck import KINKED, SMOOTH, check_model
 from scratchgen.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
-from scratchgen.models import GAN, WGAN
+from scratchgen.models import DCGAN, GAN, WGAN
 from scratchgen.models.gradient_penalty import gradient_penalty
 from scratchgen.models.networks import dense
 
@@ -104,10 +104,7 @@ GAMES = (
         "GAN dense", lambda rng, dtype: GAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False
     ),
     GameCase(
-        "GAN convolutional",
-        lambda rng, dtype: GAN.convolutional(4, (2, 3), rng=rng, dtype=dtype),
-        (3, 784),
-        smooth=False,
+        "DCGAN", lambda rng, dtype: DCGAN(4, (2, 3), rng=rng, dtype=dtype), (3, 784), smooth=False
     ),
     GameCase(
         "WGAN clipped", lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False

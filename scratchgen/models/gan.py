@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from scratchgen.data import Batches
 from scratchgen.distributions import Bernoulli
-from scratchgen.layers import (
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    Layer,
-    LeakyReLU,
-    Linear,
-    ReLU,
-    Reshape,
-    Sequential,
-    Sigmoid,
-)
+from scratchgen.layers import Layer
 from scratchgen.layers.windows import positive
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.base import Model, expect_examples
+from scratchgen.models.gan_networks import dense_critic, dense_generator
 from scratchgen.models.networks import in_batches
 from scratchgen.optim import Adam
 from scratchgen.training import Trainer, expect_finite
@@ -71,6 +59,7 @@ class GAN(Model):
     code : K, the width of the noise;  noise : "normal", N(0, I), or "uniform", U(−1, 1)
     objective : of the generator, "non-saturating" or "minimax"
     k : discriminator steps to each step of the generator
+    ahead : discriminator steps of a run before the generator's first, rounded up to whole rounds of k
     output_range : what G's output lies within, or None; real data must lie there too, or D has an easy game
     """
 
@@ -83,6 +72,7 @@ class GAN(Model):
         noise: str = "normal",
         objective: str = "non-saturating",
         k: int = 1,
+        ahead: int = 0,
         output_range: tuple[float, float] | None = (0.0, 1.0),
     ):
         who = type(self).__name__
@@ -91,11 +81,13 @@ class GAN(Model):
         if objective not in LOSSES:
             raise ValueError(f"{who} expected an objective out of {', '.join(LOSSES)}, got {objective!r}")
         positive(who, code=code, k=k)
+        if ahead != 0:
+            positive(who, ahead=ahead)
         if output_range is not None and not output_range[0] < output_range[1]:
             raise ValueError(f"{who} expected an output_range (low, high), got {output_range}")
         self.generator, self.discriminator = generator, discriminator
-        self.code, self.noise, self.objective, self.k = code, noise, objective, k
-        self.output_range = output_range
+        self.code, self.noise, self.objective = code, noise, objective
+        self.k, self.ahead, self.output_range = k, ahead, output_range
 
     @classmethod
     def dense(
@@ -110,46 +102,8 @@ class GAN(Model):
     ) -> Self:
         """Two hidden layers in each net: ReLU and a sigmoid at the end of G, leaky ReLU in D."""
         kind = {"rng": rng, "dtype": dtype}
-        generator = Sequential(
-            Linear(code, hidden, **kind),
-            ReLU(),
-            Linear(hidden, hidden, **kind),
-            ReLU(),
-            Linear(hidden, pixels, **kind),
-            Sigmoid(),
-        )
+        generator = dense_generator(code, hidden, pixels, **kind)
         return cls(generator, dense_critic(pixels, hidden, **kind), code=code, **settings)
-
-    @classmethod
-    def convolutional(
-        cls,
-        code: int = 64,
-        channels: tuple[int, int] = (32, 64),
-        *,
-        rng: np.random.Generator,
-        dtype: Any = np.float32,
-        **settings: Any,
-    ) -> Self:
-        """DCGAN for 28×28 digits (Radford et al. 2016): strides in place of pooling, and batch norm.
-
-        G: code → 7×7×C2 → 14×14×C1 → 28×28×1;  D the same way back. Batch norm stands neither at G's output
-        nor at D's input.
-        """
-        c1, c2 = channels
-        kind = {"rng": rng, "dtype": dtype}
-        generator = Sequential(
-            Linear(code, 7 * 7 * c2, bias=False, **kind),
-            Reshape(7, 7, c2),
-            BatchNorm(c2, dtype=dtype),
-            ReLU(),
-            ConvTranspose2d(c2, c1, 4, stride=2, padding=1, bias=False, **kind),
-            BatchNorm(c1, dtype=dtype),
-            ReLU(),
-            ConvTranspose2d(c1, 1, 4, stride=2, padding=1, **kind),
-            Flatten(),
-            Sigmoid(),
-        )
-        return cls(generator, conv_critic(channels, batch_norm=True, **kind), code=code, **settings)
 
     def draw_noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """z, (n, K)."""
@@ -194,14 +148,20 @@ class GAN(Model):
     def train_step(self, batch, optimizer, rng):
         """One round of Algorithm 1: k steps of D, each on m fresh examples, then one of G.
 
-        Records the losses, the mean of D(x) and D(G(z)), and the norms of both gradients.
+        While D has made fewer than `ahead` steps, G's turn is left out. How many D has made, its optimiser
+        knows, so a resumed run does too. Records the losses, the mean of D(x) and D(G(z)), and the norms of
+        both gradients; the generator's is 0 in a round that leaves it out.
         """
+        alone = optimizer["discriminator"].steps < self.ahead
         m = len(batch[0]) // self.k
         if m < 1:
             who = type(self).__name__
             raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(batch[0])}")
         for i in range(self.k):
             values = self._discriminator_step(batch[0][i * m : (i + 1) * m], optimizer, rng)
+        if alone:
+            loss, _ = self.generator_loss(self.draw_noise(m, rng))
+            return values | {"generator_loss": loss, "generator_grad": 0.0}
         return values | self._generator_step(m, optimizer["generator"], rng)
 
     def _discriminator_step(self, x, optimizer, rng) -> dict[str, float]:
@@ -265,13 +225,15 @@ class GAN(Model):
     def _expect_fit(self, X: np.ndarray) -> None:
         """Draw once and judge once, so that nets that don't fit are named before the first step."""
         who = type(self).__name__
-        drawn, _ = self.generator.forward(self.draw_noise(2, np.random.default_rng(0)))
+        z = self.draw_noise(2, np.random.default_rng(0))        # (2, K)
+        drawn = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
         if drawn.shape != (2, X.shape[1]):
             raise ValueError(
                 f"{who} expected a generator that draws {X.shape[1]} numbers, got {drawn.shape[1:]}"
             )
-        logits, _ = self.discriminator.forward(drawn)
-        if logits.shape != (2, 1):
+        refused = f"{who}: the discriminator does not take data (N, {X.shape[1]})"
+        logits = _first_pass(refused, self.discriminator, X[:2])
+        if logits.shape != (len(X[:2]), 1):
             raise ValueError(f"{who} expected a discriminator with one output, got {logits.shape[1:]}")
         if self.output_range is not None:
             low, high = self.output_range
@@ -301,34 +263,9 @@ class GAN(Model):
         return ": it draws samples, and no formula says how probable they are"
 
 
-def dense_critic(
-    pixels: int, hidden: int, *, rng: np.random.Generator, dtype: Any = np.float32
-) -> Sequential:
-    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU."""
-    kind = {"rng": rng, "dtype": dtype}
-    return Sequential(
-        Linear(pixels, hidden, **kind),
-        LeakyReLU(0.2),
-        Linear(hidden, hidden, **kind),
-        LeakyReLU(0.2),
-        Linear(hidden, 1, **kind),
-    )
-
-
-def conv_critic(
-    channels: Sequence[int], *, batch_norm: bool, rng: np.random.Generator, dtype: Any = np.float32
-) -> Sequential:
-    """784 → 28×28×1 → 14×14×C1 → 7×7×C2 → 1 with leaky ReLU; batch norm after the second convolution only."""
-    c1, c2 = channels
-    kind = {"rng": rng, "dtype": dtype}
-    norm: list[Layer] = [BatchNorm(c2, dtype=dtype)] if batch_norm else []
-    return Sequential(
-        Reshape(28, 28, 1),
-        Conv2d(1, c1, 4, stride=2, padding=1, **kind),
-        LeakyReLU(0.2),
-        Conv2d(c1, c2, 4, stride=2, padding=1, bias=not batch_norm, **kind),
-        *norm,
-        LeakyReLU(0.2),
-        Flatten(),
-        Linear(7 * 7 * c2, 1, **kind),
-    )
+def _first_pass(refused: str, net: Layer, x: np.ndarray) -> np.ndarray:
+    """What a net makes of x; where one of its layers refuses, whose layer that was is said too."""
+    try:
+        return net.forward(x)[0]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{refused}: {error}") from None

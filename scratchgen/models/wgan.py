@@ -9,7 +9,8 @@ import numpy as np
 
 from scratchgen.layers import Layer
 from scratchgen.models.base import expect_examples
-from scratchgen.models.gan import GAN, GeneratorCache, conv_critic
+from scratchgen.models.gan import GAN, GeneratorCache
+from scratchgen.models.gan_networks import conv_critic, conv_generator
 from scratchgen.models.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.networks import in_batches
 from scratchgen.optim import RMSProp
@@ -53,10 +54,13 @@ class WGAN(GAN):
         penalty: float | None = None,
         clip: float = 0.01,
         k: int = 5,
+        ahead: int = 0,
         noise: str = "normal",
         output_range: tuple[float, float] | None = (0.0, 1.0),
     ):
-        super().__init__(generator, discriminator, code=code, noise=noise, k=k, output_range=output_range)
+        super().__init__(
+            generator, discriminator, code=code, noise=noise, k=k, ahead=ahead, output_range=output_range
+        )
         who = type(self).__name__
         if penalty is not None:
             if not 0 < penalty < math.inf:
@@ -69,9 +73,9 @@ class WGAN(GAN):
     @classmethod
     def convolutional(cls, code=64, channels=(32, 64), *, rng, dtype=np.float32, **settings) -> Self:
         """DCGAN's networks, the critic without batch norm: it has to judge each example alone."""
-        model = GAN.convolutional(code, channels, rng=rng, dtype=dtype)
+        generator = conv_generator(code, channels, rng=rng, dtype=dtype)
         critic = conv_critic(channels, batch_norm=False, rng=rng, dtype=dtype)
-        return cls(model.generator, critic, code=code, **settings)
+        return cls(generator, critic, code=code, **settings)
 
     def discriminator_loss(self, x, z, u=None):
         """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, Sequential, Sigmoid, Tanh
-from scratchgen.models import GAN, NoLikelihood
+from scratchgen.models import DCGAN, GAN, NoLikelihood
 from scratchgen.models.networks import dense
 
 LOG2 = math.log(2)
@@ -180,7 +180,7 @@ def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
     np.testing.assert_array_equal(caches[0].dreal, caches[1].dreal)
 
 
-@pytest.mark.parametrize("build", [GAN.dense, GAN.convolutional])
+@pytest.mark.parametrize("build", [GAN.dense, DCGAN])
 def test_gan_samples_and_judgements(build, rng):
     model = build(4, rng=rng)
     X = model.sample(6, rng=rng)
@@ -191,7 +191,7 @@ def test_gan_samples_and_judgements(build, rng):
     for a, b in zip(*(model.sample(3, rng=np.random.default_rng(1)) for _ in range(2)), strict=True):
         np.testing.assert_array_equal(a, b)
     layers = (*model.generator, *model.discriminator)
-    assert sum(isinstance(layer, BatchNorm) for layer in layers) == (3 if build == GAN.convolutional else 0)
+    assert sum(isinstance(layer, BatchNorm) for layer in layers) == (3 if build == DCGAN else 0)
 
 
 def test_gan_noise_is_drawn_from_what_it_says(rng):
@@ -235,8 +235,14 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(noise="pink"), "GAN expected a noise out of normal, uniform, got 'pink'"),
         (lambda: fit(objective="fair"), "expected an objective out of non-saturating, minimax, got 'fair'"),
         (lambda: fit(width=6), "GAN expected a generator that draws 7 numbers, got (6,)"),
-        (lambda: misfit((4, 7), (7, 1)), "Linear expected input of shape (N, 4), got (2, 3)"),
-        (lambda: misfit((3, 7), (6, 1)), "Linear expected input of shape (N, 6), got (2, 7)"),
+        (
+            lambda: misfit((4, 7), (7, 1)),
+            "GAN: the generator does not take noise (N, 3): Linear expected input of shape (N, 4)",
+        ),
+        (
+            lambda: misfit((3, 7), (6, 1)),
+            "GAN: the discriminator does not take data (N, 7): Linear expected input of shape (N, 6)",
+        ),
         (lambda: misfit((3, 7), (7, 2)), "GAN expected a discriminator with one output, got (2,)"),
         (
             lambda: fit(np.full((20, 7), -0.5, np.float32)),

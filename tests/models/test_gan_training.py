@@ -8,7 +8,7 @@ import pytest
 from scratchgen import checkpoint, kernels
 from scratchgen.layers import Dropout, Linear, ReLU, Sequential, Sigmoid, Tanh
 from scratchgen.models import GAN, WGAN
-from scratchgen.models.gan import dense_critic
+from scratchgen.models.gan_networks import dense_critic
 from scratchgen.models.networks import dense
 from scratchgen.optim import Adam
 from scratchgen.training import Callback, TrainingDiverged

@@ -19,7 +19,7 @@ from scratchgen.layers import (
     Sigmoid,
     Tanh,
 )
-from scratchgen.models import GAN
+from scratchgen.models import DCGAN, GAN
 from scratchgen.models.gradient_penalty import expect_piecewise_linear, gradient_penalty, leaves
 
 WEIGHT = 1.7
@@ -223,7 +223,7 @@ def test_penalty_refuses_layers_whose_slope_is_not_their_own(rng, build):
 def test_penalty_takes_the_critics_of_this_library_but_for_batch_norm(rng):
     expect_piecewise_linear(GAN.dense(4, 3, rng=rng).discriminator)
     with pytest.raises(TypeError, match="got BatchNorm"):
-        expect_piecewise_linear(GAN.convolutional(4, (2, 3), rng=rng).discriminator)
+        expect_piecewise_linear(DCGAN(4, (2, 3), rng=rng).discriminator)
     expect_piecewise_linear(ConvTranspose2d(2, 3, 2, rng=rng))
     three = Sequential(Linear(7, 3, rng=rng))
     with pytest.raises(ValueError, match=r"critic with one output, got shape \(2, 3\)"):

@@ -7,7 +7,7 @@ import pytest
 
 from scratchgen.layers import BatchNorm, LeakyReLU, Linear, Sequential, Tanh
 from scratchgen.models import WGAN
-from scratchgen.models.gan import dense_critic
+from scratchgen.models.gan_networks import dense_critic
 from scratchgen.models.gradient_penalty import gradient_penalty
 from scratchgen.models.networks import dense
 from scratchgen.optim import Adam, RMSProp
