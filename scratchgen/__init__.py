@@ -21,8 +21,9 @@ _NAMES = {
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
-        "GAN", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE", "ConditionalVAE",
-        "MLPClassifier", "Model", "NoLikelihood", "NormalPixels", "latent_usage",
+        "DCGAN", "GAN", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE",
+        "ConditionalVAE", "ConvClassifier", "MLPClassifier", "Model", "NoLikelihood", "NormalPixels",
+        "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),
     "progress": ("EarlyStopping", "ProgressBar"),

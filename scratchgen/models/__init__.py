@@ -2,8 +2,9 @@
 
 from scratchgen.models.autoencoder import Autoencoder
 from scratchgen.models.base import Model, NoLikelihood
-from scratchgen.models.classifiers import MLPClassifier
+from scratchgen.models.classifiers import ConvClassifier, MLPClassifier
 from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
+from scratchgen.models.dcgan import DCGAN
 from scratchgen.models.gan import GAN
 from scratchgen.models.latent import LatentUsage, latent_usage
 from scratchgen.models.observation import BernoulliPixels, NormalPixels
@@ -12,6 +13,7 @@ from scratchgen.models.vae import VAE
 from scratchgen.models.wgan import WGAN
 
 __all__ = [
+    "DCGAN",
     "GAN",
     "PCA",
     "VAE",
@@ -20,6 +22,7 @@ __all__ = [
     "BernoulliPixels",
     "ClassPriorVAE",
     "ConditionalVAE",
+    "ConvClassifier",
     "LatentUsage",
     "MLPClassifier",
     "Model",
