@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from scratchgen.gradcases.base import ModelCase
-from scratchgen.models import VAE, Autoencoder, ClassPriorVAE, ConditionalVAE, MLPClassifier, NormalPixels
+from scratchgen.models import (
+    VAE,
+    Autoencoder,
+    ClassPriorVAE,
+    ConditionalVAE,
+    ConvClassifier,
+    MLPClassifier,
+    NormalPixels,
+)
 
 
 def _class_prior_vae(rng: np.random.Generator, dtype: Any) -> ClassPriorVAE:
@@ -49,6 +57,12 @@ MODELS = (
         classes=4,
     ),
     ModelCase("ClassPriorVAE", _class_prior_vae, (5, 9), classes=4),
+    ModelCase(
+        "ConvClassifier",
+        lambda rng, dtype: ConvClassifier((2, 3, 2), 5, 4, rng=rng, dtype=dtype),
+        (3, 784),
+        classes=4,
+    ),
     ModelCase(
         "MLPClassifier",
         lambda rng, dtype: MLPClassifier((9, 7, 3), rng=rng, dtype=dtype),

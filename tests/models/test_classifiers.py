@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from scratchgen.data import load_digits
 from scratchgen.layers import Tanh
-from scratchgen.models import MLPClassifier, NoLikelihood
+from scratchgen.models import ConvClassifier, MLPClassifier, NoLikelihood
 
 
 def small(rng, dtype=np.float64):
@@ -59,6 +60,43 @@ def test_mlp_classifier_learns_classes_that_no_line_separates(rng, backend):
     assert model.score(X, y) > 0.95
 
 
+def test_classifier_features_are_what_the_last_layer_sees(rng):
+    mlp, conv = small(rng), ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
+    for model, X, width in ((mlp, rng.standard_normal((4, 5)), 7), (conv, rng.uniform(size=(4, 784)), 6)):
+        features, last = model.features(X), model.net.layers[-1]
+        assert features.shape == (4, width)
+        logits = features @ last.weight.value + last.bias.value
+        np.testing.assert_array_equal(logits.argmax(axis=1), model.predict(X))
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(p, model.predict_proba(X), rtol=1e-10)
+
+
+def test_conv_classifier_sees_the_same_stroke_elsewhere(rng):
+    """Its first convolution moves with the image: two pixels to the side, and one behind the pooling."""
+    model = ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
+    x = np.zeros((1, 28, 28))
+    x[0, 8:14, 9:15] = rng.uniform(size=(6, 6))
+    reshape, convolution, pool = model.net.layers[:3]
+
+    def pooled(image):
+        out = image.reshape(1, 784)
+        for layer in (reshape, convolution, pool):
+            out, _ = layer.forward(out)
+        return out
+
+    moved = pooled(np.roll(x, (2, 4), axis=(1, 2)))
+    np.testing.assert_allclose(moved, np.roll(pooled(x), (1, 2), axis=(1, 2)), atol=1e-12)
+    assert np.abs(moved - pooled(x)).max() > 0.05
+
+
+@pytest.mark.slow
+def test_conv_classifier_learns_digits_from_a_few():
+    digits, rng = load_digits("embedded"), np.random.default_rng(0)
+    model = ConvClassifier((8, 16, 16), 64, rng=rng)
+    model.fit(digits.x_train[:2000], digits.y_train[:2000], epochs=4, batch_size=50, lr=2e-3, rng=rng)
+    assert model.score(digits.x_test, digits.y_test) > 0.93
+
+
 def test_mlp_classifier_has_no_density_and_no_samples(rng):
     with pytest.raises(NoLikelihood, match=r"it models P\(y \| x\)"):
         small(rng).score_samples(np.zeros((1, 5)))
@@ -77,6 +115,8 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
         (lambda m, X, y, rng: m.predict(X[:0]), "at least 1 example"),
         (lambda m, X, y, rng: m.score(X, y[:3]), "expected 4 labels"),
         (lambda m, X, y, rng: MLPClassifier((5,), rng=rng), "two or more sizes"),
+        (lambda m, X, y, rng: m.features(X * np.inf), "MLPClassifier.features expected finite"),
+        (lambda m, X, y, rng: ConvClassifier(rng=rng, dtype=np.float64).predict(X), r"28, 28, 1.*got \(4, 5\)"),
     ],
 )
 def test_mlp_classifier_bad_input_is_named(rng, call, message):
