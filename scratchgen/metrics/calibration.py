@@ -1,0 +1,69 @@
+"""Whether probabilities are what they say: among predictions of 80 %, are 80 % right?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from scratchgen.metrics.labels import expect_labels
+from scratchgen.models.base import expect_examples
+
+
+class Reliability(NamedTuple):
+    """One row for each bin of confidence that holds a prediction, all (B,).
+
+    low, high : the bin's edges, low < confidence ≤ high
+    share : of all predictions;  confidence : their mean;  accuracy : how many of them are right
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    share: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+
+def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Reliability:
+    """The reliability table: predictions sorted into bins of equal width by their confidence.
+
+    The confidence is the largest probability of a row, and the prediction its class; on the diagonal of
+    accuracy against confidence a classifier is calibrated (Guo et al. 2017, section 2).
+
+    probabilities (N, C), rows that sum to 1;  y (N,). Raises ValueError for rows that don't, for bins < 1 and
+    for labels out of range.
+    """
+    expect_examples("reliability", probabilities, low=0, high=1)
+    y = expect_labels("reliability", y, len(probabilities))
+    if bins < 1:
+        raise ValueError(f"reliability expected bins >= 1, got {bins}")
+    classes = probabilities.shape[1]
+    if y.min() < 0 or y.max() >= classes:
+        raise ValueError(f"reliability expected labels in 0..{classes - 1}, got {y.min()}..{y.max()}")
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    if np.abs(sums - 1).max() > 1e-4:
+        row = int(np.abs(sums - 1).argmax())
+        raise ValueError(f"reliability expected rows that sum to 1, row {row} sums to {sums[row]:g}")
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == y
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = counts > 0
+    sum_confidence = np.bincount(place, confidence, bins)[filled]
+    sum_right = np.bincount(place, right, bins)[filled]
+    counts = counts[filled]
+    return Reliability(
+        edges[:-1][filled], edges[1:][filled], counts / len(y), sum_confidence / counts, sum_right / counts
+    )
+
+
+def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> float:
+    """How far confidence and accuracy lie apart, averaged over the predictions (Naeini et al. 2015).
+
+        ECE = Σ_b |B_b|/N · |accuracy_b − confidence_b|
+
+    over the bins of `reliability`; 0 is calibrated, and takes what `reliability` takes.
+    """
+    table = reliability(probabilities, y, bins)
+    return float((table.share * np.abs(table.accuracy - table.confidence)).sum())

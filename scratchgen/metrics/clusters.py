@@ -1,0 +1,140 @@
+"""How well classes separate, and clusters found without them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.metrics.distances import BLOCK, squared_distances
+from scratchgen.metrics.labels import accuracy, expect_labels
+from scratchgen.models.base import expect_examples
+
+
+def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
+    """How well the classes y, (N,), separate in Z, (N, K): the mean silhouette (Rousseeuw 1987).
+
+    For an example i of class c, with d the Euclidean distance and N_k the number of examples of class k:
+
+        a_i = 1/(N_c − 1) · Σ_{j ≠ i, y_j = c} d(z_i, z_j)          to its own class
+        b_i = min_{k ≠ c} 1/N_k · Σ_{y_j = k} d(z_i, z_j)           to the nearest other class
+        s_i = (b_i − a_i) / max(a_i, b_i)                           0 where N_c = 1, or where a_i = b_i = 0
+
+    The mean of s_i over all examples: 1 is perfect, 0 no better than chance, below 0 on the wrong side.
+    Raises ValueError for fewer than two classes.
+    """
+    expect_examples("silhouette_score", Z)
+    classes, y = np.unique(expect_labels("silhouette_score", y, len(Z)), return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"silhouette_score expected two classes or more, got {len(classes)}")
+    members = np.eye(len(classes))[y]                           # (N, C), one 1 a row
+    sizes = members.sum(axis=0)                                 # (C,)
+    silhouettes = np.zeros(len(Z))
+    for rows, squared in squared_distances(Z, Z):
+        own = np.arange(len(squared)), y[rows]
+        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0  # rounding leaves 1e-16
+        totals = np.sqrt(squared) @ members                     # (B, C)
+        a = totals[own] / np.maximum(sizes[y[rows]] - 1, 1)
+        to_others = totals / sizes
+        to_others[own] = np.inf
+        b = to_others.min(axis=1)
+        larger = np.maximum(a, b)
+        defined = (sizes[y[rows]] > 1) & (larger > 0)
+        silhouettes[rows][defined] = ((b - a)[defined]) / larger[defined]
+    return float(silhouettes.mean())
+
+
+def knn_accuracy(
+    Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray, k: int = 10
+) -> float:
+    """The share of test examples whose k nearest training examples vote for their class.
+
+    Z_train (N, K), Z_test (M, K); Euclidean distance; a tie goes to the smallest label.
+    Raises ValueError for k < 1 and for fewer than k training examples.
+    """
+    expect_examples("knn_accuracy", Z_train)
+    expect_examples("knn_accuracy", Z_test, features=Z_train.shape[1])
+    y_test = expect_labels("knn_accuracy", y_test, len(Z_test))
+    classes, y_train = np.unique(expect_labels("knn_accuracy", y_train, len(Z_train)), return_inverse=True)
+    if not 1 <= k <= len(Z_train):
+        raise ValueError(f"knn_accuracy expected k in 1..{len(Z_train)} (the training examples), got {k}")
+    members = np.eye(len(classes))[y_train]                     # (N, C)
+    predicted = np.empty_like(y_test)
+    for rows, squared in squared_distances(Z_test, Z_train):
+        nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
+        votes = members[nearest].sum(axis=1)                    # (B, C)
+        predicted[rows] = classes[votes.argmax(axis=1)]
+    return accuracy(predicted, y_test)
+
+
+def kmeans(
+    X: np.ndarray,
+    k: int,
+    *,
+    rng: np.random.Generator,
+    iterations: int = 100,
+    centres: np.ndarray | None = None,
+) -> np.ndarray:
+    """The centroids of k clusters of X, by Lloyd's iterations: (N, D) -> (k, D), in X's dtype.
+
+        yₙ = argmin_c ‖xₙ − m_c‖²,   m_c = mean of the xₙ with yₙ = c         until no yₙ changes
+
+    Neither line can raise Σₙ ‖xₙ − m_yₙ‖², so it comes to rest (Lloyd 1982). A cluster that lost all its
+    examples is put on the example that is farthest from its own centroid.
+
+    iterations : the most that are made
+    centres : (k, D), where to start; else k-means++ (Arthur & Vassilvitskii 2007): k passes over X
+    Raises ValueError for k outside 1 … N, iterations < 1, and centres of another shape.
+    """
+    expect_examples("kmeans", X)
+    if not 1 <= k <= len(X):
+        raise ValueError(f"kmeans expected k in 1..{len(X)} (the examples), got {k}")
+    if iterations < 1:
+        raise ValueError(f"kmeans expected iterations >= 1, got {iterations}")
+    if centres is None:
+        centres = _spread_centres(X, k, rng)
+    elif centres.shape != (k, X.shape[1]):
+        raise ValueError(f"kmeans expected centres of shape {(k, X.shape[1])}, got {centres.shape}")
+    y = np.full(len(X), -1)
+    for _ in range(iterations):
+        before, (y, squared) = y, _nearest_centre(X, centres)
+        if np.array_equal(before, y):
+            break
+        centres = _centroids(X, y, squared, centres)
+    return centres
+
+
+def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """k examples, each drawn with a chance in proportion to its squared distance from those before it."""
+    chosen = [int(rng.integers(len(X)))]
+    squared = np.full(len(X), np.inf)
+    for _ in range(k - 1):
+        squared = np.minimum(squared, ((X - X[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
+        total = squared.sum()
+        weights = squared / total if total > 0 else None        # all of X lies on a centre already
+        chosen.append(int(rng.choice(len(X), p=weights)))
+    return X[chosen]
+
+
+def _nearest_centre(X: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which centre is nearest, and the squared distance to it, both (N,); in X's dtype, for speed."""
+    middle = X.mean(axis=0)
+    centres = centres - middle
+    lengths = (centres**2).sum(axis=1)
+    y, squared = np.empty(len(X), np.int64), np.empty(len(X), X.dtype)
+    for start in range(0, len(X), BLOCK):
+        rows = slice(start, start + BLOCK)
+        part = X[rows] - middle
+        distances = lengths - 2 * (part @ centres.T)            # ‖x‖² is the same for all centres
+        y[rows] = distances.argmin(axis=1)
+        squared[rows] = distances.min(axis=1) + (part**2).sum(axis=1)
+    return y, squared
+
+
+def _centroids(X: np.ndarray, y: np.ndarray, squared: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    counts = np.bincount(y, minlength=len(centres))
+    order = np.argsort(y, kind="stable")
+    filled, starts = np.unique(y[order], return_index=True)
+    moved = centres.copy()
+    moved[filled] = np.add.reduceat(X[order], starts) / counts[filled, None].astype(X.dtype)
+    empty = np.flatnonzero(counts == 0)
+    moved[empty] = X[np.argsort(squared)[::-1][: len(empty)]]
+    return moved

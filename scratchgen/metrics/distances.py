@@ -1,0 +1,80 @@
+"""How far apart: examples from examples, one set of examples from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from scratchgen.models.base import expect_examples
+
+BLOCK = 500     # rows of a distance matrix at a time: 40 MB beside 10,000 others
+
+
+def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Σ_d (x_nd − y_nd)², one for each example: X and Y (N, D) -> (N,)."""
+    expect_examples("squared_error_per_example", X)
+    expect_examples("squared_error_per_example", Y)
+    if X.shape != Y.shape:
+        raise ValueError(f"squared_error_per_example expected X and Y of one shape, got {X.shape}, {Y.shape}")
+    return ((X.astype(np.float64) - Y) ** 2).sum(axis=1)
+
+
+def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """The Euclidean distance of each example of X to the nearest of Y: X (N, D), Y (M, D) -> (N,).
+
+        d_n = min_m ‖x_n − y_m‖
+
+    To compare samples with data, look both ways. From samples to data alone a blank or blurred image wins: it
+    is near to everything. From data to samples it loses, and so do samples that leave out a part of the data.
+    """
+    expect_examples("nearest_distance", X)
+    expect_examples("nearest_distance", Y, features=X.shape[1])
+    nearest = np.empty(len(X))
+    for rows, squared in squared_distances(X, Y):
+        nearest[rows] = np.sqrt(squared.min(axis=1))
+    return nearest
+
+
+def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
+    """How far apart two sets of features lie, by their means and covariances: X (N, F), Y (M, F).
+
+        d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½)
+
+    It is the squared Wasserstein distance of two Normal distributions (Dowson & Landau 1982, equation 4), and
+    of samples' features the FID (Heusel et al. 2017, equation 6). With S = Σ₁^½, symmetric, Σ₁Σ₂ has the
+    eigenvalues of S·Σ₂·S, which is symmetric too: tr (Σ₁Σ₂)^½ is the sum of their roots.
+
+    Covariances are divided by N − 1 and M − 1. Few examples lift the distance, even between two draws from
+    one distribution: compare figures of one N only. Raises ValueError for fewer than two examples.
+    """
+    expect_examples("frechet_distance", X, least=2)
+    expect_examples("frechet_distance", Y, features=X.shape[1], least=2)
+    mean1, cov1 = _moments(X)
+    mean2, cov2 = _moments(Y)
+    values, vectors = np.linalg.eigh(cov1)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # S = Σ₁^½
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov2 @ root), 0)).sum()  # tr (Σ₁Σ₂)^½
+    distance = ((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * cross
+    return max(float(distance), 0.0)  # rounding leaves −1e-13 between equals
+
+
+def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (F,) and covariance (F, F), in float64."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    centred = X - mean
+    return mean, centred.T @ centred / (len(X) - 1)
+
+
+def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
+
+    Both are centred on B's mean first: far from the origin the difference of large squares would lose digits.
+    """
+    centre = B.mean(axis=0, dtype=np.float64)
+    A, B = A - centre, B - centre
+    lengths = (B**2).sum(axis=1)
+    for start in range(0, len(A), BLOCK):
+        part = A[start : start + BLOCK]
+        squared = (part**2).sum(axis=1)[:, None] - 2 * (part @ B.T) + lengths
+        yield slice(start, start + len(part)), np.maximum(squared, 0, out=squared)

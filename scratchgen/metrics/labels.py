@@ -1,0 +1,52 @@
+"""Counting labels: how many are right, and how often each one comes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Shares(NamedTuple):
+    """How often each class came, and the standard error of that share, both (C,)."""
+
+    share: np.ndarray
+    error: np.ndarray
+
+
+def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
+    """The share of predicted labels, (N,), that equal the labels y, (N,)."""
+    predicted, y = np.asarray(predicted), np.asarray(y)
+    if predicted.ndim != 1 or predicted.shape != y.shape or len(y) == 0:
+        raise ValueError(
+            f"accuracy expected one prediction for each label, at least one, got {predicted.shape}, {y.shape}"
+        )
+    return float((predicted == y).mean())
+
+
+def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
+    """The share of each class among labels y, (N,), with its standard error.
+
+        p_c = N_c / N,   error_c = √(p_c·(1 − p_c) / N)
+
+    The labels are a classifier's for samples, say. A model that leaves a digit out has p_c = 0 there, ± 0, but
+    a share of 3/N goes unseen in N samples one time in twenty.
+    Raises ValueError for a label outside 0 … classes − 1, and for no labels.
+    """
+    y = np.asarray(y)
+    y = expect_labels("digit_shares", y, y.size)
+    if len(y) == 0 or y.min() < 0 or y.max() >= classes:
+        got = f"{y.min()}..{y.max()}" if len(y) else "none"
+        raise ValueError(f"digit_shares expected labels in 0..{classes - 1}, got {got}")
+    share = np.bincount(y, minlength=classes) / len(y)
+    return Shares(share, np.sqrt(share * (1 - share) / len(y)))
+
+
+def expect_labels(who: str, y: np.ndarray, n: int) -> np.ndarray:
+    """Check that y holds n integer labels, and return it as an array."""
+    y = np.asarray(y)
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
+    if y.shape != (n,):
+        raise ValueError(f"{who} expected one label for each of {n} examples, got shape {y.shape}")
+    return y
