@@ -15,9 +15,10 @@ _NAMES = {
     "checkpoint": ("Checkpointer",),
     "data": ("Batches", "Digits", "Jitter", "as_images", "binarise", "download_digits", "load_digits"),
     "layers": (
-        "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "Conv2d", "ConvTranspose2d", "Dropout",
-        "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Parameter", "ReLU", "Reshape",
-        "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh",
+        "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d",
+        "ConvTranspose2d", "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear",
+        "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh",
+        "TransformerBlock",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (

@@ -26,7 +26,7 @@ def test_gradient_is_the_derivative(case, backend):
 def test_every_layer_has_a_case():
     public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
     without_gradient = {"Activation", "Layer", "Parameter"}
-    assert {kind(case) for case in LAYERS} == public - without_gradient
+    assert {kind(case) for case in (*LAYERS, *gradcases.TABLES)} == public - without_gradient
 
 
 def test_every_loss_has_a_case():
@@ -67,9 +67,9 @@ def test_names_of_cases_are_unique():
 
 # Every layer has a jvp: a gradient penalty pushes a tangent through the critic, whatever that is made of.
 WITH_JVP = {
-    "AvgPool2d", "BatchNorm", "Conv2d", "ConvTranspose2d", "Dropout", "ELU", "Flatten", "GELU", "LayerNorm",
-    "LeakyReLU", "Linear", "MaxPool2d", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus",
-    "Tanh",
+    "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "ELU",
+    "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedLinear", "MaxPool2d", "ReLU", "Reshape", "Sequential",
+    "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
 }  # fmt: skip
 CONTRACT = {
     "dout, x and cache kept", "gradients add up", "caches travel", "frozen", "input_grad=False"

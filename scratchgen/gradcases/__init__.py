@@ -13,10 +13,11 @@ from scratchgen.gradcases.games import GAMES, GameCase
 from scratchgen.gradcases.layers import LAYERS
 from scratchgen.gradcases.losses import LOSSES
 from scratchgen.gradcases.models import MODELS
+from scratchgen.gradcases.text import TABLES, TableCase
 
-Case = LayerCase | LossCase | ModelCase | GameCase
+Case = LayerCase | LossCase | ModelCase | GameCase | TableCase
 
-CASES: tuple[Case, ...] = (*LAYERS, *LOSSES, *MODELS, *GAMES)
+CASES: tuple[Case, ...] = (*LAYERS, *TABLES, *LOSSES, *MODELS, *GAMES)
 
 
 def kind(case: Case) -> str:

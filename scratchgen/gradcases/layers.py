@@ -12,6 +12,7 @@ from scratchgen.layers import (
     GELU,
     AvgPool2d,
     BatchNorm,
+    CausalSelfAttention,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -27,6 +28,7 @@ from scratchgen.layers import (
     SiLU,
     Softplus,
     Tanh,
+    TransformerBlock,
 )
 
 
@@ -102,6 +104,30 @@ LAYERS = (
     ),
     LayerCase("LayerNorm", lambda rng, dtype: LayerNorm(5, dtype=dtype), (7, 5)),
     LayerCase("LayerNorm on sequences", lambda rng, dtype: LayerNorm(4, dtype=dtype), (2, 3, 4)),
+    LayerCase(
+        "CausalSelfAttention two heads",
+        lambda rng, dtype: CausalSelfAttention(6, 2, rng=rng, dtype=dtype),
+        (2, 5, 6),
+    ),
+    LayerCase(
+        "CausalSelfAttention one head",
+        lambda rng, dtype: CausalSelfAttention(3, 1, rng=rng, dtype=dtype),
+        (3, 4, 3),
+    ),
+    LayerCase(
+        "CausalSelfAttention one position",
+        lambda rng, dtype: CausalSelfAttention(4, 2, rng=rng, dtype=dtype),
+        (3, 1, 4),
+    ),
+    LayerCase(
+        "TransformerBlock", lambda rng, dtype: TransformerBlock(4, 2, rng=rng, dtype=dtype), (2, 3, 4)
+    ),
+    LayerCase(
+        "TransformerBlock training with dropout",
+        lambda rng, dtype: TransformerBlock(4, 2, dropout=0.3, rng=rng, dtype=dtype),
+        (2, 3, 4),
+        training=True,
+    ),
     LayerCase("Dropout training", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5), training=True),
     LayerCase("Dropout evaluation", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5)),
     LayerCase("Reshape", lambda rng, dtype: Reshape(3, 2), (4, 6)),

@@ -11,9 +11,11 @@ from scratchgen.layers.activations import (
     Softplus,
     Tanh,
 )
+from scratchgen.layers.attention import CausalSelfAttention, TransformerBlock
 from scratchgen.layers.base import Layer, Parameter, Sequential
 from scratchgen.layers.conv import Conv2d, ConvTranspose2d
 from scratchgen.layers.dropout import Dropout
+from scratchgen.layers.embedding import Embedding
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.normalisation import BatchNorm, LayerNorm
 from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
@@ -25,9 +27,11 @@ __all__ = [
     "Activation",
     "AvgPool2d",
     "BatchNorm",
+    "CausalSelfAttention",
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Layer",
     "LayerNorm",
@@ -42,4 +46,5 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "Tanh",
+    "TransformerBlock",
 ]

@@ -10,6 +10,7 @@ from scratchgen.layers import (
     GELU,
     AvgPool2d,
     BatchNorm,
+    CausalSelfAttention,
     Conv2d,
     ConvTranspose2d,
     Dropout,
@@ -26,6 +27,7 @@ from scratchgen.layers import (
     SiLU,
     Softplus,
     Tanh,
+    TransformerBlock,
 )
 from scratchgen.layers.activations import elementwise
 
@@ -42,6 +44,8 @@ LAYERS = [
     (BatchNorm(6), TABLE),
     (BatchNorm(2), IMAGES),
     (LayerNorm(2), IMAGES),
+    (CausalSelfAttention(4, 2, **KIND), (3, 5, 4)),
+    (TransformerBlock(4, 2, **KIND), (3, 5, 4)),
     (Dropout(rng=np.random.default_rng(4)), TABLE),
     (Dropout(0, rng=np.random.default_rng(4)), TABLE),
     (Reshape(2, 5, 4), IMAGES),
