@@ -1,0 +1,37 @@
+"""The gradient cases of autoregressive models and of their layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.gradcases.base import LayerCase, ModelCase
+from scratchgen.layers import MaskedLinear
+from scratchgen.models import MADE
+
+
+def _masked(rng: np.random.Generator, dtype: Any) -> MaskedLinear:
+    return MaskedLinear(5, 3, rng.random((5, 3)) < 0.6, rng=rng, dtype=dtype)
+
+
+LAYERS = (
+    LayerCase("MaskedLinear", _masked, (7, 5)),
+    LayerCase("MaskedLinear on sequences", _masked, (2, 3, 5)),
+)
+MODELS = (
+    ModelCase("MADE", lambda rng, dtype: MADE(9, (7,), rng=rng, dtype=dtype), (5, 9), smooth=False),
+    ModelCase(
+        "MADE of two layers, several orderings",
+        lambda rng, dtype: MADE(9, (8, 7), orderings=3, rng=rng, dtype=dtype),
+        (5, 9),
+        smooth=False,
+    ),
+    ModelCase(
+        "MADE conditional, random order",
+        lambda rng, dtype: MADE(9, (8,), order="random", classes=4, rng=rng, dtype=dtype),
+        (5, 9),
+        classes=4,
+        smooth=False,
+    ),
+)
