@@ -22,7 +22,7 @@ _NAMES = {
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
-        "DCGAN", "GAN", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE",
+        "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE",
         "ConditionalVAE", "ConvClassifier", "MLPClassifier", "Model", "NoLikelihood", "NormalPixels",
         "latent_usage",
     ),

@@ -8,15 +8,16 @@ name is the name of what it checks.
 from __future__ import annotations
 
 from scratchgen.differences import Result
+from scratchgen.gradcases import autoregressive, layers, models
 from scratchgen.gradcases.base import LayerCase, LossCase, ModelCase
 from scratchgen.gradcases.games import GAMES, GameCase
-from scratchgen.gradcases.layers import LAYERS
 from scratchgen.gradcases.losses import LOSSES
-from scratchgen.gradcases.models import MODELS
 from scratchgen.gradcases.text import TABLES, TableCase
 
 Case = LayerCase | LossCase | ModelCase | GameCase | TableCase
 
+LAYERS: tuple[LayerCase, ...] = (*layers.LAYERS, *autoregressive.LAYERS)
+MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS)
 CASES: tuple[Case, ...] = (*LAYERS, *TABLES, *LOSSES, *MODELS, *GAMES)
 
 

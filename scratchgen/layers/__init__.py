@@ -17,6 +17,7 @@ from scratchgen.layers.conv import Conv2d, ConvTranspose2d
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.embedding import Embedding
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.masked import MaskedLinear
 from scratchgen.layers.normalisation import BatchNorm, LayerNorm
 from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
 from scratchgen.layers.reshape import Flatten, Reshape
@@ -37,6 +38,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "MaskedLinear",
     "MaxPool2d",
     "Parameter",
     "ReLU",

@@ -7,6 +7,7 @@ from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
 from scratchgen.models.dcgan import DCGAN
 from scratchgen.models.gan import GAN
 from scratchgen.models.latent import LatentUsage, latent_usage
+from scratchgen.models.made import MADE
 from scratchgen.models.observation import BernoulliPixels, NormalPixels
 from scratchgen.models.pca import PCA
 from scratchgen.models.vae import VAE
@@ -15,6 +16,7 @@ from scratchgen.models.wgan import WGAN
 __all__ = [
     "DCGAN",
     "GAN",
+    "MADE",
     "PCA",
     "VAE",
     "WGAN",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scratchgen.names import check_name
 
-REPRODUCTIONS = ("autoencoder", "vae")
+REPRODUCTIONS = ("autoencoder", "made", "vae")
 
 
 def run(name: str, *, epochs: int | None = None, resume: bool = False, out: str | Path = "results") -> int:
