@@ -29,8 +29,8 @@ def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
 
         p_c = N_c / N,   error_c = √(p_c·(1 − p_c) / N)
 
-    The labels are a classifier's for samples, say. A model that leaves a digit out has p_c = 0 there, ± 0, but
-    a share of 3/N goes unseen in N samples one time in twenty.
+    The labels are a classifier's for samples, say. A model that leaves out a digit has p_c = 0 there, ± 0;
+    but a share of 3/N goes unseen in N samples one time in twenty.
     Raises ValueError for a label outside 0 … classes − 1, and for no labels.
     """
     y = np.asarray(y)
