@@ -17,8 +17,8 @@ _NAMES = {
     "layers": (
         "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d",
         "ConvTranspose2d", "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear",
-        "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh",
-        "TransformerBlock",
+        "MaskedLinear", "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid",
+        "Softplus", "Tanh", "TransformerBlock",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
