@@ -88,7 +88,8 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Set all gradients to zero (they add up until someone does)."""
-        self.grad[:] = 0
+        for p in self.parameters.values():
+            p.zero_grad()
 
     def grad_norm(self) -> float:
         """The joint L2 norm of all gradients; NaN or infinite where one of them is."""

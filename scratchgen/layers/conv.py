@@ -132,9 +132,8 @@ class Conv2d(Layer):
         return dx
 
     def _add_weight_grad(self, dout, x):
-        dweight = rows(self.weight.grad)                                        # a view
         for part, cols in gather(x, self.window, dout.shape[1:3]):
-            dweight += cols.T @ rows(dout[part])                                # (CONV.3)
+            self.weight.add_product(cols.T, rows(dout[part]))                   # (CONV.3)
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = cols(dx)·W."""

@@ -43,7 +43,7 @@ class Linear(Layer):
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
             rows, drows = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
-            self.weight.grad += rows.T @ drows                  # (LIN.2)  (D, M)
+            self.weight.add_product(rows.T, drows)              # (LIN.2)  (D, M)
             if self.bias is not None:
                 self.bias.grad += drows.sum(axis=0)             # (LIN.3)  (M,)
         return dout @ self.weight.value.T if input_grad else None  # (LIN.4)  (N, D)
@@ -57,7 +57,7 @@ class Linear(Layer):
         self.expect(dx, features=self.in_features)
         self.expect_gradient(dout, (*dx.shape[:-1], self.out_features), dx.dtype)
         if self.trainable:                                      # (LIN.2), with the tangent for x
-            self.weight.grad += dx.reshape(-1, self.in_features).T @ dout.reshape(-1, self.out_features)
+            self.weight.add_product(dx.reshape(-1, self.in_features).T, dout.reshape(-1, self.out_features))
 
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias is not None})"

@@ -191,3 +191,23 @@ def test_parameter_lies_in_c_order_and_keeps_an_array_that_already_does(rng):
 
 def test_repr_shows_what_is_inside(rng):
     assert repr(Pair(rng)).startswith("Pair(first: Sequential(Linear(4, 3, bias=True), Noisy()), second: Lin")
+
+
+def test_parameter_gradient_is_zero_after_zero_grad_and_adds_up_from_there(rng):
+    p = Parameter(rng.standard_normal((2, 3, 5)))
+    a, b = rng.standard_normal((6, 4)), rng.standard_normal((4, 5))
+    assert not p.grad.any()
+    for _ in range(2):
+        p.zero_grad()
+        p.add_product(a, b)                                     # written over what lay there
+        np.testing.assert_allclose(p.grad, (a @ b).reshape(2, 3, 5), rtol=1e-14)
+        p.add_product(a, 2 * b)                                 # added
+        np.testing.assert_allclose(p.grad, 3 * (a @ b).reshape(2, 3, 5), rtol=1e-14)
+    p.zero_grad()
+    p.grad[0] = 1                                               # by hand, so it is kept
+    p.add_product(a, b)
+    expected = (a @ b).reshape(2, 3, 5)
+    expected[0] += 1
+    np.testing.assert_allclose(p.grad, expected, rtol=1e-14)
+    p.zero_grad()
+    assert not p.grad.any()
