@@ -63,7 +63,7 @@ class Parameter:
         self._is_zero = True
 
     def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
-        """grad += a·b, for a weight seen as a matrix (rows, last axis); written straight there if it was zero.
+        """grad += a·b, the weight seen as a matrix (rows, last axis); written straight there if it was zero.
 
         A weight of 1,000 x 1,000 and 200 examples: product and sum take 1.03 ms, the product alone 0.88.
         """
