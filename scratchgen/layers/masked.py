@@ -3,6 +3,7 @@
 import numpy as np
 
 from scratchgen.initializers import glorot_uniform
+from scratchgen.layers.conv import Conv2d, column_sums, gather, rows, scatter
 from scratchgen.layers.linear import Linear
 
 
@@ -78,3 +79,108 @@ class MaskedLinear(Linear):
             f"MaskedLinear({self.in_features}, {self.out_features}, connections={int(self.mask.sum())}, "
             f"bias={self.bias is not None})"
         )
+
+
+class MaskedConv2d(Conv2d):
+    """A convolution some of whose taps are missing (van den Oord et al. 2016, section 3.4).
+
+    (MASK.4)  out = cols·(M∘W) + b        cols as in (CONV.1); M is the same for all pairs of channels
+    (MASK.5)  dW  = M∘(colsᵀ·dout)
+    (MASK.6)  dx: what the entries of dout·(M∘W)ᵀ were copied from, as in (CONV.6)
+
+    Derived in docs/autoregressive.md.
+
+    mask : (KH, KW) of True and False; a buffer. raster_mask and rows_mask make those that are needed
+    the rest as for Conv2d
+
+    Raises ValueError for a mask of another shape, TypeError for one that isn't of bools.
+    """
+
+    buffer_names = ("mask",)
+
+    def __init__(
+        self, in_channels, out_channels, mask, stride=1, padding=0, bias=True,
+        *, rng, dtype=np.float32, init=glorot_uniform,
+    ):
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise TypeError(f"MaskedConv2d expected a mask of bools, got {got}; compare: mask > 0")
+        if mask.ndim != 2:
+            raise ValueError(f"MaskedConv2d expected a mask of shape (KH, KW), got {mask.shape}")
+        super().__init__(
+            in_channels, out_channels, mask.shape, stride, padding, bias, rng=rng, dtype=dtype, init=init
+        )
+        self.mask = mask.copy()
+
+    def masked_weight(self):
+        """M∘W, (KH, KW, C_in, C_out)."""
+        return self.weight.value * self.mask[:, :, None, None]
+
+    def forward(self, x, training=False):
+        self.expect(x, channels=self.in_channels)
+        x, masked = np.ascontiguousarray(x), self.masked_weight()
+        out = self._product(x, masked)                          # (N, OH, OW, C_out)
+        if self.bias is not None:
+            out += self.bias.value                              # (MASK.4)
+        return out, (x, masked)
+
+    def _product(self, x, masked):
+        """cols·(M∘W), without the bias."""
+        out = np.empty(self.output_shape(x), x.dtype)
+        for part, cols in gather(x, self.window, out.shape[1:3]):
+            np.matmul(cols, rows(masked), out=rows(out[part]))
+        return out
+
+    def backward(self, dout, cache, input_grad=True):
+        x, masked = cache
+        self.expect_gradient(dout, self.output_shape(x), x.dtype)
+        dout = np.ascontiguousarray(dout)
+        if self.trainable:
+            self._add_weight_grad(dout, x)                      # (MASK.5)
+            if self.bias is not None:
+                self.bias.grad += column_sums(rows(dout))
+        if not input_grad:
+            return None
+        dx = np.empty_like(x)
+        scatter(dout, rows(masked).T, self.window, dx)          # (MASK.6)
+        return dx
+
+    def _add_weight_grad(self, dout, x):
+        dweight = np.zeros_like(self.weight.grad)
+        for part, cols in gather(x, self.window, dout.shape[1:3]):
+            rows(dweight)[...] += cols.T @ rows(dout[part])
+        self.weight.grad += dweight * self.mask[:, :, None, None]
+
+    def jvp(self, dx, cache):
+        """Push a tangent forward: dout = cols(dx)·(M∘W)."""
+        x, masked = cache
+        self.expect_gradient(dx, x.shape, x.dtype)
+        return self._product(np.ascontiguousarray(dx), masked)
+
+    def __repr__(self) -> str:
+        taps = f"{int(self.mask.sum())} of {self.mask.size}"
+        return f"MaskedConv2d({self.in_channels}, {self.out_channels}, taps={taps}, window={self.window})"
+
+
+def raster_mask(kernel_size: tuple[int, int], centre: bool) -> np.ndarray:
+    """The taps before the middle one, row by row from the top left; and, if `centre`, the middle one too.
+
+    Without it this is van den Oord's mask A, for a first layer: no pixel sees itself. With it, mask B.
+    Raises ValueError for a kernel that has no middle.
+    """
+    height, width = kernel_size
+    if min(kernel_size) < 1 or height % 2 == 0 or width % 2 == 0:
+        raise ValueError(f"raster_mask expected a kernel of odd height and width, got {kernel_size}")
+    middle = height * width // 2
+    return (np.arange(height * width) < middle + centre).reshape(height, width)
+
+
+def rows_mask(kernel_size: tuple[int, int], centre: bool) -> np.ndarray:
+    """The taps in the rows above the middle one; and, if `centre`, the middle row too, all of it.
+
+    Raises ValueError for a kernel that has no middle.
+    """
+    left = raster_mask(kernel_size, centre)[:, :1]
+    above = np.broadcast_to(left, kernel_size).copy()
+    above[kernel_size[0] // 2] = centre
+    return above

@@ -70,6 +70,21 @@ class BinaryModel(Model):
                 f"data.binarise(X, rng=rng), or train with binarisation='dynamic'"
             )
 
+    def known_places(self, observed: np.ndarray, orders: Any) -> int:
+        """How many pixels are observed. Raises ValueError unless they come first in each of the orders."""
+        who = f"{type(self).__name__}.complete"
+        observed = np.asarray(observed)
+        if observed.shape != (self.features,) or observed.dtype != np.bool_:
+            got = f"shape {observed.shape} of {observed.dtype}"
+            raise ValueError(f"{who} expected observed as ({self.features},) bools, got {got}")
+        known = int(observed.sum())
+        if not all((p[observed] <= known).all() for p in orders):
+            raise ValueError(
+                f"{who} expected observed pixels that come first in every ordering, got others; in the "
+                f"natural order they are whole rows from the top"
+            )
+        return known
+
     def labels(self, y: Any, n: int) -> np.ndarray | None:
         """y, checked: n whole numbers from 0 to classes − 1, and None for a model without classes."""
         who = type(self).__name__

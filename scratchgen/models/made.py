@@ -13,6 +13,7 @@ from scratchgen.distributions import Bernoulli
 from scratchgen.layers import Layer, Linear, MaskedLinear, ReLU, Sequential
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.binary import BinaryModel
+from scratchgen.models.made_sampling import draw
 from scratchgen.models.networks import in_batches
 
 ORDERS = ("natural", "random")
@@ -126,10 +127,14 @@ class MADE(BinaryModel):
         """The degrees of one ordering, layer by layer."""
         return np.split(degrees, np.cumsum(self.hidden)[:-1])
 
+    def layer_degrees(self, ordering: int) -> list[np.ndarray]:
+        """The degrees of the hidden units under one ordering, layer by layer: (H₁,), …, (H_L,)."""
+        return self._parts(self.degrees[ordering])
+
     def masks(self, ordering: int) -> list[np.ndarray]:
         """The masks of all layers for one ordering: (D, H₁), …, (H_L, D), [i, j] where i may act on j."""
         p = self.orders[ordering]
-        degrees = [p, *self._parts(self.degrees[ordering])]
+        degrees = [p, *self.layer_degrees(ordering)]
         inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise(degrees)]               # (MADE.2)
         return [*inner, degrees[-1][:, None] < p]                                           # (MADE.3)
 
@@ -182,3 +187,32 @@ class MADE(BinaryModel):
             return Bernoulli.log_prob(X[rows], logits).sum(axis=1, dtype=np.float64)        # (MADE.1)
 
         return in_batches(of_rows, np.arange(len(X)))
+
+    def sample(self, n, *, rng, y=None):
+        """n draws from p(x), or from p(x | y) for n labels y: (n, D). Each has an ordering drawn for it."""
+        if n < 1:
+            raise ValueError(f"MADE expected to draw at least one example, got n = {n}")
+        return self._draw(np.zeros((n, self.features), self.dtype), 0, self.labels(y, n), rng)
+
+    def complete(self, X: np.ndarray, observed: np.ndarray, *, rng: np.random.Generator, y: Any = None):
+        """Draw the pixels that are not observed exactly from p(those | the observed), (N, D).
+
+        X (N, D), whose pixels outside `observed` don't matter; observed (D,) of bools
+
+        The chain rule gives the rest given what comes first, so the observed pixels must come first: in every
+        ordering. Raises ValueError where they don't.
+        """
+        known = self.known_places(observed, self.orders)
+        X = np.where(observed, X, 0).astype(X.dtype)
+        self.expect_binary("complete", X)
+        return self._draw(X.astype(self.dtype), known, self.labels(y, len(X)), rng)
+
+    def _draw(self, x, known, y, rng):
+        uniform = rng.random(x.shape, x.dtype)
+        chosen = rng.integers(len(self.orders), size=len(x))
+        for ordering in np.unique(chosen):
+            rows = chosen == ordering
+            part = x[rows]
+            draw(self, uniform[rows], known, ordering, None if y is None else y[rows], part)
+            x[rows] = part
+        return x
