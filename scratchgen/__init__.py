@@ -17,14 +17,14 @@ _NAMES = {
     "layers": (
         "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d",
         "ConvTranspose2d", "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear",
-        "MaskedLinear", "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid",
-        "Softplus", "Tanh", "TransformerBlock",
+        "MaskedConv2d", "MaskedLinear", "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential",
+        "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
         "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "BernoulliPixels", "ClassPriorVAE",
         "ConditionalVAE", "ConvClassifier", "MLPClassifier", "Model", "NoLikelihood", "NormalPixels",
-        "latent_usage",
+        "PixelCNN", "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),
     "progress": ("EarlyStopping", "ProgressBar"),

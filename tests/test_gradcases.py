@@ -68,8 +68,8 @@ def test_names_of_cases_are_unique():
 # Every layer has a jvp: a gradient penalty pushes a tangent through the critic, whatever that is made of.
 WITH_JVP = {
     "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "ELU",
-    "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedLinear", "MaxPool2d", "ReLU", "Reshape", "Sequential",
-    "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
+    "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedConv2d", "MaskedLinear", "MaxPool2d",
+    "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
 }  # fmt: skip
 CONTRACT = {
     "dout, x and cache kept", "gradients add up", "caches travel", "frozen", "input_grad=False"
