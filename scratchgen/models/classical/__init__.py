@@ -1,0 +1,25 @@
+"""The textbook's classifiers, on both sides: those that learn P(y | x), and those that learn P(x, y)."""
+
+from scratchgen.models.classical.base import Classifier, GenerativeClassifier
+from scratchgen.models.classical.bayes_classifier import BayesClassifier
+from scratchgen.models.classical.decision_tree import DecisionTree
+from scratchgen.models.classical.gaussian_discriminant import GaussianDiscriminant
+from scratchgen.models.classical.hidden_markov import HiddenMarkovModel
+from scratchgen.models.classical.linear_svm import LinearSVM
+from scratchgen.models.classical.logistic_regression import LogisticRegression
+from scratchgen.models.classical.naive_bayes import BernoulliNaiveBayes, GaussianNaiveBayes
+from scratchgen.models.classical.nearest_neighbours import NearestNeighbours
+
+__all__ = [
+    "BayesClassifier",
+    "BernoulliNaiveBayes",
+    "Classifier",
+    "DecisionTree",
+    "GaussianDiscriminant",
+    "GaussianNaiveBayes",
+    "GenerativeClassifier",
+    "HiddenMarkovModel",
+    "LinearSVM",
+    "LogisticRegression",
+    "NearestNeighbours",
+]

@@ -1,0 +1,82 @@
+"""Any density is a classifier: one density for each class, and Bayes' theorem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+
+
+class BayesClassifier(GenerativeClassifier):
+    """argmax_y log p(x | y) + log p(y), (BAYES.1), with p(x | y) from any model that has `score_samples`.
+
+        BayesClassifier(lambda: PCA(20)).fit(X, y)                     one model for each class
+        BayesClassifier(ConditionalVAE.dense(rng=rng)).fit(X, y, epochs=10, rng=rng)   one that knows classes
+
+    With a lower bound or an estimate in the place of log p(x | y), what comes out is no posterior but an
+    estimate of one, and no better than the bound is tight; `likelihood` says which it is. log p(y) is
+    N_y / N. Derived in docs/discriminative.md.
+
+    model : a function that builds a fresh model, or a model with `classes` and ``score_samples(X, y)``
+    models_ : after `fit`, the models, one a class (the same one each time, where it knows classes)
+
+    Raises NoLikelihood for a model that has none, TypeError for a model that knows no classes.
+    """
+
+    def __init__(self, model: Model | Callable[[], Model]):
+        if isinstance(model, Model) and not getattr(model, "classes", 0):
+            who = type(model).__name__
+            raise TypeError(
+                f"BayesClassifier expected a function that builds a model for each class, or a model that "
+                f"knows classes, got {who}: try BayesClassifier(lambda: {who}(...))"
+            )
+        if not isinstance(model, Model) and not callable(model):
+            raise TypeError(
+                f"BayesClassifier expected a model or a function that builds one, got {type(model).__name__}"
+            )
+        if isinstance(model, Model):
+            _expect_likelihood(model)
+        self.model = model
+        self.likelihood = model.likelihood if isinstance(model, Model) else None  # else it is known after fit
+
+    def fit(self, X, y=None, **run):
+        """Fit the model of each class to its examples of X (N, D), y (N,); `run` is what its `fit` takes."""
+        y, classes = expect_labelled("BayesClassifier.fit", X, y)
+        if isinstance(self.model, Model):
+            known = self.model.classes
+            if classes != known:
+                raise ValueError(f"BayesClassifier.fit expected {known} classes, got {classes}")
+            self.models_ = [self.model.fit(X, y, **run)] * classes
+        else:
+            models = [self.model() for _ in range(classes)]
+            _expect_likelihood(models[0])
+            self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
+        self.likelihood = self.models_[0].likelihood
+        self.log_prior_ = log_frequencies(y, classes)
+        return self
+
+    def log_likelihoods(self, X, **how):
+        """What each model's `score_samples` says of X, (N, C); `how` is what that takes."""
+        self._expect_fitted("models_")
+        columns = []
+        for k, model in enumerate(self.models_):
+            labels = (np.full(len(X), k),) if isinstance(self.model, Model) else ()
+            columns.append(model.score_samples(X, *labels, **how))
+        return np.stack(columns, axis=1)
+
+    def _sample_class(self, k, n, rng):
+        if isinstance(self.model, Model):
+            return self.model.sample(n, rng=rng, y=np.full(n, k))
+        return self.models_[k].sample(n, rng=rng)
+
+
+def _expect_likelihood(model: Any) -> None:
+    if getattr(model, "likelihood", None) is None:
+        raise NoLikelihood(
+            f"BayesClassifier expected a model with a likelihood, got {type(model).__name__}, which has "
+            "none: Bayes' theorem needs log p(x | y)"
+        )

@@ -1,0 +1,103 @@
+"""A Gaussian for each class: with one covariance a straight boundary, with their own ones a curved one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.distributions import LOG_2PI
+from scratchgen.models.base import expect_examples
+from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+from scratchgen.models.classical.naive_bayes import expect_seen
+
+
+class GaussianDiscriminant(GenerativeClassifier):
+    """Gaussian discriminant analysis: linear with a shared covariance (LDA), else quadratic (QDA).
+
+    (GDA.1)  mu_y = mean of class y,  Σ_y = 1/N_y · Σₙ (xₙ − mu_y)(xₙ − mu_y)ᵀ,   shared: Σ = Σ_y N_y/N · Σ_y
+    (GDA.2)  Σ ← (1 − shrinkage)·Σ + shrinkage·(tr Σ / D)·I
+    (GDA.3)  log p(x | y) = −½·[D·log 2π + log det Σ_y + (x − mu_y)ᵀ·Σ_y⁻¹·(x − mu_y)]
+
+    and with one Σ for all, xᵀΣ⁻¹x is the same for every class, so that a linear score is left:
+
+    (GDA.4)  P(y | x) = softmax(x·W + b)[y],   w_y = Σ⁻¹·mu_y,   b_y = log p(y) − ½·mu_yᵀ·Σ⁻¹·mu_y
+
+    Maximum likelihood, so covariances are over N, not N − 1. Shrinkage gives variance to directions in which
+    the data has none; without it, they are refused. Derived in docs/discriminative.md.
+
+    shared : one covariance for all classes
+    means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) where shared;  log_prior_ : (C,), N_y / N
+    Computed in float64, whatever comes in. Raises ValueError for a shrinkage outside [0, 1].
+    """
+
+    def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):
+        if not 0 <= shrinkage <= 1:
+            raise ValueError(f"GaussianDiscriminant expected a shrinkage in [0, 1], got {shrinkage}")
+        self.shared, self.shrinkage = shared, float(shrinkage)
+
+    def fit(self, X, y=None):
+        """Means and covariances of X (N, D) by class y (N,).
+
+        Raises ValueError where a covariance is singular: a constant feature, or too few examples.
+        """
+        y, classes = expect_labelled("GaussianDiscriminant.fit", X, y)
+        X = X.astype(np.float64)
+        self.means_ = np.stack([X[y == k].mean(axis=0) for k in range(classes)])
+        groups = [np.arange(len(X))] if self.shared else [np.flatnonzero(y == k) for k in range(classes)]
+        covariances, factors = [], []
+        for k, rows in enumerate(groups):
+            centred = X[rows] - self.means_[y[rows]]
+            covariance = centred.T @ centred / len(rows)        # (GDA.1)
+            level = np.trace(covariance) / len(covariance)
+            covariance *= 1 - self.shrinkage
+            covariance[np.diag_indices_from(covariance)] += self.shrinkage * level  # (GDA.2)
+            covariances.append(covariance)
+            factors.append(_factor(covariance, "all classes" if self.shared else f"class {k}", len(rows)))
+        self.covariances_, self._factors = np.stack(covariances), factors
+        self.log_prior_ = log_frequencies(y, classes)
+        return self
+
+    def log_likelihoods(self, X, *, seen=None):
+        """log p(x | y) in nats, (N, C).
+
+        seen : (D,) of bool; the others are integrated out, exactly:
+        (GDA.5)  x_seen | y ~ N(mu_y[seen], Σ_y[seen, seen])
+        """
+        self._expect_fitted("means_")
+        expect_examples("GaussianDiscriminant.log_likelihoods", X, features=self.means_.shape[1])
+        seen = expect_seen("GaussianDiscriminant", seen, X.shape[1])
+        X, means = X[:, seen].astype(np.float64), self.means_[:, seen]
+        factors = self._factors
+        if not seen.all():
+            factors = [_factor(c[np.ix_(seen, seen)], "what is seen") for c in self.covariances_]  # (GDA.5)
+        out = np.empty((len(X), len(means)))
+        for k, mu in enumerate(means):
+            whiten, log_det = factors[0 if self.shared else k]
+            white = (X - mu) @ whiten
+            out[:, k] = -0.5 * (len(mu) * LOG_2PI + log_det + (white**2).sum(axis=1))  # (GDA.3)
+        return out
+
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """The W (D, C) and b (C,) of (GDA.4); raises ValueError where each class has its own covariance."""
+        self._expect_fitted("means_")
+        if not self.shared:
+            raise ValueError("GaussianDiscriminant.linear expected a shared covariance; its own ones curve")
+        whiten, _ = self._factors[0]
+        W = whiten @ (self.means_ @ whiten).T                   # (GDA.4)
+        return W, self.log_prior_ - 0.5 * (self.means_ * W.T).sum(axis=1)
+
+    def _sample_class(self, k, n, rng):
+        root = np.linalg.cholesky(self.covariances_[0 if self.shared else k])
+        return self.means_[k] + rng.standard_normal((n, len(root))) @ root.T
+
+
+def _factor(covariance, of, examples=None):
+    """A matrix that whitens, V·diag(λ^−½) of Σ = V·diag(λ)·Vᵀ, and log det Σ."""
+    variances, vectors = np.linalg.eigh(covariance)
+    rounding = abs(variances[-1]) * len(variances) * np.finfo(np.float64).eps
+    if not variances[0] > rounding:
+        among = "" if examples is None else f", {examples} examples of {len(covariance)} features,"
+        raise ValueError(
+            f"GaussianDiscriminant expected data that varies in every direction, got a covariance of {of}"
+            f"{among} that is singular: leave constant features out, or set a shrinkage > 0"
+        )
+    return vectors / np.sqrt(variances), np.log(variances).sum()

@@ -1,0 +1,175 @@
+"""The hidden Markov model: the gradient of its likelihood is what expectation-maximisation counts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from scratchgen.layers.base import Parameter
+from scratchgen.models.base import Model
+from scratchgen.models.classical.base import log_sum_exp
+from scratchgen.models.classical.emissions import (
+    Categorical,
+    Gaussian,
+    log_shares,
+    log_softmax,
+    softmax_backward,
+)
+
+
+class ForwardPass(NamedTuple):
+    """What backward needs: x (N, T), alpha and log_b (N, T, K), log p(x) (N,)."""
+
+    x: np.ndarray
+    alpha: np.ndarray
+    log_b: np.ndarray
+    log_px: np.ndarray
+
+
+class HiddenMarkovModel(Model):
+    """A chain of hidden states, each of which emits one observation (Rabiner 1989).
+
+    With π_i = p(z_1 = i), A_ij = p(z_t = j | z_{t−1} = i), b_t(j) = p(x_t | z_t = j):
+
+    (HMM.1)  alpha_1(j) = log π_j + log b_1(j)
+             alpha_t(j) = log Σ_i exp(alpha_{t−1}(i) + log A_ij) + log b_t(j)     = log p(x_1…x_t, z_t = j)
+    (HMM.2)  log p(x) = log Σ_j exp alpha_T(j),   loss = −1/N · Σₙ log p(xₙ)
+    (HMM.3)  dalpha_T(j) = exp(alpha_T(j) − log p(x))                                 of log p(x)
+             w_t(i, j) = exp(alpha_{t−1}(i) + log A_ij − alpha_t(j) + log b_t(j))     sums to 1 over i
+             dalpha_{t−1}(i) = Σ_j w_t(i, j)·dalpha_t(j)
+    (HMM.4)  dlog b_t(j) = dalpha_t(j),  dlog A_ij = Σ_t w_t(i, j)·dalpha_t(j),  dlog π_j = dalpha_1(j)
+
+    and these gradients are posterior counts: dlog b_t(j) = p(z_t = j | x), and dlog A_ij is the number of
+    steps from i to j to be expected, given x. `posterior_counts` finds the same ones without a gradient. So
+    `fit` is expectation-maximisation (Baum & Welch) with a backward pass for its E-step:
+
+    (HMM.7)  A_ij ← dlog A_ij / Σ_j dlog A_ij,  and likewise π and the emissions
+
+    Derived in docs/discriminative.md. Data: sequences of one length, (N, T); whole numbers for categorical
+    emissions, floats for Gaussian ones.
+
+    start (K,), transition (K, K) : Parameters, the logits of π and of the rows of A
+    emissions : Categorical or Gaussian, of K states
+    """
+
+    likelihood = "exact"
+
+    def __init__(self, emissions: Categorical | Gaussian, *, rng: np.random.Generator):
+        states = next(iter(emissions.parameters().values())).shape[0]
+        self.start = Parameter(rng.standard_normal(states).astype(emissions.dtype))
+        self.transition = Parameter(rng.standard_normal((states, states)).astype(emissions.dtype))
+        self.emissions = emissions
+
+    @classmethod
+    def categorical(
+        cls, states: int, symbols: int, *, rng: np.random.Generator, dtype: Any = np.float64
+    ) -> Self:
+        """States that each emit one of so many symbols, 0 … symbols − 1."""
+        return cls(Categorical(states, symbols, rng=rng, dtype=dtype), rng=rng)
+
+    @classmethod
+    def gaussian(cls, states: int, *, rng: np.random.Generator, dtype: Any = np.float64) -> Self:
+        """States that each emit a number, Normal around a mean of their own."""
+        return cls(Gaussian(states, rng=rng, dtype=dtype), rng=rng)
+
+    def loss(self, x, y=None, *, rng=None, training=False):
+        """Return (loss, cache) for x (N, T); labels, if any, are not looked at."""
+        self.emissions.expect_data("HiddenMarkovModel.loss", x)
+        cache = self._forward(x)
+        return -float(cache.log_px.mean()), cache               # (HMM.2)
+
+    def _forward(self, x):
+        log_a, log_b = log_softmax(self.transition.value), self.emissions.log_prob(x)
+        alpha = np.empty_like(log_b)                            # (N, T, K)
+        alpha[:, 0] = log_softmax(self.start.value) + log_b[:, 0]                   # (HMM.1)
+        for t in range(1, x.shape[1]):
+            reach = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
+            alpha[:, t] = log_sum_exp(reach.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
+        return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
+
+    def backward(self, cache):
+        """Add the parameters' gradients; return dlog_start (K,), dlog_transition (K, K), dlog_b (N, T, K)."""
+        x, alpha, log_b, log_px = cache
+        log_a, dlog_a, dlog_b = log_softmax(self.transition.value), 0, np.empty_like(log_b)
+        dalpha = -np.exp(alpha[:, -1] - log_px[:, None]) / len(x)                   # (HMM.3)
+        for t in range(x.shape[1] - 1, 0, -1):
+            dlog_b[:, t] = dalpha                                                   # (HMM.4)
+            total = (alpha[:, t] - log_b[:, t])[:, None, :]     # what log Σ exp gave in the forward pass
+            flow = np.exp(alpha[:, t - 1, :, None] + log_a - total) * dalpha[:, None, :]
+            dlog_a = dlog_a + flow.sum(axis=0)                                      # (HMM.4)
+            dalpha = flow.sum(axis=2)                                               # (HMM.3)
+        dlog_b[:, 0] = dalpha
+        dlog_start, dlog_a = dalpha.sum(axis=0), dlog_a + np.zeros_like(log_a)
+        if self.trainable:
+            self.start.grad += softmax_backward(self.start.value, dlog_start)
+            self.transition.grad += softmax_backward(self.transition.value, dlog_a)
+            self.emissions.add_gradient(x, dlog_b)
+        return {"dlog_start": dlog_start, "dlog_transition": dlog_a, "dlog_b": dlog_b}
+
+    def posterior_counts(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """p(z_t | x), (N, T, K), and the expected number of steps from i to j in all of X, (K, K).
+
+        By the forward-backward algorithm, which knows nothing of gradients:
+
+        (HMM.5)  beta_T(i) = 0,   beta_{t−1}(i) = log Σ_j exp(log A_ij + log b_t(j) + beta_t(j))
+        (HMM.6)  p(z_t = j | x) = exp(alpha_t(j) + beta_t(j) − log p(x)),   and z_{t−1} = i, z_t = j together
+                 exp(alpha_{t−1}(i) + log A_ij + log b_t(j) + beta_t(j) − log p(x))
+        """
+        self.emissions.expect_data("HiddenMarkovModel.posterior_counts", X)
+        _, alpha, log_b, log_px = self._forward(X)
+        log_a, beta = log_softmax(self.transition.value), np.zeros_like(alpha)
+        steps = np.zeros_like(log_a)
+        for t in range(X.shape[1] - 1, 0, -1):
+            onward = log_a + (log_b[:, t] + beta[:, t])[:, None, :]                 # (N, K from, K to)
+            beta[:, t - 1] = log_sum_exp(onward)                                    # (HMM.5)
+            both = alpha[:, t - 1, :, None] + onward - log_px[:, None, None]
+            steps += np.exp(both).sum(axis=0)                                       # (HMM.6)
+        return np.exp(alpha + beta - log_px[:, None, None]), steps                  # (HMM.6)
+
+    def fit(self, X, y=None, *, iterations=100, tolerance=1e-6, smoothing=1e-6):
+        """Expectation-maximisation on sequences X (N, T), from the parameters there are.
+
+        No step lowers the likelihood, apart from what the smoothing costs; which of its maxima is reached
+        depends on the start. Ends where the mean log p(x) rises by no more than `tolerance`.
+
+        smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
+        history_ : the mean log p(x) in nats before each step, and after the last
+        """
+        self.emissions.expect_data("HiddenMarkovModel.fit", X)
+        if not (math.isfinite(smoothing) and smoothing > 0):
+            raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
+        self.history_ = []
+        for _ in range(iterations):
+            loss, cache = self.loss(X)
+            self.history_.append(-loss)
+            if len(self.history_) > 1 and self.history_[-1] - self.history_[-2] <= tolerance:
+                return self
+            with self.frozen():
+                counts = {name: -len(X) * grad for name, grad in self.backward(cache).items()}
+            self.start.value[...] = log_shares(counts["dlog_start"] + smoothing)            # (HMM.7)
+            self.transition.value[...] = log_shares(counts["dlog_transition"] + smoothing)  # (HMM.7)
+            self.emissions.maximise(X, counts["dlog_b"], smoothing)
+        self.history_.append(-self.loss(X)[0])
+        return self
+
+    def score_samples(self, X):
+        """log p(x) of each sequence in nats, exact, (N,)."""
+        self.emissions.expect_data("HiddenMarkovModel.score_samples", X)
+        return self._forward(X).log_px
+
+    def sample(self, n, *, rng, length: int = 1):
+        """n sequences of that length, (n, length)."""
+        if n < 1 or length < 1:
+            raise ValueError(
+                f"HiddenMarkovModel.sample expected n and length of at least 1, got {n} and {length}"
+            )
+        last = len(self.start.value) - 1
+        start = np.exp(log_softmax(self.start.value)).cumsum()
+        rows = np.exp(log_softmax(self.transition.value)).cumsum(axis=1)
+        states = np.empty((n, length), np.int64)
+        for t, uniform in enumerate(rng.random((length, n, 1))):
+            edges = rows[states[:, t - 1]] if t else start
+            states[:, t] = np.minimum((uniform > edges).sum(axis=1), last)
+        return self.emissions.sample(states, rng)

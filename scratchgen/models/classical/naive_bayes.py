@@ -1,0 +1,148 @@
+"""Naive Bayes: given the class, every feature goes its own way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scratchgen.distributions import Bernoulli, Normal
+from scratchgen.models.base import expect_examples
+from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+
+
+class BernoulliNaiveBayes(GenerativeClassifier):
+    """A coin for each class and feature; features are 0 or 1.
+
+    (NB.1)  p(x | y) = Π_d p(x_d | y)                                   the naive assumption
+    (NB.2)  θ_yd = (N_yd + smoothing) / (N_y + 2·smoothing)             N_yd: examples of y with x_d = 1
+    (NB.3)  log p(x, y) = x·W + b,  W_dy = log θ_yd/(1 − θ_yd),  b_y = log p(y) + Σ_d log(1 − θ_yd)
+
+    By (NB.3) it is a linear classifier, as logistic regression is; only the weights are found by counting.
+    The smoothing is as if each coin had been thrown 2·smoothing times more and half of them had shown a 1:
+    with 0 a value that a class has never shown would have the log-probability −∞, so 0 is refused where a
+    count is zero. p(y) is N_y / N. Derived in docs/discriminative.md.
+
+    threshold : a feature above it counts as 1; None takes 0 and 1 alone
+    logits_ : (C, D), log θ/(1 − θ);  log_prior_ : (C,)
+    Computed in float64, whatever comes in. Raises ValueError for a negative smoothing.
+    """
+
+    def __init__(self, *, smoothing: float = 1.0, threshold: float | None = None):
+        if not (math.isfinite(smoothing) and smoothing >= 0):
+            raise ValueError(f"BernoulliNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
+        self.smoothing, self.threshold = float(smoothing), threshold
+
+    def fit(self, X, y=None):
+        """Count. X (N, D), y (N,)."""
+        y, classes = expect_labelled("BernoulliNaiveBayes.fit", X, y)
+        x = self._coins("fit", X)
+        ones = np.stack([x[y == k].sum(axis=0) for k in range(classes)])                    # (C, D)
+        sizes = np.bincount(y, minlength=classes)[:, None]
+        theta = (ones + self.smoothing) / (sizes + 2 * self.smoothing)                      # (NB.2)
+        if not ((theta > 0) & (theta < 1)).all():
+            k, d = np.argwhere((theta <= 0) | (theta >= 1))[0]
+            raise ValueError(
+                f"BernoulliNaiveBayes.fit expected a smoothing > 0, as feature {d} never changes in class {k}"
+            )
+        self.logits_ = np.log(theta) - np.log1p(-theta)
+        self.log_prior_ = log_frequencies(y, classes)
+        return self
+
+    def log_likelihoods(self, X, *, seen=None):
+        """log p(x | y) in nats, (N, C).
+
+        seen : (D,) of bool; what isn't seen is summed out, exactly:
+        (NB.4)  p(x_seen | y) = Σ_{x_unseen} p(x | y) = Π_{d seen} p(x_d | y)
+        """
+        self._expect_fitted("logits_")
+        x = self._coins("log_likelihoods", X, self.logits_.shape[1])
+        seen = expect_seen("BernoulliNaiveBayes", seen, x.shape[1])
+        logits = self.logits_[:, seen]                          # (NB.4)
+        softplus = -Bernoulli.log_prob(0.0, logits)             # −log(1 − θ)
+        return x[:, seen] @ logits.T - softplus.sum(axis=1)     # (NB.1), (NB.3)
+
+    def _coins(self, verb, X, features=None):
+        who = f"BernoulliNaiveBayes.{verb}"
+        expect_examples(who, X, features=features)
+        if self.threshold is not None:
+            return np.greater(X, self.threshold).astype(np.float64)
+        if not ((X == 0) | (X == 1)).all():
+            raise ValueError(
+                f"{who} expected features that are 0 or 1, got others: set a threshold, or use binarise(X)"
+            )
+        return X.astype(np.float64)
+
+    def _sample_class(self, k, n, rng):
+        logits = np.broadcast_to(self.logits_[k], (n, self.logits_.shape[1]))
+        return Bernoulli.sample(logits, rng.random(logits.shape))
+
+
+class GaussianNaiveBayes(GenerativeClassifier):
+    """A Normal distribution for each class and feature: (NB.1) with p(x_d | y) = N(mu_yd, var_yd).
+
+    (NB.5)  mu_yd = mean of x_d over class y,   var_yd = its variance (over N_y) + smoothing·max_d var(x_d)
+
+    The smoothing adds a share of the largest variance that a feature has over all examples, so a feature that
+    is constant within a class has a density still. How large it is matters: docs/discriminative.md measures
+    it. scikit-learn's var_smoothing is the same.
+
+    means_, variances_ : (C, D);  log_prior_ : (C,), N_y / N
+    Computed in float64, whatever comes in. Raises ValueError for a negative smoothing.
+    """
+
+    def __init__(self, *, smoothing: float = 1e-9):
+        if not (math.isfinite(smoothing) and smoothing >= 0):
+            raise ValueError(f"GaussianNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
+        self.smoothing = float(smoothing)
+
+    def fit(self, X, y=None):
+        """Means and variances of X (N, D) by class y (N,).
+
+        Raises ValueError where a variance is zero even so: all features constant, or no smoothing.
+        """
+        y, classes = expect_labelled("GaussianNaiveBayes.fit", X, y)
+        X = X.astype(np.float64)
+        parts = [X[y == k] for k in range(classes)]
+        self.means_ = np.stack([part.mean(axis=0) for part in parts])
+        variances = np.stack([part.var(axis=0) for part in parts])
+        variances += self.smoothing * X.var(axis=0).max()       # (NB.5)
+        if not (variances > 0).all():
+            k, d = np.argwhere(variances <= 0)[0]
+            raise ValueError(
+                f"GaussianNaiveBayes.fit expected variances > 0, got a feature {d} that is constant in class "
+                f"{k}: leave it out, or set a smoothing > 0 (which needs one feature that varies)"
+            )
+        self.variances_ = variances
+        self.log_prior_ = log_frequencies(y, classes)
+        return self
+
+    def log_likelihoods(self, X, *, seen=None):
+        """log p(x | y) in nats, (N, C); `seen`, (D,) of bool, leaves the other features out, (NB.4)."""
+        self._expect_fitted("means_")
+        expect_examples("GaussianNaiveBayes.log_likelihoods", X, features=self.means_.shape[1])
+        seen = expect_seen("GaussianNaiveBayes", seen, X.shape[1])
+        X, means, logvars = X[:, seen], self.means_[:, seen], np.log(self.variances_[:, seen])
+        columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]
+        return np.stack(columns, axis=1)                        # (NB.1)
+
+    def _sample_class(self, k, n, rng):
+        eps = rng.standard_normal((n, self.means_.shape[1]))
+        return Normal.sample(self.means_[k], np.log(self.variances_[k]), eps)
+
+
+def expect_seen(who: str, seen, features: int) -> np.ndarray:
+    """Which features are seen, (D,) of bool: all where nothing was said.
+
+    Raises TypeError for another dtype, ValueError for another shape and where nothing is seen.
+    """
+    if seen is None:
+        return np.ones(features, bool)
+    seen = np.asarray(seen)
+    if seen.dtype != bool:
+        raise TypeError(f"{who} expected seen as an array of bool, got dtype {seen.dtype}")
+    if seen.shape != (features,):
+        raise ValueError(f"{who} expected seen of shape ({features},), got {seen.shape}")
+    if not seen.any():
+        raise ValueError(f"{who} expected at least one feature to be seen, got none")
+    return seen
