@@ -10,6 +10,7 @@ from __future__ import annotations
 from scratchgen.differences import Result
 from scratchgen.gradcases import autoregressive, layers, models
 from scratchgen.gradcases.base import LayerCase, LossCase, ModelCase
+from scratchgen.gradcases.classical import CLASSICAL
 from scratchgen.gradcases.games import GAMES, GameCase
 from scratchgen.gradcases.losses import LOSSES
 from scratchgen.gradcases.text import TABLES, TableCase
@@ -17,7 +18,7 @@ from scratchgen.gradcases.text import TABLES, TableCase
 Case = LayerCase | LossCase | ModelCase | GameCase | TableCase
 
 LAYERS: tuple[LayerCase, ...] = (*layers.LAYERS, *autoregressive.LAYERS)
-MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS)
+MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS, *CLASSICAL)
 CASES: tuple[Case, ...] = (*LAYERS, *TABLES, *LOSSES, *MODELS, *GAMES)
 
 
