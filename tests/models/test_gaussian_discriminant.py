@@ -1,0 +1,101 @@
+"""Gaussian discriminant analysis, with one covariance and with one for each class."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.models import GaussianDiscriminant
+
+Y = np.array([0, 1, 0, 2, 1, 0, 2, 1, 0, 2, 2, 1, 1])
+
+
+def data(rng):
+    return rng.standard_normal((13, 3)) @ rng.standard_normal((3, 3)) + rng.standard_normal((3, 3))[Y]
+
+
+def covariance_by_hand(X, shared, k, shrinkage):
+    classes = range(3) if shared else [k]
+    centred = np.concatenate([X[c == Y] - X[c == Y].mean(axis=0) for c in classes])
+    S = sum(np.outer(row, row) for row in centred) / len(centred)
+    return (1 - shrinkage) * S + shrinkage * np.trace(S) / 3 * np.eye(3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gaussian_discriminant_is_the_textbook_density(shared, rng):
+    """(GDA.1), (GDA.2), (GDA.3)."""
+    X = data(rng)
+    model = GaussianDiscriminant(shared=shared, shrinkage=0.2).fit(X, Y)
+    for k in range(3):
+        S, mu = covariance_by_hand(X, shared, k, 0.2), X[k == Y].mean(axis=0)
+        np.testing.assert_allclose(model.covariances_[0 if shared else k], S, rtol=1e-10)
+        c = X - mu
+        exponent = -0.5 * (c @ np.linalg.inv(S) * c).sum(axis=1)
+        density = np.exp(exponent) / np.sqrt(np.linalg.det(2 * np.pi * S))
+        log_density = model.score_samples(X, np.full(13, k))
+        np.testing.assert_allclose(log_density, np.log(density), rtol=1e-9)
+
+
+def test_gaussian_discriminant_of_one_covariance_is_linear(rng):
+    """(GDA.4): softmax of a linear score, the form of logistic regression."""
+    X = data(rng)
+    model = GaussianDiscriminant().fit(X, Y)
+    W, b = model.linear()
+    scores = np.exp(X @ W + b)
+    np.testing.assert_allclose(model.predict_proba(X), scores / scores.sum(axis=1, keepdims=True), rtol=1e-9)
+    with pytest.raises(ValueError, match="linear expected a shared covariance"):
+        GaussianDiscriminant(shared=False, shrinkage=0.1).fit(X, Y).linear()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gaussian_discriminant_integrates_out_what_is_not_seen(shared, rng):
+    """(GDA.5) against a sum over a fine grid of the feature that isn't seen."""
+    X = data(rng)
+    model = GaussianDiscriminant(shared=shared, shrinkage=0.1).fit(X, Y)
+    grid, step = np.linspace(-40, 40, 4001, retstep=True)
+    full = np.tile(X[:1], (len(grid), 1))
+    full[:, 1] = grid
+    expected = np.log(np.exp(model.log_likelihoods(full)).sum(axis=0) * step)
+    found = model.log_likelihoods(X[:1], seen=np.array([True, False, True]))
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+
+
+def test_gaussian_discriminant_samples_have_the_covariance(rng):
+    n, X = 40_000, data(rng)
+    model = GaussianDiscriminant(shared=False, shrinkage=0.1).fit(X, Y)
+    drawn = model.sample(n, rng=rng, y=np.full(n, 2))
+    root = np.linalg.cholesky(model.covariances_[2])
+    white = np.linalg.solve(root, (drawn - model.means_[2]).T)
+    assert (np.abs(white.mean(axis=1)) < 5 / math.sqrt(n)).all()
+    assert (np.abs(white @ white.T / n - np.eye(3)) < 5 * math.sqrt(2 / n)).all()
+
+
+def test_gaussian_discriminant_singular_data_is_named(rng):
+    X = data(rng)
+    X[:, 1] = 4
+    with pytest.raises(ValueError, match="covariance of all classes, 13 examples of 3 features, that is"):
+        GaussianDiscriminant().fit(X, Y)
+    model = GaussianDiscriminant(shrinkage=0.01).fit(X, Y)
+    assert np.isfinite(model.log_joint(X)).all()
+    few = np.array([0, 0, 0, 0, 0, 1])
+    for shrinkage in (0, 0.5):                                  # one example has no variance to share out
+        with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, that is sing"):
+            GaussianDiscriminant(shared=False, shrinkage=shrinkage).fit(data(rng)[:6], few)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, X: m.fit(X, Y % 2 * 2), r"each class 0\.\.2, got none of 1 among 13"),
+        (lambda m, X: m.fit(X[:, 0], Y), r"data of shape \(N, D\), got \(13,\)"),
+        (lambda m, X: m.predict(X), "GaussianDiscriminant has not seen any data yet; call fit"),
+        (lambda m, X: m.linear(), "GaussianDiscriminant has not seen any data yet; call fit"),
+        (lambda m, X: m.fit(X, Y).predict(X[:, :2]), r"\(N, 3\), got \(13, 2\)"),
+        (lambda m, X: m.fit(X, Y).predict(X, seen=np.zeros(3, bool)), "at least one feature to be seen"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage in \[0, 1\], got 1.5"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=np.nan), r"shrinkage in \[0, 1\], got nan"),
+    ],
+)
+def test_gaussian_discriminant_bad_input_is_named(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(GaussianDiscriminant(), data(rng))
