@@ -11,7 +11,7 @@ help:
 	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
 	@echo "make test       the whole test suite"
 	@echo "make check      ruff, mypy and the tests"
-	@echo "make bench      speed, beside PyTorch (downloads it first)"
+	@echo "make bench      speed, beside PyTorch and JAX (downloads both first)"
 	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
 	@echo "make clean      remove .venv and what was built"
 

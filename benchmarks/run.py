@@ -1,6 +1,9 @@
-"""One training step, here and in PyTorch, as ratios: make bench
+"""Training steps, here, in PyTorch and in JAX, as ratios: make bench
 
-First all contenders are shown to compute the same loss and the same gradients (float64, within 1e-9). Then
+    python benchmarks/run.py                                      everything, about an hour
+    python benchmarks/run.py --models nice made --batches 128 --threads 2
+
+First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
 each runs in a process of its own, in alternation, a few steps at a time, so that a change in the machine's
 speed meets all of them. A round's time is the median of its steps; the table has the median over rounds, and
 the ratio of theirs to ours is taken round by round, with its quartiles.
@@ -8,6 +11,7 @@ the ratio of theirs to ours is taken round by round, with its quartiles.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -17,26 +21,34 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from contenders import CONTENDERS
+from steps import CONVOLUTIONAL, MODELS
 
 from scratchgen.reproduce.record import machine
 
 HERE = Path(__file__).parent
-MODEL, BATCH = "autoencoder 784-400-20-400-784", 128
-ROUNDS, STEPS = 25, 20
+PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
+CHANNELS_LAST, JAX, LIMIT, OURS = "PyTorch channels-last", "JAX jit", "matrix products", "scratchgen"
+ROUNDS, SECONDS = 15, 0.3       # of each contender: rounds, and how long each is to take
 
 
 class Worker:
     """A contender's process."""
 
-    def __init__(self, name: str, threads: int):
+    def __init__(self, contender: str, model: str, batch: int, threads: int):
         count = str(threads)
         env = os.environ | {"OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-        command = [sys.executable, str(HERE / "worker.py"), name, str(BATCH)]
+        command = [sys.executable, str(HERE / "worker.py"), contender, model, str(batch)]
+        cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting that others don't need
         )
         self.answer()
+        self.steps = max(3, round(SECONDS * 1e3 / self.time(3)))
 
     def ask(self, order: str) -> str:
         self.process.stdin.write(order + "\n")
@@ -49,12 +61,19 @@ class Worker:
             raise SystemExit(f"a contender ended early, with code {self.process.wait()}")
         return line
 
-    def time(self, steps: int) -> float:
-        return float(np.median(json.loads(self.ask(f"time {steps}"))))
+    def time(self, steps: int | None = None) -> float:
+        return float(np.median(json.loads(self.ask(f"time {steps or self.steps}"))))
+
+    def close(self) -> int:
+        """End the process; the most memory it had, in bytes."""
+        most = int(self.ask("memory"))
+        self.process.stdin.close()
+        self.process.wait()
+        return most
 
 
 def same_gradients(workers: dict[str, Worker]) -> float:
-    """The largest relative difference between any contender's loss and gradients and ours."""
+    """The largest relative difference between any contender's losses and gradients and ours."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for i, (name, worker) in enumerate(workers.items()):
@@ -62,7 +81,7 @@ def same_gradients(workers: dict[str, Worker]) -> float:
             worker.ask(f"gradients {path}")
             with np.load(path) as saved:
                 found[name] = [saved[key] for key in saved.files]
-    own = found["scratchgen"]
+    own = found[OURS]
     differences = [
         np.abs(a - b).max() / np.abs(b).max()
         for arrays in found.values()
@@ -71,39 +90,95 @@ def same_gradients(workers: dict[str, Worker]) -> float:
     return float(np.max(differences))       # Python's max would drop a NaN
 
 
+def measure(model: str, batch: int, threads: int) -> dict:
+    """All contenders of one model, in alternation; a row of the results."""
+    names = [OURS, *PYTORCH, *([CHANNELS_LAST] if model in CONVOLUTIONAL else []), JAX, LIMIT]
+    workers = {name: Worker(name, model, batch, threads) for name in names}
+    difference = same_gradients({name: w for name, w in workers.items() if name != LIMIT})
+    if not difference <= 1e-9:
+        raise SystemExit(f"{model}: the contenders do not compute the same, but differ by {difference:.1e}")
+    rounds: dict[str, list[float]] = {name: [] for name in workers}
+    for _ in range(ROUNDS):
+        for name, worker in workers.items():
+            rounds[name].append(worker.time())
+    memory = {name: worker.close() for name, worker in workers.items()}
+    return row(rounds) | {
+        "model": model.replace("_", "-"),
+        "batch": batch,
+        "threads": threads,
+        "gradients_differ": difference,
+        "memory_mb": {name: round(most / 2**20) for name, most in memory.items()},
+    }
+
+
+def row(rounds: dict[str, list[float]]) -> dict:
+    """Ratios of theirs to ours, round by round: medians, and the quartiles of each."""
+    own = np.array(rounds[OURS])
+    quartiles = {name: np.percentile(np.array(times) / own, [25, 50, 75]) for name, times in rounds.items()}
+    best = min((name for name in rounds if name.startswith("PyTorch")), key=lambda name: quartiles[name][1])
+    return {
+        "ms": float(np.median(own)),
+        "against_eager": float(quartiles["PyTorch eager"][1]),
+        "against_best": float(quartiles[best][1]),
+        "best": best,
+        "against_jax": float(quartiles[JAX][1]),
+        "limit_share": float(quartiles[LIMIT][1]),
+        "spread": {name: [float(q[0]), float(q[2])] for name, q in quartiles.items() if name != OURS},
+        "all_ms": {name: float(np.median(times)) for name, times in rounds.items()},
+    }
+
+
+HEADER = (
+    "| model | batch | threads | ms | against eager | against the best | against JAX | share of the limit |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
+
+
+def line(r: dict) -> str:
+    """A row of the Markdown table, each ratio with its quartiles."""
+
+    def ratio(key: str, name: str) -> str:
+        low, high = r["spread"][name]
+        return f"{r[key]:.2f} ({low:.2f} to {high:.2f})"
+
+    best = f"{ratio('against_best', r['best'])}, {r['best'].removeprefix('PyTorch ')}"
+    eager, jax, limit = (
+        ratio(*pair) for pair in (("against_eager", PYTORCH[0]), ("against_jax", JAX), ("limit_share", LIMIT))
+    )
+    what = f"{r['model']} | {r['batch']} | {r['threads']} | {r['ms']:.2f}"
+    return f"| {what} | {eager} | {best} | {jax} | {limit} |"
+
+
 def versions() -> dict[str, str]:
-    """Of what was measured; our own stands with the machine."""
-    return {name: metadata.version(name) for name in ("torch", "numpy", "numba")}
+    """Of what was measured."""
+    return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}
+
+
+def save(rows: list[dict], path: Path) -> None:
+    """Put rows into the results, in place of older ones of the same model, batch and threads."""
+    old = json.loads(path.read_text(encoding="utf-8"))["steps"] if path.is_file() else []
+    new = {(r["model"], r["batch"], r["threads"]): r for r in [*old, *rows]}
+    result = {"machine": machine(), "versions": versions(), "steps": [new[key] for key in sorted(new)]}
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, path)
 
 
 def main() -> None:
-    threads = os.cpu_count() or 1
-    workers = {name: Worker(name, threads) for name in CONTENDERS}
-    difference = same_gradients(workers)
-    print(f"same loss and gradients in float64: largest relative difference {difference:.1e}")
-    if not difference <= 1e-9:
-        raise SystemExit("the contenders do not compute the same")
-    rounds = {name: [] for name in workers}
-    for _ in range(ROUNDS):
-        for name, worker in workers.items():
-            rounds[name].append(worker.time(STEPS))
-    own = np.array(rounds["scratchgen"])
-    print(f"{MODEL}, batch {BATCH}, {threads} threads, {ROUNDS} rounds of {STEPS} steps")
-    print(f"{'':28}{'ms':>8}   theirs / ours (quartiles)")
-    rows = []
-    for name, times in rounds.items():
-        ratio = np.array(times) / own
-        low, middle, high = np.percentile(ratio, [25, 50, 75])
-        print(f"{name:28}{np.median(times):8.2f}   {middle:.2f} ({low:.2f} to {high:.2f})")
-        ms = float(np.median(times))
-        rows.append({"contender": name, "ms": ms, "ratio": middle, "spread": [low, high]})
-    for worker in workers.values():
-        worker.process.stdin.close()
-        worker.process.wait()
-    where = {"machine": machine(), "versions": versions()}
-    result = where | {"model": MODEL, "batch": BATCH, "threads": threads, "steps": rows}
-    Path("results").mkdir(exist_ok=True)
-    Path("results/bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512])
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
+    parser.add_argument("--out", type=Path, default=Path("results/bench.json"))
+    args = parser.parse_args()
+    print(HEADER, flush=True)
+    for threads in args.threads:
+        for model in args.models:
+            for batch in args.batches:
+                found = measure(model, batch, threads)
+                print(line(found), flush=True)
+                save([found], args.out)
 
 
 if __name__ == "__main__":

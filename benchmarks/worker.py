@@ -1,40 +1,66 @@
 """One contender in a process of its own: takes orders on stdin, answers on stdout.
 
     time N          make N steps, answer with the milliseconds of each
-    gradients FILE  compute loss and gradients in float64 and save them
+    gradients FILE  compute losses and gradients in float64 and save them
+    memory          answer with the largest resident size so far, in bytes
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
+from importlib import import_module
 
 import numpy as np
-from contenders import CONTENDERS
-from models import batches
+from limit import Limit
+from pytorch_side import Way
+
+WAYS = {
+    "PyTorch eager": Way(),
+    "PyTorch fused": Way(fused=True),
+    "PyTorch compiled": Way(fused=True, compiled=True),
+    "PyTorch channels-last": Way(fused=True, channels_last=True),
+}
 
 
-def main(name: str, batch: int) -> None:
-    step, _ = CONTENDERS[name]("float32")
-    data = batches(batch, "float32")
+def build(contender: str, model: str, batch: int, dtype: str):
+    """The contender's Step for a model."""
+    module = import_module(f"steps.{model}")
+    if contender == "scratchgen":
+        return module.ours(dtype)
+    if contender == "matrix products":
+        return Limit(module.products(batch), dtype)
+    return module.jax(dtype) if contender == "JAX jit" else module.pytorch(dtype, WAYS[contender])
+
+
+def main(contender: str, model: str, batch: int) -> None:
+    module = import_module(f"steps.{model}")
+    step = build(contender, model, batch, "float32").step
+    data = module.data(batch, "float32")
     for x in data:  # compile, allocate, warm up
-        step(x)
+        step(*x)
     print("ready", flush=True)
     for line in sys.stdin:
-        order, argument = line.split(maxsplit=1)
+        order, *argument = line.split(maxsplit=1)
         if order == "time":
             times = []
-            for i in range(int(argument)):
+            for i in range(int(argument[0])):
                 start = time.perf_counter()
-                step(data[i % len(data)])
+                step(*data[i % len(data)])
                 times.append((time.perf_counter() - start) * 1e3)
             print(json.dumps(times), flush=True)
         elif order == "gradients":
-            loss, gradients = CONTENDERS[name]("float64")[1](batches(batch, "float64")[0])
-            np.savez(argument.strip(), np.float64(loss), *gradients)
+            exact = build(contender, model, batch, "float64")
+            losses, gradients = exact.gradients(
+                *module.data(batch, "float64")[0], *module.noise(batch, "float64")
+            )
+            np.savez(argument[0].strip(), np.array(losses), *gradients)
             print("saved", flush=True)
+        elif order == "memory":
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

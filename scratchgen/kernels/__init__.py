@@ -50,4 +50,10 @@ def __getattr__(module: str) -> ModuleType:
     # Looked up at every call, so that `use` takes effect at once and Numba is imported by the first kernel.
     if module.startswith("__"):
         raise AttributeError(module)
-    return import_module(f"{__name__}.{backend()}.{module}")
+    name = f"{__name__}.{backend()}.{module}"
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {module!r}") from None

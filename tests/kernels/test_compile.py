@@ -71,3 +71,9 @@ def test_use_chooses_for_a_block_and_puts_back():
     assert kernels.backend() == before
     with pytest.raises(ValueError, match="got 'fast'"), kernels.use("fast"):
         pass
+
+
+def test_kernels_have_no_attribute_that_is_no_module():
+    """Whoever asks with hasattr, as inspecting tools do, gets an answer and no import error."""
+    assert not hasattr(kernels, "no_such_kernels")
+    assert hasattr(kernels, "activations")

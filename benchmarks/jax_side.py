@@ -1,0 +1,64 @@
+"""JAX's side of a step: the whole of it under jit, the old weights' memory given to the new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ours_side import LR
+from steps import Step
+
+
+def jax_one_loss(loss: Callable[..., Any], ours, dtype: str) -> Step:
+    """A loss(weights, key, *batch) with the weights as a list in our layouts, and Adam."""
+    import jax
+
+    state = start(ours, dtype)
+
+    @jax.jit
+    def value_and_gradients(weights, *batch):
+        return jax.value_and_grad(loss)(weights, None, *batch)
+
+    def update(state, *batch):
+        weights, moments, steps, key = state
+        key, now = jax.random.split(key)
+        value, gradients = jax.value_and_grad(loss)(weights, now, *batch)
+        weights, moments = adam(weights, gradients, moments, steps + 1)
+        return (weights, moments, steps + 1, key), value
+
+    update = jax.jit(update, donate_argnums=0)
+
+    def step(*batch):
+        nonlocal state
+        state, value = update(state, *batch)
+        jax.block_until_ready(state)
+        return float(value)
+
+    def gradients(*batch):
+        value, found = value_and_gradients(state[0], *batch)
+        return [float(value)], [np.asarray(g) for g in found]
+
+    return Step(step, gradients)
+
+
+def start(ours, dtype: str):
+    """The weights, Adam's moments at zero, the count of steps, and a key."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    weights = [jnp.asarray(p.value) for p in ours.parameters().values()]
+    zeros = ([jnp.zeros_like(w) for w in weights], [jnp.zeros_like(w) for w in weights])
+    return weights, zeros, jnp.zeros((), "int32"), jax.random.key(0)
+
+
+def adam(weights, gradients, moments, t, lr=LR, beta1=0.9, beta2=0.999, eps=1e-8):
+    """One step of Adam over lists of arrays."""
+    import jax.numpy as jnp
+
+    m = [beta1 * m + (1 - beta1) * g for m, g in zip(moments[0], gradients, strict=True)]
+    v = [beta2 * v + (1 - beta2) * g**2 for v, g in zip(moments[1], gradients, strict=True)]
+    rate, root = lr / (1 - beta1**t), jnp.sqrt(1 - beta2**t)
+    new = [w - rate * m / (jnp.sqrt(v) / root + eps) for w, m, v in zip(weights, m, v, strict=True)]
+    return new, (m, v)

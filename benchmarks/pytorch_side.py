@@ -1,0 +1,79 @@
+"""PyTorch's side of a step, in the ways its users have: eager, with a fused optimiser, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ours_side import LR
+from steps import Step
+
+
+@dataclass(frozen=True)
+class Way:
+    """fused : one kernel for the whole optimiser step;  compiled : torch.compile;  channels_last : NHWC."""
+
+    fused: bool = False
+    compiled: bool = False
+    channels_last: bool = False
+
+
+def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
+    """A net with one loss, its weights taken from our model."""
+    import torch
+
+    copy_weights(net, ours, dtype)
+    optimizer = torch.optim.Adam(net.parameters(), LR, fused=way.fused)
+    run = torch.compile(loss) if way.compiled else loss
+
+    def step(*batch):
+        optimizer.zero_grad()
+        value = run(*map(torch.from_numpy, batch))
+        value.backward()
+        optimizer.step()
+        return value.item()
+
+    def gradients(*batch):
+        optimizer.zero_grad()
+        value = loss(*map(torch.from_numpy, batch))
+        value.backward()
+        return [value.item()], gradients_of(net)
+
+    return Step(step, gradients)
+
+
+def copy_weights(net, ours, dtype: str) -> None:
+    """Give a PyTorch net our model's weights; both list them in the same order."""
+    import torch
+
+    net.to(getattr(torch, dtype))
+    with torch.no_grad():
+        pairs = zip(parameters(net), ours.parameters().values(), strict=True)
+        for (p, to_torch, _), own in pairs:
+            p.copy_(torch.from_numpy(to_torch(own.value).copy()))
+
+
+def gradients_of(net) -> list[np.ndarray]:
+    """The gradients of all parameters, in our layout."""
+    return [from_torch(p.grad.numpy()).copy() for p, _, from_torch in parameters(net)]
+
+
+Layout = Callable[[np.ndarray], np.ndarray]
+
+
+def parameters(net) -> Iterator[tuple[Any, Layout, Layout]]:
+    """Each parameter with the way from our layout to PyTorch's, and back."""
+    from torch import nn
+
+    for module in net.modules():
+        for name, p in module.named_parameters(recurse=False):
+            if name == "weight" and isinstance(module, nn.Linear):
+                yield p, np.transpose, np.transpose
+            elif name == "weight" and isinstance(module, nn.Conv2d):           # (out, in, KH, KW)
+                yield p, lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0)
+            elif name == "weight" and isinstance(module, nn.ConvTranspose2d):  # (in, out, KH, KW)
+                yield p, lambda w: w.transpose(2, 3, 0, 1), lambda w: w.transpose(2, 3, 0, 1)
+            else:
+                yield p, lambda w: w, lambda w: w
