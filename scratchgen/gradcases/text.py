@@ -1,15 +1,18 @@
-"""The gradient cases of what takes whole numbers: the table of embeddings."""
+"""The gradient cases of what takes whole numbers: the table of embeddings, and models of text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from scratchgen.data.text import Alphabet
 from scratchgen.differences import Result
-from scratchgen.gradcases.base import Build
+from scratchgen.gradcases.base import Build, ModelCase
 from scratchgen.gradcheck import SMOOTH, check_model
 from scratchgen.layers import Embedding, Layer
+from scratchgen.models import CharacterModel
 
 
 class _Summed(Layer):
@@ -48,7 +51,39 @@ class TableCase:
         return check_model(model, model.loss, rng=rng, tolerance=SMOOTH)
 
 
+@dataclass(frozen=True)
+class TextCase(ModelCase):
+    """A model of text; `classes` is the size of its alphabet, and its data are numbers below that."""
+
+    def run(self) -> list[Result]:
+        """The gradients along random lines, for each parameter array and for all together."""
+        rng = np.random.default_rng(20)
+        model, x = self.build(rng, np.float64), rng.integers(self.classes, size=self.shape)
+        for p in model.parameters().values():   # away from the 0 and the 1 that biases and scales start with
+            p.value += 0.3 * rng.standard_normal(p.shape)
+
+        def loss() -> tuple[float, Any]:
+            return model.loss(x, training=True)
+
+        return check_model(model, loss, rng=rng, tolerance=SMOOTH)
+
+
+def _characters(rng: np.random.Generator, dtype: Any, **settings: Any) -> CharacterModel:
+    kind = {"window": 4, "features": 6, "heads": 2, "depth": 2} | settings
+    return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **kind)
+
+
 TABLES = (
     TableCase("Embedding", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (7,)),
     TableCase("Embedding of sequences", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (2, 7)),
+)
+
+TEXTS = (
+    TextCase("CharacterModel", _characters, (3, 4), classes=5),
+    TextCase(
+        "CharacterModel dropout, short windows",
+        lambda rng, dtype: _characters(rng, dtype, depth=1, dropout=0.3),
+        (5, 3),
+        classes=5,
+    ),
 )

@@ -1,0 +1,115 @@
+"""A text to learn to write: characters as numbers, and windows of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+ALICE = Path(__file__).with_name("alice.txt")
+
+
+class Alphabet:
+    """The characters of a text, in the order of their code points, each with a number from 0 on.
+
+    characters : any text; what occurs in it is the alphabet. len(alphabet) is how many there are.
+
+    Raises TypeError for what is no string, ValueError for an empty one.
+    """
+
+    def __init__(self, characters: str):
+        _expect_text("Alphabet", characters)
+        self.characters = "".join(sorted(set(characters)))
+        self._number = {character: i for i, character in enumerate(self.characters)}
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of a text's characters, (L,) int64.
+
+        Raises ValueError for a character that the alphabet lacks: it says which, where, and what there is.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"Alphabet.encode expected a string, got {type(text).__name__}")
+        try:
+            return np.array([self._number[character] for character in text], np.int64)
+        except KeyError as error:
+            unknown = error.args[0]
+            raise ValueError(
+                f"Alphabet.encode got an unknown character {unknown!r} (U+{ord(unknown):04X}) at position "
+                f"{text.index(unknown)}: replace it or leave it out; known are {self.characters!r}"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of numbers (L,). Raises ValueError for one outside the alphabet."""
+        ids = np.asarray(ids)
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise ValueError(f"Alphabet.decode expected integers (L,), got shape {ids.shape} of {ids.dtype}")
+        if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
+            raise ValueError(f"Alphabet.decode expected ids within 0..{len(self) - 1}, got one outside")
+        return "".join(self.characters[i] for i in ids)
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __repr__(self) -> str:
+        return f"Alphabet({self.characters!r})"
+
+
+def load_text() -> str:
+    """"Alice's Adventures in Wonderland" (Lewis Carroll, 1865), 142,486 characters; see ALICE.md."""
+    return ALICE.read_text(encoding="ascii")
+
+
+def split_text(text: str, test: float = 0.1) -> tuple[str, str]:
+    """Cut a text in two by position: what to train with, and its last part, `test` of the whole.
+
+    By position, since a text whose every tenth line were kept back would be known from its neighbours.
+    Raises ValueError where one of the two would be empty.
+    """
+    _expect_text("split_text", text)
+    cut = len(text) - round(test * len(text)) if 0 < test < 1 else 0
+    if not 0 < cut < len(text):
+        raise ValueError(
+            f"split_text expected a share that leaves two parts of {len(text)} characters, got {test}"
+        )
+    return text[:cut], text[cut:]
+
+
+def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
+    """Every stretch of `length` that starts at a multiple of `hop`, (M, length), a view of ids (L,).
+
+    What is left after the last whole window is in none. Raises ValueError where there is no whole one.
+    """
+    length, hop = operator.index(length), operator.index(hop)
+    if length < 1 or hop < 1:
+        raise ValueError(f"windows expected length and hop of at least 1, got {length} and {hop}")
+    if ids.ndim != 1 or len(ids) < length:
+        raise ValueError(f"windows expected at least {length} ids in a row, got shape {ids.shape}")
+    return np.lib.stride_tricks.sliding_window_view(ids, length)[::hop]
+
+
+class RandomCrop:
+    """Cut a stretch of `length` out of each row, at a place drawn evenly: (N, W) -> (N, length).
+
+    Fed with `windows(ids, 2 * length - 1, length)`, it makes each place of a text equally likely as a start.
+    Raises ValueError for a length below 1 and for rows that are shorter.
+    """
+
+    def __init__(self, length: int):
+        if length < 1:
+            raise ValueError(f"RandomCrop expected a length of at least 1, got {length}")
+        self.length = length
+
+    def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        if x.ndim != 2 or x.shape[1] < self.length:
+            raise ValueError(f"RandomCrop expected rows of at least {self.length}, got shape {x.shape}")
+        starts = rng.integers(x.shape[1] - self.length + 1, size=len(x))
+        return x[np.arange(len(x))[:, None], starts[:, None] + np.arange(self.length)]
+
+
+def _expect_text(who: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{who} expected a string, got {type(text).__name__}")
+    if not text:
+        raise ValueError(f"{who} expected at least one character, got an empty string")

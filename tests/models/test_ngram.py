@@ -1,0 +1,83 @@
+"""The n-gram baseline: probabilities by hand, sums, and what is tuned."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.data.text import Alphabet, load_text
+from scratchgen.models import NGram
+
+TEXT = "abracadabra, abracadabra"
+
+
+@pytest.fixture
+def alphabet():
+    return Alphabet(TEXT + "z")
+
+
+def test_ngram_probability_is_the_mixture_by_hand(alphabet):
+    """(NGR.1), (NGR.2): "b" after "a" in "abac": 1 of 2 after "a", 1 of 4 anywhere, 1/8 before that."""
+    model = NGram(alphabet, order=2, strength=0.5).fit("abac")
+    assert len(alphabet) == 8
+    anywhere = (1 + 0.5 * 3 / 8) / (4 + 0.5 * 3)
+    assert model.probability("b", "") == pytest.approx(anywhere, rel=1e-14)
+    after_a = (1 + 0.5 * 2 * anywhere) / (2 + 0.5 * 2)
+    assert model.probability("b", "a") == pytest.approx(after_a, rel=1e-14)
+    assert model.probability("b", "ca") == pytest.approx(after_a, rel=1e-14)      # only one character counts
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("strength", [0.3, 1.0, 8.0])
+def test_ngram_probabilities_sum_to_one_after_every_context(alphabet, order, strength):
+    model = NGram(alphabet, order, strength).fit(TEXT)
+    for context in ["", *(TEXT[max(i - 5, 0) : i] for i in range(1, len(TEXT))), "zzz", "az", "za"]:
+        p = [model.probability(c, context) for c in alphabet.characters]
+        assert min(p) > 0
+        assert sum(p) == pytest.approx(1, rel=1e-13)
+
+
+def test_ngram_log_probabilities_are_those_of_probability(alphabet):
+    model = NGram(alphabet, 3).fit(TEXT)
+    expected = [math.log(model.probability(c, "zabra"[:i])) for i, c in enumerate("zabra")]
+    np.testing.assert_allclose(model.log_probabilities("zabra"), expected)
+
+
+def test_longer_contexts_fit_the_counted_text_better(alphabet):
+    scores = [NGram(alphabet, order).fit(TEXT).score(TEXT) for order in (1, 2, 3, 5)]
+    assert scores == sorted(scores)
+
+
+def test_ngram_is_tuned_on_its_own_text_only():
+    text = load_text()[:6000]
+    alphabet = Alphabet(text)
+    model = NGram.tuned(alphabet, text, orders=(1, 2, 3), strengths=(1.0, 4.0))
+    train, held = text[:5400], text[5400:]
+    scores = {
+        (order, strength): NGram(alphabet, order, strength).fit(train).score(held)
+        for order in (1, 2, 3)
+        for strength in (1.0, 4.0)
+    }
+    assert (model.order, model.strength) == max(scores, key=scores.__getitem__)
+    assert model.counts == NGram(alphabet, model.order).fit(text).counts
+
+
+def test_fit_forgets_what_was_counted_before(alphabet):
+    model = NGram(alphabet, 2).fit("zzzz")
+    assert model.fit(TEXT).counts == NGram(alphabet, 2).fit(TEXT).counts
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda a: NGram(a, 0), "NGram expected an order of at least 1, got 0"),
+        (lambda a: NGram(a, 2, 0.0), "NGram expected a finite strength > 0, got 0.0"),
+        (lambda a: NGram(a).probability("a", ""), r"counted nothing yet: call fit\(text\) first"),
+        (lambda a: NGram(a).fit(""), "NGram.fit expected at least one character"),
+        (lambda a: NGram(a).fit("aQ"), "unknown character 'Q'"),
+        (lambda a: NGram(a).fit("ab").score(""), "expected at least one character"),
+    ],
+)
+def test_ngram_refuses(alphabet, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(alphabet)
