@@ -13,12 +13,12 @@ from scratchgen.gradcases.base import LayerCase, LossCase, ModelCase
 from scratchgen.gradcases.classical import CLASSICAL
 from scratchgen.gradcases.games import GAMES, GameCase
 from scratchgen.gradcases.losses import LOSSES
-from scratchgen.gradcases.text import TABLES, TableCase
+from scratchgen.gradcases.text import TABLES, TEXTS, TableCase
 
 Case = LayerCase | LossCase | ModelCase | GameCase | TableCase
 
 LAYERS: tuple[LayerCase, ...] = (*layers.LAYERS, *autoregressive.LAYERS)
-MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS, *CLASSICAL)
+MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS, *TEXTS, *CLASSICAL)
 CASES: tuple[Case, ...] = (*LAYERS, *TABLES, *LOSSES, *MODELS, *GAMES)
 
 

@@ -60,6 +60,7 @@ __all__ = [
     "Model",
     "NGram",
     "NearestNeighbours",
+    "NGram",
     "NoLikelihood",
     "NormalPixels",
     "PixelCNN",
