@@ -60,7 +60,6 @@ __all__ = [
     "Model",
     "NGram",
     "NearestNeighbours",
-    "NGram",
     "NoLikelihood",
     "NormalPixels",
     "PixelCNN",
