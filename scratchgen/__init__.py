@@ -13,7 +13,10 @@ __version__ = "0.1.0"       # a plain literal: the build reads it without import
 
 _NAMES = {
     "checkpoint": ("Checkpointer",),
-    "data": ("Batches", "Digits", "Jitter", "as_images", "binarise", "download_digits", "load_digits"),
+    "data": (
+        "Alphabet", "Batches", "Digits", "Jitter", "as_images", "binarise", "download_digits", "load_digits",
+        "load_text",
+    ),
     "layers": (
         "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d",
         "ConvTranspose2d", "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear",
@@ -23,9 +26,9 @@ _NAMES = {
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
         "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "BayesClassifier", "BernoulliNaiveBayes",
-        "BernoulliPixels", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier", "DecisionTree",
-        "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM", "LogisticRegression",
-        "MLPClassifier", "Model", "NearestNeighbours", "NoLikelihood", "NormalPixels", "PixelCNN",
+        "BernoulliPixels", "CharacterModel", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
+        "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM", "LogisticRegression",
+        "MLPClassifier", "Model", "NGram", "NearestNeighbours", "NoLikelihood", "NormalPixels", "PixelCNN",
         "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),

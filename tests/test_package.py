@@ -193,7 +193,7 @@ def test_sdist_holds_what_a_reader_needs(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    kinds = {".py", ".md", ".png", ".npz", ".json", ".typed"}
+    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed"}
     for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= held
