@@ -23,18 +23,19 @@ class Record:
     name    : of the reproduction
     figure  : what is measured
     unit    : of both figures; lower is better unless it says otherwise
-    paper   : the published figure;  source : where it was published
+    paper   : the published figure, None where there is none;  source : where it was published
     ours    : what this run reached
     seconds : of training, on `machine`
     recipe  : what was done, enough to do it again
     curve   : rows of {"epoch", "seconds", "figure"}, in the order of the run
-    beside  : other figures measured the same way, such as a baseline's
+    beside  : other figures of the run, such as a baseline measured the same way
+    details : rows of numbers that the table leaves out
     """
 
     name: str
     figure: str
     unit: str
-    paper: float
+    paper: float | None
     source: str
     ours: float
     seconds: float
@@ -42,6 +43,7 @@ class Record:
     recipe: str
     curve: list[dict[str, float]]
     beside: dict[str, float] = field(default_factory=dict)
+    details: dict[str, list[float]] = field(default_factory=dict)
 
     def save(self, folder: Path, suffix: str = "") -> Path:
         """Write the record to folder/NAME{suffix}.json, whole or not at all, and return the path."""
@@ -55,7 +57,7 @@ class Record:
     def summary(self) -> str:
         return (
             f"{self.figure}: {self.ours:.2f} {self.unit} after {_time(self.seconds)}, "
-            f"published {self.paper:.2f} ({self.source})"
+            f"published: {_published(self)}"
         )
 
 
@@ -70,8 +72,8 @@ def table(records: list[Record]) -> str:
     """The records as a Markdown table."""
     lines = ["| figure | unit | published | here | time |", "|---|---|---|---|---|"]
     for r in records:
-        published = f"{r.paper:.2f} ({r.source})"
-        lines.append(f"| {r.figure} | {r.unit} | {published} | **{r.ours:.2f}** | {_time(r.seconds)} |")
+        ours, time = f"**{r.ours:.2f}**", _time(r.seconds)
+        lines.append(f"| {r.figure} | {r.unit} | {_published(r)} | {ours} | {time} |")
         lines += [f"| … {name} | | | {value:.2f} | |" for name, value in r.beside.items()]
     return "\n".join(lines)
 
@@ -97,6 +99,10 @@ def machine() -> str:
         f"{os.cpu_count()} cores of {name}, Python {platform.python_version()}, NumPy {np.__version__} "
         f"with {blas['name']} {blas['version']}, {kernels.backend()} kernels"
     )
+
+
+def _published(record: Record) -> str:
+    return "none" if record.paper is None else f"{record.paper:.2f} ({record.source})"
 
 
 def _time(seconds: float) -> str:

@@ -1,0 +1,175 @@
+"""What the reproductions of GANs share: an averaged generator, a curve, samples measured by the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from scratchgen.data import Digits, load_digits
+from scratchgen.judge import trained_judge
+from scratchgen.metrics import accuracy, digit_shares, frechet_distance
+from scratchgen.models import GAN, ConvClassifier
+from scratchgen.reproduce.record import Record, machine
+from scratchgen.runs import expect_place, run_saved
+from scratchgen.training import Callback, Trainer
+
+SAMPLES = 10_000
+WARM = 50   # batches after which 0.9^50, half a per cent, is left of what batch norm remembered before
+
+
+class AveragedGenerator(Callback):
+    """A running average of the generator's weights, to draw from instead of the last ones.
+
+        average ← average + (1 − decay)·(weights − average)           after every step
+
+    The two players circle each other, and the average lies nearer to the middle of the circle (Yazıcı et al.
+    2019). Training itself never sees it.
+    """
+
+    def __init__(self, model: GAN, decay: float = 0.999):
+        self.model, self.decay = model, decay
+        self.average = np.zeros(0, np.float32)
+
+    def on_start(self, trainer):
+        if not self.average.size:
+            self.average = trainer.optimizer["generator"].value.copy()
+        self.weights = trainer.optimizer["generator"].value
+
+    def on_step(self, trainer, values):
+        share = 1 - min(self.decay, trainer.step / (trainer.step + 10))
+        self.average += np.float32(share) * (self.weights - self.average)
+
+    def state(self):
+        return {"average": self.average}
+
+    def load_state(self, state):
+        self.average = state["average"].copy()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The generator holds the average inside the block, and its own weights again behind it.
+
+        Batch norm's statistics belong to the weights that they were gathered with, so they are gathered anew.
+        """
+        generator, rng = self.model.generator, np.random.default_rng(0)
+        own, statistics = self.weights.copy(), {k: b.copy() for k, b in generator.buffers().items()}
+        try:
+            self.weights[...] = self.average
+            for _ in range(WARM if statistics else 0):
+                generator.forward(self.model.draw_noise(500, rng), training=True)
+            yield
+        finally:
+            self.weights[...] = own
+            for name, buffer in generator.buffers().items():
+                buffer[...] = statistics[name]
+
+
+class Curve(Callback):
+    """A figure every few epochs and at the end, kept with the run."""
+
+    def __init__(self, figure: Callable[[], float], every: int):
+        self.figure, self.every = figure, every
+        self.rows: list[tuple[int, float, float]] = []
+
+    def on_epoch(self, trainer, values):
+        if trainer.epoch % self.every == 0 or trainer.epoch == trainer.epochs:
+            self.rows.append((trainer.epoch, values["seconds"], self.figure()))
+
+    def state(self):
+        return {"rows": np.array(self.rows, np.float64).reshape(-1, 3)}
+
+    def load_state(self, state):
+        self.rows = [(int(epoch), seconds, figure) for epoch, seconds, figure in state["rows"]]
+
+    def points(self) -> list[dict[str, float]]:
+        return [
+            {"epoch": epoch, "seconds": round(seconds, 1), "figure": round(figure, 3)}
+            for epoch, seconds, figure in self.rows
+        ]
+
+
+class Judged(NamedTuple):
+    """What the judge finds in samples."""
+
+    distance: float                 # Fréchet distance of its features, samples against test digits
+    worst: float                    # how far the worst digit's share lies from the test set's, in points
+    details: dict[str, list[float]]  # the shares themselves, in per cent, from 0 to 9
+
+
+class Court:
+    """The judge, and what it found in the test digits, against which samples are held."""
+
+    def __init__(self, judge: ConvClassifier, digits: Digits):
+        self.judge = judge
+        self.features = judge.features(digits.x_test)
+        self.expected = 100 * digit_shares(digits.y_test).share
+        self.accuracy = 100 * accuracy(judge.predict(digits.x_test), digits.y_test)
+
+    def measure(self, samples: np.ndarray) -> Judged:
+        shares = digit_shares(self.judge.predict(samples))
+        share, error = 100 * shares.share, 100 * shares.error
+        details = {"samples": share, "standard error": error, "test digits": self.expected}
+        return Judged(
+            frechet_distance(self.judge.features(samples), self.features),
+            float(np.abs(share - self.expected).max()),
+            {name: np.round(values, 2).tolist() for name, values in details.items()},
+        )
+
+
+def draw(model: GAN, seed: int) -> np.ndarray:
+    """10,000 samples, the same codes every time."""
+    return model.sample(SAMPLES, rng=np.random.default_rng(seed))
+
+
+def beside(judged: Judged, court: Court) -> dict[str, float]:
+    """The judge's figures as the lines below a record's own."""
+    return {
+        "largest difference of a digit's share from the test set's, in points": round(judged.worst, 2),
+        "the judge's own accuracy on test digits, %": round(court.accuracy, 2),
+    }
+
+
+def judged_record(
+    name: str,
+    title: str,
+    build: Callable[[np.ndarray, int], tuple[GAN, Trainer]],
+    recipe: str,
+    *,
+    epochs: int,
+    every: int,
+    resume: bool,
+    seed: int,
+) -> Record:
+    """Train the game that `build` sets up on the 60,000 digits, and let the judge see what it draws."""
+    run, config = Path(f"runs/reproduce-{name}.safetensors"), {"run": name, "epochs": epochs}
+    expect_place(run, resume=resume, config=config)
+    digits = load_digits("full")
+    print(digits.source)
+    court = Court(trained_judge(digits), digits)
+    model, trainer = build(digits.x_train, epochs)
+    curve = Curve(lambda: court.measure(draw(model, seed)).distance, every)
+    trainer.callbacks.append(curve)
+    history = run_saved(trainer, run, resume=resume, config=config, every=every)
+    judged = court.measure(draw(model, seed))
+    true = np.random.default_rng(seed).permutation(digits.x_train)[:SAMPLES]
+    return Record(
+        name=name,
+        figure=f"{title}, {epochs} epochs: Fréchet distance of {SAMPLES:,} samples from the test digits",
+        unit="squared distance, judge's features",
+        paper=None,
+        source="",
+        ours=round(judged.distance, 3),
+        seconds=history.seconds,
+        machine=machine(),
+        recipe=recipe,
+        curve=curve.points(),
+        beside={
+            "as many training digits in place of samples": round(court.measure(true).distance, 2),
+            **beside(judged, court),
+        },
+        details=judged.details,
+    )

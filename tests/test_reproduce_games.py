@@ -1,0 +1,141 @@
+"""The reproductions of GANs, each whole path at a small size, and the parts they share."""
+
+import numpy as np
+import pytest
+
+from scratchgen.data import Digits, load_digits
+from scratchgen.layers import BatchNorm, Linear, ReLU, Sequential, Sigmoid
+from scratchgen.metrics import digit_shares, frechet_distance, parzen_log_likelihood
+from scratchgen.models import GAN, ConvClassifier
+from scratchgen.reproduce import dcgan, games, gan, record, wgan_gp
+from scratchgen.reproduce.games import AveragedGenerator, Court
+from scratchgen.training import Callback
+
+
+@pytest.fixture
+def part(monkeypatch, tmp_path):
+    """A few digits, and a judge that has learnt nothing: what is measured is the path."""
+    d = load_digits("embedded")
+    part = Digits(d.x_train[:200], d.y_train[:200], d.x_test[:120], d.y_test[:120], "a part")
+    small = ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
+    monkeypatch.chdir(tmp_path)
+    for module in (games, gan):
+        monkeypatch.setattr(module, "load_digits", lambda source: part)
+        monkeypatch.setattr(module, "trained_judge", lambda digits: small)
+        monkeypatch.setattr(module, "SAMPLES", 60)
+    return part
+
+
+def test_reproduce_gan_measures_the_test_set_by_parzen_windows(part, monkeypatch, capsys):
+    """Sigma is chosen on the digits held out; samples come from the averaged generator."""
+    for name, value in {"GENERATOR": 12, "DISCRIMINATOR": 8, "HELD_OUT": 40, "BATCH": 20, "EVERY": 2}.items():
+        monkeypatch.setattr(gan, name, value)
+    found = gan.reproduce(epochs=5)
+    train, held_out = part.x_train[:160], part.x_train[160:]
+    model, trainer = gan.build(train, 5)
+    averaged = AveragedGenerator(model)
+    trainer.callbacks.append(averaged)
+    trainer.run()
+    with averaged.lent():
+        samples = model.sample(60, rng=np.random.default_rng(0))
+    nats = {
+        sigma: parzen_log_likelihood(held_out, samples, sigma).mean() for sigma in np.geomspace(0.08, 0.4, 25)
+    }
+    sigma = max(nats, key=lambda s: nats[s])
+    assert found.ours == pytest.approx(parzen_log_likelihood(part.x_test, samples, sigma).mean(), abs=2e-3)
+    assert [row["epoch"] for row in found.curve] == [2, 4, 5]
+    assert found.curve[-1]["figure"] == pytest.approx(found.ours, abs=1e-3)
+    assert found.details["test digits"] == np.round(100 * digit_shares(part.y_test).share, 2).tolist()
+    assert sum(found.details["samples"]) == pytest.approx(100, abs=0.1)
+    assert found.beside["60 true training digits in place of samples"] > found.ours
+    again = gan.reproduce(epochs=5, resume=True)
+    assert (again.ours, again.curve, again.beside) == (found.ours, found.curve, found.beside)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [dcgan, wgan_gp])
+def test_reproduce_convolutional_games_are_measured_by_the_judge(part, monkeypatch, capsys, module):
+    for name, value in {"CODE": 4, "CHANNELS": (2, 3), "BATCH": 20, "EVERY": 1}.items():
+        monkeypatch.setattr(module, name, value)
+    found = module.reproduce(epochs=2)
+    model, trainer = module.build(part.x_train, 2)
+    trainer.run()
+    judge, samples = games.trained_judge(part), model.sample(60, rng=np.random.default_rng(0))
+    expected = frechet_distance(judge.features(samples), judge.features(part.x_test))
+    assert found.ours == pytest.approx(expected, abs=2e-3) == found.curve[-1]["figure"]
+    assert found.paper is None and "published: none" in found.summary()
+    assert "| none |" in record.table([found]).splitlines()[2]
+    assert module.reproduce(epochs=2, resume=True).curve == found.curve
+
+
+def test_court_finds_nothing_amiss_with_the_test_digits_themselves(part):
+    judge = games.trained_judge(part)
+    labelled = Digits(part.x_train, part.y_train, part.x_test, judge.predict(part.x_test), "as judged")
+    court = Court(judge, labelled)
+    judged = court.measure(part.x_test)
+    assert judged.distance == pytest.approx(0, abs=1e-6) and judged.worst == 0 and court.accuracy == 100
+    shifted = court.measure(np.roll(part.x_test, 5, axis=1))
+    assert shifted.distance > 1e-4
+
+
+def tiny_game(batch_norm=False):
+    """A game of 8 steps with its average, and the run that both are in."""
+    rng = np.random.default_rng(2)
+    norm = [BatchNorm(4)] if batch_norm else []
+    generator = Sequential(Linear(3, 4, rng=rng), *norm, ReLU(), Linear(4, 6, rng=rng), Sigmoid())
+    model = GAN(generator, Sequential(Linear(6, 1, rng=rng)), code=3)
+    averaged = AveragedGenerator(model, decay=0.7)
+    X = rng.uniform(size=(64, 6)).astype(np.float32)
+    trainer = model.trainer(X, epochs=1, batch_size=8, lr=1e-2, rng=rng, callbacks=[averaged])
+    return model, averaged, trainer
+
+
+def test_averaged_generator_by_hand():
+    """The share of the newest weights is 10/(step + 10) at first, and never less than 1 − decay."""
+    _, averaged, trainer = tiny_game()
+    seen = []
+    trainer.callbacks.append(Watch(lambda: seen.append(averaged.weights.copy())))
+    expected = trainer.optimizer["generator"].value.copy()
+    trainer.run()
+    for step, weights in enumerate(seen, start=1):
+        expected += np.float32(max(10 / (step + 10), 0.3)) * (weights - expected)
+    assert len(seen) == 8
+    np.testing.assert_allclose(averaged.average, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(averaged.average - averaged.weights).max() > 1e-4
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_averaged_generator_is_lent_and_taken_back_also_after_an_error(batch_norm):
+    model, averaged, trainer = tiny_game(batch_norm)
+    trainer.run()
+    own = averaged.weights.copy()
+    z = np.ones((1, 3), np.float32)
+    drawn = model.inverse_transform(z)
+    with averaged.lent():
+        np.testing.assert_array_equal(averaged.weights, averaged.average)
+        assert np.abs(model.inverse_transform(z) - drawn).max() > 1e-6
+    with pytest.raises(RuntimeError), averaged.lent():
+        raise RuntimeError
+    np.testing.assert_array_equal(averaged.weights, own)
+    np.testing.assert_array_equal(model.inverse_transform(z), drawn)
+
+
+def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
+    """Over many draws batch norm's output has mean 0 and variance 1 under the averaged weights too."""
+    model, averaged, trainer = tiny_game(batch_norm=True)
+    trainer.run()
+    averaged.average *= 3                           # far from the weights of the run
+    z = model.draw_noise(20_000, np.random.default_rng(7))
+    linear, norm = model.generator.layers[:2]
+    with averaged.lent():
+        xhat = norm.forward(linear.forward(z)[0])[1][0]
+    np.testing.assert_allclose(xhat.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(xhat.var(axis=0), 1, atol=0.05)
+
+
+class Watch(Callback):
+    def __init__(self, look):
+        self.look = look
+
+    def on_step(self, trainer, values):
+        self.look()
