@@ -27,8 +27,8 @@ _NAMES = {
     "models": (
         "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "BayesClassifier", "BernoulliNaiveBayes",
         "BernoulliPixels", "CharacterModel", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
-        "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM", "LogisticRegression",
-        "MLPClassifier", "Model", "NGram", "NearestNeighbours", "NoLikelihood", "NormalPixels", "PixelCNN",
+        "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM",
+        "LogisticRegression", "MLPClassifier", "Model", "NGram", "NearestNeighbours", "NoLikelihood", "NormalPixels", "PixelCNN",
         "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),

@@ -2,6 +2,7 @@
 
 from scratchgen.models.autoencoder import Autoencoder
 from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.characters import CharacterModel
 from scratchgen.models.classical import (
     BayesClassifier,
     BernoulliNaiveBayes,
@@ -13,7 +14,6 @@ from scratchgen.models.classical import (
     LogisticRegression,
     NearestNeighbours,
 )
-from scratchgen.models.characters import CharacterModel
 from scratchgen.models.classifiers import ConvClassifier, MLPClassifier
 from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
 from scratchgen.models.dcgan import DCGAN
@@ -22,12 +22,12 @@ from scratchgen.models.gan import GAN
 from scratchgen.models.gan_watch import WatchGame
 from scratchgen.models.latent import LatentUsage, latent_usage
 from scratchgen.models.made import MADE
-from scratchgen.models.nice import NICE
 from scratchgen.models.ngram import NGram
+from scratchgen.models.nice import NICE
 from scratchgen.models.observation import BernoulliPixels, NormalPixels
 from scratchgen.models.pca import PCA
-from scratchgen.models.realnvp import RealNVP
 from scratchgen.models.pixelcnn import PixelCNN
+from scratchgen.models.realnvp import RealNVP
 from scratchgen.models.vae import VAE
 from scratchgen.models.wgan import WGAN
 
