@@ -1,6 +1,6 @@
 """What the models learn from: handwritten digits, toy densities, and batches of them."""
 
-from scratchgen.data.augment import Jitter, binarise
+from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches
 from scratchgen.data.digits import Digits, as_images, load_digits
 from scratchgen.data.download import download_digits
@@ -29,6 +29,7 @@ __all__ = [
     "as_images",
     "binarise",
     "checkerboard",
+    "dequantise",
     "download_digits",
     "eight_gaussians",
     "load_digits",

@@ -1,4 +1,4 @@
-"""New examples out of old ones: digits moved a little, grey pixels drawn as black or white."""
+"""New examples out of old ones: digits moved a little, grey pixels made black or white, or continuous."""
 
 from __future__ import annotations
 
@@ -60,6 +60,25 @@ def binarise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """
     _expect_ink("binarise", x)
     return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)
+
+
+def dequantise(x: np.ndarray, *, rng: np.random.Generator, levels: int = 256) -> np.ndarray:
+    """Spread every grey level evenly over an interval of its own, so that pixels get a density.
+
+    (DEQ.1)  out = ((levels − 1)·x + u) / levels,  u ~ U(0, 1)
+
+    x in [0, 1] holds k / (levels − 1) for grey level k = 0 … levels − 1; out lies in [k, k + 1) / levels. A
+    density of such numbers bounds the probability of the levels: metrics.bits_per_dim.
+    Source: Uria et al. 2013, section 5; Theis et al. 2016, section 3.1. Raises ValueError for values outside
+    [0, 1].
+    """
+    _expect_ink("dequantise", x)
+    if levels < 2:
+        raise ValueError(f"dequantise expected two or more levels, got {levels}")
+    out = rng.random(x.shape, x.dtype)
+    out += x * x.dtype.type(levels - 1)
+    out /= x.dtype.type(levels)                                 # (DEQ.1)
+    return out
 
 
 def _expect_ink(who: str, x: np.ndarray) -> None:
