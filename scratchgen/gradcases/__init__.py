@@ -8,7 +8,7 @@ name is the name of what it checks.
 from __future__ import annotations
 
 from scratchgen.differences import Result
-from scratchgen.gradcases import autoregressive, layers, models
+from scratchgen.gradcases import autoregressive, flows, layers, models
 from scratchgen.gradcases.base import LayerCase, LossCase, ModelCase
 from scratchgen.gradcases.classical import CLASSICAL
 from scratchgen.gradcases.games import GAMES, GameCase
@@ -17,8 +17,8 @@ from scratchgen.gradcases.text import TABLES, TEXTS, TableCase
 
 Case = LayerCase | LossCase | ModelCase | GameCase | TableCase
 
-LAYERS: tuple[LayerCase, ...] = (*layers.LAYERS, *autoregressive.LAYERS)
-MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS, *TEXTS, *CLASSICAL)
+LAYERS: tuple[LayerCase, ...] = (*layers.LAYERS, *autoregressive.LAYERS, *flows.LAYERS)
+MODELS: tuple[ModelCase, ...] = (*models.MODELS, *autoregressive.MODELS, *flows.MODELS, *TEXTS, *CLASSICAL)
 CASES: tuple[Case, ...] = (*LAYERS, *TABLES, *LOSSES, *MODELS, *GAMES)
 
 
