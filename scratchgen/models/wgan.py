@@ -79,6 +79,11 @@ class WGAN(GAN):
 
     def discriminator_loss(self, x, z, u=None):
         """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""
+        if u is not None and self.penalty is None:
+            raise ValueError(
+                "WGAN.discriminator_loss expected no u where there is no penalty to look between real and "
+                "drawn, got one: leave it out, or make the WGAN with penalty="
+            )
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
         f_real, real_cache = self.discriminator.forward(x, training=True)
         f_fake, fake_cache = self.discriminator.forward(fake, training=True)  # (m, 1)
