@@ -14,14 +14,15 @@ __version__ = "0.1.0"       # a plain literal: the build reads it without import
 _NAMES = {
     "checkpoint": ("Checkpointer",),
     "data": (
-        "Alphabet", "Batches", "Digits", "Jitter", "as_images", "binarise", "download_digits", "load_digits",
-        "load_text",
+        "Alphabet", "Batches", "Digits", "Jitter", "as_images", "binarise", "dequantise", "download_digits",
+        "load_digits", "load_text",
     ),
     "layers": (
-        "ELU", "GELU", "Activation", "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d",
-        "ConvTranspose2d", "Dropout", "Embedding", "Flatten", "Layer", "LayerNorm", "LeakyReLU", "Linear",
-        "MaskedConv2d", "MaskedLinear", "MaxPool2d", "Parameter", "ReLU", "Reshape", "Sequential",
-        "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
+        "ELU", "GELU", "Activation", "AdditiveCoupling", "AffineCoupling", "AvgPool2d", "BatchNorm",
+        "Bijection", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "Embedding", "Flatten",
+        "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaskedConv2d", "MaskedLinear", "MaxPool2d",
+        "Parameter", "ReLU", "Reshape", "Scaling", "Sequential", "SiLU", "Sigmoid", "Softplus", "Squeeze",
+        "Tanh", "TransformerBlock",
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
@@ -29,7 +30,7 @@ _NAMES = {
         "BernoulliPixels", "CharacterModel", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
         "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM",
         "LogisticRegression", "MLPClassifier", "Model", "NGram", "NearestNeighbours", "NoLikelihood",
-        "NormalPixels", "PixelCNN", "latent_usage",
+        "NormalPixels", "PixelCNN", "WatchGame", "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),
     "progress": ("EarlyStopping", "ProgressBar"),
