@@ -9,6 +9,7 @@ from scratchgen.metrics.clusters import kmeans, knn_accuracy, silhouette_score
 from scratchgen.metrics.densities import choose_sigma, parzen_log_likelihood
 from scratchgen.metrics.distances import frechet_distance, nearest_distance, squared_error_per_example
 from scratchgen.metrics.labels import Shares, accuracy, digit_shares
+from scratchgen.metrics.likelihood import bits_per_dim
 from scratchgen.metrics.ranking import auroc
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Shares",
     "accuracy",
     "auroc",
+    "bits_per_dim",
     "choose_sigma",
     "digit_shares",
     "expected_calibration_error",
