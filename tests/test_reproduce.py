@@ -45,6 +45,13 @@ def test_table_has_a_line_for_each_figure(tmp_path):
     assert lines[3] == "| … PCA | | | 13.87 | |"
 
 
+def test_table_and_summary_say_where_nothing_is_published():
+    found = example(paper=None, source="")
+    assert record.table([found]).splitlines()[2] == "| a figure | nats | none | **2.50** | 1.5 min |"
+    assert found.summary() == "a figure: 2.50 nats after 1.5 min, published: none"
+    assert example().summary().endswith("published: 3.00 (A 2006)")
+
+
 def test_fill_puts_the_table_between_the_marks_and_nowhere_else():
     text = f"before\n{record.START}\nold\n{record.END}\nafter"
     filled = record.fill(text, [example()])
