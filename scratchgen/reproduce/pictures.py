@@ -1,7 +1,7 @@
 """Samples of the reproduced GANs above the training digits that are nearest to them.
 
-python -m scratchgen.reproduce.pictures reads the runs that `scratchgen reproduce gan`, `dcgan` and `wgan_gp` left
-in runs/, and draws docs/figures/gan_samples.png.
+python -m scratchgen.reproduce.pictures reads the runs that `scratchgen reproduce gan`, `dcgan` and `wgan_gp`
+left in runs/, and draws docs/figures/gan_samples.png.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ COLUMNS, PAIRS = 13, 2
 def main(out: Path) -> None:
     """Draw gan_samples.png, and print how far samples lie from the nearest training digit."""
     x_train = load_digits("full").x_train
-    rows, breaks = [], []
+    rows: list[Row] = []
+    breaks = []
     for name, module in RUNS.items():
         samples = drawn_by(module, x_train)[: COLUMNS * PAIRS]
         nearest = x_train[[closest(x, x_train) for x in samples]]
