@@ -231,6 +231,7 @@ def misfit(generator, discriminator, code=3):
     [
         (lambda: fit(k=0), "GAN expected k of at least 1, got 0"),
         (lambda: fit(k=-1), "GAN expected k of at least 1, got -1"),
+        (lambda: fit(ahead=-2), "GAN expected ahead of at least 1, got -2"),
         (lambda: GAN(Tanh(), Tanh(), code=0), "GAN expected code of at least 1, got 0"),
         (lambda: fit(noise="pink"), "GAN expected a noise out of normal, uniform, got 'pink'"),
         (lambda: fit(objective="fair"), "expected an objective out of non-saturating, minimax, got 'fair'"),
@@ -264,6 +265,26 @@ def test_gan_bad_input_is_named(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+def test_gan_data_of_another_dtype_is_named_before_the_first_step(rng):
+    model = GAN.dense(3, 5, 7, rng=rng)
+    with pytest.raises(TypeError, match=r"GAN: the discriminator does not take data .*: Linear.*float64"):
+        model.trainer(rng.uniform(size=(20, 7)), epochs=1, batch_size=2, rng=rng)
+
+
+@pytest.mark.parametrize("misfit", ["generator", "discriminator"])
+def test_gan_inner_widths_that_do_not_fit_are_named_before_the_first_step(rng, misfit):
+    nets = {"generator": dense((3, 5, 7), rng=rng), "discriminator": dense((7, 6, 1), rng=rng)}
+    nets[misfit] = Sequential(nets[misfit][0], Tanh(), Linear(9, nets[misfit][2].out_features, rng=rng))
+    model = GAN(**nets, code=3, output_range=None)
+    with pytest.raises(ValueError, match=rf"GAN: the {misfit} does not take .*expected .* \(N, 9\)"):
+        model.trainer(np.zeros((20, 7), np.float32), epochs=1, batch_size=2, rng=rng)
+
+
+def test_dcgan_has_no_dense_form(rng):
+    with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; GAN\.dense makes"):
+        DCGAN.dense(4, rng=rng)
 
 
 def test_gan_bad_data_is_named_before_the_first_step(rng):

@@ -87,6 +87,21 @@ def test_gan_learning_rates_are_one_for_each_player(rng):
     assert {optimizer.rate for optimizer in run.optimizer.values()} == {0.02}
 
 
+@pytest.mark.parametrize(("kind", "settings"), GAMES)
+def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
+    """ahead=5 at k=2: three rounds of D alone, to the bit, and then rounds of both as ever."""
+    X, model = rng.uniform(size=(40, 7)).astype(np.float32), kind.dense(3, 6, 7, rng=rng, ahead=5, **settings)
+    both, before, moves = optimizers(model), values(model.generator), []
+    for _ in range(5):
+        judge = values(model.discriminator)
+        recorded = model.train_step((X[:8],), both, rng)
+        moves.append(not np.array_equal(before, values(model.generator)))
+        assert not np.array_equal(judge, values(model.discriminator))
+        assert (recorded["generator_grad"] > 0) == moves[-1] and math.isfinite(recorded["generator_loss"])
+    assert moves == [False, False, False, True, True]
+    assert (both["discriminator"].steps, both["generator"].steps) == (10, 2)
+
+
 def test_gan_records_losses_judgements_and_gradient_norms(rng):
     """Where D's last layer is zero, all are known: D = ½, 2·log 2 and log 2, and no gradient reaches G."""
     X, model = rng.uniform(size=(8, 7)).astype(np.float32), GAN.dense(3, 6, 7, rng=rng)
@@ -149,17 +164,20 @@ class SaveAfter(Callback):
 
 
 def dropped_out(kind, rng, settings):
-    """A game whose generator holds a random generator of its own, Dropout's."""
+    """A game with D four rounds ahead, whose generator holds a random generator of its own, Dropout's."""
     generator = Sequential(
         Linear(3, 6, rng=rng), ReLU(), Dropout(0.3, rng=rng), Linear(6, 7, rng=rng), Sigmoid()
     )
-    return kind(generator, dense_critic(7, 6, rng=rng), code=3, **settings)
+    return kind(generator, dense_critic(7, 6, rng=rng), code=3, ahead=8, **settings)
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
-@pytest.mark.parametrize("step", [3, 4])
+@pytest.mark.parametrize("step", [3, 4, 6])
 def test_game_resumed_from_a_file_has_the_bits_of_the_whole_run(kind, settings, step, rng, tmp_path):
-    """N + N = 2N with two optimisers, from the middle of an epoch (4 steps each) and from its end."""
+    """N + N = 2N with two optimisers, from the middle of an epoch of 4 steps and from its end.
+
+    The first file is written while G still waits for D, the second when it is about to begin.
+    """
     X, path = rng.uniform(size=(40, 7)).astype(np.float32), tmp_path / "game.safetensors"
 
     def build(seed, callbacks=()):
@@ -176,7 +194,7 @@ def test_game_resumed_from_a_file_has_the_bits_of_the_whole_run(kind, settings, 
     assert resumed.step == whole.step == 12
     np.testing.assert_array_equal(values(resumed.model), values(whole.model))
     for name, optimizer in whole.optimizer.items():
-        assert optimizer.steps == resumed.optimizer[name].steps == 12 * (2 if name == "discriminator" else 1)
+        assert optimizer.steps == resumed.optimizer[name].steps == {"discriminator": 24, "generator": 8}[name]
         for moment, array in optimizer.state().items():
             np.testing.assert_array_equal(array, resumed.optimizer[name].state()[moment])
     assert resumed.history.steps == whole.history.steps

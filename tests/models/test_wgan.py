@@ -67,6 +67,19 @@ def test_wgan_critic_comes_to_the_exact_distance(name, rng):
     assert distance == pytest.approx(exact_distance(x, z), rel=0.05)
 
 
+@pytest.mark.parametrize(("shift", "weight"), [(1.0, 10.0), (10.0, 10.0), (0.3, 0.5)])
+def test_wgan_estimate_of_a_shift_is_too_large_by_its_square(rng, shift, weight):
+    """The best straight critic of W = shift has slope 1 + W/2λ: no pull is left, and it says W + W²/2λ."""
+    identity, critic = Linear(1, 1, rng=rng, dtype=np.float64), Linear(1, 1, rng=rng, dtype=np.float64)
+    identity.weight.value[...], critic.weight.value[...] = 1, 1 + shift / (2 * weight)
+    model, z = WGAN(identity, critic, code=1, penalty=weight), rng.standard_normal((6, 1))
+    loss, cache = model.discriminator_loss(z + shift, z, rng.random((6, 1)))
+    model.discriminator_backward(cache)
+    assert exact_distance(z + shift, z) == pytest.approx(shift)
+    assert -loss == pytest.approx(shift + shift**2 / (2 * weight))
+    assert abs(critic.weight.grad[0, 0]) < 1e-12 * shift * weight
+
+
 def test_wgan_no_critic_with_slopes_up_to_one_exceeds_the_distance(rng):
     """(WGAN.1) is a maximum: random critics, divided by their steepest slope, stay below the exact W."""
     x, z = two_samples("two hills", rng)
@@ -275,6 +288,13 @@ def test_wgan_bad_input_is_named(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+def test_wgan_refuses_a_place_between_where_nothing_looks(rng):
+    """A u given to a clipped WGAN is a mistake: nothing would be penalised there."""
+    model, x, z = small(rng), rng.uniform(size=(4, 7)), rng.standard_normal((4, 3))
+    with pytest.raises(ValueError, match=r"discriminator_loss expected no u .*no penalty .*got one"):
+        model.discriminator_loss(x, z, rng.random((4, 1)))
 
 
 @pytest.mark.parametrize("build_layer", [Tanh, lambda: BatchNorm(6)])
