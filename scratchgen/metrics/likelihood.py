@@ -10,7 +10,7 @@ from scratchgen.models.base import expect_examples
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:
-    """Bits that each feature costs, (N,), given log-densities in nats of whole examples, (N,). Lower is better.
+    """Bits that a feature costs, (N,), given log-densities in nats of whole examples, (N,). Lower is better.
 
     (DEQ.2)  bits = (D·log levels − log p(y)) / (D·log 2),  y = dequantise(x) in [0, 1]
 
