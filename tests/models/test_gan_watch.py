@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scratchgen import checkpoint
-from scratchgen.layers import Linear, Sequential, Tanh
+from scratchgen.data.toy import eight_gaussians
+from scratchgen.layers import Linear, ReLU, Sequential, Tanh
 from scratchgen.models import GAN, WGAN, MLPClassifier, WatchGame
 from scratchgen.models.gan_networks import dense_critic
 from scratchgen.models.networks import dense
@@ -23,7 +24,7 @@ def game(rng, kind=GAN, **settings):
 
 
 def watched(model, X, rng, *, epochs=60, callbacks=(), watch=None, **run):
-    """The watcher of a run of `epochs` epochs of 5 steps, that looks every 20 steps."""
+    """The watcher of a run of `epochs` epochs, by default one that looks every 20 steps."""
     watch = watch or WatchGame(X, rng=np.random.default_rng(7), every=20)
     settings = {"lr": 5e-4, "discriminator_lr": 5e-3} | run
     trainer = model.trainer(
@@ -52,6 +53,17 @@ def test_watch_is_silent_while_a_game_goes_well(rng):
     assert [look.step for look in watch.looks] == list(range(20, 1501, 20))
     assert watch.looks[0].unlike > 1 and watch.looks[-1].unlike < 0.05
     assert watch.looks[-1].diversity == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.slow
+def test_watch_is_silent_on_eight_gaussians(rng):
+    X = eight_gaussians().sample(2000, rng=rng).astype(np.float32)
+    generator = dense((2, 32, 32, 2), rng=rng, activation=ReLU)
+    model = GAN(generator, dense_critic(2, 32, rng=rng), code=2, output_range=None)
+    watch = WatchGame(X, rng=np.random.default_rng(7), every=100)
+    watched(model, X, rng, epochs=30, watch=watch, discriminator_lr=2e-3)
+    assert watch.findings == [] and len(watch.looks) == 6
+    assert watch.looks[0].unlike > 0.1 and watch.looks[-1].unlike < 0.05
 
 
 def test_watch_measures_the_energy_distance(rng):
