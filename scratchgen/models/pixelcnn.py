@@ -131,6 +131,9 @@ class PixelCNN(BinaryModel):
 
     def logits(self, x):
         """The D logits, and the net's cache: (N, D)."""
+        if x.ndim != 2 or x.shape[1] != self.features:
+            wanted = f"{self.shape[0]}·{self.shape[1]} = {self.features}"
+            raise ValueError(f"PixelCNN expected rows of {wanted} pixels, got shape {x.shape}")
         out, cache = self.net.forward(x.reshape(len(x), *self.shape, 1))
         return out.reshape(x.shape), cache
 

@@ -9,7 +9,7 @@ from scratchgen.kernels.jit.mathematics import exp
 
 
 @kernel
-def dot(a, b, size):
+def _dot(a, b, size):
     total = a.dtype.type(0)
     for i in range(size):
         total += a[i] * b[i]
@@ -32,9 +32,9 @@ def made_draw(uniform, known, first, upper, ends, starts, x):
                 for layer in range(1, depth):
                     h, below = starts[layer - 1][n], ends[layer - 1][t]
                     for k in range(ends[layer][t - 1], ends[layer][t]):
-                        out = starts[layer][n, k] + dot(h, upper[layer - 1][k], below)
+                        out = starts[layer][n, k] + _dot(h, upper[layer - 1][k], below)
                         starts[layer][n, k] = max(out, zero)                        # (MADE.9)
             if t >= known:
                 h, below = starts[depth - 1][n], ends[depth - 1][t]
-                logit = starts[depth][n, t] + dot(h, upper[depth - 1][t], below)    # (MADE.10)
+                logit = starts[depth][n, t] + _dot(h, upper[depth - 1][t], below)    # (MADE.10)
                 x[n, t] = one if uniform[n, t] < one / (one + exp(-logit)) else zero
