@@ -131,9 +131,10 @@ def test_kmeans_plus_plus_starts_in_every_heap():
 
 
 def test_kmeans_puts_an_empty_cluster_on_the_farthest_example(rng):
-    X = np.array([[0.0], [1.0], [2.0], [40.0]])
-    centres = kmeans(X, 2, rng=rng, centres=np.array([[1.0], [-900.0]]))
-    np.testing.assert_array_equal(np.sort(centres, axis=0), [[1.0], [40.0]])
+    X, start = np.array([[0.0], [1.0], [2.0], [40.0]]), np.array([[1.0], [-900.0]])
+    once = kmeans(X, 2, rng=rng, iterations=1, centres=start)
+    np.testing.assert_array_equal(once, [[43 / 4], [40.0]])
+    np.testing.assert_array_equal(kmeans(X, 2, rng=rng, centres=start), [[1.0], [40.0]])
 
 
 def test_kmeans_of_equal_examples_and_of_as_many_clusters_as_examples(rng):
