@@ -24,7 +24,7 @@ FOLDER = Path("runs")
 def trained_judge(digits: Digits, folder: Path = FOLDER) -> ConvClassifier:
     """A ConvClassifier trained on these digits: read from `folder`, or else trained once and saved there.
 
-    On the full set training takes about five minutes on one core, on the embedded digits 15 seconds; the file
+    On the full set training takes about three minutes on one core, on the embedded digits 15 seconds; the file
     is judge-60000.safetensors, after the number of digits. A run that was broken off is taken up again.
     Says in one line what it does.
     """
