@@ -55,11 +55,12 @@ class Straight(Layer):
         return -self.d * dout
 
 
-def main(out: Path, updates: int = 700, rounds: int = 1500) -> None:
+def main(out: Path, updates: int = 700, rounds: int = 1500, seeds: int = 3) -> None:
     """Measure, print the tables, draw.
 
     updates : of a discriminator or critic, for each distance
     rounds  : of training after D went ahead
+    seeds   : runs whose first gradients are averaged
     """
     rng = np.random.default_rng(SEED)
     print("The pull on the shift d, of N(d, 1) towards N(0, 1)")
@@ -79,7 +80,7 @@ def main(out: Path, updates: int = 700, rounds: int = 1500) -> None:
         print(f"{d:5.1f}{jsd:10.4f}{slope:10.1e}" + "".join(f"{value:10.1e}" for value in others)
               + f"{exact:12.2f}{estimate:11.2f}{by_critic:10.2f}")
 
-    norms = {loss: early_norms(loss) for loss in LOSSES}
+    norms = {loss: early_norms(loss, seeds) for loss in LOSSES}
     print("\nNorm of the gradient of a generator at its start (1-16-16-1), after so many updates of D alone")
     print(f"{'':15}" + "".join(f"{n:10,}" for n in LOOKS))
     for loss, values in norms.items():
@@ -168,7 +169,7 @@ def networks(loss: str, rng: np.random.Generator) -> GAN:
     return GAN(generator, discriminator, code=1, objective=loss, output_range=None)
 
 
-def early_norms(loss: str, seeds: int = 3) -> np.ndarray:
+def early_norms(loss: str, seeds: int) -> np.ndarray:
     """The norm of G's first gradient after each number of updates of D in LOOKS; geometric mean of seeds."""
     logs = np.zeros(len(LOOKS))
     for seed in range(seeds):
