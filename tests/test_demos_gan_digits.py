@@ -1,0 +1,120 @@
+"""What the demos of a GAN's digits say, on less data, and their measures on pictures drawn by hand."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import scratchgen.data
+from scratchgen.data import load_digits
+
+DEMOS = Path(__file__).resolve().parent.parent / "demos"
+NUMBER = re.compile(r"-?[\d,]*\.?\d+")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed."""
+    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
+
+    def run_demo(script: str, picture: str, **budget: int) -> list[str]:
+        load(script)["main"](tmp_path, **budget)
+        assert [path.name for path in tmp_path.iterdir()] == [picture]
+        with Image.open(tmp_path / picture) as image:
+            assert image.width == 1200 and 500 <= image.height <= 1300
+            levels = np.asarray(image.convert("L"))
+        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
+        return capsys.readouterr().out.splitlines()
+
+    return run_demo
+
+
+def load(script: str) -> dict:
+    return runpy.run_path(str(DEMOS / script))
+
+
+def rows(lines: list[str], name: str) -> list[list[float]]:
+    """The numbers behind a name that begins lines, line by line."""
+    found = [line.removeprefix(name) for line in lines if line.startswith(name)]
+    return [[float(number.replace(",", "")) for number in NUMBER.findall(line)] for line in found]
+
+
+def bar(width: int, lean: int = 0) -> np.ndarray:
+    """A stroke of 20 rows, that leans `lean` columns to the right on its way up. (1, 784)"""
+    image = np.zeros((28, 28))
+    for i in range(20):
+        start = 12 + round(lean * (9.5 - i) / 20)
+        image[4 + i, start : start + width] = 1
+    return image.reshape(1, -1)
+
+
+def test_demo_directions_width_is_ink_over_half_the_outline():
+    widths = load("26_directions.py")["widths"]
+    corner = 2 - 2**0.5     # where the outline turns, one slope of √2 stands for two of 1
+    for width in (2, 3, 5):
+        ink, outline = 20 * width, 2 * (20 + width) - corner
+        assert widths(bar(width)) == pytest.approx([ink / (outline / 2)], rel=1e-12)
+    assert widths(0.5 * bar(3)) == pytest.approx(widths(bar(3)))    # of grey writing as of black
+
+
+def test_demo_directions_slant_is_zero_upright_and_follows_the_lean():
+    slants = load("26_directions.py")["slants"]
+    assert slants(bar(3)) == pytest.approx([0], abs=1e-12)
+    assert slants(bar(3, lean=10)) == pytest.approx([0.5], abs=0.02)
+    assert slants(bar(3, lean=-10)) == pytest.approx([-0.5], abs=0.02)
+
+
+def test_demo_directions_are_those_that_were_put_in():
+    demo = load("26_directions.py")
+    rng = np.random.default_rng(0)
+    truth = demo["unit"](rng.standard_normal((3, 7)))
+    z = rng.standard_normal((20_000, 7))
+    found = demo["directions"](z, np.tanh(z @ truth.T) + 0.1 * rng.standard_normal((20_000, 3)))
+    assert (found * truth).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-3)
+
+    rest = demo["without"](truth[0], [truth[1], truth[2], truth[1] + truth[2]])
+    assert truth[1:] @ rest == pytest.approx(np.zeros(2), abs=1e-12)
+    assert np.linalg.norm(rest) == pytest.approx(1) and rest @ truth[0] > 0
+    assert demo["place"](z, truth[0], 1.5) @ truth[0] == pytest.approx(np.full(len(z), 1.5))
+    assert demo["place"](z, truth[0], 1.5) @ rest != pytest.approx(z @ rest)
+    aside = demo["without"](truth[1], [truth[0]])
+    assert demo["place"](z, truth[0], 1.5) @ aside == pytest.approx(z @ aside)
+
+
+def test_demo_handwritten_digits_walk_keeps_the_length_of_codes():
+    arc = load("25_handwritten_digits.py")["arc"]
+    a, b = np.random.default_rng(0).standard_normal((2, 500, 64))
+    lengths = [np.linalg.norm(arc(a, b, t), axis=1).mean() for t in (0, 0.25, 0.5, 1)]
+    assert np.ptp(lengths) < 0.02 * lengths[0]
+    assert arc(a, b, 0) == pytest.approx(a) and arc(a, b, 1) == pytest.approx(b)
+
+
+def test_demo_one_pixel_damages_are_those_described():
+    demo = load("27_one_pixel.py")
+    digits = load_digits("embedded")
+    x, y = digits.x_test[:60], digits.y_test[:60]
+    intact, speck, hole, swell, label = demo["damage"](x, y, np.random.default_rng(0))
+    assert len(intact) > 50 and set(label) <= set(y)
+    changed = [(part - intact).reshape(-1, 28, 28) for part in (speck, hole, swell)]
+    assert [(part != 0).sum(axis=(1, 2)).tolist() for part in changed] == [
+        [count] * len(intact) for count in (1, 1, 6)
+    ]
+    assert (changed[0] ** 2).sum(axis=(1, 2)) == pytest.approx(np.ones(len(intact)))
+    assert (changed[2] ** 2).sum(axis=(1, 2)) == pytest.approx(np.full(len(intact), 1.5))
+    assert (hole.max(axis=1) <= 1).all() and (swell.max(axis=1) <= 1).all()
+    for image, dot in zip(intact.reshape(-1, 28, 28), changed[0], strict=True):
+        i, j = np.argwhere(dot)[0]
+        assert image[i - 2 : i + 3, j - 2 : j + 3].max() == 0
+    assert demo["alone"](speck).all() and demo["alone"](intact).mean() < 0.1
+
+
+def test_demo_one_pixel_counts_only_pixels_alone():
+    alone = load("27_one_pixel.py")["alone"]
+    pictures = np.zeros((3, 28, 28))
+    pictures[0, 0, 0] = 0.3
+    pictures[1, 5, 5:7] = 1
+    pictures[2, 5, 5], pictures[2, 6, 6] = 1, 0.8
+    assert alone(pictures.reshape(3, -1)).tolist() == [True, False, False]
