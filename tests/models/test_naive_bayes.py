@@ -90,6 +90,17 @@ def test_gaussian_naive_bayes_has_the_moments_of_its_classes(rng):
     np.testing.assert_allclose(wide.log_joint(X, seen=left), narrow.log_joint(X[:, :2]), rtol=1e-12)
 
 
+def test_gaussian_naive_bayes_of_shared_variances_is_lda_of_a_diagonal(rng):
+    X = rng.standard_normal((9, 3)) * [1, 2, 3]
+    model = GaussianNaiveBayes(smoothing=0, shared=True).fit(X, Y)
+    centred = X - model.means_[Y]
+    np.testing.assert_allclose(model.variances_, np.tile((centred**2).mean(axis=0), (3, 1)))
+    W = (model.means_ / model.variances_).T
+    scores = X @ W - 0.5 * (model.means_ * W.T).sum(axis=1) + np.log(np.bincount(Y) / 9)
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), p, rtol=1e-9)
+
+
 def test_gaussian_naive_bayes_constant_feature_is_smoothed_or_refused(rng):
     X = rng.standard_normal((9, 3))
     X[:, 1] = 4

@@ -85,16 +85,18 @@ class GaussianNaiveBayes(GenerativeClassifier):
 
     The smoothing adds a share of the largest variance that a feature has over all examples, so a feature that
     is constant within a class has a density still. How large it is matters: docs/discriminative.md measures
-    it. scikit-learn's var_smoothing is the same.
+    it. scikit-learn's var_smoothing is the same. With the variances of all classes shared, log p(x, y) is
+    linear in x apart from a term that is the same for all classes, as in (GDA.4).
 
+    shared : one variance for each feature, the mean over all examples of (x_d − mu_yd)²
     means_, variances_ : (C, D);  log_prior_ : (C,), N_y / N
     Computed in float64, whatever comes in. Raises ValueError for a negative smoothing.
     """
 
-    def __init__(self, *, smoothing: float = 1e-9):
+    def __init__(self, *, smoothing: float = 1e-9, shared: bool = False):
         if not (math.isfinite(smoothing) and smoothing >= 0):
             raise ValueError(f"GaussianNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
-        self.smoothing = float(smoothing)
+        self.smoothing, self.shared = float(smoothing), shared
 
     def fit(self, X, y=None):
         """Means and variances of X (N, D) by class y (N,).
@@ -106,6 +108,9 @@ class GaussianNaiveBayes(GenerativeClassifier):
         parts = [X[y == k] for k in range(classes)]
         self.means_ = np.stack([part.mean(axis=0) for part in parts])
         variances = np.stack([part.var(axis=0) for part in parts])
+        if self.shared:
+            sizes = np.bincount(y, minlength=classes)
+            variances = np.tile(sizes @ variances / len(y), (classes, 1))
         variances += self.smoothing * X.var(axis=0).max()       # (NB.5)
         if not (variances > 0).all():
             k, d = np.argwhere(variances <= 0)[0]
