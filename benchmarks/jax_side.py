@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from ours_side import LR
+from ours_side import GAME_BETAS, GAME_LR, LR
 from steps import Step
 
 
@@ -38,6 +38,40 @@ def jax_one_loss(loss: Callable[..., Any], ours, dtype: str) -> Step:
     def gradients(*batch):
         value, found = value_and_gradients(state[0], *batch)
         return [float(value)], [np.asarray(g) for g in found]
+
+    return Step(step, gradients)
+
+
+def jax_game(draw: Callable[..., Any], losses: tuple, ours, dtype: str) -> Step:
+    """losses: critic's (critic, generator, key, x, z[, u]) and generator's (generator, critic, x, z)."""
+    import jax
+
+    critic = start(ours.discriminator, dtype)
+    generator = start(ours.generator, dtype)
+    how = {"lr": GAME_LR, "beta1": GAME_BETAS[0], "beta2": GAME_BETAS[1]}
+
+    def update(critic, generator, x):
+        c, c_moments, steps, key = critic
+        g, g_moments, _, _ = generator
+        key, first, second, third = jax.random.split(key, 4)
+        value, slopes = jax.value_and_grad(losses[0])(c, g, third, x, draw(first, x))
+        c, c_moments = adam(c, slopes, c_moments, steps + 1, **how)
+        _, slopes = jax.value_and_grad(losses[1])(g, c, x, draw(second, x))
+        g, g_moments = adam(g, slopes, g_moments, steps + 1, **how)
+        return (c, c_moments, steps + 1, key), (g, g_moments, steps + 1, key), value
+
+    update = jax.jit(update, donate_argnums=(0, 1))
+
+    def step(x):
+        nonlocal critic, generator
+        critic, generator, value = update(critic, generator, x)
+        jax.block_until_ready((critic, generator))
+        return float(value)
+
+    def gradients(x, z_critic, z_generator, *u):
+        value, own = jax.value_and_grad(losses[0])(critic[0], generator[0], None, x, z_critic, *u)
+        other, drawn = jax.value_and_grad(losses[1])(generator[0], critic[0], x, z_generator)
+        return [float(value), float(other)], [np.asarray(g) for g in (*own, *drawn)]
 
     return Step(step, gradients)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ours_side import LR
+from ours_side import GAME_BETAS, GAME_LR, LR
 from steps import Step
 
 
@@ -44,6 +44,42 @@ def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
     return Step(step, gradients)
 
 
+def game(net, draw: Callable[..., Any], losses: tuple, ours, dtype: str, way: Way) -> Step:
+    """A net of .generator and .discriminator; draw(n, like) -> z and losses (critic's, generator's)."""
+    import torch
+
+    copy_weights(net, ours, dtype)
+    if way.channels_last:
+        net.to(memory_format=torch.channels_last)
+    players = (net.discriminator, net.generator)
+    optimizers = [torch.optim.Adam(p.parameters(), GAME_LR, GAME_BETAS, fused=way.fused) for p in players]
+    run = [torch.compile(loss) for loss in losses] if way.compiled else losses
+
+    def turn(i, loss, *batch):
+        net.discriminator.requires_grad_(i == 0)
+        optimizers[i].zero_grad()
+        value = loss(*batch)
+        value.backward()
+        return value
+
+    def step(x):
+        x = torch.from_numpy(x)
+        values = []
+        for i in range(2):
+            values.append(turn(i, run[i], x, draw(len(x), x)))
+            optimizers[i].step()
+        return values[0].item(), values[1].item()
+
+    def gradients(x, z_critic, z_generator, *u):
+        x, z_critic, z_generator, *u = map(torch.from_numpy, (x, z_critic, z_generator, *u))
+        values = [turn(0, losses[0], x, z_critic, *u)]
+        own = gradients_of(net.discriminator)
+        values.append(turn(1, losses[1], x, z_generator))
+        return [v.item() for v in values], own + gradients_of(net.generator)
+
+    return Step(step, gradients)
+
+
 def copy_weights(net, ours, dtype: str) -> None:
     """Give a PyTorch net our model's weights; both list them in the same order."""
     import torch
@@ -69,7 +105,9 @@ def parameters(net) -> Iterator[tuple[Any, Layout, Layout]]:
 
     for module in net.modules():
         for name, p in module.named_parameters(recurse=False):
-            if name == "weight" and isinstance(module, nn.Linear):
+            if name in getattr(module, "layouts", {}):
+                yield p, *module.layouts[name]
+            elif name == "weight" and isinstance(module, nn.Linear):
                 yield p, np.transpose, np.transpose
             elif name == "weight" and isinstance(module, nn.Conv2d):           # (out, in, KH, KW)
                 yield p, lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0)
