@@ -14,11 +14,13 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
 
     (DEQ.2)  bits = (D·log levels − log p(y)) / (D·log 2),  y = dequantise(x) in [0, 1]
 
-    For such y it is on average no less than −log₂ P(x) / D of the grey levels x, (DEQ.3), and 8 bits for the
-    uniform density. Without levels, the features are continuous, and it is −log p(y) / (D·log 2).
+    (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average no fewer bits than −log₂ P(x) / D
+
+    P(x) is the probability that y falls into the cell of the grey levels x. A uniform density costs 8 bits for
+    256 levels. Without levels, features are continuous, and it is −log p(y) / (D·log 2).
     """
     expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
     if features < 1:
         raise ValueError(f"bits_per_dim expected features of at least 1, got {features}")
     offset = 0.0 if levels is None else features * math.log(levels)
-    return (offset - np.asarray(log_density)) / (features * math.log(2))    # (DEQ.2)
+    return (offset - np.asarray(log_density)) / (features * math.log(2))    # (DEQ.2, DEQ.3)

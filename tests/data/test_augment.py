@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scratchgen import kernels
-from scratchgen.data import Jitter, binarise
+from scratchgen.data import Jitter, binarise, dequantise
 
 
 def blob(side, row, column):
@@ -106,3 +106,15 @@ def test_jitter_takes_its_noise_from_rng_alone():
 def test_jitter_wrong_width_is_named(rng):
     with pytest.raises(ValueError, match=r"rows of 784 pixels, got shape \(2, 49\)"):
         Jitter()(np.zeros((2, 49)), rng=rng)
+
+
+def test_dequantise_spreads_each_level_over_its_own_interval(rng):
+    """(DEQ.1): level k of 4 ends in [k, k + 1) / 4, evenly; taking it back gives the level."""
+    levels = rng.integers(0, 4, size=(2000, 3))
+    for dtype in (np.float32, np.float64):
+        drawn = dequantise((levels / 3).astype(dtype), rng=rng, levels=4)
+        assert drawn.dtype == dtype
+        within = 4 * drawn - levels
+        assert within.min() > -1e-6 and within.max() < 1 + 1e-6
+        assert abs(within.mean() - 0.5) < 5 / np.sqrt(12 * within.size)
+        assert abs(within.var() * 12 - 1) < 0.06
