@@ -6,6 +6,22 @@ from scratchgen.initializers import glorot_uniform
 from scratchgen.layers.conv import Conv2d, column_sums, gather, rows, scatter
 from scratchgen.layers.linear import Linear
 
+# Half of a staircase, and MADE's masks in the natural order are staircases, is one corner that needs no
+# multiplying. So products are made for a few columns at a time, with the inputs that any of them sees.
+# Forward, dW and dx of 784x500 on 128 rows take 0.89, 1.07 and 0.86 ms whole, 0.66, 0.85 and 0.68 in two
+# blocks, 0.58, 0.76 and 0.66 in four, 0.60, 0.82 and 0.63 in eight.
+BLOCKS, NARROWEST = 4, 32
+
+
+def blocks(mask: np.ndarray) -> list[tuple[slice, slice]]:
+    """Cut the columns of a mask into blocks; each with the inputs from its first connection to its last."""
+    step, found = max(NARROWEST, -(-mask.shape[1] // BLOCKS)), []
+    for start in range(0, mask.shape[1], step):
+        columns = slice(start, min(start + step, mask.shape[1]))
+        used = np.flatnonzero(mask[:, columns].any(axis=1))
+        found.append((slice(used[0], used[-1] + 1) if used.size else slice(0, 0), columns))
+    return found
+
 
 class MaskedLinear(Linear):
     """An affine map through the connections that a mask leaves (Germain et al. 2015, equation 9).
@@ -34,36 +50,51 @@ class MaskedLinear(Linear):
     def forward(self, x, training=False, mask=None):
         self.expect(x, features=self.in_features)
         mask = self.mask if mask is None else self._checked(mask)
-        masked = self.weight.value * mask                       # (D, M)
-        out = x @ masked                                        # (N, M)
+        masked, parts = self.weight.value * mask, blocks(mask)  # (D, M)
+        out = self._product(x, masked, parts)                   # (N, M)
         if self.bias is not None:
             out += self.bias.value                              # (MASK.1)
-        return out, (x, mask, masked)
+        return out, (x, mask, masked, parts)
+
+    def _product(self, x, masked, parts):
+        """x·(M∘W), without the bias."""
+        out = np.empty((*x.shape[:-1], self.out_features), x.dtype)
+        for inputs, columns in parts:
+            np.matmul(x[..., inputs], masked[inputs, columns], out=out[..., columns])
+        return out
 
     def backward(self, dout, cache, input_grad=True):
-        x, mask, masked = cache
+        x, mask, masked, parts = cache
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
-            self._add_weight_grad(x, dout, mask)                # (MASK.2)
+            self._add_weight_grad(x, dout, mask, parts)
             if self.bias is not None:
                 self.bias.grad += dout.reshape(-1, self.out_features).sum(axis=0)
-        return dout @ masked.T if input_grad else None          # (MASK.3)  (N, D)
+        if not input_grad:
+            return None
+        dx = np.zeros_like(x)                                   # (N, D)
+        for inputs, columns in parts:
+            dx[..., inputs] += dout[..., columns] @ masked[inputs, columns].T   # (MASK.3)
+        return dx
 
-    def _add_weight_grad(self, x, dout, mask):
-        dweight = x.reshape(-1, self.in_features).T @ dout.reshape(-1, self.out_features)
-        self.weight.grad += np.multiply(dweight, mask, out=dweight)
+    def _add_weight_grad(self, x, dout, mask, parts):
+        x, dout = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
+        for inputs, columns in parts:
+            dweight = x[:, inputs].T @ dout[:, columns]
+            dweight *= mask[inputs, columns]
+            self.weight.grad[inputs, columns] += dweight        # (MASK.2)
 
     def jvp(self, dx, cache):
         """Push a tangent forward: dout = dx·(M∘W)."""
-        x, _, masked = cache
+        x, _, masked, parts = cache
         self.expect_gradient(dx, x.shape, x.dtype)
-        return dx @ masked
+        return self._product(dx, masked, parts)
 
     def tangent_backward(self, dout, dx):
         self.expect(dx, features=self.in_features)
         self.expect_gradient(dout, (*dx.shape[:-1], self.out_features), dx.dtype)
         if self.trainable:                                      # (MASK.2), with the tangent for x
-            self._add_weight_grad(dx, dout, self.mask)
+            self._add_weight_grad(dx, dout, self.mask, blocks(self.mask))
 
     def _checked(self, mask):
         shape = (self.in_features, self.out_features)
