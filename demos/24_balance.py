@@ -8,6 +8,9 @@ of D leave fewer to G. A row for each setting; what became of each seed is said 
     one hump       a hump has less than a fifth of its share
     D has won      the mean of D(G(z)) is below 0.1 at the end
     not there      none of these; the JSD says how far
+
+A D of five times G's rate arrives most often, and five steps of D help though they leave G a third of its
+updates. With D as slow as G or slower the drawings come near and go off again, while D(G(z)) stays at 1/2.
 """
 
 from __future__ import annotations
