@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scratchgen.names import check_name
 
-REPRODUCTIONS = ("autoencoder", "dcgan", "gan", "made", "nice", "vae", "wgan_gp")
+REPRODUCTIONS = ("autoencoder", "dcgan", "gan", "made", "made_wide", "nice", "vae", "wgan_gp")
 
 
 def run(name: str, *, epochs: int | None = None, resume: bool = False, out: str | Path = "results") -> int:
