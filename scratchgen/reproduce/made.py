@@ -24,7 +24,7 @@ EVERY = 10  # epochs between two points of the curve
 
 @dataclass(frozen=True)
 class Recipe:
-    """A net and how it is trained. jitter : how digits are moved, in the first `moved` share of the epochs."""
+    """A net and how it is trained; digits are moved by `jitter` in the first `moved` share of the epochs."""
 
     name: str
     hidden: int

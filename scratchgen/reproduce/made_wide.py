@@ -12,9 +12,7 @@ from scratchgen.reproduce.made import Recipe, run_recipe
 from scratchgen.reproduce.record import Record
 
 JITTER = Jitter(turn=0.06, stretch=0.035, slant=0.06, shift=0.3, keep=0.5)  # what the VAE was trained with
-RECIPE = Recipe(
-    "made_wide", hidden=2500, epochs=300, batch=256, peak=2e-3, jitter=JITTER, moved=0.8
-)
+RECIPE = Recipe("made_wide", hidden=2500, epochs=300, batch=256, peak=2e-3, jitter=JITTER, moved=0.8)
 
 
 def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
