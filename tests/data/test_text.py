@@ -1,11 +1,16 @@
 """The text that is shipped, its characters as numbers, and windows of them."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scratchgen.data.text import ALICE, Alphabet, RandomCrop, load_text, split_text, windows
+
+BYTES: Any = b"abc"
+NUMBER: Any = 3
+HALVES: Any = [0.5]
 
 
 def test_text_is_the_whole_book_in_plain_characters():
@@ -47,10 +52,10 @@ def test_alphabet_says_which_character_is_unknown():
     ("call", "error", "message"),
     [
         (lambda: Alphabet(""), ValueError, "Alphabet expected at least one character"),
-        (lambda: Alphabet(b"abc"), TypeError, "Alphabet expected a string, got bytes"),
-        (lambda: Alphabet("ab").encode(3), TypeError, "Alphabet.encode expected a string, got int"),
+        (lambda: Alphabet(BYTES), TypeError, "Alphabet expected a string, got bytes"),
+        (lambda: Alphabet("ab").encode(NUMBER), TypeError, "Alphabet.encode expected a string, got int"),
         (lambda: Alphabet("ab").decode([0, 2]), ValueError, r"expected ids within 0\.\.1"),
-        (lambda: Alphabet("ab").decode([0.5]), ValueError, "expected integers"),
+        (lambda: Alphabet("ab").decode(HALVES), ValueError, "expected integers"),
         (lambda: split_text("abc", 0.0), ValueError, "a share that leaves two parts of 3 characters, got 0"),
         (lambda: split_text("abc", 0.1), ValueError, "a share that leaves two parts of 3 characters"),
         (lambda: split_text(""), ValueError, "split_text expected at least one character"),
