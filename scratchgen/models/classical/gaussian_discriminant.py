@@ -91,13 +91,17 @@ class GaussianDiscriminant(GenerativeClassifier):
 
 
 def _factor(covariance, of, examples=None):
-    """A matrix that whitens, V·diag(λ^−½) of Σ = V·diag(λ)·Vᵀ, and log det Σ."""
-    variances, vectors = np.linalg.eigh(covariance)
-    rounding = abs(variances[-1]) * len(variances) * np.finfo(np.float64).eps
-    if not variances[0] > rounding:
+    """A matrix that whitens, L⁻ᵀ of Σ = L·Lᵀ, and log det Σ."""
+    rounding = covariance.diagonal().max() * len(covariance) * np.finfo(np.float64).eps
+    try:
+        root = np.linalg.cholesky(covariance)
+        least = root.diagonal().min() ** 2
+    except np.linalg.LinAlgError:
+        least = 0.0
+    if not least > rounding:
         among = "" if examples is None else f", {examples} examples of {len(covariance)} features,"
         raise ValueError(
             f"GaussianDiscriminant expected data that varies in every direction, got a covariance of {of}"
             f"{among} that is singular: leave constant features out, or set a shrinkage > 0"
         )
-    return vectors / np.sqrt(variances), np.log(variances).sum()
+    return np.linalg.inv(root).T, 2 * np.log(root.diagonal()).sum()
