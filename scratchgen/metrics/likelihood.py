@@ -16,8 +16,8 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
 
     (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average no fewer bits than −log₂ P(x) / D
 
-    P(x) is the probability that y falls into the cell of the grey levels x. A uniform density costs 8 bits for
-    256 levels. Without levels, features are continuous, and it is −log p(y) / (D·log 2).
+    P(x) is the probability that y falls into the cell of the grey levels x. A uniform density costs 8 bits
+    for 256 levels. Without levels, features are continuous, and it is −log p(y) / (D·log 2).
     """
     expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
     if features < 1:
