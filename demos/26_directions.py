@@ -8,7 +8,7 @@ with the measurement on fresh draws; directions taken at random show what chance
     slant   columns that the writing leans to the right, a row of height: −cov(column, row) / var(row)
     width   of the stroke in pixels: ink over half of its outline, Σ x / ½·Σ |slope of x|
 
-A direction that says slant may say the digit as well: 1s lean more than 0s do. So codes are moved along each
+A direction that says slant may say the digit as well: 1s lean more than 9s do. So codes are moved along each
 direction, from −2 to 2, and it is counted how often the same class is read at both ends; then the same for
 the part of the direction that is orthogonal to all ten digits' directions and to the other measure's.
 """

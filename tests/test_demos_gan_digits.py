@@ -118,3 +118,43 @@ def test_demo_one_pixel_counts_only_pixels_alone():
     pictures[1, 5, 5:7] = 1
     pictures[2, 5, 5], pictures[2, 6, 6] = 1, 0.8
     assert alone(pictures.reshape(3, -1)).tolist() == [True, False, False]
+
+
+@pytest.mark.slow
+def test_demo_handwritten_digits_drawings_come_nearer_to_digits(run):
+    lines = run("25_handwritten_digits.py", "handwritten_digits.png", dense_shown=18_000, conv_shown=6_000)
+    moments = rows(lines, 9 * " ")
+    assert len(moments) == 8
+    frechet, nearest, very_near = 4, 5, 6
+    for start, end in ((0, 3), (4, 7)):
+        assert moments[end][frechet] < 0.4 * moments[start][frechet]
+        assert moments[end][nearest] < 0.7 * moments[start][nearest]
+        assert moments[end][very_near] == 0
+    copies = rows(lines, "training digits")[0]
+    assert copies[2:] == [0, 100]                       # what drawings learnt by heart would show
+
+
+@pytest.mark.slow
+def test_demo_directions_found_ones_beat_chance_on_fresh_draws(run):
+    lines = run("26_directions.py", "directions.png", shown=18_000, draws=3_000)
+    for name in ("slant", "width"):
+        r, mean, largest = rows(lines, f"{name:10}")[0]
+        assert r > 1.5 * largest > 1.5 * mean
+    places = {"slant": 0, "width": 1}
+    for name, place in places.items():
+        along = rows(lines, f"{name:16}")[-1]
+        chance = rows(lines, "at random")[0]
+        assert along[place] > 1.5 * chance[place]
+
+
+@pytest.mark.slow
+def test_demo_one_pixel_discriminator_minds_what_its_generator_draws(run):
+    lines = run("27_one_pixel.py", "one_pixel.png", shown=6_000)
+    assert rows(lines, "squared error    ") == [[0, 0, 0]]
+    speck, alone = 1, 6
+    dense = rows(lines, "dense GAN")
+    assert len(dense) == 5
+    specked = max(dense, key=lambda row: row[speck])
+    assert specked[speck] > 70 and specked[alone] > 90      # its drawings are full of single pixels then
+    taught = rows(lines, "specks alone")[0]
+    assert taught[speck] > 58 and taught[4] > 60            # of 1,000 digits: chance gives 50 ± 1.6
