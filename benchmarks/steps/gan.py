@@ -9,6 +9,7 @@ from pytorch_side import Way
 from pytorch_side import game as pytorch_game
 
 from scratchgen.models import GAN
+from scratchgen.models.gan_networks import dense_critic, dense_generator
 from steps import dense_products, digits_like
 
 CODE, HIDDEN = 100, 1200
@@ -16,7 +17,9 @@ data = digits_like
 
 
 def model(dtype):
-    return GAN.dense(CODE, HIDDEN, rng=np.random.default_rng(0), dtype=dtype)
+    kind = {"rng": np.random.default_rng(0), "dtype": dtype}
+    generator = dense_generator(CODE, HIDDEN, 784, batch_norm=False, **kind)
+    return GAN(generator, dense_critic(784, HIDDEN, **kind), code=CODE)
 
 
 def noise(n, dtype):

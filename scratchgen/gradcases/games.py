@@ -101,7 +101,10 @@ GAMES = (
     GameCase("GAN non-saturating", _smooth_gan, (5, 7)),
     GameCase("GAN minimax", lambda rng, dtype: _smooth_gan(rng, dtype, objective="minimax"), (5, 7)),
     GameCase(
-        "GAN dense", lambda rng, dtype: GAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False
+        "GAN dense",
+        lambda rng, dtype: GAN.dense(3, 6, 9, dropout=0, rng=rng, dtype=dtype),
+        (5, 9),
+        smooth=False,
     ),
     GameCase(
         "DCGAN", lambda rng, dtype: DCGAN(4, (2, 3), rng=rng, dtype=dtype), (3, 784), smooth=False

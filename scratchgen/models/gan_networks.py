@@ -11,6 +11,7 @@ from scratchgen.layers import (
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
+    Dropout,
     Flatten,
     Layer,
     LeakyReLU,
@@ -23,32 +24,33 @@ from scratchgen.layers import (
 
 
 def dense_generator(
-    code: int, hidden: int, pixels: int, *, rng: np.random.Generator, dtype: Any = np.float32
+    code: int,
+    hidden: int,
+    pixels: int,
+    *,
+    batch_norm: bool = True,
+    rng: np.random.Generator,
+    dtype: Any = np.float32,
 ) -> Sequential:
-    """(N, code) -> (N, pixels) between 0 and 1, through two hidden layers with ReLU."""
+    """(N, code) -> (N, pixels) between 0 and 1, through two hidden layers with batch norm and ReLU."""
     kind = {"rng": rng, "dtype": dtype}
-    return Sequential(
-        Linear(code, hidden, **kind),
-        ReLU(),
-        Linear(hidden, hidden, **kind),
-        ReLU(),
-        Linear(hidden, pixels, **kind),
-        Sigmoid(),
-    )
+    layers: list[Layer] = []
+    for fan_in in (code, hidden):
+        norm: list[Layer] = [BatchNorm(hidden, dtype=dtype)] if batch_norm else []
+        layers += [Linear(fan_in, hidden, bias=not batch_norm, **kind), *norm, ReLU()]
+    return Sequential(*layers, Linear(hidden, pixels, **kind), Sigmoid())
 
 
 def dense_critic(
-    pixels: int, hidden: int, *, rng: np.random.Generator, dtype: Any = np.float32
+    pixels: int, hidden: int, *, dropout: float = 0.0, rng: np.random.Generator, dtype: Any = np.float32
 ) -> Sequential:
-    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU."""
+    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU, and dropout where it is asked for."""
     kind = {"rng": rng, "dtype": dtype}
-    return Sequential(
-        Linear(pixels, hidden, **kind),
-        LeakyReLU(0.2),
-        Linear(hidden, hidden, **kind),
-        LeakyReLU(0.2),
-        Linear(hidden, 1, **kind),
-    )
+    layers: list[Layer] = []
+    for fan_in in (pixels, hidden):
+        drop: list[Layer] = [Dropout(dropout, rng=rng)] if dropout else []
+        layers += [Linear(fan_in, hidden, **kind), LeakyReLU(0.2), *drop]
+    return Sequential(*layers, Linear(hidden, 1, **kind))
 
 
 def conv_generator(

@@ -10,7 +10,7 @@ import numpy as np
 from scratchgen.layers import Layer
 from scratchgen.models.base import expect_examples
 from scratchgen.models.gan import GAN, GeneratorCache
-from scratchgen.models.gan_networks import conv_critic, conv_generator
+from scratchgen.models.gan_networks import conv_critic, conv_generator, dense_critic, dense_generator
 from scratchgen.models.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.networks import in_batches
 from scratchgen.optim import RMSProp
@@ -69,6 +69,13 @@ class WGAN(GAN):
         if not clip > 0:
             raise ValueError(f"{who} expected clip > 0, got {clip}")
         self.penalty, self.clip = penalty, clip
+
+    @classmethod
+    def dense(cls, code=100, hidden=400, pixels=784, *, rng, dtype=np.float32, **settings) -> Self:
+        """GAN.dense's networks, the critic without dropout: its slope is to be that of one function."""
+        kind = {"rng": rng, "dtype": dtype}
+        critic = dense_critic(pixels, hidden, **kind)
+        return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
 
     @classmethod
     def convolutional(cls, code=64, channels=(32, 64), *, rng, dtype=np.float32, **settings) -> Self:
