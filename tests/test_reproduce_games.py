@@ -59,8 +59,12 @@ def test_reproduce_convolutional_games_are_measured_by_the_judge(part, monkeypat
         monkeypatch.setattr(module, name, value)
     found = module.reproduce(epochs=2)
     model, trainer = module.build(part.x_train, 2)
+    averaged = AveragedGenerator(model)
+    trainer.callbacks.append(averaged)
     trainer.run()
-    judge, samples = games.trained_judge(part), model.sample(60, rng=np.random.default_rng(0))
+    judge = games.trained_judge(part)
+    with averaged.lent():
+        samples = model.sample(60, rng=np.random.default_rng(0))
     expected = frechet_distance(judge.features(samples), judge.features(part.x_test))
     assert found.ours == pytest.approx(expected, abs=2e-3) == found.curve[-1]["figure"]
     assert found.paper is None and "published: none" in found.summary()

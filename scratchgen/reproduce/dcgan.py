@@ -15,16 +15,22 @@ from scratchgen.schedules import Cosine
 from scratchgen.training import Trainer
 
 CODE, CHANNELS = 64, (32, 64)
-EPOCHS, BATCH, RATE, EVERY, SEED = 20, 64, 5e-4, 2, 0
+EPOCHS, BATCH, RATE, DISCRIMINATOR_RATE, EVERY, SEED = 20, 64, 1e-3, 5e-4, 4, 0
 
 
 def build(X: np.ndarray, epochs: int) -> tuple[DCGAN, Trainer]:
     """The game and its run, ready to go."""
     rng = np.random.default_rng(SEED)
     model = DCGAN(CODE, CHANNELS, rng=rng)
-    rate = Cosine(RATE, epochs * (len(X) // BATCH))
+    steps = epochs * (len(X) // BATCH)
     trainer = model.trainer(
-        X, epochs=epochs, batch_size=BATCH, lr=rate, discriminator_lr=rate, betas=(0.5, 0.999), rng=rng
+        X,
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=Cosine(RATE, steps),
+        discriminator_lr=Cosine(DISCRIMINATOR_RATE, steps),
+        betas=(0.5, 0.999),
+        rng=rng,
     )
     return model, trainer
 
@@ -34,8 +40,8 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     epochs = epochs or EPOCHS
     recipe = (
         f"noise of {CODE} from N(0, I), channels {CHANNELS}, batch norm; non-saturating loss; Adam, betas "
-        f"(0.5, 0.999), both on a cosine from {RATE:g}; batch {BATCH}, {epochs} epochs; float32, seed "
-        f"{SEED}; the last weights"
+        f"(0.5, 0.999), G on a cosine from {RATE:g}, D from {DISCRIMINATOR_RATE:g}; batch {BATCH}, {epochs} "
+        f"epochs; float32, seed {SEED}"
     )
     return judged_record(
         "dcgan", "DCGAN", build, recipe, epochs=epochs, every=EVERY, resume=resume, seed=SEED

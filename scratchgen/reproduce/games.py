@@ -151,10 +151,16 @@ def judged_record(
     print(digits.source)
     court = Court(trained_judge(digits), digits)
     model, trainer = build(digits.x_train, epochs)
-    curve = Curve(lambda: court.measure(draw(model, seed)).distance, every)
-    trainer.callbacks.append(curve)
+    averaged = AveragedGenerator(model)
+
+    def measured() -> Judged:
+        with averaged.lent():
+            return court.measure(draw(model, seed))
+
+    curve = Curve(lambda: measured().distance, every)
+    trainer.callbacks += [averaged, curve]
     history = run_saved(trainer, run, resume=resume, config=config, every=every)
-    judged = court.measure(draw(model, seed))
+    judged, last = measured(), court.measure(draw(model, seed))
     true = np.random.default_rng(seed).permutation(digits.x_train)[:SAMPLES]
     return Record(
         name=name,
@@ -165,9 +171,10 @@ def judged_record(
         ours=round(judged.distance, 3),
         seconds=history.seconds,
         machine=machine(),
-        recipe=recipe,
+        recipe=f"{recipe}; samples by the generator's averaged weights (decay {averaged.decay:g})",
         curve=curve.points(),
         beside={
+            "the last weights in place of the averaged ones": round(last.distance, 2),
             "as many training digits in place of samples": round(court.measure(true).distance, 2),
             **beside(judged, court),
         },

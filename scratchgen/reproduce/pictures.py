@@ -44,14 +44,11 @@ def main(out: Path) -> None:
 def drawn_by(module: ModuleType, x_train: np.ndarray) -> np.ndarray:
     """The samples that a finished run was measured by."""
     path = Path(f"runs/reproduce-{module.__name__.split('.')[-1]}.safetensors")
-    dense = module is gan
-    x = x_train[: -gan.HELD_OUT] if dense else x_train
+    x = x_train[: -gan.HELD_OUT] if module is gan else x_train
     model, trainer = module.build(x, checkpoint.read_config(path)["epochs"])
     averaged = AveragedGenerator(model)
-    trainer.callbacks += [averaged, Curve(lambda: 0.0, 1)] if dense else [Curve(lambda: 0.0, 1)]
+    trainer.callbacks += [averaged, Curve(lambda: 0.0, 1)]
     checkpoint.load(path, trainer)
-    if not dense:
-        return draw(model, module.SEED)
     averaged.on_start(trainer)
     with averaged.lent():
         return draw(model, module.SEED)
