@@ -20,7 +20,7 @@ from scratchgen.schedules import OneCycle
 from scratchgen.training import Callback, Trainer
 
 HIDDEN, COUPLINGS = (1000,) * 5, 4
-EPOCHS, BATCH, PEAK, SEED = 75, 200, 3e-3, 0
+EPOCHS, BATCH, PEAK, SEED = 45, 200, 3e-3, 0
 JITTER = Jitter(turn=0.06, stretch=0.035, slant=0.06, shift=0.3, keep=0.5)
 MOVED = 0.9  # share of the epochs in which digits are moved; the last ones show them as they are
 EVERY = 3  # epochs between two points of the curve
