@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scratchgen.data import Digits, load_digits
 from scratchgen.layers import BatchNorm, Linear, ReLU, Sequential, Sigmoid
 from scratchgen.metrics import digit_shares, frechet_distance, parzen_log_likelihood
 from scratchgen.models import GAN, ConvClassifier
-from scratchgen.reproduce import dcgan, games, gan, record, wgan_gp
+from scratchgen.reproduce import dcgan, games, gan, pictures, record, wgan_gp
 from scratchgen.reproduce.games import AveragedGenerator, Court
 from scratchgen.training import Callback
 
@@ -70,6 +71,25 @@ def test_reproduce_convolutional_games_are_measured_by_the_judge(part, monkeypat
     assert found.paper is None and "published: none" in found.summary()
     assert "| none |" in record.table([found]).splitlines()[2]
     assert module.reproduce(epochs=2, resume=True).curve == found.curve
+    np.testing.assert_array_equal(pictures.drawn_by(module, part.x_train), samples)
+
+
+@pytest.mark.slow
+def test_pictures_show_the_samples_of_all_three_runs(part, monkeypatch, capsys, tmp_path):
+    for name, value in {"GENERATOR": 12, "DISCRIMINATOR": 8, "HELD_OUT": 40}.items():
+        monkeypatch.setattr(gan, name, value)
+    for module in (gan, dcgan, wgan_gp):
+        monkeypatch.setattr(module, "BATCH", 20)
+        if module is not gan:
+            monkeypatch.setattr(module, "CHANNELS", (2, 3))
+        module.reproduce(epochs=1)
+    monkeypatch.setattr(pictures, "load_digits", lambda source: part)
+    pictures.main(tmp_path)
+    with Image.open(tmp_path / "gan_samples.png") as image:
+        assert image.width == 1200 and 700 <= image.height <= 1300
+        levels = np.asarray(image.convert("L"))
+    assert np.ptp(levels) > 200 and 0.2 < (levels < 250).mean() < 0.95
+    assert capsys.readouterr().out.count("median distance") == 3
 
 
 def test_court_finds_nothing_amiss_with_the_test_digits_themselves(part):
