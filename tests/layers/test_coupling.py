@@ -150,7 +150,7 @@ def test_affine_coupling_stretches_no_more_than_its_bound(rng):
 
 
 def test_scaling_by_hand(rng):
-    """(SCALE.1) to (SCALE.5), the log-determinant against the numeric Jacobian's."""
+    """(SCALE.1), (SCALE.2), (SCALE.3), (SCALE.4), (SCALE.5), the log-determinant by the numeric Jacobian."""
     layer, x, dout = Scaling(5, dtype=np.float64), rng.standard_normal((3, 5)), rng.standard_normal((3, 5))
     s = layer.log_scale.value
     s[...] = rng.standard_normal(5)
