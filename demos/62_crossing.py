@@ -63,7 +63,7 @@ def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 200) 
     """Measure, print the table, draw.
 
     repeats : draws of the training examples at each size; a quarter of it for 8×8 digits, an eighth for 28×28
-    largest : most digits of 28×28 to learn from;  updates : for MADE, and half of it for each of ten NICEs
+    largest : most digits of 28×28 to learn from;  updates : for MADE, and half of it for each of ten NICEs; 0 leaves both out
     """
     sets = [*tables(repeats), digits(max(2, repeats // 8), largest)]
     curves = {}
@@ -78,7 +78,7 @@ def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 200) 
     print("\nDoes each win somewhere, naive Bayes with fewer examples, by more than 2 standard errors?")
     for title, (sizes, _, _, gaps) in curves.items():
         print(f"{title:16}{verdict(sizes, gaps)}")
-    others = densities(sets[-1], updates)
+    others = densities(sets[-1], updates) if updates else {}
     picture = plots.save(draw(curves, others), out / "crossing.png")
     print(f"\n{picture} is drawn")
 
@@ -169,15 +169,17 @@ def densities(data: Data, updates: int) -> dict[str, tuple[list[int], list[float
         rng = np.random.default_rng((SEED, n))
         X, y, X_test, y_test = grey.split(n, rng)
         made = BayesClassifier(MADE(784, (200,), classes=10, rng=rng))
-        epochs, in_class = max(1, updates * 32 // n), -(-n // 320)          # a tenth of n each, in batches of 32
-        made.fit((X > 0.5).astype(X.dtype), y, epochs=epochs, batch_size=32, lr=3e-3, rng=rng)
+        black_and_white = [(x > 0.5).astype(x.dtype) for x in (X, X_test)]
+        epochs = max(1, updates * 32 // n)
+        made.fit(black_and_white[0], y, epochs=epochs, batch_size=32, lr=3e-3, rng=rng)
 
         def build(rng=rng):
             return NICE.dense(784, (64, 64), 4, rng=rng, levels=256)
 
-        nice = BayesClassifier(build).fit(X, y, epochs=max(1, updates // 2 // in_class), batch_size=32, rng=rng)
-        black_and_white = (X_test > 0.5).astype(X.dtype)
-        errors = 1 - made.score(black_and_white, y_test), 1 - nice.score(dequantise(X_test, rng=rng), y_test)
+        epochs = max(1, updates // 2 // -(-n // 320))           # a tenth of n in each class, in batches of 32
+        nice = BayesClassifier(build).fit(X, y, epochs=epochs, batch_size=32, rng=rng)
+        right = made.score(black_and_white[1], y_test), nice.score(dequantise(X_test, rng=rng), y_test)
+        errors = 1 - right[0], 1 - right[1]
         print(f"{n:8,} examples to learn from{errors[0]:27.1%}{errors[1]:12.1%}")
         for (xs, ys), error in zip(found.values(), errors, strict=True):
             xs.append(n)
