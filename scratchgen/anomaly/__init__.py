@@ -1,0 +1,56 @@
+"""How well models tell what is foreign: two protocols, every model, every score it has.
+
+    scratchgen anomaly                              both protocols, ten digits, two seeds: about ten minutes
+    scratchgen anomaly --protocol without --digits 1 7 --models made vae
+    scratchgen anomaly --full                       on all of MNIST, and four times as long a fit
+
+Each cell (protocol, digit, model, seed) is written to runs/anomaly/ as soon as it is measured, and a run that
+was broken off goes on there. What comes out is discussed in docs/anomaly.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scratchgen import plots
+from scratchgen.anomaly.cells import FULL_EFFORT, Plan, Store, measure
+from scratchgen.anomaly.report import Found
+from scratchgen.anomaly.scores import detector
+from scratchgen.data import load_digits
+from scratchgen.reproduce.record import machine
+
+
+def run(
+    plan: Plan,
+    runs: Path = Path("runs/anomaly"),
+    results: Path = Path("results"),
+    pictures: Path = Path("gallery"),
+) -> int:
+    """Measure what isn't measured yet, print the tables; write anomaly.json and anomaly.png; return 0.
+
+    A part of the usual plan gives the files another name ("anomaly-part"), so that the figures of the chapter
+    stay what they are.
+    """
+    size = "full" if plan.full else "embedded"
+    digits = load_digits(size)
+    effort = plan.effort * (FULL_EFFORT if plan.full else 1)
+    store = Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)
+    print(digits.source)
+    cells, todo = {}, plan.cells()
+    for i, (protocol, digit, model, seed) in enumerate(todo, start=1):
+        key = protocol, digit, model, seed
+        cell = store.load(*key)
+        if cell is None:
+            cell = measure(digits, protocol, digit, detector(model), seed, effort)
+            store.save(cell, *key)
+            found = ", ".join(f"{kind} {value:.3f}" for kind, value in cell["auroc"].items())
+            place = f"[{i}/{len(todo)}] {protocol} {digit}, {model}, seed {seed}"
+            print(f"{place}: AUROC {found} ({cell['seconds']:.1f} s)", flush=True)
+        cells[key] = cell
+    result = Found(plan, digits.source, machine(), cells)
+    print(f"\n{result.tables()}\n\n{result.seconds():.0f} seconds of the processor for {len(cells)} cells")
+    name = "anomaly" + "-full" * plan.full + "-part" * (not plan.usual)
+    pictures.mkdir(parents=True, exist_ok=True)
+    print(plots.save(result.picture(), pictures / f"{name}.png"), "is drawn")
+    print(result.save(results / f"{name}.json"), "is written")
+    return 0
