@@ -70,6 +70,23 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     p.add_argument("--epochs", type=_positive, metavar="N", help="another length than the recipe's")
     p.set_defaults(run=run_reproduce)
 
+    p = commands.add_parser(
+        "compare", parents=[debug], help="four families of models side by side, into results/ and gallery/"
+    )
+    p.add_argument(
+        "--seconds", type=_seconds, metavar="S", help="of training, on the processor, for each; default: 10"
+    )
+    p.add_argument("--full", action="store_true", help="all of MNIST; default: the embedded part")
+    p.set_defaults(run=run_compare)
+
+    p = commands.add_parser("anomaly", parents=[debug], help="how well each model tells a foreign digit")
+    p.add_argument("--protocol", choices=["without", "only"], help="default: both")
+    p.add_argument("--models", nargs="+", metavar="MODEL", help="default: all but pixelcnn, which is slow")
+    p.add_argument("--digits", nargs="+", type=_not_negative, metavar="D", help="default: 0 to 9")
+    p.add_argument("--seeds", type=_positive, metavar="N", help="default: 2")
+    p.add_argument("--full", action="store_true", help="all of MNIST; default: the embedded part")
+    p.set_defaults(run=run_anomaly)
+
     p = commands.add_parser("download", parents=[debug], help="fetch the full MNIST once, checked by SHA-256")
     p.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="default: the user's cache folder")
     p.set_defaults(run=run_download)
@@ -199,6 +216,28 @@ def run_reproduce(args: argparse.Namespace) -> int:
     return run(args.name, epochs=args.epochs, resume=args.resume)
 
 
+def run_compare(args: argparse.Namespace) -> int:
+    """Train and measure the families side by side."""
+    for folder in (Path("results"), Path("gallery")):
+        check_writable(folder)
+    from scratchgen.compare import SECONDS, run
+
+    return run(args.seconds or SECONDS, args.full)
+
+
+def run_anomaly(args: argparse.Namespace) -> int:
+    """Measure how well models tell the foreign; what was measured before is kept."""
+    for folder in (Path("runs"), Path("results"), Path("gallery")):
+        check_writable(folder)
+    from scratchgen.anomaly import Plan, run
+
+    given = {"models": args.models, "digits": args.digits}
+    choice = {name: tuple(values) for name, values in given.items() if values}
+    protocols = {} if args.protocol is None else {"protocols": (args.protocol,)}
+    seeds = {} if args.seeds is None else {"seeds": args.seeds}
+    return run(Plan(**choice, **protocols, **seeds, full=args.full))
+
+
 def run_download(args: argparse.Namespace) -> int:
     """Download the full MNIST and say where it lies."""
     if args.folder is not None:
@@ -217,6 +256,16 @@ def run_data(args: argparse.Namespace) -> int:
     print(digits.source)
     print(f"{len(digits.x_train):,} digits to train on, {len(digits.x_test):,} to test on")
     return 0
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return seconds
 
 
 def _positive(text: str) -> int:

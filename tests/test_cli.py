@@ -79,7 +79,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("demo", "gradcheck", "reproduce", "download", "data"):
+    for command in ("demo", "gradcheck", "reproduce", "compare", "download", "data"):
         assert f"  {command}" in done.stdout
 
 
@@ -100,6 +100,9 @@ def test_module_and_version_answer():
         (["data", "--wrong"], "unrecognized arguments: --wrong"),
         (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
         (["reproduce", "a", "--epochs", "1.5"], "expected a whole number of at least 1, got '1.5'"),
+        (["compare", "--seconds", "0"], "expected seconds above 0, got '0'"),
+        (["compare", "--seconds", "nan"], "expected seconds above 0, got 'nan'"),
+        (["compare", "--seconds", "long"], "expected seconds above 0, got 'long'"),
         (["train", "autoencoder", "--code", "ten"], "expected a whole number of at least 1, got 'ten'"),
         (["train", "autoencoder", "--seed", "-1"], "expected a whole number of at least 0, got '-1'"),
         (["train", "autoencoder", "--seed", "1.5"], "expected a whole number of at least 0, got '1.5'"),
@@ -216,6 +219,21 @@ def test_reproduce_hands_its_options_on(checkout, monkeypatch):
     assert cli.main(["reproduce", "autoencoder", "--epochs", "5", "--resume"]) == 0
     assert cli.main(["reproduce", "autoencoder"]) == 0
     assert seen == [("autoencoder", 5, True, "results"), ("autoencoder", None, False, "results")]
+
+
+def test_compare_hands_its_options_on(checkout, monkeypatch):
+    seen = []
+    provide(monkeypatch, "scratchgen.compare", SECONDS=7.0, run=lambda *options: seen.append(options) or 0)
+    assert cli.main(["compare"]) == 0
+    assert cli.main(["compare", "--full", "--seconds", "2.5"]) == 0
+    assert seen == [(7.0, False), (2.5, True)]
+
+
+@pytest.mark.parametrize("taken", ["results", "gallery"])
+def test_compare_with_a_file_in_the_way_does_not_start(checkout, capsys, taken):
+    (checkout / taken).write_text("")
+    assert cli.main(["compare"]) == 2
+    assert f"cannot write into {taken}" in error_line(capsys)
 
 
 def test_data_says_which_digits(monkeypatch, capsys):

@@ -28,7 +28,7 @@ LEVELS = (
     ("checkpoint", "progress", "training"),
     ("models",),
     ("gradcases", "metrics", "plots"),
-    ("__main__", "cli", "gradcheck_report", "judge", "reproduce", "runs"),
+    ("__main__", "anomaly", "cli", "compare", "gradcheck_report", "judge", "reproduce", "runs"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 FRAMEWORKS = {"torch", "jax", "autograd", "tensorflow", "keras", "tinygrad"}
@@ -125,7 +125,7 @@ def test_library_prints_only_in_commands():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         ]
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        speakers = {"cli", "gradcheck_report", "judge", "reproduce", "progress", "runs"}
+        speakers = {"anomaly", "cli", "compare", "gradcheck_report", "judge", "reproduce", "progress", "runs"}
         speaks = part in speakers or path.name == "embed.py"
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
