@@ -231,11 +231,15 @@ def run_anomaly(args: argparse.Namespace) -> int:
         check_writable(folder)
     from scratchgen.anomaly import Plan, run
 
-    given = {"models": args.models, "digits": args.digits}
-    choice = {name: tuple(values) for name, values in given.items() if values}
-    protocols = {} if args.protocol is None else {"protocols": (args.protocol,)}
-    seeds = {} if args.seeds is None else {"seeds": args.seeds}
-    return run(Plan(**choice, **protocols, **seeds, full=args.full))
+    usual = Plan(full=args.full)
+    plan = Plan(
+        protocols=usual.protocols if args.protocol is None else (args.protocol,),
+        models=tuple(args.models or usual.models),
+        digits=tuple(args.digits or usual.digits),
+        seeds=args.seeds or usual.seeds,
+        full=args.full,
+    )
+    return run(plan)
 
 
 def run_download(args: argparse.Namespace) -> int:

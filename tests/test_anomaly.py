@@ -8,10 +8,10 @@ import pytest
 
 from scratchgen import cli
 from scratchgen.anomaly import cells as cells_module
-from scratchgen.anomaly import run
+from scratchgen.anomaly import collect, run
 from scratchgen.anomaly.cells import Plan, Store, measure, versus
 from scratchgen.anomaly.protocols import CONTROLS, controls, task
-from scratchgen.anomaly.report import Found
+from scratchgen.anomaly.report import END, START, Found, fill
 from scratchgen.anomaly.scores import DETECTORS, KINDS, detector, minus_log_p, typicality
 from scratchgen.data import Digits, load_digits
 from scratchgen.distributions import Normal
@@ -195,6 +195,11 @@ def test_matrix_shows_means_and_half_the_range_of_the_seeds():
     row = found.matrix("only").splitlines()[4]
     assert row == "| none, ink alone: ink | .30±.10 | .90±.00 | .60±.05 |"
     assert found.seconds() == 4
+    text = fill(f"before\n{START}\nold\n{END}\nafter\n", found)
+    assert text.startswith(f"before\n{START}\nAUROC, ") and text.endswith(f"\n{END}\nafter\n")
+    assert "old" not in text and row in text
+    with pytest.raises(ValueError, match="expected the marks"):
+        fill("no marks", found)
 
 
 # The whole
@@ -206,6 +211,8 @@ def test_run_goes_on_where_it_was_broken_off(tmp_path, monkeypatch, capsys):
     first = (tmp_path / "anomaly-part.json").read_text(encoding="utf-8")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "embedded").iterdir()}
     (tmp_path / "runs" / "embedded" / "only-1-ink-0.json").unlink()
+    with pytest.raises(ValueError, match="1 of 4 cells are missing"):
+        collect(plan, tmp_path / "runs")
     measured = []
 
     def counted(digits, protocol, digit, judge, *rest):

@@ -16,13 +16,15 @@ from scratchgen import plots
 from scratchgen.anomaly.cells import FULL_EFFORT, Plan, Store, measure
 from scratchgen.anomaly.report import Found
 from scratchgen.anomaly.scores import detector
-from scratchgen.data import load_digits
+from scratchgen.data import Digits, load_digits
 from scratchgen.reproduce.record import machine
+
+FOLDER = Path("runs/anomaly")
 
 
 def run(
     plan: Plan,
-    runs: Path = Path("runs/anomaly"),
+    runs: Path = FOLDER,
     results: Path = Path("results"),
     pictures: Path = Path("gallery"),
 ) -> int:
@@ -31,26 +33,40 @@ def run(
     A part of the usual plan gives the files another name ("anomaly-part"), so that the figures of the chapter
     stay what they are.
     """
-    size = "full" if plan.full else "embedded"
-    digits = load_digits(size)
-    effort = plan.effort * (FULL_EFFORT if plan.full else 1)
-    store = Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)
+    digits, store = _prepare(plan, runs)
     print(digits.source)
-    cells, todo = {}, plan.cells()
+    todo = plan.cells()
     for i, (protocol, digit, model, seed) in enumerate(todo, start=1):
         key = protocol, digit, model, seed
-        cell = store.load(*key)
-        if cell is None:
-            cell = measure(digits, protocol, digit, detector(model), seed, effort)
+        if store.load(*key) is None:
+            cell = measure(digits, protocol, digit, detector(model), seed, store.effort)
             store.save(cell, *key)
             found = ", ".join(f"{kind} {value:.3f}" for kind, value in cell["auroc"].items())
             place = f"[{i}/{len(todo)}] {protocol} {digit}, {model}, seed {seed}"
             print(f"{place}: AUROC {found} ({cell['seconds']:.1f} s)", flush=True)
-        cells[key] = cell
-    result = Found(plan, digits.source, machine(), cells)
-    print(f"\n{result.tables()}\n\n{result.seconds():.0f} seconds of the processor for {len(cells)} cells")
+    result = collect(plan, runs)
+    print(f"\n{result.tables()}\n\n{result.seconds():.0f} seconds of the processor for {len(todo)} cells")
     name = "anomaly" + "-full" * plan.full + "-part" * (not plan.usual)
     pictures.mkdir(parents=True, exist_ok=True)
     print(plots.save(result.picture(), pictures / f"{name}.png"), "is drawn")
     print(result.save(results / f"{name}.json"), "is written")
     return 0
+
+
+def collect(plan: Plan, runs: Path) -> Found:
+    """What was measured before. Raises ValueError where cells are missing, saying how many."""
+    digits, store = _prepare(plan, runs)
+    cells = {key: store.load(*key) for key in plan.cells()}
+    known = {key: cell for key, cell in cells.items() if cell is not None}
+    if len(known) < len(cells):
+        missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {store.folder}"
+        raise ValueError(f"anomaly: {missing}; `scratchgen anomaly` measures them")
+    return Found(plan, digits.source, machine(), known)
+
+
+def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:
+    """The digits of a plan, and where its cells are kept."""
+    size = "full" if plan.full else "embedded"
+    digits = load_digits(size)
+    effort = plan.effort * (FULL_EFFORT if plan.full else 1)
+    return digits, Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)

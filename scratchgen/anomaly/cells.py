@@ -101,7 +101,7 @@ class Store:
     """Cells that were measured before, a file each: a run that was broken off goes on from here."""
 
     def __init__(self, folder: Path, source: str, effort: float):
-        self.folder = folder
+        self.folder, self.effort = folder, effort
         self.settings = {"digits": source, "effort": effort}
 
     def path(self, protocol: str, digit: int, model: str, seed: int) -> Path:

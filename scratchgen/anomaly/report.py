@@ -25,6 +25,7 @@ TONNAER = {
     "published: VAE, code of 32 (same)": (.81, .09, .92, .87, .78, .86, .87, .51, .89, .58),
 }
 DEEP_SVDD = "published, mean of all digits: Deep SVDD", 0.948
+START, END = "<!-- tables: made by python -m scratchgen.anomaly -->", "<!-- end of tables -->"
 MEANS = ("home", "foreign", *CONTROLS)
 
 
@@ -201,6 +202,14 @@ class Found:
             if rows[i].model != rows[i - 1].model:
                 ax.axhline(i - 0.5, color="white", linewidth=2)
         ax.spines[:].set_visible(False)
+
+
+def fill(text: str, found: Found) -> str:
+    """Put the tables between the two marks in a text. Raises ValueError where a mark is missing."""
+    if START not in text or END not in text:
+        raise ValueError(f"expected the marks {START!r} and {END!r} in the text")
+    before, rest = text.split(START, 1)
+    return f"{before}{START}\n{found.tables()}\n{END}{rest.split(END, 1)[1]}"
 
 
 def _short(value: float) -> str:
