@@ -63,7 +63,8 @@ def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 200) 
     """Measure, print the table, draw.
 
     repeats : draws of the training examples at each size; a quarter of it for 8×8 digits, an eighth for 28×28
-    largest : most digits of 28×28 to learn from;  updates : for MADE, and half of it for each of ten NICEs; 0 leaves both out
+    largest : most digits of 28×28 to learn from
+    updates : for MADE, and half of it for each of ten NICEs; 0 leaves both out
     """
     sets = [*tables(repeats), digits(max(2, repeats // 8), largest)]
     curves = {}
