@@ -193,7 +193,7 @@ def test_matrix_shows_means_and_half_the_range_of_the_seeds():
     values = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.9, (1, 1): 0.9}       # (digit, seed)
     found = Found(plan, "", "", {("only", d, "ink", s): cell(v) for (d, s), v in values.items()})
     row = found.matrix("only").splitlines()[4]
-    assert row == "| none, ink alone: ink | .30±.10 | .90±.00 | .60±.05 |"
+    assert row == "| no model: ink | .30±.10 | .90±.00 | .60±.05 |"
     assert found.seconds() == 4
     text = fill(f"before\n{START}\nold\n{END}\nafter\n", found)
     assert text.startswith(f"before\n{START}\nAUROC, ") and text.endswith(f"\n{END}\nafter\n")
@@ -228,7 +228,7 @@ def test_run_goes_on_where_it_was_broken_off(tmp_path, monkeypatch, capsys):
     before = json.loads(first)
     assert again["protocols"] == before["protocols"]
     out = capsys.readouterr().out
-    assert "nan" not in out.lower() and "| none, ink alone | – |" in out
+    assert "nan" not in out.lower() and "| no model | – |" in out
 
 
 def test_command_passes_on_what_was_asked_for(tmp_path, monkeypatch):

@@ -129,7 +129,12 @@ class Found:
                 values = [_short(found[p][name, kind]) for p in protocols if kind in judge.kinds()]
                 line.append(" / ".join(values) or "–")
             cells.append((judge.title, *line))
-            reasons += [f"- {judge.title}: no {k}: {judge.lacks[k]}" for k in kinds if k in judge.lacks]
+            of_reason: dict[str, list[str]] = {}
+            for kind in kinds:
+                if kind in judge.lacks:
+                    of_reason.setdefault(judge.lacks[kind], []).append(kind)
+            why = "; ".join(f"no {' or '.join(lacks)}, as {reason}" for reason, lacks in of_reason.items())
+            reasons += [f"- {judge.title}: {why}"] * bool(why)
         table = _table(f"mean AUROC, {' / '.join(protocols)}", ("", *kinds), cells)
         return table + "\n\n" + "\n".join(reasons)
 
@@ -195,7 +200,9 @@ class Found:
             ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color=colour)
         ax.set_xticks(range(digits + 1 + len(CONTROLS)), [*map(str, self.plan.digits), "mean", *CONTROLS])
         ax.set_yticks(range(len(rows)), [row.title for row in rows])
-        ax.tick_params(labelsize=8, length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        ax.tick_params(axis="x", labelsize=7.5)
+        ax.tick_params(axis="y", labelsize=8)
+        ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
         for place in (digits - 0.5, digits + 0.5):
             ax.axvline(place, color="white", linewidth=3)
         for i in range(1, len(rows)):

@@ -133,7 +133,7 @@ class Detector:
 
 
 NO_DECODING = "it has no code to come back from"
-EXACT_ALREADY = "its log-density is exact: there is nothing to bound"
+EXACT_ALREADY = "its log-density is exact"
 NO_GAME = "nobody was trained to tell real from drawn"
 DENSITY = "log-density"
 BOUND, IMPORTANCE, ERROR = "bound", "importance-sampled", "reconstruction error"
@@ -143,7 +143,7 @@ ROUND_TRIP = "x → z → x is exact, for foreign images too"
 _EXACT = {BOUND: EXACT_ALREADY, IMPORTANCE: EXACT_ALREADY, LOGIT: NO_GAME}
 _NONE = "it has no likelihood"
 _NO_DENSITY = {DENSITY: _NONE, BOUND: _NONE, IMPORTANCE: _NONE, TYPICALITY: _NONE}
-_VAE_LACKS = {DENSITY: "its integral over codes is only estimated", LOGIT: NO_GAME}
+_VAE_LACKS = {DENSITY: "the integral over its codes can only be estimated", LOGIT: NO_GAME}
 _VAE_SCORES = {BOUND: minus_bound, IMPORTANCE: minus_importance_sampled, ERROR: reconstruction_error}
 _FLOW: dict[str, Any] = {
     "scores": {DENSITY: minus_log_p},
@@ -160,7 +160,7 @@ _COINS: dict[str, Any] = {
 
 DETECTORS = (
     Detector(
-        "ink", "none, ink alone", lambda rng: Ink(), {INK: Ink.amount},
+        "ink", "no model", lambda rng: Ink(), {INK: Ink.amount},
         lacks={**{kind: "there is no model" for kind in KINDS if kind != INK}},
     ),
     Detector(
