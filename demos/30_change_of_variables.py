@@ -94,7 +94,7 @@ def board(window: tuple, columns: int, rows: int) -> tuple[np.ndarray, float]:
 
 def draw(flow: Flow, stages: list[tuple[str, Flow, Flow | None]], rng: np.random.Generator) -> Figure:
     """The grid and the draws behind each step; below, the density, the determinant and the truth."""
-    figure = plots.new_figure(5.6, title="From z to x: a grid is bent, and the density keeps account of it")
+    figure = plots.new_figure(4.9, title="From z to x: a grid is bent, and the density keeps account of it")
     top, bottom = figure.subplots(2, 4)
     z = flow.prior_sample(1500, rng=rng)
     for ax, (name, part) in zip(top, [("z", None), *((n, p) for n, p, _ in stages)], strict=True):
@@ -104,27 +104,25 @@ def draw(flow: Flow, stages: list[tuple[str, Flow, Flow | None]], rng: np.random
         ax.scatter(*back(z).T, s=1.2, color=plots.LINES[1][0], linewidths=0, zorder=3)
         ax.set_title(name, fontsize=10, color=plots.TEXT)
     points, _ = board(WINDOW, 216, 156)
+    true = np.exp(two_moons().log_density(points))
+    highest_true = true.max()                                   # one scale of colours for the densities
     log_p, prior = flow.score_samples(points), log_prior(flow.transform(points))
     panels = {
         "p(x), the flow's": np.exp(log_p),
-        "p(x), the true one": np.exp(two_moons().log_density(points)),
+        "p(x), the true one": true,
         "prior at f(x), bare": np.exp(prior),
         "log |det dz/dx|": log_p - prior,
     }
     for ax, (name, values) in zip(bottom, panels.items(), strict=True):
-        extent = (*WINDOW[0], *WINDOW[1])
-        ax.imshow(values.reshape(156, 216), origin="lower", extent=extent, cmap="viridis", aspect="auto")
+        highest = None if name.startswith("log") else highest_true
+        ax.imshow(values.reshape(156, 216), origin="lower", cmap="viridis", aspect="auto", vmax=highest)
         ax.set_title(name, fontsize=10, color=plots.TEXT)
-    for i, ax in enumerate([*top, *bottom]):
+    for ax in (*top, *bottom):
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_box_aspect(1)
-        if i < 3:                                               # z, and what still looks like it
-            ax.set_xlim(-4, 4)
-            ax.set_ylim(-4, 4)
-        elif i == 3:
-            ax.set_xlim(*WINDOW[0])
-            ax.set_ylim(*WINDOW[1])
+    top[3].set_xlim(*WINDOW[0])
+    top[3].set_ylim(*WINDOW[1])
     return figure
 
 

@@ -3,8 +3,8 @@
 The flow maps x and z one to one, so the way back is exact but for rounding, in float32 and, with the same
 weights, in float64. A VAE's code is narrower than the digit and has noise in it: what comes back is close. A
 GAN has no way from x to z at all, so z is looked for: gradient descent on ‖G(z) − x‖², where the gradient is
-G's own backward, asked for dz and for no weight. That finds a neighbour on the generator's sheet, if it finds
-it; the control are images that G drew itself, for which a z with no error is known to exist.
+G's own backward, asked for dz and for no weight. That ends at a neighbour on the generator's sheet. The
+control are images that G drew itself, for which a z with no error is known to exist: does the search find it?
 """
 
 from pathlib import Path
@@ -66,8 +66,6 @@ def main(
     found = squared_error_per_example(*back["GAN, its own image"][::-1])
     share = (found < 0.05 * (own - own.mean(axis=0)).var(axis=0).sum()).mean()
     print(f"\nof its own images the search found {share:.0%}: an error below a 20th of their variance")
-    z = flow.transform(x)
-    print(f"the flow's z on test digits: mean {z.mean():.2f}, spread {z.std():.2f} (the prior's is 1.81)")
 
     rows = [plots.Row("test digits", digit[:COLUMNS])]
     kinds = {"flow": "flow, float32", "VAE": "VAE, code of 20", "GAN, searched": "GAN, a digit"}
@@ -82,7 +80,8 @@ def main(
     figure = plots.image_grid(
         rows,
         title="To z and back again",
-        note="Below each image its squared error, summed over the pixels; a blank image's is about 100.",
+        note="Below each image its squared error, summed over the pixels; "
+        "an empty image would have about 90.",
         breaks=[4],
     )
     print(f"\n{plots.save(figure, out / 'one_to_one.png')} is drawn")

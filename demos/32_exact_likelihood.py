@@ -7,6 +7,9 @@ really gives; what lies between them is the price of a posterior that isn't the 
 
 A Normal fitted to the same points is the control. No model may beat the truth: a mean gap below zero, beyond
 its standard error, would show a density that doesn't integrate to one.
+
+Both models get the same few updates, and neither is tuned. The flow beats the Normal everywhere; the VAE does
+so on the moons, and is hardly better than it on the other two, where its density is flat over the gaps.
 """
 
 from pathlib import Path
@@ -87,7 +90,7 @@ def draw(found: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]) -> Figure:
             ax.scatter(true, said[kind], s=3, color=colour, alpha=0.4, linewidths=0, label=kind)
         ax.plot([low, high], [low, high], color=plots.GREY, linewidth=1)
         flow, vae, bound = ((true - said[kind]).mean() for kind in NAMES[:3])
-        title = f"{name}\nKL: flow {flow:.2f}, VAE {vae:.2f} (bound {bound:.2f})"
+        title = f"{name}\nKL: flow {flow:.2f}, VAE {vae:.2f}\n(by the VAE's bound {bound:.2f})"
         ax.set_title(title, fontsize=10, color=plots.TEXT, linespacing=1.4)
         ax.set_xlim(low, high)
         ax.set_ylim(low - 2, high + 0.5)
