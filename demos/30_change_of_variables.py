@@ -81,7 +81,8 @@ def integrals(flow: Flow, cells: int) -> tuple[float, float, float]:
     points, area = board(((-REACH, REACH), (-REACH, REACH)), cells, cells)
     log_p, prior = flow.score_samples(points), log_prior(flow.transform(points))
     logdet = log_p - prior
-    return tuple(float(np.exp(prior + sign * logdet).sum() * area) for sign in (1, 0, -1))
+    right, none, wrong = (float(np.exp(prior + sign * logdet).sum() * area) for sign in (1, 0, -1))
+    return right, none, wrong
 
 
 def board(window: tuple, columns: int, rows: int) -> tuple[np.ndarray, float]:

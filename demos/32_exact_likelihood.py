@@ -13,6 +13,7 @@ so on the moons, and is hardly better than it on the other two, where its densit
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -65,7 +66,7 @@ def main(out: Path, updates: int = 2000, samples: int = 100) -> None:
 
 def train(X: np.ndarray, epochs: int, rng: np.random.Generator) -> tuple[RealNVP, VAE]:
     """A flow and a VAE of about as many weights, on the same points for the same number of updates."""
-    run = {"epochs": epochs, "batch_size": 256, "rng": rng, "callbacks": [ProgressBar()]}
+    run: dict[str, Any] = {"epochs": epochs, "batch_size": 256, "rng": rng, "callbacks": [ProgressBar()]}
     flow = RealNVP.dense(2, (64, 64), 6, rng=rng)
     flow.fit(X, lr=OneCycle(4e-3, 100 * epochs), **run)
     vae = VAE.dense((2, 108, 108, 2), rng=rng, observation=NormalPixels(STD))
