@@ -246,9 +246,9 @@ def specks_alone(x: np.ndarray, damaged: Damaged, shown: int) -> Verdict:
 def draw(damaged: Damaged, runs: dict[str, list[Verdict]]) -> Figure:
     """Some 2s and what was done to them; what the discriminators said of all digits, while they learnt."""
     fig = plots.new_figure(4.3, title="One pixel, or six: which did more harm?")
-    halves = fig.add_gridspec(1, 2, width_ratios=(1, 1.35))
+    halves = fig.add_gridspec(1, 2, width_ratios=(1.2, 1))
     twos = np.flatnonzero(damaged.label == 2)[:4]
-    grid = halves[0].subgridspec(4, len(twos)).subplots(squeeze=False)
+    grid = halves[0].subgridspec(4, len(twos), wspace=0.04, hspace=0.04).subplots(squeeze=False)
     for axes, name, pictures in zip(grid, ("intact", "speck", "hole", "swell"), damaged[:4], strict=True):
         axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=plots.TEXT)
         for ax, picture in zip(axes, pictures[twos], strict=True):
@@ -261,8 +261,9 @@ def draw(damaged: Damaged, runs: dict[str, list[Verdict]]) -> Figure:
         ax.plot(seen, speck, color=colour, marker=marker, markersize=5, linewidth=2, label=name)
     ax.axhline(50, color=plots.GREY, linewidth=1, linestyle=":")
     ax.axhline(0, color=plots.TEXT, linewidth=1)
-    ax.annotate("squared error: never", (0.02, 0), (0, 3), xycoords=("axes fraction", "data"),
-                textcoords="offset points", fontsize=9, color=plots.TEXT)
+    for level, text in ((0, "squared error: never"), (50, "chance")):
+        ax.annotate(text, (0.02, level), (0, 3), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", fontsize=9, color=plots.TEXT)
     ax.set_xscale("log")
     ax.set_ylim(-3, 103)
     ax.set_xlabel("real digits that D has seen", fontsize=10, color=plots.TEXT)
