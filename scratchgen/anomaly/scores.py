@@ -3,7 +3,7 @@
 All scores are high for what looks foreign.
 
 (ANOM.1)  s(x) = −log p(x)
-(ANOM.2)  s(x) = |−log p(x) − h|,  h = 1/M · Σₘ −log p(xₘ)      over M digits held out; typicality
+(ANOM.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M digits held out; typicality
 
 (ANOM.1) asks whether x is improbable; (ANOM.2), after Nalisnick et al. 2019, whether its log-density is what
 that of digits is, too high being as suspect as too low. Derived in docs/anomaly.md.
@@ -52,8 +52,11 @@ def minus_logit(model: GAN, X: np.ndarray) -> np.ndarray:
 
 
 def typicality(minus_log: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """How far −log p(x), (N,), is from its mean over digits held out, (M,): (N,)."""
-    return np.abs(minus_log - held.mean())                      # (ANOM.2)
+    """How far −log p(x), (N,), is from its median over digits held out, (M,): (N,).
+
+    The median, as one digit on which a flow's scales blow up drags the mean away from all others.
+    """
+    return np.abs(minus_log - np.median(held))                  # (ANOM.2)
 
 
 class Ink:
