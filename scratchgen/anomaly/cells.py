@@ -133,4 +133,10 @@ class Store:
 
     def _settings(self, model: str) -> dict[str, Any]:
         judge = detector(model)
-        return {**self.settings, "typicality": "from the median", "model": judge.title, "shown": judge.shown, "batch": judge.batch}
+        return {
+            **self.settings,
+            "typicality": "from the median",
+            "model": judge.title,
+            "shown": judge.shown,
+            "batch": judge.batch,
+        }
