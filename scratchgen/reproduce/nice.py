@@ -99,7 +99,7 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     return Record(
         name="nice",
         figure=f"NICE, 4 couplings of 5 × 1,000, {epochs} epochs: log p(x), {bits:.3f} bits/dim",
-        unit="nats per image (more is better)",
+        unit="nats per image, higher is better",
         paper=1980.50,
         source="Dinh et al. 2014, figure 3",
         ours=ours,
