@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,14 +142,14 @@ class Comparison:
         height = top + len(self.models) * (2 * side + gap)
         fig = plots.new_figure(height)
         title = f"Samples, not chosen, after {self.seconds:g} seconds of training each"
-        note = "below each the nearest training digit; right: digits drawn, as the judge reads them, %"
+        note = "below each the nearest training digit; right: digits read by the judge, %; line: test set"
         fig.text(0.1 / plots.WIDTH, 1 - 0.12 / height, title, fontsize=12, weight="bold", va="top")
         fig.text(0.1 / plots.WIDTH, 1 - 0.40 / height, note, fontsize=9.5, color=plots.GREY, va="top")
         y = height - top
         for m in self.models:
-            label = m.family.name.replace(", ", ",\n").replace(" 784", "\n784") + f"\n({m.family.space.name})"
+            label = fill(f"{m.family.name} ({m.family.space.name})", 14, break_on_hyphens=False)
             fig.text(
-                0.1 / plots.WIDTH, (y - side) / height, label.replace(" pixels", "\npixels"),
+                0.1 / plots.WIDTH, (y - side) / height, label,
                 fontsize=9, color=plots.TEXT, va="center", linespacing=1.3,
             )
             for row, images in enumerate((m.samples, m.neighbours)):
