@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from scratchgen import pairwise
 from scratchgen.metrics import (
     accuracy,
-    distances,
     knn_accuracy,
     nearest_distance,
     silhouette_score,
@@ -55,7 +55,7 @@ def test_silhouette_score_in_blocks_is_the_definition(rng, monkeypatch):
     Z[y == 6] += 2
     expected = slow_separation(Z, y)
     assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
-    monkeypatch.setattr(distances, "BLOCK", 5)
+    monkeypatch.setattr(pairwise, "BLOCK", 5)
     assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
 
 
@@ -89,7 +89,7 @@ def test_knn_accuracy_in_blocks_is_the_same(rng, monkeypatch):
     votes = [np.bincount(y_train[np.argsort(((Z_train - z) ** 2).sum(axis=1))[:7]]).argmax() for z in Z_test]
     expected = np.mean(votes == y_test)
     assert knn_accuracy(Z_train, y_train, Z_test, y_test, k=7) == expected
-    monkeypatch.setattr(distances, "BLOCK", 4)
+    monkeypatch.setattr(pairwise, "BLOCK", 4)
     assert knn_accuracy(Z_train, y_train, Z_test, y_test, k=7) == expected
 
 
@@ -105,7 +105,7 @@ def test_nearest_distance_in_blocks_is_the_definition(rng, monkeypatch):
     X, Y = (rng.standard_normal((n, 3)).astype(np.float32) + 100 for n in (17, 8))
     expected = [min(np.sqrt(((x - y.astype(np.float64)) ** 2).sum()) for y in Y) for x in X]
     np.testing.assert_allclose(nearest_distance(X, Y), expected, rtol=1e-9)
-    monkeypatch.setattr(distances, "BLOCK", 5)
+    monkeypatch.setattr(pairwise, "BLOCK", 5)
     np.testing.assert_allclose(nearest_distance(X, Y), expected, rtol=1e-9)
 
 

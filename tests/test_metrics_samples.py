@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from scratchgen.metrics import (
-    choose_sigma,
-    digit_shares,
-    distances,
-    frechet_distance,
-    kmeans,
-    parzen_log_likelihood,
-)
+from scratchgen import pairwise
+from scratchgen.metrics import choose_sigma, digit_shares, frechet_distance, kmeans, parzen_log_likelihood
 
 
 def test_parzen_log_likelihood_by_hand():
@@ -36,7 +30,7 @@ def test_parzen_log_likelihood_is_scipys(rng, monkeypatch):
     kernels = [stats.multivariate_normal(s, sigma**2 * np.eye(3)).pdf(X) for s in samples]
     expected = np.log(np.mean(kernels, axis=0))
     np.testing.assert_allclose(parzen_log_likelihood(X, samples, sigma), expected, rtol=1e-9)
-    monkeypatch.setattr(distances, "BLOCK", 5)
+    monkeypatch.setattr(pairwise, "BLOCK", 5)
     np.testing.assert_allclose(parzen_log_likelihood(X, samples, sigma), expected, rtol=1e-9)
 
 
@@ -52,7 +46,7 @@ def test_choose_sigma_finds_the_likeliest(rng, monkeypatch):
     X, samples = rng.standard_normal((30, 2)), rng.standard_normal((50, 2))
     sigmas = [0.05, 0.2, 0.4, 0.8, 3.0]
     tried = [parzen_log_likelihood(X, samples, sigma).mean() for sigma in sigmas]
-    monkeypatch.setattr(distances, "BLOCK", 7)
+    monkeypatch.setattr(pairwise, "BLOCK", 7)
     assert choose_sigma(X, samples, sigmas) == sigmas[int(np.argmax(tried))] not in (0.05, 3.0)
     fine = np.linspace(1, 4, 3001)
     assert choose_sigma(np.full((1, 4), 2.5), np.zeros((1, 4)), fine) == pytest.approx(2.5, abs=1e-3)

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "scratchgen"
 # Imports point one way: a module may import from its own level and from those above it in this list.
 LEVELS = (
     ("kernels", "names"),
-    ("data", "distributions", "initializers", "layers", "losses", "optim", "schedules"),
+    ("data", "distributions", "initializers", "layers", "losses", "optim", "pairwise", "schedules"),
     ("contract", "differences", "gradcheck"),
     ("checkpoint", "progress", "training"),
     ("models",),

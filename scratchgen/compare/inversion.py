@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.layers.base import Layer, Parameter
-from scratchgen.metrics.distances import squared_distances
 from scratchgen.models import GAN
 from scratchgen.models.base import expect_examples
 from scratchgen.optim import Adam
+from scratchgen.pairwise import squared_distances
 from scratchgen.schedules import Cosine
 
 

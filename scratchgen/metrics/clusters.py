@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.metrics.distances import BLOCK, squared_distances
 from scratchgen.metrics.labels import accuracy, expect_labels
 from scratchgen.models.base import expect_examples
+from scratchgen.pairwise import BLOCK, squared_distances
 
 
 def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:

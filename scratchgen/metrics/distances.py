@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from scratchgen.models.base import expect_examples
-
-BLOCK = 500     # rows of a distance matrix at a time: 40 MB beside 10,000 others
+from scratchgen.pairwise import squared_distances
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -64,17 +61,3 @@ def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = X.mean(axis=0, dtype=np.float64)
     centred = X - mean
     return mean, centred.T @ centred / (len(X) - 1)
-
-
-def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
-
-    Both are centred on B's mean first: far from the origin the difference of large squares would lose digits.
-    """
-    centre = B.mean(axis=0, dtype=np.float64)
-    A, B = A - centre, B - centre
-    lengths = (B**2).sum(axis=1)
-    for start in range(0, len(A), BLOCK):
-        part = A[start : start + BLOCK]
-        squared = (part**2).sum(axis=1)[:, None] - 2 * (part @ B.T) + lengths
-        yield slice(start, start + len(part)), np.maximum(squared, 0, out=squared)

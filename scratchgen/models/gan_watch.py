@@ -12,6 +12,7 @@ import numpy as np
 from scratchgen.models.base import expect_examples
 from scratchgen.models.gan import GAN
 from scratchgen.models.wgan import WGAN
+from scratchgen.pairwise import squared_distances
 from scratchgen.training import Callback, Trainer, first_not_finite
 
 SLOWER = "smaller learning rates for both players"
@@ -174,8 +175,6 @@ class WatchGame(Callback):
 
 def _mean_distance(A: np.ndarray, B: np.ndarray | None = None) -> float:
     """The mean of ‖a − b‖ over all pairs; with one set alone, over pairs of two different examples."""
-    A = A.astype(np.float64)
-    other = A if B is None else B.astype(np.float64)
-    squares = (A**2).sum(1)[:, None] + (other**2).sum(1) - 2 * A @ other.T
-    total = np.sqrt(np.maximum(squares, 0)).sum()
-    return float(total / (len(A) * (len(A) - 1) if B is None else squares.size))
+    other = A if B is None else B
+    total = sum(np.sqrt(squared).sum() for _, squared in squared_distances(A, other))
+    return float(total / (len(A) * (len(A) - 1) if B is None else len(A) * len(B)))

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from scratchgen import pairwise
 from scratchgen.models import NearestNeighbours, NoLikelihood
-from scratchgen.models.classical import nearest_neighbours
 
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_nearest_neighbours_vote(k, rng, monkeypatch):
-    monkeypatch.setattr(nearest_neighbours, "BLOCK", 4)         # several blocks, the last one smaller
+    monkeypatch.setattr(pairwise, "BLOCK", 4)         # several blocks, the last one smaller
     X, y, new = rng.standard_normal((20, 3)) + 1e3, np.arange(20) % 3, rng.standard_normal((9, 3)) + 1e3
     model = NearestNeighbours(k).fit(X, y)
     for x, p in zip(new, model.predict_proba(new), strict=True):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import Classifier, expect_labelled
-
-BLOCK = 500     # rows of the distance matrix at a time
+from scratchgen.pairwise import squared_distances
 
 
 class NearestNeighbours(Classifier):
@@ -40,17 +37,3 @@ class NearestNeighbours(Classifier):
             nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
             out[rows] = self._votes[nearest].mean(axis=1)
         return out
-
-
-def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
-
-    Both are centred on B's mean first: far from the origin the difference of large squares would lose digits.
-    """
-    centre = B.mean(axis=0, dtype=np.float64)
-    A, B = A - centre, B - centre
-    lengths = (B**2).sum(axis=1)
-    for start in range(0, len(A), BLOCK):
-        part = A[start : start + BLOCK]
-        squared = (part**2).sum(axis=1)[:, None] - 2 * (part @ B.T) + lengths
-        yield slice(start, start + len(part)), squared
