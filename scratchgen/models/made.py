@@ -178,13 +178,13 @@ class MADE(BinaryModel):
             total = np.logaddexp(total, self._log_prob(X, y, ordering))
         return total - math.log(len(self.orders))               # (MADE.7)
 
-    def _log_prob(self, X, y, ordering):
-        """log p(x) under one ordering, (N,)."""
+    def _log_prob(self, X, y, ordering, of=slice(None)):
+        """log p(x) under one ordering, (N,); or, of pixels that come first in it, theirs alone."""
 
         def of_rows(rows):
             labels = None if y is None else y[rows]
             logits, _ = self.logits(X[rows], labels, ordering)
-            return Bernoulli.log_prob(X[rows], logits).sum(axis=1, dtype=np.float64)        # (MADE.1)
+            return Bernoulli.log_prob(X[rows], logits)[:, of].sum(axis=1, dtype=np.float64)  # (MADE.1)
 
         return in_batches(of_rows, np.arange(len(X)))
 
@@ -192,7 +192,8 @@ class MADE(BinaryModel):
         """n draws from p(x), or from p(x | y) for n labels y: (n, D). Each has an ordering drawn for it."""
         if n < 1:
             raise ValueError(f"MADE expected to draw at least one example, got n = {n}")
-        return self._draw(np.zeros((n, self.features), self.dtype), 0, self.labels(y, n), rng)
+        chosen = rng.integers(len(self.orders), size=n)
+        return self._draw(np.zeros((n, self.features), self.dtype), 0, chosen, self.labels(y, n), rng)
 
     def complete(self, X: np.ndarray, observed: np.ndarray, *, rng: np.random.Generator, y: Any = None):
         """Draw the pixels that are not observed exactly from p(those | the observed), (N, D).
@@ -200,16 +201,25 @@ class MADE(BinaryModel):
         X (N, D), whose pixels outside `observed` don't matter; observed (D,) of bools
 
         The chain rule gives the rest given what comes first, so the observed pixels must come first: in every
-        ordering. Raises ValueError where they don't.
+        ordering. Raises ValueError where they don't. Of several orderings, one that finds the observed pixels
+        likelier is drawn more often: p(rest | observed) ∝ Σ_o p_o(observed)·p_o(rest | observed).
         """
         known = self.known_places(observed, self.orders)
         X = np.where(observed, X, 0).astype(X.dtype)
         self.expect_binary("complete", X)
-        return self._draw(X.astype(self.dtype), known, self.labels(y, len(X)), rng)
+        X, y = X.astype(self.dtype), self.labels(y, len(X))
+        return self._draw(X, known, self._ordering_given(X, y, observed, rng), y, rng)
 
-    def _draw(self, x, known, y, rng):
+    def _ordering_given(self, X, y, observed, rng):
+        """An ordering for each example, (N,), drawn in proportion to its p_o(observed)."""
+        if len(self.orders) == 1:
+            return np.zeros(len(X), np.int64)
+        log_p = np.array([self._log_prob(X, y, o, observed) for o in range(len(self.orders))])  # (O, N)
+        reached = np.exp(log_p - log_p.max(axis=0)).cumsum(axis=0)
+        return (reached[:-1] <= rng.random(len(X)) * reached[-1]).sum(axis=0)
+
+    def _draw(self, x, known, chosen, y, rng):
         uniform = rng.random(x.shape, x.dtype)
-        chosen = rng.integers(len(self.orders), size=len(x))
         for ordering in np.unique(chosen):
             rows = chosen == ordering
             part = x[rows]
