@@ -158,12 +158,13 @@ class GAN(Model):
         both gradients; the generator's is 0 in a round that leaves it out.
         """
         alone = optimizer["discriminator"].steps < self.ahead
-        m = len(batch[0]) // self.k
+        x = batch[0] if self.augment is None else self.augment(batch[0], rng=rng)
+        m = len(x) // self.k
         if m < 1:
             who = type(self).__name__
-            raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(batch[0])}")
+            raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(x)}")
         for i in range(self.k):
-            values = self._discriminator_step(batch[0][i * m : (i + 1) * m], optimizer, rng)
+            values = self._discriminator_step(x[i * m : (i + 1) * m], optimizer, rng)
         if alone:
             loss, _ = self.generator_loss(self.draw_noise(m, rng))
             return values | {"generator_loss": loss, "generator_grad": 0.0}

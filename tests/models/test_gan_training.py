@@ -255,3 +255,24 @@ def test_gan_fits_mean_and_spread_of_a_normal(seed):
     assert abs(drawn.mean() - 3) < 0.1
     assert abs(drawn.std() - 0.5) < 0.1
     assert abs(model.judge(drawn).mean() - 0.5) < 0.1
+
+
+@pytest.mark.parametrize(("kind", "settings"), GAMES)
+def test_game_shows_the_discriminator_what_augment_makes_of_the_data(kind, settings, rng):
+    """Every real example goes through it once a round, and nothing else does."""
+    X = rng.uniform(size=(8, 7)).astype(np.float32)
+    model, shown, moved = kind.dense(3, 6, 7, rng=rng, **settings), [], []
+    loss = model.discriminator_loss
+
+    def watched(x, *rest):
+        shown.append(x)
+        return loss(x, *rest)
+
+    def augment(x, *, rng):
+        moved.append(x / 2)
+        return moved[-1]
+
+    model.discriminator_loss, model.augment = watched, augment
+    model.fit(X, epochs=1, batch_size=4, rng=rng)
+    np.testing.assert_array_equal(np.concatenate(shown), np.concatenate(moved))
+    np.testing.assert_allclose(np.sort(np.concatenate(shown), axis=0), np.sort(X / 2, axis=0))
