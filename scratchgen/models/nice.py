@@ -56,15 +56,18 @@ class NICE(Flow):
     def start_from(self, X):
         """Start the scales from the spread of X (N, D), as Flow.start_from does, and the conditioners too.
 
-        Each conditioner ends in a scaling layer of its own, which starts at the spread of the features that
-        it moves: so its net speaks in units of that spread, and one step of Adam's moves a pixel that is
-        always black no further, for its size, than one that is busy.
+        Each conditioner of NICE.dense ends in a scaling layer of its own, which starts at the spread of the
+        features that it moves: so its net speaks in units of that spread, and one step of Adam's moves a
+        pixel that is always black no further, for its size, than one that is busy. Conditioners of another
+        form are left as they are.
         """
         expect_examples(f"{type(self).__name__}.start_from", X, features=self.features, least=2)
         log_std = np.log(self.spread_of(X))
-        for layer in self.layers[:-1]:
-            _, moved = MASKS[layer.mask].split(type(self).__name__, log_std[None])
-            layer.conditioner[-1].log_scale.value[...] = moved[0]
+        for layer in self.layers:
+            net = layer.conditioner if isinstance(layer, AdditiveCoupling) else None
+            if isinstance(net, Sequential) and isinstance(net[-1], Scaling):
+                _, moved = MASKS[layer.mask].split(type(self).__name__, log_std[None])
+                net[-1].log_scale.value[...] = moved[0]
         super().start_from(X)
 
 

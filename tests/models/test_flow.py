@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchgen.data import dequantise, two_moons
-from scratchgen.layers import AffineCoupling, Scaling
+from scratchgen.layers import AdditiveCoupling, AffineCoupling, Linear, Scaling
 from scratchgen.models import NICE, Flow, FlowOverflow, RealNVP
 from scratchgen.models.flow import PRIORS
 from scratchgen.training import TrainingDiverged
@@ -159,6 +159,17 @@ def test_flow_fit_starts_scales_from_the_spread_and_leaves_them_where_they_were(
     before = model.layers[-1].log_scale.value.copy()
     model.trainer(2 * X, epochs=1, rng=rng)
     np.testing.assert_array_equal(model.layers[-1].log_scale.value, before)
+
+
+def test_nice_of_other_conditioners_starts_its_scales_all_the_same(rng):
+    """Of NICE.dense each conditioner ends in a scaling layer; one of your own needn't."""
+    X = rng.normal(size=(200, 4)) * [1, 2, 0.1, 0.01]
+    couplings = [
+        AdditiveCoupling(Linear(2, 2, rng=rng, dtype=np.float64), mask) for mask in ("even", "odd")
+    ]
+    model = NICE([*couplings, Scaling(4, dtype=np.float64)], 4)
+    model.start_from(X)
+    np.testing.assert_allclose(np.exp(-model.layers[-1].log_scale.value), X.std(axis=0), rtol=1e-12)
 
 
 def test_flow_spread_of_pixels_counts_the_noise_to_come(rng):
