@@ -75,7 +75,12 @@ class NGram(TextModel):
         return self
 
     def probability(self, c: str, context: str) -> float:
-        """p(c | context), of which the last order − 1 characters count. Raises ValueError before `fit`."""
+        """p(c | context), of which the last order − 1 characters count.
+
+        Raises ValueError before `fit`, and for a c that is no character of the alphabet.
+        """
+        if len(self.alphabet.encode(c)) != 1:
+            raise ValueError(f"NGram.probability expected one character, got {c!r}")
         return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
 
     def log_probabilities(self, text):
