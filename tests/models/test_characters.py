@@ -10,6 +10,7 @@ from scratchgen.checkpoint import load, save
 from scratchgen.data.text import Alphabet
 from scratchgen.models import CharacterModel
 from scratchgen.models.characters import draw
+from scratchgen.models.writing import FullWriter
 
 TEXT = "the cat sat on the mat, the hat sat on the cat, "
 
@@ -99,6 +100,28 @@ def test_long_text_is_read_in_windows_that_overlap(window, length, rng):
         expected.append(log_softmax(model.forward(seen[None])[0])[0, -1, seen[-1]])
     found = model.log_probabilities(model.alphabet.decode(ids))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_writing_moves_its_window_where_scoring_does(rng):
+    """What the writer gives the next character is what the score counts it with, window after window."""
+    model = small(rng, window=5)
+    ids = rng.integers(3, size=20)
+    scored, writer = model.log_probabilities(model.alphabet.decode(ids)), FullWriter(model)
+    for i in range(20):
+        log_p = log_softmax(writer.next_logits(ids[None, :i]))[0]
+        assert log_p[ids[i]] == pytest.approx(scored[i], rel=1e-12)
+
+
+def test_training_cuts_windows_at_every_place_but_the_last(rng):
+    """Forty characters, each once: so where a window starts can be read off it."""
+    text = "".join(map(chr, range(48, 88)))
+    model = CharacterModel(Alphabet(text), window=4, features=4, heads=1, depth=1, rng=rng)
+    seen = []
+    model.loss = lambda x, **_: (seen.append(x), CharacterModel.loss(model, x))[1]
+    model.fit(text, epochs=40, batch_size=9, rng=rng)
+    cut = np.concatenate(seen)
+    assert (np.diff(cut, axis=1) == 1).all()
+    assert len(cut) == 40 * 9 and set(cut[:, 0]) == set(range(36))
 
 
 def test_draw_inverts_the_distribution_function():
