@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, Sequential, Sigmoid, Tanh
+from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
 from scratchgen.models import DCGAN, GAN, NoLikelihood
 from scratchgen.models.networks import dense
 
@@ -180,6 +180,30 @@ def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
     np.testing.assert_array_equal(caches[0].dreal, caches[1].dreal)
 
 
+class Mode(Tanh):
+    """Notes of each pass whether it was made in training mode."""
+
+    def __init__(self):
+        self.training = []
+
+    def forward(self, x, training=False):
+        self.training.append(training)
+        return super().forward(x, training)
+
+
+def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
+    """Every pass of both turns, in both nets: dropout drops, and batch norm takes the batch's statistics."""
+    kind = {"rng": rng, "dtype": np.float64}
+    model = GAN(Sequential(Linear(3, 7, **kind), Mode()), Sequential(Mode(), Linear(7, 1, **kind)), code=3)
+    G, D = model.generator[1], model.discriminator[0]
+    x, z = rng.uniform(size=(5, 7)), rng.standard_normal((5, 3))
+    model.discriminator_loss(x, z)
+    model.generator_loss(z)
+    assert G.training == [True] * 2 and D.training == [True] * 3
+    model.judge(model.sample(2, rng=rng))
+    assert not G.training[-1] and not D.training[-1]
+
+
 @pytest.mark.parametrize("build", [GAN.dense, DCGAN])
 def test_gan_samples_and_judgements(build, rng):
     model = build(4, rng=rng)
@@ -192,6 +216,8 @@ def test_gan_samples_and_judgements(build, rng):
         np.testing.assert_array_equal(a, b)
     layers = (*model.generator, *model.discriminator)
     assert sum(isinstance(layer, BatchNorm) for layer in layers) == (3 if build == DCGAN else 2)
+    slopes = [layer.negative_slope for layer in model.discriminator if isinstance(layer, LeakyReLU)]
+    assert slopes == [0.2, 0.2] and not any(isinstance(layer, ReLU) for layer in model.discriminator)
 
 
 def test_gan_noise_is_drawn_from_what_it_says(rng):

@@ -1,6 +1,7 @@
 """The watcher of games: silent while one goes well, and plain about each way of going wrong."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scratchgen.data.toy import eight_gaussians
 from scratchgen.layers import Linear, ReLU, Sequential, Tanh
 from scratchgen.models import GAN, WGAN, MLPClassifier, WatchGame
 from scratchgen.models.gan_networks import dense_critic
+from scratchgen.models.gan_watch import Look
 from scratchgen.models.networks import dense
 from scratchgen.training import TrainingDiverged
 
@@ -128,6 +130,59 @@ def test_watch_names_a_game_that_runs_away(kind, rng):
     name = "penalty" if kind is WGAN else "discriminator's loss"
     assert any(f"the game runs away: the {name} is" in f.what for f in findings), findings
     assert any("smaller learning rates" in f.try_ for f in findings)
+
+
+HEALTHY = Look(0, d_real=0.6, d_fake=0.4, loss=1.2, diversity=0.9, unlike=0.05, shares=[0.6, 0.4])
+WINNING = {"d_real": 0.99, "d_fake": 0.01, "unlike": 0.5}
+BLIND = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
+
+
+def found(looks, rng, monkeypatch, kind=GAN, **settings):
+    """The names of what a watcher finds that sees these looks, one after the other."""
+    X = normals(rng)
+    watch = WatchGame(X, rng=rng, classify=lambda x: np.arange(len(x)) % 2, every=1)    # half of each class
+    script = iter([HEALTHY._replace(**look) for look in looks])
+    monkeypatch.setattr(watch, "_look", lambda model, trainer: next(script))
+    model = kind.dense(1, 4, 1, rng=rng, **settings)
+    for step in range(1, len(looks) + 1):
+        played = {"generator": SimpleNamespace(steps=step)}
+        watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
+    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won", "nothing": "blind"}
+    names["runs away"] = "runs away"
+    return [name for f in watch.findings for text, name in names.items() if text in f.what]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "silent", "finding", "name"),
+    [
+        (GAN, {}, {"diversity": 0.31}, {"diversity": 0.29}, "collapse"),
+        (GAN, {}, {"shares": [0.26, 0.74]}, {"shares": [0.24, 0.76]}, "one class"),
+        (GAN, {}, WINNING | {"d_real": 0.97}, WINNING, "won"),
+        (GAN, {}, WINNING | {"d_fake": 0.03}, WINNING, "won"),
+        (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "blind"),
+        (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "blind"),
+        (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "runs away"),
+        (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "runs away"),
+        (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "blind"),
+        (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "blind"),
+    ],
+)
+def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, monkeypatch):
+    """Looks that lie just within a bound are passed over, those just beyond it are not."""
+    assert found([silent] * 4, rng, monkeypatch, kind, **settings) == []
+    assert found([finding] * 4, rng, monkeypatch, kind, **settings) == [name]
+
+
+def test_watch_asks_for_three_looks_in_a_row(rng, monkeypatch):
+    collapse = {"diversity": 0.1}
+    assert found([collapse, collapse, {}] * 3, rng, monkeypatch) == []
+    assert found([collapse, collapse, {}, collapse, collapse, collapse], rng, monkeypatch) == ["collapse"]
+
+
+def test_watch_lets_a_discriminator_win_while_samples_get_better(rng, monkeypatch):
+    falling = [WINNING | {"unlike": 0.9**i} for i in range(6)]
+    assert found(falling, rng, monkeypatch) == []
+    assert found([*falling, *[falling[-1]] * 3], rng, monkeypatch) == ["won"]
 
 
 def test_watch_names_the_number_that_is_not_finite(rng):
