@@ -14,10 +14,11 @@ import numpy as np
 from scratchgen.data import Digits, Jitter, dequantise, load_digits
 from scratchgen.metrics import bits_per_dim
 from scratchgen.models import NICE
+from scratchgen.reproduce.likelihoods import Curve, MoveUntil
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
 from scratchgen.schedules import OneCycle
-from scratchgen.training import Callback, Trainer
+from scratchgen.training import Trainer
 
 HIDDEN, COUPLINGS = (1000,) * 5, 4
 EPOCHS, BATCH, PEAK, SEED = 45, 200, 3e-3, 0
@@ -25,45 +26,6 @@ JITTER = Jitter(turn=0.06, stretch=0.035, slant=0.06, shift=0.3, keep=0.5)
 MOVED = 0.9  # share of the epochs in which digits are moved; the last ones show them as they are
 EVERY = 3  # epochs between two points of the curve
 RUN = Path("runs/reproduce-nice.safetensors")
-
-
-class Curve(Callback):
-    """log p(x) of the test set, and of as many training digits, every few epochs; kept with the run."""
-
-    def __init__(self, test: np.ndarray, train: np.ndarray, every: int):
-        self.test, self.train, self.every = test, train, every
-        self.rows: list[tuple[int, float, float, float]] = []
-
-    def on_epoch(self, trainer, values):
-        if trainer.epoch % self.every == 0 or trainer.epoch == trainer.epochs:
-            test, train = (trainer.model.score_samples(x).mean() for x in (self.test, self.train))
-            self.rows.append((trainer.epoch, values["seconds"], float(test), float(train)))
-
-    def state(self):
-        return {"rows": np.array(self.rows, np.float64).reshape(-1, 4)}
-
-    def load_state(self, state):
-        self.rows = [(int(epoch), *figures) for epoch, *figures in state["rows"]]
-
-    def points(self) -> list[dict[str, float]]:
-        """The curve as a Record keeps it."""
-        return [
-            {"epoch": epoch, "seconds": round(seconds, 1), "figure": round(test, 2), "train": round(train, 2)}
-            for epoch, seconds, test, train in self.rows
-        ]
-
-
-class MoveUntil(Callback):
-    """Move digits up to an epoch, and leave them as they are from there on: see reproduce/vae.py."""
-
-    def __init__(self, epoch: int):
-        self.epoch = epoch
-
-    def on_start(self, trainer):
-        trainer.model.augment = JITTER if trainer.epoch < self.epoch else None
-
-    def on_epoch(self, trainer, values):
-        self.on_start(trainer)
 
 
 def build(digits: Digits, epochs: int) -> tuple[NICE, Trainer]:
@@ -77,7 +39,7 @@ def build(digits: Digits, epochs: int) -> tuple[NICE, Trainer]:
         batch_size=BATCH,
         lr=schedule,
         rng=rng,
-        callbacks=[MoveUntil(int(MOVED * epochs))],
+        callbacks=[MoveUntil(JITTER, int(MOVED * epochs))],
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from scratchgen.data import Digits, Jitter, binarise, load_digits
 from scratchgen.models import VAE, latent_usage
+from scratchgen.reproduce.likelihoods import MoveUntil
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
 from scratchgen.schedules import OneCycle
@@ -45,30 +46,13 @@ class Curve(Callback):
         self.rows = [(int(epoch), seconds, bound) for epoch, seconds, bound in state["rows"]]
 
 
-class MoveUntil(Callback):
-    """Move digits up to an epoch, and leave them as they are from there on.
-
-    Moved digits keep the net from learning the training set by heart, but the density that is asked for in
-    the end is that of digits that stayed where they were.
-    """
-
-    def __init__(self, epoch: int):
-        self.epoch = epoch
-
-    def on_start(self, trainer):
-        trainer.model.augment = JITTER if trainer.epoch < self.epoch else None
-
-    def on_epoch(self, trainer, values):
-        self.on_start(trainer)
-
-
 def build(digits: Digits, epochs: int) -> tuple[VAE, Trainer]:
     """The model and its run: batches, schedule and seed, ready to go."""
     rng = np.random.default_rng(SEED)
     model = VAE.dense(SIZES, rng=rng)
     steps = epochs * -(-len(digits.x_train) // BATCH)
     schedule = OneCycle(PEAK, steps)
-    moves = MoveUntil(int(MOVED * epochs))
+    moves = MoveUntil(JITTER, int(MOVED * epochs))
     return model, model.trainer(
         digits.x_train, epochs=epochs, batch_size=BATCH, lr=schedule, rng=rng, callbacks=[moves]
     )
