@@ -31,6 +31,7 @@ class Recipe:
     epochs: int
     batch: int
     peak: float
+    order: str = "natural"
     jitter: Jitter | None = None
     moved: float = 0.0
 
@@ -80,7 +81,7 @@ class MoveUntil(Callback):
 def build(recipe: Recipe, digits: Digits, epochs: int) -> tuple[MADE, Trainer]:
     """The model and its run: batches, schedule and seed, ready to go."""
     rng = np.random.default_rng(SEED)
-    model = MADE(784, (recipe.hidden,), rng=rng, binarisation="dynamic")
+    model = MADE(784, (recipe.hidden,), rng=rng, order=recipe.order, binarisation="dynamic")
     schedule = OneCycle(recipe.peak, epochs * -(-len(digits.x_train) // recipe.batch))
     moves = MoveUntil(recipe.jitter, int(recipe.moved * epochs))
     return model, model.trainer(
@@ -114,8 +115,8 @@ def run_recipe(recipe: Recipe, paper: float, source: str, epochs: int | None, re
         seconds=history.seconds,
         machine=machine(),
         recipe=(
-            f"dynamic binarisation; natural order, degrees spread evenly; ReLU, Glorot uniform; Adam on a "
-            f"one-cycle schedule up to {recipe.peak:g}; batch {recipe.batch}, {epochs} epochs; "
+            f"dynamic binarisation; {recipe.order} order, degrees spread evenly; ReLU, Glorot uniform; Adam, "
+            f"a one-cycle schedule up to {recipe.peak:g}; batch {recipe.batch}, {epochs} epochs; "
             f"{moved if recipe.jitter else ''}float32, seed {SEED}; the last weights; whole test set, "
             f"binarised once with seed {SEED}; exact"
         ),
