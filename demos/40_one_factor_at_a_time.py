@@ -38,7 +38,7 @@ STEP = 0.1      # h of the first Langevin step
 
 
 def main(
-    out: Path, shown: int = 360_000, stacks_shown: int = 36_000, codes: int = 50_000, steps: int = 400
+    out: Path, shown: int = 240_000, stacks_shown: int = 24_000, codes: int = 30_000, steps: int = 200
 ) -> None:
     """Train, print the tables, draw.
 
@@ -52,16 +52,16 @@ def main(
 
     x, grey = digits.x_train, digits.x_test[:200]
     test = binarise(grey, rng=rng)
-    print("\nMADE 784-500-784, VAE 784-300-8, NICE of four couplings with two layers of 500 each")
+    print("\nMADE 784-500-784, VAE 784-300-8, NICE of four couplings with two layers of 300 each")
     made = MADE(784, (500,), rng=rng, binarisation="dynamic")
     vae = VAE.dense((784, 300, 8), rng=rng)
-    nice = NICE.dense(784, (500, 500), 4, rng=rng, levels=256)
+    nice = NICE.dense(784, (300, 300), 4, rng=rng, levels=256)
     for model, peak in ((made, 4e-3), (vae, 3e-3), (nice, 2e-3)):
         train(model, x, shown, peak, rng)
 
     draws = [made.complete(np.where(UPPER, test, 0), UPPER, rng=rng) for _ in range(50)]
     by_code, vae_nats, effective = weighted_codes(vae, test, codes, rng)
-    wandered = [langevin(nice, x, grey, steps, rng) for _ in range(5)]
+    wandered = [langevin(nice, x, grey, steps, rng) for _ in range(3)]
     nearest = nearest_lower_halves(binarise(x, rng=rng), test)
     mean = np.clip(x.mean(axis=0), 1e-3, 1 - 1e-3)[None]
     logit = np.log(mean / (1 - mean))

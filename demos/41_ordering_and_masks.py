@@ -30,7 +30,7 @@ ORDERINGS = 8
 EVERY = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.float32)    # all 2¹⁰ vectors
 
 
-def main(out: Path, shown: int = 360_000) -> None:
+def main(out: Path, shown: int = 240_000) -> None:
     """Train, print the tables, draw. shown : how many digits each net sees."""
     digits = load_digits()
     print(digits.source)

@@ -69,12 +69,12 @@ class MADECache(NamedTuple):
 class MADE(BinaryModel):
     """The masked autoencoder for distribution estimation (Germain et al. 2015), for pixels that are 0 or 1.
 
-    Every pixel has a place p(d), from 1 to D, in an ordering, and depends on those before it alone:
+    Every pixel has a place t(d), from 1 to D, in an ordering, and depends on those before it alone:
 
-    (MADE.1)  log p(x) = Σ_d log p(x_d | x_e with p(e) < p(d))          the chain rule: exact, no bound
-    (MADE.2)  M[e, j] = p(e) ≤ m(j),  M[i, j] = m(i) ≤ m(j)             a hidden unit of degree m sees the
+    (MADE.1)  log p(x) = Σ_d log p(x_d | x_e with t(e) < t(d))          the chain rule: exact, no bound
+    (MADE.2)  M[e, j] = t(e) ≤ m(j),  M[i, j] = m(i) ≤ m(j)             a hidden unit of degree m sees the
                                                                         first m pixels, by any way
-    (MADE.3)  M[i, d] = m(i) < p(d)                                     a logit sees those before its own
+    (MADE.3)  M[i, d] = m(i) < t(d)                                     a logit sees those before its own
     (MADE.5)  loss = 1/N · Σₙ −log p(xₙ)                                in nats, by the logits of (MADE.4)
     (MADE.6)  dlogits = 1/N · (σ(logits) − x)
     (MADE.7)  log p(x) = log 1/O · Σ_o p_o(x)                           several orderings: probabilities are
@@ -88,7 +88,7 @@ class MADE(BinaryModel):
     classes : with labels, each layer gets a term of the label's own, and the density is p(x | y)
     binarisation : "none", or "dynamic" for grey pixels
 
-    orders (O, D) : p; degrees (O, H₁ + … + H_L) : m; both are buffers
+    orders (O, D) : t; degrees (O, H₁ + … + H_L) : m; both are buffers
     """
 
     buffer_names = ("orders", "degrees")
@@ -133,10 +133,10 @@ class MADE(BinaryModel):
 
     def masks(self, ordering: int) -> list[np.ndarray]:
         """The masks of all layers for one ordering: (D, H₁), …, (H_L, D), [i, j] where i may act on j."""
-        p = self.orders[ordering]
-        degrees = [p, *self.layer_degrees(ordering)]
+        places = self.orders[ordering]
+        degrees = [places, *self.layer_degrees(ordering)]
         inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise(degrees)]               # (MADE.2)
-        return [*inner, degrees[-1][:, None] < p]                                           # (MADE.3)
+        return [*inner, degrees[-1][:, None] < places]                                      # (MADE.3)
 
     def logits(self, x, y=None, ordering=0):
         """The D logits of one ordering, and the net's cache: (N, D)."""
