@@ -101,8 +101,9 @@ def test_nearest_distance_by_hand():
 
 
 def test_nearest_distance_in_blocks_is_the_definition(rng, monkeypatch):
-    """Float32 far from the origin, too, and with blocks that don't divide the data."""
-    X, Y = (rng.standard_normal((n, 3)).astype(np.float32) + 1e5 for n in (17, 8))
+    """Far from the origin, float32 with float64, and with blocks that don't divide the data."""
+    X, Y = (rng.standard_normal((n, 3)) + 1e5 for n in (17, 8))
+    X = X.astype(np.float32)
     expected = [min(np.sqrt(((x - y.astype(np.float64)) ** 2).sum()) for y in Y) for x in X]
     np.testing.assert_allclose(nearest_distance(X, Y), expected, rtol=1e-9)
     monkeypatch.setattr(pairwise, "BLOCK", 5)
