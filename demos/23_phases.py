@@ -13,8 +13,8 @@ so it is enough to measure q at the end of each phase of G.
 Whole phases bring q nearer, but slowly, and with relapses: JSD 0.69, 0.45 after five phases of G, 0.1 to 0.2
 after ten, then 0.04 to 0.17. (A threshold ends a phase, so from about the sixth on the numbers hang on how
 the BLAS at hand rounds; two of them gave 24 and 17 phases, and the same story.) G to the end collapses to a
-spread of about 0.1 (the data's is 0.5), chases D from place to place, and stays. One by one comes to 0.003 with
-the same number of updates.
+spread of about 0.1 (the data's is 0.5), chases D from place to place, and stays. One by one comes to 0.003
+with the same number of updates.
 """
 
 from __future__ import annotations
