@@ -22,7 +22,7 @@ from scratchgen.schedules import Cosine
 from scratchgen.training import Trainer
 
 CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
-EPOCHS, BATCH, RATE, DROPOUT, SEED = 220, 100, 2e-4, 0.3, 0
+EPOCHS, BATCH, RATE, DROPOUT, SEED = 90, 100, 2e-4, 0.3, 0
 RECIPE = (
     f"noise uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D 784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 "
     f"with leaky ReLU and dropout of {DROPOUT:g}; non-saturating loss; Adam, betas (0.5, 0.999), both on a "
@@ -31,7 +31,7 @@ RECIPE = (
 )
 HELD_OUT = 1000     # training digits, the last ones, that only choose sigma
 KMEANS = 10         # Lloyd's iterations for the control
-EVERY = 20          # epochs between two points of the curve
+EVERY = 15          # epochs between two points of the curve
 RUN = Path("runs/reproduce-gan.safetensors")
 
 
