@@ -13,10 +13,11 @@ import numpy as np
 
 from scratchgen.data import Digits, Jitter, binarise, load_digits
 from scratchgen.models import MADE
+from scratchgen.reproduce.likelihoods import Curve, MoveUntil
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
 from scratchgen.schedules import OneCycle
-from scratchgen.training import Callback, Trainer
+from scratchgen.training import Trainer
 
 SEED = 0
 EVERY = 10  # epochs between two points of the curve
@@ -37,45 +38,6 @@ class Recipe:
 
 
 RECIPE = Recipe("made", hidden=500, epochs=400, batch=128, peak=4e-3)
-
-
-class Curve(Callback):
-    """−log p(x) of the test set, and of as many training digits, every few epochs; kept with the run."""
-
-    def __init__(self, test: np.ndarray, train: np.ndarray, every: int):
-        self.test, self.train, self.every = test, train, every
-        self.rows: list[tuple[int, float, float, float]] = []
-
-    def on_epoch(self, trainer, values):
-        if trainer.epoch % self.every == 0 or trainer.epoch == trainer.epochs:
-            test, train = (-trainer.model.score_samples(x).mean() for x in (self.test, self.train))
-            self.rows.append((trainer.epoch, values["seconds"], float(test), float(train)))
-
-    def state(self):
-        return {"rows": np.array(self.rows, np.float64).reshape(-1, 4)}
-
-    def load_state(self, state):
-        self.rows = [(int(epoch), *figures) for epoch, *figures in state["rows"]]
-
-    def points(self) -> list[dict[str, float]]:
-        """The curve as a Record keeps it."""
-        return [
-            {"epoch": epoch, "seconds": round(seconds, 1), "figure": round(test, 3), "train": round(train, 3)}
-            for epoch, seconds, test, train in self.rows
-        ]
-
-
-class MoveUntil(Callback):
-    """Move digits up to an epoch, and leave them as they are from there on."""
-
-    def __init__(self, jitter: Jitter | None, epoch: int):
-        self.jitter, self.epoch = jitter, epoch
-
-    def on_start(self, trainer):
-        trainer.model.augment = self.jitter if trainer.epoch < self.epoch else None
-
-    def on_epoch(self, trainer, values):
-        self.on_start(trainer)
 
 
 def build(recipe: Recipe, digits: Digits, epochs: int) -> tuple[MADE, Trainer]:
@@ -100,7 +62,7 @@ def run_recipe(recipe: Recipe, paper: float, source: str, epochs: int | None, re
     print(model.data_note)
     shown = digits.x_test, digits.x_train[: len(digits.x_test)]
     test, train = (binarise(x, rng=np.random.default_rng(SEED)) for x in shown)
-    curve = Curve(test, train, EVERY)
+    curve = Curve(test, train, EVERY, sign=-1)
     trainer.callbacks.append(curve)
     history = run_saved(trainer, place, resume=resume, config=config, every=EVERY)
     ours, fitted = curve.points()[-1]["figure"], curve.points()[-1]["train"]
