@@ -1,4 +1,4 @@
-"""One pixel against six: does a discriminator mind a speck more than a thicker stroke, as a reader does?
+"""One pixel against six: which damage a discriminator minds more, a speck or a thicker stroke.
 
 Every test digit is damaged in three ways, chosen without asking any discriminator:
 
