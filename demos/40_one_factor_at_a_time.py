@@ -220,7 +220,8 @@ def draw_all(matrices: dict[str, np.ndarray], rows: list[plots.Row]) -> Figure:
     """The matrices above, the completions below."""
     fig = plots.new_figure(8.2, title="Who depends on whom; and lower halves, given the upper ones")
     grid = fig.add_gridspec(2, 1, height_ratios=(1, 1.55))
-    for ax, (name, matrix) in zip(grid[0].subgridspec(1, 3).subplots(), matrices.items(), strict=True):
+    (matrix_axes,) = grid[0].subgridspec(1, 3).subplots(squeeze=False)
+    for ax, (name, matrix) in zip(matrix_axes, matrices.items(), strict=True):
         with np.errstate(divide="ignore"):
             shade = np.log10(matrix / matrix.max())
         shade[matrix == 0] = np.nan
@@ -232,7 +233,7 @@ def draw_all(matrices: dict[str, np.ndarray], rows: list[plots.Row]) -> Figure:
         ax.tick_params(labelsize=8.5)
         if name == "MADE":
             ax.set_ylabel("logit", fontsize=9, color=plots.TEXT)
-    cells = grid[1].subgridspec(len(rows), COLUMNS, wspace=0.02, hspace=0.02).subplots()
+    cells = grid[1].subgridspec(len(rows), COLUMNS, wspace=0.02, hspace=0.02).subplots(squeeze=False)
     for row, axes in zip(rows, cells, strict=True):
         axes[0].set_ylabel(row.label, fontsize=9, color=plots.TEXT, rotation=0, ha="right", va="center")
         for ax, image in zip(axes, row.values, strict=True):

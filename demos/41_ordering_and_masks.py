@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEED = 1
-SHOWN_FORMS = {"natural": {}, "random": {"order": "random"}}
 ORDERINGS = 8
 EVERY = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.float32)    # all 2¹⁰ vectors
 
@@ -35,7 +34,7 @@ def main(out: Path, shown: int = 240_000) -> None:
     digits = load_digits()
     print(digits.source)
     rng = np.random.default_rng(SEED)
-    forms = {name: MADE(9, (12, 10), rng=rng, **form) for name, form in SHOWN_FORMS.items()}
+    forms = {order: MADE(9, (12, 10), order=order, rng=rng) for order in ("natural", "random")}
     seen = {name: dependencies(model, rng) for name, model in forms.items()}
     for name, model in forms.items():
         places = model.orders[0]
@@ -44,7 +43,7 @@ def main(out: Path, shown: int = 240_000) -> None:
 
     x, test = strips(digits.x_train), binarise(strips(digits.x_test), rng=rng)
     tens = MADE(10, (60,), orderings=ORDERINGS, rng=rng, binarisation="dynamic")
-    train(tens, x, shown // 4, rng)
+    train(tens, x, shown, rng)
     sums = {
         "each ordering alone": np.exp(alone(tens, EVERY)).sum(axis=1).mean(),
         "probabilities averaged": np.exp(tens.score_samples(EVERY)).sum(),
@@ -61,10 +60,10 @@ def main(out: Path, shown: int = 240_000) -> None:
 
     print(f"\nWhole digits, 784-500-784: −log p(x) of {len(digits.x_test):,} test digits, nats")
     test = binarise(digits.x_test, rng=rng)
-    for name, form in (("one ordering, natural", {}), ("one, random", {"order": "random"})):
-        model = MADE(784, (500,), rng=rng, binarisation="dynamic", **form)
+    for order in ("natural", "random"):
+        model = MADE(784, (500,), rng=rng, binarisation="dynamic", order=order)
         train(model, digits.x_train, shown, rng)
-        print(f"{name:40} {-model.score_samples(test).mean():16.2f}")
+        print(f"{'one ordering, ' + order:40} {-model.score_samples(test).mean():16.2f}")
     several = MADE(784, (500,), orderings=ORDERINGS, rng=rng, binarisation="dynamic")
     train(several, digits.x_train, shown, rng)
     each = alone(several, test)
@@ -122,7 +121,7 @@ def draw(forms: dict[str, MADE], seen: dict[str, Any], curve: list[float], no_de
     for row, (name, model) in enumerate(forms.items()):
         pictures = [*model.masks(0), seen[name].T]
         titles = ["pixel → hidden 1", "hidden 1 → hidden 2", "hidden 2 → logit", "pixel → logit, by gradient"]
-        axes = parts[row].subgridspec(1, 4).subplots()
+        (axes,) = parts[row].subgridspec(1, 4).subplots(squeeze=False)
         for ax, mask, title in zip(axes, pictures, titles, strict=True):
             ax.imshow(mask, cmap="Greys", vmin=0, vmax=1.25, aspect="auto", interpolation="nearest")
             ax.set_title(title if row == 0 else "", fontsize=9.5, color=plots.TEXT)

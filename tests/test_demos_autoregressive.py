@@ -43,7 +43,7 @@ def row(lines: list[str], name: str) -> list[float]:
 def test_demo_one_factor_at_a_time_sees_what_comes_before_and_completes(run):
     lines = run(
         "40_one_factor_at_a_time.py", "one_factor_at_a_time.png",
-        shown=36_000, stacks_shown=2_000, codes=5_000, steps=60,
+        shown=18_000, stacks_shown=1_000, codes=3_000, steps=20,
     )
     two, one = row(lines, "PixelCNN, two stacks"), row(lines, "one stack of 10 layers")
     assert row(lines, "MADE        ")[1] == two[1] == one[1] == 0
@@ -86,7 +86,7 @@ def test_demo_weighted_codes_are_the_conditional(rng):
 
 @pytest.mark.slow
 def test_demo_ordering_and_masks_averages_probabilities_and_not_logits(run):
-    lines = run("41_ordering_and_masks.py", "ordering_and_masks.png", shown=24_000)
+    lines = run("41_ordering_and_masks.py", "ordering_and_masks.png", shown=18_000)
     assert all(row(lines, f"{name} order [")[-2:] == [36, 0] for name in ("natural", "random"))
     assert row(lines, "each ordering alone")[0] == row(lines, "probabilities averaged")[0] == 1
     assert abs(row(lines, "logits averaged ")[0] - 1) > 0.01
