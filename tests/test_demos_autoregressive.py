@@ -86,7 +86,7 @@ def test_demo_weighted_codes_are_the_conditional(rng):
 
 @pytest.mark.slow
 def test_demo_ordering_and_masks_averages_probabilities_and_not_logits(run):
-    lines = run("41_ordering_and_masks.py", "ordering_and_masks.png", shown=18_000)
+    lines = run("41_ordering_and_masks.py", "ordering_and_masks.png", shown=24_000)
     assert all(row(lines, f"{name} order [")[-2:] == [36, 0] for name in ("natural", "random"))
     assert row(lines, "each ordering alone")[0] == row(lines, "probabilities averaged")[0] == 1
     assert abs(row(lines, "logits averaged ")[0] - 1) > 0.01
