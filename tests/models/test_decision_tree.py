@@ -1,6 +1,7 @@
 """Decision trees: impurity and the best question against loops over all of them."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +65,14 @@ def test_decision_tree_threshold_between_neighbouring_floats():
     """Half way between two floats next to each other there is none: the lower one is the threshold."""
     X = np.array([[1.0], [np.nextafter(1.0, 2)]])
     assert DecisionTree().fit(X, [0, 1]).predict(X).tolist() == [0, 1]
+
+
+def test_decision_tree_may_be_deeper_than_the_stack():
+    """Of labels that alternate, each question parts one example from the rest."""
+    n = sys.getrecursionlimit() + 50
+    X, y = np.arange(float(n))[:, None], np.arange(n) % 2
+    model = DecisionTree().fit(X, y)
+    assert model.leaves == n and model.score(X, y) == 1
 
 
 def test_decision_tree_limits_hold(rng):

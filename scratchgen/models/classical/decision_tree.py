@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ COLUMNS = 16        # features looked at together, so that memory does not grow 
 CRITERIA = ("gini", "entropy")
 
 
-class Node(NamedTuple):
+@dataclass
+class Node:
     """A leaf, or a question: `share`, (C,), of the classes here; x[feature] ≤ threshold goes left."""
 
     share: np.ndarray
@@ -60,21 +62,23 @@ class DecisionTree(Classifier):
         """Grow the tree on X (N, D), y (N,)."""
         y, classes = expect_labelled("DecisionTree.fit", X, y)
         self.features_ = X.shape[1]
-        self.root_ = self._grow(X, np.eye(classes)[y], 0)
+        members = np.eye(classes)[y]                            # (N, C), one 1 a row
+        self.root_ = Node(members.mean(axis=0))
+        # a list and no recursion: where each question parts one example, the tree outgrows Python's stack
+        waiting = [(self.root_, np.arange(len(X)), 0)]
+        while waiting:
+            node, rows, depth = waiting.pop()
+            if depth == self.max_depth or (node.share > 0).sum() == 1 or len(rows) < 2 * self.min_leaf:
+                continue
+            split = best_split(X[rows], members[rows], self.criterion, self.min_leaf)
+            if split is None:
+                continue
+            node.feature, node.threshold = split.feature, split.threshold
+            left = X[rows, split.feature] <= split.threshold
+            below, above = rows[left], rows[~left]
+            node.left, node.right = Node(members[below].mean(axis=0)), Node(members[above].mean(axis=0))
+            waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
-
-    def _grow(self, X, members, depth):
-        counts = members.sum(axis=0)
-        node = Node(counts / len(X))
-        if depth == self.max_depth or (counts > 0).sum() == 1 or len(X) < 2 * self.min_leaf:
-            return node
-        split = best_split(X, members, self.criterion, self.min_leaf)
-        if split is None:
-            return node
-        left = X[:, split.feature] <= split.threshold
-        below = self._grow(X[left], members[left], depth + 1)
-        above = self._grow(X[~left], members[~left], depth + 1)
-        return Node(node.share, split.feature, split.threshold, below, above)
 
     def predict_proba(self, X):
         self._expect_fitted("root_")
