@@ -87,6 +87,14 @@ def test_bayes_classifier_wants_a_likelihood(rng):
         BayesClassifier(lambda: MLPClassifier((4, 2), rng=rng)).fit(*blobs(rng))
     with pytest.raises(NoLikelihood, match="got GAN, which has none"):
         BayesClassifier(lambda: GAN.dense(rng=rng)).fit(*blobs(rng))
+    with pytest.raises(NoLikelihood, match="got MLPClassifier, which has none"):
+        BayesClassifier(MLPClassifier((4, 2), rng=rng))         # no advice to try it once for each class
+
+
+def test_bayes_classifier_wants_a_fresh_model_for_each_class(rng):
+    pca = PCA(2)
+    with pytest.raises(ValueError, match="builds a fresh model each time, got the same one"):
+        BayesClassifier(lambda: pca).fit(*blobs(rng))
 
 
 def test_bayes_classifier_wants_a_model_that_knows_classes_or_a_function(rng):

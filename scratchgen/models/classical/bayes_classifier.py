@@ -24,10 +24,13 @@ class BayesClassifier(GenerativeClassifier):
     model : a function that builds a fresh model, or a model with `classes` and ``score_samples(X, y)``
     models_ : after `fit`, the models, one a class (the same one each time, where it knows classes)
 
-    Raises NoLikelihood for a model that has none, TypeError for a model that knows no classes.
+    Raises NoLikelihood for a model that has none, TypeError for a model that knows no classes; and `fit`
+    ValueError for a function that gives one and the same model for several classes.
     """
 
     def __init__(self, model: Model | Callable[[], Model]):
+        if isinstance(model, Model):
+            _expect_likelihood(model)
         if isinstance(model, Model) and not getattr(model, "classes", 0):
             who = type(model).__name__
             raise TypeError(
@@ -38,8 +41,6 @@ class BayesClassifier(GenerativeClassifier):
             raise TypeError(
                 f"BayesClassifier expected a model or a function that builds one, got {type(model).__name__}"
             )
-        if isinstance(model, Model):
-            _expect_likelihood(model)
         self.model = model
         self.likelihood = model.likelihood if isinstance(model, Model) else None  # else it is known after fit
 
@@ -54,6 +55,11 @@ class BayesClassifier(GenerativeClassifier):
         else:
             models = [self.model() for _ in range(classes)]
             _expect_likelihood(models[0])
+            if len(set(map(id, models))) < classes:             # the last fit would overwrite all others
+                raise ValueError(
+                    "BayesClassifier.fit expected a function that builds a fresh model each time, got the "
+                    "same one for several classes"
+                )
             self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
         self.likelihood = self.models_[0].likelihood
         self.log_prior_ = log_frequencies(y, classes)
