@@ -149,6 +149,8 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
     far[1] = 1e200
     with pytest.raises(ValueError, match=r"GaussianNaiveBayes .* not finite \(first in row 1\)"):
         model.predict_proba(far)
+    with pytest.raises(ValueError, match=r"GaussianNaiveBayes .* not finite \(first in row 1\)"):
+        model.score_samples(far, np.array([0, 1]))
 
 
 @pytest.mark.parametrize(

@@ -56,16 +56,19 @@ class GenerativeClassifier(Classifier):
 
         Raises ValueError where an example is so far out that no class gives it a finite log-density.
         """
+        return self._within_reach(X, how) + self.log_prior_     # (BAYES.1)
+
+    def _within_reach(self, X, how):
         self._expect_fitted("log_prior_")
         with np.errstate(over="ignore", invalid="ignore"):
-            joint = self.log_likelihoods(X, **how) + self.log_prior_    # (BAYES.1)
-        lost = np.isnan(joint).any(axis=1) | ~np.isfinite(joint.max(axis=1))
+            found = self.log_likelihoods(X, **how)
+        lost = np.isnan(found).any(axis=1) | ~np.isfinite(found.max(axis=1))
         if lost.any():
             raise ValueError(
                 f"{type(self).__name__} expected examples within reach of a class, got one so far out that "
                 f"its log-density is not finite (first in row {lost.argmax()})"
             )
-        return joint
+        return found
 
     def predict_proba(self, X, **how):
         """P(y | x) by Bayes' theorem, (N, C); takes what `log_likelihoods` takes."""
@@ -82,7 +85,7 @@ class GenerativeClassifier(Classifier):
             return log_sum_exp(self.log_joint(X, **how))        # (BAYES.2)
         self._expect_fitted("log_prior_")
         y = expect_labels(f"{type(self).__name__}.score_samples", y, len(X), len(self.log_prior_))
-        return self.log_likelihoods(X, **how)[np.arange(len(X)), y]
+        return self._within_reach(X, how)[np.arange(len(X)), y]
 
     def sample(self, n, *, rng, y=None):
         """n examples, (n, D): of the classes y, (n,), or of classes drawn from p(y)."""
