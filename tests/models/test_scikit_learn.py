@@ -125,16 +125,16 @@ def test_linear_svm_comes_near_the_minimum_of_scikit_learn(name):
 
 
 def test_classifiers_agree_with_scikit_learn_on_digits():
-    """The error on 1,000 test digits, of 2,000 to learn from: to the digit."""
+    """The answers on 1,000 test digits, of 800 to learn from: all but two at most are the same."""
     from sklearn.linear_model import LogisticRegression as Theirs
     from sklearn.naive_bayes import BernoulliNB, GaussianNB
 
     d = load_digits("embedded")
-    X, y = d.x_train[:2000], d.y_train[:2000]
+    X, y = d.x_train[:800], d.y_train[:800]
     pairs = [
         (BernoulliNaiveBayes(threshold=0.5), BernoulliNB(binarize=0.5)),
         (GaussianNaiveBayes(smoothing=0.05), GaussianNB(var_smoothing=0.05)),
-        (LogisticRegression(l2=0.01), Theirs(C=100 / 2000, tol=1e-5, max_iter=1000)),
+        (LogisticRegression(l2=0.01), Theirs(C=100 / 800, tol=1e-5, max_iter=1000)),
     ]
     for ours, theirs in pairs:
         ours.fit(X, y)
