@@ -109,9 +109,10 @@ def draw(X: np.ndarray, y: np.ndarray, models: dict) -> Figure:
         "generative: log p(x, y) of QDA, its levels;\nblack: where the two are equal",
     )
     far = qda.score_samples(FAR)[0]
+    light = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}
     says = (
         f"P(y = 1 | x) = {net.predict_proba(FAR)[0, 1]:.4f};\nof p(x) it says nothing",
-        f"P(y = 1 | x) = {qda.predict_proba(FAR)[0, 1]:.4f}, but\nlog p(x) = {far:.0f} nats",
+        f"P(y = 1 | x) = {qda.predict_proba(FAR)[0, 1]:.4f}, but\nlog p(x) = −{-far:.0f} nats",
     )
     margin = (p - 0.5, (joint[:, 1] - joint[:, 0]).reshape(a.shape))
     for ax, title, said, zero in zip(axes, titles, says, margin, strict=True):
@@ -119,7 +120,8 @@ def draw(X: np.ndarray, y: np.ndarray, models: dict) -> Figure:
         for k, (colour, marker) in enumerate(plots.LINES[:2]):
             ax.scatter(*X[y == k].T, s=6, color=colour, marker=marker, alpha=0.5, linewidths=0)
         ax.scatter(*FAR.T, s=150, color="black", marker="*", zorder=3)
-        ax.text(FAR[0, 0] + 1, FAR[0, 1] - 0.7, said, ha="right", va="top", fontsize=9, color=plots.TEXT)
+        place = FAR[0, 0] + 1, FAR[0, 1] - 0.7
+        ax.text(*place, said, ha="right", va="top", fontsize=9, color=plots.TEXT, bbox=light)
         ax.set_title(title, fontsize=10, color=plots.TEXT, linespacing=1.4)
         ax.set_aspect("equal")
         ax.set_xlim(EDGES)

@@ -4,7 +4,7 @@ Threes and fives, and three of their pixels, black or white: eight kinds of x. C
 counting P(x | y) and P(y) and dividing by P(x), must give the same table, and do, to the last digit.
 
 What the bridge leads to is P(x | y), whose table has 2^k rows for k pixels, so counting ends soon: with 20
-pixels nearly all test digits are rows that were never seen, and no count says anything of them. Naive Bayes
+pixels nine of ten test digits are rows that were never seen, and no count says anything of them. Naive Bayes
 asks for k numbers a class instead. It is wrong about the pixels, which do depend on each other, and three of
 them show it; but where everything can be counted this costs little, and with more pixels it wins.
 """

@@ -123,8 +123,8 @@ def separated(digits: np.ndarray, others: np.ndarray) -> float:
 
 def draw(pictures: dict, errors: dict, kinds: list[str], found: dict) -> Figure:
     """Drawn digits; error by the share that is missing; AUROC of each kind of foreign image."""
-    figure = plots.new_figure(6.4, title="Drawn, read in part, refused: what a model of P(x, y) can do")
-    top, bottom = figure.add_gridspec(2, 1, height_ratios=(1, 2.1))
+    figure = plots.new_figure(6.0, title="Drawn, read in part, refused: what a model of P(x, y) can do")
+    top, bottom = figure.add_gridspec(2, 1, height_ratios=(1, 2.4))
     ax = figure.add_subplot(top)
     rows = np.stack(list(pictures.values()))                    # (2, 10, 784)
     ax.imshow(rows.reshape(2, 10, 28, 28).swapaxes(1, 2).reshape(56, 280), cmap="gray", vmin=0, vmax=1)
@@ -153,7 +153,7 @@ def draw(pictures: dict, errors: dict, kinds: list[str], found: dict) -> Figure:
     right.axhline(0.5, color=plots.GREY, linewidth=1, linestyle=":")
     right.set_xticks(range(len(kinds)), kinds, fontsize=8.5)
     right.set_title("AUROC, digits against what is foreign", fontsize=10, color=plots.TEXT)
-    right.set_ylim(0, 1.62)
+    right.set_ylim(0, 1.55)
     right.set_yticks([0, 0.25, 0.5, 0.75, 1])
     right.legend(frameon=False, fontsize=8.5, loc="upper left")
     for ax in (left, right):
