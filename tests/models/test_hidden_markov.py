@@ -166,6 +166,20 @@ def test_hidden_markov_state_on_one_value_keeps_a_variance(rng):
     assert np.isfinite(model.history_).all()
 
 
+def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
+    """As if the data had come once more, each observation with the weight smoothing / how many there are."""
+    model, smoothing = HiddenMarkovModel.gaussian(2, rng=rng), 3.0
+    x, weights = 2 + rng.standard_normal((6, 5)), rng.random((6, 5, 2))
+    model.emissions.maximise(x, weights, smoothing)
+    values = np.concatenate([x.ravel(), x.ravel()])
+    for k in (0, 1):
+        w = np.concatenate([weights[..., k].ravel(), np.full(x.size, smoothing / x.size)])
+        mean = np.average(values, weights=w)
+        assert model.emissions.mu.value[k] == pytest.approx(mean, rel=1e-12)
+        variance = np.average((values - mean) ** 2, weights=w)
+        assert np.exp(model.emissions.logvar.value[k]) == pytest.approx(variance, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
