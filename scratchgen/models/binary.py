@@ -70,6 +70,16 @@ class BinaryModel(Model):
                 f"data.binarise(X, rng=rng), or train with binarisation='dynamic'"
             )
 
+    def only_observed(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """X (N, D), 0 or 1 where it is observed, with 0 for all other pixels; they may have been anything."""
+        who = f"{type(self).__name__}.complete"
+        if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != self.features:
+            got = X.shape if isinstance(X, np.ndarray) else type(X).__name__
+            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {got}")
+        known = np.where(observed, X, 0).astype(X.dtype)
+        self.expect_binary("complete", known)
+        return known.astype(self.dtype)
+
     def known_places(self, observed: np.ndarray, orders: Any) -> int:
         """How many pixels are observed. Raises ValueError unless they come first in each of the orders."""
         who = f"{type(self).__name__}.complete"

@@ -205,9 +205,8 @@ class MADE(BinaryModel):
         likelier is drawn more often: p(rest | observed) ∝ Σ_o p_o(observed)·p_o(rest | observed).
         """
         known = self.known_places(observed, self.orders)
-        X = np.where(observed, X, 0).astype(X.dtype)
-        self.expect_binary("complete", X)
-        X, y = X.astype(self.dtype), self.labels(y, len(X))
+        X = self.only_observed(X, observed)
+        y = self.labels(y, len(X))
         return self._draw(X, known, self._ordering_given(X, y, observed, rng), y, rng)
 
     def _ordering_given(self, X, y, observed, rng):

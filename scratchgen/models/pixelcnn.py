@@ -170,9 +170,7 @@ class PixelCNN(BinaryModel):
         them True. Raises ValueError where they are others.
         """
         known = self.known_places(observed, [np.arange(1, self.features + 1)])
-        X = np.where(observed, X, 0).astype(X.dtype)
-        self.expect_binary("complete", X)
-        return self._draw(X.astype(self.dtype), known, rng)
+        return self._draw(self.only_observed(X, observed), known, rng)
 
     def _draw(self, x, known, rng):
         draw(self, rng.random(x.shape, x.dtype), known, x)

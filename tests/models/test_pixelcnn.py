@@ -170,6 +170,7 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
         (lambda m, X, g: m.loss(X[:, :4]), r"PixelCNN expected rows of 4·3 = 12 pixels, got shape \(3, 4\)"),
         (lambda m, X, g: m.sample(0, rng=g), "at least one example, got n = 0"),
         (lambda m, X, g: m.complete(X, np.arange(12) > 5, rng=g), "PixelCNN.complete .* come first"),
+        (lambda m, X, g: m.complete(X[:, :7], np.arange(12) < 6, rng=g), r"PixelCNN.complete .* \(N, 12\)"),
         (lambda m, X, g: PixelCNN((4, 3)[:1], rng=g), r"a shape \(H, W\), .*, got \(4,\), 32 and 5"),
         (lambda m, X, g: PixelCNN((4, 0), rng=g), r"got \(4, 0\), 32 and 5"),
         (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"got \(4, 3\), 0 and 5"),
