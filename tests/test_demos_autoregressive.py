@@ -6,31 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import scratchgen.data
-from scratchgen.data import load_digits
 from scratchgen.models import MADE, NICE, VAE
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
 NUMBER = re.compile(r"-?[\d,]*\.?\d+")
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed."""
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
-
-    def run_demo(script: str, picture: str, **budget: int) -> list[str]:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
-            assert image.width == 1200 and 500 <= image.height <= 1300
-            levels = np.asarray(image.convert("L"))
-        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
-        return capsys.readouterr().out.splitlines()
-
-    return run_demo
 
 
 def row(lines: list[str], name: str) -> list[float]:
@@ -40,8 +20,8 @@ def row(lines: list[str], name: str) -> list[float]:
 
 
 @pytest.mark.slow
-def test_demo_one_factor_at_a_time_sees_what_comes_before_and_completes(run):
-    lines = run(
+def test_demo_one_factor_at_a_time_sees_what_comes_before_and_completes(run_demo):
+    lines = run_demo(
         "40_one_factor_at_a_time.py", "one_factor_at_a_time.png",
         shown=18_000, stacks_shown=1_000, codes=3_000, steps=20,
     )
@@ -85,8 +65,8 @@ def test_demo_weighted_codes_are_the_conditional(rng):
 
 
 @pytest.mark.slow
-def test_demo_ordering_and_masks_averages_probabilities_and_not_logits(run):
-    lines = run("41_ordering_and_masks.py", "ordering_and_masks.png", shown=24_000)
+def test_demo_ordering_and_masks_averages_probabilities_and_not_logits(run_demo):
+    lines = run_demo("41_ordering_and_masks.py", "ordering_and_masks.png", shown=24_000)
     assert all(row(lines, f"{name} order [")[-2:] == [36, 0] for name in ("natural", "random"))
     assert row(lines, "each ordering alone")[0] == row(lines, "probabilities averaged")[0] == 1
     assert abs(row(lines, "logits averaged ")[0] - 1) > 0.01

@@ -6,30 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-import scratchgen.data
-from scratchgen.data import load_digits
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
 NUMBER = re.compile(r"-?[\d,]*\.?\d+")
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed."""
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
-
-    def run_demo(script: str, picture: str, **budget: int) -> list[str]:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
-            assert image.width == 1200 and 500 <= image.height <= 1300
-            levels = np.asarray(image.convert("L"))
-        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
-        return capsys.readouterr().out.splitlines()
-
-    return run_demo
 
 
 def row(lines: list[str], name: str, place: int = 0) -> list[float]:
@@ -39,8 +18,8 @@ def row(lines: list[str], name: str, place: int = 0) -> list[float]:
 
 
 @pytest.mark.slow
-def test_demo_two_views_agree_near_the_data_and_only_a_density_sees_what_is_far(run):
-    lines = run("60_two_views.py", "two_views.png", tested=4000, epochs=60)
+def test_demo_two_views_agree_near_the_data_and_only_a_density_sees_what_is_far(run_demo):
+    lines = run_demo("60_two_views.py", "two_views.png", tested=4000, epochs=60)
     (best,) = row(lines, "the best there is")
     for name in ("logistic regression", "a net, 2-16-2", "naive Bayes", "LDA", "QDA"):
         error, agrees, sure, *log_p = row(lines, name)
@@ -51,8 +30,8 @@ def test_demo_two_views_agree_near_the_data_and_only_a_density_sees_what_is_far(
 
 
 @pytest.mark.slow
-def test_demo_bayes_bridge_is_exact_and_the_table_runs_out(run):
-    lines = run("61_bayes_bridge.py", "bayes_bridge.png")
+def test_demo_bayes_bridge_is_exact_and_the_table_runs_out(run_demo):
+    lines = run_demo("61_bayes_bridge.py", "bayes_bridge.png")
     (exact,) = (line for line in lines if line.startswith("largest difference of Bayes"))
     assert float(exact.split()[-1]) < 1e-12
     assert row(lines, "largest difference of naive Bayes and counted:")[0] > 0.03
@@ -84,9 +63,9 @@ def test_demo_crossing_splits_hold_two_of_each_class_and_no_test_example(rng):
 
 
 @pytest.mark.slow
-def test_demo_crossing_has_fewer_errors_with_more_examples(run):
+def test_demo_crossing_has_fewer_errors_with_more_examples(run_demo):
     pytest.importorskip("sklearn")
-    lines = run("62_crossing.py", "crossing.png", repeats=4, largest=200, updates=100)
+    lines = run_demo("62_crossing.py", "crossing.png", repeats=4, largest=200, updates=100)
     for title in ("iris", "wine", "breast cancer", "digits, 8×8", "digits, 28×28"):
         first, *_, last = (line for line in lines if line.startswith(f"{title:16}") and "±" in line)
         for place in (0, 1):
@@ -100,8 +79,8 @@ def test_demo_crossing_has_fewer_errors_with_more_examples(run):
 
 
 @pytest.mark.slow
-def test_demo_only_generative_draws_reads_in_part_and_refuses(run):
-    lines = run("63_only_generative.py", "only_generative.png", examples=2000, tested=300, epochs=6)
+def test_demo_only_generative_draws_reads_in_part_and_refuses(run_demo):
+    lines = run_demo("63_only_generative.py", "only_generative.png", examples=2000, tested=300, epochs=6)
     assert row(lines, "naive Bayes  ")[0] > 50 and row(lines, "Gaussians  ")[0] > 50
     summed, black = (row(lines, f"naive Bayes, {how}") for how in ("summed out", "black"))
     assert summed[2] < summed[0] + 12 and black[2] > summed[2] + 10     # with 75 % missing

@@ -6,30 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import scratchgen.data
 from scratchgen.data import load_digits
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
 NUMBER = re.compile(r"-?[\d,]*\.?\d+")
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed."""
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
-
-    def run_demo(script: str, picture: str, **budget: int) -> list[str]:
-        load(script)["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
-            assert image.width == 1200 and 500 <= image.height <= 1300
-            levels = np.asarray(image.convert("L"))
-        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
-        return capsys.readouterr().out.splitlines()
-
-    return run_demo
 
 
 def load(script: str) -> dict:
@@ -121,8 +102,10 @@ def test_demo_one_pixel_counts_only_pixels_alone():
 
 
 @pytest.mark.slow
-def test_demo_handwritten_digits_drawings_come_nearer_to_digits(run):
-    lines = run("25_handwritten_digits.py", "handwritten_digits.png", dense_shown=48_000, conv_shown=6_000)
+def test_demo_handwritten_digits_drawings_come_nearer_to_digits(run_demo):
+    lines = run_demo(
+        "25_handwritten_digits.py", "handwritten_digits.png", dense_shown=48_000, conv_shown=6_000
+    )
     moments = rows(lines, 9 * " ")
     assert len(moments) == 8
     frechet, nearest, very_near = 4, 5, 6
@@ -137,8 +120,8 @@ def test_demo_handwritten_digits_drawings_come_nearer_to_digits(run):
 
 
 @pytest.mark.slow
-def test_demo_directions_found_ones_beat_chance_on_fresh_draws(run):
-    lines = run("26_directions.py", "directions.png", shown=18_000, draws=3_000)
+def test_demo_directions_found_ones_beat_chance_on_fresh_draws(run_demo):
+    lines = run_demo("26_directions.py", "directions.png", shown=18_000, draws=3_000)
     for name in ("slant", "width"):
         r, mean, largest = rows(lines, f"{name:10}")[0]
         assert r > 1.5 * largest > 1.5 * mean
@@ -150,8 +133,8 @@ def test_demo_directions_found_ones_beat_chance_on_fresh_draws(run):
 
 
 @pytest.mark.slow
-def test_demo_one_pixel_discriminator_minds_what_its_generator_draws(run):
-    lines = run("27_one_pixel.py", "one_pixel.png", shown=6_000)
+def test_demo_one_pixel_discriminator_minds_what_its_generator_draws(run_demo):
+    lines = run_demo("27_one_pixel.py", "one_pixel.png", shown=6_000)
     assert rows(lines, "squared error    ") == [[0, 0, 0]]
     speck, alone = 1, 6
     dense = rows(lines, "dense GAN")

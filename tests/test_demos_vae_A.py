@@ -6,30 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-import scratchgen.data
-from scratchgen.data import load_digits
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
 NUMBER = re.compile(r"-?[\d,]*\.?\d+|inf")
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed."""
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
-
-    def run_demo(script: str, picture: str, **budget: int) -> list[str]:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
-            assert image.width == 1200 and 500 <= image.height <= 1300
-            levels = np.asarray(image.convert("L"))
-        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
-        return capsys.readouterr().out.splitlines()
-
-    return run_demo
 
 
 def row(lines: list[str], name: str, place: int = 0) -> list[float]:
@@ -39,8 +18,8 @@ def row(lines: list[str], name: str, place: int = 0) -> list[float]:
 
 
 @pytest.mark.slow
-def test_demo_transformation_makes_the_data_and_finds_any_kl(run):
-    lines = run("10_transformation.py", "transformation.png", updates=600, shown=6_000, points=200)
+def test_demo_transformation_makes_the_data_and_finds_any_kl(run_demo):
+    lines = run_demo("10_transformation.py", "transformation.png", updates=600, shown=6_000, points=200)
     assert row(lines, "after training")[0] < 0.05 < 0.2 < row(lines, "before training")[0]
 
     two, one = row(lines, "true")
@@ -58,8 +37,8 @@ def test_demo_transformation_kernel_kl_is_exact_for_one_kernel_each():
 
 
 @pytest.mark.slow
-def test_demo_prior_code_ends_at_the_mean_image(run):
-    lines = run("11_prior_code.py", "prior_code.png", shown=48_000)
+def test_demo_prior_code_ends_at_the_mean_image(run_demo):
+    lines = run_demo("11_prior_code.py", "prior_code.png", shown=48_000)
     own, prior, mean = (row(lines, name) for name in ("its own code", "the prior's code", "the mean image"))
     assert own[0] < 0.55 * mean[0]
     assert prior[0] == pytest.approx(mean[0], rel=0.03)
@@ -67,8 +46,8 @@ def test_demo_prior_code_ends_at_the_mean_image(run):
 
 
 @pytest.mark.slow
-def test_demo_standardised_kl_keeps_codes_near_the_prior(run):
-    lines = run("12_standardised.py", "standardised.png", shown=60_000, simulations=40)
+def test_demo_standardised_kl_keeps_codes_near_the_prior(run_demo):
+    lines = run_demo("12_standardised.py", "standardised.png", shown=60_000, simulations=40)
     noise, narrowest, widest, kl, error, mmd = 0, 2, 3, 5, 6, 8
     without, vae, collapsed = (row(lines, f"beta = {beta} ") for beta in (0, 1, 50))
     chance = row(lines, "95 of 100 true samples of the prior stay below")
@@ -96,8 +75,8 @@ def test_demo_standardised_statistics_are_those_of_their_definitions():
 
 
 @pytest.mark.slow
-def test_demo_reparameterisation_same_gradient_less_noise(run):
-    lines = run("13_reparameterisation.py", "reparameterisation.png", shown=30_000, draws=4096)
+def test_demo_reparameterisation_same_gradient_less_noise(run_demo):
+    lines = run_demo("13_reparameterisation.py", "reparameterisation.png", shown=30_000, draws=4096)
     for place, least in ((0, 50), (1, 500)):        # the bowl, the decoder
         path, score, baseline = (
             row(lines, f"{name:17}", place) for name in ("through z", "score function", "score, baseline")
