@@ -32,16 +32,20 @@ CHANNELS_LAST, JAX, LIMIT, OURS = "PyTorch channels-last", "JAX jit", "matrix pr
 ROUNDS, SECONDS = 15, 0.3       # of each contender: rounds, and how long each is to take
 
 
+def command(contender: str, model: str, batch: int) -> list[str]:
+    """How a contender's process is started."""
+    return [sys.executable, str(HERE / "worker.py"), contender, model, str(batch)]
+
+
 class Worker:
     """A contender's process."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         count = str(threads)
         env = os.environ | {"OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-        command = [sys.executable, str(HERE / "worker.py"), contender, model, str(batch)]
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
-            command,
+            command(contender, model, batch),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -73,15 +77,17 @@ class Worker:
         return most
 
 
-def same_gradients(workers: dict[str, Worker]) -> float:
-    """The largest relative difference between any contender's losses and gradients and ours."""
-    found = {}
+def gradients(contender: str, model: str, batch: int) -> list[np.ndarray]:
+    """Its losses and its gradients, in float64."""
     with tempfile.TemporaryDirectory() as folder:
-        for i, (name, worker) in enumerate(workers.items()):
-            path = Path(folder) / f"{i}.npz"
-            worker.ask(f"gradients {path}")
-            with np.load(path) as saved:
-                found[name] = [saved[key] for key in saved.files]
+        path = Path(folder) / "gradients.npz"
+        subprocess.run([*command(contender, model, batch), str(path)], check=True)
+        with np.load(path) as saved:
+            return [saved[key] for key in saved.files]
+
+
+def largest_difference(found: dict[str, list[np.ndarray]]) -> float:
+    """Between any contender's losses and gradients and ours, relative to the largest entry of ours."""
     own = found[OURS]
     differences = [
         np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(np.float64).tiny)   # some gradients are 0
@@ -95,10 +101,10 @@ def measure(model: str, batch: int, threads: int) -> dict:
     """All contenders of one model, in alternation; a row of the results."""
     ways = PYTORCH[:2] if model in NOT_COMPILED else PYTORCH
     names = [OURS, *ways, *([CHANNELS_LAST] if model in CONVOLUTIONAL else []), JAX, LIMIT]
-    workers = {name: Worker(name, model, batch, threads) for name in names}
-    difference = same_gradients({name: w for name, w in workers.items() if name != LIMIT})
+    difference = largest_difference({name: gradients(name, model, batch) for name in names if name != LIMIT})
     if not difference <= 1e-9:
         raise SystemExit(f"{model}: the contenders do not compute the same, but differ by {difference:.1e}")
+    workers = {name: Worker(name, model, batch, threads) for name in names}
     rounds: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(ROUNDS):
         for name, worker in workers.items():

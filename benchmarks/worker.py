@@ -1,8 +1,10 @@
 """One contender in a process of its own: takes orders on stdin, answers on stdout.
 
-    time N          make N steps, answer with the milliseconds of each
-    gradients FILE  compute losses and gradients in float64 and save them
-    memory          answer with the largest resident size so far, in bytes
+    time N      make N steps, answer with the milliseconds of each
+    memory      answer with the largest resident size so far, in bytes
+
+Given a file as well, it saves losses and gradients there, computed in float64, and ends: another process, as
+float64 would count into the memory, and JAX has one switch for it that its noise would follow.
 """
 
 from __future__ import annotations
@@ -35,15 +37,23 @@ def build(contender: str, model: str, batch: int, dtype: str):
     return module.jax(dtype) if contender == "JAX jit" else module.pytorch(dtype, WAYS[contender])
 
 
-def main(contender: str, model: str, batch: int) -> None:
+def save_gradients(contender: str, model: str, batch: int, path: str) -> None:
+    """Losses and gradients of one batch, in float64."""
     module = import_module(f"steps.{model}")
+    exact = build(contender, model, batch, "float64")
+    losses, gradients = exact.gradients(*module.data(batch, "float64")[0], *module.noise(batch, "float64"))
+    np.savez(path, np.array(losses), *gradients)
+
+
+def main(contender: str, model: str, batch: int) -> None:
+    """Make steps in float32 until the orders end."""
+    data = import_module(f"steps.{model}").data(batch, "float32")
     step = build(contender, model, batch, "float32").step
-    data = module.data(batch, "float32")
     for x in data:  # compile, allocate, warm up
         step(*x)
     print("ready", flush=True)
     for line in sys.stdin:
-        order, *argument = line.split(maxsplit=1)
+        order, *argument = line.split()
         if order == "time":
             times = []
             for i in range(int(argument[0])):
@@ -51,16 +61,13 @@ def main(contender: str, model: str, batch: int) -> None:
                 step(*data[i % len(data)])
                 times.append((time.perf_counter() - start) * 1e3)
             print(json.dumps(times), flush=True)
-        elif order == "gradients":
-            exact = build(contender, model, batch, "float64")
-            losses, gradients = exact.gradients(
-                *module.data(batch, "float64")[0], *module.noise(batch, "float64")
-            )
-            np.savez(argument[0].strip(), np.array(losses), *gradients)
-            print("saved", flush=True)
         elif order == "memory":
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    contender, model, batch, *path = sys.argv[1:]
+    if path:
+        save_gradients(contender, model, int(batch), *path)
+    else:
+        main(contender, model, int(batch))

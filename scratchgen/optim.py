@@ -61,13 +61,20 @@ class Optimizer:
     def _flatten(self, dtype: np.dtype) -> None:
         """Lay all parameters end to end and make each of them a view into the whole."""
         size = sum(p.size for p in self.parameters.values())
-        self.value, self.grad = np.empty(size, dtype), np.empty(size, dtype)
+        self.value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
         start = 0
         for p in self.parameters.values():
             part = slice(start, start + p.size)
-            self.value[part], self.grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
-            p.value, p.grad = self.value[part].reshape(p.shape), self.grad[part].reshape(p.shape)
+            self.value[part], self._grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
+            p.value, p.grad = self.value[part].reshape(p.shape), self._grad[part].reshape(p.shape)
             start += p.size
+
+    @property
+    def grad(self) -> np.ndarray:
+        """All gradients, end to end, (P,)."""
+        for p in self.parameters.values():
+            p.settle()
+        return self._grad
 
     @property
     def rate(self) -> float:
@@ -117,7 +124,7 @@ class Optimizer:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
         norm = self.grad_norm()
         if max_norm < norm < math.inf:
-            self.grad *= self._number(max_norm / norm)          # (CLIP.1)
+            np.multiply(self.grad, self._number(max_norm / norm), out=self.grad)   # (CLIP.1)
         return norm
 
     def state(self) -> dict[str, np.ndarray]:

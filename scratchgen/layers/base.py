@@ -37,8 +37,10 @@ class Parameter:
     into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
     (a value that doesn't is copied), so that a reshape of either is a view.
 
-    After zero_grad the first product is written over the zeros, not added to them. What is written into an
-    array that was read from `grad` before zero_grad would be lost, so read it anew.
+    zero_grad writes no zeros yet: whoever reads `grad` next finds them, but the first product is written
+    straight over what was there. What is written into an array that was read from `grad` before zero_grad
+    would be lost, so read it anew. (A step of the autoencoder 784-1000-500-250-30 at batch 128, two threads:
+    9.3 ms with zeros written and added to, 8.7 without.)
 
     Raises TypeError for anything but float32 and float64.
     """
@@ -50,7 +52,7 @@ class Parameter:
 
     @property
     def grad(self) -> np.ndarray:
-        self._is_zero = False  # the caller may write into it
+        self.settle()
         return self._grad
 
     @grad.setter
@@ -59,14 +61,16 @@ class Parameter:
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self._grad[...] = 0
         self._is_zero = True
 
-    def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
-        """grad += a·b, the weight seen as a matrix (rows, last axis); written straight there if it was zero.
+    def settle(self) -> None:
+        """Write the zeros that zero_grad left unwritten, for those who read the array by another way."""
+        if self._is_zero:
+            self._grad[...] = 0
+            self._is_zero = False
 
-        A weight of 1,000 x 1,000 and 200 examples: product and sum take 1.03 ms, the product alone 0.88.
-        """
+    def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
+        """grad += a·b, the weight seen as a matrix (rows, last axis); written straight there if it is zero."""
         if self._is_zero:
             np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
             self._is_zero = False

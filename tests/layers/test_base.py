@@ -118,7 +118,9 @@ def test_zero_grad_clears_all_in_place(rng):
     for g in grads:
         g[...] = 3
     pair.zero_grad()
-    assert not any(g.any() for g in grads)
+    anew = [p.grad for p in pair.parameters().values()]
+    assert all(new is old for new, old in zip(anew, grads, strict=True))
+    assert not any(g.any() for g in anew)
 
 
 def test_frozen_holds_gradients_and_lets_dx_through(net, rng):
