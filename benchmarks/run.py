@@ -17,13 +17,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from results import RESULTS, put, read, versions
 from steps import CONVOLUTIONAL, MODELS
-
-from scratchgen.reproduce.record import machine
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
@@ -157,20 +155,10 @@ def line(r: dict) -> str:
     return f"| {what} | {eager} | {best} | {jax} | {limit} |"
 
 
-def versions() -> dict[str, str]:
-    """Of what was measured."""
-    return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}
-
-
 def save(rows: list[dict], path: Path) -> None:
     """Put rows into the results, in place of older ones of the same model, batch and threads."""
-    old = json.loads(path.read_text(encoding="utf-8"))["steps"] if path.is_file() else []
-    new = {(r["model"], r["batch"], r["threads"]): r for r in [*old, *rows]}
-    result = {"machine": machine(), "versions": versions(), "steps": [new[key] for key in sorted(new)]}
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    new = {(r["model"], r["batch"], r["threads"]): r for r in [*read(path).get("steps", []), *rows]}
+    put(path, versions=versions(), steps=[new[key] for key in sorted(new)])
 
 
 def main() -> None:
@@ -178,7 +166,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--out", type=Path, default=Path("results/bench.json"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     print(HEADER, flush=True)
     for threads in args.threads:

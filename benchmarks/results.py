@@ -1,0 +1,32 @@
+"""results/bench.json, which every benchmark writes a part of, and what stands beside the numbers in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from scratchgen.reproduce.record import machine
+
+RESULTS = Path("results/bench.json")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """All parts by name; none where nothing was measured yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def put(path: Path, **parts: Any) -> None:
+    """Write parts in place of older ones of the same names; the others stay. Whole or not at all."""
+    result = read(path) | {"machine": machine()} | parts
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def versions() -> dict[str, str]:
+    """Of what was measured."""
+    return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}
