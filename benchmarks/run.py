@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from results import RESULTS, put, read, versions
+from measured import RESULTS, put, read, versions
 from steps import CONVOLUTIONAL, MODELS
 
 HERE = Path(__file__).parent
