@@ -70,7 +70,7 @@ class Parameter:
             self._is_zero = False
 
     def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
-        """grad += a·b, the weight seen as a matrix (rows, last axis); written straight there if it is zero."""
+        """grad += a·b, the weight seen as a matrix (rows, last axis); if it is zero, written straight there."""
         if self._is_zero:
             np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
             self._is_zero = False
