@@ -9,7 +9,11 @@ The public names of the whole library stand here, and each is imported when it i
 from importlib import import_module
 from typing import Any
 
+from scratchgen import process
+
 __version__ = "0.1.0"       # a plain literal: the build reads it without importing anything
+
+process.prepare()
 
 _NAMES = {
     "checkpoint": ("Checkpointer",),
@@ -26,11 +30,11 @@ _NAMES = {
     ),
     "losses": ("absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"),
     "models": (
-        "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "BayesClassifier", "BernoulliNaiveBayes",
-        "BernoulliPixels", "CharacterModel", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
-        "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel", "LinearSVM",
-        "LogisticRegression", "MLPClassifier", "Model", "NGram", "NearestNeighbours", "NoLikelihood",
-        "NormalPixels", "PixelCNN", "WatchGame", "latent_usage",
+        "DCGAN", "GAN", "MADE", "PCA", "VAE", "WGAN", "Autoencoder", "AveragedGenerator", "BayesClassifier",
+        "BernoulliNaiveBayes", "BernoulliPixels", "CharacterModel", "ClassPriorVAE", "ConditionalVAE",
+        "ConvClassifier", "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "HiddenMarkovModel",
+        "LinearSVM", "LogisticRegression", "MLPClassifier", "Model", "NGram", "NearestNeighbours",
+        "NoLikelihood", "NormalPixels", "PixelCNN", "WatchGame", "latent_usage",
     ),
     "optim": ("Adam", "RMSProp", "SGD"),
     "progress": ("EarlyStopping", "ProgressBar"),

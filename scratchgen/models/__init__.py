@@ -19,6 +19,7 @@ from scratchgen.models.conditional_vae import ClassPriorVAE, ConditionalVAE
 from scratchgen.models.dcgan import DCGAN
 from scratchgen.models.flow import Flow, FlowOverflow
 from scratchgen.models.gan import GAN
+from scratchgen.models.gan_average import AveragedGenerator
 from scratchgen.models.gan_watch import WatchGame
 from scratchgen.models.latent import LatentUsage, latent_usage
 from scratchgen.models.made import MADE
@@ -40,6 +41,7 @@ __all__ = [
     "VAE",
     "WGAN",
     "Autoencoder",
+    "AveragedGenerator",
     "BayesClassifier",
     "BernoulliNaiveBayes",
     "BernoulliPixels",

@@ -12,10 +12,11 @@ import numpy as np
 
 from scratchgen.data import Digits, load_digits
 from scratchgen.judge import trained_judge
-from scratchgen.layers import BatchNorm, Dropout, LeakyReLU, Linear, ReLU, Sequential, Sigmoid
+from scratchgen.layers import BatchNorm, Linear, ReLU, Sequential, Sigmoid
 from scratchgen.metrics import choose_sigma, kmeans, parzen_log_likelihood
-from scratchgen.models import GAN
-from scratchgen.reproduce.games import SAMPLES, AveragedGenerator, Court, Curve, beside, draw
+from scratchgen.models import GAN, AveragedGenerator
+from scratchgen.models.gan_networks import dense_critic
+from scratchgen.reproduce.games import SAMPLES, Court, Curve, beside, draw
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
 from scratchgen.schedules import Cosine
@@ -48,15 +49,7 @@ def build(X: np.ndarray, epochs: int) -> tuple[GAN, Trainer]:
         Linear(GENERATOR, X.shape[1], rng=rng),
         Sigmoid(),
     )
-    discriminator = Sequential(
-        Linear(X.shape[1], DISCRIMINATOR, rng=rng),
-        LeakyReLU(0.2),
-        Dropout(DROPOUT, rng=rng),
-        Linear(DISCRIMINATOR, DISCRIMINATOR, rng=rng),
-        LeakyReLU(0.2),
-        Dropout(DROPOUT, rng=rng),
-        Linear(DISCRIMINATOR, 1, rng=rng),
-    )
+    discriminator = dense_critic(X.shape[1], DISCRIMINATOR, dropout=DROPOUT, rng=rng)
     model = GAN(generator, discriminator, code=CODE, noise="uniform")
     rate = Cosine(RATE, epochs * (len(X) // BATCH))
     trainer = model.trainer(

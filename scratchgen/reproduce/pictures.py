@@ -14,9 +14,10 @@ import numpy as np
 from scratchgen import checkpoint, plots
 from scratchgen.data import load_digits
 from scratchgen.metrics import nearest_distance
+from scratchgen.models import AveragedGenerator
 from scratchgen.plots import Row
 from scratchgen.reproduce import dcgan, gan, wgan_gp
-from scratchgen.reproduce.games import AveragedGenerator, Curve, draw
+from scratchgen.reproduce.games import Curve, draw
 
 RUNS = {"dense GAN": gan, "DCGAN": dcgan, "WGAN-GP": wgan_gp}
 COLUMNS, PAIRS = 13, 2
