@@ -209,3 +209,20 @@ def test_hidden_markov_wrong_types_are_named(rng):
     model, X = made("categorical", rng)
     with pytest.raises(TypeError, match="expected an array of whole numbers, the symbols, got dtype float64"):
         model.score_samples(X * 1.0)
+
+
+def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng):
+    """One observation is 1,000 off: log p(x) is near −500,000, and the states still differ by ones."""
+    single = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0), dtype=np.float32)
+    double = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0))
+    for p, twin in zip(single.parameters().values(), double.parameters().values(), strict=True):
+        twin.value[...] = p.value
+    x = rng.normal(size=(4, 12)).astype(np.float32)
+    x[:, 3] = 1000
+    grads = [m.backward(m.loss(data)[1]) for m, data in ((single, x), (double, x.astype(np.float64)))]
+    for model, of_model in zip((single, double), grads, strict=True):
+        of_model.update({name: p.grad for name, p in model.parameters().items()})
+    for name, expected in grads[1].items():
+        np.testing.assert_allclose(grads[0][name], expected, atol=1e-5 * np.abs(expected).max())
+    states, _ = single.posterior_counts(x)
+    np.testing.assert_allclose(states.sum(axis=2), 1, atol=1e-9)

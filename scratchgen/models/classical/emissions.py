@@ -81,8 +81,8 @@ class Gaussian(Layer):
         expect_examples(who, x)
 
     def log_prob(self, x):
-        """log p(x_t | state) for every state: (N, T) -> (N, T, K)."""
-        return Normal.log_prob(x[..., None], self.mu.value, self.logvar.value)
+        """log p(x_t | state) for every state, in float64: (N, T) -> (N, T, K)."""
+        return Normal.log_prob(x[..., None].astype(np.float64), self.mu.value, self.logvar.value)
 
     def add_gradient(self, x, dlog_prob):
         """Add the gradients of mu and logvar, from that of `log_prob`, (N, T, K)."""

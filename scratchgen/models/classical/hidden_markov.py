@@ -50,6 +50,8 @@ class HiddenMarkovModel(Model):
     Derived in docs/discriminative.md. Data: sequences of one length, (N, T); whole numbers for categorical
     emissions, floats for Gaussian ones.
 
+    Log-probabilities are carried in float64, whatever the parameters are.
+
     start (K,), transition (K, K) : Parameters, the logits of π and of the rows of A
     emissions : Categorical or Gaussian, of K states
     """
@@ -81,7 +83,8 @@ class HiddenMarkovModel(Model):
         return -float(cache.log_px.mean()), cache               # (HMM.2)
 
     def _forward(self, x):
-        log_a, log_b = log_softmax(self.transition.value), self.emissions.log_prob(x)
+        # alpha sums up the whole past; beside that, float32 would round away by what the states differ
+        log_a, log_b = log_softmax(self.transition.value), self.emissions.log_prob(x).astype(np.float64)
         alpha = np.empty_like(log_b)                            # (N, T, K)
         alpha[:, 0] = log_softmax(self.start.value) + log_b[:, 0]                   # (HMM.1)
         for t in range(1, x.shape[1]):
