@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
-def answer_of(arguments: list[str], threads: int = 2, **env: str) -> Any:
-    """Run `python arguments...`; return what it prints last, as JSON.
+def answer_of(arguments: list[str], threads: int = 2, env: Mapping[str, str] = MappingProxyType({})) -> Any:
+    """Run `python arguments...`, with `env` added to the environment; return what it prints last, as JSON.
 
     Raises SystemExit where it ends with anything but 0.
     """
@@ -20,7 +22,7 @@ def answer_of(arguments: list[str], threads: int = 2, **env: str) -> Any:
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | dict.fromkeys(names, str(threads)) | env,
+        env=os.environ | dict.fromkeys(names, str(threads)) | dict(env),
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     if done.returncode != 0:

@@ -61,15 +61,15 @@ def measure(who: str, models: list[str], **env: str) -> dict[str, float]:
     found = []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as empty:
-            env_here = {"NUMBA_CACHE_DIR": empty} | env
-            found.append(answer_of([__file__, "--here", who, "--models", *models], **env_here))
+            at_work = {"NUMBA_CACHE_DIR": empty} | env
+            found.append(answer_of([__file__, "--here", who, "--models", *models], env=at_work))
     return {key: median(one[key] for one in found) for key in found[0]}
 
 
 def rows(models: list[str]) -> list[dict]:
     """All contenders, ours with both sets of kernels."""
     with tempfile.TemporaryDirectory() as cache:
-        answer_of([__file__, "--here", "scratchgen", "--models", *models], NUMBA_CACHE_DIR=cache)
+        answer_of([__file__, "--here", "scratchgen", "--models", *models], env={"NUMBA_CACHE_DIR": cache})
         found = {
             "scratchgen, first time": measure("scratchgen", models),
             "scratchgen, compiled before": measure("scratchgen", models, NUMBA_CACHE_DIR=cache),

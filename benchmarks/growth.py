@@ -1,0 +1,167 @@
+"""How a training step's time and memory grow with batch, width and depth, here and in PyTorch eager.
+
+    python benchmarks/growth.py                 about five minutes
+
+A dense autoencoder 784-width-...-width and back, with Adam; one of batch, width and depth grows, the others
+stay at BASE. Every point is a process of its own, in turns with the other contenders' at the same point. Its
+memory is the rise of the resident size from before the model is made (but after all is imported, compiled and
+warmed up with a small one) to the highest that the steps reach. The exponent is the slope of log time, or log
+memory, against the log of what grows, over the last three points: before them fixed costs hide it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from limit import Limit
+from measured import RESULTS, put, versions
+from processes import answer_of
+from steps import dense_products, digits_like
+
+OURS, PYTORCH, LIMIT = "scratchgen", "PyTorch eager", "matrix products"
+ROUNDS, SECONDS = 1, 0.2            # processes of each contender at a point; seconds of steps in each
+LAST = 3                            # points that an exponent is fitted to
+
+
+class Point(NamedTuple):
+    """batch : rows;  width : of every hidden layer;  depth : weight matrices from pixels to pixels, even."""
+
+    batch: int = 128
+    width: int = 512
+    depth: int = 4
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the encoder's layers; the decoder has the same, backwards."""
+        return 784, *(self.width,) * (self.depth // 2)
+
+
+BASE = Point()
+GROWN = {"batch": (32, 128, 512, 2048), "width": (128, 256, 512, 1024, 2048), "depth": (2, 4, 8, 16, 32)}
+
+
+def stepper(who: str, point: Point):
+    """A contender's training step, a function of a batch."""
+    if who == LIMIT:
+        sizes = (*point.sizes, *point.sizes[-2::-1])
+        return Limit(dense_products(sizes, point.batch), "float32").step
+    return ours(point) if who == OURS else pytorch(point)
+
+
+def ours(point: Point):
+    from ours_side import one_loss
+
+    from scratchgen.models import Autoencoder
+
+    return one_loss(Autoencoder.dense(point.sizes, rng=np.random.default_rng(0))).step
+
+
+def pytorch(point: Point):
+    import torch
+    from torch import nn
+
+    sizes = (*point.sizes, *point.sizes[-2::-1])
+    layers: list[nn.Module] = []
+    for i in range(1, len(sizes)):
+        layers.append(nn.Linear(sizes[i - 1], sizes[i]))
+        if i not in (len(point.sizes) - 1, len(sizes) - 1):         # the code is linear
+            layers.append(nn.SiLU())
+    net = nn.Sequential(*layers, nn.Sigmoid())
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+
+    def step(x: np.ndarray) -> float:
+        optimizer.zero_grad()
+        batch = torch.from_numpy(x)
+        loss = nn.functional.mse_loss(net(batch), batch, reduction="sum") / len(batch)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def resident(key: str) -> int:
+    """From Linux: the resident size, VmRSS, or the highest since it was last set back, VmHWM, in bytes."""
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(key))) * 1024
+
+
+def here(who: str, point: Point) -> dict[str, float]:
+    """One point in this process: the median milliseconds of a step, and the bytes it takes."""
+    small = point._replace(batch=8, width=16)
+    warm = stepper(who, small)
+    for _ in range(3):
+        warm(*digits_like(small.batch, "float32", 1)[0])
+    data = digits_like(point.batch, "float32", 2)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")     # sets VmHWM back to VmRSS
+    before = resident("VmRSS")
+    step = stepper(who, point)
+    for x in data:
+        step(*x)
+    times: list[float] = []
+    while len(times) < 5 or sum(times) < SECONDS * 1e3:
+        start = time.perf_counter()
+        step(*data[len(times) % len(data)])
+        times.append((time.perf_counter() - start) * 1e3)
+    return {"ms": median(times), "bytes": resident("VmHWM") - before}
+
+
+def measure(point: Point, threads: int) -> dict[str, dict[str, float]]:
+    """All contenders at one point, in turns; the medians over their processes."""
+    found: dict[str, list[dict[str, float]]] = {who: [] for who in (OURS, PYTORCH, LIMIT)}
+    for _ in range(ROUNDS):
+        for who, answers in found.items():
+            answers.append(answer_of([__file__, "--here", who, "--point", *map(str, point)], threads))
+    keys = ("ms", "bytes")
+    return {who: {key: median(a[key] for a in answers) for key in keys} for who, answers in found.items()}
+
+
+def exponent(sizes: list[int], values: list[float]) -> float:
+    """The slope of log value against log size, by least squares, over the last points."""
+    return float(np.polyfit(np.log(sizes[-LAST:]), np.log(values[-LAST:]), 1)[0])
+
+
+def row(what: str, sizes: list[int], points: list[dict[str, dict[str, float]]]) -> dict:
+    """What grew, each contender's numbers, and their exponents."""
+    contenders = {
+        who: {
+            "ms": [p[who]["ms"] for p in points],
+            "mb": [p[who]["bytes"] / 2**20 for p in points],
+        }
+        for who in points[0]
+    }
+    exponents = {who: {k: exponent(sizes, v) for k, v in c.items()} for who, c in contenders.items()}
+    return {"what": what, "sizes": sizes, "contenders": contenders, "exponents": exponents}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--here", choices=(OURS, PYTORCH, LIMIT), help="one point; print JSON")
+    parser.add_argument("--point", nargs=3, type=int, default=BASE, metavar=Point._fields)
+    args = parser.parse_args()
+    if args.here:
+        print(json.dumps(here(args.here, Point(*args.point))))
+        return
+    found = []
+    for what, sizes in GROWN.items():
+        points = []
+        for size in sizes:
+            points.append(measure(BASE._replace(**{what: size}), args.threads))
+            each = (f"{who} {p['ms']:.2f} ms {p['bytes'] / 2**20:.0f} MB" for who, p in points[-1].items())
+            print(f"{what} {size}: {', '.join(each)}", flush=True)
+        found.append(row(what, list(sizes), points))
+        print({who: {k: round(v, 2) for k, v in e.items()} for who, e in found[-1]["exponents"].items()})
+    base = BASE._asdict()
+    put(args.out, versions=versions(), growth={"base": base, "threads": args.threads, "rows": found})
+
+
+if __name__ == "__main__":
+    main()
