@@ -12,6 +12,7 @@ memory, against the log of what grows, over the last three points: before them f
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ from processes import answer_of
 from steps import dense_products, digits_like
 
 OURS, PYTORCH, LIMIT = "scratchgen", "PyTorch eager", "matrix products"
-ROUNDS, SECONDS = 1, 0.2            # processes of each contender at a point; seconds of steps in each
+ROUNDS, SECONDS = 3, 0.5            # processes of each contender at a point; seconds of steps in each
 LAST = 3                            # points that an exponent is fitted to
 
 
@@ -99,6 +100,8 @@ def here(who: str, point: Point) -> dict[str, float]:
     for _ in range(3):
         warm(*digits_like(small.batch, "float32", 1)[0])
     data = digits_like(point.batch, "float32", 2)
+    del warm
+    ctypes.CDLL(None).malloc_trim(0)        # what was freed goes back, or the model would move in for nothing
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")     # sets VmHWM back to VmRSS
     before = resident("VmRSS")
     step = stepper(who, point)
@@ -136,6 +139,7 @@ def row(what: str, sizes: list[int], points: list[dict[str, dict[str, float]]]) 
         }
         for who in points[0]
     }
+    del contenders[LIMIT]["mb"]             # the products' own arrays are no one's memory of a step
     exponents = {who: {k: exponent(sizes, v) for k, v in c.items()} for who, c in contenders.items()}
     return {"what": what, "sizes": sizes, "contenders": contenders, "exponents": exponents}
 
@@ -155,7 +159,7 @@ def main() -> None:
         points = []
         for size in sizes:
             points.append(measure(BASE._replace(**{what: size}), args.threads))
-            each = (f"{who} {p['ms']:.2f} ms {p['bytes'] / 2**20:.0f} MB" for who, p in points[-1].items())
+            each = (f"{who} {p['ms']:.2f} ms {p['bytes'] / 2**20:.1f} MB" for who, p in points[-1].items())
             print(f"{what} {size}: {', '.join(each)}", flush=True)
         found.append(row(what, list(sizes), points))
         print({who: {k: round(v, 2) for k, v in e.items()} for who, e in found[-1]["exponents"].items()})
