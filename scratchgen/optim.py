@@ -14,10 +14,12 @@ from numbers import Real
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen import kernels, threads
 from scratchgen.layers.base import Parameter
 
 Schedule = Callable[[int], float]
+
+WORTH_A_THREAD = 1 << 18    # numbers, some 100 µs of Adam
 
 
 class Optimizer:
@@ -211,9 +213,15 @@ class Adam(Optimizer):
         t = self.steps + 1
         beta1, beta2, eps = map(self._number, (*self.betas, self.eps))
         correction1, correction2 = (self._number(1 - beta**t) for beta in self.betas)
-        kernels.optimisers.adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
-            self.grad, lr, beta1, beta2, eps, correction1, correction2, self.m, self.v, self.value
-        )
+        grad = self.grad
+
+        def work(part: slice) -> None:
+            kernels.optimisers.adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
+                grad[part], lr, beta1, beta2, eps, correction1, correction2,
+                self.m[part], self.v[part], self.value[part],
+            )
+
+        threads.share(work, grad.size, least=WORTH_A_THREAD)
 
 
 def _expect_share(who: str, name: str, value: float) -> None:

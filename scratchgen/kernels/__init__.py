@@ -5,8 +5,8 @@ result into the arrays it is given last. Callers write ``kernels.activations.rel
 one of the two: jit, unless the environment says ``SCRATCHGEN_KERNELS=reference``. With the reference
 kernels the whole library runs without Numba, so a debugger can step through all of it.
 
-Kernels know arrays, not layers, and draw no random numbers. They run on one thread: the threads belong to
-the matrix products, which go through NumPy's BLAS.
+Kernels know arrays, not layers, and draw no random numbers. A call runs on one thread, without the GIL; who
+has long arrays gives each thread a part of them (scratchgen/threads.py).
 """
 
 from __future__ import annotations

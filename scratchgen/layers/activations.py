@@ -7,8 +7,10 @@ in docs/backprop.md.
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen import kernels, threads
 from scratchgen.layers.base import Layer
+
+WORTH_A_THREAD = 1 << 18    # entries, some 50 µs
 
 
 def elementwise(kernel, *arrays, setting=None, outputs=1):
@@ -19,7 +21,11 @@ def elementwise(kernel, *arrays, setting=None, outputs=1):
     flat = [a.reshape(-1) for a in arrays]
     settings = [] if setting is None else [first.dtype.type(setting)]
     results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
-    kernel(*flat, *settings, *results)
+
+    def work(part):
+        kernel(*(a[part] for a in flat), *settings, *(r[part] for r in results))
+
+    threads.share(work, first.size, least=WORTH_A_THREAD)
     shaped = [r.reshape(first.shape) for r in results]
     return shaped[0] if outputs == 1 else shaped
 

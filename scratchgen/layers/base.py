@@ -70,7 +70,7 @@ class Parameter:
             self._is_zero = False
 
     def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
-        """grad += a·b, the weight seen as a matrix (rows, last axis); if it is zero, written straight there."""
+        """grad += a·b, the weight seen as a matrix (rows, last axis); where it is zero, written there."""
         if self._is_zero:
             np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
             self._is_zero = False

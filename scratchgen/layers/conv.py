@@ -1,68 +1,15 @@
 """Convolution and its transpose: one matrix of patches, walked in both directions.
 
 Conv2d gathers patches and multiplies; ConvTranspose2d multiplies and scatters patches. Either's forward is
-the other's input gradient, so both are made of the two functions below.
+the other's input gradient, so both are made of the same three walks over patches (layers/patches.py).
 """
-
-from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
-from scratchgen import kernels
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.layers.windows import Window, make_window, pair, positive
-
-# Patches are made for a few examples at a time, in scratch of this many bytes that stays in the CPU's cache,
-# and backward gathers them again. What lost, for Conv2d(64, 128, 4, stride=2, padding=1) on 64 float32 images
-# of 14x14, forward and backward on one core, where the three matrix products alone take 22.3 ms and this
-# takes 23.5: the whole matrix of patches (12.8 MB), gathered in forward and again in backward, 26.4; gathered
-# once and kept in the cache, 30.8, for fresh memory costs more than gathering (0.6). Keeping it wins only
-# where images have one channel: Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms, and this 1.6.
-SCRATCH_BYTES = 2 << 20
-
-
-def rows(a: np.ndarray) -> np.ndarray:
-    """An image batch as a matrix of pixels, (N·H·W, C)."""
-    return a.reshape(-1, a.shape[-1])
-
-
-Blocks = Iterator[tuple[slice, np.ndarray]]
-
-
-def blocks(n: int, window: Window, size: tuple[int, int], image: np.ndarray) -> Blocks:
-    """Cut n examples into blocks; yield which they are, and scratch (block, OH, OW, KH, KW, C) for them."""
-    shape = (*size, *window.kernel, image.shape[-1])
-    step = max(1, SCRATCH_BYTES // (int(np.prod(shape)) * image.itemsize))
-    scratch = np.empty((min(step, n), *shape), image.dtype)
-    for start in range(0, n, step):
-        part = slice(start, min(start + step, n))
-        yield part, scratch[: part.stop - part.start]
-
-
-def gather(image: np.ndarray, window: Window, size: tuple[int, int]) -> Blocks:
-    """Yield the patches of an image batch block by block, each a matrix (block·OH·OW, KH·KW·C).
-
-    The matrix is scratch: the next block overwrites it.
-    """
-    for part, scratch in blocks(len(image), window, size, image):
-        kernels.convolution.im2col(image[part], *window.steps, scratch)                 # (CONV.1)
-        yield part, scratch.reshape(-1, np.prod(scratch.shape[3:]))
-
-
-def scatter(x: np.ndarray, matrix: np.ndarray, window: Window, image: np.ndarray) -> None:
-    """Write x·matrix, patches (N·OH·OW, KH·KW·C), back to the places in `image` where they belong."""
-    for part, scratch in blocks(len(x), window, x.shape[1:3], image):
-        patches = scratch.reshape(-1, matrix.shape[1])
-        np.matmul(rows(x[part]), matrix, out=patches)                                   # (CONV.5, CONVT.1)
-        kernels.convolution.col2im(scratch, *window.steps, image[part])                 # (CONV.6, CONVT.2)
-
-
-def column_sums(a: np.ndarray) -> np.ndarray:
-    """Σ over the rows. BLAS does it in 0.3 ms where sum(axis=0) takes 0.7 (50,176 x 64, float32)."""
-    return np.ones(len(a), a.dtype) @ a
+from scratchgen.layers.patches import column_sums, correlate, patch_product, rows, scatter
+from scratchgen.layers.windows import make_window, pair, positive
 
 
 class Conv2d(Layer):
@@ -114,8 +61,7 @@ class Conv2d(Layer):
     def _correlate(self, x):
         """cols·W, without the bias."""
         out = np.empty(self.output_shape(x), x.dtype)
-        for part, cols in gather(x, self.window, out.shape[1:3]):
-            np.matmul(cols, rows(self.weight.value), out=rows(out[part]))       # (CONV.2)
+        correlate(x, rows(self.weight.value), self.window, out)                 # (CONV.1, CONV.2)
         return out
 
     def backward(self, dout, x, input_grad=True):
@@ -132,8 +78,7 @@ class Conv2d(Layer):
         return dx
 
     def _add_weight_grad(self, dout, x):
-        for part, cols in gather(x, self.window, dout.shape[1:3]):
-            self.weight.add_product(cols.T, rows(dout[part]))                   # (CONV.3)
+        self.weight.grad += patch_product(x, dout, self.window).reshape(self.weight.shape)  # (CONV.3)
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = cols(dx)·W."""
@@ -238,19 +183,18 @@ class ConvTranspose2d(Layer):
     def backward(self, dout, x, input_grad=True):
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
         dout = np.ascontiguousarray(dout)
-        v = self.matrix()
-        dv = np.zeros_like(v)
-        dx = np.empty_like(x) if input_grad else None                           # (N, H, W, C_in)
-        for part, dcols in gather(dout, self.window, x.shape[1:3]):             # (CONVT.3)
-            if self.trainable:
-                dv += dcols.T @ rows(x[part])                                   # (CONVT.4)
-            if dx is not None:
-                np.matmul(dcols, v, out=rows(dx[part]))                         # (CONVT.6)
         if self.trainable:
-            self.weight.grad += self._as_weight(dv)
+            self._add_weight_grad(dout, x)
             if self.bias is not None:
                 self.bias.grad += column_sums(rows(dout))                       # (CONVT.5)
+        if not input_grad:
+            return None
+        dx = np.empty_like(x)                                                   # (N, H, W, C_in)
+        correlate(dout, self.matrix(), self.window, dx)                         # (CONVT.3, CONVT.6)
         return dx
+
+    def _add_weight_grad(self, dout, x):
+        self.weight.grad += self._as_weight(patch_product(dout, x, self.window))  # (CONVT.3, CONVT.4)
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = col2im(dx·Vᵀ)."""
@@ -260,10 +204,9 @@ class ConvTranspose2d(Layer):
     def tangent_backward(self, dout, dx):
         if not self.trainable:
             return
-        dx, dout = np.ascontiguousarray(dx), np.ascontiguousarray(dout)
         self.expect_gradient(dout, (len(dx), *self.output_size(*dx.shape[1:3]), self.out_channels), dx.dtype)
-        for part, dcols in gather(dout, self.window, dx.shape[1:3]):
-            self.weight.grad += self._as_weight(dcols.T @ rows(dx[part]))  # (CONVT.4), the tangent for x
+        dx, dout = np.ascontiguousarray(dx), np.ascontiguousarray(dout)
+        self._add_weight_grad(dout, dx)                         # (CONVT.4), with the tangent for x
 
     def __repr__(self) -> str:
         w = self.window

@@ -3,8 +3,9 @@
 import numpy as np
 
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.conv import Conv2d, column_sums, gather, rows, scatter
+from scratchgen.layers.conv import Conv2d
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.patches import column_sums, correlate, patch_product, rows, scatter
 
 # Half of a staircase, and MADE's masks in the natural order are staircases, is one corner that needs no
 # multiplying. So products are made for a few columns at a time, with the inputs that any of them sees.
@@ -158,8 +159,7 @@ class MaskedConv2d(Conv2d):
     def _product(self, x, masked):
         """cols·(M∘W), without the bias."""
         out = np.empty(self.output_shape(x), x.dtype)
-        for part, cols in gather(x, self.window, out.shape[1:3]):
-            np.matmul(cols, rows(masked), out=rows(out[part]))
+        correlate(x, rows(masked), self.window, out)
         return out
 
     def backward(self, dout, cache, input_grad=True):
@@ -177,9 +177,7 @@ class MaskedConv2d(Conv2d):
         return dx
 
     def _add_weight_grad(self, dout, x):
-        dweight = np.zeros_like(self.weight.grad)
-        for part, cols in gather(x, self.window, dout.shape[1:3]):
-            rows(dweight)[...] += cols.T @ rows(dout[part])
+        dweight = patch_product(x, dout, self.window).reshape(self.weight.shape)
         self.weight.grad += dweight * self.mask[:, :, None, None]
 
     def jvp(self, dx, cache):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
-from scratchgen.layers import Conv2d, ConvTranspose2d, conv
+from scratchgen.layers import Conv2d, ConvTranspose2d, patches
 
 # image height and width, kernel, stride, padding
 GEOMETRIES = [
@@ -209,7 +209,7 @@ def test_conv_blocks_of_any_size_give_the_same(backend, rng, monkeypatch, layer_
     x = rng.standard_normal((7, 5, 6, 2))
     results = []
     for scratch_bytes in (1, 3 * 9 * 9 * 3 * 3 * 8, 1 << 24):
-        monkeypatch.setattr(conv, "SCRATCH_BYTES", scratch_bytes)
+        monkeypatch.setattr(patches, "SCRATCH_BYTES", scratch_bytes)
         out, cache = layer.forward(x)
         layer.zero_grad()
         dx = layer.backward(np.cos(out), cache)

@@ -1,0 +1,34 @@
+"""What the library asks of the process that imports it: threads that sleep, and memory that stays.
+
+Both are there for speed alone, and both leave a setting of the user's as it is.
+
+OpenBLAS's threads spin for 2^26 ticks of the processor, some 25 ms, after each product, and take the core
+from whoever works there: a step of DCGAN (64 and 128 channels, batch 128, two threads) took 134 ms; with 2^17
+ticks, 50 µs, 94. Steps of dense nets, in which products follow each other closely, were no slower. OpenBLAS
+reads it when NumPy is loaded, so it only helps where scratchgen, or the environment, comes first.
+
+glibc gives the memory of every large array back to the system, which clears it page by page for the next one.
+The same step on one thread took 182 ms; with memory that stays, 148.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of mallopt, in glibc's malloc.h
+LARGEST = 128 << 20     # bytes; arrays up to this size reuse memory
+KEPT = 512 << 20        # bytes; more than this, unused, goes back to the system
+TIMEOUT = "17"
+
+
+def prepare() -> None:
+    """Make both settings."""
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", TIMEOUT)
+    own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
+    if sys.platform == "linux" and not own:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)   # musl has none
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, LARGEST)
+            mallopt(M_TRIM_THRESHOLD, KEPT)

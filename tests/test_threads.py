@@ -1,0 +1,133 @@
+"""Work shared by threads: every part done once, errors and settings kept, the same results."""
+
+import multiprocessing
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from scratchgen import kernels, optim, threads
+from scratchgen.layers import Conv2d, ConvTranspose2d, SiLU, activations, patches
+from scratchgen.optim import Adam
+
+HERE = threading.get_ident
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """BLAS has two threads, and so has the pool, whatever the machine."""
+    monkeypatch.setattr(threads, "_processors", lambda: 2)
+    with threadpool_limits(2, user_api="blas"):
+        yield
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_share_covers_the_range_once_and_keeps_the_order(two_threads):
+    found = threads.share(lambda part: (part.start, part.stop, HERE()), 7)
+    assert [(start, stop) for start, stop, _ in found] == [(0, 3), (3, 7)]
+    assert found[0][2] == HERE() != found[1][2]
+
+
+@pytest.mark.parametrize(("n", "least"), [(0, 1), (1, 1), (7, 4)])
+def test_share_keeps_small_work_to_the_caller(two_threads, n, least):
+    assert threads.share(lambda part: (part, HERE()), n, least) == [(slice(0, n), HERE())]
+
+
+def test_share_is_serial_where_blas_is_told_to_be():
+    with threadpool_limits(1, user_api="blas"):
+        assert len(threads.share(lambda part: part, 100)) == 1
+
+
+def test_share_holds_blas_to_one_thread_and_gives_it_back(two_threads):
+    assert threads.share(lambda part: blas_threads(), 2) == [{1}, {1}]
+    assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_share_hands_an_error_on_once_all_have_ended(two_threads, failing):
+    other_may_end, ended = threading.Event(), []
+
+    def work(part):
+        if (part.start > 0) == failing:
+            other_may_end.set()
+            raise ZeroDivisionError
+        assert other_may_end.wait(5)
+        ended.append(part)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.share(work, 2)
+    assert len(ended) == 1 and blas_threads() == {2}
+    assert len(threads.share(lambda part: part, 2)) == 2
+
+
+def test_share_inside_shared_work_is_serial(two_threads):
+    assert threads.share(lambda part: len(threads.share(lambda inner: inner, 2)), 2) == [1, 1]
+
+
+def test_share_takes_numpy_s_errstate_along(two_threads):
+    with np.errstate(over="raise"):
+        assert threads.share(lambda part: np.geterr()["over"], 2) == ["raise", "raise"]
+
+
+def doubled(numbers):
+    numbers.put(sum(part.stop - part.start for part in threads.share(lambda part: part, 10)))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_share_works_in_a_forked_child(two_threads):
+    threads.share(lambda part: part, 2)
+    context = multiprocessing.get_context("fork")
+    numbers = context.Queue()
+    child = context.Process(target=doubled, args=(numbers,), daemon=True)
+    child.start()
+    assert numbers.get(timeout=20) == 10
+    child.join(20)
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
+def test_conv_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, kind):
+    monkeypatch.setattr(patches, "WORTH_A_THREAD", 1)
+    layer = kind(3, 2, (3, 2), stride=2, padding=1, rng=rng, dtype=np.float64)
+    x = rng.standard_normal((5, 6, 7, 3))
+    dout = rng.standard_normal(layer.output_shape(x))
+
+    def results():
+        layer.zero_grad()
+        out, cache = layer.forward(x)
+        return [out, layer.backward(dout, cache), *(p.grad.copy() for p in layer.parameters().values())]
+
+    shared = results()
+    with threadpool_limits(1, user_api="blas"):
+        alone = results()
+    for a, b in zip(shared, alone, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
+
+
+def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, rng):
+    x = rng.standard_normal((600, 1001))
+    weight = Conv2d(1, 600, (1001, 1), rng=rng, dtype=np.float64)
+
+    def results():
+        out, cache = SiLU().forward(x)
+        weight.weight.value[...] = 1
+        optimizer = Adam({"weight": weight.weight}, 0.1)
+        weight.weight.grad[...] = x.T.reshape(weight.weight.shape)
+        optimizer.step()
+        return out, SiLU().backward(x, cache), weight.weight.value.copy()
+
+    assert x.size >= 2 * max(activations.WORTH_A_THREAD, optim.WORTH_A_THREAD)
+    shared = results()
+    with threadpool_limits(1, user_api="blas"):
+        alone = results()
+    for a, b in zip(shared, alone, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_stay_those_that_were_chosen_in_every_thread(two_threads):
+    with kernels.use("reference"):
+        assert threads.share(lambda part: kernels.backend(), 2) == ["reference", "reference"]
