@@ -120,7 +120,8 @@ def measure(point: Point, threads: int) -> dict[str, dict[str, float]]:
     found: dict[str, list[dict[str, float]]] = {who: [] for who in (OURS, PYTORCH, LIMIT)}
     for _ in range(ROUNDS):
         for who, answers in found.items():
-            answers.append(answer_of([__file__, "--here", who, "--point", *map(str, point)], threads))
+            arguments = [__file__, "--here", who, "--point", *map(str, point)]
+            answers.append(answer_of(arguments, threads, who=who))
     keys = ("ms", "bytes")
     return {who: {key: median(a[key] for a in answers) for key in keys} for who, answers in found.items()}
 

@@ -10,19 +10,37 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from scratchgen import process
 
-def answer_of(arguments: list[str], threads: int = 2, env: Mapping[str, str] = MappingProxyType({})) -> Any:
+
+OURS = "scratchgen"
+
+
+def environment(who: str, threads: int) -> dict[str, str]:
+    """Of a contender's process: so many threads, and nothing of ours in the others'.
+
+    Here users import scratchgen first, and so before NumPy, which a benchmark can't promise: so what
+    scratchgen/process.py sets is set. The others' processes import it too, for their starting weights, and to
+    them it does nothing: it leaves the allocator alone where GLIBC_TUNABLES is set.
+    """
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
+    return os.environ | dict.fromkeys(names, str(threads)) | own
+
+
+def answer_of(
+    arguments: list[str], threads: int = 2, env: Mapping[str, str] = MappingProxyType({}), who: str = OURS
+) -> Any:
     """Run `python arguments...`, with `env` added to the environment; return what it prints last, as JSON.
 
     Raises SystemExit where it ends with anything but 0.
     """
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     cores = sorted(os.sched_getaffinity(0))[:threads]
     done = subprocess.run(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | dict.fromkeys(names, str(threads)) | dict(env),
+        env=environment(who, threads) | dict(env),
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     if done.returncode != 0:

@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 from measured import RESULTS, put, read, versions
+from processes import OURS, environment
 from steps import CONVOLUTIONAL, MODELS
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
 NOT_COMPILED = ("wgan_gp",)     # torch.compile has no second derivative
-CHANNELS_LAST, JAX, LIMIT, OURS = "PyTorch channels-last", "JAX jit", "matrix products", "scratchgen"
+CHANNELS_LAST, JAX, LIMIT = "PyTorch channels-last", "JAX jit", "matrix products"
 ROUNDS, SECONDS = 15, 0.3       # of each contender: rounds, and how long each is to take
 
 
@@ -39,15 +40,13 @@ class Worker:
     """A contender's process."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
-        count = str(threads)
-        env = os.environ | {"OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
         cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
             command(contender, model, batch),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=env,
+            env=environment(contender, threads),
             preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting that others don't need
         )
         self.answer()

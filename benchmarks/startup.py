@@ -62,7 +62,7 @@ def measure(who: str, models: list[str], **env: str) -> dict[str, float]:
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as empty:
             at_work = {"NUMBA_CACHE_DIR": empty} | env
-            found.append(answer_of([__file__, "--here", who, "--models", *models], env=at_work))
+            found.append(answer_of([__file__, "--here", who, "--models", *models], env=at_work, who=who))
     return {key: median(one[key] for one in found) for key in found[0]}
 
 
