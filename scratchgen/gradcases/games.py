@@ -110,6 +110,12 @@ GAMES = (
         "DCGAN", lambda rng, dtype: DCGAN(4, (2, 3), rng=rng, dtype=dtype), (3, 784), smooth=False
     ),
     GameCase(
+        "DCGAN with a hidden layer in D",
+        lambda rng, dtype: DCGAN(4, (2, 3), hidden=5, rng=rng, dtype=dtype),
+        (3, 784),
+        smooth=False,
+    ),
+    GameCase(
         "WGAN clipped", lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False
     ),
     GameCase(

@@ -18,7 +18,11 @@ class DCGAN(GAN):
     what passes. Losses, steps and settings are the GAN's; images come and go as rows of 784.
 
     code : K, the width of the noise;  channels : (C1, C2), of the 14×14 and of the 7×7 maps
-    settings : what else GAN takes (noise, objective, k, ahead)
+    hidden : the width of a dense layer that D has before its logit, or 0 for none, as in the paper. There the
+        last convolution sees nearly the whole picture, here 10×10 pixels of 28×28: without a hidden layer D
+        adds up what it sees in single places, and can't mind whether they fit together (docs/gan.md, 13)
+    dropout : the share of D's hidden values that a step leaves out;  settings : what else GAN takes (noise,
+        objective, k, ahead)
 
     Its layers differ from the paper's, which draws 64×64 colour pictures, in number and in width, and G ends
     with a sigmoid in place of tanh since digits lie within [0, 1].
@@ -29,13 +33,16 @@ class DCGAN(GAN):
         code: int = 64,
         channels: tuple[int, int] = (32, 64),
         *,
+        hidden: int = 0,
+        dropout: float = 0.0,
         rng: np.random.Generator,
         dtype: Any = np.float32,
         **settings: Any,
     ):
         kind = {"rng": rng, "dtype": dtype}
         generator = conv_generator(code, channels, **kind)
-        super().__init__(generator, conv_critic(channels, batch_norm=True, **kind), code=code, **settings)
+        critic = conv_critic(channels, batch_norm=True, hidden=hidden, dropout=dropout, **kind)
+        super().__init__(generator, critic, code=code, **settings)
 
     @classmethod
     def dense(cls, *args: Any, **settings: Any) -> Self:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
+from scratchgen.layers import BatchNorm, Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
 from scratchgen.models import DCGAN, GAN, NoLikelihood
 from scratchgen.models.networks import dense
 
@@ -306,6 +306,24 @@ def test_gan_inner_widths_that_do_not_fit_are_named_before_the_first_step(rng, m
     model = GAN(**nets, code=3, output_range=None)
     with pytest.raises(ValueError, match=rf"GAN: the {misfit} does not take .*expected .* \(N, 9\)"):
         model.trainer(np.zeros((20, 7), np.float32), epochs=1, batch_size=2, rng=rng)
+
+
+@pytest.mark.parametrize("hidden", [0, 6])
+def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
+    """Two marks beyond one unit's 10×10 pixels: without a hidden layer their effects on the logit add up."""
+    model = DCGAN(4, (3, 5), hidden=hidden, rng=rng, dtype=np.float64)
+    X = np.zeros((4, 28, 28))
+    X[[1, 3], 3:7, 5:9] = 1
+    X[[2, 3], 18:22, 20:24] = 1
+    none, one, other, both = logits_of(model, X.reshape(4, 784))[:, 0]
+    assert min(abs(one - none), abs(other - none)) > 1e-3
+    assert (abs(both - one - other + none) < 1e-12) == (hidden == 0)
+
+
+def test_dcgan_drops_out_in_every_hidden_layer_of_d(rng):
+    model = DCGAN(4, (3, 5), hidden=6, dropout=0.3, rng=rng)
+    assert [layer.p for layer in model.discriminator if isinstance(layer, Dropout)] == [0.3] * 3
+    assert not any(isinstance(layer, Dropout) for layer in model.generator)
 
 
 def test_dcgan_has_no_dense_form(rng):
