@@ -12,7 +12,6 @@ from typing import Any
 
 from scratchgen import process
 
-
 OURS = "scratchgen"
 
 
