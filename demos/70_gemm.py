@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 from threadpoolctl import threadpool_limits
 
 from scratchgen import plots
-from scratchgen.kernels.jit.compile import kernel
+from scratchgen.kernels.jit.compile import SAFE_MATH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 PANEL = 128     # rows of b, or columns, that are used while they are in the cache
 ROUNDS = 5      # of each version; the best one counts, as other work on the machine only ever slows one down
 SIZES = (60, 124, 252, 500, 1000)       # no powers of two: rows that far apart share one place in the cache
+
+# As the library compiles its kernels, but anew in each run: Numba's cache finds no module behind a script.
+kernel = njit(fastmath=SAFE_MATH, error_model="numpy")
 
 Product = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
 
