@@ -74,7 +74,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         "compare", parents=[debug], help="four families of models side by side, into results/ and gallery/"
     )
     p.add_argument(
-        "--seconds", type=_seconds, metavar="S", help="of training, on the processor, for each; default: 10"
+        "--seconds", type=_seconds, metavar="S", help="of training, on the processor, for each; default: 60"
     )
     p.add_argument("--full", action="store_true", help="all of MNIST; default: the embedded part")
     p.set_defaults(run=run_compare)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scratchgen import compare, plots
-from scratchgen.compare import families, measures, report
+from scratchgen.compare import families, measures
 from scratchgen.compare.families import BINARY, DEQUANTISED, FAMILIES, GREY, Family, Trained, train
 from scratchgen.compare.likelihood import Likelihood
 from scratchgen.compare.measures import Looks, Measured, Ruler, Split, round_trips
@@ -20,7 +20,6 @@ from scratchgen.data import Digits, load_digits
 from scratchgen.layers import Linear, Sequential
 from scratchgen.metrics import choose_sigma, digit_shares, frechet_distance, parzen_log_likelihood
 from scratchgen.models import GAN, MADE, NICE, VAE, ConvClassifier
-from scratchgen.models.observation import NormalPixels
 from scratchgen.reproduce.record import read_all
 
 
@@ -113,7 +112,7 @@ def test_gan_is_rated_by_a_parzen_window_whose_width_the_held_out_digits_choose(
     chosen = np.random.default_rng(0).permutation(30)[:20]
     sigma = choose_sigma(ruler.split.held_out, ruler.split.train[chosen])
     by_hand = parzen_log_likelihood(ruler.split.test, ruler.split.train[chosen], sigma).mean()
-    assert ruler.true_parzen(GREY).nats == pytest.approx(by_hand)
+    assert ruler.beside(GREY)[measures.TRUE].nats == pytest.approx(by_hand)
 
 
 def test_measure_fills_every_cell(ruler, rng, clock):
@@ -204,7 +203,7 @@ def test_train_and_split_refuse_what_is_too_little(rng):
 
 def measured(family, *likelihoods, **cells):
     looks = Looks(4.25, digit_shares(np.arange(20) % 10), 5.5)
-    values = {"there_and_back": 7.125, "code_back": 0.0625, "means": None} | cells
+    values = {"there_and_back": 7.125, "code_back": 0.0625, "means": None, "std": None} | cells
     picture = np.zeros((measures.SHOWN, 784), np.float32)
     return Measured(
         family, likelihoods, epochs=12, epoch_seconds=0.345, kept=11, sample_ms=0.0123, parameters=1234,
@@ -215,7 +214,7 @@ def measured(family, *likelihoods, **cells):
 @pytest.fixture
 def comparison():
     """One model of each family, with numbers that were made up."""
-    made, vae, normal, nice, gan = FAMILIES
+    made, _, vae, normal, nice, _, gan = FAMILIES
     models = (
         measured(made, Likelihood(-90.0, 0.5, "exact", BINARY), there_and_back=None, code_back=None),
         measured(
@@ -223,20 +222,25 @@ def comparison():
             Likelihood(-92.5, 0.5, "importance-sampled", BINARY),
             Likelihood(-95.0, 0.5, "lower bound", BINARY),
         ),
-        measured(normal, Likelihood(600.0, 9.0, "importance-sampled", DEQUANTISED)),
+        measured(normal, Likelihood(600.0, 9.0, "importance-sampled", DEQUANTISED), std=0.125),
         measured(nice, Likelihood(784 * math.log(2), 9.0, "exact", DEQUANTISED)),
         measured(gan, Likelihood(150.0, 3.0, "Parzen", GREY)),
     )
     true = Looks(0.5, digit_shares(np.zeros(4, int)), 6.5)
-    parzen = {GREY: Likelihood(200.0, 3.0, "Parzen", GREY)}
+    beside = {
+        BINARY: {"coins": Likelihood(-200.0, 1.0, "exact", BINARY)},
+        DEQUANTISED: {},
+        GREY: {measures.TRUE: Likelihood(200.0, 3.0, "Parzen", GREY)},
+    }
     spaces = dict.fromkeys((BINARY, DEQUANTISED, GREY), true)
-    return Comparison("some digits", 7.0, "a machine", models, spaces, parzen, np.full(10, 0.1))
+    return Comparison("some digits", 7.0, "a machine", models, spaces, beside, np.full(10, 0.1))
 
 
 def test_likelihood_tables_hold_one_space_each(comparison):
     binary = comparison.likelihood_table(BINARY)
     assert "| MADE 784-500-784 | -90.00 ± 0.50 | exact | 0.166 |" in binary
     assert "| VAE 784-400-20, coins | -95.00 ± 0.50 | lower bound | 0.175 |" in binary
+    assert "| coins | -200.00 ± 1.00 | exact | 0.368 |" in binary
     assert "log-probability" in binary and "NICE" not in binary and "DCGAN" not in binary
     dequantised = comparison.likelihood_table(DEQUANTISED)
     assert "| NICE, 4 couplings of 2 × 500 | 543.43 ± 9.00 | exact | 7.000 |" in dequantised
@@ -251,7 +255,7 @@ def test_table_of_likelihoods_that_cannot_stand_together_is_refused(comparison):
     with pytest.raises(ValueError, match="a Parzen window rates bumps"):
         replace(comparison, models=(gan, wrong)).likelihood_table(GREY)
     thresholded = replace(BINARY, made="1 above one half")
-    odd = measured(FAMILIES[1], Likelihood(-70.0, 1.0, "exact", thresholded))
+    odd = measured(FAMILIES[2], Likelihood(-70.0, 1.0, "exact", thresholded))
     with pytest.raises(ValueError, match="not of the same numbers"):
         replace(comparison, models=(comparison.models[0], odd)).tables()
 
@@ -266,8 +270,17 @@ def test_pairs_are_compared_or_refused_with_the_reason(comparison):
     assert any("2 × 500 with DCGAN" in line and "not of the same numbers" in line for line in refused)
 
 
+def test_gaps_are_those_of_one_model_and_of_its_noise(comparison):
+    """784 pixels hit exactly, with σ = 1/8: no density can be higher."""
+    most = 784 * math.log(8 / math.sqrt(2 * math.pi))
+    assert comparison.gaps() == [
+        "VAE 784-400-20, coins: 2.50 nats between its two figures",
+        f"VAE 784-400-20, Normal: σ = 0.1250, so no density above {most:.0f} nats",
+    ]
+
+
 def test_other_tables_show_what_was_measured(comparison):
-    text = comparison.tables()
+    text = "\n".join(comparison.tables().values())
     assert "| MADE 784-500-784 | KL | none | no z | no z | 12, 11 | 0.34 | 0.012 | 1,234 |" in text
     assert "| one to one | 7.12 | 0.0625 | 12, 11 |" in text
     assert "| DCGAN, code of 32 | 4.25 | 5.50 | 0.0 points | 10 10 10 10 10 10 10 10 10 10 |" in text
@@ -284,8 +297,10 @@ def test_file_holds_the_numbers_and_is_no_reproduction(comparison, tmp_path):
     assert binary["models"][1]["likelihoods"][1] == {
         "nats": -95.0, "standard error": 0.5, "kind": "lower bound", "bits per dimension": 0.1748,
     }
-    assert grey["true training digits"]["likelihoods"][0]["nats"] == 200
-    assert binary["true training digits"]["likelihoods"] == [] and found["machine"] == "a machine"
+    assert grey["beside"]["true training digits"]["nats"] == 200 and dequantised["beside"] == {}
+    assert dequantised["models"][0]["std of its Normal pixels"] == 0.125
+    assert found["tables"]["samples"] == comparison.looks_table().splitlines()
+    assert found["machine"] == "a machine"
     assert read_all(path.parent) == []
 
 
@@ -307,7 +322,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path, capsys):
     assert compare.run(0.1, results=tmp_path / "r", pictures=tmp_path / "p") == 0
     text = capsys.readouterr().out
     kinds = re.findall(r"\| (exact|importance-sampled|lower bound|Parzen) \|", text)
-    assert len(kinds) == 8 and kinds.count("exact") == 2
+    assert len(kinds) == 12 and kinds.count("exact") == 6
     assert (tmp_path / "p" / "compare-0.1-seconds.png").is_file()
     found = json.loads((tmp_path / "r" / "compare-0.1-seconds.json").read_text(encoding="utf-8"))
     models = {m["model"]: m for space in found["spaces"] for m in space["models"]}
@@ -316,12 +331,3 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path, capsys):
     assert models["MADE 784-500-784"]["x to z to x, squared error per digit"] is None
     with pytest.raises(ValueError, match="seconds > 0, got -1"):
         compare.run(-1.0)
-
-
-def test_normal_vae_draws_its_noise_anew(rng):
-    model = families.normal_vae(rng)
-    assert isinstance(model.observation, NormalPixels) and model.data_note.startswith("Normal pixels")
-    x = np.zeros((2, 784), np.float32)
-    first, second = (model.augment(x, rng=rng) for _ in range(2))
-    assert first.max() < 1 / 256 and not np.array_equal(first, second)
-    assert report.TRUE == "true training digits"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.compare.baseline import NAMES, independent_pixels
 from scratchgen.compare.families import GREY, SEED, SPACES, Family, Trained, seen_as
 from scratchgen.compare.inversion import invert
 from scratchgen.compare.likelihood import Likelihood, Space
@@ -26,6 +27,7 @@ from scratchgen.models import GAN, VAE, ConvClassifier, Flow
 
 TRIPS = 64          # digits, and codes, that make the round trip
 SHOWN = 9           # samples in the picture
+TRUE = "true training digits"
 HELD_OUT = 12       # one in so many training digits is held out
 
 
@@ -72,7 +74,7 @@ class Measured:
     there_and_back : mean squared error per test digit of x → z → x; None where there is no z
     code_back : mean of ‖ẑ − z‖² / K over draws from the prior, z → x → ẑ; 1 if ẑ is always the mean, 0
     epochs, epoch_seconds, kept : of training, see Trained;  sample_ms : processor time for one sample
-    looks : of samples;  means : of a VAE's mean images, against grey test digits
+    looks : of samples;  means : of a VAE's mean images, against grey test digits;  std : of its Normal pixels
     samples, neighbours : for the picture, (SHOWN, D) each
     """
 
@@ -87,6 +89,7 @@ class Measured:
     parameters: int
     looks: Looks
     means: Looks | None
+    std: float | None
     samples: np.ndarray = field(repr=False)
     neighbours: np.ndarray = field(repr=False)
 
@@ -122,10 +125,17 @@ class Ruler:
         log_prob = parzen_log_likelihood(seen_as(space, self.split.test), samples, sigma)
         return Likelihood.of(log_prob, "Parzen", space)
 
-    def true_parzen(self, space: Space) -> Likelihood:
-        """The same for true training digits in place of samples."""
-        chosen = np.random.default_rng(SEED).permutation(len(self.split.train))[: len(self.split.test)]
-        return self.parzen(seen_as(space, self.split.train[chosen]), space)
+    def beside(self, space: Space) -> dict[str, Likelihood]:
+        """What stands beside the models of a space: where they are rated by Parzen windows, those of true
+        training digits in place of samples; else a model in which each pixel goes its own way.
+        """
+        split = self.split
+        if space == GREY:
+            chosen = np.random.default_rng(SEED).permutation(len(split.train))[: len(split.test)]
+            return {TRUE: self.parzen(seen_as(space, split.train[chosen]), space)}
+        parts = (seen_as(space, x) for x in (split.train, split.held_out, split.test))
+        log_prob = independent_pixels(*parts, discrete=space.discrete)
+        return {NAMES[space.discrete]: Likelihood.of(log_prob, "exact", space)}
 
     def measure(self, family: Family, trained: Trained) -> Measured:
         model, split = trained.model, self.split
@@ -136,8 +146,9 @@ class Ruler:
         sample_ms = 1000 * (time.process_time() - start) / len(samples)
         shown = samples[:SHOWN]
         there_and_back, code_back = round_trips(model, seen_as(family.space, split.test)[:TRIPS])
-        means = None
+        means = std = None
         if isinstance(model, VAE):
+            std = getattr(model.observation, "std", None)
             images = np.clip(model.inverse_transform(model.prior_sample(len(samples), rng=rng)), 0, 1)
             means = self.looks(images, GREY)                     # mean images are grey
         return Measured(
@@ -152,6 +163,7 @@ class Ruler:
             sum(p.size for p in model.parameters().values()),
             self.looks(samples, family.space),
             means,
+            std,
             shown,
             np.stack([split.train[((split.train - x) ** 2).sum(axis=1).argmin()] for x in shown]),
         )

@@ -14,12 +14,11 @@ import numpy as np
 
 from scratchgen import plots
 from scratchgen.compare.likelihood import Likelihood, Space, expect_comparable
-from scratchgen.compare.measures import Looks, Measured
+from scratchgen.compare.measures import TRUE, Looks, Measured
+from scratchgen.distributions import LOG_2PI
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-TRUE = "true training digits"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Comparison:
     source, seconds, machine : the digits, the budget of each model, what it was spent on
     models : measured, those of one space beside each other
     true   : what true training digits make in place of samples, for each space
-    true_parzen : their Parzen windows, for the spaces where a model is rated by them
+    beside : likelihoods of what is no trained model, by name, for each space
     expected : the share of each digit in the test set
     """
 
@@ -38,27 +37,46 @@ class Comparison:
     machine: str
     models: tuple[Measured, ...]
     true: dict[Space, Looks]
-    true_parzen: dict[Space, Likelihood]
+    beside: dict[Space, dict[str, Likelihood]]
     expected: np.ndarray
 
     def of(self, space: Space) -> list[Measured]:
         return [m for m in self.models if m.family.space == space]
 
-    def tables(self) -> str:
-        """All tables as Markdown. Likelihoods stand in one table only where they can be compared."""
-        parts = [self.likelihood_table(space) for space in self.true]
-        parts += ["\n".join(self.pairs()), self.model_table(), self.looks_table()]
-        return "\n\n".join(parts)
+    def tables(self) -> dict[str, str]:
+        """All tables as Markdown, by what each part of the chapter is called.
+
+        Likelihoods stand in one table only where they can be compared; below the tables, which could be.
+        """
+        likelihoods = [self.likelihood_table(space) for space in self.true]
+        lines = [*self.gaps(), *self.pairs()]
+        pairs = ["Within a model, and pair by pair:\n", *(f"- {line}" for line in lines)]
+        return {
+            "likelihoods": "\n\n".join([*likelihoods, "\n".join(pairs)]),
+            "ways and costs": self.model_table(),
+            "samples": self.looks_table(),
+        }
 
     def likelihood_table(self, space: Space) -> str:
         """The likelihoods of one space. Raises ValueError where two of them can't be compared."""
         rows = [(m.family.name, likelihood) for m in self.of(space) for likelihood in m.likelihoods]
-        if space in self.true_parzen:
-            rows.append((TRUE, self.true_parzen[space]))
+        rows += self.beside[space].items()
         expect_comparable(*(likelihood for _, likelihood in rows))
         what = "log-probability" if space.discrete else "log-density"
         cells = [(name, f"{li.nats:.2f} ± {li.error:.2f}", li.kind, _bits(li)) for name, li in rows]
         return _table(f"{space.name} ({space.made})", ("", f"{what}, nats", "kind", "bits/dim"), cells)
+
+    def gaps(self) -> list[str]:
+        """What lies between the two figures of a VAE, and what the σ of its Normal pixels allows at most."""
+        lines = []
+        for m in self.models:
+            if len(m.likelihoods) > 1:
+                gap = m.likelihoods[0] - m.likelihoods[1]
+                lines.append(f"{m.family.name}: {gap:.2f} nats between its two figures")
+            if m.std is not None:
+                most = -m.family.space.features * (0.5 * LOG_2PI + np.log(m.std))
+                lines.append(f"{m.family.name}: σ = {m.std:.4f}, so no density above {most:.0f} nats")
+        return lines
 
     def pairs(self) -> list[str]:
         """A line for each pair of models that can be compared, and for each reason why others can't."""
@@ -121,20 +139,18 @@ class Comparison:
                 {
                     "space": space.name,
                     "pixels": space.made,
-                    TRUE: _looks_json(true, self.expected)
-                    | {"likelihoods": [_likelihood_json(li) for li in self._true_parzen(space)]},
+                    TRUE: _looks_json(true, self.expected),
+                    "beside": {name: _likelihood_json(li) for name, li in self.beside[space].items()},
                     "models": [_model_json(m, self.expected) for m in self.of(space)],
                 }
                 for space, true in self.true.items()
             ],
             "test digits, shares": np.round(self.expected, 4).tolist(),
+            "tables": {name: text.splitlines() for name, text in self.tables().items()},
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
-
-    def _true_parzen(self, space: Space) -> list[Likelihood]:
-        return [self.true_parzen[space]] if space in self.true_parzen else []
 
     def picture(self) -> Figure:
         """Samples of each model, the training digit nearest to each, and how often each digit is drawn."""
@@ -218,6 +234,7 @@ def _model_json(m: Measured, expected: np.ndarray) -> dict[str, Any]:
         "seconds per epoch": round(m.epoch_seconds, 4),
         "milliseconds per sample": round(m.sample_ms, 4),
         "parameters": m.parameters,
+        "std of its Normal pixels": m.std,
         "samples": _looks_json(m.looks, expected),
         "mean images": None if m.means is None else _looks_json(m.means, expected),
     }

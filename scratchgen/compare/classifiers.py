@@ -1,0 +1,120 @@
+"""The textbook's classifiers on all of MNIST: test errors and times, for the table of docs/discriminative.md.
+
+    python -m scratchgen.compare.classifiers
+
+It takes about three minutes of one core, and writes results/classifiers.json and the table.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scratchgen.compare.chapter import fill
+from scratchgen.data import Digits, load_digits
+from scratchgen.models import (
+    BernoulliNaiveBayes,
+    DecisionTree,
+    GaussianDiscriminant,
+    GaussianNaiveBayes,
+    LinearSVM,
+    LogisticRegression,
+    NearestNeighbours,
+)
+from scratchgen.models.classical import Classifier
+from scratchgen.reproduce.record import machine
+from scratchgen.schedules import Cosine
+
+EPOCHS, BATCH, TREE = 10, 128, 10_000       # of the SVM's run; digits that the tree learns from
+CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A classifier: its title, what it models, how it is built, what its `fit` takes, of how many digits."""
+
+    title: str
+    models: str
+    build: Callable[[], Classifier]
+    run: Callable[[int], dict[str, Any]] = lambda n: {}
+    most: int | None = None
+
+
+def descent(n: int) -> dict[str, Any]:
+    """What the SVM's `fit` takes for n examples: a rate that falls to zero."""
+    lr = Cosine(1e-3, EPOCHS * -(-n // BATCH))
+    return {"epochs": EPOCHS, "batch_size": BATCH, "lr": lr, "rng": np.random.default_rng(0)}
+
+
+ENTRIES = (
+    Entry("naive Bayes, coins", "p(x, y)", lambda: BernoulliNaiveBayes(threshold=0.5)),
+    Entry("naive Bayes, Gaussian, smoothing 0.1", "p(x, y)", lambda: GaussianNaiveBayes(smoothing=0.1)),
+    Entry(
+        "Gaussians, shared covariance, shrinkage 0.1",
+        "p(x, y)",
+        lambda: GaussianDiscriminant(shrinkage=0.1),
+    ),
+    Entry(
+        "Gaussians, a covariance each, shrinkage 0.1",
+        "p(x, y)",
+        lambda: GaussianDiscriminant(shared=False, shrinkage=0.1),
+    ),
+    Entry("logistic regression", "P(y | x)", LogisticRegression, lambda n: {"iterations": 100}),
+    Entry("linear SVM", "a boundary", LinearSVM, descent),
+    Entry("decision tree", "P(y | x)", DecisionTree, most=TREE),
+    Entry("5 nearest neighbours", "P(y | x)", NearestNeighbours),
+)
+
+
+def measure(entry: Entry, digits: Digits) -> dict[str, Any]:
+    """Fit and ask: the test error in % with its standard error, and seconds of the processor for both."""
+    x, y = digits.x_train[: entry.most], digits.y_train[: entry.most]
+    start = time.process_time()
+    model = entry.build().fit(x, y, **entry.run(len(x)))
+    fitted = time.process_time()
+    error = 1 - model.score(digits.x_test, digits.y_test)
+    asked = time.process_time()
+    return {
+        "classifier": entry.title,
+        "models": entry.models,
+        "digits to learn from": len(x),
+        "test error, %": round(100 * error, 2),
+        "standard error": round(100 * float(np.sqrt(error * (1 - error) / len(digits.x_test))), 2),
+        "seconds to learn": round(fitted - start, 1),
+        "seconds to answer": round(asked - fitted, 1),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The rows as lines of Markdown."""
+    lines = ["| | models | learns from | error in test | to learn | to answer |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        title, models, n, error, spread, learn, answer = row.values()
+        said = f"{n:,} | {error:.2f} ± {spread:.2f} % | {learn:.1f} s | {answer:.1f} s"
+        lines.append(f"| {title} | {models} | {said} |")
+    return lines
+
+
+def main() -> None:
+    """Measure all, write the results and fill the chapter."""
+    digits = load_digits("full")
+    print(digits.source)
+    rows = []
+    for entry in ENTRIES:
+        rows.append(measure(entry, digits))
+        print(table(rows)[-1], flush=True)
+    found = {"digits": digits.source, "machine": machine(), "classifiers": rows}
+    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = fill(CHAPTER.read_text(encoding="utf-8"), {"classifiers": table(rows)})
+    CHAPTER.write_text(text, encoding="utf-8")
+    print(f"{RESULTS} is written, {CHAPTER} has the table")
+
+
+if __name__ == "__main__":
+    main()
