@@ -1,4 +1,4 @@
-"""What a finished comparison puts into its chapter: the tables of compare.json, and the picture."""
+"""What was measured goes into the chapters: tables between their marks, and the picture."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from pathlib import Path
 
 from PIL import Image
 
-
-def marks(name: str) -> tuple[str, str]:
-    """The lines between which a table stands."""
-    return f"<!-- {name}: made by python -m scratchgen.compare -->", f"<!-- end of {name} -->"
+MODULE = "scratchgen.compare"
 
 
-def fill(text: str, tables: dict[str, list[str]]) -> str:
+def marks(name: str, module: str = MODULE) -> tuple[str, str]:
+    """The lines between which a table stands that a module makes."""
+    return f"<!-- {name}: made by python -m {module} -->", f"<!-- end of {name} -->"
+
+
+def fill(text: str, tables: dict[str, list[str]], module: str = MODULE) -> str:
     """Put each table, a list of lines, between its marks in a text.
 
     Raises ValueError where a mark is missing.
     """
     for name, lines in tables.items():
-        start, end = marks(name)
+        start, end = marks(name, module)
         if start not in text or end not in text.split(start, 1)[1]:
             raise ValueError(f"expected the marks {start!r} and {end!r} in the text")
         before, rest = text.split(start, 1)
