@@ -11,7 +11,7 @@ help:
 	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
 	@echo "make test       the whole test suite"
 	@echo "make check      ruff, mypy and the tests"
-	@echo "make bench      speed, beside PyTorch and JAX (downloads both first)"
+	@echo "make bench      speed, beside PyTorch and JAX (downloads both first); docs/speed.md"
 	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
 	@echo "make clean      remove .venv and what was built"
 
@@ -32,7 +32,11 @@ types: $(VENV)/test.stamp
 	$(PY) -m mypy
 
 bench: $(VENV)/bench.stamp
+	$(PY) benchmarks/startup.py
+	$(PY) benchmarks/convolution.py
+	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
+	$(PY) benchmarks/chart.py
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)

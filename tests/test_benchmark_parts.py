@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -26,3 +27,79 @@ def test_textbook_comparison_sees_another_convolution():
     case = Case(3, 5, 7, batch=3, dtype="float64")
     case.layer.weight.value[1, 2, 0, 3] += 1e-6
     assert difference("slices", case) > 1e-9
+
+
+def test_growth_exponent_is_that_of_the_last_points():
+    from growth import exponent
+
+    sizes = [2, 4, 8, 16, 32]
+    times = [900.0, 900.0, *(3 * size**1.5 for size in sizes[2:])]
+    assert exponent(sizes, times) == pytest.approx(1.5)
+
+
+def test_growth_row_keeps_what_was_measured_and_no_memory_of_the_products():
+    from growth import LIMIT, OURS, row
+
+    points = [
+        {OURS: {"ms": 2.0 * n, "bytes": n**2 << 20}, LIMIT: {"ms": 1.0 * n**2, "bytes": 5}} for n in (1, 2, 4)
+    ]
+    found = row("width", [1, 2, 4], points)
+    assert found["contenders"] == {OURS: {"ms": [2, 4, 8], "mb": [1, 4, 16]}, LIMIT: {"ms": [1, 4, 16]}}
+    assert found["exponents"][OURS] == {"ms": pytest.approx(1), "mb": pytest.approx(2)}
+    assert found["exponents"][LIMIT] == {"ms": pytest.approx(2)}
+
+
+def test_growth_point_has_the_products_of_its_sizes():
+    from growth import Point
+
+    assert Point(width=7, depth=6).sizes == (784, 7, 7, 7)
+
+
+def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
+    from measured import put, read
+
+    path = tmp_path / "bench.json"
+    put(path, steps=[1], growth=2)
+    put(path, growth=3)
+    found = read(path)
+    assert (found["steps"], found["growth"]) == ([1], 3) and "kernels" in found["machine"]
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.fixture
+def steps():
+    """Rows as run.py makes them, of two models at two batches; times that no machine ever had."""
+    from run import CHANNELS_LAST, JAX, LIMIT, OURS, PYTORCH, row
+
+    times = {OURS: 2.0, **dict(zip(PYTORCH, (6.0, 5.0, 4.0), strict=True)), JAX: 3.0, LIMIT: 1.0}
+    rows = []
+    for model, extra in (("vae", {}), ("dcgan", {CHANNELS_LAST: 3.5})):
+        for batch in (32, 128):
+            rounds = {name: [ms * batch, 1.1 * ms * batch] for name, ms in (times | extra).items()}
+            memory = dict.fromkeys(times, 100)
+            rows.append(row(rounds) | {"model": model, "batch": batch, "threads": 2, "memory_mb": memory})
+    return rows
+
+
+def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
+    from tables import NOTHING, TABLES, fill, marks
+
+    blank = "\n".join(f"{name}\n{marks(name)[0]}\nold\n{marks(name)[1]}\n" for name in TABLES)
+    found = {"machine": "one core", "versions": {"torch": "1"}, "steps": steps}
+    text = fill(blank, found)
+    assert "old" not in text and text.count(NOTHING) == 3       # convolution, growth, startup
+    assert text.count("| vae |") == 3 and "3.00 (3.00 to 3.00)" in text
+    assert fill(text, found) == text
+    with pytest.raises(ValueError, match="expected the marks"):
+        fill(text.replace("<!-- end of growth -->", ""), found)
+
+
+def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
+    from chart import BEST, bars, draw_steps
+
+    vae, dcgan = steps[1], steps[3]
+    np.testing.assert_allclose(list(bars(vae).values()), np.array([6, 4, 3, 2, 1]) * 128 * 1.05)
+    assert bars(dcgan)[BEST] == pytest.approx(3.5 * 128 * 1.05)
+    figure = draw_steps(steps)
+    assert figure is not None and len(figure.axes[0].patches) == 10     # 5 for each of two models
+    assert draw_steps(steps[:1]) is None
