@@ -19,8 +19,6 @@ from scratchgen.layers.base import Parameter
 
 Schedule = Callable[[int], float]
 
-WORTH_A_THREAD = 1 << 18    # numbers, some 100 µs of Adam
-
 
 class Optimizer:
     """What all optimisers share: the flat buffers, the learning rate's course, clipping, and state.
@@ -199,6 +197,8 @@ class Adam(Optimizer):
     """
 
     moments = ("m", "v")
+    m: np.ndarray
+    v: np.ndarray
 
     def __init__(self, parameters, lr, betas=(0.9, 0.999), eps=1e-8):
         if not isinstance(betas, tuple | list) or len(betas) != 2:
@@ -221,7 +221,7 @@ class Adam(Optimizer):
                 self.m[part], self.v[part], self.value[part],
             )
 
-        threads.share(work, grad.size, least=WORTH_A_THREAD)
+        threads.share(work, grad.size, least=threads.ENTRIES)
 
 
 def _expect_share(who: str, name: str, value: float) -> None:

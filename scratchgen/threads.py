@@ -21,6 +21,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# What a thread is to get at least, some 50 µs of work: multiplications, or entries of an array passed over.
+PRODUCTS, ENTRIES = 4 << 20, 1 << 18
+
 _sharing = threading.Lock()
 
 
@@ -28,7 +31,7 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
     """[work(part), …] for consecutive parts of range(n), all at once, each in a thread of its own.
 
     work : function of a slice; it may not depend on how the others fare
-    least : the smallest part that is worth a thread (handing one over takes 20 to 50 µs)
+    least : the smallest part that is worth a thread (handing one over takes 20 to 50 µs); see `enough`
 
     Where there is too little for two threads, one BLAS thread only, or the pool is taken, by work that was
     itself shared or by another thread of the caller's, it is [work(slice(0, n))]. An error in one part comes
@@ -51,6 +54,11 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
             return [result, *(future.result() for future in futures)]
     finally:
         _sharing.release()
+
+
+def enough(each: int, work: int) -> int:
+    """How many examples have `work` entries, or products, together, where one has `each`."""
+    return -(-work // max(1, each))
 
 
 def count() -> int:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from scratchgen import kernels, optim, threads
-from scratchgen.layers import Conv2d, ConvTranspose2d, SiLU, activations, patches
+from scratchgen import kernels, threads
+from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, LayerNorm, Linear, SiLU, linear
 from scratchgen.optim import Adam
 
 HERE = threading.get_ident
@@ -89,22 +89,35 @@ def test_share_works_in_a_forked_child(two_threads):
     assert child.exitcode == 0
 
 
-@pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
-def test_conv_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, kind):
-    monkeypatch.setattr(patches, "WORTH_A_THREAD", 1)
-    layer = kind(3, 2, (3, 2), stride=2, padding=1, rng=rng, dtype=np.float64)
-    x = rng.standard_normal((5, 6, 7, 3))
-    dout = rng.standard_normal(layer.output_shape(x))
+LAYERS = {
+    "conv": (lambda **kind: Conv2d(3, 2, (3, 2), stride=2, padding=1, **kind), (5, 6, 7, 3)),
+    "conv_transpose": (lambda **kind: ConvTranspose2d(3, 2, (3, 2), stride=2, **kind), (5, 6, 7, 3)),
+    "linear": (lambda **kind: Linear(4, 3, **kind), (5, 2, 4)),
+    "layer_norm": (lambda rng, **kind: LayerNorm(4, **kind), (5, 2, 4)),
+    "attention": (lambda **kind: CausalSelfAttention(4, 2, **kind), (5, 3, 4)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, name):
+    for module, limit in ((threads, "PRODUCTS"), (threads, "ENTRIES"), (linear, "ROWS")):
+        monkeypatch.setattr(module, limit, 1)
+    make, shape = LAYERS[name]
+    layer, x = make(rng=rng, dtype=np.float64), rng.standard_normal(shape)
+    dout = rng.standard_normal(layer.forward(x)[0].shape)
+    shared = []
+    monkeypatch.setattr(threads, "_pool", lambda pool=threads._pool: shared.append(name) or pool())
 
     def results():
         layer.zero_grad()
         out, cache = layer.forward(x)
         return [out, layer.backward(dout, cache), *(p.grad.copy() for p in layer.parameters().values())]
 
-    shared = results()
+    on_two = results()
+    assert len(shared) >= 2 - (name == "linear"), "forward and backward were shared, or Linear's forward"
     with threadpool_limits(1, user_api="blas"):
-        alone = results()
-    for a, b in zip(shared, alone, strict=True):
+        on_one = results()
+    for a, b in zip(on_two, on_one, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
 
 
@@ -120,7 +133,7 @@ def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, 
         optimizer.step()
         return out, SiLU().backward(x, cache), weight.weight.value.copy()
 
-    assert x.size >= 2 * max(activations.WORTH_A_THREAD, optim.WORTH_A_THREAD)
+    assert x.size >= 2 * threads.ENTRIES
     shared = results()
     with threadpool_limits(1, user_api="blas"):
         alone = results()

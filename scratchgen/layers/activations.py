@@ -10,8 +10,6 @@ import numpy as np
 from scratchgen import kernels, threads
 from scratchgen.layers.base import Layer
 
-WORTH_A_THREAD = 1 << 18    # entries, some 50 µs
-
 
 def elementwise(kernel, *arrays, setting=None, outputs=1):
     """Run a flat kernel over arrays of one shape, with a setting in their dtype; return new array(s)."""
@@ -25,7 +23,7 @@ def elementwise(kernel, *arrays, setting=None, outputs=1):
     def work(part):
         kernel(*(a[part] for a in flat), *settings, *(r[part] for r in results))
 
-    threads.share(work, first.size, least=WORTH_A_THREAD)
+    threads.share(work, first.size, least=threads.ENTRIES)
     shaped = [r.reshape(first.shape) for r in results]
     return shaped[0] if outputs == 1 else shaped
 

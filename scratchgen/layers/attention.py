@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen import kernels, threads
 from scratchgen.layers.activations import GELU
 from scratchgen.layers.base import Layer, Sequential
 from scratchgen.layers.dropout import Dropout
@@ -54,11 +54,15 @@ class CausalSelfAttention(Layer):
         n, t, _ = x.shape
         qkv, qkv_cache = self.qkv.forward(x)                                # (ATT.1)  (N, T, 3C)
         q, k, v = self.split(qkv)                                           # (N, H, T, D), views
-        p = q @ k.swapaxes(2, 3)                                            # (ATT.2)  (N, H, T, T)
-        flat = p.reshape(-1, t, t)
-        kernels.attention.causal_softmax_forward(flat, self._scale(x), flat)  # (ATT.4, ATT.5)
-        y = np.empty(x.shape, x.dtype)
-        np.matmul(p, v, out=self._by_head(y))                               # (ATT.6)
+        p, y = np.empty((n, self.heads, t, t), x.dtype), np.empty(x.shape, x.dtype)
+
+        def work(part):
+            np.matmul(q[part], k[part].swapaxes(2, 3), out=p[part])         # (ATT.2)  (N, H, T, T)
+            flat = p[part].reshape(-1, t, t)
+            kernels.attention.causal_softmax_forward(flat, self._scale(x), flat)  # (ATT.4, ATT.5)
+            np.matmul(p[part], v[part], out=self._by_head(y)[part])         # (ATT.6)
+
+        threads.share(work, n, self._enough(t))
         out, proj_cache = self.proj.forward(y)                              # (ATT.7)
         return out, (qkv, p, qkv_cache, proj_cache)
 
@@ -70,14 +74,18 @@ class CausalSelfAttention(Layer):
         dy = self._by_head(self.proj.backward(dout, proj_cache))            # (N, H, T, D)
         dqkv = np.empty(qkv.shape, qkv.dtype)
         dq, dk, dv = self.split(dqkv)
-        np.matmul(p.swapaxes(2, 3), dy, out=dv)                             # (ATT.8)   y = p·v
-        dscores = dy @ v.swapaxes(2, 3)                                     # (ATT.9)   (N, H, T, T)
-        flat = dscores.reshape(-1, t, t)
-        kernels.attention.causal_softmax_backward(  # (ATT.10, ATT.11)  p = softmax(masked)
-            flat, p.reshape(-1, t, t), self._scale(qkv), flat
-        )
-        np.matmul(dscores, k, out=dq)                                       # (ATT.12)  scores = q·kᵀ
-        np.matmul(dscores.swapaxes(2, 3), q, out=dk)                        # (ATT.13)
+
+        def work(part):
+            np.matmul(p[part].swapaxes(2, 3), dy[part], out=dv[part])       # (ATT.8)   y = p·v
+            dscores = dy[part] @ v[part].swapaxes(2, 3)                     # (ATT.9)   (N, H, T, T)
+            flat = dscores.reshape(-1, t, t)
+            kernels.attention.causal_softmax_backward(  # (ATT.10, ATT.11)  p = softmax(masked)
+                flat, p[part].reshape(-1, t, t), self._scale(qkv), flat
+            )
+            np.matmul(dscores, k[part], out=dq[part])                       # (ATT.12)  scores = q·kᵀ
+            np.matmul(dscores.swapaxes(2, 3), q[part], out=dk[part])        # (ATT.13)
+
+        threads.share(work, len(p), self._enough(t))
         return self.qkv.backward(dqkv, qkv_cache, input_grad)
 
     def jvp(self, dx, cache):
@@ -117,6 +125,10 @@ class CausalSelfAttention(Layer):
     def _by_head(self, y):
         """(N, T, C) as (N, H, T, D), a view."""
         return y.reshape(*y.shape[:2], self.heads, -1).swapaxes(1, 2)
+
+    def _enough(self, t):
+        """How many examples of t positions are worth a thread."""
+        return threads.enough(2 * t * t * self.features, threads.PRODUCTS)
 
     def _scale(self, x):
         return x.dtype.type((self.features // self.heads) ** -0.5)          # (ATT.3)

@@ -7,8 +7,8 @@ the other's input gradient, so both are made of the same three walks over patche
 import numpy as np
 
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.layers.patches import column_sums, correlate, patch_product, rows, scatter
+from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
+from scratchgen.layers.patches import correlate, patch_product, rows, scatter
 from scratchgen.layers.windows import make_window, pair, positive
 
 

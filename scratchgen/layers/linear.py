@@ -2,9 +2,14 @@
 
 import numpy as np
 
+from scratchgen import threads
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter, float_dtype
+from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
 from scratchgen.layers.windows import positive
+
+# Rows that are worth a thread of ours. With fewer BLAS shares a product better, since each of ours would lay
+# out the whole weight anew; with many, the bias is added where the product has just been written.
+ROWS = 1024
 
 
 class Linear(Layer):
@@ -34,9 +39,15 @@ class Linear(Layer):
 
     def forward(self, x, training=False):
         self.expect(x, features=self.in_features)
-        out = x @ self.weight.value                             # (N, M)
-        if self.bias is not None:
-            out += self.bias.value                              # (LIN.1)
+        out = np.empty((*x.shape[:-1], self.out_features), x.dtype)
+        rows, out_rows = x.reshape(-1, self.in_features), out.reshape(-1, self.out_features)
+
+        def work(part):
+            np.matmul(rows[part], self.weight.value, out=out_rows[part])
+            if self.bias is not None:
+                out_rows[part] += self.bias.value               # (LIN.1)
+
+        threads.share(work, len(rows), least=ROWS)
         return out, x
 
     def backward(self, dout, x, input_grad=True):
@@ -45,7 +56,7 @@ class Linear(Layer):
             rows, drows = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
             self.weight.add_product(rows.T, drows)              # (LIN.2)  (D, M)
             if self.bias is not None:
-                self.bias.grad += drows.sum(axis=0)             # (LIN.3)  (M,)
+                self.bias.grad += column_sums(drows)            # (LIN.3)  (M,)
         return dout @ self.weight.value.T if input_grad else None  # (LIN.4)  (N, D)
 
     def jvp(self, dx, x):

@@ -3,9 +3,10 @@
 import numpy as np
 
 from scratchgen.initializers import glorot_uniform
+from scratchgen.layers.base import column_sums
 from scratchgen.layers.conv import Conv2d
 from scratchgen.layers.linear import Linear
-from scratchgen.layers.patches import column_sums, correlate, patch_product, rows, scatter
+from scratchgen.layers.patches import correlate, patch_product, rows, scatter
 
 # Half of a staircase, and MADE's masks in the natural order are staircases, is one corner that needs no
 # multiplying. So products are made for a few columns at a time, with the inputs that any of them sees.
@@ -70,7 +71,7 @@ class MaskedLinear(Linear):
         if self.trainable:
             self._add_weight_grad(x, dout, mask, parts)
             if self.bias is not None:
-                self.bias.grad += dout.reshape(-1, self.out_features).sum(axis=0)
+                self.bias.grad += column_sums(dout.reshape(-1, self.out_features))
         if not input_grad:
             return None
         dx = np.zeros_like(x)                                   # (N, D)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen import kernels, threads
 from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.windows import positive
 
@@ -160,9 +160,15 @@ class LayerNorm(Layer):
         self.expect(x, features=self.features)
         xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
         inv = np.empty(x.size // self.features, x.dtype)
-        kernels.normalisation.layer_norm_forward(  # (LN.1, LN.2, LN.3, LN.4, LN.5)
-            rows(x), self.weight.value, self.bias.value, x.dtype.type(self.eps), inv, rows(xhat), rows(out)
-        )
+        flat, flat_xhat, flat_out = rows(x), rows(xhat), rows(out)
+
+        def work(part):
+            kernels.normalisation.layer_norm_forward(  # (LN.1, LN.2, LN.3, LN.4, LN.5)
+                flat[part], self.weight.value, self.bias.value, x.dtype.type(self.eps),
+                inv[part], flat_xhat[part], flat_out[part],
+            )
+
+        threads.share(work, len(flat), threads.enough(self.features, threads.ENTRIES))
         return out, (xhat, inv)
 
     def backward(self, dout, cache, input_grad=True):
@@ -174,9 +180,14 @@ class LayerNorm(Layer):
         if not input_grad:
             return None
         dx = np.empty(dout.shape, dout.dtype)
-        kernels.normalisation.layer_norm_backward(  # (LN.6, LN.8, LN.9, LN.10)
-            flat, xhat, inv, self.weight.value, rows(dx)
-        )
+        flat_dx = rows(dx)
+
+        def work(part):
+            kernels.normalisation.layer_norm_backward(  # (LN.6, LN.8, LN.9, LN.10)
+                flat[part], xhat[part], inv[part], self.weight.value, flat_dx[part]
+            )
+
+        threads.share(work, len(flat), threads.enough(self.features, threads.ENTRIES))
         return dx
 
     def jvp(self, dx, cache):

@@ -25,17 +25,10 @@ from scratchgen.layers.windows import Window
 # where images have one channel: Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms, and this 1.6.
 SCRATCH_BYTES = 2 << 20
 
-WORTH_A_THREAD = 4 << 20    # multiplications, some 50 µs
-
 
 def rows(a: np.ndarray) -> np.ndarray:
     """An image batch as a matrix of pixels, (N·H·W, C)."""
     return a.reshape(-1, a.shape[-1])
-
-
-def column_sums(a: np.ndarray) -> np.ndarray:
-    """Σ over the rows. BLAS does it in 0.3 ms where sum(axis=0) takes 0.7 (50,176 x 64, float32)."""
-    return np.ones(len(a), a.dtype) @ a
 
 
 def correlate(image: np.ndarray, matrix: np.ndarray, window: Window, out: np.ndarray) -> None:
@@ -45,7 +38,7 @@ def correlate(image: np.ndarray, matrix: np.ndarray, window: Window, out: np.nda
         for block, cols in gather(image[part], window, out.shape[1:3]):
             np.matmul(cols, matrix, out=rows(out[part][block]))
 
-    threads.share(work, len(image), enough(out, matrix.size))
+    threads.share(work, len(image), products_enough(out, matrix.size))
 
 
 def patch_product(image: np.ndarray, dout: np.ndarray, window: Window) -> np.ndarray:
@@ -58,7 +51,7 @@ def patch_product(image: np.ndarray, dout: np.ndarray, window: Window) -> np.nda
             total += cols.T @ rows(dout[part][block])
         return total
 
-    return np.sum(threads.share(work, len(image), enough(dout, shape[0] * shape[1])), axis=0)
+    return np.sum(threads.share(work, len(image), products_enough(dout, shape[0] * shape[1])), axis=0)
 
 
 def scatter(x: np.ndarray, matrix: np.ndarray, window: Window, image: np.ndarray) -> None:
@@ -73,7 +66,7 @@ def scatter(x: np.ndarray, matrix: np.ndarray, window: Window, image: np.ndarray
             np.matmul(rows(x[part][block]), matrix, out=patches)                        # (CONV.5, CONVT.1)
             kernels.convolution.col2im(scratch, *window.steps, image[part][block])      # (CONV.6, CONVT.2)
 
-    threads.share(work, len(x), enough(x, matrix.size))
+    threads.share(work, len(x), products_enough(x, matrix.size))
 
 
 Blocks = Iterator[tuple[slice, np.ndarray]]
@@ -99,7 +92,7 @@ def blocks(n: int, window: Window, size: tuple[int, int], image: np.ndarray) -> 
         yield part, scratch[: part.stop - part.start]
 
 
-def enough(image: np.ndarray, size: int) -> int:
-    """How many examples are worth a thread, where each pixel of `image` is multiplied with `size` numbers."""
-    height, width = image.shape[1:3]
-    return -(-WORTH_A_THREAD // max(1, height * width * size))
+
+def products_enough(image: np.ndarray, each: int) -> int:
+    """How many examples are worth a thread, where every pixel of `image` takes `each` multiplications."""
+    return threads.enough(image.shape[1] * image.shape[2] * each, threads.PRODUCTS)
