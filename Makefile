@@ -33,6 +33,7 @@ types: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/startup.py
+	$(PY) benchmarks/parts.py
 	$(PY) benchmarks/convolution.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py

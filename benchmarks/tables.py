@@ -27,6 +27,19 @@ def steps(found: dict[str, Any]) -> str:
     return "\n".join([HEADER, *map(line, rows)])
 
 
+def parts(found: dict[str, Any]) -> str:
+    """Where the time of one step goes, in milliseconds."""
+    columns = ("activations", "loss and its gradient", "Adam")
+    heads = ["threads", "whole step", "matrix products", "linear layers beyond them", *columns]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for r in found["parts"]:
+        ms = r["ms"]
+        beyond = ms["linear layers"] - ms["matrix products"]
+        values = [ms["whole step"], ms["matrix products"], beyond, *(ms[name] for name in columns)]
+        lines.append(f"| {r['threads']} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
+    return "\n".join(lines)
+
+
 def memory(found: dict[str, Any]) -> str:
     """The largest resident size of each contender's process, at the largest batch."""
     rows = [r for r in found["steps"] if r["threads"] == 2]
@@ -86,6 +99,7 @@ def startup(found: dict[str, Any]) -> str:
 # name of the marks -> the part of the results, and the function that makes the text
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "machine": ("machine", machine),
+    "parts": ("parts", parts),
     "steps": ("steps", steps),
     "memory": ("steps", memory),
     "convolution": ("convolution", convolution),

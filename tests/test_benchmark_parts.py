@@ -87,7 +87,7 @@ def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
     blank = "\n".join(f"{name}\n{marks(name)[0]}\nold\n{marks(name)[1]}\n" for name in TABLES)
     found = {"machine": "one core", "versions": {"torch": "1"}, "steps": steps}
     text = fill(blank, found)
-    assert "old" not in text and text.count(NOTHING) == 3       # convolution, growth, startup
+    assert "old" not in text and text.count(NOTHING) == 4       # the others
     assert text.count("| vae |") == 3 and "3.00 (3.00 to 3.00)" in text
     assert fill(text, found) == text
     with pytest.raises(ValueError, match="expected the marks"):
@@ -103,3 +103,19 @@ def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
     figure = draw_steps(steps)
     assert figure is not None and len(figure.axes[0].patches) == 10     # 5 for each of two models
     assert draw_steps(steps[:1]) is None
+
+
+def test_parts_of_a_step_make_the_update_of_the_whole(rng):
+    from parts import step_in_parts
+
+    from scratchgen.models import Autoencoder
+    from scratchgen.optim import Adam
+
+    models = [Autoencoder.dense((6, 5, 3), rng=np.random.default_rng(1), dtype=np.float64) for _ in range(2)]
+    optimizers = [Adam(model.parameters(), 1e-2) for model in models]
+    x = rng.uniform(size=(4, 6))
+    for _ in range(2):
+        found = step_in_parts(models[0], optimizers[0], x)
+        models[1].train_step((x,), optimizers[1], rng)
+    np.testing.assert_array_equal(optimizers[0].value, optimizers[1].value)
+    assert set(found) == {"other", "linear layers", "activations", "loss and its gradient", "Adam"}

@@ -1,0 +1,90 @@
+"""Where the time of one training step goes: the dense autoencoder of run.py, taken apart.
+
+    python benchmarks/parts.py                  on two threads and on one: ten seconds
+
+The parts are timed one after the other within the same step, the median of many steps. The matrix products
+alone are timed between the steps; what the linear layers take above them is their biases, the biases'
+gradients, new arrays, and weights that other work has pushed out of the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from limit import Limit
+from measured import RESULTS, put, versions
+from processes import answer_of
+from steps import autoencoder, digits_like
+
+from scratchgen.layers import Linear
+from scratchgen.losses import squared_error
+from scratchgen.optim import Adam
+
+BATCH, STEPS = 128, 60
+
+
+def timed(parts: dict[str, float], name: str, call, *arguments):
+    """Call, and add the milliseconds it took to a part."""
+    start = time.perf_counter()
+    result = call(*arguments)
+    parts[name] += (time.perf_counter() - start) * 1e3
+    return result
+
+
+def step_in_parts(model, optimizer: Adam, x: np.ndarray) -> dict[str, float]:
+    """One step, as `train_step` makes it, layer by layer; the milliseconds of each part."""
+    parts: dict[str, float] = defaultdict(float)
+    layers = [*model.encoder.layers, *model.decoder.layers]
+    names = ["linear layers" if isinstance(layer, Linear) else "activations" for layer in layers]
+    caches, out = [], x
+    timed(parts, "other", optimizer.zero_grad)
+    for name, layer in zip(names, layers, strict=True):
+        out, cache = timed(parts, name, layer.forward, out, True)
+        caches.append(cache)
+    _, dout = timed(parts, "loss and its gradient", squared_error, out, x)
+    for i in range(len(layers) - 1, -1, -1):
+        dout = timed(parts, names[i], layers[i].backward, dout, caches[i], i > 0)
+    timed(parts, "Adam", optimizer.step)
+    return dict(parts)
+
+
+def measure(threads: int) -> dict:
+    """The median milliseconds of each part, and of the whole step."""
+    model = autoencoder.model("float32")
+    optimizer = Adam(model.parameters(), 1e-3)
+    limit = Limit(autoencoder.products(BATCH), "float32")
+    rng = np.random.default_rng(0)
+    found: dict[str, list[float]] = defaultdict(list)
+    for i, (x,) in enumerate(digits_like(BATCH, "float32", 8) * (STEPS // 8)):
+        parts: dict[str, float] = defaultdict(float, step_in_parts(model, optimizer, x))
+        timed(parts, "matrix products", limit.step)
+        timed(parts, "whole step", model.train_step, (x,), optimizer, rng)
+        if i >= 5:                  # compiled and warmed up
+            for name, ms in parts.items():
+                found[name].append(ms)
+    ms = {name: float(np.median(times)) for name, times in found.items()}
+    return {"batch": BATCH, "threads": threads, "parameters": int(optimizer.value.size), "ms": ms}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--here", action="store_true", help="measure in this process, print JSON")
+    args = parser.parse_args()
+    if args.here:
+        print(json.dumps(measure(args.threads[0])))
+        return
+    rows = [answer_of([__file__, "--here", "--threads", str(n)], n) for n in args.threads]
+    for r in rows:
+        print(r["threads"], "threads:", ", ".join(f"{name} {ms:.2f} ms" for name, ms in r["ms"].items()))
+    put(args.out, versions=versions(), parts=rows)
+
+
+if __name__ == "__main__":
+    main()
