@@ -226,3 +226,12 @@ def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng
         np.testing.assert_allclose(grads[0][name], expected, atol=1e-5 * np.abs(expected).max())
     states, _ = single.posterior_counts(x)
     np.testing.assert_allclose(states.sum(axis=2), 1, atol=1e-9)
+
+
+def test_hidden_markov_refuses_what_is_beyond_reach_of_every_state(rng):
+    model = HiddenMarkovModel.gaussian(2, rng=rng)
+    x = rng.normal(size=(4, 3))
+    x[2, 1] = 1e200
+    for verb in (model.score_samples, model.posterior_counts, model.loss, model.fit):
+        with pytest.raises(ValueError, match=r"got one so far out .* \(first in row 2\)"):
+            verb(x)

@@ -44,3 +44,9 @@ def test_nearest_neighbours_bad_input_is_named(call, message):
 def test_nearest_neighbours_has_no_density():
     with pytest.raises(NoLikelihood):
         NearestNeighbours().score_samples(np.zeros((1, 2)))
+
+
+def test_nearest_neighbours_refuse_what_is_beyond_reach(rng):
+    model = NearestNeighbours(1).fit(rng.normal(size=(4, 2)), np.array([0, 1, 0, 1]))
+    with pytest.raises(ValueError, match=r"so far out that its distances are not finite \(in rows 0 to 2\)"):
+        model.predict(np.array([[0.0, 1.0], [1e200, 0.0], [1.0, 0.0]]))

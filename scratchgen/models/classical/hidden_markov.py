@@ -83,8 +83,16 @@ class HiddenMarkovModel(Model):
         return -float(cache.log_px.mean()), cache               # (HMM.2)
 
     def _forward(self, x):
-        # alpha sums up the whole past; beside that, float32 would round away by what the states differ
-        log_a, log_b = log_softmax(self.transition.value), self.emissions.log_prob(x).astype(np.float64)
+        log_a = log_softmax(self.transition.value)
+        with np.errstate(over="ignore"):
+            # alpha sums up the whole past; beside that, float32 would round away by what the states differ
+            log_b = self.emissions.log_prob(x).astype(np.float64)
+        lost = ~np.isfinite(log_b).all(axis=(1, 2))
+        if lost.any():
+            raise ValueError(
+                "HiddenMarkovModel expected observations within reach of its states, got one so far out that "
+                f"its log-density is not finite (first in row {lost.argmax()})"
+            )
         alpha = np.empty_like(log_b)                            # (N, T, K)
         alpha[:, 0] = log_softmax(self.start.value) + log_b[:, 0]                   # (HMM.1)
         for t in range(1, x.shape[1]):

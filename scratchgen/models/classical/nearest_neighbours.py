@@ -30,10 +30,17 @@ class NearestNeighbours(Classifier):
         return self
 
     def predict_proba(self, X):
+        """The share of each class among the k nearest, (N, C); raises ValueError where distances overflow."""
         self._expect_fitted("_X")
         expect_examples("NearestNeighbours.predict_proba", X, features=self._X.shape[1])
         out = np.empty((len(X), self._votes.shape[1]))
-        for rows, squared in squared_distances(X, self._X):
-            nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
-            out[rows] = self._votes[nearest].mean(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rows, squared in squared_distances(X, self._X):
+                if not np.isfinite(squared.max()):
+                    raise ValueError(
+                        "NearestNeighbours expected examples within reach, got one so far out that its "
+                        f"distances are not finite (in rows {rows.start} to {rows.stop - 1})"
+                    )
+                nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
+                out[rows] = self._votes[nearest].mean(axis=1)
         return out
