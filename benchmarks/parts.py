@@ -67,8 +67,8 @@ def measure(threads: int) -> dict:
         if i >= 5:                  # compiled and warmed up
             for name, ms in parts.items():
                 found[name].append(ms)
-    ms = {name: float(np.median(times)) for name, times in found.items()}
-    return {"batch": BATCH, "threads": threads, "parameters": int(optimizer.value.size), "ms": ms}
+    medians = {name: float(np.median(times)) for name, times in found.items()}
+    return {"batch": BATCH, "threads": threads, "parameters": int(optimizer.value.size), "ms": medians}
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ def machine(found: dict[str, Any]) -> str:
 def steps(found: dict[str, Any]) -> str:
     """Training steps: every model at every batch and number of threads, and the memory beside."""
     rows = sorted(found["steps"], key=lambda r: (-r["threads"], r["batch"] != 128, r["model"], r["batch"]))
-    return "\n".join([HEADER, *map(line, rows)])
+    picture = "![A training step's time as bars, for each model and contender](figures/bench.png)"
+    return "\n".join([picture, "", HEADER, *map(line, rows)])
 
 
 def parts(found: dict[str, Any]) -> str:
@@ -73,6 +74,8 @@ def convolution(found: dict[str, Any]) -> str:
 def growth(found: dict[str, Any]) -> str:
     """The exponents of time and memory, and the memory against PyTorch's at the largest point."""
     lines = [
+        "![Time and memory of a step against batch, width and depth](figures/growth.png)",
+        "",
         "| what grows | time: scratchgen | PyTorch eager | matrix products "
         "| memory: scratchgen | PyTorch eager | memory at the last point, MB |",
         "|---|---|---|---|---|---|---|",
