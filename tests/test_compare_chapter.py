@@ -10,7 +10,9 @@ from PIL import Image
 
 from scratchgen.compare import chapter, families
 from scratchgen.compare.baseline import SMOOTHINGS, independent_pixels
-from scratchgen.compare.families import FAMILIES, fit_std
+from scratchgen.compare.families import DEQUANTISED, FAMILIES, fit_std, seen_as
+from scratchgen.compare.measures import Split
+from scratchgen.data import load_digits
 from scratchgen.distributions import Normal
 from scratchgen.models import MADE, VAE
 from scratchgen.models.observation import NormalPixels
@@ -136,3 +138,12 @@ def test_independent_normals_have_widths_of_their_own_smoothed_as_held_out_examp
     assert any(np.allclose(found, by_hand(smoothing)) for smoothing in SMOOTHINGS[3:])
     with pytest.raises(ValueError, match="expected pixels that vary, got none"):
         independent_pixels(np.ones((5, 3)), near, test, discrete=False)
+
+
+@pytest.mark.slow
+def test_chapter_tells_what_pixels_alone_are_worth_on_digits():
+    split = Split.of(load_digits("embedded"))
+    parts = (seen_as(DEQUANTISED, x) for x in (split.train, split.held_out, split.test))
+    assert independent_pixels(*parts, discrete=False).mean() == pytest.approx(892, abs=0.5)
+    never = split.train.max(axis=0) == 0
+    assert never.sum() == 127 and (split.test[:, never] > 0).any(axis=1).sum() == 4
