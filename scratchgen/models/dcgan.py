@@ -21,8 +21,7 @@ class DCGAN(GAN):
     hidden : the width of a dense layer that D has before its logit, or 0 for none, as in the paper. There the
         last convolution sees nearly the whole picture, here 10×10 pixels of 28×28: without a hidden layer D
         adds up what it sees in single places, and can't mind whether they fit together (docs/gan.md, 13)
-    dropout : the share of D's hidden values that a step leaves out;  settings : what else GAN takes (noise,
-        objective, k, ahead)
+    settings : what else GAN takes (noise, objective, k, ahead)
 
     Its layers differ from the paper's, which draws 64×64 colour pictures, in number and in width, and G ends
     with a sigmoid in place of tanh since digits lie within [0, 1].
@@ -34,14 +33,13 @@ class DCGAN(GAN):
         channels: tuple[int, int] = (32, 64),
         *,
         hidden: int = 0,
-        dropout: float = 0.0,
         rng: np.random.Generator,
         dtype: Any = np.float32,
         **settings: Any,
     ):
         kind = {"rng": rng, "dtype": dtype}
         generator = conv_generator(code, channels, **kind)
-        critic = conv_critic(channels, batch_norm=True, hidden=hidden, dropout=dropout, **kind)
+        critic = conv_critic(channels, batch_norm=True, hidden=hidden, **kind)
         super().__init__(generator, critic, code=code, **settings)
 
     @classmethod

@@ -78,7 +78,6 @@ def conv_critic(
     *,
     batch_norm: bool,
     hidden: int = 0,
-    dropout: float = 0.0,
     rng: np.random.Generator,
     dtype: Any = np.float32,
 ) -> Sequential:
@@ -86,23 +85,19 @@ def conv_critic(
 
     hidden : the width of a dense layer before the logit, or 0. Each of the 7×7 places sees 10×10 pixels, and
         without a hidden layer the logit is a sum of what each says alone (docs/gan.md, section 13)
-    dropout : the share of what each hidden layer says that a step leaves out, where it is asked for
     """
     c1, c2 = channels
     kind = {"rng": rng, "dtype": dtype}
     norm: list[Layer] = [BatchNorm(c2, dtype=dtype)] if batch_norm else []
-    drop: list[Layer] = [Dropout(dropout, rng=rng)] if dropout else []
-    head: list[Layer] = [Linear(7 * 7 * c2, hidden, **kind), LeakyReLU(0.2), *drop] if hidden else []
+    last: list[Layer] = [Linear(7 * 7 * c2, hidden, **kind), LeakyReLU(0.2)] if hidden else []
     return Sequential(
         Reshape(28, 28, 1),
         Conv2d(1, c1, 4, stride=2, padding=1, **kind),
         LeakyReLU(0.2),
-        *drop,
         Conv2d(c1, c2, 4, stride=2, padding=1, bias=not batch_norm, **kind),
         *norm,
         LeakyReLU(0.2),
-        *drop,
         Flatten(),
-        *head,
+        *last,
         Linear(hidden or 7 * 7 * c2, 1, **kind),
     )

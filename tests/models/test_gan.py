@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from scratchgen.layers import BatchNorm, Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
+from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
 from scratchgen.models import DCGAN, GAN, NoLikelihood
 from scratchgen.models.networks import dense
 
@@ -318,12 +318,6 @@ def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
     none, one, other, both = logits_of(model, X.reshape(4, 784))[:, 0]
     assert min(abs(one - none), abs(other - none)) > 1e-3
     assert (abs(both - one - other + none) < 1e-12) == (hidden == 0)
-
-
-def test_dcgan_drops_out_in_every_hidden_layer_of_d(rng):
-    model = DCGAN(4, (3, 5), hidden=6, dropout=0.3, rng=rng)
-    assert [layer.p for layer in model.discriminator if isinstance(layer, Dropout)] == [0.3] * 3
-    assert not any(isinstance(layer, Dropout) for layer in model.generator)
 
 
 def test_dcgan_has_no_dense_form(rng):
