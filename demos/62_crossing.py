@@ -8,7 +8,7 @@ sets, from two examples a class on. At every size the same draws go to both.
 Whether they cross depends on the data, and the table says what came out, also where the noise leaves no
 difference. For 28×28 digits, density models stand on the same axis, made classifiers by Bayes' theorem: MADE,
 which drops the naive assumption, and a NICE for each class, whose density is one of grey pixels. They have
-one draw and one budget, untuned: what more training does depends on the number of examples; try `updates`.
+fewer draws and one budget, untuned: what more training does depends on the number of examples; try `updates`.
 """
 
 from __future__ import annotations
@@ -60,12 +60,13 @@ class Data(NamedTuple):
         return self.X[rows[:n]], self.y[rows[:n]], X_test, y_test
 
 
-def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 800) -> None:
+def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 800, draws: int = 3) -> None:
     """Measure, print the table, draw.
 
     repeats : draws of the training examples at each size; a quarter of it for 8×8 digits, an eighth for 28×28
     largest : most digits of 28×28 to learn from
     updates : for MADE, and about half of it for each of ten NICEs; 0 leaves both out
+    draws : of the examples for these two, the first of those at 28×28; two or more
     """
     sets = [*tables(repeats), digits(max(2, repeats // 8), largest)]
     curves = {}
@@ -80,7 +81,7 @@ def main(out: Path, repeats: int = 40, largest: int = 2000, updates: int = 800) 
     print("\nDoes each win somewhere, naive Bayes with fewer examples, by more than 2 standard errors?")
     for title, (sizes, _, _, gaps) in curves.items():
         print(f"{title:16}{verdict(sizes, gaps)}")
-    others = densities(sets[-1], updates) if updates else {}
+    others = densities(sets[-1], updates, draws) if updates else {}
     picture = plots.save(draw(curves, others), out / "crossing.png")
     print(f"\n{picture} is drawn")
 
@@ -118,7 +119,9 @@ def sizes(least: int, most: int) -> list[int]:
 
 def compare(data: Data) -> tuple[list[int], list, list, list[float]]:
     """The sizes; the mean errors of both with standard errors; and their difference in standard errors."""
-    naive, logistic, gaps = [], [], []
+    naive: list[tuple[float, float]] = []
+    logistic: list[tuple[float, float]] = []
+    gaps: list[float] = []
     for n in data.sizes:
         rng = np.random.default_rng((SEED, n))
         errors = np.empty((data.repeats, 2))
@@ -129,12 +132,16 @@ def compare(data: Data) -> tuple[list[int], list, list, list[float]]:
             learnt = LogisticRegression(X.shape[1], y.max() + 1, l2=L2, dtype=X.dtype)
             learnt.fit(X, y, tolerance=1e-3, iterations=300)
             row[:] = [1 - m.score(X_test, y_test) for m in (counted.fit(X, y), learnt)]
-        error = errors.std(axis=0, ddof=1) / len(errors) ** 0.5
-        naive.append((errors[:, 0].mean(), error[0]))
-        logistic.append((errors[:, 1].mean(), error[1]))
+        for of_all, values in zip((naive, logistic), summarise(errors), strict=True):
+            of_all.append(values)
         apart = errors[:, 0] - errors[:, 1]                     # of one and the same draw
         gaps.append(float(apart.mean() / max(apart.std(ddof=1) / len(apart) ** 0.5, 1e-12)))
     return data.sizes, naive, logistic, gaps
+
+
+def summarise(errors: np.ndarray) -> list[tuple[float, float]]:
+    """(mean, standard error) of each column, (draws, 2)."""
+    return list(zip(errors.mean(axis=0), errors.std(axis=0, ddof=1) / len(errors) ** 0.5, strict=True))
 
 
 def crossing(sizes: list[int], gaps: list[float]) -> tuple[int, int] | None:
@@ -161,32 +168,44 @@ def verdict(sizes: list[int], gaps: list[float]) -> str:
     return "no: no difference that the draws can show"
 
 
-def densities(data: Data, updates: int) -> dict[str, tuple[list[int], list[float]]]:
-    """Errors of Bayes classifiers on digits, name -> (sizes, errors): of one draw, the first of `compare`."""
-    found: dict[str, tuple[list[int], list[float]]] = {"MADE": ([], []), "NICE": ([], [])}
+def densities(data: Data, updates: int, draws: int) -> dict[str, tuple[list[int], list]]:
+    """Errors of Bayes classifiers on digits, name -> (sizes, means with standard errors).
+
+    Of the first draws of `compare`, each with a start of its own.
+    """
+    found: dict[str, tuple[list[int], list]] = {"MADE": ([], []), "NICE": ([], [])}
     d = load_digits()
     grey = Data("", d.x_train[:6000], data.y, [], 1, (d.x_test[:1000], d.y_test[:1000]))
-    print("\nBayes classifiers on the same digits, one draw       MADE      NICE (grey pixels)")
+    print(f"\nBayes classifiers on the same digits, {draws} draws       MADE      NICE (grey pixels)")
     for n in [size for size in data.sizes if size >= 60][::2]:
-        rng = np.random.default_rng((SEED, n))
-        X, y, X_test, y_test = grey.split(n, rng)
-        made = BayesClassifier(MADE(784, (200,), classes=10, rng=rng))
-        black_and_white = [(x > 0.5).astype(x.dtype) for x in (X, X_test)]
-        epochs = max(1, updates * 32 // n)
-        made.fit(black_and_white[0], y, epochs=epochs, batch_size=32, lr=3e-3, rng=rng)
-
-        def build(rng=rng):
-            return NICE.dense(784, (64, 64), 4, rng=rng, levels=256)
-
-        epochs = max(1, updates // 2 // -(-n // 320))           # a tenth of n in each class, in batches of 32
-        nice = BayesClassifier(build).fit(X, y, epochs=epochs, batch_size=32, rng=rng)
-        right = made.score(black_and_white[1], y_test), nice.score(dequantise(X_test, rng=rng), y_test)
-        errors = 1 - right[0], 1 - right[1]
-        print(f"{n:8,} examples to learn from{errors[0]:27.1%}{errors[1]:12.1%}")
-        for (xs, ys), error in zip(found.values(), errors, strict=True):
+        draw_rng = np.random.default_rng((SEED, n))
+        errors = np.empty((draws, 2))
+        for i, row in enumerate(errors):
+            row[:] = density_errors(grey.split(n, draw_rng), updates, np.random.default_rng((SEED, n, i)))
+        summary = summarise(errors)
+        (made, made_error), (nice, nice_error) = summary
+        both = f"{made:13.1%} ± {made_error:4.1%}{nice:10.1%} ± {nice_error:4.1%}"
+        print(f"{n:8,} examples to learn from{both}", flush=True)
+        for (xs, ys), values in zip(found.values(), summary, strict=True):
             xs.append(n)
-            ys.append(error)
+            ys.append(values)
     return found
+
+
+def density_errors(
+    parts: tuple[np.ndarray, ...], updates: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """The errors of a MADE that is told the class, and of a NICE for each class, of what `split` gives."""
+    X, y, X_test, y_test = parts
+    made = BayesClassifier(MADE(784, (200,), classes=10, rng=rng))
+    black_and_white = [(x > 0.5).astype(x.dtype) for x in (X, X_test)]
+    epochs = max(1, updates * 32 // len(X))
+    made.fit(black_and_white[0], y, epochs=epochs, batch_size=32, lr=3e-3, rng=rng)
+    epochs = max(1, updates // 2 // -(-len(X) // 320))          # a tenth of X in each class, in batches of 32
+    nice = BayesClassifier(lambda: NICE.dense(784, (64, 64), 4, rng=rng, levels=256))
+    nice.fit(X, y, epochs=epochs, batch_size=32, rng=rng)
+    right = made.score(black_and_white[1], y_test), nice.score(dequantise(X_test, rng=rng), y_test)
+    return 1 - right[0], 1 - right[1]
 
 
 def draw(curves: dict, others: dict) -> Figure:
@@ -210,8 +229,9 @@ def draw(curves: dict, others: dict) -> Figure:
         crosses = "they cross in the grey" if crossed else "no crossing"
         if title.endswith("28×28"):
             for (colour, marker), (name, (xs, ys)) in zip(plots.LINES[2:], others.items(), strict=False):
-                label = f"{name}, one draw"
-                ax.plot(xs, 100 * np.array(ys), color=colour, marker=marker, markersize=4, label=label)
+                mean, error = 100 * np.array(ys).T
+                ax.plot(xs, mean, color=colour, marker=marker, markersize=4, label=name)
+                ax.fill_between(xs, mean - 2 * error, mean + 2 * error, color=colour, alpha=0.2, linewidth=0)
         ax.set_title(f"{title}: {crosses}", fontsize=9.5, color=plots.TEXT)
         ax.set_xscale("log")
         ax.set_xlim(sizes[0] / 1.1, sizes[-1] * 1.1)

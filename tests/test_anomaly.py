@@ -2,6 +2,8 @@
 
 import json
 import math
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +13,14 @@ from scratchgen.anomaly import cells as cells_module
 from scratchgen.anomaly import collect, run
 from scratchgen.anomaly.cells import Plan, Store, measure, versus
 from scratchgen.anomaly.protocols import CONTROLS, controls, task
-from scratchgen.anomaly.report import END, START, Found, fill
+from scratchgen.anomaly.report import Found
 from scratchgen.anomaly.scores import DETECTORS, KINDS, detector, minus_log_p, typicality
+from scratchgen.chapters import marks
 from scratchgen.data import Digits, load_digits
 from scratchgen.distributions import Normal
 from scratchgen.models import PCA
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def few(each=30, seed=0):
@@ -195,11 +200,22 @@ def test_matrix_shows_means_and_half_the_range_of_the_seeds():
     row = found.matrix("only").splitlines()[4]
     assert row == "| no model: ink | .30±.10 | .90±.00 | .60±.05 |"
     assert found.seconds() == 4
-    text = fill(f"before\n{START}\nold\n{END}\nafter\n", found)
-    assert text.startswith(f"before\n{START}\nAUROC, ") and text.endswith(f"\n{END}\nafter\n")
-    assert "old" not in text and row in text
-    with pytest.raises(ValueError, match="expected the marks"):
-        fill("no marks", found)
+
+
+def test_chapter_holds_the_figures_of_the_results():
+    """Each row of AUROC in the chapter is that of results/anomaly.json, to its two digits."""
+    chapter = (ROOT / "docs" / "anomaly.md").read_text(encoding="utf-8")
+    start, end = marks("tables", "scratchgen.anomaly")
+    blocks = chapter.split(start, 1)[1].split(end, 1)[0].split("\n\n")
+    tables = [table for title, table in pairwise(blocks) if title.strip().startswith("AUROC, ")]
+    protocols = json.loads((ROOT / "results" / "anomaly.json").read_text(encoding="utf-8"))["protocols"]
+    for table, found in zip(tables, protocols.values(), strict=True):
+        for line, row in zip(table.splitlines()[2:], found["rows"], strict=False):
+            title, *cells = line.strip("| ").split(" | ")
+            assert title == f"{row['model']}: {row['score']}"
+            means = np.mean(row["AUROC, seeds by digits"], axis=0)
+            shown = [float(cell.split("±")[0]) for cell in cells]
+            np.testing.assert_allclose(shown, [*means, means.mean()], atol=0.00501)
 
 
 # The whole

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scratchgen.chapters import fill, marks
 from scratchgen.compare import chapter, families
 from scratchgen.compare.baseline import SMOOTHINGS, independent_pixels
 from scratchgen.compare.families import DEQUANTISED, FAMILIES, fit_std, seen_as
@@ -21,20 +22,23 @@ ROOT = Path(__file__).parent.parent
 
 
 def between(name):
-    start, end = chapter.marks(name)
+    start, end = marks(name, chapter.MODULE)
     return f"before\n{start}\nold\n{end}\nafter\n"
 
 
 def test_chapter_gets_each_table_between_its_marks_and_nowhere_else():
     text = between("one") + between("two")
-    filled = chapter.fill(text, {"two": ["| b |", "", "- c"], "one": ["a"]})
-    (one, end_one), (two, end_two) = chapter.marks("one"), chapter.marks("two")
+    tables = {"two": "| b |\n\n- c", "one": "a"}
+    filled = fill(text, tables, chapter.MODULE)
+    (one, end_one), (two, end_two) = (marks(name, chapter.MODULE) for name in ("one", "two"))
     first = f"before\n{one}\na\n{end_one}\nafter\n"
     second = f"before\n{two}\n| b |\n\n- c\n{end_two}\nafter\n"
     assert filled == first + second
-    assert chapter.fill(filled, {"two": ["| b |", "", "- c"], "one": ["a"]}) == filled
+    assert fill(filled, tables, chapter.MODULE) == filled
     with pytest.raises(ValueError, match="expected the marks '<!-- three: made by"):
-        chapter.fill(text, {"three": ["a"]})
+        fill(text, {"three": "a"}, chapter.MODULE)
+    with pytest.raises(ValueError, match="expected the marks"):
+        fill(text, tables, "somebody.else")
 
 
 def test_chapter_and_its_picture_are_made_of_the_results(tmp_path):
@@ -56,7 +60,7 @@ def test_chapter_holds_the_tables_of_the_results():
     text = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
     tables = json.loads((ROOT / "results" / "compare.json").read_text(encoding="utf-8"))["tables"]
     assert set(tables) == {"likelihoods", "ways and costs", "samples"}
-    assert chapter.fill(text, tables) == text
+    assert fill(text, {name: "\n".join(lines) for name, lines in tables.items()}, chapter.MODULE) == text
 
 
 def bound_at(model, std, x):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from scratchgen.anomaly import FOLDER, collect
 from scratchgen.anomaly.cells import Plan
-from scratchgen.anomaly.report import fill
+from scratchgen.chapters import fill
 
 CHAPTER = Path("docs/anomaly.md")
 
 if __name__ == "__main__":
     found = collect(Plan(), FOLDER)
-    CHAPTER.write_text(fill(CHAPTER.read_text(encoding="utf-8"), found), encoding="utf-8")
+    text = fill(CHAPTER.read_text(encoding="utf-8"), {"tables": found.tables()}, "scratchgen.anomaly")
+    CHAPTER.write_text(text, encoding="utf-8")
     print(f"{CHAPTER} has the tables of {len(found.cells)} cells")

@@ -15,6 +15,7 @@ from scratchgen import plots
 from scratchgen.anomaly.cells import Plan
 from scratchgen.anomaly.protocols import CONTROLS, PROTOCOLS
 from scratchgen.anomaly.scores import KINDS, detector
+from scratchgen.chapters import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,6 @@ TONNAER = {
     "published: VAE, code of 32 (same)": (.81, .09, .92, .87, .78, .86, .87, .51, .89, .58),
 }
 DEEP_SVDD = "published, mean of all digits: Deep SVDD", 0.948
-START, END = "<!-- tables: made by python -m scratchgen.anomaly -->", "<!-- end of tables -->"
 MEANS = ("home", "foreign", *CONTROLS)
 
 
@@ -106,7 +106,7 @@ class Found:
             title, value = DEEP_SVDD
             cells.append((title, *["–"] * len(self.plan.digits), f"{value:.3f}"))
         head = ("", *map(str, self.plan.digits), "mean")
-        return _table(f"AUROC, {PROTOCOLS[protocol]}, ± half the range of the seeds", head, cells)
+        return table(f"AUROC, {PROTOCOLS[protocol]}, ± half the range of the seeds", head, cells)
 
     def control_table(self, protocol: str) -> str:
         """How often a control scores above a digit at home, mean of all digits and seeds."""
@@ -115,7 +115,7 @@ class Found:
             for row in self.rows(protocol)
         ]
         title = f"controls, AUROC against digits at home, {PROTOCOLS[protocol]}"
-        return _table(title, ("", *CONTROLS), cells)
+        return table(title, ("", *CONTROLS), cells)
 
     def overview(self) -> str:
         """Means of all digits, models by scores; a dash where a model lacks a score, and below it why."""
@@ -135,8 +135,8 @@ class Found:
                     of_reason.setdefault(judge.lacks[kind], []).append(kind)
             why = "; ".join(f"no {' or '.join(lacks)}, as {reason}" for reason, lacks in of_reason.items())
             reasons += [f"- {judge.title}: {why}"] * bool(why)
-        table = _table(f"mean AUROC, {' / '.join(protocols)}", ("", *kinds), cells)
-        return table + "\n\n" + "\n".join(reasons)
+        means = table(f"mean AUROC, {' / '.join(protocols)}", ("", *kinds), cells)
+        return means + "\n\n" + "\n".join(reasons)
 
     def seconds(self) -> float:
         """Of the processor, for all cells."""
@@ -211,14 +211,6 @@ class Found:
         ax.spines[:].set_visible(False)
 
 
-def fill(text: str, found: Found) -> str:
-    """Put the tables between the two marks in a text. Raises ValueError where a mark is missing."""
-    if START not in text or END not in text:
-        raise ValueError(f"expected the marks {START!r} and {END!r} in the text")
-    before, rest = text.split(START, 1)
-    return f"{before}{START}\n{found.tables()}\n{END}{rest.split(END, 1)[1]}"
-
-
 def _short(value: float) -> str:
     """Two decimals, without the zero before the point."""
     return f"{value:.2f}".removeprefix("0")
@@ -228,11 +220,6 @@ def _spread(of_seeds: np.ndarray) -> str:
     """Mean ± half the range; the mean alone where there is one seed."""
     mean = _short(float(of_seeds.mean()))
     return mean if len(of_seeds) == 1 else f"{mean}±{_short(float(np.ptp(of_seeds)) / 2)}"
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [title + ":", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def _row_json(row: Row) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.compare.chapter import fill
+from scratchgen.chapters import fill
 from scratchgen.data import Digits, load_digits
 from scratchgen.models import (
     BernoulliNaiveBayes,
@@ -90,14 +90,14 @@ def measure(entry: Entry, digits: Digits) -> dict[str, Any]:
     }
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
-    """The rows as lines of Markdown."""
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
     lines = ["| | models | error in test | to learn | to answer |", "|---|---|---|---|---|"]
     for row in rows:
         title, models, error, spread, learn, answer = row.values()
         said = f"{error:.2f} ± {spread:.2f} % | {learn:.1f} s | {answer:.1f} s"
         lines.append(f"| {title} | {models} | {said} |")
-    return lines
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     rows = []
     for entry in ENTRIES:
         rows.append(measure(entry, digits))
-        print(table(rows)[-1], flush=True)
+        print(table(rows[-1:]).splitlines()[-1], flush=True)
     found = {"digits": digits.source, "machine": machine(), "classifiers": rows}
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     text = fill(CHAPTER.read_text(encoding="utf-8"), {"classifiers": table(rows)}, MODULE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scratchgen import plots
+from scratchgen.chapters import table
 from scratchgen.compare.likelihood import Likelihood, Space, expect_comparable
 from scratchgen.compare.measures import TRUE, Looks, Measured
 from scratchgen.distributions import LOG_2PI
@@ -64,7 +64,7 @@ class Comparison:
         expect_comparable(*(likelihood for _, likelihood in rows))
         what = "log-probability" if space.discrete else "log-density"
         cells = [(name, f"{li.nats:.2f} ± {li.error:.2f}", li.kind, _bits(li)) for name, li in rows]
-        return _table(f"{space.name} ({space.made})", ("", f"{what}, nats", "kind", "bits/dim"), cells)
+        return table(f"{space.name} ({space.made})", ("", f"{what}, nats", "kind", "bits/dim"), cells)
 
     def gaps(self) -> list[str]:
         """What lies between the two figures of a VAE, and what the σ of its Normal pixels allows at most."""
@@ -107,7 +107,7 @@ class Comparison:
             )
             for m in self.models
         ]
-        return _table("the way from x to z, and what things cost", head, cells)
+        return table("the way from x to z, and what things cost", head, cells)
 
     def looks_table(self) -> str:
         """Samples by the judge; below each space true digits in the same form: the best to be hoped for.
@@ -122,7 +122,7 @@ class Comparison:
         means = [(f"{m.family.name}: mean images", m.means) for m in self.models]
         cells += [self._looks(name, looks) for name, looks in means if looks is not None]
         head = ("samples", "Fréchet distance", "to nearest in training", "worst share off", "shares 0–9, %")
-        return _table("what samples look like to the judge", head, cells)
+        return table("what samples look like to the judge", head, cells)
 
     def _looks(self, name: str, looks: Looks) -> tuple[str, ...]:
         shares = " ".join(f"{100 * share:.0f}" for share in looks.shares.share)
@@ -185,11 +185,6 @@ class Comparison:
             ax.spines[["top", "right"]].set_visible(False)
             y -= 2 * side + gap
         return fig
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [title + ":", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def _bits(likelihood: Likelihood) -> str:
