@@ -1,10 +1,10 @@
 """Conv2d, forward and backward, beside the convolutions of teaching code in plain NumPy.
 
-    python benchmarks/convolution.py            two threads, then one: about two minutes
+    python benchmarks/convolution.py            two threads, then one: about three minutes
 
-First all are shown to compute the same in float64, within 1e-9. The measurement is of float32. All call the
-same BLAS, so they share a process, and take turns there, the median of three calls each; the four loops,
-which take seconds, run once.
+First all are shown to compute the same in float64, within 1e-9. Then each contender runs in a process of its
+own, in float32, some rounds in turns; a round's time is the median of its calls. The four loops, which take
+seconds, run once.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import numpy as np
 import textbook
 from limit import Limit
 from measured import RESULTS, put, versions
-from processes import answer_of
+from processes import OURS, answer_of
 
 from scratchgen.layers import Conv2d
 
 BASELINES = {"slices": textbook.slices, "indices": textbook.indices, "loops": textbook.loops}
 ONCE = ("loops",)
-BATCH, ROUNDS = 64, 15
+LIMIT = "matrix products"
+BATCH, ROUNDS, SECONDS = 64, 7, 0.5     # seconds of calls in each round
 # in channels, out channels, size of the image; all with a kernel of 4x4, stride 2, padding 1
 SHAPES = ((64, 128, 14), (1, 64, 28))
 STRIDE, PAD = 2, 1
@@ -67,44 +68,47 @@ def difference(name: str, case: Case) -> float:
     return float(np.max([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs]))
 
 
-def milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
+def here(who: str, shape: tuple[int, int, int]) -> float:
+    """One contender in this process: the median milliseconds of its forward and backward."""
+    case = Case(*shape, BATCH, "float32")
+    call: Callable[[], object] = case.ours
+    if who == LIMIT:
+        call = Limit(case.products(), "float32").step
+    elif who in BASELINES:
+        call = partial(BASELINES[who], *case.textbook)
+    times: list[float] = []
+    if who not in ONCE:
+        call()
+    while not times or (who not in ONCE and sum(times) < SECONDS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e3
 
 
 def measure(shape: tuple[int, int, int], threads: int) -> dict:
-    """One shape, all baselines, in turns; their times over ours, round by round."""
-    channels, filters, size = shape
-    small = Case(channels, filters, size, 2, "float64")
+    """One shape, all contenders, in turns; their times over ours, round by round."""
+    small = Case(*shape, 2, "float64")
     differ = max(difference(name, small) for name in BASELINES)
     if not differ <= 1e-9:
         raise SystemExit(f"{shape}: the convolutions do not compute the same, but differ by {differ:.1e}")
-    case = Case(channels, filters, size, BATCH, "float32")
-    calls: dict[str, Callable[[], object]] = {
-        "scratchgen": case.ours,
-        "matrix products": Limit(case.products(), "float32").step,
-    }
-    for name, baseline in BASELINES.items():
-        calls[name] = partial(baseline, *case.textbook)
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[str, list[float]] = {who: [] for who in (OURS, LIMIT, *BASELINES)}
     for turn in range(ROUNDS):
-        for name, call in calls.items():
-            if name not in ONCE:
-                times[name].append(np.median([milliseconds(call) for _ in range(3)]))
-            elif turn == 0:
-                times[name].append(milliseconds(call))
-    own = np.array(times.pop("scratchgen"))
-    ratios = {name: np.percentile(np.array(ms) / own[: len(ms)], [25, 50, 75]) for name, ms in times.items()}
+        for who, found in times.items():
+            if turn == 0 or who not in ONCE:
+                arguments = [__file__, "--here", who, "--shape", *map(str, shape)]
+                found.append(answer_of(arguments, threads, who=who))
+    own = np.array(times.pop(OURS))
+    ratios = {who: np.percentile(np.array(ms) / own[: len(ms)], [25, 50, 75]) for who, ms in times.items()}
     return {
-        "shape": f"{channels} to {filters} channels, {size}x{size}",
+        "shape": "{} to {} channels, {}x{}".format(*shape, shape[-1]),
         "batch": BATCH,
         "threads": threads,
         "ms": float(np.median(own)),
-        "all_ms": {name: float(np.median(ms)) for name, ms in times.items()},
-        "limit_share": float(ratios.pop("matrix products")[1]),
-        "against": {name: float(q[1]) for name, q in ratios.items()},
-        "spread": {name: [float(q[0]), float(q[2])] for name, q in ratios.items()},
+        "all_ms": {who: float(np.median(ms)) for who, ms in times.items()},
+        "limit_share": float(ratios.pop(LIMIT)[1]),
+        "against": {who: float(q[1]) for who, q in ratios.items()},
+        "spread": {who: [float(q[0]), float(q[2])] for who, q in ratios.items()},
         "differ": differ,
     }
 
@@ -113,18 +117,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--here", action="store_true", help="measure in this process, print JSON")
+    parser.add_argument("--here", choices=(OURS, LIMIT, *BASELINES), help="one contender; print JSON")
+    parser.add_argument("--shape", nargs=3, type=int, default=SHAPES[0])
     args = parser.parse_args()
     if args.here:
-        print(json.dumps([measure(shape, args.threads[0]) for shape in SHAPES]))
+        print(json.dumps(here(args.here, args.shape)))
         return
     rows = []
     for threads in args.threads:
-        rows += answer_of([__file__, "--here", "--threads", str(threads)], threads)
-    for r in rows:
-        against = ", ".join(f"{name} {ratio:.1f}x" for name, ratio in r["against"].items())
-        own = f"{r['ms']:.2f} ms, {r['limit_share']:.0%} of it products"
-        print(f"{r['shape']}, {r['threads']} threads: {own}; {against}")
+        for shape in SHAPES:
+            r = measure(shape, threads)
+            rows.append(r)
+            against = ", ".join(f"{who} {ratio:.1f}x" for who, ratio in r["against"].items())
+            own = f"{r['ms']:.2f} ms, {r['limit_share']:.0%} of it products"
+            print(f"{r['shape']}, {threads} threads: {own}; {against}", flush=True)
     put(args.out, versions=versions(), convolution=rows)
 
 
