@@ -80,18 +80,21 @@ class Comparison:
 
     def pairs(self) -> list[str]:
         """A line for each pair of models that can be compared, and for each reason why others can't."""
-        compared: list[str] = []
-        refused: dict[str, list[str]] = {}
+        lines: list[str] = []
+        refused: dict[str, dict[str, list[str]]] = {}           # reason -> model -> with which others
         for a, b in combinations(self.models, 2):
             try:
                 nats = a.likelihoods[0] - b.likelihoods[0]
             except ValueError as error:
                 reason = str(error).split(": can't compare ")[0]
-                refused.setdefault(reason, []).append(f"{a.family.name} with {b.family.name}")
+                refused.setdefault(reason, {}).setdefault(a.family.name, []).append(b.family.name)
             else:
                 where = "above" if nats >= 0 else "below"
-                compared.append(f"{a.family.name} lies {abs(nats):.2f} nats {where} {b.family.name}")
-        return compared + [f"not compared: {'; '.join(names)}: {reason}" for reason, names in refused.items()]
+                lines.append(f"{a.family.name} lies {abs(nats):.2f} nats {where} {b.family.name}")
+        for reason, of_models in refused.items():
+            names = "; ".join(f"{name} with {' or '.join(others)}" for name, others in of_models.items())
+            lines.append(f"not compared, {reason}: {names}")
+        return lines
 
     def model_table(self) -> str:
         """How z and x hang together, and what training, a draw and a way back cost."""
@@ -163,7 +166,7 @@ class Comparison:
         fig.text(0.1 / plots.WIDTH, 1 - 0.40 / height, note, fontsize=9.5, color=plots.GREY, va="top")
         y = height - top
         for m in self.models:
-            label = fill(f"{m.family.name} ({m.family.space.name})", 14, break_on_hyphens=False)
+            label = fill(f"{m.family.name} ({m.family.space.name})", 13, break_on_hyphens=False)
             fig.text(
                 0.1 / plots.WIDTH, (y - side) / height, label,
                 fontsize=9, color=plots.TEXT, va="center", linespacing=1.3,
