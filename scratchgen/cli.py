@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import logging
 import os
 import re
 import runpy
@@ -103,6 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     line on stderr and code 2, and so does training that diverged, with code 1; any other exception is a bug
     and keeps its traceback. --debug shows the traceback in each case.
     """
+    logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
+    logging.getLogger("scratchgen").setLevel(logging.INFO)
     argv = list(sys.argv[1:] if argv is None else argv)
     parser, commands = build_parser()
     debug = False

@@ -1,7 +1,9 @@
 """How kernels are chosen and compiled."""
 
+import logging
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -39,6 +41,34 @@ def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
         out = np.empty(2)
         function(np.array([2.0, 4.0]), out)
         np.testing.assert_array_equal(out, [1, 2])
+
+
+def test_compiling_is_said_once_in_the_log_and_only_of_kernels(caplog):
+    compiling.say_compiling.cache_clear()
+    own = types.FunctionType(total.__code__, globals())
+    own.__module__ = "scratchgen.kernels.made_up"
+    with caplog.at_level(logging.INFO, "scratchgen"):
+        compiling.njit(total)(np.ones(2), np.empty(2))      # a user's own function
+        assert not caplog.records
+        for dtype in (np.float32, np.float64):
+            compiling.njit(own)(np.ones(2, dtype), np.empty(2, dtype))
+    assert [record.getMessage() for record in caplog.records] == [
+        "compiling the kernels for this machine, once: some seconds"
+    ]
+
+
+def test_command_says_what_the_first_step_waits_for(tmp_path):
+    """With an empty cache, on stderr; with a full one, and outside of the command, nothing."""
+    step = "import numpy as np; from scratchgen import SiLU; SiLU().forward(np.ones((4, 3)))"
+    ways = {"command": ["-m", "scratchgen", "gradcheck", "SiLU"], "library": ["-c", step]}
+
+    def errors(how):
+        env = {"NUMBA_CACHE_DIR": str(tmp_path / how), "PATH": ""}
+        command = [sys.executable, *ways[how]]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stderr
+
+    assert errors("command") == "scratchgen: compiling the kernels for this machine, once: some seconds\n"
+    assert errors("command") == errors("library") == ""
 
 
 def test_environment_chooses_the_kernels():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import warnings
 from collections.abc import Callable
 
 from numba import njit
+from numba.core import event
 
 # What the compiler may assume. `reassoc` lets it sum in SIMD lanes, `contract` use fused multiply-add,
 # `nsz` forget the sign of zero and `arcp` multiply by a reciprocal. Left out on purpose: `nnan` and `ninf`,
@@ -36,3 +38,23 @@ def warn_uncached() -> None:
         RuntimeWarning,
         stacklevel=4,
     )
+
+
+class Listener(event.Listener):
+    """Hears of each function that Numba compiles rather than reads from its cache."""
+
+    def on_start(self, event):
+        if event.data["dispatcher"].py_func.__module__.startswith("scratchgen."):
+            say_compiling()
+
+    def on_end(self, event):
+        pass
+
+
+@functools.cache
+def say_compiling() -> None:
+    """Say once, in the log and not on the screen, what the first steps wait for; the command shows it."""
+    logging.getLogger("scratchgen").info("compiling the kernels for this machine, once: some seconds")
+
+
+event.register("numba:compile", Listener())
