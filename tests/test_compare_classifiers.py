@@ -1,5 +1,8 @@
 """The table of classifiers: every entry fits and answers, and the table says what was measured."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from scratchgen.chapters import fill, marks
@@ -32,3 +35,10 @@ def test_classifiers_have_marks_of_their_own():
     start, end = marks("classifiers", MODULE)
     assert start == "<!-- classifiers: made by python -m scratchgen.compare.classifiers -->"
     assert fill(f"{start}\n{end}", {"classifiers": "x"}, MODULE) == f"{start}\nx\n{end}"
+
+
+def test_chapter_holds_the_table_of_the_results():
+    root = Path(__file__).resolve().parent.parent
+    text = (root / "docs" / "discriminative.md").read_text(encoding="utf-8")
+    rows = json.loads((root / "results" / "classifiers.json").read_text(encoding="utf-8"))["classifiers"]
+    assert fill(text, {"classifiers": table(rows)}, MODULE) == text
