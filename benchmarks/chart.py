@@ -69,7 +69,7 @@ def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
 def draw_growth(growth: dict[str, Any]) -> Figure:
     """Time above and memory below, against batch, width and depth; both axes logarithmic."""
     figure = plots.new_figure(6.2, title="How a step of a dense autoencoder grows")
-    grid = figure.subplots(2, len(growth["rows"]), sharex="col", sharey="row")
+    grid = figure.subplots(2, len(growth["rows"]), sharex="col", sharey="row", squeeze=False)
     for r, column in zip(growth["rows"], grid.T, strict=True):
         for ax, key in zip(column, ("ms", "mb"), strict=True):
             for (colour, marker), (who, found) in zip(plots.LINES, r["contenders"].items(), strict=False):

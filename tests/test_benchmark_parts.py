@@ -119,3 +119,13 @@ def test_parts_of_a_step_make_the_update_of_the_whole(rng):
         models[1].train_step((x,), optimizers[1], rng)
     np.testing.assert_array_equal(optimizers[0].value, optimizers[1].value)
     assert set(found) == {"other", "linear layers", "activations", "loss and its gradient", "Adam"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
+    from chart import draw_growth
+    from growth import LIMIT, OURS, PYTORCH, row
+
+    points = [{who: {"ms": n, "bytes": n << 20} for who in (OURS, PYTORCH, LIMIT)} for n in (1, 2, 4)]
+    figure = draw_growth({"rows": [row("width", [8, 16, 32], points)] * count})
+    assert [len(ax.lines) for ax in figure.axes] == [3] * count + [2] * count
