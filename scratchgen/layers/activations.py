@@ -146,19 +146,19 @@ class SiLU(Activation):
     """The sigmoid-weighted linear unit, out = x·σ(x) (Elfwing et al. 2018).
 
     (SILU.1)  out = x·s,  s = σ(x)
-    (SILU.2)  dx  = dout·s·(1 + x·(1 − s))
+    (SILU.2)  dx  = dout·(s + out·(1 − s))              out is kept by whoever comes next, and x by nobody
     """
 
     def forward(self, x, training=False):
         self.expect(x)
         sig, out = elementwise(kernels.activations.silu_forward, x, outputs=2)  # (SILU.1)
-        return out, (x, sig)
+        return out, (out, sig)
 
     def backward(self, dout, cache, input_grad=True):
-        x, sig = cache
-        self.expect_gradient(dout, x.shape, x.dtype)
+        out, sig = cache
+        self.expect_gradient(dout, out.shape, out.dtype)
         if input_grad:
-            return elementwise(kernels.activations.silu_backward, dout, x, sig)  # (SILU.2)
+            return elementwise(kernels.activations.silu_backward, dout, out, sig)  # (SILU.2)
         return None
 
 

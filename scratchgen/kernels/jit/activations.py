@@ -83,10 +83,10 @@ def silu_forward(x, sig, out):
 
 
 @kernel
-def silu_backward(dout, x, sig, dx):
+def silu_backward(dout, out, sig, dx):
     one = dout.dtype.type(1)
     for i in range(dout.size):
-        dx[i] = dout[i] * sig[i] * (one + x[i] * (one - sig[i]))
+        dx[i] = dout[i] * (sig[i] + out[i] * (one - sig[i]))
 
 
 @kernel

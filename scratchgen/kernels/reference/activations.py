@@ -52,8 +52,8 @@ def silu_forward(x, sig, out):
     np.multiply(x, sig, out=out)  # (SILU.1)
 
 
-def silu_backward(dout, x, sig, dx):
-    dx[:] = dout * (sig + x * sig * (1 - sig))  # (SILU.2)
+def silu_backward(dout, out, sig, dx):
+    dx[:] = dout * (sig + out * (1 - sig))  # (SILU.2)
 
 
 def gelu_forward(x, out):
