@@ -23,7 +23,7 @@ from scratchgen.schedules import Cosine
 from scratchgen.training import Trainer
 
 CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
-EPOCHS, BATCH, RATE, DROPOUT, SEED = 90, 100, 2e-4, 0.3, 0
+EPOCHS, BATCH, RATE, DROPOUT, SEED = 220, 100, 2e-4, 0.3, 0
 RECIPE = (
     f"noise uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D 784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 "
     f"with leaky ReLU and dropout of {DROPOUT:g}; non-saturating loss; Adam, betas (0.5, 0.999), both on a "
