@@ -28,7 +28,7 @@ RECIPE = (
     f"noise uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D 784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 "
     f"with leaky ReLU and dropout of {DROPOUT:g}; non-saturating loss; Adam, betas (0.5, 0.999), both on a "
     f"cosine from {RATE:g}; of six short trials the four without batch norm in G collapsed, at rates from "
-    f"5e-5 to 5e-4, and with it a rate of 1e-3 for G did worse"
+    f"5e-5 to 5e-4, and with it a rate of 1e-3 for G did worse; 90 epochs on the same course gave 206.8"
 )
 HELD_OUT = 1000     # training digits, the last ones, that only choose sigma
 KMEANS = 10         # Lloyd's iterations for the control
