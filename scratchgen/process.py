@@ -3,9 +3,10 @@
 Both are there for speed alone, and both leave a setting of the user's as it is.
 
 OpenBLAS's threads spin for 2^26 ticks of the processor, some 25 ms, after each product, and take the core
-from whoever works there: a step of DCGAN (64 and 128 channels, batch 128, two threads) took 134 ms; with 2^17
-ticks, 50 µs, 94. Steps of dense nets, in which products follow each other closely, were no slower. OpenBLAS
-reads it when NumPy is loaded, so it only helps where scratchgen, or the environment, comes first.
+from whoever works there: a step of DCGAN (64 and 128 channels, batch 128, two threads) took 150 ms; with 2^19
+ticks, 0.2 ms, 83, and with 2^17 or 2^21 85 and 90. Steps of dense nets, in which products follow each other
+closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0). OpenBLAS reads it when NumPy is loaded, so it
+only helps where scratchgen, or the environment, comes first.
 
 glibc gives the memory of every large array back to the system, which clears it page by page for the next one.
 The same step on one thread took 182 ms; with memory that stays, 148.
@@ -20,7 +21,7 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of mallopt, in glibc's malloc.h
 LARGEST = 128 << 20     # bytes; arrays up to this size reuse memory
 KEPT = 512 << 20        # bytes; more than this, unused, goes back to the system
-TIMEOUT = "17"
+TIMEOUT = "19"
 
 
 def prepare() -> None:

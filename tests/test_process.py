@@ -31,7 +31,7 @@ def found(**env):
 
 
 def test_import_lets_blas_threads_sleep_and_memory_stay():
-    assert found() == f"17 [(-3, {128 << 20}), (-1, {512 << 20})]"
+    assert found() == f"19 [(-3, {128 << 20}), (-1, {512 << 20})]"
 
 
 def test_import_leaves_the_user_s_timeout():
