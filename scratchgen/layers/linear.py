@@ -57,7 +57,11 @@ class Linear(Layer):
             self.weight.add_product(rows.T, drows)              # (LIN.2)  (D, M)
             if self.bias is not None:
                 self.bias.grad += column_sums(drows)            # (LIN.3)  (M,)
-        return dout @ self.weight.value.T if input_grad else None  # (LIN.4)  (N, D)
+        if not input_grad:
+            return None
+        if self.out_features == 1:  # an outer product: as one of matrices 0.79 ms, so 0.04 (128 and 6,272)
+            return dout * self.weight.value.T
+        return dout @ self.weight.value.T                       # (LIN.4)  (N, D)
 
     def jvp(self, dx, x):
         """Push a tangent forward: dout = dx·W."""
