@@ -19,17 +19,18 @@ import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of mallopt, in glibc's malloc.h
-LARGEST = 128 << 20     # bytes; arrays up to this size reuse memory
+LARGEST, OLD = 128 << 20, 32 << 20     # bytes; arrays up to this size reuse memory
 KEPT = 512 << 20        # bytes; more than this, unused, goes back to the system
 TIMEOUT = "19"
 
 
 def prepare() -> None:
     """Make both settings."""
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", TIMEOUT)
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", TIMEOUT)
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
     if sys.platform == "linux" and not own:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)   # musl has none
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, LARGEST)
+        # glibc before 2.35 refuses more than 32 MB; and where the first call fails, the second would do harm
+        if mallopt is not None and (mallopt(M_MMAP_THRESHOLD, LARGEST) or mallopt(M_MMAP_THRESHOLD, OLD)):
             mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -1,11 +1,14 @@
 """One pool of threads, for work on arrays that is long enough to be shared.
 
 The products of dense layers go to BLAS whole, which has threads of its own. A convolution is a long row of
-small copies and products, and an optimiser's step or an activation has no product at all: there each thread
-gets a share of the examples, or of the entries, and BLAS keeps to one thread meanwhile. Both never compute at
-once, since two pools on the same cores hold each other up (14 times slower, measured with Numba's).
+small copies and products, as is attention, and Adam's step or an activation has no product at all: there
+each thread gets a share of the examples, or of the entries, and BLAS keeps to one thread meanwhile. Both
+never compute at once: two pools on the same cores hold each other up (14 times slower with Numba's).
 
 There are as many threads as BLAS is told to have: OPENBLAS_NUM_THREADS=1 makes the whole library serial.
+Where threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which call Accelerate, work
+stays serial too. What is summed over examples, as a convolution's dW, depends on the number of threads, to
+rounding.
 """
 
 from __future__ import annotations
@@ -13,9 +16,8 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -40,20 +42,30 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
     parts = n // least
     if parts > 1:
         parts = min(parts, count())
-    if parts < 2 or not _sharing.acquire(blocking=False):
+    lock = _sharing
+    if parts < 2 or not lock.acquire(blocking=False):
         return [work(slice(0, n))]
     try:
-        first, *others = [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
-        with _one_blas_thread():
-            # a context of its own: NumPy keeps errstate there
-            futures = [_pool().submit(copy_context().run, work, part) for part in others]
-            try:
-                result = work(first)
-            finally:
-                wait(futures)
-            return [result, *(future.result() for future in futures)]
+        with _blas().limit(limits=1):
+            if _blas_threads() > 1:     # another thread of the caller's has the say over BLAS: threadpoolctl
+                return [work(slice(0, n))]
+            return _at_once(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
     finally:
-        _sharing.release()
+        lock.release()
+
+
+def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
+    futures: list[Future[T]] = []
+    try:
+        for part in parts[1:]:
+            try:    # in a context of its own: NumPy keeps errstate there
+                futures.append(_pool().submit(copy_context().run, work, part))
+            except RuntimeError:        # Python is ending, or can't start a thread
+                break
+        own = [work(part) for part in (parts[0], *parts[1 + len(futures) :])]
+    finally:
+        wait(futures)
+    return [own[0], *(future.result() for future in futures), *own[1:]]
 
 
 def enough(each: int, work: int) -> int:
@@ -63,7 +75,11 @@ def enough(each: int, work: int) -> int:
 
 def count() -> int:
     """How many threads there are to share work: those of BLAS, and no more than processors."""
-    return min(max((blas.get_num_threads() for blas in _blas()), default=1), _processors())
+    return min(_blas_threads(), _processors())
+
+
+def _blas_threads() -> int:
+    return min((blas.get_num_threads() for blas in _blas().lib_controllers), default=1)
 
 
 @functools.cache
@@ -72,22 +88,10 @@ def _processors() -> int:
 
 
 @functools.cache
-def _blas() -> list[Any]:
+def _blas() -> Any:
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    before = [(blas, blas.get_num_threads()) for blas in _blas()]
-    try:
-        for blas, _ in before:
-            blas.set_num_threads(1)
-        yield
-    finally:
-        for blas, threads in before:
-            blas.set_num_threads(threads)
+    return ThreadpoolController().select(user_api="blas")
 
 
 @functools.cache

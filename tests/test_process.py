@@ -13,6 +13,7 @@ class Library:
     @staticmethod
     def mallopt(option, value):
         calls.append((option, value))
+        return option != -3 or value <= int(os.environ["MOST"])
 ctypes.CDLL = lambda name: Library
 sys.platform = "linux"
 import scratchgen
@@ -21,9 +22,10 @@ print(os.environ["OPENBLAS_THREAD_TIMEOUT"], calls)
 """
 
 
-def found(**env):
+def found(most=1 << 40, **env):
     inherited = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
     clean = {k: v for k, v in inherited.items() if not k.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
+    env |= {"MOST": str(most)}
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT], env=clean | env, capture_output=True, text=True, check=True
     )
@@ -36,6 +38,20 @@ def test_import_lets_blas_threads_sleep_and_memory_stay():
 
 def test_import_leaves_the_user_s_timeout():
     assert found(OPENBLAS_THREAD_TIMEOUT="26").startswith("26 ")
+
+
+def test_import_takes_what_an_older_glibc_grants():
+    """It refuses a threshold above 32 MB, and the other setting alone would make all arrays fresh memory."""
+    asked = [(-3, 128 << 20), (-3, 32 << 20)]
+    assert found(most=32 << 20).endswith(str([*asked, (-1, 512 << 20)]))
+    assert found(most=0).endswith(str(asked))
+
+
+def test_import_after_numpy_sets_no_timeout_that_would_only_reach_children():
+    code = "import numpy, os, scratchgen; print(os.environ.get('OPENBLAS_THREAD_TIMEOUT'))"
+    clean = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    run = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "None"
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])

@@ -64,6 +64,54 @@ def test_share_hands_an_error_on_once_all_have_ended(two_threads, failing):
     assert len(threads.share(lambda part: part, 2)) == 2
 
 
+def in_another_thread(work):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join(10)
+    return found[0]
+
+
+def test_share_is_serial_while_another_thread_has_the_say_over_blas(two_threads):
+    """threadpoolctl lets one thread at a time set it, here this one, by the fixture."""
+    assert in_another_thread(lambda: len(threads.share(lambda part: part, 2))) == 1
+
+
+def test_share_gives_the_say_over_blas_back(monkeypatch):
+    monkeypatch.setattr(threads, "_processors", lambda: 2)
+
+    def shared():
+        with threadpool_limits(2, user_api="blas"):
+            return threads.share(lambda part: blas_threads(), 2)
+
+    assert shared() == [{1}, {1}] == in_another_thread(shared)
+
+
+def test_share_by_two_callers_at_once_gives_both_their_own(two_threads):
+    def work(part):
+        return list(range(part.start, part.stop))
+
+    def caller():
+        found.extend(sum(threads.share(work, 9), []) == list(range(9)) for _ in range(50))
+
+    found = []
+    callers = [threading.Thread(target=caller) for _ in range(3)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(20)
+    assert found == [True] * 150
+
+
+def test_share_does_itself_what_no_thread_can_be_had_for(two_threads, monkeypatch):
+    class Ended:
+        def submit(self, *_):
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(threads, "_pool", Ended)
+    assert threads.share(lambda part: (part.start, part.stop), 5) == [(0, 2), (2, 5)]
+
+
 def test_share_inside_shared_work_is_serial(two_threads):
     assert threads.share(lambda part: len(threads.share(lambda inner: inner, 2)), 2) == [1, 1]
 
@@ -121,7 +169,7 @@ def test_layer_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, n
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
 
 
-def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, rng):
+def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, monkeypatch, rng):
     x = rng.standard_normal((600, 1001))
     weight = Conv2d(1, 600, (1001, 1), rng=rng, dtype=np.float64)
 
@@ -134,7 +182,10 @@ def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, 
         return out, SiLU().backward(x, cache), weight.weight.value.copy()
 
     assert x.size >= 2 * threads.ENTRIES
+    shares = []
+    monkeypatch.setattr(threads, "_pool", lambda pool=threads._pool: shares.append(1) or pool())
     shared = results()
+    assert len(shares) == 3, "forward, backward and the update"
     with threadpool_limits(1, user_api="blas"):
         alone = results()
     for a, b in zip(shared, alone, strict=True):

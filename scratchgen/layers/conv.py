@@ -53,16 +53,10 @@ class Conv2d(Layer):
     def forward(self, x, training=False):
         self.expect(x, channels=self.in_channels)
         x = np.ascontiguousarray(x)
-        out = self._correlate(x)                                                # (N, OH, OW, C_out)
-        if self.bias is not None:
-            out += self.bias.value                                              # (CONV.2)
+        out = np.empty(self.output_shape(x), x.dtype)                           # (N, OH, OW, C_out)
+        bias = None if self.bias is None else self.bias.value
+        correlate(x, rows(self.weight.value), self.window, out, bias)           # (CONV.1, CONV.2)
         return out, x
-
-    def _correlate(self, x):
-        """cols·W, without the bias."""
-        out = np.empty(self.output_shape(x), x.dtype)
-        correlate(x, rows(self.weight.value), self.window, out)                 # (CONV.1, CONV.2)
-        return out
 
     def backward(self, dout, x, input_grad=True):
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
@@ -83,7 +77,9 @@ class Conv2d(Layer):
     def jvp(self, dx, x):
         """Push a tangent forward: dout = cols(dx)·W."""
         self.expect_gradient(dx, x.shape, x.dtype)
-        return self._correlate(np.ascontiguousarray(dx))
+        dout = np.empty(self.output_shape(dx), dx.dtype)
+        correlate(np.ascontiguousarray(dx), rows(self.weight.value), self.window, dout)
+        return dout
 
     def tangent_backward(self, dout, dx):
         self.expect(dx, channels=self.in_channels)

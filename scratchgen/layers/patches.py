@@ -31,27 +31,35 @@ def rows(a: np.ndarray) -> np.ndarray:
     return a.reshape(-1, a.shape[-1])
 
 
-def correlate(image: np.ndarray, matrix: np.ndarray, window: Window, out: np.ndarray) -> None:
-    """out = cols·matrix: image (N, H, W, C), matrix (KH·KW·C, M), out (N, OH, OW, M)."""
+def correlate(
+    image: np.ndarray, matrix: np.ndarray, window: Window, out: np.ndarray, bias: np.ndarray | None = None
+) -> None:
+    """out = cols·matrix + bias: image (N, H, W, C), matrix (KH·KW·C, M), bias (M,), out (N, OH, OW, M)."""
 
     def work(part: slice) -> None:
         for block, cols in gather(image[part], window, out.shape[1:3]):
             np.matmul(cols, matrix, out=rows(out[part][block]))
+            if bias is not None:
+                out[part][block] += bias
 
     threads.share(work, len(image), products_enough(out, matrix.size))
 
 
 def patch_product(image: np.ndarray, dout: np.ndarray, window: Window) -> np.ndarray:
     """colsᵀ·dout, (KH·KW·C, M): image (N, H, W, C), dout (N, OH, OW, M)."""
-    shape = (window.kernel[0] * window.kernel[1] * image.shape[-1], dout.shape[-1])
+    shape, size = (window.kernel[0] * window.kernel[1] * image.shape[-1], dout.shape[-1]), dout.shape[1:3]
 
     def work(part: slice) -> np.ndarray:
-        total = np.zeros(shape, image.dtype)
-        for block, cols in gather(image[part], window, dout.shape[1:3]):
-            total += cols.T @ rows(dout[part][block])
+        products = (cols.T @ rows(dout[part][block]) for block, cols in gather(image[part], window, size))
+        total = next(products, np.zeros(shape, image.dtype))
+        for product in products:
+            total += product
         return total
 
-    return np.sum(threads.share(work, len(image), products_enough(dout, shape[0] * shape[1])), axis=0)
+    first, *others = threads.share(work, len(image), products_enough(dout, shape[0] * shape[1]))
+    for other in others:
+        first += other
+    return first
 
 
 def scatter(x: np.ndarray, matrix: np.ndarray, window: Window, image: np.ndarray) -> None:
@@ -90,7 +98,6 @@ def blocks(n: int, window: Window, size: tuple[int, int], image: np.ndarray) -> 
     for start in range(0, n, step):
         part = slice(start, min(start + step, n))
         yield part, scratch[: part.stop - part.start]
-
 
 
 def products_enough(image: np.ndarray, each: int) -> int:

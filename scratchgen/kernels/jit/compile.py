@@ -44,7 +44,8 @@ class Listener(event.Listener):
     """Hears of each function that Numba compiles rather than reads from its cache."""
 
     def on_start(self, event):
-        if event.data["dispatcher"].py_func.__module__.startswith("scratchgen."):
+        module = event.data["dispatcher"].py_func.__module__    # None where somebody's exec made the function
+        if (module or "").startswith("scratchgen."):
             say_compiling()
 
     def on_end(self, event):
