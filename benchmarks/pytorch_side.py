@@ -37,7 +37,7 @@ def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
 
     def gradients(*batch):
         optimizer.zero_grad()
-        value = loss(*map(torch.from_numpy, batch))
+        value = run(*map(torch.from_numpy, batch))
         value.backward()
         return [value.item()], gradients_of(net)
 
@@ -72,9 +72,9 @@ def game(net, draw: Callable[..., Any], losses: tuple, ours, dtype: str, way: Wa
 
     def gradients(x, z_critic, z_generator, *u):
         x, z_critic, z_generator, *u = map(torch.from_numpy, (x, z_critic, z_generator, *u))
-        values = [turn(0, losses[0], x, z_critic, *u)]
+        values = [turn(0, run[0], x, z_critic, *u)]
         own = gradients_of(net.discriminator)
-        values.append(turn(1, losses[1], x, z_generator))
+        values.append(turn(1, run[1], x, z_generator))
         return [v.item() for v in values], own + gradients_of(net.generator)
 
     return Step(step, gradients)

@@ -65,7 +65,8 @@ class Worker:
         return line
 
     def time(self, steps: int | None = None) -> float:
-        return float(np.median(json.loads(self.ask(f"time {steps or self.steps}"))))
+        """The median of so many steps, in milliseconds; one before them that doesn't count."""
+        return float(np.median(json.loads(self.ask(f"time {1 + (steps or self.steps)}"))[1:]))
 
     def close(self) -> int:
         """End the process; the most memory it had, in bytes."""
@@ -87,6 +88,9 @@ def gradients(contender: str, model: str, batch: int) -> list[np.ndarray]:
 def largest_difference(found: dict[str, list[np.ndarray]]) -> float:
     """Between any contender's losses and gradients and ours, relative to the largest entry of ours."""
     own = found[OURS]
+    for name, arrays in found.items():
+        if [a.shape for a in arrays] != [a.shape for a in own]:
+            raise SystemExit(f"{name} has gradients of other shapes than ours")
     differences = [
         np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(np.float64).tiny)   # some gradients are 0
         for arrays in found.values()
@@ -112,9 +116,10 @@ def measure(model: str, batch: int, threads: int) -> dict:
     names = [*names, LIMIT]
     workers = {name: Worker(name, model, batch, threads) for name in names}
     rounds: dict[str, list[float]] = {name: [] for name in workers}
-    for _ in range(ROUNDS):
-        for name, worker in workers.items():
-            rounds[name].append(worker.time())
+    for i in range(ROUNDS):
+        for j in range(len(names)):
+            name = names[(i + j) % len(names)]      # each follows another one only now and then
+            rounds[name].append(workers[name].time())
     memory = {name: worker.close() for name, worker in workers.items()}
     return row(rounds) | {
         "model": model.replace("_", "-"),
