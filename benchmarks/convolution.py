@@ -20,13 +20,12 @@ import numpy as np
 import textbook
 from limit import Limit
 from measured import RESULTS, put, versions
-from processes import OURS, answer_of
+from processes import LIMIT, OURS, answer_of
 
 from scratchgen.layers import Conv2d
 
 BASELINES = {"slices": textbook.slices, "indices": textbook.indices, "loops": textbook.loops}
 ONCE = ("loops",)
-LIMIT = "matrix products"
 BATCH, ROUNDS, SECONDS = 64, 7, 0.5     # seconds of calls in each round
 # in channels, out channels, size of the image; all with a kernel of 4x4, stride 2, padding 1
 SHAPES = ((64, 128, 14), (1, 64, 28))

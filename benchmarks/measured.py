@@ -8,8 +8,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scratchgen.reproduce.record import machine
-
 RESULTS = Path("results/bench.json")
 
 
@@ -20,6 +18,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def put(path: Path, **parts: Any) -> None:
     """Write parts in place of older ones of the same names; the others stay. Whole or not at all."""
+    from scratchgen.reproduce.record import machine  # here: startup.py times the import of NumPy
+
     result = read(path) | {"machine": machine()} | parts
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".part")

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from scratchgen import process
-
-OURS = "scratchgen"
+OURS, LIMIT = "scratchgen", "matrix products"
 
 
 def environment(who: str, threads: int) -> dict[str, str]:
@@ -22,6 +20,8 @@ def environment(who: str, threads: int) -> dict[str, str]:
     scratchgen/process.py sets is set. The others' processes import it too, for their starting weights, and to
     them it does nothing: it leaves the allocator alone where GLIBC_TUNABLES is set.
     """
+    from scratchgen import process  # here: startup.py times the import of scratchgen
+
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
     return os.environ | dict.fromkeys(names, str(threads)) | own

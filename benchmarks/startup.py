@@ -26,7 +26,10 @@ BATCH, REPEATS, LATER = 128, 3, 20
 
 
 def here(who: str, models: list[str]) -> dict[str, float]:
-    """Import, make a step of each model and then some more, in this process; all in seconds."""
+    """Import, make a step of each model and then some more, in this process; all in seconds.
+
+    Nothing that this file imports imports NumPy, scratchgen, PyTorch or JAX, or `import` would leave it out.
+    """
     start = time.perf_counter()
     import_module({"scratchgen": "scratchgen.models", "PyTorch": "torch", "JAX": "jax"}[who])
     imported = time.perf_counter()

@@ -1,5 +1,7 @@
 """What is measured beside the training steps: convolutions that compute the same, exponents, tables."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,11 @@ def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
     points = [{who: {"ms": n, "bytes": n << 20} for who in (OURS, PYTORCH, LIMIT)} for n in (1, 2, 4)]
     figure = draw_growth({"rows": [row("width", [8, 16, 32], points)] * count})
     assert [len(ax.lines) for ax in figure.axes] == [3] * count + [2] * count
+
+
+def test_startup_imports_nothing_that_it_times():
+    """NumPy among them: what is in the process before the clock starts is missing from the time to import."""
+    timed = ("numpy", "scratchgen", "torch", "jax")
+    asked = f"import sys, startup; print([name for name in {timed} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=BENCHMARKS, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
