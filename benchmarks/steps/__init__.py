@@ -8,7 +8,8 @@ A module NAME.py of this folder defines
     ours(dtype)             -> Step
     pytorch(dtype, way)     -> Step;  way: pytorch_side.Way
     jax(dtype)              -> Step
-    products(n)             the matrix products of a step, (rows, inner, columns) each: the limit
+    products(n)             the matrix products of a step, the limit: (rows, inner, columns) each, and where
+                            many small ones are made in one call, (count, rows, inner, columns)
 """
 
 from __future__ import annotations

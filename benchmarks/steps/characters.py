@@ -110,10 +110,10 @@ def jax(dtype):
 
 
 def products(n):
-    """All positions' rows in one product; the scores' and values', example by example and head by head."""
+    """All positions' rows in one product; the scores' and values' for all heads in one call, a batch."""
     rows, d = n * T, C // HEADS
     linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)]
     block = [p for a, b in linear for p in ((rows, a, b), (a, rows, b), (rows, b, a))]
-    attention = n * HEADS * ([(T, d, T)] * 2 + [(T, T, d)] * 4)
+    attention = [(n * HEADS, T, d, T)] * 2 + [(n * HEADS, T, T, d)] * 4
     head = [(rows, C, V), (C, rows, V), (rows, V, C)]
     return DEPTH * (block + attention) + head
