@@ -26,12 +26,13 @@ def ours(dtype):
 
 
 def pytorch(dtype, way: Way):
-    net = pytorch_net(batch_norm=True)
+    net = pytorch_net(True, way.channels_last)
     return pytorch_game(net, pytorch_draw, pytorch_losses(net), model(dtype), dtype, way)
 
 
-def pytorch_net(batch_norm: bool):
-    """Both networks in PyTorch's order of axes, (N, C, H, W)."""
+def pytorch_net(batch_norm: bool, channels_last: bool):
+    """Both networks in PyTorch's order of axes, (N, C, H, W); batch_norm : of the discriminator."""
+    import torch
     from torch import nn
 
     class FromCode(nn.Linear):      # our columns are (H, W, C), PyTorch's rows (C, H, W)
@@ -50,11 +51,16 @@ def pytorch_net(batch_norm: bool):
             )
         }
 
+    class ChannelsLast(nn.Module):      # what a linear layer makes isn't, and layers keep what they are given
+        def forward(self, x):
+            return x.contiguous(memory_format=torch.channels_last)
+
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
+            turned = [ChannelsLast()] if channels_last else []
             self.generator = nn.Sequential(
-                FromCode(CODE, C2 * 49, bias=False), nn.Unflatten(1, (C2, 7, 7)),
+                FromCode(CODE, C2 * 49, bias=False), nn.Unflatten(1, (C2, 7, 7)), *turned,
                 nn.BatchNorm2d(C2), nn.ReLU(),
                 nn.ConvTranspose2d(C2, C1, 4, 2, 1, bias=False), nn.BatchNorm2d(C1), nn.ReLU(),
                 nn.ConvTranspose2d(C1, 1, 4, 2, 1), nn.Flatten(), nn.Sigmoid(),

@@ -33,7 +33,7 @@ def ours(dtype):
 def pytorch(dtype, way: Way):
     import torch
 
-    net = dcgan.pytorch_net(batch_norm=False)
+    net = dcgan.pytorch_net(False, way.channels_last)
 
     def critic_loss(x, z, u=None):
         with torch.no_grad():
