@@ -22,10 +22,11 @@ from typing import NamedTuple
 import numpy as np
 from limit import Limit
 from measured import RESULTS, put, versions
-from processes import answer_of
-from steps import dense_products, digits_like
+from processes import LIMIT, OURS, answer_of
+from pytorch_side import Way
+from steps import autoencoder, digits_like
 
-OURS, PYTORCH, LIMIT = "scratchgen", "PyTorch eager", "matrix products"
+PYTORCH = "PyTorch eager"
 ROUNDS, SECONDS = 3, 0.5            # processes of each contender at a point; seconds of steps in each
 LAST = 3                            # points that an exponent is fitted to
 
@@ -48,43 +49,12 @@ GROWN = {"batch": (32, 128, 512, 2048), "width": (128, 256, 512, 1024, 2048), "d
 
 
 def stepper(who: str, point: Point):
-    """A contender's training step, a function of a batch."""
+    """A contender's training step, a function of a batch; what run.py measures, but for the sizes."""
     if who == LIMIT:
-        sizes = (*point.sizes, *point.sizes[-2::-1])
-        return Limit(dense_products(sizes, point.batch), "float32").step
-    return ours(point) if who == OURS else pytorch(point)
-
-
-def ours(point: Point):
-    from ours_side import one_loss
-
-    from scratchgen.models import Autoencoder
-
-    return one_loss(Autoencoder.dense(point.sizes, rng=np.random.default_rng(0))).step
-
-
-def pytorch(point: Point):
-    import torch
-    from torch import nn
-
-    sizes = (*point.sizes, *point.sizes[-2::-1])
-    layers: list[nn.Module] = []
-    for i in range(1, len(sizes)):
-        layers.append(nn.Linear(sizes[i - 1], sizes[i]))
-        if i not in (len(point.sizes) - 1, len(sizes) - 1):         # the code is linear
-            layers.append(nn.SiLU())
-    net = nn.Sequential(*layers, nn.Sigmoid())
-    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
-
-    def step(x: np.ndarray) -> float:
-        optimizer.zero_grad()
-        batch = torch.from_numpy(x)
-        loss = nn.functional.mse_loss(net(batch), batch, reduction="sum") / len(batch)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+        return Limit(autoencoder.products(point.batch, point.sizes), "float32").step
+    if who == OURS:
+        return autoencoder.ours("float32", point.sizes).step
+    return autoencoder.pytorch("float32", Way(), point.sizes).step
 
 
 def resident(key: str) -> int:

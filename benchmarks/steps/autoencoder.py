@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jax_side import jax_one_loss
 from ours_side import one_loss
@@ -12,38 +14,45 @@ from scratchgen.models import Autoencoder
 from steps import dense_products, digits_like
 
 SIZES = (784, 1000, 500, 250, 30)
-PLAIN = (4, 8)      # the linear layers that no SiLU follows, counted from 1: the code, and the sigmoid's
 data = digits_like
 
 
-def model(dtype):
-    return Autoencoder.dense(SIZES, rng=np.random.default_rng(0), dtype=dtype)
+def model(dtype, sizes=SIZES):
+    return Autoencoder.dense(sizes, rng=np.random.default_rng(0), dtype=dtype)
 
 
 def noise(n, dtype):
     return ()
 
 
-def ours(dtype):
-    return one_loss(model(dtype))
+def ours(dtype, sizes=SIZES):
+    return one_loss(model(dtype, sizes))
 
 
-def pytorch(dtype, way: Way):
+def up_and_down(sizes):
+    return (*sizes, *sizes[-2::-1])
+
+
+def plain(sizes):
+    """The linear layers that no SiLU follows, counted from 1: the code, and the sigmoid's."""
+    return len(sizes) - 1, 2 * (len(sizes) - 1)
+
+
+def pytorch(dtype, way: Way, sizes=SIZES):
     import torch
     from torch import nn
 
     layers: list[nn.Module] = []
-    up_and_down = (*SIZES, *SIZES[-2::-1])
-    for i in range(1, len(up_and_down)):
-        layers.append(nn.Linear(up_and_down[i - 1], up_and_down[i]))
-        if i not in PLAIN:
+    for i, (a, b) in enumerate(pairwise(up_and_down(sizes)), 1):
+        layers.append(nn.Linear(a, b))
+        if i not in plain(sizes):
             layers.append(nn.SiLU())
     net = nn.Sequential(*layers, nn.Sigmoid())
 
     def loss(x):
         return torch.nn.functional.mse_loss(net(x), x, reduction="sum") / len(x)
 
-    return pytorch_one_loss(net, loss, model(dtype), dtype, way)
+    return pytorch_one_loss(net, loss, model(dtype, sizes), dtype, way)
 
 
 def jax(dtype):
@@ -53,11 +62,11 @@ def jax(dtype):
         out = x
         for i in range(0, len(weights), 2):
             out = out @ weights[i] + weights[i + 1]
-            out = out if i // 2 + 1 in PLAIN else silu(out)
+            out = out if i // 2 + 1 in plain(SIZES) else silu(out)
         return ((sigmoid(out) - x) ** 2).sum() / len(x)
 
     return jax_one_loss(loss, model(dtype), dtype)
 
 
-def products(n):
-    return dense_products((*SIZES, *SIZES[-2::-1]), n)
+def products(n, sizes=SIZES):
+    return dense_products(up_and_down(sizes), n)
