@@ -20,7 +20,7 @@ from scratchgen.reproduce import dcgan, gan, wgan_gp
 from scratchgen.reproduce.games import Curve, draw
 
 RUNS = {"dense GAN": gan, "DCGAN": dcgan, "WGAN-GP": wgan_gp}
-COLUMNS, PAIRS = 13, 2
+COLUMNS, PAIRS = 11, 2
 
 
 def main(out: Path) -> None:
