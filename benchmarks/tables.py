@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from run import HEADER, line
+from run import HEADER, JAX, LIMIT, PYTORCH
 
+from scratchgen import chapters
+
+COMMAND = "python benchmarks/chart.py"
 NOTHING = "*Not measured yet: `make bench`.*"
+MISSED = "✗"
+EXPLAINED = f"After *of* stands what was asked for, on two threads; {MISSED} where it is missed."
 
-
-def marks(name: str) -> tuple[str, str]:
-    """What stands before and after a table."""
-    return f"<!-- {name}: made by python benchmarks/chart.py -->", f"<!-- end of {name} -->"
+KEYS = ("against_eager", "against_best", "against_jax", "limit_share")
+# what was asked for of each of these, by model
+DENSE = dict.fromkeys(("autoencoder", "vae", "gan", "made", "nice"), (2.0, 1.4, 1.1, 0.85))
+CONVOLUTIONAL = dict.fromkeys(("dcgan", "wgan-gp"), (1.3, 1.1, 1.0, 0.75))
+ASKED = DENSE | CONVOLUTIONAL
+NOTHING_ASKED = (None,) * len(KEYS)
 
 
 def machine(found: dict[str, Any]) -> str:
@@ -25,7 +32,29 @@ def steps(found: dict[str, Any]) -> str:
     """Training steps: every model at every batch and number of threads, and the memory beside."""
     rows = sorted(found["steps"], key=lambda r: (-r["threads"], r["batch"] != 128, r["model"], r["batch"]))
     picture = "![A training step's time as bars, for each model and contender](figures/bench.png)"
-    return "\n".join([picture, "", HEADER, *map(line, rows)])
+    lines = [picture, "", HEADER]
+    for r in rows:
+        asked = ASKED.get(r["model"], NOTHING_ASKED) if r["threads"] == 2 else NOTHING_ASKED
+        whose = (PYTORCH[0], r["best"], JAX, LIMIT)
+        cells = [
+            ratio(r[key], r["spread"][name], least)
+            for key, name, least in zip(KEYS, whose, asked, strict=True)
+        ]
+        cells[1] += ", " + r["best"].removeprefix("PyTorch ")
+        what = f"| {r['model']} | {r['batch']} | {r['threads']} | {r['ms']:.2f} | "
+        lines.append(what + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", EXPLAINED])
+
+
+def ratio(value: float, spread: list[float], asked: float | None = None, digits: int = 2) -> str:
+    """A ratio, its quartiles, and what was asked for, with a sign where it is missed."""
+    low, high = spread
+    text = f"{value:,.{digits}f}"
+    if low < high:
+        text += f" ({low:,.{digits}f} to {high:,.{digits}f})"
+    if asked is not None:
+        text += f" of {asked}" + (f" {MISSED}" if value < asked else "")
+    return text
 
 
 def parts(found: dict[str, Any]) -> str:
@@ -61,14 +90,13 @@ def convolution(found: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for r in found["convolution"]:
-        cells = []
-        for name in ("slices", "indices", "loops"):
-            low, high = r["spread"][name]
-            spread = f" ({low:.1f} to {high:.1f})" if low < high else ""
-            cells.append(f"{r['against'][name]:,.{0 if name == 'loops' else 1}f}{spread}")
+        cells = [
+            ratio(r["against"][name], r["spread"][name], least if r["threads"] == 2 else None, digits)
+            for name, least, digits in (("slices", 5, 1), ("indices", 5, 1), ("loops", 500, 0))
+        ]
         what = f"{r['shape']}, {r['batch']} | {r['threads']} | {r['ms']:.2f} | {r['limit_share']:.0%}"
         lines.append(f"| {what} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", EXPLAINED])
 
 
 def growth(found: dict[str, Any]) -> str:
@@ -113,11 +141,5 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 
 def fill(text: str, found: dict[str, Any]) -> str:
     """Put each table between its two marks; raises ValueError where one is missing."""
-    for name, (part, table) in TABLES.items():
-        start, end = marks(name)
-        if start not in text or end not in text:
-            raise ValueError(f"expected the marks {start!r} and {end!r} in the text")
-        before, rest = text.split(start, 1)
-        after = rest.split(end, 1)[1]
-        text = f"{before}{start}\n{table(found) if part in found else NOTHING}\n{end}{after}"
-    return text
+    made = {name: table(found) if part in found else NOTHING for name, (part, table) in TABLES.items()}
+    return chapters.fill(text, made, COMMAND)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-def marks(name: str, module: str) -> tuple[str, str]:
-    """The lines between which a table stands that ``python -m module`` makes."""
-    return f"<!-- {name}: made by python -m {module} -->", f"<!-- end of {name} -->"
+def marks(name: str, command: str) -> tuple[str, str]:
+    """The lines between which a table stands that a command makes."""
+    return f"<!-- {name}: made by {command} -->", f"<!-- end of {name} -->"
 
 
-def fill(text: str, tables: Mapping[str, str], module: str) -> str:
+def fill(text: str, tables: Mapping[str, str], command: str) -> str:
     """Put each table, by its name, between its marks in a text; what stood there goes.
 
     Raises ValueError where a mark is missing.
     """
     for name, table in tables.items():
-        start, end = marks(name, module)
+        start, end = marks(name, command)
         if start not in text or end not in text.split(start, 1)[1]:
             raise ValueError(f"expected the marks {start!r} and {end!r} in the text")
         before, rest = text.split(start, 1)

@@ -205,7 +205,7 @@ def test_matrix_shows_means_and_half_the_range_of_the_seeds():
 def test_chapter_holds_the_figures_of_the_results():
     """Each row of AUROC in the chapter is that of results/anomaly.json, to its two digits."""
     chapter = (ROOT / "docs" / "anomaly.md").read_text(encoding="utf-8")
-    start, end = marks("tables", "scratchgen.anomaly")
+    start, end = marks("tables", "python -m scratchgen.anomaly")
     blocks = chapter.split(start, 1)[1].split(end, 1)[0].split("\n\n")
     tables = [table for title, table in pairwise(blocks) if title.strip().startswith("AUROC, ")]
     protocols = json.loads((ROOT / "results" / "anomaly.json").read_text(encoding="utf-8"))["protocols"]

@@ -22,21 +22,21 @@ ROOT = Path(__file__).parent.parent
 
 
 def between(name):
-    start, end = marks(name, chapter.MODULE)
+    start, end = marks(name, chapter.COMMAND)
     return f"before\n{start}\nold\n{end}\nafter\n"
 
 
 def test_chapter_gets_each_table_between_its_marks_and_nowhere_else():
     text = between("one") + between("two")
     tables = {"two": "| b |\n\n- c", "one": "a"}
-    filled = fill(text, tables, chapter.MODULE)
-    (one, end_one), (two, end_two) = (marks(name, chapter.MODULE) for name in ("one", "two"))
+    filled = fill(text, tables, chapter.COMMAND)
+    (one, end_one), (two, end_two) = (marks(name, chapter.COMMAND) for name in ("one", "two"))
     first = f"before\n{one}\na\n{end_one}\nafter\n"
     second = f"before\n{two}\n| b |\n\n- c\n{end_two}\nafter\n"
     assert filled == first + second
-    assert fill(filled, tables, chapter.MODULE) == filled
+    assert fill(filled, tables, chapter.COMMAND) == filled
     with pytest.raises(ValueError, match="expected the marks '<!-- three: made by"):
-        fill(text, {"three": "a"}, chapter.MODULE)
+        fill(text, {"three": "a"}, chapter.COMMAND)
     with pytest.raises(ValueError, match="expected the marks"):
         fill(text, tables, "somebody.else")
 
@@ -60,7 +60,7 @@ def test_chapter_holds_the_tables_of_the_results():
     text = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
     tables = json.loads((ROOT / "results" / "compare.json").read_text(encoding="utf-8"))["tables"]
     assert set(tables) == {"likelihoods", "ways and costs", "samples"}
-    assert fill(text, {name: "\n".join(lines) for name, lines in tables.items()}, chapter.MODULE) == text
+    assert fill(text, {name: "\n".join(lines) for name, lines in tables.items()}, chapter.COMMAND) == text
 
 
 def bound_at(model, std, x):

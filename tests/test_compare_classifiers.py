@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scratchgen.chapters import fill, marks
-from scratchgen.compare.classifiers import ENTRIES, MODULE, measure, table
+from scratchgen.compare.classifiers import COMMAND, ENTRIES, measure, table
 from scratchgen.data import Digits, load_digits
 
 
@@ -32,13 +32,13 @@ def test_table_of_classifiers_has_a_line_for_each_and_no_bars_within_cells():
 
 
 def test_classifiers_have_marks_of_their_own():
-    start, end = marks("classifiers", MODULE)
+    start, end = marks("classifiers", COMMAND)
     assert start == "<!-- classifiers: made by python -m scratchgen.compare.classifiers -->"
-    assert fill(f"{start}\n{end}", {"classifiers": "x"}, MODULE) == f"{start}\nx\n{end}"
+    assert fill(f"{start}\n{end}", {"classifiers": "x"}, COMMAND) == f"{start}\nx\n{end}"
 
 
 def test_chapter_holds_the_table_of_the_results():
     root = Path(__file__).resolve().parent.parent
     text = (root / "docs" / "discriminative.md").read_text(encoding="utf-8")
     rows = json.loads((root / "results" / "classifiers.json").read_text(encoding="utf-8"))["classifiers"]
-    assert fill(text, {"classifiers": table(rows)}, MODULE) == text
+    assert fill(text, {"classifiers": table(rows)}, COMMAND) == text

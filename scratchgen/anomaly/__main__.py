@@ -12,6 +12,7 @@ CHAPTER = Path("docs/anomaly.md")
 
 if __name__ == "__main__":
     found = collect(Plan(), FOLDER)
-    text = fill(CHAPTER.read_text(encoding="utf-8"), {"tables": found.tables()}, "scratchgen.anomaly")
+    tables = {"tables": found.tables()}
+    text = fill(CHAPTER.read_text(encoding="utf-8"), tables, "python -m scratchgen.anomaly")
     CHAPTER.write_text(text, encoding="utf-8")
     print(f"{CHAPTER} has the tables of {len(found.cells)} cells")

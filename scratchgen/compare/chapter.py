@@ -9,7 +9,7 @@ from PIL import Image
 
 from scratchgen.chapters import fill
 
-MODULE = "scratchgen.compare"
+COMMAND = "python -m scratchgen.compare"
 
 
 def update(results: Path, picture: Path, chapter: Path, figure: Path) -> None:
@@ -21,7 +21,7 @@ def update(results: Path, picture: Path, chapter: Path, figure: Path) -> None:
     if not tables:
         raise ValueError(f"{results} holds no tables; `scratchgen compare` writes it anew")
     joined = {name: "\n".join(lines) for name, lines in tables.items()}
-    text = fill(chapter.read_text(encoding="utf-8"), joined, MODULE)
+    text = fill(chapter.read_text(encoding="utf-8"), joined, COMMAND)
     with Image.open(picture) as image:
         image.convert("RGB").quantize(256).save(figure)
     chapter.write_text(text, encoding="utf-8")

@@ -33,7 +33,7 @@ from scratchgen.schedules import Cosine
 
 EPOCHS, BATCH = 10, 128     # of the SVM's run
 CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
-MODULE = "scratchgen.compare.classifiers"
+COMMAND = "python -m scratchgen.compare.classifiers"
 JOINT, CONDITIONAL = "p(x, y)", "P(y given x)"
 
 
@@ -110,7 +110,7 @@ def main() -> None:
         print(table(rows[-1:]).splitlines()[-1], flush=True)
     found = {"digits": digits.source, "machine": machine(), "classifiers": rows}
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = fill(CHAPTER.read_text(encoding="utf-8"), {"classifiers": table(rows)}, MODULE)
+    text = fill(CHAPTER.read_text(encoding="utf-8"), {"classifiers": table(rows)}, COMMAND)
     CHAPTER.write_text(text, encoding="utf-8")
     print(f"{RESULTS} is written, {CHAPTER} has the table")
 
