@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from run import HEADER, JAX, LIMIT, PYTORCH
+from steps import autoencoder
 
 from scratchgen import chapters
 
@@ -58,7 +60,7 @@ def ratio(value: float, spread: list[float], asked: float | None = None, digits:
 
 
 def parts(found: dict[str, Any]) -> str:
-    """Where the time of one step goes, in milliseconds."""
+    """Where the time of one step goes, in milliseconds, and the rates at which it goes."""
     columns = ("activations", "loss and its gradient", "Adam")
     heads = ["threads", "whole step", "matrix products", "linear layers beyond them", *columns]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
@@ -67,7 +69,14 @@ def parts(found: dict[str, Any]) -> str:
         beyond = ms["linear layers"] - ms["matrix products"]
         values = [ms["whole step"], ms["matrix products"], beyond, *(ms[name] for name in columns)]
         lines.append(f"| {r['threads']} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-    return "\n".join(lines)
+    rates = []
+    for r in found["parts"]:
+        operations = 2 * sum(math.prod(sizes) for sizes in autoencoder.products(r["batch"]))
+        products, update = operations / r["ms"]["matrix products"], 28 * r["parameters"] / r["ms"]["Adam"]
+        of_them = r["ms"]["Adam"] / r["ms"]["matrix products"]
+        speed = f"{products / 1e6:.0f} GFLOP/s in the products and {update / 1e6:.0f} GB/s in Adam"
+        rates.append(f"Threads: {r['threads']}; {speed}, which takes {of_them:.2f} of their time.")
+    return "\n".join([*lines, "", *rates])
 
 
 def memory(found: dict[str, Any]) -> str:

@@ -117,6 +117,18 @@ def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
     assert "| 128 | 1 |" in one_thread and " of 1.4" not in one_thread
 
 
+def test_tables_turn_the_parts_into_rates():
+    """2·7·(three products for each weight of 784-1000-500-250-30 and back, but for the first) operations."""
+    from tables import parts
+
+    names = ("whole step", "linear layers", "activations", "loss and its gradient")
+    ms = dict.fromkeys(names, 20.0) | {"matrix products": 10.0, "Adam": 2.5}
+    text = parts({"parts": [{"batch": 7, "threads": 1, "parameters": 10**7, "ms": ms}]})
+    weights = 2 * (784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30)
+    speed = 2 * 7 * (3 * weights - 784 * 1000) / 0.01 / 1e9
+    assert f"1; {speed:.0f} GFLOP/s in the products and 112 GB/s in Adam, which takes 0.25 of" in text
+
+
 def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
     from chart import BEST, bars, draw_steps
 
