@@ -111,3 +111,16 @@ def test_limit_of_the_characters_has_attention_as_batches():
     assert multiplications(batches) == DEPTH * 6 * n * HEADS * T * T * (C // HEADS)
     assert multiplications(found) - multiplications(batches) == 3 * n * T * weights
     assert len(found) < 50      # calls, whatever n is
+
+
+def test_blocks_of_made_leave_the_share_that_the_chapter_names():
+    """Of the whole products, which are the limit and what PyTorch and JAX make."""
+    from steps import made
+
+    from scratchgen.layers.masked import blocks
+
+    masks = made.model("float32").masks(0)
+    left = sum((i.stop - i.start) * (j.stop - j.start) for mask in masks for i, j in blocks(mask))
+    share = left / sum(mask.size for mask in masks)
+    chapter = " ".join((BENCHMARKS.parent / "docs" / "speed.md").read_text(encoding="utf-8").split())
+    assert f"leave {share:.2f} of the multiplications" in chapter
