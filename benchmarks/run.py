@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 from measured import RESULTS, put, read, versions
-from processes import OURS, environment
+from processes import LIMIT, OURS, environment
 from steps import CONVOLUTIONAL, MODELS
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
 NOT_COMPILED = ("wgan_gp",)     # torch.compile has no second derivative
-CHANNELS_LAST, JAX, LIMIT = "PyTorch channels-last", "JAX jit", "matrix products"
+CHANNELS_LAST, JAX = "PyTorch channels-last", "JAX jit"
 ROUNDS, SECONDS = 15, 0.25      # of each contender: rounds, and how long each is to take
 
 
