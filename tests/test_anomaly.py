@@ -281,4 +281,4 @@ def test_every_model_rates_a_one_that_it_never_saw(tmp_path, capsys):
             # MADE and the flows come to like blank paper only in a longer fit (docs/anomaly.md, section 4).
             assert row["mean score, seeds by digits"]["blank"] < row["mean score, seeds by digits"]["home"]
     assert "nan" not in capsys.readouterr().out.lower()
-    assert cells_module.SEEDS == 2 and load_digits("embedded").source == found["digits"]
+    assert cells_module.SEEDS == 2 and load_digits("embedded").which == found["digits"]

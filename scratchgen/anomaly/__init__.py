@@ -61,7 +61,7 @@ def collect(plan: Plan, runs: Path) -> Found:
     if len(known) < len(cells):
         missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {store.folder}"
         raise ValueError(f"anomaly: {missing}; `scratchgen anomaly` measures them")
-    return Found(plan, digits.source, machine(), known)
+    return Found(plan, digits.which, machine(), known)
 
 
 def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:

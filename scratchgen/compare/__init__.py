@@ -50,7 +50,7 @@ def run(
         trained = train(family, ruler.split.train, ruler.split.held_out, seconds)
         measured.append(ruler.measure(family, trained))
     comparison = Comparison(
-        digits.source,
+        digits.which,
         seconds,
         machine(),
         tuple(measured),

@@ -108,7 +108,7 @@ def main() -> None:
     for entry in ENTRIES:
         rows.append(measure(entry, digits))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
-    found = {"digits": digits.source, "machine": machine(), "classifiers": rows}
+    found = {"digits": digits.which, "machine": machine(), "classifiers": rows}
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     text = fill(CHAPTER.read_text(encoding="utf-8"), {"classifiers": table(rows)}, COMMAND)
     CHAPTER.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class Digits:
     x_test: np.ndarray
     y_test: np.ndarray
     source: str
+
+    @property
+    def which(self) -> str:
+        """The source without the place where it lies, for results that are kept."""
+        return re.split("[;,] ", self.source)[0]
 
     def __repr__(self) -> str:
         return f"Digits({self.source})"

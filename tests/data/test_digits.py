@@ -1,6 +1,7 @@
 """Digits: what is loaded, from where, and that nothing is silently taken instead."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,3 +141,11 @@ def test_as_images_keeps_every_pixel_in_its_place(rng):
 def test_as_images_rejects_other_shapes(shape):
     with pytest.raises(ValueError, match=r"\(N, 784\), got"):
         as_images(np.zeros(shape))
+
+
+def test_digits_say_which_they_are_without_the_place(tmp_path):
+    digits = load_digits("embedded")
+    assert digits.which == "embedded part of MNIST: 6,000 + 1,000 digits"
+    assert digits.source.startswith(digits.which)
+    elsewhere = replace(digits, source=f"full MNIST: 60,000 + 10,000 digits, read from {tmp_path}")
+    assert elsewhere.which == "full MNIST: 60,000 + 10,000 digits"
