@@ -1,7 +1,7 @@
 """What the library asks of the process that imports it: threads that sleep, and memory that stays.
 
-Both are there for speed alone, and both leave what the environment says as it is. The times below are of quiet
-runs at 2.6 GHz, batch 128.
+Both are there for speed alone, and both leave what the environment says as it is. The times below are of
+quiet runs at 2.6 GHz, batch 128.
 
 OpenBLAS's threads spin for 2^26 ticks of the processor, some 25 ms, after each product, and take the core
 from whoever works there: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19

@@ -1,10 +1,10 @@
 """One pool of threads, for work on arrays that is long enough to be shared.
 
-The products of dense layers go to BLAS whole, unless they have thousands of rows, and BLAS has threads of its
-own. A convolution is a long row of small copies and products, as is attention, and Adam's step or an activation
-has no product at all: there each thread gets a share of the examples, or of the entries, and BLAS keeps to one
-thread meanwhile. Both never compute at once: two pools on the same cores hold each other up (14 times slower
-with Numba's).
+The products of dense layers go to BLAS whole, unless they have thousands of rows, and BLAS has threads of
+its own. A convolution is a long row of small copies and products, as is attention, and Adam's step or an
+activation has no product at all: there each thread gets a share of the examples, or of the entries, and BLAS
+keeps to one thread meanwhile. Both never compute at once: two pools on the same cores hold each other up (14
+times slower with Numba's).
 
 There are as many threads as BLAS is told to have: OPENBLAS_NUM_THREADS=1 makes the whole library serial.
 Where threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which call Accelerate, work
