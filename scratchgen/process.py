@@ -1,7 +1,7 @@
 """What the library asks of the process that imports it: threads that sleep, and memory that stays.
 
 Both are there for speed alone, and both leave what the environment says as it is. The times below are of
-quiet runs at 2.6 GHz, batch 128.
+single runs at 2.6 GHz, batch 128.
 
 OpenBLAS's threads spin for 2^26 ticks of the processor, some 25 ms, after each product, and take the core
 from whoever works there: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
@@ -10,7 +10,7 @@ closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0). OpenBLAS reads 
 only helps where scratchgen, or the environment, comes first.
 
 glibc gives the memory of every large array back to the system, which clears it page by page for the next one.
-The same step on one thread took 182 ms; with memory that stays, 148.
+The same step on one thread, beside other work, took 182 ms; with memory that stays, 148.
 """
 
 from __future__ import annotations
