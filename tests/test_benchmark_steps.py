@@ -117,10 +117,10 @@ def test_blocks_of_made_leave_the_share_that_the_chapter_names():
     """Of the whole products, which are the limit and what PyTorch and JAX make."""
     from steps import made
 
-    from scratchgen.layers.masked import blocks
+    from scratchgen.layers.masked import connections
 
     masks = made.model("float32").masks(0)
-    left = sum((i.stop - i.start) * (j.stop - j.start) for mask in masks for i, j in blocks(mask))
+    left = sum((i.stop - i.start) * (j.stop - j.start) for mask in masks for i, j in connections(mask).blocks)
     share = left / sum(mask.size for mask in masks)
     chapter = " ".join((BENCHMARKS.parent / "docs" / "speed.md").read_text(encoding="utf-8").split())
     assert f"leave {share:.2f} of the multiplications" in chapter

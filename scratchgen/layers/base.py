@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Parameter:
     into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
     (a value that doesn't is copied), so that a reshape of either is a view.
 
+    is_zero : whether zero_grad was the last to touch grad
+
     zero_grad writes no zeros yet: whoever reads `grad` next finds them, but the first product is written
     straight over what was there. What is written into an array that was read from `grad` before zero_grad
     would be lost, so read it anew. (A step of the autoencoder 784-1000-500-250-30 at batch 128, two threads:
@@ -62,23 +65,23 @@ class Parameter:
 
     @grad.setter
     def grad(self, grad: np.ndarray) -> None:
-        self._grad, self._is_zero = grad, False
+        self._grad, self.is_zero = grad, False
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self._is_zero = True
+        self.is_zero = True
 
     def settle(self) -> None:
         """Write the zeros that zero_grad left unwritten, for those who read the array by another way."""
-        if self._is_zero:
+        if self.is_zero:
             self._grad[...] = 0
-            self._is_zero = False
+            self.is_zero = False
 
     def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
         """grad += a·b, the weight seen as a matrix (rows, last axis); where it is zero, written there."""
-        if self._is_zero:
+        if self.is_zero:
             np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
-            self._is_zero = False
+            self.is_zero = False
         else:
             self.grad += (a @ b).reshape(self.shape)
 
@@ -224,7 +227,9 @@ class Layer:
     @property
     def dtype(self) -> np.dtype | None:
         """The dtype of the parameters (it decides what the layer computes in); None without parameters."""
-        return next((p.dtype for p in self.parameters().values()), None)
+        own = (v.dtype for v in vars(self).values() if isinstance(v, Parameter))
+        below = (child.dtype for child in self.children().values())
+        return next((dtype for dtype in chain(own, below) if dtype is not None), None)
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}: {child!r}" for name, child in self.children().items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,6 +12,7 @@ import numpy as np
 
 from scratchgen.distributions import Bernoulli
 from scratchgen.layers import Layer, Linear, MaskedLinear, ReLU, Sequential
+from scratchgen.layers.masked import Connections, connections
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.binary import BinaryModel
 from scratchgen.models.made_sampling import draw
@@ -24,7 +26,8 @@ class MaskedNet(Layer):
 
     (MADE.4)  aˡ = hˡ⁻¹·(Mˡ∘Wˡ) + bˡ + Vˡ[y],  hˡ = max(aˡ, 0)             h⁰ = x; the last a are the logits
 
-    masks : one for each layer, (D, H₁), …, (H_L, D);  onehot (N, classes), no columns without labels
+    masks : one for each layer, (D, H₁), …, (H_L, D), or its Connections
+    onehot (N, classes), no columns without labels
     """
 
     def __init__(self, masks: Sequence[np.ndarray], classes: int, *, rng: np.random.Generator, dtype: Any):
@@ -133,15 +136,16 @@ class MADE(BinaryModel):
 
     def masks(self, ordering: int) -> list[np.ndarray]:
         """The masks of all layers for one ordering: (D, H₁), …, (H_L, D), [i, j] where i may act on j."""
-        places = self.orders[ordering]
-        degrees = [places, *self.layer_degrees(ordering)]
-        inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise(degrees)]               # (MADE.2)
-        return [*inner, degrees[-1][:, None] < places]                                      # (MADE.3)
+        return [layer.mask.copy() for layer in self._connections(ordering)]
+
+    def _connections(self, ordering: int) -> tuple[Connections, ...]:
+        places, *degrees = self.orders[ordering], *self.layer_degrees(ordering)
+        return _connections(places.tobytes(), tuple(part.tobytes() for part in degrees))
 
     def logits(self, x, y=None, ordering=0):
         """The D logits of one ordering, and the net's cache: (N, D)."""
         onehot = self.onehot(self.labels(y, len(x)), len(x)) if self.classes else None
-        return self.net.forward(x, masks=self.masks(ordering), onehot=onehot)
+        return self.net.forward(x, masks=self._connections(ordering), onehot=onehot)
 
     def loss(self, x, y=None, *, ordering=None, rng=None, training=False):
         """Return (loss, cache) for x (N, D), and labels y (N,) where there are classes.
@@ -225,3 +229,11 @@ class MADE(BinaryModel):
             draw(self, uniform[rows], known, ordering, None if y is None else y[rows], part)
             x[rows] = part
         return x
+
+
+@functools.lru_cache(maxsize=16)
+def _connections(places: bytes, degrees: tuple[bytes, ...]) -> tuple[Connections, ...]:
+    """All layers' masks. Made anew for every step they take 0.4 ms of 2.2 (784-500-784, batch 128)."""
+    t, *m = (np.frombuffer(part, np.int32) for part in (places, *degrees))
+    inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise((t, *m))]                   # (MADE.2)
+    return tuple(connections(mask) for mask in (*inner, m[-1][:, None] < t))                # (MADE.3)
