@@ -50,11 +50,11 @@ def patch_product(image: np.ndarray, dout: np.ndarray, window: Window) -> np.nda
     shape, size = (window.kernel[0] * window.kernel[1] * image.shape[-1], dout.shape[-1]), dout.shape[1:3]
 
     def work(part: slice) -> np.ndarray:
-        products = (cols.T @ rows(dout[part][block]) for block, cols in gather(image[part], window, size))
-        total = next(products, np.zeros(shape, image.dtype))
-        for product in products:
-            total += product
-        return total
+        total = None
+        for block, cols in gather(image[part], window, size):
+            product = cols.T @ rows(dout[part][block])
+            total = product if total is None else np.add(total, product, out=total)
+        return np.zeros(shape, image.dtype) if total is None else total
 
     first, *others = threads.share(work, len(image), products_enough(dout, shape[0] * shape[1]))
     for other in others:
