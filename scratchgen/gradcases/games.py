@@ -110,7 +110,7 @@ GAMES = (
         "DCGAN", lambda rng, dtype: DCGAN(4, (2, 3), rng=rng, dtype=dtype), (3, 784), smooth=False
     ),
     GameCase(
-        "DCGAN with a hidden layer in D",
+        "DCGAN with hidden layers",
         lambda rng, dtype: DCGAN(4, (2, 3), hidden=5, rng=rng, dtype=dtype),
         (3, 784),
         smooth=False,

@@ -18,9 +18,10 @@ class DCGAN(GAN):
     what passes. Losses, steps and settings are the GAN's; images come and go as rows of 784.
 
     code : K, the width of the noise;  channels : (C1, C2), of the 14×14 and of the 7×7 maps
-    hidden : the width of a dense layer that D has before its logit, or 0 for none, as in the paper. There the
-        last convolution sees nearly the whole picture, here 10×10 pixels of 28×28: without a hidden layer D
-        adds up what it sees in single places, and can't mind whether they fit together (docs/gan.md, 13)
+    hidden : the width of a dense layer that G has behind its code, and D before its logit; or 0 for none, as
+        in the paper. There D's last convolution sees nearly the whole picture, here 10×10 pixels of 28×28:
+        without a hidden layer D adds up what it sees in single places, and can't mind whether they fit
+        together (docs/gan.md, 13)
     settings : what else GAN takes (noise, objective, k, ahead)
 
     Its layers differ from the paper's, which draws 64×64 colour pictures, in number and in width, and G ends
@@ -38,7 +39,7 @@ class DCGAN(GAN):
         **settings: Any,
     ):
         kind = {"rng": rng, "dtype": dtype}
-        generator = conv_generator(code, channels, **kind)
+        generator = conv_generator(code, channels, hidden=hidden, **kind)
         critic = conv_critic(channels, batch_norm=True, hidden=hidden, **kind)
         super().__init__(generator, critic, code=code, **settings)
 

@@ -78,10 +78,13 @@ class WGAN(GAN):
         return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
 
     @classmethod
-    def convolutional(cls, code=64, channels=(32, 64), *, rng, dtype=np.float32, **settings) -> Self:
+    def convolutional(
+        cls, code=64, channels=(32, 64), *, hidden=0, rng, dtype=np.float32, **settings
+    ) -> Self:
         """DCGAN's networks, the critic without batch norm: it has to judge each example alone."""
-        generator = conv_generator(code, channels, rng=rng, dtype=dtype)
-        critic = conv_critic(channels, batch_norm=False, rng=rng, dtype=dtype)
+        kind = {"hidden": hidden, "rng": rng, "dtype": dtype}
+        generator = conv_generator(code, channels, **kind)
+        critic = conv_critic(channels, batch_norm=False, **kind)
         return cls(generator, critic, code=code, **settings)
 
     def discriminator_loss(self, x, z, u=None):

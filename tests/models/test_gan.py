@@ -320,6 +320,16 @@ def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
     assert (abs(both - one - other + none) < 1e-12) == (hidden == 0)
 
 
+def test_dcgan_hidden_layer_leaves_no_unit_that_ignores_the_code(rng):
+    """Behind the dense layers each of the 7×7×C2 numbers has variance 1 over the codes."""
+    generator = DCGAN(4, (3, 5), hidden=6, rng=rng, dtype=np.float64).generator
+    z = rng.normal(size=(50, 4))
+    for layer in generator.layers[:6]:
+        z, _ = layer.forward(z, training=True)
+    assert z.shape == (50, 7, 7, 5)
+    np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-2)
+
+
 def test_dcgan_has_no_dense_form(rng):
     with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; GAN\.dense makes"):
         DCGAN.dense(4, rng=rng)
