@@ -43,8 +43,6 @@ class Parameter:
     into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
     (a value that doesn't is copied), so that a reshape of either is a view.
 
-    is_zero : whether zero_grad was the last to touch grad
-
     zero_grad writes no zeros yet: whoever reads `grad` next finds them, but the first product is written
     straight over what was there. What is written into an array that was read from `grad` before zero_grad
     would be lost, so read it anew. (A step of the autoencoder 784-1000-500-250-30 at batch 128, two threads:
@@ -65,23 +63,23 @@ class Parameter:
 
     @grad.setter
     def grad(self, grad: np.ndarray) -> None:
-        self._grad, self.is_zero = grad, False
+        self._grad, self._is_zero = grad, False
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self.is_zero = True
+        self._is_zero = True
 
     def settle(self) -> None:
         """Write the zeros that zero_grad left unwritten, for those who read the array by another way."""
-        if self.is_zero:
+        if self._is_zero:
             self._grad[...] = 0
-            self.is_zero = False
+            self._is_zero = False
 
     def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
         """grad += a·b, the weight seen as a matrix (rows, last axis); where it is zero, written there."""
-        if self.is_zero:
+        if self._is_zero:
             np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
-            self.is_zero = False
+            self._is_zero = False
         else:
             self.grad += (a @ b).reshape(self.shape)
 
