@@ -60,7 +60,7 @@ def conv_generator(
 
     hidden : the width of a dense layer behind the code, or 0. With it, batch norm takes each of the 7×7×C2
         numbers by itself. Taken over the places of a channel it is content with a picture that is the same
-        for all codes, and that is what comes of it: a distance of 1,259 in place of 52 (docs/gan.md, 13)
+        for all codes, and that is what came of it (docs/gan.md, 13)
     """
     c1, c2 = channels
     kind = {"rng": rng, "dtype": dtype}

@@ -81,7 +81,7 @@ class WGAN(GAN):
     def convolutional(
         cls, code=64, channels=(32, 64), *, hidden=0, rng, dtype=np.float32, **settings
     ) -> Self:
-        """DCGAN's networks, the critic without batch norm: it has to judge each example alone."""
+        """DCGAN's networks, hidden layers too; the critic has no batch norm, to judge each example alone."""
         kind = {"hidden": hidden, "rng": rng, "dtype": dtype}
         generator = conv_generator(code, channels, **kind)
         critic = conv_critic(channels, batch_norm=False, **kind)
