@@ -125,4 +125,10 @@ GAMES = (
         smooth=False,
     ),
     GameCase("WGAN convolutional, penalised", _conv_wgan, (3, 20), smooth=False),
+    GameCase(
+        "WGAN convolutional with hidden layers, penalised",
+        lambda rng, dtype: WGAN.convolutional(4, (2, 3), hidden=5, penalty=10.0, rng=rng, dtype=dtype),
+        (3, 784),
+        smooth=False,
+    ),
 )

@@ -21,7 +21,7 @@ class Connections(NamedTuple):
     """A mask, (D, M), and its columns cut into blocks, each with the inputs it sees."""
 
     mask: np.ndarray
-    blocks: list[tuple[slice, slice]]
+    blocks: tuple[tuple[slice, slice], ...]
 
 
 def connections(mask: np.ndarray) -> Connections:
@@ -31,7 +31,7 @@ def connections(mask: np.ndarray) -> Connections:
         columns = slice(start, min(start + step, mask.shape[1]))
         used = np.flatnonzero(mask[:, columns].any(axis=1))
         found.append((slice(used[0], used[-1] + 1) if used.size else slice(0, 0), columns))
-    return Connections(mask, found)
+    return Connections(mask, tuple(found))
 
 
 class MaskedLinear(Linear):

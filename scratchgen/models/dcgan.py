@@ -21,7 +21,7 @@ class DCGAN(GAN):
     hidden : the width of a dense layer that G has behind its code, and D before its logit; or 0 for none, as
         in the paper. There D's last convolution sees nearly the whole picture, here 10×10 pixels of 28×28:
         without a hidden layer D adds up what it sees in single places, and can't mind whether they fit
-        together (docs/gan.md, 13)
+        together, and in G each of the 7×7 places is linear in the code (docs/gan.md, 13)
     settings : what else GAN takes (noise, objective, k, ahead)
 
     Its layers differ from the paper's, which draws 64×64 colour pictures, in number and in width, and G ends

@@ -59,8 +59,8 @@ def conv_generator(
     """code → 7×7×C2 → 14×14×C1 → 28×28×1 → 784, between 0 and 1; batch norm everywhere but at the output.
 
     hidden : the width of a dense layer behind the code, or 0. With it, batch norm takes each of the 7×7×C2
-        numbers by itself. Taken over the places of a channel it is content with a picture that is the same
-        for all codes, and that is what came of it (docs/gan.md, 13)
+        numbers by itself: over the places of a channel, behind a hidden layer, it was content with a picture
+        that was the same for all codes (docs/gan.md, 13)
     """
     c1, c2 = channels
     kind = {"rng": rng, "dtype": dtype}

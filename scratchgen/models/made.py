@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,8 +25,7 @@ class MaskedNet(Layer):
 
     (MADE.4)  aˡ = hˡ⁻¹·(Mˡ∘Wˡ) + bˡ + Vˡ[y],  hˡ = max(aˡ, 0)             h⁰ = x; the last a are the logits
 
-    masks : one for each layer, (D, H₁), …, (H_L, D), or its Connections
-    onehot (N, classes), no columns without labels
+    masks : one for each layer, (D, H₁), …, (H_L, D);  onehot (N, classes), no columns without labels
     """
 
     def __init__(self, masks: Sequence[np.ndarray], classes: int, *, rng: np.random.Generator, dtype: Any):
@@ -39,6 +37,7 @@ class MaskedNet(Layer):
         self.relu = ReLU()
 
     def forward(self, x, training=False, masks=None, onehot=None):
+        """masks : others for this call, as arrays or as Connections."""
         masks = masks if masks is not None else [None] * len(self.layers)
         h, caches = x, []
         for i, mask in enumerate(masks):
@@ -124,6 +123,7 @@ class MADE(BinaryModel):
             rng.shuffle(self.orders[o])
             for part in self._parts(self.degrees[o]):
                 rng.shuffle(part)
+        self._kept: dict[int, tuple[bytes, tuple[Connections, ...]]] = {}
         self.net = MaskedNet(self.masks(0), classes, rng=rng, dtype=dtype)
 
     def _parts(self, degrees: np.ndarray) -> list[np.ndarray]:
@@ -139,8 +139,14 @@ class MADE(BinaryModel):
         return [layer.mask.copy() for layer in self._connections(ordering)]
 
     def _connections(self, ordering: int) -> tuple[Connections, ...]:
-        places, *degrees = self.orders[ordering], *self.layer_degrees(ordering)
-        return _connections(places.tobytes(), tuple(part.tobytes() for part in degrees))
+        """The masks, made once: anew for every step they take 0.4 ms of 2.3 (784-500-784, batch 128)."""
+        degrees = [self.orders[ordering], *self.layer_degrees(ordering)]
+        made_of = b"".join(part.tobytes() for part in degrees)  # a checkpoint may have brought others
+        if self._kept.get(ordering, (b"",))[0] != made_of:
+            inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise(degrees)]           # (MADE.2)
+            masks = *inner, degrees[-1][:, None] < degrees[0]                               # (MADE.3)
+            self._kept[ordering] = made_of, tuple(connections(mask) for mask in masks)
+        return self._kept[ordering][1]
 
     def logits(self, x, y=None, ordering=0):
         """The D logits of one ordering, and the net's cache: (N, D)."""
@@ -229,11 +235,3 @@ class MADE(BinaryModel):
             draw(self, uniform[rows], known, ordering, None if y is None else y[rows], part)
             x[rows] = part
         return x
-
-
-@functools.lru_cache(maxsize=16)
-def _connections(places: bytes, degrees: tuple[bytes, ...]) -> tuple[Connections, ...]:
-    """All layers' masks. Made anew for every step they take 0.4 ms of 2.2 (784-500-784, batch 128)."""
-    t, *m = (np.frombuffer(part, np.int32) for part in (places, *degrees))
-    inner = [m_in[:, None] <= m_out for m_in, m_out in pairwise((t, *m))]                   # (MADE.2)
-    return tuple(connections(mask) for mask in (*inner, m[-1][:, None] < t))                # (MADE.3)

@@ -43,7 +43,7 @@ def main(out: Path) -> None:
 
 
 def drawn_by(module: ModuleType, x_train: np.ndarray) -> np.ndarray:
-    """The samples that a finished run was measured by."""
+    """Samples of a finished run, as its Fréchet distance was measured by."""
     path = Path(f"runs/reproduce-{module.__name__.split('.')[-1]}.safetensors")
     x = x_train[: -gan.HELD_OUT] if module is gan else x_train
     model, trainer = module.build(x, checkpoint.read_config(path)["epochs"])

@@ -155,6 +155,7 @@ def test_frozen_part_leaves_the_rest_learning(net, rng):
 def test_dtype_is_that_of_the_parameters(net, rng):
     assert net.dtype == np.float64
     assert Sequential(Linear(2, 2, rng=rng)).dtype == np.float32
+    assert Sequential(Tanh(), Linear(2, 2, rng=rng)).dtype == np.float32
     assert Tanh().dtype is None
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scratchgen.layers import Conv2d, Linear, MaskedConv2d, MaskedLinear
-from scratchgen.layers.masked import raster_mask, rows_mask
+from scratchgen.layers.masked import connections, raster_mask, rows_mask
 from scratchgen.optim import Adam
 
 KIND = {"dtype": np.float64}
@@ -140,3 +140,12 @@ def test_masked_layer_bad_input_is_named(layer, mask, rng):
         conv.forward(np.zeros((1, 5, 5, 3)))
     with pytest.raises(TypeError, match="MaskedConv2d expected dtype float64, got float32"):
         conv.forward(np.zeros((1, 5, 5, 2), np.float32))
+
+
+def test_masked_linear_takes_connections_for_a_mask(rng):
+    layer = MaskedLinear(4, 70, rng.random((4, 70)) < 0.5, rng=rng)
+    x, mask = rng.normal(size=(3, 4)).astype(np.float32), rng.random((4, 70)) < 0.5
+    expected, _ = layer.forward(x, mask=mask)
+    np.testing.assert_array_equal(layer.forward(x, mask=connections(mask))[0], expected)
+    with pytest.raises(ValueError, match=r"mask of shape \(4, 70\), got \(70, 4\)"):
+        layer.forward(x, mask=connections(mask.T))

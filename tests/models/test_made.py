@@ -227,3 +227,18 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
     model.augment = Jitter()
     with pytest.raises(ValueError, match="MADE.fit with augment expected binarisation 'dynamic', got 'none'"):
         model.fit(EVERY, epochs=1, rng=rng)
+
+
+def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):
+    """The kept masks are made anew where a buffer has changed; what `masks` gives away changes nothing."""
+    model, other = (MADE(6, (5,), order="random", rng=np.random.default_rng(seed)) for seed in (1, 2))
+    x = (rng.random((3, 6)) < 0.5).astype(np.float32)
+    before, _ = model.logits(x)
+    for mask in model.masks(0):
+        mask[...] = False
+    np.testing.assert_array_equal(model.logits(x)[0], before)
+    model.orders[...], model.degrees[...] = other.orders, other.degrees
+    for mask, expected in zip(model.masks(0), other.masks(0), strict=True):
+        np.testing.assert_array_equal(mask, expected)
+    model.orders = model.orders.astype(np.int64)
+    model.logits(x)

@@ -210,14 +210,14 @@ def test_wgan_trains_by_rmsprop_when_it_clips_and_by_adam_else(rng):
         assert model.k == 5 and len(run.batches) == 2
 
 
-@pytest.mark.parametrize("settings", [{}, {"penalty": 10.0}])
+@pytest.mark.parametrize("settings", [{}, {"penalty": 10.0}, {"penalty": 10.0, "hidden": 6}])
 def test_wgan_convolutional_critic_judges_each_example_alone(rng, settings):
     model = WGAN.convolutional(4, (2, 3), rng=rng, **settings)
     assert not any(isinstance(layer, BatchNorm) for layer in model.discriminator)
-    x = rng.uniform(size=(5, 784)).astype(np.float32)
+    x = rng.uniform(size=(10, 784)).astype(np.float32)
     together = model.discriminator.forward(x, training=True)[0]
     np.testing.assert_allclose(together[:1], model.discriminator.forward(x[:1], training=True)[0], rtol=1e-5)
-    run = model.trainer(x, epochs=1, batch_size=1, rng=rng)
+    run = model.trainer(x, epochs=1, batch_size=2, rng=rng)
     assert math.isfinite(run.run().steps["distance"][0])
 
 
