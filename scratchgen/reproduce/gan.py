@@ -1,8 +1,8 @@
 """The dense GAN on MNIST: the Parzen-window log-likelihood of the test set, and what that measure is worth.
 
 Published: Goodfellow et al. 2014, "Generative adversarial nets", table 1: 225 ± 2 nats. Their protocol: a
-Normal kernel on each of 10,000 samples, its width chosen on held-out digits, the mean over the test set. Beside
-that figure stands another, for which the held-out digits also choose from how narrow a range codes are drawn.
+Normal kernel on each of 10,000 samples, its width chosen on held-out digits, the mean over the test set. Below
+that figure stands another, for which the held-out digits also choose from how narrow a range codes come.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def controls(train: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> dict[
 
 
 def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
-    """Train on 59,000 digits, choose sigma and a spread on the other 1,000, and measure on all test digits."""
+    """Train on 59,000 digits, choose sigma and a spread on 1,000 others, and measure on all test digits."""
     epochs = epochs or EPOCHS
     config = {"run": "gan", "epochs": epochs}
     expect_place(RUN, resume=resume, config=config)
