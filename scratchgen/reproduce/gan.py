@@ -1,8 +1,8 @@
 """The dense GAN on MNIST: the Parzen-window log-likelihood of the test set, and what that measure is worth.
 
 Published: Goodfellow et al. 2014, "Generative adversarial nets", table 1: 225 ± 2 nats. Their protocol: a
-Normal kernel on each of 10,000 samples, its width chosen on held-out digits, the mean over the test set. Below
-that figure stands another, for which the held-out digits also choose from how narrow a range codes come.
+Normal kernel on each of 10,000 samples, its width chosen on held-out digits, the mean over the test set. The
+line below has another figure, for which the held-out digits also choose from how narrow a range codes come.
 """
 
 from __future__ import annotations
