@@ -111,7 +111,7 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
 
     def figure() -> float:
         with averaged.lent():
-            return parzen(narrowed(model, held_out)[1], held_out, digits.x_test)[0]
+            return parzen(draw(model, SEED), held_out, digits.x_test)[0]
 
     curve = Curve(figure, EVERY)
     trainer.callbacks += [averaged, curve]
@@ -135,8 +135,8 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
             f"{RECIPE}; batch {BATCH}, {epochs} epochs of {len(train):,} digits; float32, seed {SEED}; "
             f"samples by the generator's averaged weights (decay {averaged.decay:g}); sigma {sigma:.3f}, the "
             f"best of 25 on the {HELD_OUT:,} training digits left out; the mean over the whole test set, "
-            f"standard error {error:.1f}. In the line below it, and in the curve, the same digits choose the "
-            f"codes' spread too, of {SPREADS}"
+            f"standard error {error:.1f}; the curve is of that same figure. In the line below it the same "
+            f"digits choose the codes' spread too, of {SPREADS}"
         ),
         curve=curve.points(),
         beside={
