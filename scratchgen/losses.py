@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen import kernels
+from scratchgen.labels import expect_labels
 from scratchgen.layers.base import FLOATS
 
 
@@ -51,22 +52,12 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     (CE.1)  loss    = −1/N · Σₙ log pₙ[labelₙ],  p = softmax(logits)
     (CE.2)  dlogits = 1/N · (p − onehot(labels))
 
-    Raises ValueError also for labels out of range.
+    Raises ValueError also for labels out of range, TypeError for labels that are no integers.
     """
     _expect_float("softmax_cross_entropy", logits)
     if logits.ndim != 2 or logits.shape[0] == 0:
         raise ValueError(f"softmax_cross_entropy expected logits (N, K) with N ≥ 1, got {logits.shape}")
-    labels = np.asarray(labels)
-    if labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"softmax_cross_entropy expected {logits.shape[0]} integer labels, "
-            f"got shape {labels.shape} of {labels.dtype}"
-        )
-    if labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise ValueError(
-            f"softmax_cross_entropy expected labels in 0..{logits.shape[1] - 1}, "
-            f"got {labels.min()}..{labels.max()}"
-        )
+    labels = expect_labels("softmax_cross_entropy", labels, *logits.shape)
     dlogits = np.empty(logits.shape, logits.dtype)
     scale = logits.dtype.type(1 / len(logits))
     logits = np.ascontiguousarray(logits)

@@ -88,7 +88,7 @@ P = np.array([[0.5, 0.5], [0.2, 0.8]])
         (lambda: reliability(P, np.array([0, 2])), ValueError, r"labels in 0\.\.1, got 0\.\.2"),
         (lambda: reliability(P, np.array([0, 1]), bins=0), ValueError, "bins >= 1"),
         (lambda: reliability(P, np.array([0.0, 1.0])), TypeError, "integer labels"),
-        (lambda: expected_calibration_error(P, np.array([0])), ValueError, "each of 2 examples"),
+        (lambda: expected_calibration_error(P, np.array([0])), ValueError, "2 integer labels, one an"),
     ],
 )
 def test_score_metrics_bad_input_is_named(call, error, message):

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "scratchgen"
 
 # Imports point one way: a module may import from its own level and from those above it in this list.
 LEVELS = (
-    ("chapters", "kernels", "names", "process", "threads"),
+    ("chapters", "kernels", "labels", "names", "process", "threads"),
     ("data", "distributions", "initializers", "layers", "losses", "optim", "pairwise", "schedules"),
     ("contract", "differences", "gradcheck"),
     ("checkpoint", "progress", "training"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.metrics.labels import expect_labels
+from scratchgen.labels import expect_labels
 from scratchgen.models.base import expect_examples
 
 
@@ -34,12 +34,9 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
     for labels out of range.
     """
     expect_examples("reliability", probabilities, low=0, high=1)
-    y = expect_labels("reliability", y, len(probabilities))
     if bins < 1:
         raise ValueError(f"reliability expected bins >= 1, got {bins}")
-    classes = probabilities.shape[1]
-    if y.min() < 0 or y.max() >= classes:
-        raise ValueError(f"reliability expected labels in 0..{classes - 1}, got {y.min()}..{y.max()}")
+    y = expect_labels("reliability", y, len(probabilities), probabilities.shape[1])
     sums = probabilities.sum(axis=1, dtype=np.float64)
     if np.abs(sums - 1).max() > 1e-4:
         row = int(np.abs(sums - 1).argmax())

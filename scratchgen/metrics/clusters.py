@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.metrics.labels import accuracy, expect_labels
+from scratchgen.labels import expect_labels
+from scratchgen.metrics.labels import accuracy
 from scratchgen.models.base import expect_examples
 from scratchgen.pairwise import BLOCK, squared_distances
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import binarise
+from scratchgen.labels import expect_labels
 from scratchgen.models.base import Model, expect_examples
 from scratchgen.training import plain_step
 
@@ -102,14 +103,7 @@ class BinaryModel(Model):
             if y is not None:
                 raise ValueError(f"{who} without classes expected no labels y; build it with classes=...")
             return None
-        if y is None:
-            raise ValueError(f"{who} expected labels y, one an example, got none")
-        y = np.asarray(y)
-        if y.shape != (n,) or y.dtype.kind not in "iu":
-            raise ValueError(f"{who} expected {n} integer labels, got shape {y.shape} of {y.dtype}")
-        if n and (y.min() < 0 or y.max() >= self.classes):
-            raise ValueError(f"{who} expected labels in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
-        return y
+        return expect_labels(who, y, n, self.classes)
 
     def onehot(self, y: np.ndarray | None, n: int) -> np.ndarray:
         """A row of zeros with one 1 for each label, (n, classes); with no classes it has no columns."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.labels import expect_labels
 from scratchgen.layers import Activation, Layer, Parameter, SiLU
 from scratchgen.models.networks import dense
 from scratchgen.models.vae import VAE
@@ -26,15 +27,7 @@ class LabelledVAE(VAE):
 
     def _labels(self, y, n: int) -> np.ndarray:
         """y, checked: n whole numbers from 0 to classes − 1."""
-        who = type(self).__name__
-        if y is None:
-            raise ValueError(f"{who} expected labels y, one an example, got none")
-        y = np.asarray(y)
-        if y.shape != (n,) or y.dtype.kind not in "iu":
-            raise ValueError(f"{who} expected {n} integer labels, got shape {y.shape} of {y.dtype}")
-        if n and (y.min() < 0 or y.max() >= self.classes):
-            raise ValueError(f"{who} expected labels in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
-        return y
+        return expect_labels(type(self).__name__, y, n, self.classes)
 
 
 class ConditionalVAE(LabelledVAE):

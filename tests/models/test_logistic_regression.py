@@ -128,7 +128,7 @@ def test_logistic_regression_says_nothing_of_x(rng):
     ("call", "message"),
     [
         (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one an example, got none"),
-        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 labels, one an example, got shape \(3,\)"),
+        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one an example, got shape \(3,\)"),
         (lambda m, X, y: m.fit(X, y + 1), r"labels in 0\.\.2, got 1\.\.3"),
         (lambda m, X, y: m.fit(X, y - 1), r"labels in 0\.\.2, got -1\.\.1"),
         (lambda m, X, y: m.fit(X, y % 2), r"each class 0\.\.2, got none of 2 among 7 examples"),
@@ -136,7 +136,7 @@ def test_logistic_regression_says_nothing_of_x(rng):
         (lambda m, X, y: m.fit(X * np.nan, y), "finite numbers, got NaN"),
         (lambda m, X, y: m.fit(X[:, :3], y), r"\(N, 5\), got \(7, 3\)"),
         (lambda m, X, y: m.predict(X[:0]), "at least 1 example, got 0"),
-        (lambda m, X, y: m.score(X, y[:2]), "LogisticRegression.score expected 7 labels"),
+        (lambda m, X, y: m.score(X, y[:2]), "LogisticRegression.score expected 7 integer labels"),
         (lambda m, X, y: LogisticRegression(5, 1), "at least one feature and two classes, got 5, 1"),
         (lambda m, X, y: LogisticRegression(5, 3, l2=-1), "finite l2 >= 0, got -1"),
         (lambda m, X, y: LogisticRegression(5, 3, l2=np.nan), "finite l2 >= 0, got nan"),

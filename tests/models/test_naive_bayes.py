@@ -170,7 +170,7 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
         (lambda m, X, rng: m.sample(3, rng=rng), "BernoulliNaiveBayes has not seen any data yet"),
         (lambda m, X, rng: m.fit(X, Y).sample(0, rng=rng), "at least one example, got n = 0"),
         (lambda m, X, rng: m.fit(X, Y).sample(2, rng=rng, y=[0, 3]), r"labels in 0\.\.2, got 0\.\.3"),
-        (lambda m, X, rng: m.fit(X, Y).sample(2, rng=rng, y=[0]), "expected 2 labels"),
+        (lambda m, X, rng: m.fit(X, Y).sample(2, rng=rng, y=[0]), "expected 2 integer labels"),
         (lambda m, X, rng: m.fit(X, Y).predict(X, seen=np.ones(3, bool)), r"shape \(4,\), got \(3,\)"),
         (lambda m, X, rng: m.fit(X, Y).predict(X, seen=np.zeros(4, bool)), "at least one feature to be seen"),
         (lambda m, X, rng: BernoulliNaiveBayes(smoothing=-1), "finite smoothing >= 0, got -1"),

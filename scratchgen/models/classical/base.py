@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.labels import expect_labels
 from scratchgen.models.base import Model, expect_examples
 
 
@@ -115,26 +116,6 @@ def log_sum_exp(a: np.ndarray) -> np.ndarray:
     safe = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(a - safe).sum(axis=-1)) + safe[..., 0]
-
-
-def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
-    """y, checked: n whole numbers from 0 on, below `classes` where that is given.
-
-    Raises ValueError for labels that are missing, of another number or out of range, TypeError for what is
-    no integer.
-    """
-    if y is None:
-        raise ValueError(f"{who} expected labels y, one an example, got none")
-    y = np.asarray(y)
-    if y.shape != (n,):
-        raise ValueError(f"{who} expected {n} labels, one an example, got shape {y.shape}")
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
-    limit = np.inf if classes is None else classes - 1
-    if n and (y.min() < 0 or y.max() > limit):
-        wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"
-        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
-    return y
 
 
 def expect_labelled(

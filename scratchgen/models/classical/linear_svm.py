@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.labels import expect_labels
 from scratchgen.layers.base import Parameter, float_dtype
 from scratchgen.models.base import expect_examples
-from scratchgen.models.classical.base import Classifier, expect_labelled, expect_labels
+from scratchgen.models.classical.base import Classifier, expect_labelled
 
 
 class LinearSVM(Classifier):
