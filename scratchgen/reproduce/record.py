@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen import chapters, kernels
 
-START, END = "<!-- results: made by python -m scratchgen.reproduce -->", "<!-- end of results -->"
+COMMAND = "python -m scratchgen.reproduce"
+START, END = chapters.marks("results", COMMAND)
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,8 @@ def table(records: list[Record]) -> str:
 
 
 def fill(text: str, records: list[Record]) -> str:
-    """Put the table between the two marks in a text. Raises ValueError where a mark is missing."""
-    if START not in text or END not in text:
-        raise ValueError(f"expected the marks {START!r} and {END!r} in the text")
-    before, rest = text.split(START, 1)
-    after = rest.split(END, 1)[1]
-    return f"{before}{START}\n{table(records)}\n{END}{after}"
+    """Put the table between its marks in a text. Raises ValueError where a mark is missing."""
+    return chapters.fill(text, {"results": table(records)}, COMMAND)
 
 
 def machine() -> str:
