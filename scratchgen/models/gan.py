@@ -8,11 +8,12 @@ import numpy as np
 
 from scratchgen.data import Batches
 from scratchgen.distributions import Bernoulli
+from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
 from scratchgen.layers.windows import positive
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.base import Model, expect_examples
-from scratchgen.models.gan_networks import dense_critic, dense_generator
+from scratchgen.models.gan_networks import Init, dense_critic, dense_generator
 from scratchgen.models.networks import in_batches
 from scratchgen.optim import Adam
 from scratchgen.training import Trainer, expect_finite
@@ -97,6 +98,7 @@ class GAN(Model):
         pixels: int = 784,
         *,
         dropout: float = 0.3,
+        pixel_init: Init = glorot_uniform,
         rng: np.random.Generator,
         dtype: Any = np.float32,
         **settings: Any,
@@ -105,8 +107,10 @@ class GAN(Model):
 
         dropout : the share of D's hidden units that a step switches off. Without it, or without batch norm in
             G, D wins on digits and all codes become one picture (docs/gan.md).
+        pixel_init : how the weights begin that touch pixels, D's first and G's last. `gan_networks.faint`
+            makes drawings less blotchy (docs/gan.md, section 12).
         """
-        kind = {"rng": rng, "dtype": dtype}
+        kind = {"pixel_init": pixel_init, "rng": rng, "dtype": dtype}
         critic = dense_critic(pixels, hidden, dropout=dropout, **kind)
         return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
 

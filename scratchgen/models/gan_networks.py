@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from scratchgen.initializers import glorot_uniform, normal
 from scratchgen.layers import (
     BatchNorm,
     Conv2d,
@@ -22,6 +24,15 @@ from scratchgen.layers import (
     Sigmoid,
 )
 
+Init = Callable[..., np.ndarray]
+
+faint = functools.partial(normal, std=0.004)
+"""A start for weights that touch pixels, at a tenth of Glorot's spread or less (docs/gan.md, section 12).
+
+What a dense D asks of a pixel goes through its first weights, and what G does to it through its last: as long
+as these are mostly the noise they began as, each pixel is pushed on its own, and drawings are blotchy.
+"""
+
 
 def dense_generator(
     code: int,
@@ -29,27 +40,40 @@ def dense_generator(
     pixels: int,
     *,
     batch_norm: bool = True,
+    pixel_init: Init = glorot_uniform,
     rng: np.random.Generator,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """(N, code) -> (N, pixels) between 0 and 1, through two hidden layers with batch norm and ReLU."""
+    """(N, code) -> (N, pixels) between 0 and 1, through two hidden layers with batch norm and ReLU.
+
+    pixel_init : how the last weights begin
+    """
     kind = {"rng": rng, "dtype": dtype}
     layers: list[Layer] = []
     for fan_in in (code, hidden):
         norm: list[Layer] = [BatchNorm(hidden, dtype=dtype)] if batch_norm else []
         layers += [Linear(fan_in, hidden, bias=not batch_norm, **kind), *norm, ReLU()]
-    return Sequential(*layers, Linear(hidden, pixels, **kind), Sigmoid())
+    return Sequential(*layers, Linear(hidden, pixels, init=pixel_init, **kind), Sigmoid())
 
 
 def dense_critic(
-    pixels: int, hidden: int, *, dropout: float = 0.0, rng: np.random.Generator, dtype: Any = np.float32
+    pixels: int,
+    hidden: int,
+    *,
+    dropout: float = 0.0,
+    pixel_init: Init = glorot_uniform,
+    rng: np.random.Generator,
+    dtype: Any = np.float32,
 ) -> Sequential:
-    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU, and dropout where it is asked for."""
+    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU, and dropout where it is asked for.
+
+    pixel_init : how the first weights begin
+    """
     kind = {"rng": rng, "dtype": dtype}
     layers: list[Layer] = []
-    for fan_in in (pixels, hidden):
+    for fan_in, init in ((pixels, pixel_init), (hidden, glorot_uniform)):
         drop: list[Layer] = [Dropout(dropout, rng=rng)] if dropout else []
-        layers += [Linear(fan_in, hidden, **kind), LeakyReLU(0.2), *drop]
+        layers += [Linear(fan_in, hidden, init=init, **kind), LeakyReLU(0.2), *drop]
     return Sequential(*layers, Linear(hidden, 1, **kind))
 
 
