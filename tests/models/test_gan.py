@@ -8,6 +8,7 @@ import pytest
 
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
 from scratchgen.models import DCGAN, GAN, NoLikelihood
+from scratchgen.models.gan_networks import faint
 from scratchgen.models.networks import dense
 
 LOG2 = math.log(2)
@@ -218,6 +219,27 @@ def test_gan_samples_and_judgements(build, rng):
     assert sum(isinstance(layer, BatchNorm) for layer in layers) == (3 if build == DCGAN else 2)
     slopes = [layer.negative_slope for layer in model.discriminator if isinstance(layer, LeakyReLU)]
     assert slopes == [0.2, 0.2] and not any(isinstance(layer, ReLU) for layer in model.discriminator)
+
+
+def test_gan_whose_pixels_begin_faint_asks_for_less_of_them_and_does_less_to_them(rng):
+    """The weights that touch pixels alone are small; drawings begin nearly alike, D's slope nearly flat."""
+    usual = GAN.dense(5, 60, rng=np.random.default_rng(3))
+    faintly = GAN.dense(5, 60, pixel_init=faint, rng=np.random.default_rng(3))
+    for net, touching in (("generator", "6.weight"), ("discriminator", "0.weight")):
+        ours, theirs = (getattr(model, net).parameters() for model in (faintly, usual))
+        for name, p in ours.items():
+            size, usually = np.abs(p.value).mean(), np.abs(theirs[name].value).mean()
+            if name == touching:
+                assert p.value.std() == pytest.approx(0.004, rel=0.02)
+            else:
+                assert size == pytest.approx(usually, rel=0.2)
+    z, x = rng.standard_normal((50, 5)).astype(np.float32), rng.uniform(size=(50, 784)).astype(np.float32)
+    apart, slope = [], []
+    for model in (faintly, usual):
+        apart.append(model.generator.forward(z, training=True)[0].std(axis=0).mean())
+        logits, cache = model.discriminator.forward(x)
+        slope.append(np.abs(model.discriminator.backward(np.ones_like(logits), cache)).mean())
+    assert apart[0] < apart[1] / 5 and slope[0] < slope[1] / 5
 
 
 def test_gan_noise_is_drawn_from_what_it_says(rng):
