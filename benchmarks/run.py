@@ -15,6 +15,7 @@ import argparse
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ def command(contender: str, model: str, batch: int) -> list[str]:
 
 
 class Worker:
-    """A contender's process."""
+    """A contender's process, stopped between its turns, so that no thread of it spins into another's."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -48,12 +49,14 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             env=environment(contender, threads),
+            process_group=0,                                    # so that its helpers stop with it
             preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting that others don't need
         )
         self.answer()
         self.steps = max(3, round(SECONDS * 1e3 / self.time(3)))
 
     def ask(self, order: str) -> str:
+        os.killpg(self.process.pid, signal.SIGCONT)
         self.process.stdin.write(order + "\n")
         self.process.stdin.flush()
         return self.answer()
@@ -62,6 +65,7 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"a contender ended early, with code {self.process.wait()}")
+        os.killpg(self.process.pid, signal.SIGSTOP)
         return line
 
     def time(self, steps: int | None = None) -> float:
@@ -71,6 +75,7 @@ class Worker:
     def close(self) -> int:
         """End the process; the most memory it had, in bytes."""
         most = int(self.ask("memory"))
+        os.killpg(self.process.pid, signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
         return most

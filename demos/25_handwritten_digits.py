@@ -163,7 +163,7 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> tuple[GAN, float, floa
     model = GAN.dense(64, 400, dropout=0.6, pixel_init=faint, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
     model.generator.parameters()["6.bias"].value[...] = np.log(mean / (1 - mean))
-    return model, 2e-3, 2e-4
+    return model, 2e-3, 4e-4
 
 
 def dcgan(x: np.ndarray, rng: np.random.Generator) -> tuple[GAN, float, float]:

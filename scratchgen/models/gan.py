@@ -211,8 +211,8 @@ class GAN(Model):
         lr : of the generator;  discriminator_lr : of the discriminator, the same where it isn't given
         betas : of Adam. The defaults are those of the model's source.
 
-        Equal rates are those of Radford et al. 2016. A generator slower than D (Heusel et al. 2017) is worth
-        a trial: in one dimension a tenth was better, on digits no ratio was (docs/gan.md, section 10).
+        Equal rates are those of Radford et al. 2016. Another ratio is worth a trial: in one dimension a
+        generator at a tenth of D's rate was better, on digits one at ten times D's (docs/gan.md, section 10).
         """
         who = f"{type(self).__name__}.fit"
         expect_examples(who, X)
