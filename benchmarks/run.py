@@ -5,13 +5,14 @@
 
 First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
 each runs in a process of its own, in alternation, a few steps at a time, so that a change in the machine's
-speed meets all of them. A round's time is the median of its steps; the table has the median over rounds, and
-the ratio of theirs to ours is taken round by round, with its quartiles.
+speed meets all of them; between its turns it is stopped. A round's time is the median of its steps; the table
+has the median over rounds, and the ratio of theirs to ours is taken round by round, with its quartiles.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -39,7 +40,7 @@ def command(contender: str, model: str, batch: int) -> list[str]:
 
 
 class Worker:
-    """A contender's process, stopped between its turns, so that no thread of it spins into another's."""
+    """A contender's process, stopped between its turns, that no thread of it may spin in another's turn."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -52,13 +53,18 @@ class Worker:
             process_group=0,                                    # so that its helpers stop with it
             preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting that others don't need
         )
-        self.answer()
-        self.steps = max(3, round(SECONDS * 1e3 / self.time(3)))
+        try:
+            self.answer()
+            self.steps = max(3, round(SECONDS * 1e3 / self.time(3)))
+        except BaseException:
+            self.kill()
+            raise
 
     def ask(self, order: str) -> str:
         os.killpg(self.process.pid, signal.SIGCONT)
-        self.process.stdin.write(order + "\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):                  # it has ended: answer says so
+            self.process.stdin.write(order + "\n")
+            self.process.stdin.flush()
         return self.answer()
 
     def answer(self) -> str:
@@ -79,6 +85,11 @@ class Worker:
         self.process.stdin.close()
         self.process.wait()
         return most
+
+    def kill(self) -> None:
+        """End the process and its helpers at once, if any are left; stopped ones would stay for good."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def gradients(contender: str, model: str, batch: int) -> list[np.ndarray]:
@@ -119,13 +130,19 @@ def measure(model: str, batch: int, threads: int) -> dict:
     """All contenders of one model, in alternation; a row of the results."""
     names, difference = contenders(model, batch)
     names = [*names, LIMIT]
-    workers = {name: Worker(name, model, batch, threads) for name in names}
-    rounds: dict[str, list[float]] = {name: [] for name in workers}
-    for i in range(ROUNDS):
-        for j in range(len(names)):
-            name = names[(i + j) % len(names)]      # each follows another one only now and then
-            rounds[name].append(workers[name].time())
-    memory = {name: worker.close() for name, worker in workers.items()}
+    workers: dict[str, Worker] = {}
+    rounds: dict[str, list[float]] = {name: [] for name in names}
+    try:
+        for name in names:
+            workers[name] = Worker(name, model, batch, threads)
+        for i in range(ROUNDS):
+            for j in range(len(names)):
+                name = names[(i + j) % len(names)]  # each follows another one only now and then
+                rounds[name].append(workers[name].time())
+        memory = {name: worker.close() for name, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.kill()
     return row(rounds) | {
         "model": model.replace("_", "-"),
         "batch": batch,

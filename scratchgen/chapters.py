@@ -1,4 +1,4 @@
-"""Measured tables in the chapters: Markdown between two marks, which say who made it."""
+"""Measured tables in the chapters and the README: Markdown between two marks, which say who made it."""
 
 from __future__ import annotations
 

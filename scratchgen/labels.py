@@ -16,10 +16,10 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.nd
     if y is None:
         raise ValueError(f"{who} expected labels y, one an example, got none")
     y = np.asarray(y)
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
     if y.shape != (n,):
         raise ValueError(f"{who} expected {n} integer labels, one an example, got shape {y.shape}")
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
     limit = np.inf if classes is None else classes - 1
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scratchgen import cli
+from scratchgen import chapters, cli
 from scratchgen.data import Digits, binarise, load_digits
 from scratchgen.reproduce import REPRODUCTIONS, autoencoder, record, vae
 from scratchgen.reproduce.record import Record
@@ -53,9 +53,10 @@ def test_table_and_summary_say_where_nothing_is_published():
 
 
 def test_fill_puts_the_table_between_the_marks_and_nowhere_else():
-    text = f"before\n{record.START}\nold\n{record.END}\nafter"
+    start, end = chapters.marks("results", "python -m scratchgen.reproduce")
+    text = f"before\n{start}\nold\n{end}\nafter"
     filled = record.fill(text, [example()])
-    assert filled == f"before\n{record.START}\n{record.table([example()])}\n{record.END}\nafter"
+    assert filled == f"before\n{start}\n{record.table([example()])}\n{end}\nafter"
     assert record.fill(filled, [example()]) == filled
     with pytest.raises(ValueError, match="expected the marks"):
         record.fill("no marks", [])

@@ -32,6 +32,10 @@ def test_reproduce_gan_measures_the_test_set_by_parzen_windows(part, monkeypatch
     found = gan.reproduce(epochs=5)
     train, held_out = part.x_train[:160], part.x_train[160:]
     model, trainer = gan.build(train, 5)
+    for weight in (model.generator.parameters()["6.weight"], model.discriminator.parameters()["0.weight"]):
+        assert weight.value.std() == pytest.approx(0.004, rel=0.03)
+    rates = [trainer.optimizer[name].lr(0) for name in ("generator", "discriminator")]
+    assert rates == [pytest.approx(2e-3), pytest.approx(2e-4)]
     averaged = AveragedGenerator(model)
     trainer.callbacks.append(averaged)
     trainer.run()

@@ -31,7 +31,7 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
     accuracy against confidence a classifier is calibrated (Guo et al. 2017, section 2).
 
     probabilities (N, C), rows that sum to 1;  y (N,). Raises ValueError for rows that don't, for bins < 1 and
-    for labels out of range.
+    for labels out of range, TypeError for labels that are no integers.
     """
     expect_examples("reliability", probabilities, low=0, high=1)
     if bins < 1:

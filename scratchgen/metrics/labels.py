@@ -33,7 +33,7 @@ def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
 
     The labels are a classifier's for samples, say. A model that leaves out a digit has p_c = 0 there, ± 0;
     but a share of 3/N goes unseen in N samples one time in twenty.
-    Raises ValueError for a label outside 0 … classes − 1, and for no labels.
+    Raises ValueError for a label outside 0 … classes − 1 and for no labels, TypeError for what is no integer.
     """
     y = expect_labels("digit_shares", y, np.size(y), classes)
     if len(y) == 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.labels import expect_labels
 from scratchgen.layers import Activation, Conv2d, Flatten, Linear, MaxPool2d, Reshape, Sequential, SiLU
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.base import Model, expect_examples
@@ -37,12 +38,11 @@ class NetClassifier(Model):
     def trainer(self, X, y=None, **run):
         """Set up the run that `fit` makes, on X (N, D) and labels y (N,).
 
-        Raises ValueError for labels that are missing or out of range.
+        Raises ValueError for labels that are missing or out of range, TypeError for what is no integer.
         """
-        expect_examples(f"{type(self).__name__}.fit", X)
-        if y is None:
-            raise ValueError(f"{type(self).__name__}.fit expected labels y, got none")
-        return super().trainer(X, y, **run)
+        who = f"{type(self).__name__}.fit"
+        expect_examples(who, X)
+        return super().trainer(X, expect_labels(who, y, len(X)), **run)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
@@ -56,9 +56,7 @@ class NetClassifier(Model):
 
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
         """The share of X, (N, D), whose predicted class is y, (N,)."""
-        y = np.asarray(y)
-        if y.shape != (len(X),):
-            raise ValueError(f"{type(self).__name__}.score expected {len(X)} labels, got shape {y.shape}")
+        y = expect_labels(f"{type(self).__name__}.score", y, len(X))
         return float((self.predict(X) == y).mean())
 
     def features(self, X: np.ndarray) -> np.ndarray:

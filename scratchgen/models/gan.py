@@ -108,7 +108,7 @@ class GAN(Model):
         dropout : the share of D's hidden units that a step switches off. Without it, or without batch norm in
             G, D wins on digits and all codes become one picture (docs/gan.md).
         pixel_init : how the weights begin that touch pixels, D's first and G's last. `gan_networks.faint`
-            makes drawings less blotchy (docs/gan.md, section 12).
+            makes digits clearer where G is faster than D (docs/gan.md, sections 10 and 12).
         """
         kind = {"pixel_init": pixel_init, "rng": rng, "dtype": dtype}
         critic = dense_critic(pixels, hidden, dropout=dropout, **kind)
@@ -212,7 +212,8 @@ class GAN(Model):
         betas : of Adam. The defaults are those of the model's source.
 
         Equal rates are those of Radford et al. 2016. Another ratio is worth a trial: in one dimension a
-        generator at a tenth of D's rate was better, on digits one at ten times D's (docs/gan.md, section 10).
+        generator at a tenth of D's rate was better; on digits one at five to ten times, dense with a faint
+        start or convolutional with hidden layers (docs/gan.md, section 10).
         """
         who = f"{type(self).__name__}.fit"
         expect_examples(who, X)

@@ -27,10 +27,10 @@ from scratchgen.layers import (
 Init = Callable[..., np.ndarray]
 
 faint = functools.partial(normal, std=0.004)
-"""A start for weights that touch pixels, at a tenth of Glorot's spread or less (docs/gan.md, section 12).
+"""A start for weights that touch pixels, at about a tenth of Glorot's spread (docs/gan.md, section 12).
 
-What a dense D asks of a pixel goes through its first weights, and what G does to it through its last: as long
-as these are mostly the noise they began as, each pixel is pushed on its own, and drawings are blotchy.
+What a dense D asks of a pixel goes through its first weights, and what G does to it through its last. As long
+as these are mostly the noise they began as, each pixel is pushed its own way.
 """
 
 

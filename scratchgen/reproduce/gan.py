@@ -26,12 +26,13 @@ CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
 EPOCHS, BATCH, RATE, DISCRIMINATOR_RATE, DROPOUT, SEED = 100, 100, 2e-3, 2e-4, 0.5, 0
 RECIPE = (
     f"noise uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D 784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 "
-    f"with leaky ReLU and dropout of {DROPOUT:g}; the weights that touch pixels begin as N(0, 0.004²); "
+    f"with leaky ReLU and dropout of {DROPOUT:g}; the weights that touch pixels begin as N(0, "
+    f"{faint.keywords['std']:g}²); "
     f"non-saturating loss; Adam, betas (0.5, 0.999), on cosines from {RATE:g} for G and from "
     f"{DISCRIMINATOR_RATE:g} for D; dropout, start and rates were chosen in trials of 5 to 15 epochs by the "
-    f"same measure on 6,000 training digits left out"
+    f"same measure on the last 6,000 training digits, which the trials left out"
 )
-HELD_OUT = 1000     # training digits, the last ones, that only choose sigma
+HELD_OUT = 1000     # training digits, the last ones, that choose sigma
 KMEANS = 10         # Lloyd's iterations for the control
 EVERY = 10          # epochs between two points of the curve
 RUN = Path("runs/reproduce-gan.safetensors")

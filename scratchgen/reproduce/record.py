@@ -14,7 +14,6 @@ import numpy as np
 from scratchgen import chapters, kernels
 
 COMMAND = "python -m scratchgen.reproduce"
-START, END = chapters.marks("results", COMMAND)
 
 
 @dataclass(frozen=True)

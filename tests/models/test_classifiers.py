@@ -107,13 +107,13 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, got none"),
+        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, one an example, got none"),
         (lambda m, X, y, rng: m.fit(X, y + 2, epochs=1, rng=rng), r"labels in 0\.\.2, got 2\.\.3"),
-        (lambda m, X, y, rng: m.fit(X, y[:2], epochs=1, rng=rng), "X and y of one length"),
+        (lambda m, X, y, rng: m.fit(X, y[:2], epochs=1, rng=rng), "expected 4 integer labels"),
         (lambda m, X, y, rng: m.fit(X * np.nan, y, epochs=1, rng=rng), "finite numbers, got NaN"),
         (lambda m, X, y, rng: m.predict(X[:, :3]), r"\(N, 5\), got \(4, 3\)"),
         (lambda m, X, y, rng: m.predict(X[:0]), "at least 1 example"),
-        (lambda m, X, y, rng: m.score(X, y[:3]), "expected 4 labels"),
+        (lambda m, X, y, rng: m.score(X, y[:3]), "score expected 4 integer labels"),
         (lambda m, X, y, rng: MLPClassifier((5,), rng=rng), "two or more sizes"),
         (lambda m, X, y, rng: m.features(X * np.inf), "MLPClassifier.features expected finite"),
         (lambda m, X, y, rng: ConvClassifier(rng=rng, dtype=X.dtype).predict(X), r"28, 28, 1.*got \(4, 5\)"),

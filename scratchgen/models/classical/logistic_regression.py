@@ -64,7 +64,8 @@ class LogisticRegression(Classifier):
         """Go to the minimum of the loss on X (N, D), y (N,), from the weights there are.
 
         tolerance : the largest slope that counts as zero
-        Raises ValueError for labels that are missing or out of range, and for a class without an example.
+        Raises ValueError for labels that are missing or out of range and for a class without an example,
+        TypeError for labels that are no integers.
         """
         features, classes = self.weight.shape
         y, _ = expect_labelled("LogisticRegression.fit", X, y, features=features, classes=classes)
