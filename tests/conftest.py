@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import runpy
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from scratchgen import kernels
 from scratchgen.data import load_digits
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which some of them send themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.load_profile("steady")
