@@ -13,9 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.models import DCGAN
-from scratchgen.reproduce.games import judged_record
+from scratchgen.reproduce.games import cosine_run, judged_record
 from scratchgen.reproduce.record import Record
-from scratchgen.schedules import Cosine
 from scratchgen.training import Trainer
 
 CODE, CHANNELS, HIDDEN = 64, (32, 64), 512
@@ -26,17 +25,8 @@ def build(X: np.ndarray, epochs: int) -> tuple[DCGAN, Trainer]:
     """The game and its run, ready to go."""
     rng = np.random.default_rng(SEED)
     model = DCGAN(CODE, CHANNELS, hidden=HIDDEN, rng=rng)
-    steps = epochs * (len(X) // BATCH)
-    trainer = model.trainer(
-        X,
-        epochs=epochs,
-        batch_size=BATCH,
-        lr=Cosine(RATE, steps),
-        discriminator_lr=Cosine(DISCRIMINATOR_RATE, steps),
-        betas=(0.5, 0.999),
-        rng=rng,
-    )
-    return model, trainer
+    rates = {"rate": RATE, "discriminator_rate": DISCRIMINATOR_RATE}
+    return model, cosine_run(model, X, epochs=epochs, batch=BATCH, **rates, rng=rng)
 
 
 def reproduce(epochs: int | None = None, resume: bool = False) -> Record:

@@ -14,6 +14,7 @@ from scratchgen.metrics import accuracy, digit_shares, frechet_distance
 from scratchgen.models import GAN, AveragedGenerator, ConvClassifier
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
+from scratchgen.schedules import Cosine
 from scratchgen.training import Callback, Trainer
 
 SAMPLES = 10_000
@@ -41,6 +42,29 @@ class Curve(Callback):
             {"epoch": epoch, "seconds": round(seconds, 1), "figure": round(figure, 3)}
             for epoch, seconds, figure in self.rows
         ]
+
+
+def cosine_run(
+    model: GAN,
+    X: np.ndarray,
+    *,
+    epochs: int,
+    batch: int,
+    rate: float,
+    discriminator_rate: float,
+    rng: np.random.Generator,
+) -> Trainer:
+    """A run by Adam with betas (0.5, 0.999), both nets' rates falling to 0 on a cosine."""
+    steps = epochs * (len(X) // batch)
+    return model.trainer(
+        X,
+        epochs=epochs,
+        batch_size=batch,
+        lr=Cosine(rate, steps),
+        discriminator_lr=Cosine(discriminator_rate, steps),
+        betas=(0.5, 0.999),
+        rng=rng,
+    )
 
 
 class Judged(NamedTuple):

@@ -16,10 +16,9 @@ from scratchgen.judge import trained_judge
 from scratchgen.metrics import choose_sigma, kmeans, parzen_log_likelihood
 from scratchgen.models import GAN, AveragedGenerator
 from scratchgen.models.gan_networks import dense_critic, dense_generator, faint
-from scratchgen.reproduce.games import SAMPLES, Court, Curve, beside, draw
+from scratchgen.reproduce.games import SAMPLES, Court, Curve, beside, cosine_run, draw
 from scratchgen.reproduce.record import Record, machine
 from scratchgen.runs import expect_place, run_saved
-from scratchgen.schedules import Cosine
 from scratchgen.training import Trainer
 
 CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
@@ -45,17 +44,8 @@ def build(X: np.ndarray, epochs: int) -> tuple[GAN, Trainer]:
     generator = dense_generator(CODE, GENERATOR, X.shape[1], **kind)
     discriminator = dense_critic(X.shape[1], DISCRIMINATOR, dropout=DROPOUT, **kind)
     model = GAN(generator, discriminator, code=CODE, noise="uniform")
-    steps = epochs * (len(X) // BATCH)
-    trainer = model.trainer(
-        X,
-        epochs=epochs,
-        batch_size=BATCH,
-        lr=Cosine(RATE, steps),
-        discriminator_lr=Cosine(DISCRIMINATOR_RATE, steps),
-        betas=(0.5, 0.999),
-        rng=rng,
-    )
-    return model, trainer
+    rates = {"rate": RATE, "discriminator_rate": DISCRIMINATOR_RATE}
+    return model, cosine_run(model, X, epochs=epochs, batch=BATCH, **rates, rng=rng)
 
 
 def parzen(samples: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> tuple[float, float, float]:
