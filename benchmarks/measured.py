@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,3 +31,11 @@ def put(path: Path, **parts: Any) -> None:
 def versions() -> dict[str, str]:
     """Of what was measured."""
     return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}
+
+
+def vectors() -> str:
+    """How wide the processor computes: products are twice as fast with AVX-512, and ratios other ones."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text(encoding="utf-8", errors="replace").split() if info.is_file() else []
+    found = (name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags)
+    return next(found, platform.machine())

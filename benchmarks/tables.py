@@ -43,7 +43,7 @@ def steps(found: dict[str, Any]) -> str:
             for key, name, least in zip(KEYS, whose, asked, strict=True)
         ]
         cells[1] += ", " + r["best"].removeprefix("PyTorch ")
-        what = f"| {r['model']} | {r['batch']} | {r['threads']} | {r['ms']:.2f} | "
+        what = f"| {r['model']} | {r['batch']} | {r['threads']} | {r['vectors']} | {r['ms']:.2f} | "
         lines.append(what + " | ".join(cells) + " |")
     return "\n".join([*lines, "", EXPLAINED])
 
