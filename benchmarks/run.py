@@ -1,6 +1,6 @@
 """Training steps, here, in PyTorch and in JAX, as ratios: make bench
 
-    python benchmarks/run.py                                      everything, about an hour
+    python benchmarks/run.py                                      everything, two to three hours
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
 First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
@@ -126,8 +126,8 @@ def contenders(model: str, batch: int) -> tuple[list[str], float]:
     return names, difference
 
 
-def measure(model: str, batch: int, threads: int) -> dict:
-    """All contenders of one model, in alternation; a row of the results."""
+def measure(model: str, batch: int, threads: int, turns: int = ROUNDS) -> dict:
+    """All contenders of one model, in alternation, so many turns each; a row of the results."""
     names, difference = contenders(model, batch)
     names = [*names, LIMIT]
     workers: dict[str, Worker] = {}
@@ -135,7 +135,7 @@ def measure(model: str, batch: int, threads: int) -> dict:
     try:
         for name in names:
             workers[name] = Worker(name, model, batch, threads)
-        for i in range(ROUNDS):
+        for i in range(turns):
             for j in range(len(names)):
                 name = names[(i + j) % len(names)]  # each follows another one only now and then
                 rounds[name].append(workers[name].time())
@@ -148,6 +148,7 @@ def measure(model: str, batch: int, threads: int) -> dict:
         "batch": batch,
         "threads": threads,
         "vectors": vectors(),
+        "rounds": turns,
         "gradients_differ": difference,
         "memory_mb": {name: round(most / 2**20) for name, most in memory.items()},
     }
@@ -203,13 +204,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--batches", nargs="+", type=int, default=[128, 32, 512])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each contender (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     print(HEADER, flush=True)
     for threads in args.threads:
         for batch in args.batches:
             for model in args.models:
-                found = measure(model, batch, threads)
+                found = measure(model, batch, threads, args.rounds)
                 print(line(found), flush=True)
                 save([found], args.out)
 
