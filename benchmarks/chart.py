@@ -39,7 +39,7 @@ def bars(r: dict[str, Any]) -> dict[str, float]:
 
 def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
     """A group of bars for each model, as multiples of our time; None where nothing was measured."""
-    rows = [r for r in steps if (r["batch"], r["threads"]) == (BATCH, THREADS)]
+    rows = tables.one_each([r for r in steps if (r["batch"], r["threads"]) == (BATCH, THREADS)])
     if not rows:
         return None
     figure = plots.new_figure(

@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
 
 
 def vectors() -> str:
-    """How wide the processor computes: products are twice as fast with AVX-512, and ratios other ones."""
+    """The widest vectors the processor has: AVX-512, AVX2, or else its architecture. Rows of one compare."""
     info = Path("/proc/cpuinfo")
     flags = info.read_text(encoding="utf-8", errors="replace").split() if info.is_file() else []
     found = (name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags)

@@ -4,9 +4,10 @@
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
 First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
-each runs in a process of its own, in alternation, a few steps at a time, so that a change in the machine's
-speed meets all of them; between its turns it is stopped. A round's time is the median of its steps; the table
-has the median over rounds, and the ratio of theirs to ours is taken round by round, with its quartiles.
+each runs in a process of its own, in alternation, a few steps at a time, or one long one, so that a change in
+the machine's speed meets all of them; between its turns it is stopped. A round's time is the median of its
+steps; the table has the median over rounds, and the ratio of theirs to ours is taken round by round, with its
+quartiles.
 """
 
 from __future__ import annotations
@@ -126,29 +127,29 @@ def contenders(model: str, batch: int) -> tuple[list[str], float]:
     return names, difference
 
 
-def measure(model: str, batch: int, threads: int, turns: int = ROUNDS) -> dict:
-    """All contenders of one model, in alternation, so many turns each; a row of the results."""
+def measure(model: str, batch: int, threads: int, rounds: int) -> dict:
+    """All contenders of one model, in alternation; a row of the results."""
     names, difference = contenders(model, batch)
     names = [*names, LIMIT]
     workers: dict[str, Worker] = {}
-    rounds: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
     try:
         for name in names:
             workers[name] = Worker(name, model, batch, threads)
-        for i in range(turns):
+        for i in range(rounds):
             for j in range(len(names)):
                 name = names[(i + j) % len(names)]  # each follows another one only now and then
-                rounds[name].append(workers[name].time())
+                times[name].append(workers[name].time())
         memory = {name: worker.close() for name, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.kill()
-    return row(rounds) | {
+    return row(times) | {
         "model": model.replace("_", "-"),
         "batch": batch,
         "threads": threads,
         "vectors": vectors(),
-        "rounds": turns,
+        "rounds": rounds,
         "gradients_differ": difference,
         "memory_mb": {name: round(most / 2**20) for name, most in memory.items()},
     }
@@ -194,8 +195,9 @@ def line(r: dict) -> str:
 
 
 def save(rows: list[dict], path: Path) -> None:
-    """Put rows into the results, in place of older ones of the same model, batch and threads."""
-    new = {(r["model"], r["batch"], r["threads"]): r for r in [*read(path).get("steps", []), *rows]}
+    """Put rows into the results, in place of older ones of the same model, batch, threads and vectors."""
+    keys = ("model", "batch", "threads", "vectors")
+    new = {tuple(r[key] for key in keys): r for r in [*read(path).get("steps", []), *rows]}
     put(path, versions=versions(), steps=[new[key] for key in sorted(new)])
 
 
@@ -207,6 +209,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each contender (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error(f"expected at least one round, got {args.rounds}")
     print(HEADER, flush=True)
     for threads in args.threads:
         for batch in args.batches:

@@ -32,7 +32,8 @@ def machine(found: dict[str, Any]) -> str:
 
 def steps(found: dict[str, Any]) -> str:
     """Training steps: every model at every batch and number of threads, and the memory beside."""
-    rows = sorted(found["steps"], key=lambda r: (-r["threads"], r["batch"] != 128, r["model"], r["batch"]))
+    rows = sorted(found["steps"], key=lambda r: (r["model"], r["batch"], r["vectors"]))
+    rows.sort(key=lambda r: (-r["threads"], r["batch"] != 128))
     picture = "![A training step's time as bars, for each model and contender](figures/bench.png)"
     lines = [picture, "", HEADER]
     for r in rows:
@@ -46,6 +47,15 @@ def steps(found: dict[str, Any]) -> str:
         what = f"| {r['model']} | {r['batch']} | {r['threads']} | {r['vectors']} | {r['ms']:.2f} | "
         lines.append(what + " | ".join(cells) + " |")
     return "\n".join([*lines, "", EXPLAINED])
+
+
+def one_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row of each model: the one with AVX-512, where several were measured."""
+    found: dict[str, dict[str, Any]] = {}
+    for r in rows:
+        if r["model"] not in found or r["vectors"] == "AVX-512":
+            found[r["model"]] = r
+    return list(found.values())
 
 
 def ratio(value: float, spread: list[float], asked: float | None = None, digits: int = 2) -> str:
@@ -85,10 +95,9 @@ def memory(found: dict[str, Any]) -> str:
     largest = max((r["batch"] for r in rows), default=0)
     names = list(dict.fromkeys(name for r in rows for name in r["memory_mb"] if name != "matrix products"))
     lines = [f"| model, batch {largest} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for r in rows:
-        if r["batch"] == largest:
-            cells = (str(r["memory_mb"].get(name, "")) for name in names)
-            lines.append(f"| {r['model']} | " + " | ".join(cells) + " |")
+    for r in one_each([r for r in rows if r["batch"] == largest]):
+        cells = (str(r["memory_mb"].get(name, "")) for name in names)
+        lines.append(f"| {r['model']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

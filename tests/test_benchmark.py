@@ -38,8 +38,9 @@ def test_benchmark_results_replace_only_what_was_measured_anew(monkeypatch, tmp_
     run = runpy.run_path(str(RUN))
     monkeypatch.setitem(run["save"].__globals__, "versions", dict)
     path = tmp_path / "bench.json"
-    key = {"batch": 128, "threads": 2}
+    key = {"batch": 128, "threads": 2, "vectors": "AVX2"}
     run["save"]([{"model": "a", "ms": 1} | key, {"model": "b", "ms": 2} | key], path)
     run["save"]([{"model": "a", "ms": 3} | key], path)
+    run["save"]([{"model": "b", "ms": 1} | key | {"vectors": "AVX-512"}], path)     # another processor
     rows = json.loads(path.read_text())["steps"]
-    assert [(r["model"], r["ms"]) for r in rows] == [("a", 3), ("b", 2)]
+    assert [(r["model"], r["ms"]) for r in rows] == [("a", 3), ("b", 1), ("b", 2)]

@@ -79,7 +79,7 @@ def steps():
         for batch in (32, 128):
             rounds = {name: [ms * batch, 1.1 * ms * batch] for name, ms in (times | extra).items()}
             memory = dict.fromkeys(times, 100)
-            what = {"model": model, "batch": batch, "threads": 2, "vectors": "AVX2"}
+            what = {"model": model, "batch": batch, "threads": 2, "vectors": "AVX2", "rounds": 2}
             rows.append(row(rounds) | what | {"memory_mb": memory})
     return rows
 
@@ -132,11 +132,14 @@ def test_tables_turn_the_parts_into_rates():
 
 def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
     from chart import BEST, bars, draw_steps
+    from tables import one_each
 
     vae, dcgan = steps[1], steps[3]
     np.testing.assert_allclose(list(bars(vae).values()), np.array([6, 4, 3, 2, 1]) * 128 * 1.05)
     assert bars(dcgan)[BEST] == pytest.approx(3.5 * 128 * 1.05)
     assert bars(dcgan | {"best": "PyTorch fused"})[BEST] == pytest.approx(5 * 128 * 1.05)   # as in the table
+    wider = [r | {"vectors": "AVX-512", "ms": 0.5} for r in steps]
+    assert one_each([steps[1], steps[3], wider[3]]) == [steps[1], wider[3]]     # of one model, AVX-512
     figure = draw_steps(steps)
     assert figure is not None and len(figure.axes[0].patches) == 10     # 5 for each of two models
     assert draw_steps(steps[:1]) is None
