@@ -1,5 +1,6 @@
 """What is measured beside the training steps: convolutions that compute the same, exponents, tables."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
     found = read(path)
     assert (found["steps"], found["growth"]) == ([1], 3) and "kernels" in found["machine"]
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
+    import measured
+
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(measured, "Path", lambda path: info)
+    assert measured.vectors() == platform.machine()     # no such file, as on macOS
+    for flags, expected in (("avx avx2 fma", "AVX2"), ("avx2 avx512f", "AVX-512"), ("sse", platform.machine())):
+        info.write_text(f"model name\t: one\nflags\t\t: {flags}\n")
+        assert measured.vectors() == expected
 
 
 @pytest.fixture
