@@ -75,7 +75,8 @@ def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
     info = tmp_path / "cpuinfo"
     monkeypatch.setattr(measured, "Path", lambda path: info)
     assert measured.vectors() == platform.machine()     # no such file, as on macOS
-    for flags, expected in (("avx avx2 fma", "AVX2"), ("avx2 avx512f", "AVX-512"), ("sse", platform.machine())):
+    of_flags = {"avx avx2 fma": "AVX2", "avx2 avx512f": "AVX-512", "sse": platform.machine()}
+    for flags, expected in of_flags.items():
         info.write_text(f"model name\t: one\nflags\t\t: {flags}\n")
         assert measured.vectors() == expected
 
