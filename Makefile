@@ -5,12 +5,13 @@ PY := $(VENV)/bin/python
 # Which published figure `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types bench reproduce clean
+.PHONY: help demo test check lint types stubs bench reproduce clean
 
 help:
 	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
 	@echo "make test       the whole test suite"
 	@echo "make check      ruff, mypy and the tests"
+	@echo "make stubs      the stub files that show the public names to type checkers"
 	@echo "make bench      speed, beside PyTorch and JAX (downloads both first); docs/speed.md"
 	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
 	@echo "make clean      remove .venv and what was built"
@@ -30,6 +31,9 @@ lint: $(VENV)/test.stamp
 
 types: $(VENV)/test.stamp
 	$(PY) -m mypy
+
+stubs: $(VENV)/run.stamp
+	$(PY) tools/write_stubs.py
 
 bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/startup.py

@@ -19,7 +19,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def put(path: Path, **parts: Any) -> None:
     """Write parts in place of older ones of the same names; the others stay. Whole or not at all."""
-    from scratchgen.reproduce.record import machine  # here: startup.py times the import of NumPy
+    from scratchgen.studies.reproduce.record import machine  # here: startup.py times the import of NumPy
 
     result = read(path) | {"machine": machine()} | parts
     path.parent.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from steps import Step
 
-from scratchgen.optim import Adam
+from scratchgen.training.optimisers import Adam
 
 LR = 1e-3
 GAME_LR, GAME_BETAS = 1e-4, (0.5, 0.999)

@@ -23,7 +23,7 @@ from steps import autoencoder, digits_like
 
 from scratchgen.layers import Linear
 from scratchgen.losses import squared_error
-from scratchgen.optim import Adam
+from scratchgen.training.optimisers import Adam
 
 BATCH, STEPS = 128, 60
 

@@ -20,7 +20,7 @@ def environment(who: str, threads: int) -> dict[str, str]:
     scratchgen/process.py sets is set. The others' processes import it too, for their starting weights, and to
     them it does nothing: it leaves the allocator alone where GLIBC_TUNABLES is set.
     """
-    from scratchgen import process  # here: startup.py times the import of scratchgen
+    from scratchgen.runtime import process  # here: startup.py times the import of scratchgen
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}

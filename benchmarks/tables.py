@@ -9,7 +9,7 @@ from typing import Any
 from run import HEADER, JAX, LIMIT, PYTORCH
 from steps import autoencoder
 
-from scratchgen import chapters
+from scratchgen.studies import chapters
 
 COMMAND = "python benchmarks/chart.py"
 NOTHING = "*Not measured yet: `make bench`.*"

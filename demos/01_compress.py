@@ -13,8 +13,8 @@ from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import PCA, Autoencoder
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 WIDTHS = (2, 10, 30)
 BATCH = 128

@@ -13,8 +13,8 @@ from scratchgen.data import load_digits
 from scratchgen.layers import LeakyReLU
 from scratchgen.metrics import knn_accuracy, silhouette_score
 from scratchgen.models import PCA, Autoencoder
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 BATCH = 128
 SEED = 1

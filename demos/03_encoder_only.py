@@ -13,8 +13,8 @@ import numpy as np
 from scratchgen import plots
 from scratchgen.data import Digits, load_digits
 from scratchgen.models import PCA, Autoencoder, MLPClassifier
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 CODES = (10, 30)
 HIDDEN = 64

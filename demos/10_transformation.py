@@ -21,9 +21,9 @@ from scratchgen.data import GaussianMixture1D, load_digits
 from scratchgen.layers import LeakyReLU, Linear, Sequential
 from scratchgen.losses import squared_error
 from scratchgen.models import VAE
-from scratchgen.optim import Adam
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import OneCycle
 
 DATA = GaussianMixture1D((0.3, 0.5, 0.2), (-2.5, 0.5, 3.0), (0.4, 0.6, 0.3))
 OTHER = GaussianMixture1D((0.4, 0.6), (-1.5, 1.5), (1.0, 1.2))

@@ -17,9 +17,9 @@ from scratchgen.layers import Layer
 from scratchgen.losses import bce_with_logits
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import VAE
-from scratchgen.optim import Adam
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import OneCycle
 
 SIZES = (784, 400, 10)
 BATCH = 128

@@ -27,8 +27,8 @@ from scratchgen.data import Digits, load_digits
 from scratchgen.distributions import Normal
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import VAE, latent_usage
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 BETAS = (0, 1, 50)
 WIDTH = 10                  # numbers in the code

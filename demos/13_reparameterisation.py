@@ -26,8 +26,8 @@ from scratchgen import plots
 from scratchgen.data import binarise, load_digits
 from scratchgen.distributions import Bernoulli, Normal
 from scratchgen.models import VAE
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 SEED = 1
 WIDTH = 10                                      # numbers in the code

@@ -26,8 +26,8 @@ from scratchgen import plots
 from scratchgen.data import binarise, load_digits
 from scratchgen.layers import Parameter, Sequential
 from scratchgen.models import VAE
-from scratchgen.progress import ProgressBar
-from scratchgen.training import Callback, History, Trainer
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.loop import Callback, History, Trainer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

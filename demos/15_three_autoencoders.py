@@ -24,8 +24,8 @@ from scratchgen.distributions import Normal
 from scratchgen.layers import Layer, Sequential
 from scratchgen.metrics import nearest_distance, squared_error_per_example
 from scratchgen.models import VAE
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 CODE = 10
 BATCH = 64

@@ -21,8 +21,8 @@ from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.layers import LeakyReLU
 from scratchgen.models import VAE, MLPClassifier
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,9 +16,9 @@ from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import VAE, LatentUsage, latent_usage
-from scratchgen.models.latent import THRESHOLD
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.models.vae.codes import THRESHOLD
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,8 +23,8 @@ from scratchgen.distributions import Normal
 from scratchgen.layers import LeakyReLU
 from scratchgen.metrics import accuracy
 from scratchgen.models import ClassPriorVAE, ConditionalVAE, MLPClassifier
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -31,8 +31,8 @@ from scratchgen.data import GaussianMixture1D
 from scratchgen.layers import Tanh
 from scratchgen.models import GAN
 from scratchgen.models.networks import dense
-from scratchgen.optim import Adam
-from scratchgen.schedules import Cosine
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import Cosine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

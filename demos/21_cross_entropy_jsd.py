@@ -23,8 +23,8 @@ from scratchgen.data import Density, GaussianMixture1D
 from scratchgen.layers import Layer, Linear, Tanh
 from scratchgen.models import GAN
 from scratchgen.models.networks import dense
-from scratchgen.optim import Adam
-from scratchgen.schedules import Cosine
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import Cosine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

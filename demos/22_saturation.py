@@ -27,8 +27,8 @@ from scratchgen.data import GaussianMixture1D
 from scratchgen.layers import Layer, LeakyReLU, Linear, Tanh
 from scratchgen.models import GAN, WGAN
 from scratchgen.models.networks import dense
-from scratchgen.optim import SGD, Adam, Optimizer
-from scratchgen.schedules import Cosine
+from scratchgen.training.optimisers import SGD, Adam, Optimizer
+from scratchgen.training.schedules import Cosine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -27,7 +27,7 @@ from scratchgen.data import GaussianMixture1D
 from scratchgen.layers import Tanh
 from scratchgen.models import GAN
 from scratchgen.models.networks import dense
-from scratchgen.optim import Adam
+from scratchgen.training.optimisers import Adam
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,10 +23,10 @@ from scratchgen.data import load_digits
 from scratchgen.layers import Layer
 from scratchgen.metrics import digit_shares, frechet_distance, nearest_distance
 from scratchgen.models import DCGAN, GAN, MLPClassifier
-from scratchgen.models.gan_networks import faint
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import Cosine, OneCycle
-from scratchgen.training import Callback, Trainer
+from scratchgen.models.gan.networks import faint
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.schedules import Cosine, OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,8 +23,8 @@ import numpy as np
 from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.models import DCGAN, GAN, MLPClassifier
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import Cosine, OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import Cosine, OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,9 +28,9 @@ from scratchgen.data import Batches, load_digits
 from scratchgen.layers import BatchNorm, Dropout, Layer, LeakyReLU, Linear, Sequential, Sigmoid
 from scratchgen.losses import bce_with_logits
 from scratchgen.models import DCGAN, GAN, WGAN
-from scratchgen.optim import Adam
-from scratchgen.progress import ProgressBar
-from scratchgen.training import Callback, Trainer
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.optimisers import Adam
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from scratchgen import plots
 from scratchgen.data import two_moons
 from scratchgen.models import Flow, RealNVP
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 SEED = 0
 COUPLINGS = 6

@@ -17,9 +17,9 @@ from scratchgen.layers import Parameter
 from scratchgen.losses import squared_error
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import GAN, NICE, VAE
-from scratchgen.optim import Adam
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import Cosine, OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import Cosine, OneCycle
 
 SEED = 0
 COLUMNS = 9

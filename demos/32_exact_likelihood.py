@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from scratchgen import plots
 from scratchgen.data import eight_gaussians, pinwheel, two_moons
 from scratchgen.models import VAE, NormalPixels, RealNVP
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 SEED = 0
 # Each with the spread of its own noise, which the VAE's decoder is given: the flow has to find it.

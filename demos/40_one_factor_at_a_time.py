@@ -23,9 +23,9 @@ from scratchgen.distributions import Bernoulli
 from scratchgen.layers import MaskedConv2d, ReLU, Sequential
 from scratchgen.layers.masked import raster_mask
 from scratchgen.models import MADE, NICE, VAE, PixelCNN
-from scratchgen.models.flow import PRIORS
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.models.flow.model import PRIORS
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from scratchgen import plots
 from scratchgen.data import binarise, load_digits
 from scratchgen.distributions import Bernoulli
 from scratchgen.models import MADE
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

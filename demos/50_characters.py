@@ -23,14 +23,14 @@ import numpy as np
 from scratchgen import plots
 from scratchgen.data import Alphabet, load_text, split_text
 from scratchgen.models import CharacterModel, NGram
-from scratchgen.progress import ProgressBar
-from scratchgen.schedules import OneCycle
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from scratchgen.models.text import TextModel
-    from scratchgen.training import History
+    from scratchgen.models.text.base import TextModel
+    from scratchgen.training.loop import History
 
 SEED = 1
 WINDOW, FEATURES, HEADS, DEPTH = 64, 128, 4, 2

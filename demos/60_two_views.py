@@ -20,7 +20,7 @@ from scratchgen import plots
 from scratchgen.data import GaussianMixture
 from scratchgen.layers import Tanh
 from scratchgen.models import GaussianDiscriminant, GaussianNaiveBayes, LogisticRegression, MLPClassifier
-from scratchgen.schedules import OneCycle
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

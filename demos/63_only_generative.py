@@ -20,7 +20,7 @@ from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.metrics import auroc
 from scratchgen.models import BernoulliNaiveBayes, GaussianDiscriminant, LogisticRegression, MLPClassifier
-from scratchgen.schedules import OneCycle
+from scratchgen.training.schedules import OneCycle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

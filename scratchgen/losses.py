@@ -13,8 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen import kernels
-from scratchgen.labels import expect_labels
+from scratchgen.checks import expect_labels
 from scratchgen.layers.base import FLOATS
+
+__all__ = ["absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"]
 
 
 def squared_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

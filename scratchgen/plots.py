@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from scratchgen.training import History
+    from scratchgen.training.loop import History
 
 WIDTH = 8.0
 DPI = 150

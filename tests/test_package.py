@@ -2,9 +2,11 @@
 
 import ast
 import configparser
+import importlib
 import inspect
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -22,13 +24,13 @@ PACKAGE = ROOT / "scratchgen"
 
 # Imports point one way: a module may import from its own level and from those above it in this list.
 LEVELS = (
-    ("chapters", "kernels", "labels", "names", "process", "threads"),
-    ("data", "distributions", "initializers", "layers", "losses", "optim", "pairwise", "schedules"),
-    ("contract", "differences", "gradcheck"),
-    ("checkpoint", "progress", "training"),
+    ("runtime", "kernels", "checks"),
+    ("data", "distributions", "initializers", "layers", "losses", "module", "plots"),
+    ("metrics", "training"),
+    ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
-    ("gradcases", "metrics", "plots"),
-    ("__main__", "anomaly", "cli", "compare", "gradcheck_report", "judge", "reproduce", "runs"),
+    ("studies",),
+    ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 FRAMEWORKS = {"torch", "jax", "autograd", "tensorflow", "keras", "tinygrad"}
@@ -57,7 +59,7 @@ def wrong_ways(package: Path) -> list[str]:
     lines = []
     for path in sorted(package.rglob("*.py")):
         here = path.relative_to(package).parts[0].removesuffix(".py")
-        if here == "__init__":
+        if path.parent == package and here == "__init__":
             continue
         if here not in LEVEL:
             lines.append(f"{here} has no place among the LEVELS of this test")
@@ -79,12 +81,12 @@ def test_import_check_finds_each_wrong_way(tmp_path):
     (package / "layers" / "a.py").write_text("from scratchgen import kernels\nfrom .b import B\n")
     (package / "kernels.py").write_text("def f():\n    from scratchgen.layers.b import B\n")
     (package / "losses.py").write_text("from . import models\n")
-    (package / "models.py").write_text("import scratchgen.plots\nfrom scratchgen import training\n")
+    (package / "models.py").write_text("import scratchgen.studies\nfrom scratchgen import training\n")
     (package / "surprise.py").write_text("")
     assert wrong_ways(package) == [
         "kernels.py imports scratchgen.layers.b.B",
         "losses.py imports scratchgen.models",
-        "models.py imports scratchgen.plots",
+        "models.py imports scratchgen.studies",
         "surprise has no place among the LEVELS of this test",
     ]
 
@@ -125,21 +127,21 @@ def test_library_prints_only_in_commands():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         ]
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        speakers = {"anomaly", "cli", "compare", "gradcheck_report", "judge", "reproduce", "progress", "runs"}
-        speaks = part in speakers or path.name == "embed.py"
+        speakers = {"cli", "studies"}
+        speaks = part in speakers or path.name in ("embed.py", "report.py", "callbacks.py")
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
 
 def test_import_is_light():
     code = (
         "import sys, scratchgen\n"
-        "assert 'Linear' in dir(scratchgen)\n"
         "heavy = {'numpy', 'numba', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from scratchgen import Linear, kernels\n"
         "assert Linear is scratchgen.layers.Linear\n"
         "late = {'numba', 'matplotlib', 'pooch', 'tqdm'} & set(sys.modules)\n"
         "assert not late, late\n"
+        "assert 'VAE' in dir(scratchgen)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -160,9 +162,24 @@ def test_public_names_are_listed_once_and_unknown_ones_raise():
         getattr(scratchgen, unknown)
 
 
-def test_every_layer_stands_at_the_top_level():
-    missing = set(scratchgen.layers.__all__) - set(scratchgen.__all__)
-    assert not missing, f"add to _NAMES in scratchgen/__init__.py: {', '.join(sorted(missing))}"
+@pytest.mark.parametrize("package", ["layers", "losses", "data", "training", "models"])
+def test_public_names_of_packages_are_public_at_the_top(package):
+    module = getattr(scratchgen, package)
+    assert set(module.__all__) <= set(scratchgen.__all__)
+    assert all(getattr(scratchgen, name) is getattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("family", scratchgen.models.FAMILIES)
+def test_public_names_of_families_are_public_names_of_models(family):
+    module = importlib.import_module(f"scratchgen.models.{family}")
+    assert module.__all__ and set(module.__all__) <= set(scratchgen.models.__all__)
+
+
+@pytest.mark.parametrize("package", ["scratchgen", "scratchgen.models"])
+def test_stubs_show_the_public_names(package):
+    stub = runpy.run_path(str(ROOT / "tools" / "write_stubs.py"))["stub"]
+    path = ROOT / package.replace(".", "/") / "__init__.pyi"
+    assert path.read_text(encoding="utf-8") == stub(package), "run make stubs"
 
 
 def test_each_folder_with_code_is_a_package():

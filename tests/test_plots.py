@@ -7,7 +7,7 @@ from PIL import Image
 
 from scratchgen import plots
 from scratchgen.plots import Row
-from scratchgen.training import History
+from scratchgen.training.loop import History
 
 
 def texts(fig):

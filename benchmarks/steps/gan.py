@@ -9,7 +9,7 @@ from pytorch_side import Way
 from pytorch_side import game as pytorch_game
 
 from scratchgen.models import GAN
-from scratchgen.models.gan_networks import dense_critic, dense_generator
+from scratchgen.models.gan.networks import dense_critic, dense_generator
 from steps import dense_products, digits_like
 
 CODE, HIDDEN = 100, 1200

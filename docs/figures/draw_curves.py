@@ -5,12 +5,12 @@ from draw_diagrams import GRADIENT, INK, VALUE, save
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scratchgen.differences import central, line, richardson
+from scratchgen.gradcheck.differences import central, line, richardson
 from scratchgen.layers import Linear, Sequential, Tanh
 from scratchgen.losses import squared_error
 from scratchgen.models import PCA
-from scratchgen.optim import Adam
-from scratchgen.schedules import OneCycle
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import OneCycle
 
 GREEN, GREY = "#009E73", "#B5B5B5"
 

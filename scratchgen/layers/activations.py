@@ -7,8 +7,9 @@ in docs/backprop.md.
 
 import numpy as np
 
-from scratchgen import kernels, threads
+from scratchgen import kernels
 from scratchgen.layers.base import Layer
+from scratchgen.runtime import threads
 
 
 def elementwise(kernel, *arrays, setting=None, outputs=1):

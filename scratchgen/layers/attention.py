@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from scratchgen import kernels, threads
+from scratchgen import kernels
+from scratchgen.checks import positive
 from scratchgen.layers.activations import GELU
 from scratchgen.layers.base import Layer, Sequential
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.normalisation import LayerNorm
-from scratchgen.layers.windows import positive
+from scratchgen.runtime import threads
 
 
 class CausalSelfAttention(Layer):

@@ -6,10 +6,11 @@ the other's input gradient, so both are made of the same three walks over patche
 
 import numpy as np
 
+from scratchgen.checks import positive
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
 from scratchgen.layers.patches import correlate, patch_product, rows, scatter
-from scratchgen.layers.windows import make_window, pair, positive
+from scratchgen.layers.windows import make_window, pair
 
 
 class Conv2d(Layer):

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.checks import positive
 from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.masks import MASKS
-from scratchgen.layers.windows import positive
 
 
 class BijectionCache(NamedTuple):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from scratchgen.checks import positive
 from scratchgen.initializers import normal
 from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.layers.windows import positive
 
 
 class Embedding(Layer):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from scratchgen import threads
+from scratchgen.checks import positive
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
-from scratchgen.layers.windows import positive
+from scratchgen.runtime import threads
 
 # Rows that are worth a thread of ours. With fewer BLAS shares a product better, since each of ours would lay
 # out the whole weight anew; with many, the bias is added where the product has just been written.

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from scratchgen import kernels, threads
+from scratchgen import kernels
+from scratchgen.checks import positive
 from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.layers.windows import positive
+from scratchgen.runtime import threads
 
 
 def rows(a):

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scratchgen import kernels, threads
+from scratchgen import kernels
 from scratchgen.layers.windows import Window
+from scratchgen.runtime import threads
 
 # Patches are made for a few examples at a time, in scratch of this many bytes that stays in the CPU's cache,
 # and backward gathers them again. What lost, for Conv2d(64, 128, 4, stride=2, padding=1) on 64 float32 images

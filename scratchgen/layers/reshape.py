@@ -2,8 +2,8 @@
 
 import math
 
+from scratchgen.checks import positive
 from scratchgen.layers.base import Layer
-from scratchgen.layers.windows import positive
 
 
 class Reshape(Layer):

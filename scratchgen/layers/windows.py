@@ -64,14 +64,3 @@ def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
     if len(ints) != 2 or min(ints) < least:
         raise ValueError(f"{who} expected {name} of at least {least}, one int or a pair, got {value!r}")
     return ints[0], ints[1]
-
-
-def positive(who: str, **counts: int) -> None:
-    """Raise ValueError for a count (channels, features) below one, TypeError for what is no int."""
-    for name, count in counts.items():
-        try:
-            number = operator.index(count)
-        except TypeError:
-            raise TypeError(f"{who} expected {name} to be an int, got {count!r}") from None
-        if number < 1:
-            raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.labels import expect_labels
-from scratchgen.models.base import expect_examples
+from scratchgen.checks import expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):

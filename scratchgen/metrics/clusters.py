@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.labels import expect_labels
+from scratchgen.checks import expect_examples, expect_labels
 from scratchgen.metrics.labels import accuracy
-from scratchgen.models.base import expect_examples
-from scratchgen.pairwise import BLOCK, squared_distances
+from scratchgen.metrics.pairwise import BLOCK, squared_distances
 
 
 def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scratchgen.models.base import expect_examples
-from scratchgen.pairwise import squared_distances
+from scratchgen.checks import expect_examples
+from scratchgen.metrics.pairwise import squared_distances
 
 SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels within [0, 1]
 

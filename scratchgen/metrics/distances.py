@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.models.base import expect_examples
-from scratchgen.pairwise import squared_distances
+from scratchgen.checks import expect_examples
+from scratchgen.metrics.pairwise import squared_distances
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:

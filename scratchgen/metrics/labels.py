@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.labels import expect_labels
+from scratchgen.checks import expect_labels
 
 
 class Shares(NamedTuple):

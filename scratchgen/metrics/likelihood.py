@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from scratchgen.models.base import expect_examples
+from scratchgen.checks import expect_examples
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:

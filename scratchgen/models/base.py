@@ -9,8 +9,8 @@ import numpy as np
 
 from scratchgen.data.batches import Batches
 from scratchgen.layers.base import Layer
-from scratchgen.optim import Adam, Schedule
-from scratchgen.training import Callback, Trainer, plain_step
+from scratchgen.training.loop import Callback, Trainer, plain_step
+from scratchgen.training.optimisers import Adam, Schedule
 
 
 class Augment(Protocol):
@@ -90,33 +90,3 @@ class Model(Layer):
 
     def _because(self, verb: str) -> str:
         return ""
-
-
-def expect_examples(
-    who: str,
-    X: np.ndarray,
-    *,
-    features: int | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    least: int = 1,
-) -> None:
-    """Check data at a model's door: (N, features) floats, finite, N ≥ least, within [low, high].
-
-    Raises TypeError for what is no float array, ValueError for the rest; each names what came, and what was
-    expected.
-    """
-    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
-        got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
-        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
-    wanted = f"(N, {features})" if features is not None else "(N, D)"
-    if X.ndim != 2 or (features is not None and X.shape[1] != features):
-        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
-    if len(X) < least:
-        raise ValueError(f"{who} expected at least {least} example{'s' * (least > 1)}, got {len(X)}")
-    smallest, largest = X.min(), X.max()  # both carry a NaN along
-    if not (np.isfinite(smallest) and np.isfinite(largest)):
-        row = np.argwhere(~np.isfinite(X))[0, 0]
-        raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
-    if (low is not None and smallest < low) or (high is not None and largest > high):
-        raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")

@@ -5,7 +5,7 @@ import pytest
 
 from scratchgen.layers import Conv2d, Linear, MaskedConv2d, MaskedLinear
 from scratchgen.layers.masked import connections, raster_mask, rows_mask
-from scratchgen.optim import Adam
+from scratchgen.training.optimisers import Adam
 
 KIND = {"dtype": np.float64}
 

@@ -1,6 +1,5 @@
 """The textbook's classifiers, on both sides: those that learn P(y | x), and those that learn P(x, y)."""
 
-from scratchgen.models.classical.base import Classifier, GenerativeClassifier
 from scratchgen.models.classical.bayes_classifier import BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree
 from scratchgen.models.classical.gaussian_discriminant import GaussianDiscriminant
@@ -9,17 +8,18 @@ from scratchgen.models.classical.linear_svm import LinearSVM
 from scratchgen.models.classical.logistic_regression import LogisticRegression
 from scratchgen.models.classical.naive_bayes import BernoulliNaiveBayes, GaussianNaiveBayes
 from scratchgen.models.classical.nearest_neighbours import NearestNeighbours
+from scratchgen.models.classical.nets import ConvClassifier, MLPClassifier
 
 __all__ = [
     "BayesClassifier",
     "BernoulliNaiveBayes",
-    "Classifier",
+    "ConvClassifier",
     "DecisionTree",
     "GaussianDiscriminant",
     "GaussianNaiveBayes",
-    "GenerativeClassifier",
     "HiddenMarkovModel",
     "LinearSVM",
     "LogisticRegression",
+    "MLPClassifier",
     "NearestNeighbours",
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.labels import expect_labels
-from scratchgen.models.base import Model, expect_examples
+from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.models.base import Model
 
 
 class Classifier(Model):

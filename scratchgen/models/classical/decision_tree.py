@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.models.base import expect_examples
+from scratchgen.checks import expect_examples
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 COLUMNS = 16        # features looked at together, so that memory does not grow with their number

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import expect_examples
 from scratchgen.distributions import Normal
 from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import log_sum_exp
 
 FLOOR = 1e-3        # the least variance of a state, as a share of the data's

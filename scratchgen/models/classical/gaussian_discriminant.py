@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchgen.checks import expect_examples
 from scratchgen.distributions import LOG_2PI
-from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 from scratchgen.models.classical.naive_bayes import expect_seen
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.labels import expect_labels
+from scratchgen.checks import expect_examples, expect_labels
 from scratchgen.layers.base import Parameter, float_dtype
-from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import expect_examples
 from scratchgen.layers.base import Parameter, float_dtype
 from scratchgen.losses import softmax_cross_entropy
-from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import Classifier, expect_labelled, log_sum_exp
-from scratchgen.models.classical.lbfgs import minimise
+from scratchgen.training.lbfgs import minimise
 
 
 class LogisticRegression(Classifier):

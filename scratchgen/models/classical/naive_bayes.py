@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from scratchgen.checks import expect_examples
 from scratchgen.distributions import Bernoulli, Normal
-from scratchgen.models.base import expect_examples
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
 

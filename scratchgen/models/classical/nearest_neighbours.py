@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.models.base import expect_examples
+from scratchgen.checks import expect_examples
+from scratchgen.metrics.pairwise import squared_distances
 from scratchgen.models.classical.base import Classifier, expect_labelled
-from scratchgen.pairwise import squared_distances
 
 
 class NearestNeighbours(Classifier):

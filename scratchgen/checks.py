@@ -1,0 +1,87 @@
+"""Checks of what a caller passes in: names, counts, labels and data."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def check_name(what: str, name: str, known: Iterable[str]) -> str:
+    """Return `name` if it is one of `known`.
+
+    Otherwise raises ValueError with the nearest name (where one is near; capitals don't matter) and all
+    that there are:
+    "unknown demo 'compres'; did you mean 'compress'? there are: compress, latent".
+    """
+    known = list(known)
+    if name in known:
+        return name
+    spelling = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), spelling, n=1)
+    hint = f" did you mean {spelling[near[0]]!r}?" if near else ""
+    raise ValueError(f"unknown {what} {name!r};{hint} there are: {', '.join(known) or 'none'}")
+
+
+def positive(who: str, **counts: int) -> None:
+    """Raise ValueError for a count (channels, features) below one, TypeError for what is no int."""
+    for name, count in counts.items():
+        try:
+            number = operator.index(count)
+        except TypeError:
+            raise TypeError(f"{who} expected {name} to be an int, got {count!r}") from None
+        if number < 1:
+            raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
+
+
+def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
+    """y as an array, (n,), of whole numbers from 0 on, below `classes` where that is given.
+
+    Raises ValueError for labels that are missing, of another number or out of range, TypeError for what is
+    no integer.
+    """
+    if y is None:
+        raise ValueError(f"{who} expected labels y, one an example, got none")
+    y = np.asarray(y)
+    if y.shape != (n,):
+        raise ValueError(f"{who} expected {n} integer labels, one an example, got shape {y.shape}")
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
+    limit = np.inf if classes is None else classes - 1
+    if n and (y.min() < 0 or y.max() > limit):
+        wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"
+        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
+    return y
+
+
+def expect_examples(
+    who: str,
+    X: np.ndarray,
+    *,
+    features: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    least: int = 1,
+) -> None:
+    """Check data at a model's door: (N, features) floats, finite, N ≥ least, within [low, high].
+
+    Raises TypeError for what is no float array, ValueError for the rest; each names what came, and what was
+    expected.
+    """
+    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
+        got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
+        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+    wanted = f"(N, {features})" if features is not None else "(N, D)"
+    if X.ndim != 2 or (features is not None and X.shape[1] != features):
+        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
+    if len(X) < least:
+        raise ValueError(f"{who} expected at least {least} example{'s' * (least > 1)}, got {len(X)}")
+    smallest, largest = X.min(), X.max()  # both carry a NaN along
+    if not (np.isfinite(smallest) and np.isfinite(largest)):
+        row = np.argwhere(~np.isfinite(X))[0, 0]
+        raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
+    if (low is not None and smallest < low) or (high is not None and largest > high):
+        raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")

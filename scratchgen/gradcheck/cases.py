@@ -1,0 +1,111 @@
+"""The kinds of gradient case: how a layer, a loss or a model is built, fed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scratchgen.gradcheck.checker import (
+    KINKED,
+    SMOOTH,
+    Loss,
+    check_jvp,
+    check_layer,
+    check_loss,
+    check_model,
+    has_jvp,
+    with_upstream,
+)
+from scratchgen.gradcheck.contract import check_contract
+from scratchgen.gradcheck.differences import Result
+from scratchgen.layers import Layer
+
+Build = Callable[[np.random.Generator, Any], Any]   # (rng, dtype) -> layer or model
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer, the shape of its input, and the mode it runs in; `smooth` is False where it has kinks."""
+
+    name: str
+    build: Build
+    shape: tuple[int, ...]
+    training: bool = False
+    smooth: bool = True
+
+    def make(self, dtype: Any = np.float64) -> tuple[Layer, np.ndarray, np.random.Generator]:
+        """The layer, its input, and the generator for what follows; the same numbers each time."""
+        rng = np.random.default_rng(20)
+        layer: Layer = self.build(rng, dtype)
+        for p in layer.parameters().values():   # away from the 0 and the 1 that biases and scales start with
+            p.value += (0.3 * rng.standard_normal(p.shape)).astype(dtype)
+        x = rng.standard_normal(self.shape)
+        x = (x if self.smooth else x + 0.1 * np.sign(x)).astype(dtype)
+        if layer.buffers():                     # running statistics too
+            layer.forward(x, training=True)
+        return layer, x, rng
+
+    def run(self) -> list[Result]:
+        """The gradients entry by entry, alone and behind a Linear; the adjoint test; the contract."""
+        layer, x, rng = self.make()
+        how: dict[str, Any] = {"rng": rng, "training": self.training}
+        tolerance = SMOOTH if self.smooth else KINKED
+        results = check_layer(layer, x, tolerance=tolerance, **how)
+        behind = check_layer(*with_upstream(layer, x, rng=rng), tolerance=tolerance, **how)
+        results += [replace(r, what=f"behind a Linear: {r.what}") for r in behind]
+        if has_jvp(layer):
+            results.append(check_jvp(layer, x, **how))
+        return results + check_contract(layer, x, **how)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss and how its target is drawn: (rng, shape of the prediction) -> target."""
+
+    name: str
+    loss: Loss
+    target: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+    smooth: bool = True
+    shape: tuple[int, ...] = (7, 5)
+
+    def run(self) -> list[Result]:
+        """The gradient with respect to the prediction, entry by entry."""
+        rng = np.random.default_rng(20)
+        pred = 2 * rng.standard_normal(self.shape)
+        target = self.target(rng, self.shape)
+        return check_loss(self.loss, pred, target, tolerance=SMOOTH if self.smooth else KINKED)
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """A model, the shape of its data, which lies within [0, 1], and the number of its classes, if any."""
+
+    name: str
+    build: Build
+    shape: tuple[int, ...]
+    classes: int = 0
+    smooth: bool = True
+
+    def run(self) -> list[Result]:
+        """The gradients along random lines, for each parameter array and for all together."""
+        rng = np.random.default_rng(20)
+        model, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
+        batch = (x, rng.integers(self.classes, size=len(x))) if self.classes else (x,)
+
+        def loss() -> tuple[float, Any]:
+            return model.loss(*batch, rng=np.random.default_rng(1), training=True)
+
+        return check_model(model, loss, rng=rng, tolerance=SMOOTH if self.smooth else KINKED)
+
+
+def kind(case: Any) -> str:
+    """The name of what a case checks: "Conv2d" for "Conv2d stride 2"."""
+    return case.name.split()[0]
+
+
+def worst(results: list[Result]) -> Result:
+    """The most telling result: a failure first, then what differences measured, then the largest error."""
+    return max(results, key=lambda r: (not r.ok, r.step > 0, r.error / r.tolerance))

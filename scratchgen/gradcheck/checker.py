@@ -1,0 +1,238 @@
+"""The gradient checker: is a backward written by hand the derivative of its forward?
+
+A layer's output is made a number, f = ⟨out, u⟩, by a random u. Backward, given dout = u, claims the gradient
+of f; differences of f say what it is. u is random because a u of ones hides mistakes: the sum of a softmax,
+or of batch norm's output over the batch, is constant, so its true gradient is zero, and a backward that
+returns nothing would pass. Losses are numbers already.
+
+(GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line can check a million parameters at once
+(GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without any difference
+
+How differences are taken, and what counts as agreement and as a kink: scratchgen/differences.py. Derived in
+docs/gradcheck.md.
+
+Numbers must be float64. In float32 the best step leaves an error near 1e-5, and a step of 1e-4 one near 1e-3
+(`scratchgen gradcheck --plot` draws it), which hides real mistakes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
+from scratchgen.initializers import orthogonal
+from scratchgen.layers.base import Layer, Parameter, Sequential
+from scratchgen.layers.linear import Linear
+
+SMOOTH = 1e-8       # the tolerance for functions without kinks
+KINKED = 1e-6       # the tolerance for the others
+
+Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+def check_layer(
+    layer: Layer,
+    x: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    training: bool = False,
+    tolerance: float = SMOOTH,
+) -> list[Result]:
+    """Check backward's gradient of ⟨out, u⟩, entry by entry, for the input and for each parameter.
+
+    The layer is left as it was found: values, gradients, buffers, generators. All evaluations start from
+    the same buffers and generator states, so Dropout keeps its mask.
+
+    Raises TypeError for anything but float64.
+    """
+    _expect_float64("check_layer", layer, x)
+    x = x.copy()
+    restore = remember(layer)
+    out, cache = layer.forward(x, training)
+    u = rng.standard_normal(out.shape)
+
+    def terms() -> np.ndarray:
+        restore()
+        return layer.forward(x, training)[0] * u
+
+    dx, gradients = backward(layer, u, cache)
+    results = [_check_array("input", x, dx, terms, tolerance)]
+    for name, p in layer.parameters().items():
+        results.append(_check_array(name, p.value, gradients[name], terms, tolerance))
+    restore()
+    return results
+
+
+def with_upstream(layer: Layer, x: np.ndarray, *, rng: np.random.Generator) -> tuple[Sequential, np.ndarray]:
+    """A learnable Linear before `layer`, and the input for which the layer still sees x.
+
+    Then a wrong dx shows as a wrong weight gradient of the Linear, as it would in a net. W is orthogonal,
+    so the input is (x − b)·Wᵀ, and a point chosen away from kinks stays away from them.
+    """
+    width = x.shape[-1]
+    linear = Linear(width, width, rng=rng, dtype=np.float64)
+    linear.weight.value[...] = orthogonal((width, width), rng=rng, dtype=np.float64)
+    bias = rng.standard_normal(width)
+    linear.parameters()["bias"].value[...] = bias
+    return Sequential(linear, layer), (x - bias) @ linear.weight.value.T
+
+
+def check_loss(
+    loss: Loss, pred: np.ndarray, target: np.ndarray, *, tolerance: float = SMOOTH
+) -> list[Result]:
+    """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns beside its value."""
+    if pred.dtype != np.float64:
+        raise TypeError(_float64_wanted("check_loss", "the prediction", pred.dtype))
+    pred = pred.copy()
+    dpred = loss(pred, target)[1].copy()
+    return [_check_array("pred", pred, dpred, lambda: np.array([loss(pred, target)[0]]), tolerance)]
+
+
+def check_model(
+    model: Layer,
+    loss: Callable[[], tuple[float, Any]],
+    *,
+    rng: np.random.Generator,
+    directions: int = 4,
+    tolerance: float = SMOOTH,
+) -> list[Result]:
+    """Check a whole model along random lines, (GRAD.3): for each parameter array, and for all together.
+
+    loss : () -> (loss, cache), e.g. ``lambda: model.loss(x)``. A loss that draws random numbers has to draw
+        the same ones each time: ``lambda: model.loss(x, rng=np.random.default_rng(1))``.
+    directions : lines for each array: one along the claimed gradient, where the signal is strongest, the
+        others random, which see what the claim leaves out. All are unit vectors.
+
+    Raises TypeError for parameters that are not float64, ValueError for directions < 2.
+    """
+    _expect_float64("check_model", model)
+    if directions < 2:
+        raise ValueError(f"check_model expected at least 2 directions, got {directions}")
+    restore = remember(model)
+    _, cache = loss()
+    _, gradients = backward(model, None, cache)
+
+    def terms() -> np.ndarray:
+        restore()
+        return np.array([loss()[0]])
+
+    parameters = model.parameters()
+    groups = [(name, {name: p}) for name, p in parameters.items()]
+    results = []
+    for what, group in [*groups, ("all parameters", parameters)]:
+        results.append(_check_lines(what, group, gradients, terms, rng, directions, tolerance))
+    restore()
+    return results
+
+
+def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator, training: bool = False) -> Result:
+    """The adjoint test, (GRAD.4): jvp multiplies by J, backward by Jᵀ, so the two inner products agree.
+
+    The error is relative to the sum of the products' sizes, |J·v|·|u|. Raises TypeError for anything but
+    float64. A layer without a `jvp` raises AttributeError: ask `has_jvp` first.
+    """
+    _expect_float64("check_jvp", layer, x)
+    restore = remember(layer)
+    out, cache = layer.forward(x, training)
+    u, v = rng.standard_normal(out.shape), rng.standard_normal(x.shape)
+    dout = layer.jvp(v, cache)
+    dx, _ = backward(layer, u, cache)
+    restore()
+    if dx is None or dx.shape != x.shape or dout.shape != out.shape:
+        return Result("jvp", x.shape, math.inf, 0.0, "FAIL", EXACT)
+    forward, back = float((dout * u).sum()), float((v * dx).sum())          # (GRAD.4)
+    return exact_result("jvp", x.shape, abs(forward - back), float(np.abs(dout * u).sum()))
+
+
+def has_jvp(layer: Layer) -> bool:
+    """Whether the layer, and all that it is made of, can push a tangent forward."""
+    return hasattr(layer, "jvp") and all(has_jvp(child) for child in layer.children().values())
+
+
+def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """What backward returns, and the parameters' gradients by name; p.grad is left as it was.
+
+    dout : for a layer; None for a model, whose backward takes the cache only
+    """
+    parameters = layer.parameters()
+    before = {name: p.grad.copy() for name, p in parameters.items()}
+    layer.zero_grad()
+    returned = layer.backward(cache) if dout is None else layer.backward(dout.copy(), cache)
+    gradients = {name: p.grad.copy() for name, p in parameters.items()}
+    for name, p in parameters.items():
+        p.grad[...] = before[name]
+    return returned, gradients
+
+
+def remember(layer: Layer) -> Callable[[], None]:
+    """A function that puts buffers and random generators back to where they are now."""
+    buffers = {name: b.copy() for name, b in layer.buffers().items()}
+    states = {name: g.bit_generator.state for name, g in layer.generators().items()}
+
+    def restore() -> None:
+        for name, b in layer.buffers().items():
+            b[...] = buffers[name]
+        for name, g in layer.generators().items():
+            g.bit_generator.state = states[name]
+
+    return restore
+
+
+def _check_array(
+    what: str,
+    array: np.ndarray,
+    claimed: np.ndarray | None,
+    terms: Callable[[], np.ndarray],
+    tolerance: float,
+) -> Result:
+    """Compare every entry's claimed gradient with differences along it."""
+    if claimed is None or claimed.shape != array.shape:
+        return Result(what, array.shape, math.inf, 0.0, "FAIL", tolerance)
+    largest, size = float(np.abs(claimed).max(initial=0.0)), float(np.linalg.norm(terms()))
+    entries = []
+    for index in np.ndindex(array.shape):
+        entry = array[tuple(slice(i, i + 1) for i in index)]         # a view of one entry
+        along = line([(entry, np.ones_like(entry))], terms)
+        unit = max(1.0, abs(float(array[index])))
+        entries.append(compare(along, float(claimed[index]), largest, size, tolerance, unit))
+    return summary(what, array.shape, entries, tolerance)
+
+
+def _check_lines(
+    what: str,
+    parameters: Mapping[str, Parameter],
+    gradients: Mapping[str, np.ndarray],
+    terms: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+    directions: int,
+    tolerance: float,
+) -> Result:
+    """Compare ⟨∇f, v⟩ with differences along unit vectors v that span the given parameters."""
+    gradient = np.concatenate([gradients[name].reshape(-1) for name in parameters])
+    largest, size = float(np.linalg.norm(gradient)), float(np.linalg.norm(terms()))
+    ends = np.cumsum([p.size for p in parameters.values()])[:-1]
+    entries = []
+    for i in range(directions):
+        v = gradient if i == 0 and largest > 0 else rng.standard_normal(gradient.shape)
+        v = v / np.linalg.norm(v)
+        parts = zip(parameters.values(), np.split(v, ends), strict=True)
+        along = line([(p.value, part.reshape(p.shape)) for p, part in parts], terms)
+        claimed = float(gradient @ v)                                       # (GRAD.3)
+        entries.append(compare(along, claimed, largest, size, tolerance, 1.0))
+    return summary(what, gradient.shape, entries, tolerance)
+
+
+def _expect_float64(who: str, layer: Layer, x: np.ndarray | None = None) -> None:
+    if x is not None and x.dtype != np.float64:
+        raise TypeError(_float64_wanted(who, "the input", x.dtype))
+    for name, p in layer.parameters().items():
+        if p.dtype != np.float64:
+            raise TypeError(_float64_wanted(who, name, p.dtype))
+
+
+def _float64_wanted(who: str, what: str, dtype: np.dtype) -> str:
+    return f"{who} expected {what} in float64, got {dtype}: its rounding drowns the differences of f"

@@ -1,0 +1,98 @@
+"""The layer contract, checked: what a layer promises beside a right gradient.
+
+A gradient can be right and a net still wrong: when backward overwrites p.grad instead of adding to it,
+scales the caller's dout in place, or takes its input from the layer instead of the cache. Each promise is
+one Result.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from scratchgen.gradcheck.checker import backward, remember
+from scratchgen.gradcheck.differences import Result, exact_result
+from scratchgen.layers.base import Layer
+
+
+def check_contract(
+    layer: Layer, x: np.ndarray, *, rng: np.random.Generator, training: bool = False
+) -> list[Result]:
+    """Check the promises of scratchgen.layers.base, for input x, (N, …).
+
+    "dout, x and cache kept" : backward changes none of them
+    "gradients add up" : two backwards give twice the gradient
+    "caches travel" : another forward in between does not matter
+    "frozen" : inside frozen(), p.grad stays as it is, and dx is the same
+    "input_grad=False" : returns None, and gives the same parameter gradients
+
+    The layer's gradients are zero afterwards; buffers and generators are as they were.
+    """
+    restore = remember(layer)
+    out, cache = layer.forward(x, training)
+    u = rng.standard_normal(out.shape).astype(out.dtype)
+    cache_before, x_before, dout = copy.deepcopy(list(arrays_in(cache))), x.copy(), u.copy()
+    layer.zero_grad()
+    dx = layer.backward(dout, cache)
+    once = _gradients(layer)
+    first = np.zeros(0) if dx is None else dx.copy()
+    kept = _difference([dout, x, *arrays_in(cache)], [u, x_before, *cache_before])
+
+    layer.backward(u.copy(), cache)
+    added = _difference(_gradients(layer), [2 * g for g in once])
+
+    restore()
+    _, cache = layer.forward(x, training)
+    layer.forward(rng.permutation(x.reshape(-1)).reshape(x.shape), training)
+    dx, gradients = backward(layer, u, cache)
+    travelled = _difference([dx, *gradients.values()], [first, *once])
+
+    layer.zero_grad()
+    with layer.frozen():
+        dx = layer.backward(u.copy(), cache)
+    still = _difference([dx, *_gradients(layer)], [first, *(np.zeros_like(g) for g in once)])
+
+    nothing = layer.backward(u.copy(), cache, input_grad=False)
+    same = _difference(_gradients(layer), once) if nothing is None else np.inf
+    layer.zero_grad()
+    restore()
+    found = {
+        "dout, x and cache kept": kept,
+        "gradients add up": added,
+        "caches travel": travelled,
+        "frozen": still,
+        "input_grad=False": same,
+    }
+    return [exact_result(what, x.shape, error, 1.0) for what, error in found.items()]
+
+
+def arrays_in(cache: Any) -> Iterator[np.ndarray]:
+    """Every array in a cache: caches are arrays, None, and tuples, lists or dicts of such."""
+    if isinstance(cache, np.ndarray):
+        yield cache
+    elif isinstance(cache, tuple | list):
+        for part in cache:
+            yield from arrays_in(part)
+    elif isinstance(cache, dict):
+        yield from arrays_in(list(cache.values()))
+
+
+def _gradients(layer: Layer) -> list[np.ndarray]:
+    return [p.grad.copy() for p in layer.parameters().values()]
+
+
+def _difference(found: list[Any], expected: list[np.ndarray]) -> float:
+    """The largest difference between arrays that should be equal, relative to the largest entry of each.
+
+    A NaN in one of them makes it NaN. Python's max would drop it: max(0.0, nan) is 0.0.
+    """
+    worst = 0.0
+    for a, b in zip(found, expected, strict=True):
+        if a is None or a.shape != b.shape:
+            return np.inf
+        scale = np.abs(b).max(initial=0.0) or 1.0
+        worst = float(np.maximum(worst, np.abs(a.astype(float) - b).max(initial=0.0) / scale))
+    return worst

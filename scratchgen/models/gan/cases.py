@@ -1,0 +1,134 @@
+"""The gradient cases of games: models with two losses, each belonging to one of two players."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scratchgen.gradcheck.checker import KINKED, SMOOTH, check_model
+from scratchgen.gradcheck.differences import Result
+from scratchgen.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
+from scratchgen.models.gan import DCGAN, GAN, WGAN
+from scratchgen.models.gan.gradient_penalty import gradient_penalty
+from scratchgen.models.networks import dense
+
+
+class Turn(Layer):
+    """One player's turn as a model: its parameters, and its loss's backward; the other player is held."""
+
+    def __init__(self, game: GAN, player: str, player_backward: Callable[[Any], Any]):
+        self.game, self.player, self.player_backward = game, player, player_backward
+
+    def parameters(self):
+        return {name: p for name, p in self.game.parameters().items() if name.startswith(self.player)}
+
+    def backward(self, cache):
+        return self.player_backward(cache)
+
+
+@dataclass(frozen=True)
+class GameCase:
+    """A game and the shape of its data, which lies within [0, 1]."""
+
+    name: str
+    build: Callable[[np.random.Generator, Any], GAN]    # (rng, dtype) -> game
+    shape: tuple[int, int]
+    smooth: bool = True
+
+    def run(self) -> list[Result]:
+        """Each player's loss along random lines of its own parameters, and a gradient penalty alone."""
+        rng = np.random.default_rng(20)
+        game, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
+        # Away from biases of 0, with which real and drawn examples lie on the same side of every kink, and
+        # what a critic's biases get is the difference of two equal numbers.
+        for p in game.parameters().values():
+            p.value += 0.5 * rng.standard_normal(p.shape)
+        z, u = game.draw_noise(len(x), rng), rng.random((len(x), 1))
+        losses: dict[str, Callable[[], tuple[float, Any]]] = {
+            "discriminator": lambda: game.discriminator_loss(x, z),
+            "generator": lambda: game.generator_loss(z),
+        }
+        backwards: dict[str, Any] = {
+            "discriminator": game.discriminator_backward,
+            "generator": game.generator_backward,
+        }
+        results = []
+        how: dict[str, Any] = {"rng": rng, "tolerance": SMOOTH if self.smooth else KINKED}
+        for player, loss in losses.items():
+            found = check_model(Turn(game, player, backwards[player]), loss, **how)
+            found[-1] = replace(found[-1], what=f"{player}: {found[-1].what}")  # "all parameters"
+            results += found
+        if isinstance(game, WGAN) and game.penalty is not None:
+            results += _check_penalty(game, game.penalty, x, z, u, how)
+        return results
+
+
+def _check_penalty(
+    game: WGAN, weight: float, x: np.ndarray, z: np.ndarray, u: np.ndarray, how: dict[str, Any]
+) -> list[Result]:
+    critic, between = game.discriminator, game.discriminator_loss(x, z, u)[1].between
+
+    def loss() -> tuple[float, None]:
+        with critic.frozen():
+            return gradient_penalty(critic, between, weight)[0], None
+
+    turn = Turn(game, "discriminator", lambda cache: gradient_penalty(critic, between, weight))
+    return [replace(r, what=f"penalty: {r.what}") for r in check_model(turn, loss, **how)]
+
+
+def _smooth_gan(rng: np.random.Generator, dtype: Any, **settings: Any) -> GAN:
+    generator = dense((3, 5, 7), rng=rng, activation=Tanh, dtype=dtype)
+    discriminator = dense((7, 6, 1), rng=rng, activation=Tanh, dtype=dtype)
+    return GAN(generator, discriminator, code=3, **settings)
+
+
+def _conv_wgan(rng: np.random.Generator, dtype: Any) -> WGAN:
+    kind = {"rng": rng, "dtype": dtype}
+    critic = Sequential(
+        Reshape(5, 4, 1),
+        Conv2d(1, 3, (3, 2), stride=(2, 1), padding=1, **kind),
+        LeakyReLU(0.2),
+        Sequential(Conv2d(3, 2, 2, bias=False, **kind), ReLU(), Flatten()),
+        Linear(2 * 2 * 4, 1, **kind),
+    )
+    return WGAN(dense((3, 7, 20), activation=Tanh, **kind), critic, code=3, penalty=10.0)
+
+
+MODELS = (
+    GameCase("GAN non-saturating", _smooth_gan, (5, 7)),
+    GameCase("GAN minimax", lambda rng, dtype: _smooth_gan(rng, dtype, objective="minimax"), (5, 7)),
+    GameCase(
+        "GAN dense",
+        lambda rng, dtype: GAN.dense(3, 6, 9, dropout=0, rng=rng, dtype=dtype),
+        (5, 9),
+        smooth=False,
+    ),
+    GameCase(
+        "DCGAN", lambda rng, dtype: DCGAN(4, (2, 3), rng=rng, dtype=dtype), (3, 784), smooth=False
+    ),
+    GameCase(
+        "DCGAN with hidden layers",
+        lambda rng, dtype: DCGAN(4, (2, 3), hidden=5, rng=rng, dtype=dtype),
+        (3, 784),
+        smooth=False,
+    ),
+    GameCase(
+        "WGAN clipped", lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False
+    ),
+    GameCase(
+        "WGAN dense, penalised",
+        lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype, penalty=10.0),
+        (5, 9),
+        smooth=False,
+    ),
+    GameCase("WGAN convolutional, penalised", _conv_wgan, (3, 20), smooth=False),
+    GameCase(
+        "WGAN convolutional with hidden layers, penalised",
+        lambda rng, dtype: WGAN.convolutional(4, (2, 3), hidden=5, penalty=10.0, rng=rng, dtype=dtype),
+        (3, 784),
+        smooth=False,
+    ),
+)

@@ -1,0 +1,158 @@
+"""The Wasserstein GAN: a critic whose two means lie as far apart as the two distributions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from scratchgen.checks import expect_examples
+from scratchgen.layers import Layer
+from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
+from scratchgen.models.gan.model import GAN, GeneratorCache
+from scratchgen.models.gan.networks import conv_critic, conv_generator, dense_critic, dense_generator
+from scratchgen.models.networks import in_batches
+from scratchgen.training.loop import TrainingDiverged, expect_finite
+from scratchgen.training.optimisers import RMSProp
+
+
+class CriticCache(NamedTuple):
+    """What the critic's backward needs."""
+
+    real: Any
+    fake: Any
+    dreal: np.ndarray
+    dfake: np.ndarray
+    between: np.ndarray | None  # the points at which the slope is penalised
+    d_real: float  # mean f(x)
+    d_fake: float  # mean f(G(z))
+
+
+class WGAN(GAN):
+    """A Wasserstein GAN (Arjovsky et al. 2017), its critic held by clipping or by a gradient penalty.
+
+    (WGAN.1)  W(p, q) = max over f with slopes of at most 1 of E_p[f(x)] − E_q[f(x)]
+    (WGAN.2)  loss_D = 1/m·Σ f(x̃ᵢ) − 1/m·Σ f(xᵢ)  [+ penalty (GP.1)],   df(x̃ᵢ) = 1/m, df(xᵢ) = −1/m
+    (WGAN.3)  loss_G = −1/m·Σ f(x̃ᵢ),   df(x̃ᵢ) = −1/m
+    (WGAN.4)  w ← min(max(w, −clip), clip)                    after each critic step, without a penalty
+    (WGAN.5)  x̂ = u·x + (1 − u)·x̃,  u ~ U(0, 1)               where the penalty looks
+
+    So −loss_D without the penalty estimates the distance, up to the slope that clipping allows. Derived in
+    docs/wgan.md.
+
+    penalty : weight of the gradient penalty (Gulrajani et al. 2017; their λ is 10); None clips instead
+    clip : bound of the critic's weights where there is no penalty
+    """
+
+    def __init__(
+        self,
+        generator: Layer,
+        discriminator: Layer,
+        *,
+        code: int,
+        penalty: float | None = None,
+        clip: float = 0.01,
+        k: int = 5,
+        ahead: int = 0,
+        noise: str = "normal",
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+    ):
+        super().__init__(
+            generator, discriminator, code=code, noise=noise, k=k, ahead=ahead, output_range=output_range
+        )
+        who = type(self).__name__
+        if penalty is not None:
+            if not 0 < penalty < math.inf:
+                raise ValueError(f"{who} expected a finite penalty > 0, or None to clip, got {penalty}")
+            expect_piecewise_linear(discriminator)
+        if not clip > 0:
+            raise ValueError(f"{who} expected clip > 0, got {clip}")
+        self.penalty, self.clip = penalty, clip
+
+    @classmethod
+    def dense(cls, code=100, hidden=400, pixels=784, *, rng, dtype=np.float32, **settings) -> Self:
+        """GAN.dense's networks, the critic without dropout: its slope is to be that of one function."""
+        kind = {"rng": rng, "dtype": dtype}
+        critic = dense_critic(pixels, hidden, **kind)
+        return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
+
+    @classmethod
+    def convolutional(
+        cls, code=64, channels=(32, 64), *, hidden=0, rng, dtype=np.float32, **settings
+    ) -> Self:
+        """DCGAN's networks, hidden layers too; the critic has no batch norm, to judge each example alone."""
+        kind = {"hidden": hidden, "rng": rng, "dtype": dtype}
+        generator = conv_generator(code, channels, **kind)
+        critic = conv_critic(channels, batch_norm=False, **kind)
+        return cls(generator, critic, code=code, **settings)
+
+    def discriminator_loss(self, x, z, u=None):
+        """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""
+        if u is not None and self.penalty is None:
+            raise ValueError(
+                "WGAN.discriminator_loss expected no u where there is no penalty to look between real and "
+                "drawn, got one: leave it out, or make the WGAN with penalty="
+            )
+        fake, _ = self.generator.forward(z, training=True)      # (m, D)
+        f_real, real_cache = self.discriminator.forward(x, training=True)
+        f_fake, fake_cache = self.discriminator.forward(fake, training=True)  # (m, 1)
+        share = x.dtype.type(1 / len(x))
+        dreal, dfake = np.full_like(f_real, -share), np.full_like(f_fake, share)
+        between = None if u is None else u * x + (1 - u) * fake  # (WGAN.5)
+        means = float(f_real.mean()), float(f_fake.mean())
+        return means[1] - means[0], CriticCache(real_cache, fake_cache, dreal, dfake, between, *means)
+
+    def discriminator_backward(self, cache):
+        """Add the critic's gradients, and the penalty's; return the penalty."""
+        self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
+        self.discriminator.backward(cache.dreal, cache.real, input_grad=False)  # (WGAN.2)
+        if cache.between is None:
+            return 0.0
+        return gradient_penalty(self.discriminator, cache.between, self.penalty)[0]
+
+    def generator_loss(self, z):
+        """(WGAN.3) for what G draws from z."""
+        fake, gen = self.generator.forward(z, training=True)    # (m, D)
+        f_fake, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
+        dlogits = np.full_like(f_fake, -1 / len(z))             # (WGAN.3)
+        return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
+
+    def judge(self, X):
+        """f(x), the critic's value of each example: (N, D) -> (N,); only differences of it mean something."""
+        expect_examples("WGAN.judge", X)
+        return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
+
+    def _discriminator_step(self, x, optimizer, rng):
+        optimizer["discriminator"].zero_grad()
+        u = None if self.penalty is None else rng.random((len(x), 1), x.dtype)
+        loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng), u)
+        expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
+        penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
+        if not math.isfinite(penalty):
+            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
+        norm = optimizer["discriminator"].grad_norm()
+        optimizer["discriminator"].step()
+        if self.penalty is None:
+            weights = optimizer["discriminator"].value
+            np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
+        return {
+            "loss": loss + penalty,
+            "distance": -loss,
+            "penalty": penalty,
+            "d_real": cache.d_real,
+            "d_fake": cache.d_fake,
+            "discriminator_grad": norm,
+        }
+
+    def _optimizers(self, lr, discriminator_lr, betas):
+        """RMSProp, 5e-5, where weights are clipped; else Adam, 1e-4, betas (0.5, 0.9)."""
+        if self.penalty is not None:
+            return super()._optimizers(1e-4 if lr is None else lr, discriminator_lr, betas or (0.5, 0.9))
+        lr = 5e-5 if lr is None else lr
+        return {
+            "discriminator": RMSProp(
+                self.discriminator.parameters(), lr if discriminator_lr is None else discriminator_lr
+            ),
+            "generator": RMSProp(self.generator.parameters(), lr),
+        }

@@ -1,0 +1,89 @@
+"""The gradient cases of what takes whole numbers: the table of embeddings, and models of text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scratchgen.data.text import Alphabet
+from scratchgen.gradcheck.cases import Build, ModelCase
+from scratchgen.gradcheck.checker import SMOOTH, check_model
+from scratchgen.gradcheck.differences import Result
+from scratchgen.layers import Embedding, Layer
+from scratchgen.models.text import CharacterModel
+
+
+class _Summed(Layer):
+    """An embedding made a model: its loss is ⟨out, u⟩ for a fixed random u."""
+
+    def __init__(self, layer: Layer, ids: np.ndarray, rng: np.random.Generator):
+        self.layer, self.ids = layer, ids
+        self.u = rng.standard_normal(layer.forward(ids)[0].shape)
+
+    def parameters(self):
+        return self.layer.parameters()
+
+    def loss(self):
+        out, cache = self.layer.forward(self.ids)
+        return float((out * self.u).sum()), cache
+
+    def backward(self, cache):
+        self.layer.backward(self.u.copy(), cache)
+
+
+@dataclass(frozen=True)
+class TableCase:
+    """A layer that looks ids up in a table of `rows` rows, and the shape of the ids."""
+
+    name: str
+    build: Build
+    rows: int
+    shape: tuple[int, ...]
+    smooth: bool = True
+
+    def run(self) -> list[Result]:
+        """The table's gradient along random lines; ids have none."""
+        rng = np.random.default_rng(20)
+        layer, ids = self.build(rng, np.float64), rng.integers(self.rows, size=self.shape)
+        model = _Summed(layer, ids, rng)
+        return check_model(model, model.loss, rng=rng, tolerance=SMOOTH)
+
+
+@dataclass(frozen=True)
+class TextCase(ModelCase):
+    """A model of text; `classes` is the size of its alphabet, and its data are numbers below that."""
+
+    def run(self) -> list[Result]:
+        """The gradients along random lines, for each parameter array and for all together."""
+        rng = np.random.default_rng(20)
+        model, x = self.build(rng, np.float64), rng.integers(self.classes, size=self.shape)
+        for p in model.parameters().values():   # away from the 0 and the 1 that biases and scales start with
+            p.value += 0.3 * rng.standard_normal(p.shape)
+
+        def loss() -> tuple[float, Any]:
+            return model.loss(x, training=True)
+
+        return check_model(model, loss, rng=rng, tolerance=SMOOTH)
+
+
+def _characters(rng: np.random.Generator, dtype: Any, **settings: Any) -> CharacterModel:
+    kind = {"window": 4, "features": 6, "heads": 2, "depth": 2} | settings
+    return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **kind)
+
+
+LAYERS = (
+    TableCase("Embedding", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (7,)),
+    TableCase("Embedding of sequences", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (2, 7)),
+)
+
+MODELS = (
+    TextCase("CharacterModel", _characters, (3, 4), classes=5),
+    TextCase(
+        "CharacterModel dropout, short windows",
+        lambda rng, dtype: _characters(rng, dtype, depth=1, dropout=0.3),
+        (5, 3),
+        classes=5,
+    ),
+)

@@ -1,0 +1,113 @@
+"""The n-gram model: a character's probability, counted after the few that stand before it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from scratchgen.data.text import Alphabet, split_text
+from scratchgen.models.text.base import TextModel
+
+
+class NGram(TextModel):
+    """Counts after contexts of 0 … order − 1 characters, mixed from the shortest up (Witten & Bell 1991).
+
+    With n(h·c) the times c came after h, n(h) = Σ_c n(h·c), u(h) the number of different c among them, and h'
+    the context h without its first character:
+
+    (NGR.1)  p(c | h) = [n(h·c) + strength·u(h)·p(c | h')] / [n(h) + strength·u(h)]
+    (NGR.2)  p(c)     = the same for the empty h, with 1 / V for p(c | h')         V characters in all
+
+    Where h was never seen, p(c | h) = p(c | h'). Each p(· | h) sums to 1, so a text's likelihood is exact.
+    strength = 1 is the method C of Witten & Bell. Explained in docs/attention.md.
+
+    alphabet : an Alphabet
+    order : n, the characters that one count spans; contexts have up to n − 1
+    strength : how far a context leans on the shorter one
+
+    Raises ValueError for an order below 1 and for a strength that is not positive.
+    """
+
+    def __init__(self, alphabet: Alphabet, order: int = 5, strength: float = 1.0):
+        if order < 1:
+            raise ValueError(f"NGram expected an order of at least 1, got {order}")
+        if not 0 < strength < math.inf:
+            raise ValueError(f"NGram expected a finite strength > 0, got {strength}")
+        self.alphabet, self.order, self.strength = alphabet, order, strength
+        self.counts: dict[str, Counter[str]] = {}       # context -> how often each character came after it
+        self.totals: dict[str, int] = {}
+
+    @classmethod
+    def tuned(
+        cls,
+        alphabet: Alphabet,
+        text: str,
+        *,
+        orders: Sequence[int] = range(1, 11),
+        strengths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
+    ) -> Self:
+        """The model whose order and strength fit the last tenth of `text` best, then counted on all of it.
+
+        Every strength is tried with every order.
+        """
+        train, held = split_text(text)
+        model = cls(alphabet, max(orders)).fit(train)
+        scores: dict[tuple[int, float], float] = {}
+        for strength in strengths:
+            model.strength = strength
+            by_order = np.log(model._mixtures(held)).mean(axis=0)
+            scores |= {(order, strength): by_order[order - 1] for order in orders}
+        return cls(alphabet, *max(scores, key=scores.__getitem__)).fit(text)
+
+    def fit(self, text, y=None):
+        """Count a text (what was counted before is forgotten); return the model."""
+        self._ids("fit", text)
+        counts = defaultdict(Counter)
+        for i, c in enumerate(text):
+            for length in range(min(self.order, i + 1)):
+                counts[text[i - length : i]][c] += 1
+        self.counts = dict(counts)
+        self.totals = {context: seen.total() for context, seen in counts.items()}
+        return self
+
+    def probability(self, c: str, context: str) -> float:
+        """p(c | context), of which the last order − 1 characters count.
+
+        Raises ValueError before `fit`, and for a c that is no character of the alphabet.
+        """
+        if len(self.alphabet.encode(c)) != 1:
+            raise ValueError(f"NGram.probability expected one character, got {c!r}")
+        return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
+
+    def log_probabilities(self, text):
+        """log p(c_i | c_1 … c_{i−1}) of each character of a text, (L,) in nats."""
+        self._ids("log_probabilities", text)
+        return np.log(self._mixtures(text)[:, -1])
+
+    def _mixture(self, c, context):
+        """p(c | the last k characters of context) for k from 0 up, as far as such a context was seen."""
+        if not self.counts:
+            raise ValueError("NGram has counted nothing yet: call fit(text) first")
+        p, found = 1 / len(self.alphabet), []                   # (NGR.2)
+        for start in range(len(context), -1, -1):
+            h = context[start:]
+            if h not in self.counts:
+                break
+            seen, total = self.counts[h], self.totals[h]
+            pull = self.strength * len(seen)
+            p = (seen.get(c, 0) + pull * p) / (total + pull)    # (NGR.1)
+            found.append(p)
+        return found
+
+    def _mixtures(self, text):
+        """The same for each character of a text, (L, order); contexts that were never seen add nothing."""
+        before = self.order - 1
+        p = np.empty((len(text), self.order))
+        for i, c in enumerate(text):
+            found = self._mixture(c, text[max(i - before, 0) : i])
+            p[i, : len(found)], p[i, len(found) :] = found, found[-1]
+        return p

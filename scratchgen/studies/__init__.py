@@ -1,0 +1,1 @@
+"""The experiments behind the docs: reproductions, comparisons and out-of-distribution detection."""

@@ -1,0 +1,119 @@
+"""Two companions of a run: one shows how far it is, one ends it when it no longer gets better."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from scratchgen.training.loop import Callback, Trainer
+
+__all__ = ["EarlyStopping", "ProgressBar"]
+
+
+class ProgressBar(Callback):
+    """A bar on stderr with the loss and the time left; one line an epoch where stderr is no terminal.
+
+    The loss shown between two epochs is that of the last step; after an epoch it is the epoch's mean, with
+    the validation value where there is one.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def on_start(self, trainer: Trainer) -> None:
+        if not sys.stderr.isatty():
+            return
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            desc=_epoch_shown(trainer),
+            total=trainer.epochs * len(trainer.batches),
+            initial=trainer.step,
+            unit="step",
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(_readable(values), refresh=False)
+            self._bar.update()
+
+    def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
+        shown = _readable({name: v for name, v in values.items() if name not in ("step", "seconds")})
+        if self._bar is None:
+            line = f"epoch {trainer.epoch}/{trainer.epochs}: {shown} ({values['seconds']:.1f} s)"
+            print(line, file=sys.stderr, flush=True)
+            return
+        self._bar.set_postfix_str(shown, refresh=False)
+        self._bar.set_description_str(_epoch_shown(trainer))
+
+    def on_stop(self, trainer: Trainer) -> None:
+        self.on_end(trainer)
+        print(trainer.history.ended, file=sys.stderr, flush=True)
+
+    def on_end(self, trainer: Trainer) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class EarlyStopping(Callback):
+    """End the run when the validation value has found no new minimum for `patience` epochs.
+
+    However the run then ends, the model gets the weights and buffers of its best epoch back; only an
+    interrupted run keeps those it has, for it is to be taken up again. A checkpoint holds both.
+
+    best : the lowest validation value so far; waited : epochs since then.
+    Raises ValueError for patience < 1, and for a Trainer without `validate`.
+    """
+
+    def __init__(self, patience: int):
+        if patience < 1:
+            raise ValueError(f"EarlyStopping expected patience >= 1, in epochs, got {patience}")
+        self.patience = patience
+        self.best, self.waited = float("inf"), 0
+        self._kept: dict[str, np.ndarray] = {}
+
+    def on_start(self, trainer: Trainer) -> None:
+        if trainer.validate is None:
+            raise ValueError("EarlyStopping expected a Trainer with validate=, got one without")
+        self._stop_if_due(trainer)
+
+    def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
+        self.waited += 1
+        if values["validation"] < self.best:
+            self.best, self.waited = values["validation"], 0
+            self._kept = {name: array.copy() for name, array in _arrays(trainer).items()}
+        self._stop_if_due(trainer)
+
+    def on_end(self, trainer: Trainer) -> None:
+        if self._kept and not trainer.history.interrupted:
+            for name, array in _arrays(trainer).items():
+                array[...] = self._kept[name]
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"best": np.array(self.best), "waited": np.array(self.waited), **self._kept}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        self.best, self.waited = float(state["best"]), int(state["waited"])
+        self._kept = {name: array.copy() for name, array in state.items() if "." in name}
+
+    def _stop_if_due(self, trainer: Trainer) -> None:
+        if self.waited >= self.patience:
+            trainer.stop(f"no better validation value than {self.best:.6g} for {self.waited} epochs")
+
+
+def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:
+    values = {f"model.{name}": p.value for name, p in trainer.model.parameters().items()}
+    return values | {f"buffer.{name}": b for name, b in trainer.model.buffers().items()}
+
+
+def _epoch_shown(trainer: Trainer) -> str:
+    return f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
+
+
+def _readable(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

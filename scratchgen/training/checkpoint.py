@@ -1,0 +1,253 @@
+"""Runs that can be taken up again: everything a run depends on, in one safetensors file.
+
+    save(path, trainer)      load(path, trainer)         a whole run: N + N steps equal 2N, to the bit
+    save_model(path, model)  load_model(path, model)     weights and buffers alone (reads either kind of file)
+    read_config(path)                                    the dict that was saved beside them
+    is_finished(path)                                    whether the run came to its end
+
+Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" where a run has several),
+"history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". What are no arrays stands as JSON in the
+file's metadata: format, config, step and epoch, the place in the epoch, the state of every generator. There
+is no pickle in it, so a file from a stranger can do no harm. A file is written beside its name and then
+renamed: whatever happens, the name holds a whole file or the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from scratchgen import __version__
+from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
+
+__all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
+
+FORMAT = "scratchgen 1"
+
+
+class Checkpointer(Callback):
+    """Save the run to `path` after each `every` epochs and when it ends, also by Ctrl-C.
+
+    config : what is needed to build the model again, a dict that JSON can hold; see read_config.
+    Raises ValueError for every < 1; before the first step FileNotFoundError or PermissionError for a folder
+    that cannot be written to.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1, config: dict[str, Any] | None = None):
+        if every < 1:
+            raise ValueError(f"Checkpointer expected every >= 1, in epochs, got {every}")
+        self.path, self.every, self.config = Path(path), every, config
+
+    def on_start(self, trainer: Trainer) -> None:
+        if self.path.is_dir():
+            raise IsADirectoryError(f"expected a file to save the run to, but {self.path} is a folder")
+        folder = self.path.resolve().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no folder {folder} to write the checkpoint {self.path.name} to")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"the folder {folder} is not writable, the checkpoint can't be saved")
+
+    def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
+        if trainer.epoch % self.every == 0:
+            save(self.path, trainer, self.config)
+
+    def on_stop(self, trainer: Trainer) -> None:
+        save(self.path, trainer, self.config)
+
+
+def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] | None = None) -> None:
+    """Write the whole run to `path`; call it between two steps (from a callback, or after run()).
+
+    Raises TrainingDiverged rather than write weights that are not finite, and OSError where it can't write.
+    """
+    trainer.expect_finite()
+    tensors = _model_tensors(trainer.model) | _optimizer_tensors(trainer)
+    history = trainer.history
+    tensors |= {f"history.steps.{name}": np.array(column) for name, column in history.steps.items()}
+    tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
+    for name, callback in _callbacks(trainer).items():
+        tensors |= {f"callback.{name}.{key}": array for key, array in callback.state().items()}
+    run = {
+        "finished": bool(history.ended) and not history.interrupted,
+        "step": trainer.step,
+        "epoch": trainer.epoch,
+        "seconds": history.seconds,
+        "batches": trainer.batches.state(),
+        "optimizer_steps": {name: optimizer.steps for name, optimizer in _optimizers(trainer).items()},
+        "generators": {name: g.bit_generator.state for name, g in _generators(trainer).items()},
+        "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # a file sorts its names
+    }
+    _write(path, tensors, config, {"run": _json(run)})
+
+
+def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
+    """Put the run saved in `path` into a trainer built like the one that was saved; then call run().
+
+    Everything is checked before anything is changed. Raises ValueError naming the first thing that does not
+    fit: no safetensors file, another format, weights without a run, another model, optimiser or batches.
+    """
+    tensors, metadata = _read(path)
+    if "run" not in metadata:
+        raise ValueError(f"{path} holds weights without a run to take up; read it with load_model")
+    run = json.loads(metadata["run"])
+    _expect_fit(path, _model_tensors(trainer.model), _part(tensors, "model.") | _part(tensors, "buffer."))
+    optimizers, generators = _optimizers(trainer), _generators(trainer)
+    _expect_same(path, "optimiser", list(optimizers), list(run["optimizer_steps"]))
+    _expect_same(path, "random generator", list(generators), list(run["generators"]))
+    for name, generator in generators.items():
+        own, saved = generator.bit_generator.state["bit_generator"], run["generators"][name]["bit_generator"]
+        if own != saved:
+            raise ValueError(f"{path}: the random generator {name} is a {saved}, expected a {own}")
+    _expect_fit(path, _optimizer_tensors(trainer), _part(tensors, "optimizer."))
+    trainer.batches.load_state(run["batches"])          # it checks the state before it takes it
+
+    _fill_model(trainer.model, tensors)
+    for name, optimizer in optimizers.items():
+        prefix = _prefix(name)
+        moments = {key.removeprefix(prefix): array for key, array in _part(tensors, prefix).items()}
+        optimizer.load_state(moments, run["optimizer_steps"][name])
+    for name, generator in generators.items():
+        generator.bit_generator.state = run["generators"][name]
+    history = trainer.history
+    history.steps = {name: tensors[f"history.steps.{name}"].tolist() for name in run["history"]["steps"]}
+    history.epochs = {name: tensors[f"history.epochs.{name}"].tolist() for name in run["history"]["epochs"]}
+    history.seconds = run["seconds"]
+    for name, callback in _callbacks(trainer).items():
+        prefix = f"callback.{name}."
+        saved = {key.removeprefix(prefix): array for key, array in _part(tensors, prefix).items()}
+        if saved:
+            callback.load_state(saved)
+    trainer.step, trainer.epoch = run["step"], run["epoch"]
+
+
+def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, Any] | None = None) -> None:
+    """Write a model's weights and buffers to `path`. Raises ValueError where one of them is not finite."""
+    where = first_not_finite(model)
+    if where is not None:
+        raise ValueError(f"save_model expected a model of finite numbers, got nan or infinity in {where}")
+    _write(path, _model_tensors(model), config, {})
+
+
+def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
+    """Read weights and buffers into a model, from either kind of file.
+
+    Of a finished run with EarlyStopping these are the ones of its best epoch, as in memory after run().
+    Raises ValueError naming the first parameter or buffer that doesn't fit; the model is then unchanged.
+    """
+    tensors, metadata = _read(path)
+    _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
+    if "run" in metadata and json.loads(metadata["run"])["finished"]:
+        best = "callback.EarlyStopping."
+        tensors |= {name.removeprefix(best): array for name, array in _part(tensors, best).items()}
+    _fill_model(model, tensors)
+
+
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `config` that was saved in the file (empty where none was), to build the model from."""
+    _, metadata = _read(path)
+    return json.loads(metadata["config"])
+
+
+def is_finished(path: str | os.PathLike[str]) -> bool:
+    """Whether the run in the file came to its end, rather than being interrupted or broken off."""
+    _, metadata = _read(path)
+    return "run" in metadata and json.loads(metadata["run"])["finished"]
+
+
+def _model_tensors(model: Stateful) -> dict[str, np.ndarray]:
+    tensors = {f"model.{name}": p.value for name, p in model.parameters().items()}
+    return tensors | {f"buffer.{name}": b for name, b in model.buffers().items()}
+
+
+def _fill_model(model: Stateful, tensors: dict[str, np.ndarray]) -> None:
+    for name, array in _model_tensors(model).items():
+        array[...] = tensors[name]
+
+
+def _optimizers(trainer: Trainer) -> dict[str, Any]:
+    return trainer.optimizer if isinstance(trainer.optimizer, dict) else {"": trainer.optimizer}
+
+
+def _prefix(name: str) -> str:
+    return f"optimizer.{name}." if name else "optimizer."
+
+
+def _optimizer_tensors(trainer: Trainer) -> dict[str, np.ndarray]:
+    return {
+        _prefix(name) + moment: array
+        for name, optimizer in _optimizers(trainer).items()
+        for moment, array in optimizer.state().items()
+    }
+
+
+def _generators(trainer: Trainer) -> dict[str, np.random.Generator]:
+    inside = {f"model.{name}": generator for name, generator in trainer.model.generators().items()}
+    return {"training": trainer.rng} | inside
+
+
+def _callbacks(trainer: Trainer) -> dict[str, Callback]:
+    return {type(callback).__name__: callback for callback in trainer.callbacks}
+
+
+def _part(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name: array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def _expect_same(path: Any, what: str, expected: list[str], found: list[str]) -> None:
+    if sorted(expected) != sorted(found):
+        raise ValueError(f"{path}: expected the {what}s {expected}, the file has {found}")
+
+
+def _expect_fit(path: Any, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
+    """Compare names, shapes and dtypes in the model's order; raise ValueError at the first difference."""
+    for name, array in expected.items():
+        if name not in found:
+            raise ValueError(f"{path} belongs to another model: {name} of shape {array.shape} is not in it")
+        other = found[name]
+        if (other.shape, other.dtype) != (array.shape, array.dtype):
+            raise ValueError(
+                f"{path} belongs to another model: {name} is {other.dtype} {other.shape} in it, "
+                f"expected {array.dtype} {array.shape}"
+            )
+    for name in found:
+        if name not in expected:
+            raise ValueError(f"{path} belongs to another model: it has {name}, which is not expected")
+
+
+def _json(value: Any) -> str:
+    # Some bit generators (MT19937, Philox) have arrays in their state; NumPy takes lists back.
+    return json.dumps(value, default=lambda array: array.tolist())
+
+
+def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more: dict[str, str]) -> None:
+    path = Path(path)
+    metadata = {"format": FORMAT, "version": __version__, "config": _json(config or {})} | more
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            file.write(to_bytes(tensors, metadata=metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no whole safetensors file: {error}") from None
+    found = metadata.get("format", "none")
+    if found != FORMAT:
+        raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {found!r}")
+    return tensors, metadata

@@ -1,0 +1,192 @@
+"""What is measured beside the training steps: convolutions that compute the same, exponents, tables."""
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+@pytest.mark.parametrize("baseline", ["slices", "indices", "loops"])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 2, 6)])  # odd: a rest that no patch sees
+def test_textbook_convolution_is_conv2d(baseline, shape):
+    from convolution import Case, difference
+
+    assert difference(baseline, Case(*shape, batch=3, dtype="float64")) < 1e-12
+
+
+def test_textbook_comparison_sees_another_convolution():
+    from convolution import Case, difference
+
+    case = Case(3, 5, 7, batch=3, dtype="float64")
+    case.layer.weight.value[1, 2, 0, 3] += 1e-6
+    assert difference("slices", case) > 1e-9
+
+
+def test_growth_exponent_is_that_of_the_last_points():
+    from growth import exponent
+
+    sizes = [2, 4, 8, 16, 32]
+    times = [900.0, 900.0, *(3 * size**1.5 for size in sizes[2:])]
+    assert exponent(sizes, times) == pytest.approx(1.5)
+
+
+def test_growth_row_keeps_what_was_measured_and_no_memory_of_the_products():
+    from growth import LIMIT, OURS, row
+
+    points = [
+        {OURS: {"ms": 2.0 * n, "bytes": n**2 << 20}, LIMIT: {"ms": 1.0 * n**2, "bytes": 5}} for n in (1, 2, 4)
+    ]
+    found = row("width", [1, 2, 4], points)
+    assert found["contenders"] == {OURS: {"ms": [2, 4, 8], "mb": [1, 4, 16]}, LIMIT: {"ms": [1, 4, 16]}}
+    assert found["exponents"][OURS] == {"ms": pytest.approx(1), "mb": pytest.approx(2)}
+    assert found["exponents"][LIMIT] == {"ms": pytest.approx(2)}
+
+
+def test_growth_point_has_the_products_of_its_sizes():
+    from growth import Point
+
+    assert Point(width=7, depth=6).sizes == (784, 7, 7, 7)
+
+
+def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
+    from measured import put, read
+
+    path = tmp_path / "bench.json"
+    put(path, steps=[1], growth=2)
+    put(path, growth=3)
+    found = read(path)
+    assert (found["steps"], found["growth"]) == ([1], 3) and "kernels" in found["machine"]
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
+    import measured
+
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(measured, "Path", lambda path: info)
+    assert measured.vectors() == platform.machine()     # no such file, as on macOS
+    of_flags = {"avx avx2 fma": "AVX2", "avx2 avx512f": "AVX-512", "sse": platform.machine()}
+    for flags, expected in of_flags.items():
+        info.write_text(f"model name\t: one\nflags\t\t: {flags}\n")
+        assert measured.vectors() == expected
+
+
+@pytest.fixture
+def steps():
+    """Rows as run.py makes them, of two models at two batches; times that no machine ever had."""
+    from run import CHANNELS_LAST, JAX, LIMIT, OURS, PYTORCH, row
+
+    times = {OURS: 2.0, **dict(zip(PYTORCH, (6.0, 5.0, 4.0), strict=True)), JAX: 3.0, LIMIT: 1.0}
+    rows = []
+    for model, extra in (("vae", {}), ("dcgan", {CHANNELS_LAST: 3.5})):
+        for batch in (32, 128):
+            rounds = {name: [ms * batch, 1.1 * ms * batch] for name, ms in (times | extra).items()}
+            memory = dict.fromkeys(times, 100)
+            what = {"model": model, "batch": batch, "threads": 2, "vectors": "AVX2", "rounds": 2}
+            rows.append(row(rounds) | what | {"memory_mb": memory})
+    return rows
+
+
+def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
+    from tables import COMMAND, NOTHING, TABLES, fill
+
+    from scratchgen.studies.chapters import marks
+
+    blank = "\n".join("{1}\n{0}\nold\n{2}\n".format(name, *marks(name, COMMAND)) for name in TABLES)
+    found = {"machine": "one core", "versions": {"torch": "1"}, "steps": steps}
+    text = fill(blank, found)
+    assert "old" not in text and text.count(NOTHING) == 4       # the others
+    assert text.count("| vae |") == 3
+    assert fill(text, found) == text
+    with pytest.raises(ValueError, match="expected the marks"):
+        fill(text.replace("<!-- end of growth -->", ""), found)
+
+
+def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
+    from tables import ratio
+    from tables import steps as table
+
+    assert ratio(1234.4, [1230.0, 1240.0], 500, digits=0) == "1,234 (1,230 to 1,240) of 500"
+    assert ratio(1.39, [1.3, 1.5], 1.4) == "1.39 (1.30 to 1.50) of 1.4 ✗"
+    assert ratio(1.4, [1.4, 1.4], 1.4) == "1.40 of 1.4" and ratio(1.4, [1.4, 1.4]) == "1.40"
+    text = table({"steps": steps})
+    rows = [line.split(" | ") for line in text.splitlines() if "| 128 | 2 |" in line]
+    assert [row[0] for row in rows] == ["| dcgan", "| vae"] and "✗ where it is missed" in text
+    asked_of = (("1.3", "1.1", "1.0", "0.75 ✗"), ("2.0", "1.4", "1.1", "0.85 ✗"))
+    for row, asked in zip(rows, asked_of, strict=True):
+        endings = [cell.rstrip(" |").partition(" of ")[2] for cell in row[5:]]
+        best = ", channels-last" if row[0] == "| dcgan" else ", compiled"
+        assert endings == [asked[0], asked[1] + best, *asked[2:]]
+    one_thread = table({"steps": [r | {"threads": 1} for r in steps]})
+    assert "| 128 | 1 |" in one_thread and " of 1.4" not in one_thread
+
+
+def test_tables_turn_the_parts_into_rates():
+    """2·7·(three products for each weight of 784-1000-500-250-30 and back, but for the first) operations."""
+    from tables import parts
+
+    names = ("whole step", "linear layers", "activations", "loss and its gradient")
+    ms = dict.fromkeys(names, 20.0) | {"matrix products": 10.0, "Adam": 2.5}
+    text = parts({"parts": [{"batch": 7, "threads": 1, "parameters": 10**7, "ms": ms}]})
+    weights = 2 * (784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30)
+    speed = 2 * 7 * (3 * weights - 784 * 1000) / 0.01 / 1e9
+    assert f"1; {speed:.0f} GFLOP/s in the products and 112 GB/s in Adam, which takes 0.25 of" in text
+
+
+def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
+    from chart import BEST, bars, draw_steps
+    from tables import one_each
+
+    vae, dcgan = steps[1], steps[3]
+    np.testing.assert_allclose(list(bars(vae).values()), np.array([6, 4, 3, 2, 1]) * 128 * 1.05)
+    assert bars(dcgan)[BEST] == pytest.approx(3.5 * 128 * 1.05)
+    assert bars(dcgan | {"best": "PyTorch fused"})[BEST] == pytest.approx(5 * 128 * 1.05)   # as in the table
+    wider = [r | {"vectors": "AVX-512", "ms": 0.5} for r in steps]
+    assert one_each([steps[1], steps[3], wider[3]]) == [steps[1], wider[3]]     # of one model, AVX-512
+    figure = draw_steps(steps)
+    assert figure is not None and len(figure.axes[0].patches) == 10     # 5 for each of two models
+    assert draw_steps(steps[:1]) is None
+
+
+def test_parts_of_a_step_make_the_update_of_the_whole(rng):
+    from parts import step_in_parts
+
+    from scratchgen.models import Autoencoder
+    from scratchgen.training.optimisers import Adam
+
+    models = [Autoencoder.dense((6, 5, 3), rng=np.random.default_rng(1), dtype=np.float64) for _ in range(2)]
+    optimizers = [Adam(model.parameters(), 1e-2) for model in models]
+    x = rng.uniform(size=(4, 6))
+    for _ in range(2):
+        found = step_in_parts(models[0], optimizers[0], x)
+        models[1].train_step((x,), optimizers[1], rng)
+    np.testing.assert_array_equal(optimizers[0].value, optimizers[1].value)
+    assert set(found) == {"other", "linear layers", "activations", "loss and its gradient", "Adam"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
+    from chart import draw_growth
+    from growth import LIMIT, OURS, PYTORCH, row
+
+    points = [{who: {"ms": n, "bytes": n << 20} for who in (OURS, PYTORCH, LIMIT)} for n in (1, 2, 4)]
+    figure = draw_growth({"rows": [row("width", [8, 16, 32], points)] * count})
+    assert [len(ax.lines) for ax in figure.axes] == [3] * count + [2] * count
+
+
+def test_startup_imports_nothing_that_it_times():
+    """NumPy among them: what is in the process before the clock starts is missing from the time to import."""
+    timed = ("numpy", "scratchgen", "torch", "jax")
+    asked = f"import sys, startup; print([name for name in {timed} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=BENCHMARKS, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -1,0 +1,126 @@
+"""Steps of the benchmark: all contenders compute the same, and the limit has the products of a step."""
+
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+BATCH = 8
+SIDES = [("torch", "PyTorch eager"), ("jax", "JAX jit")]
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+def gradients(contender: str, model: str, folder: Path, code: Path = BENCHMARKS) -> list[np.ndarray]:
+    """Losses and gradients in float64, from a process of its own, as run.py asks for them."""
+    path = folder / f"{contender}.npz"
+    command = [sys.executable, str(code / "worker.py"), contender, model, str(BATCH), str(path)]
+    subprocess.run(command, check=True)
+    with np.load(path) as saved:
+        return [saved[key] for key in saved.files]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """Model -> our losses and gradients."""
+    folder = tmp_path_factory.mktemp("ours")
+    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("library", "contender"), SIDES)
+@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4)])
+def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, contender, model, parameters):
+    pytest.importorskip(library)
+    from run import largest_difference
+
+    found = {"scratchgen": ours[model], contender: gradients(contender, model, tmp_path)}
+    assert len(found[contender]) == 1 + parameters
+    assert all(array.dtype == np.float64 and np.abs(array).max() > 0 for array in found[contender])
+    assert largest_difference(found) < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "contender", "right", "wrong"),
+    [
+        (*SIDES[0], "self.weight * self.mask", "self.weight"),
+        (*SIDES[1], "x * logits).sum()", "1.000001 * x * logits).sum()"),
+    ],
+)
+def test_steps_with_a_mistake_are_told_apart(ours, tmp_path, library, contender, right, wrong):
+    """In a copy of the benchmark: PyTorch's MADE has no masks, and JAX's loss is a millionth off."""
+    pytest.importorskip(library)
+    from run import largest_difference
+
+    code = shutil.copytree(BENCHMARKS, tmp_path / "benchmarks")
+    text = (code / "steps" / "made.py").read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    (code / "steps" / "made.py").write_text(text.replace(right, wrong), encoding="utf-8")
+    found = {"scratchgen": ours["made"], contender: gradients(contender, "made", tmp_path, code)}
+    assert largest_difference(found) > 1e-7
+
+
+def multiplications(products: list[tuple[int, ...]]) -> int:
+    return sum(int(np.prod(sizes)) for sizes in products)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("autoencoder", 784 * 1000), ("vae", 784 * 400), ("made", 784 * 500), ("nice", 392 * 1000)],
+)
+@pytest.mark.parametrize("n", [1, 7])
+def test_limit_of_a_dense_net_has_three_products_for_each_weight_but_the_first(name, first, n):
+    """Forward, dW and dx, N·D·M multiplications each; nobody asks for the dx of the pixels."""
+    step = import_module(f"steps.{name}")
+    weights = sum(p.size for p in step.model("float32").parameters().values() if p.value.ndim == 2)
+    assert multiplications(step.products(n)) == n * (3 * weights - first)
+
+
+def test_limit_of_the_gan_leaves_out_what_no_player_needs():
+    """In D's turn G goes forward only; in G's turn no gradient of D's weights is made."""
+    from steps import gan
+
+    model, n = gan.model("float32"), 7
+    generator, critic = (
+        sum(p.size for p in player.parameters().values() if p.value.ndim == 2)
+        for player in (model.generator, model.discriminator)
+    )
+    turns = (generator + 2 * (3 * critic - 784 * 1200), 3 * generator - 100 * 1200 + 2 * critic)
+    assert multiplications(gan.products(n)) == n * sum(turns)
+
+
+def test_limit_of_the_characters_has_attention_as_batches():
+    """Six products of T×T and the head's width for each head: scores, values, and both gradients of each."""
+    from steps import characters
+    from steps.characters import DEPTH, HEADS, C, T, V
+
+    n, found = 3, characters.products(3)
+    parameters = characters.model("float32").parameters().values()
+    embedded = (V + 1) * C + T * C
+    weights = sum(p.size for p in parameters if p.value.ndim == 2) - embedded
+    batches = [sizes for sizes in found if len(sizes) == 4]
+    assert multiplications(batches) == DEPTH * 6 * n * HEADS * T * T * (C // HEADS)
+    assert multiplications(found) - multiplications(batches) == 3 * n * T * weights
+    assert len(found) < 50      # calls, whatever n is
+
+
+def test_blocks_of_made_leave_the_share_that_the_chapter_names():
+    """Of the whole products, which are the limit and what PyTorch and JAX make."""
+    from steps import made
+
+    from scratchgen.layers.masked import connections
+
+    masks = made.model("float32").masks(0)
+    left = sum((i.stop - i.start) * (j.stop - j.start) for mask in masks for i, j in connections(mask).blocks)
+    share = left / sum(mask.size for mask in masks)
+    chapter = " ".join((BENCHMARKS.parent / "docs" / "speed.md").read_text(encoding="utf-8").split())
+    assert f"leave {share:.2f} of the multiplications" in chapter

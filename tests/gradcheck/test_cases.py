@@ -1,0 +1,218 @@
+"""Every layer, loss and model has its gradient checked, and the command reports what was found."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen import cli, layers, losses, models
+from scratchgen.gradcheck import report
+from scratchgen.gradcheck.cases import LayerCase, ModelCase
+from scratchgen.gradcheck.differences import EXACT, Result, central, richardson
+from scratchgen.layers import Layer, ReLU
+from scratchgen.models import cases as gradcases
+from scratchgen.models.cases import CASES, LAYERS, kind, worst
+from scratchgen.models.gan.cases import MODELS as GAMES
+
+LAYER_CASES = [case for case in LAYERS if isinstance(case, LayerCase)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_gradient_is_the_derivative(case, backend):
+    """The issue's limits: 1e-8 for smooth functions, 1e-6 for the others."""
+    results = case.run()
+    assert results
+    failures = [r for r in results if r.verdict != "ok"]
+    assert not failures
+    assert max(r.error for r in results) <= (1e-8 if case.smooth else 1e-6)
+
+
+def test_every_layer_has_a_case():
+    public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
+    without_gradient = {"Activation", "Bijection", "Layer", "Parameter"}
+    assert {kind(case) for case in LAYERS} == public - without_gradient
+
+
+def test_every_loss_has_a_case():
+    public = {
+        name
+        for name, f in vars(losses).items()
+        if inspect.isfunction(f) and f.__module__ == losses.__name__ and not name.startswith("_")
+    }
+    assert {kind(case) for case in gradcases.LOSSES} == public
+
+
+def test_every_model_with_a_gradient_has_a_case():
+    classes = [c for name in models.__all__ if inspect.isclass(c := getattr(models, name))]
+    trained = {c.__name__ for c in classes if issubclass(c, Layer) and c.backward is not Layer.backward}
+    assert {kind(case) for case in gradcases.MODELS if case not in GAMES} == trained
+
+
+def test_every_game_has_a_case():
+    classes = [c for name in models.__all__ if inspect.isclass(c := getattr(models, name))]
+    games = {c.__name__ for c in classes if hasattr(c, "generator_backward")}
+    assert {kind(case) for case in GAMES} == games
+
+
+def test_game_cases_cover_both_players_and_the_penalty():
+    for case in GAMES:
+        game, found = case.build(np.random.default_rng(0), np.float64), [r.what for r in case.run()]
+        critic = [name for name in game.parameters() if name.startswith("discriminator.")]
+        drawer = [name for name in game.parameters() if name.startswith("generator.")]
+        expected = [*critic, "discriminator: all parameters", *drawer, "generator: all parameters"]
+        if "penalised" in case.name:
+            expected += [f"penalty: {name}" for name in (*critic, "all parameters")]
+        assert found == expected
+
+
+def test_names_of_cases_are_unique():
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+# Every layer has a jvp: a gradient penalty pushes a tangent through the critic, whatever that is made of.
+WITH_JVP = {
+    "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "ELU",
+    "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedConv2d", "MaskedLinear", "MaxPool2d",
+    "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
+}  # fmt: skip
+CONTRACT = {
+    "dout, x and cache kept", "gradients add up", "caches travel", "frozen", "input_grad=False"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
+def test_layer_has_the_contract_and_where_it_has_a_jvp_the_adjoint_test(case):
+    found = {r.what for r in case.run()}
+    assert found >= CONTRACT | {"input", "behind a Linear: 0.weight"}
+    assert ("jvp" in found) == (kind(case) in WITH_JVP)
+
+
+def test_case_draws_the_same_numbers_each_time():
+    case = next(case for case in LAYERS if case.name == "BatchNorm evaluation")
+    (first, x, _), (second, y, _) = case.make(), case.make()
+    assert (x == y).all()
+    assert (first.running_mean == second.running_mean).all()
+    assert not (first.running_mean == 0).any()
+    assert not (first.bias.value == 0).any()
+
+
+def test_worst_prefers_a_failure():
+    fine = Result("a", (1,), 9e-9, 1e-3, "ok", 1e-8)
+    exact = Result("b", (1,), 9.9e-13, 0.0, "ok", EXACT)
+    failed = Result("c", (1,), math.inf, 0.0, "FAIL", 1e-8)
+    assert worst([fine, exact]) is fine
+    assert worst([fine, exact, failed]) is failed
+
+
+class Wrong(ReLU):
+    def backward(self, dout, out, input_grad=True):
+        return 1.001 * dout * (out > 0) if input_grad else None
+
+
+def test_report_has_a_line_for_each_case(capsys):
+    assert report.run(CASES, [], None) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["what", "array", "shape", "worst", "error", "step", "verdict"]
+    assert len(lines) == len(CASES) + 2
+    for line, case in zip(lines[1:-1], CASES, strict=True):
+        assert line.startswith(case.name) and line.endswith("  ok")
+    assert lines[-1] == f"cases: {len(CASES)}, failed checks: 0, arrays with a kink: 0"
+
+
+def test_report_on_named_cases_has_a_line_for_each_array(capsys):
+    assert report.run(CASES, ["Linear", "squared_error"], None) == 0
+    out = capsys.readouterr().out
+    assert "behind a Linear: 0.weight" in out and "pred" in out and "gradients add up" in out
+    assert "Conv2d" not in out
+    weight = next(line for line in out.splitlines() if line.startswith("Linear  ") and " weight " in line)
+    assert weight.split()[2] == "5×3" and weight.endswith("ok")
+
+
+def test_report_exits_with_one_on_a_failure(capsys, monkeypatch):
+    cases = (
+        LayerCase("Wrong", lambda rng, dtype: Wrong(), (7, 5), smooth=False),
+        LayerCase("ReLU", lambda rng, dtype: ReLU(), (7, 5), smooth=False),
+    )
+    monkeypatch.setattr(gradcases, "CASES", cases)
+    assert cli.main(["gradcheck"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL" in out and "cases: 2, failed checks: " in out
+    assert cli.main(["gradcheck", "ReLU"]) == 0
+
+
+def test_report_shows_a_kink_as_one(capsys, monkeypatch):
+    class Shifted(LayerCase):
+        def make(self, dtype=np.float64):
+            layer, x, rng = super().make(dtype)
+            x[3, 2] = 0
+            return layer, x, rng
+
+    kinked = Shifted("ReLU", lambda rng, dtype: ReLU(), (7, 5), smooth=False)
+    assert report.run((kinked,), ["ReLU"], None) == 0
+    out = capsys.readouterr().out
+    assert "kink\n" in out and "FAIL" not in out
+
+
+def test_report_refuses_an_unknown_name(capsys):
+    assert cli.main(["gradcheck", "Linear", "Conv2D"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "unknown layer, loss or model 'Conv2D'; did you mean 'Conv2d'? there are: Linear, " in err
+
+
+def test_plot_is_drawn_for_a_layer(tmp_path, capsys):
+    path = tmp_path / "v.png"
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in tmp_path.iterdir()] == ["v.png"]
+    assert f"error against step size: {path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["v.xyz", "v"])
+def test_plot_of_another_format_is_refused_before_any_check(tmp_path, capsys, name):
+    path = tmp_path / name
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"a picture expected a name that ends in .png, .svg or .pdf, got {path}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_plot_that_cannot_be_saved_leaves_nothing(tmp_path, capsys, monkeypatch):
+    """The disk is full when the picture is half written."""
+
+    def write_half(figure, beside, **settings):
+        beside.write_bytes(b"\x89PNG")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", write_half)
+    path = tmp_path / "v.png"
+    assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 2
+    assert f"{path}: No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_plot_of_a_loss_is_refused(tmp_path, capsys):
+    assert cli.main(["gradcheck", "squared_error", "--plot", str(tmp_path / "v.png")]) == 2
+    assert "--plot expected a layer to draw, got squared_error" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_error_curve_is_a_v_with_float64_far_below_float32():
+    case = next(case for case in LAYERS if case.name == "Tanh")
+    lowest = {}
+    for dtype in (np.float64, np.float32):
+        for rule in (central, richardson):
+            curve = report.error_curve(case, dtype, rule)
+            lowest[dtype, rule] = min(curve)
+            assert curve[0] > 100 * min(curve) and curve[-1] > 100 * min(curve)
+    assert lowest[np.float64, richardson] < lowest[np.float64, central] / 10
+    assert lowest[np.float64, central] < lowest[np.float32, central] / 1e4
+
+
+def test_model_cases_cover_all_parameters():
+    for case in (case for case in gradcases.MODELS if case not in GAMES):
+        assert isinstance(case, ModelCase)
+        model = case.build(np.random.default_rng(0), np.float64)
+        assert [r.what for r in case.run()] == [*model.parameters(), "all parameters"]

@@ -1,0 +1,216 @@
+"""The gradient checker: right backwards pass, planted wrong ones are caught, kinks are told from mistakes."""
+
+import numpy as np
+import pytest
+from helpers.planted import (
+    SHAPE,
+    WRONG_DX,
+    WRONG_GRADIENTS,
+    Affine,
+    Elementwise,
+    NoInputGradient,
+    Regression,
+    Reparameterise,
+    Softmax,
+    SoftmaxThatReturnsNothing,
+    Standardise,
+    right_loss,
+)
+
+from scratchgen.gradcheck.checker import (
+    KINKED,
+    check_jvp,
+    check_layer,
+    check_loss,
+    check_model,
+    has_jvp,
+    with_upstream,
+)
+from scratchgen.gradcheck.differences import STEPS, line, richardson
+from scratchgen.layers import Layer, Linear, Sequential, SiLU, Tanh
+
+
+def verdicts(results):
+    return {r.what: r.verdict for r in results}
+
+
+@pytest.mark.parametrize("build", WRONG_GRADIENTS)
+def test_checker_catches_a_planted_gradient(build, rng):
+    x = rng.standard_normal(SHAPE)
+    assert "FAIL" in verdicts(check_layer(build(rng), x, rng=rng, tolerance=KINKED)).values()
+
+
+# A mistake in weight.grad alone, or in a dx of the wrong form, can't show upstream.
+@pytest.mark.parametrize("build", WRONG_DX)
+def test_wrong_dx_shows_in_the_layer_upstream(build, rng):
+    net, x = with_upstream(build(rng), rng.standard_normal(SHAPE), rng=rng)
+    assert verdicts(check_layer(net, x, rng=rng, tolerance=KINKED))["0.weight"] == "FAIL"
+
+
+def test_exp_of_logvar_for_the_deviation_is_caught(rng):
+    (result,) = check_layer(Reparameterise(), rng.standard_normal((7, 6)), rng=rng)
+    assert result.verdict == "FAIL"
+    assert result.error > 1e-2
+
+
+@pytest.mark.parametrize(
+    "layer", [Softmax(), Standardise(), Elementwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2)], ids=repr
+)
+def test_checker_passes_a_right_gradient(layer, rng):
+    x = rng.standard_normal(SHAPE)
+    for net, point in ((layer, x), with_upstream(layer, x, rng=rng)):
+        assert set(verdicts(check_layer(net, point, rng=rng)).values()) == {"ok"}
+
+
+def test_upstream_gradient_of_ones_would_hide_a_missing_gradient(rng):
+    """For a softmax and a u of ones, f is constant: its differences are zero, like the wrong gradient."""
+    x = rng.standard_normal(SHAPE)
+    layer = SoftmaxThatReturnsNothing()
+    v = rng.standard_normal(SHAPE)
+    assert abs(richardson(line([(x, v)], lambda: layer.forward(x)[0]), STEPS[0])) < 1e-11
+    assert check_layer(layer, x, rng=rng)[0].error == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("index", range(15))
+def test_checker_catches_one_part_in_ten_thousand_in_any_entry(index, rng):
+    class Planted(Affine):
+        def backward(self, dout, x, input_grad=True):
+            dx = super().backward(dout, x)
+            self.weight.grad.flat[index] *= 1 + 1e-4
+            return dx
+
+    x = rng.standard_normal(SHAPE)
+    assert verdicts(check_layer(Planted(rng), x, rng=rng)) == {"input": "ok", "weight": "FAIL", "bias": "ok"}
+
+
+def test_true_zero_gradient_passes_and_a_fake_zero_does_not(rng):
+    """A bias before batch norm has no influence; a weight before it has some."""
+
+    class Forgetful(Affine):
+        def backward(self, dout, x, input_grad=True):
+            self.bias.grad += dout.sum(axis=0)
+            return dout @ self.weight.value.T
+
+    x = rng.standard_normal(SHAPE)
+    right = {r.what: r for r in check_layer(Sequential(Affine(rng), Standardise()), x, rng=rng)}
+    assert right["0.bias"].verdict == "ok"
+    wrong = {r.what: r for r in check_layer(Sequential(Forgetful(rng), Standardise()), x, rng=rng)}
+    assert wrong["0.weight"].verdict == "FAIL"
+    assert wrong["0.weight"].error == pytest.approx(1.0)
+
+
+# (GRAD.4)
+def test_adjoint_test_passes_a_right_jvp_and_catches_a_wrong_one(rng):
+    class WrongJvp(Affine):
+        def jvp(self, dx, x):
+            dout = super().jvp(dx, x)
+            dout[2, 1] *= 1 + 1e-4
+            return dout
+
+    class WithBias(Affine):
+        def jvp(self, dx, x):
+            return self.forward(dx)[0]
+
+    x = rng.standard_normal(SHAPE)
+    assert check_jvp(Affine(rng), x, rng=rng).ok
+    assert not check_jvp(WrongJvp(rng), x, rng=rng).ok
+    assert not check_jvp(WithBias(rng), x, rng=rng).ok
+    assert not check_jvp(NoInputGradient(rng), x, rng=rng).ok
+    jac, v, u = Affine(rng), rng.standard_normal(SHAPE), rng.standard_normal((7, 3))
+    assert (jac.jvp(v, x) * u).sum() == pytest.approx((v * jac.backward(u, x)).sum(), rel=1e-12)
+
+
+def test_has_jvp_looks_inside():
+    assert has_jvp(Sequential(SiLU(), Sequential(Tanh())))
+    assert not has_jvp(Sequential(SiLU(), Sequential(Softmax())))
+
+
+def test_checker_leaves_the_layer_as_it_was(rng):
+    layer = Sequential(Linear(5, 3, rng=rng, dtype=np.float64), Tanh())
+    x = rng.standard_normal(SHAPE)
+    for p in layer.parameters().values():
+        p.grad[...] = 7
+    before = {name: p.value.copy() for name, p in layer.parameters().items()}
+    x_before = x.copy()
+    check_layer(layer, x, rng=rng)
+    check_jvp(layer, x, rng=rng)
+    for name, p in layer.parameters().items():
+        assert (p.value == before[name]).all()
+        assert (p.grad == 7).all()
+    assert (x == x_before).all()
+
+
+def test_state_is_put_back_before_each_evaluation(rng):
+    """A layer with a generator and a buffer of its own: without the same start each time, f would jump."""
+
+    class NoisyCounter(Layer):
+        buffer_names = ("count",)
+
+        def __init__(self):
+            self.count, self.noise = np.zeros(1), np.random.default_rng(3)
+
+        def forward(self, x, training=False):
+            self.count += 1
+            scale = self.noise.standard_normal(x.shape) * self.count
+            return scale * np.sin(x), (scale, x)
+
+        def backward(self, dout, cache, input_grad=True):
+            scale, x = cache
+            return dout * scale * np.cos(x)
+
+    layer = NoisyCounter()
+    assert check_layer(layer, rng.standard_normal(SHAPE), rng=rng)[0].verdict == "ok"
+    assert layer.count == 0
+    assert layer.noise.standard_normal() == np.random.default_rng(3).standard_normal()
+
+
+def test_upstream_layer_lets_the_checked_one_see_the_same_input(rng):
+    x = rng.standard_normal((2, 3, 4, 5))
+    net, before = with_upstream(Tanh(), x, rng=rng)
+    np.testing.assert_allclose(net[0].forward(before)[0], x, atol=1e-14)
+
+
+def test_loss_check_passes_a_right_and_catches_a_wrong_gradient(rng):
+    def unaveraged(pred, target):
+        return right_loss(pred, target)[0], 4 * (pred - target) ** 3
+
+    def slightly_wrong(pred, target):
+        loss, dpred = right_loss(pred, target)
+        dpred[1, 1] *= 1 + 1e-4
+        return loss, dpred
+
+    def softmax_without_subtraction(logits, labels):
+        p = Softmax().forward(logits)[0]
+        return float(-np.log(p[np.arange(len(p)), labels]).mean()), p / len(p)
+
+    pred, target = rng.standard_normal(SHAPE), rng.standard_normal(SHAPE)
+    assert check_loss(right_loss, pred, target)[0].verdict == "ok"
+    assert check_loss(unaveraged, pred, target)[0].verdict == "FAIL"
+    assert check_loss(slightly_wrong, pred, target)[0].verdict == "FAIL"
+    assert check_loss(softmax_without_subtraction, pred, rng.integers(0, 5, 7))[0].verdict == "FAIL"
+
+
+def test_model_check_follows_random_lines(rng):
+    x, target = rng.standard_normal(SHAPE), rng.standard_normal((7, 2))
+    model = Regression(rng)
+    results = check_model(model, lambda: model.loss(x, target), rng=rng)
+    names = ["net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias", "all parameters"]
+    assert [(r.what, r.verdict) for r in results] == [(name, "ok") for name in names]
+    wrong = Regression(rng, wrong=1e-3)
+    found = verdicts(check_model(wrong, lambda: wrong.loss(x, target), rng=rng))
+    assert found["net.0.weight"] == found["all parameters"] == "FAIL"
+    assert found["net.2.weight"] == "ok"
+
+
+def test_float32_is_refused_with_the_reason(rng):
+    x = rng.standard_normal(SHAPE)
+    with pytest.raises(TypeError, match="check_layer expected the input in float64, got float32: its"):
+        check_layer(Tanh(), x.astype(np.float32), rng=rng)
+    with pytest.raises(TypeError, match="check_jvp expected weight in float64, got float32"):
+        check_jvp(Linear(5, 3, rng=rng), x, rng=rng)
+    with pytest.raises(TypeError, match="check_loss expected the prediction in float64, got float32"):
+        check_loss(right_loss, x.astype(np.float32), x)
+    with pytest.raises(TypeError, match="check_model expected weight in float64, got float32"):
+        check_model(Linear(5, 3, rng=rng), lambda: (0.0, None), rng=rng)
+    with pytest.raises(ValueError, match="check_model expected at least 2 directions, got 1"):
+        check_model(Tanh(), lambda: (0.0, None), rng=rng, directions=1)

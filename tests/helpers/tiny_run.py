@@ -1,0 +1,112 @@
+"""A run of a few milliseconds that has all there is to remember: moments, a buffer, a layer that draws."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest.mock import patch
+
+import numpy as np
+
+from scratchgen.data.batches import Batches
+from scratchgen.layers import Layer, Linear, Sequential, Tanh
+from scratchgen.losses import squared_error
+from scratchgen.training.loop import Trainer, plain_step
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import Cosine
+
+
+class Blur(Layer):
+    """Adds noise of its own generator while training, and subtracts a running mean: a net with state."""
+
+    buffer_names = ("running_mean",)
+
+    def __init__(self, features, *, rng):
+        self.running_mean = np.zeros(features)
+        self.rng = rng
+
+    def generators(self):
+        return {"rng": self.rng}
+
+    def forward(self, x, training=False):
+        if training:
+            x = x + 0.1 * self.rng.standard_normal(x.shape)
+            self.running_mean += 0.1 * (x.mean(axis=0) - self.running_mean)
+        return x - self.running_mean, None
+
+    def backward(self, dout, cache, input_grad=True):
+        return dout
+
+
+class Net(Layer):
+    """A regression net whose loss draws from the run's generator too."""
+
+    def __init__(self, seed=0, hidden=4):
+        rng = np.random.default_rng(seed)
+        self.body = Sequential(
+            Linear(3, hidden, rng=rng, dtype=np.float64),
+            Tanh(),
+            Blur(hidden, rng=np.random.default_rng(seed + 1)),
+            Linear(hidden, 2, rng=rng, dtype=np.float64),
+        )
+
+    def loss(self, x, y, *, rng, training=False):
+        pred, cache = self.body.forward(x, training)
+        loss, dpred = squared_error(pred, y + 0.01 * rng.standard_normal(y.shape))
+        return loss, (dpred, cache)
+
+    def backward(self, cache):
+        dpred, cache = cache
+        self.body.backward(dpred, cache, input_grad=False)
+        return {"pred": dpred}
+
+    def train_step(self, batch, optimizer, rng):
+        return plain_step(self, batch, optimizer, rng)
+
+
+def data():
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((22, 3))
+    return x, np.stack([x.sum(axis=1), x[:, 0] * x[:, 1]], axis=1)
+
+
+def tiny_trainer(epochs=4, *, seed=0, net=None, optimizer=None, **others):
+    """22 examples in batches of 5: five steps an epoch, the last one smaller."""
+    x, y = data()
+    net = net or Net(seed)
+    optimizer = optimizer or Adam(net.parameters(), Cosine(0.05, 20))
+    rng = np.random.default_rng(seed + 2)
+    batches = Batches(x, y, batch_size=5, rng=np.random.default_rng(seed + 3))
+    return Trainer(net, batches, optimizer, epochs=epochs, rng=rng, **others)
+
+
+def hijacked_step(net: Net, at: int, action: Callable[[], object]) -> AbstractContextManager:
+    """Call `action` in the middle of step number `at` (from 1): behind backward, before the update."""
+    calls = 0
+    backward = net.backward
+
+    def counted(cache):
+        nonlocal calls
+        grads = backward(cache)
+        calls += 1
+        if calls == at:
+            action()
+        return grads
+
+    return patch.object(net, "backward", counted)
+
+
+@contextmanager
+def ctrl_c_in_step(net: Net, at: int, times: int = 1) -> Iterator[None]:
+    """Press Ctrl-C in the middle of a step, with Python's own handler in place whatever the shell has set."""
+
+    def press() -> None:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with hijacked_step(net, at, press):
+            yield
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,237 @@
+"""The hidden Markov model: likelihood against all paths, gradient against posterior counts, and EM."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.gradcheck.checker import SMOOTH, check_model
+from scratchgen.models import HiddenMarkovModel
+from scratchgen.models.classical.emissions import log_softmax
+
+
+def made(kind, rng, states=3, n=4, length=5):
+    """A model and sequences for it."""
+    if kind == "categorical":
+        return HiddenMarkovModel.categorical(states, 4, rng=rng), rng.integers(4, size=(n, length))
+    return HiddenMarkovModel.gaussian(states, rng=rng), 2 * rng.standard_normal((n, length))
+
+
+def probabilities(model):
+    return np.exp(log_softmax(model.start.value)), np.exp(log_softmax(model.transition.value))
+
+
+def paths(model, x):
+    """Every path of states of one sequence (T,), and its joint probability with x."""
+    start, A = probabilities(model)
+    b = np.exp(model.emissions.log_prob(x[None]))[0]            # (T, K)
+    for z in itertools.product(range(len(start)), repeat=len(x)):
+        p = start[z[0]] * b[0, z[0]]
+        for t in range(1, len(x)):
+            p *= A[z[t - 1], z[t]] * b[t, z[t]]
+        yield z, p
+
+
+KINDS = pytest.mark.parametrize("kind", ["categorical", "gaussian"])
+
+
+@KINDS
+def test_hidden_markov_likelihood_is_the_sum_over_all_paths(kind, rng):
+    """(HMM.1), (HMM.2): 243 paths, written out."""
+    model, X = made(kind, rng)
+    expected = [math.log(sum(p for _, p in paths(model, x))) for x in X]
+    np.testing.assert_allclose(model.score_samples(X), expected, rtol=1e-10)
+    assert model.loss(X)[0] == pytest.approx(-np.mean(expected), rel=1e-10)
+
+
+@KINDS
+def test_hidden_markov_gradient_is_posterior_counts(kind, rng):
+    """(HMM.3), (HMM.4) against (HMM.5), (HMM.6), and both against the paths, weighted by p(z | x)."""
+    model, X = made(kind, rng)
+    _, cache = model.loss(X)
+    grads = {name: -len(X) * g for name, g in model.backward(cache).items()}    # of Σ log p(x)
+    states, steps = model.posterior_counts(X)
+    np.testing.assert_allclose(grads["dlog_b"], states, atol=1e-12)
+    np.testing.assert_allclose(grads["dlog_transition"], steps, atol=1e-12)
+    np.testing.assert_allclose(grads["dlog_start"], states[:, 0].sum(axis=0), atol=1e-12)
+    by_hand_states, by_hand_steps = np.zeros_like(states), np.zeros_like(steps)
+    for n, x in enumerate(X):
+        every = list(paths(model, x))
+        total = sum(p for _, p in every)
+        for z, p in every:
+            by_hand_states[n, np.arange(5), z] += p / total
+            for i, j in itertools.pairwise(z):
+                by_hand_steps[i, j] += p / total
+    np.testing.assert_allclose(states, by_hand_states, atol=1e-12)
+    np.testing.assert_allclose(steps, by_hand_steps, atol=1e-12)
+    assert steps.sum() == pytest.approx(4 * 4)                  # of each sequence, one less than its length
+
+
+@KINDS
+def test_hidden_markov_gradient_is_the_slope(kind, rng):
+    """Of the logits too, through each softmax, for symbols as for numbers."""
+    model, X = made(kind, rng)
+    results = check_model(model, lambda: model.loss(X), rng=rng, tolerance=SMOOTH)
+    assert len(results) == len(model.parameters()) + 1
+    assert all(r.verdict == "ok" for r in results)
+
+
+def test_hidden_markov_of_one_step_is_a_mixture(rng):
+    model, X = made("gaussian", rng, length=1)
+    start, _ = probabilities(model)
+    mu = model.emissions.mu.value
+    density = (start * np.exp(-((X - mu) ** 2) / 2) / math.sqrt(2 * math.pi)).sum(axis=1)
+    np.testing.assert_allclose(model.score_samples(X), np.log(density), rtol=1e-12)
+    _, cache = model.loss(X)
+    assert (model.backward(cache)["dlog_transition"] == 0).all()
+
+
+@KINDS
+def test_hidden_markov_fit_sets_expected_shares(kind, rng):
+    """(HMM.7): one step of EM against the counts by the paths' weights; no step lowers the likelihood."""
+    model, X = made(kind, rng, n=6)
+    states, steps = model.posterior_counts(X)
+    model.fit(X, iterations=1, smoothing=1e-12)
+    start, A = probabilities(model)
+    np.testing.assert_allclose(A, steps / steps.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_allclose(start, states[:, 0].sum(axis=0) / 6, atol=1e-9)
+    if kind == "categorical":
+        counts = np.stack([states[s == X].sum(axis=0) for s in range(4)], axis=1)
+        shares = np.exp(log_softmax(model.emissions.logits.value))
+        np.testing.assert_allclose(shares, counts / counts.sum(axis=1, keepdims=True), atol=1e-9)
+    else:
+        weight = states.sum(axis=(0, 1))
+        mu = (states * X[..., None]).sum(axis=(0, 1)) / weight
+        var = (states * (X[..., None] - mu) ** 2).sum(axis=(0, 1)) / weight
+        np.testing.assert_allclose(model.emissions.mu.value, mu, rtol=1e-9)
+        np.testing.assert_allclose(np.exp(model.emissions.logvar.value), var, rtol=1e-8)
+    model.fit(X, iterations=30, smoothing=1e-12)
+    assert np.diff(model.history_).min() > -1e-9 and model.history_[-1] > model.history_[0] + 0.1
+    assert model.history_[-1] == pytest.approx(model.score_samples(X).mean(), rel=1e-9)
+
+
+def test_hidden_markov_finds_the_chain_that_made_the_data(rng):
+    true = HiddenMarkovModel.gaussian(2, rng=rng)
+    true.start.value[...] = np.log([0.6, 0.4])
+    true.transition.value[...] = np.log([[0.9, 0.1], [0.3, 0.7]])
+    true.emissions.mu.value[...] = [-1, 2]
+    true.emissions.logvar.value[...] = np.log([0.5, 1.0])
+    X = true.sample(300, rng=rng, length=20)
+    model = HiddenMarkovModel.gaussian(2, rng=np.random.default_rng(1)).fit(X)
+    order = np.argsort(model.emissions.mu.value)
+    _, A = probabilities(model)
+    np.testing.assert_allclose(A[order][:, order], [[0.9, 0.1], [0.3, 0.7]], atol=0.03)
+    np.testing.assert_allclose(model.emissions.mu.value[order], [-1, 2], atol=0.1)
+    assert model.history_[-1] >= true.score_samples(X).mean()   # it fits its own data better than the truth
+
+
+def test_hidden_markov_samples_have_the_frequencies_of_the_chain(rng):
+    model, n = HiddenMarkovModel.categorical(2, 3, rng=rng), 20_000
+    start, A = probabilities(model)
+    B = np.exp(log_softmax(model.emissions.logits.value))
+    X = model.sample(n, rng=rng, length=2)
+    pairs = np.bincount(3 * X[:, 0] + X[:, 1], minlength=9).reshape(3, 3) / n
+    expected = B.T @ (start[:, None] * A) @ B
+    assert (np.abs(pairs - expected) < 5 * np.sqrt(expected / n)).all()
+
+
+def test_hidden_markov_learns_by_its_gradient_too(rng):
+    X = made("categorical", rng, n=40, length=8)[1] // 2 * 3    # the symbols 0 and 3 alone
+    model = HiddenMarkovModel.categorical(2, 4, rng=rng)
+    before = model.loss(X)[0]
+    model.fit(X, iterations=50)
+    by_em = model.loss(X)[0]
+    other = HiddenMarkovModel.categorical(2, 4, rng=rng)
+    other.trainer(X, epochs=200, batch_size=40, lr=0.1, rng=rng).run()
+    assert by_em < before - 1
+    assert other.loss(X)[0] == pytest.approx(by_em, abs=0.1)
+
+
+def test_hidden_markov_smoothing_keeps_a_state_without_visits(rng):
+    model = HiddenMarkovModel.gaussian(3, rng=rng)
+    model.emissions.mu.value[...] = [0, 1, 1e4]                 # too far for any observation
+    X = rng.standard_normal((5, 6))
+    model.fit(X, iterations=10)
+    assert all(np.isfinite(p.value).all() for p in model.parameters().values())
+    assert np.isfinite(model.score_samples(X)).all()
+    symbols = HiddenMarkovModel.categorical(2, 4, rng=rng).fit(np.zeros((3, 5), np.int64))
+    assert np.isfinite(symbols.score_samples(np.array([[3, 0, 1]]))).all()  # symbols that it never saw
+
+
+def test_hidden_markov_state_on_one_value_keeps_a_variance(rng):
+    X = np.array([[0.0, 0, 0, 0, 5, 7, 0, 0]])
+    model = HiddenMarkovModel.gaussian(2, rng=rng).fit(X, iterations=200)
+    assert np.exp(model.emissions.logvar.value).min() >= 0.999e-3 * X.var()
+    assert np.isfinite(model.history_).all()
+
+
+def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
+    """As if the data had come once more, each observation with the weight smoothing / how many there are."""
+    model, smoothing = HiddenMarkovModel.gaussian(2, rng=rng), 3.0
+    x, weights = 2 + rng.standard_normal((6, 5)), rng.random((6, 5, 2))
+    model.emissions.maximise(x, weights, smoothing)
+    values = np.concatenate([x.ravel(), x.ravel()])
+    for k in (0, 1):
+        w = np.concatenate([weights[..., k].ravel(), np.full(x.size, smoothing / x.size)])
+        mean = np.average(values, weights=w)
+        assert model.emissions.mu.value[k] == pytest.approx(mean, rel=1e-12)
+        variance = np.average((values - mean) ** 2, weights=w)
+        assert np.exp(model.emissions.logvar.value[k]) == pytest.approx(variance, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, X, rng: m.loss(X + 3), r"HiddenMarkovModel.loss expected symbols in 0\.\.3, got"),
+        (lambda m, X, rng: m.score_samples(X[0]), r"of shape \(N, T\), at least one of them, got \(5,"),
+        (lambda m, X, rng: m.score_samples(X[:0]), r"at least one of them, got \(0, 5\)"),
+        (lambda m, X, rng: m.fit(X, smoothing=0), "finite smoothing > 0, got 0"),
+        (lambda m, X, rng: m.sample(3, rng=rng, length=0), "n and length of at least 1, got 3 and 0"),
+        (lambda m, X, rng: HiddenMarkovModel.categorical(0, 4, rng=rng), "one state and two symbols"),
+        (lambda m, X, rng: HiddenMarkovModel.gaussian(0, rng=rng), "Gaussian expected at least one state"),
+        (
+            lambda m, X, rng: HiddenMarkovModel.gaussian(2, rng=rng).fit(np.ones((3, 4))),
+            "expected observations that vary, got one alone",
+        ),
+        (
+            lambda m, X, rng: HiddenMarkovModel.gaussian(2, rng=rng).loss(np.full((3, 4), np.nan)),
+            "HiddenMarkovModel.loss expected finite numbers, got NaN",
+        ),
+    ],
+)
+def test_hidden_markov_bad_input_is_named(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(*made("categorical", rng), rng)
+
+
+def test_hidden_markov_wrong_types_are_named(rng):
+    model, X = made("categorical", rng)
+    with pytest.raises(TypeError, match="expected an array of whole numbers, the symbols, got dtype float64"):
+        model.score_samples(X * 1.0)
+
+
+def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng):
+    """One observation is 1,000 off: log p(x) is near −500,000, and the states still differ by ones."""
+    single = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0), dtype=np.float32)
+    double = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0))
+    for p, twin in zip(single.parameters().values(), double.parameters().values(), strict=True):
+        twin.value[...] = p.value
+    x = rng.normal(size=(4, 12)).astype(np.float32)
+    x[:, 3] = 1000
+    grads = [m.backward(m.loss(data)[1]) for m, data in ((single, x), (double, x.astype(np.float64)))]
+    for model, of_model in zip((single, double), grads, strict=True):
+        of_model.update({name: p.grad for name, p in model.parameters().items()})
+    for name, expected in grads[1].items():
+        np.testing.assert_allclose(grads[0][name], expected, atol=1e-5 * np.abs(expected).max())
+    states, _ = single.posterior_counts(x)
+    np.testing.assert_allclose(states.sum(axis=2), 1, atol=1e-9)
+
+
+def test_hidden_markov_refuses_what_is_beyond_reach_of_every_state(rng):
+    model = HiddenMarkovModel.gaussian(2, rng=rng)
+    x = rng.normal(size=(4, 3))
+    x[2, 1] = 1e200
+    for verb in (model.score_samples, model.posterior_counts, model.loss, model.fit):
+        with pytest.raises(ValueError, match=r"got one so far out .* \(first in row 2\)"):
+            verb(x)

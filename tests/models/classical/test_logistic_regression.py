@@ -1,0 +1,157 @@
+"""Logistic regression: loss and gradient by hand, the one minimum, and the optimiser that goes there."""
+
+from collections import deque
+
+import numpy as np
+import pytest
+
+from scratchgen.models import LogisticRegression, NoLikelihood
+from scratchgen.training.lbfgs import direction, minimise
+
+Y = np.array([2, 0, 1, 1, 0, 2, 2])
+
+
+def small(rng, l2=0.3, dtype=np.float64):
+    model = LogisticRegression(5, 3, l2=l2, dtype=dtype)
+    for p in model.parameters().values():
+        p.value[...] = rng.standard_normal(p.shape)
+    return model
+
+
+def by_hand(X, y, W, b, l2):
+    scores = np.exp(X @ W + b)
+    p = scores / scores.sum(axis=1, keepdims=True)
+    return p, -np.log(p[np.arange(len(y)), y]).mean() + 0.5 * l2 * (W**2).sum()
+
+
+def test_logistic_regression_is_the_textbook_formula(rng, backend):
+    """(LR.1), (LR.2)."""
+    model, X = small(rng), rng.standard_normal((7, 5))
+    p, loss = by_hand(X, Y, model.weight.value, model.bias.value, 0.3)
+    np.testing.assert_allclose(model.predict_proba(X), p, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), p.argmax(axis=1))
+    assert model.loss(X, Y)[0] == pytest.approx(loss, rel=1e-12)
+
+
+def test_logistic_regression_gradient_is_the_slope(rng):
+    """(LR.3): every entry of both gradients against central differences."""
+    model, X, h = small(rng), rng.standard_normal((7, 5)), 1e-5
+    _, cache = model.loss(X, Y)
+    model.backward(cache)
+    for p in model.parameters().values():
+        for i in np.ndindex(p.shape):
+            before = p.value[i]
+            p.value[i] = before + h
+            up, _ = model.loss(X, Y)
+            p.value[i] = before - h
+            down, _ = model.loss(X, Y)
+            p.value[i] = before
+            assert p.grad[i] == pytest.approx((up - down) / (2 * h), abs=1e-9)
+
+
+def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
+    X = rng.standard_normal((7, 5))
+    model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
+    assert model.converged_ and model.iterations_ < 60
+    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # from elsewhere to the same place: convex
+    np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
+    p = model.predict_proba(X)
+    np.testing.assert_allclose(p.sum(axis=0), [2, 2, 3], atol=1e-8)     # db = 0: each class as often as it is
+    np.testing.assert_allclose(X.T @ (np.eye(3)[Y] - p) / 7, 0.1 * model.weight.value, atol=1e-9)
+
+
+def test_logistic_regression_of_float32_stays_float32(rng):
+    X = rng.standard_normal((7, 5)).astype(np.float32)
+    model = LogisticRegression(5, 3, l2=0.1).fit(X, Y, tolerance=1e-4)
+    assert model.converged_ and model.predict_proba(X).dtype == model.weight.value.dtype == np.float32
+
+
+def test_logistic_regression_of_separable_classes_ends_and_stays_finite():
+    X = np.array([[-2.0], [-1], [1], [2]])
+    model = LogisticRegression(1, 2, dtype=np.float64).fit(X, [0, 0, 1, 1])
+    assert model.converged_ and model.score(X, [0, 0, 1, 1]) == 1
+    assert np.isfinite(model.weight.value).all() and model.weight.value[0, 1] > 3
+    np.testing.assert_allclose(model.predict_proba(1e6 * X)[:, 1], [0, 0, 1, 1])
+
+
+def test_logistic_regression_learns_by_adam_too(rng):
+    X = rng.standard_normal((60, 5)).astype(np.float32)
+    y = (X @ rng.standard_normal((5, 3))).argmax(axis=1)
+    model = LogisticRegression(5, 3)
+    model.trainer(X, y, epochs=60, lr=0.05, batch_size=20, rng=rng).run()
+    assert model.score(X, y) > 0.9
+
+
+def test_bfgs_direction_applies_the_update(rng):
+    """(BFGS.1) written out with matrices, from the oldest step to the newest."""
+    n = 5
+    A = rng.standard_normal((n, n))
+    A = A @ A.T + np.eye(n)
+    steps = deque((s, A @ s) for s in rng.standard_normal((3, n)))
+    s, r = steps[-1]
+    H = np.eye(n) * (s @ r) / (r @ r)
+    for s, r in steps:
+        left = np.eye(n) - np.outer(s, r) / (s @ r)
+        H = left @ H @ left.T + np.outer(s, s) / (s @ r)        # (BFGS.1)
+        np.testing.assert_allclose(H @ r, s, rtol=1e-9)
+    grad = rng.standard_normal(n)
+    np.testing.assert_allclose(direction(grad, steps), H @ grad, rtol=1e-9)
+
+
+def test_bfgs_finds_the_end_of_a_bent_valley():
+    def rosenbrock(w):
+        a, b = w
+        slope = np.array([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)])
+        return float((1 - a) ** 2 + 100 * (b - a * a) ** 2), slope
+
+    found = minimise(rosenbrock, np.array([-1.2, 1.0]), tolerance=1e-8, iterations=200)
+    assert found.converged and found.iterations < 100
+    np.testing.assert_allclose(found.w, [1, 1], atol=1e-7)
+    cut = minimise(rosenbrock, np.array([-1.2, 1.0]), tolerance=1e-8, iterations=5)
+    assert not cut.converged and cut.iterations == 5
+
+
+def test_bfgs_says_when_rounding_ends_the_search():
+    """A loss that no step lowers, though its slope is said to be 1."""
+    found = minimise(lambda w: (float(np.abs(w).sum()), np.ones(2)), np.zeros(2), tolerance=0.5, iterations=9)
+    assert not found.converged and found.iterations == 0
+
+
+def test_logistic_regression_says_nothing_of_x(rng):
+    with pytest.raises(NoLikelihood, match=r"it models P\(y \| x\)"):
+        small(rng).score_samples(np.zeros((1, 5)))
+    with pytest.raises(TypeError, match="LogisticRegression cannot sample"):
+        small(rng).sample(1, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one an example, got none"),
+        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one an example, got shape \(3,\)"),
+        (lambda m, X, y: m.fit(X, y + 1), r"labels in 0\.\.2, got 1\.\.3"),
+        (lambda m, X, y: m.fit(X, y - 1), r"labels in 0\.\.2, got -1\.\.1"),
+        (lambda m, X, y: m.fit(X, y % 2), r"each class 0\.\.2, got none of 2 among 7 examples"),
+        (lambda m, X, y: m.fit(X[:1], y[:1]), "got none of 0, 1 among 1 examples"),
+        (lambda m, X, y: m.fit(X * np.nan, y), "finite numbers, got NaN"),
+        (lambda m, X, y: m.fit(X[:, :3], y), r"\(N, 5\), got \(7, 3\)"),
+        (lambda m, X, y: m.predict(X[:0]), "at least 1 example, got 0"),
+        (lambda m, X, y: m.score(X, y[:2]), "LogisticRegression.score expected 7 integer labels"),
+        (lambda m, X, y: LogisticRegression(5, 1), "at least one feature and two classes, got 5, 1"),
+        (lambda m, X, y: LogisticRegression(5, 3, l2=-1), "finite l2 >= 0, got -1"),
+        (lambda m, X, y: LogisticRegression(5, 3, l2=np.nan), "finite l2 >= 0, got nan"),
+    ],
+)
+def test_logistic_regression_bad_input_is_named(rng, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(small(rng), rng.standard_normal((7, 5)), Y)
+
+
+def test_logistic_regression_wrong_types_are_named(rng):
+    X = rng.standard_normal((7, 5))
+    with pytest.raises(TypeError, match="expected integer labels, got dtype float64"):
+        small(rng).fit(X, Y / 2)
+    with pytest.raises(TypeError, match="LogisticRegression expected dtype float64, got float32"):
+        small(rng).loss(X.astype(np.float32), Y)
+    with pytest.raises(TypeError, match="LogisticRegression expected dtype float32 or float64, got int64"):
+        LogisticRegression(5, 3, dtype=np.int64)

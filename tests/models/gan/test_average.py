@@ -1,0 +1,71 @@
+"""The averaged generator: its weights step by step, and that it is lent and taken back."""
+
+import numpy as np
+import pytest
+
+from scratchgen.layers import BatchNorm, Linear, ReLU, Sequential, Sigmoid
+from scratchgen.models import GAN, AveragedGenerator
+from scratchgen.training.loop import Callback
+
+
+def tiny_game(batch_norm=False):
+    """A game of 8 steps with its average, and the run that both are in."""
+    rng = np.random.default_rng(2)
+    norm = [BatchNorm(4)] if batch_norm else []
+    generator = Sequential(Linear(3, 4, rng=rng), *norm, ReLU(), Linear(4, 6, rng=rng), Sigmoid())
+    model = GAN(generator, Sequential(Linear(6, 1, rng=rng)), code=3)
+    averaged = AveragedGenerator(model, decay=0.7)
+    X = rng.uniform(size=(64, 6)).astype(np.float32)
+    trainer = model.trainer(X, epochs=1, batch_size=8, lr=1e-2, rng=rng, callbacks=[averaged])
+    return model, averaged, trainer
+
+
+def test_averaged_generator_by_hand():
+    """The share of the newest weights is 10/(step + 10) at first, and never less than 1 − decay."""
+    _, averaged, trainer = tiny_game()
+    seen = []
+    trainer.callbacks.append(Watch(lambda: seen.append(averaged.weights.copy())))
+    expected = trainer.optimizer["generator"].value.copy()
+    trainer.run()
+    for step, weights in enumerate(seen, start=1):
+        expected += np.float32(max(10 / (step + 10), 0.3)) * (weights - expected)
+    assert len(seen) == 8
+    np.testing.assert_allclose(averaged.average, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(averaged.average - averaged.weights).max() > 1e-4
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_averaged_generator_is_lent_and_taken_back_also_after_an_error(batch_norm):
+    model, averaged, trainer = tiny_game(batch_norm)
+    trainer.run()
+    own = averaged.weights.copy()
+    z = np.ones((1, 3), np.float32)
+    drawn = model.inverse_transform(z)
+    with averaged.lent():
+        np.testing.assert_array_equal(averaged.weights, averaged.average)
+        assert np.abs(model.inverse_transform(z) - drawn).max() > 1e-6
+    with pytest.raises(RuntimeError), averaged.lent():
+        raise RuntimeError
+    np.testing.assert_array_equal(averaged.weights, own)
+    np.testing.assert_array_equal(model.inverse_transform(z), drawn)
+
+
+def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
+    """Over many draws batch norm's output has mean 0 and variance 1 under the averaged weights too."""
+    model, averaged, trainer = tiny_game(batch_norm=True)
+    trainer.run()
+    averaged.average *= 3                           # far from the weights of the run
+    z = model.draw_noise(20_000, np.random.default_rng(7))
+    linear, norm = model.generator.layers[:2]
+    with averaged.lent():
+        xhat = norm.forward(linear.forward(z)[0])[1][0]
+    np.testing.assert_allclose(xhat.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(xhat.var(axis=0), 1, atol=0.05)
+
+
+class Watch(Callback):
+    def __init__(self, look):
+        self.look = look
+
+    def on_step(self, trainer, values):
+        self.look()

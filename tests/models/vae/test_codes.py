@@ -1,0 +1,102 @@
+"""What is asked of codes: draws that weigh as they should, and how much of a code is used."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.layers import Linear
+from scratchgen.models import VAE, ClassPriorVAE, latent_usage
+from scratchgen.models.vae.codes import LatentUsage, draw_codes
+
+
+def make(kind, rng, **settings):
+    return kind.dense((6, 5, 3), rng=rng, dtype=np.float64, **settings)
+
+
+@pytest.mark.parametrize("kind", [VAE, ClassPriorVAE])
+def test_drawn_codes_weigh_log_prior_less_log_posterior(kind, rng):
+    """By the two densities written out, at the codes that the decoder was given."""
+    model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
+    if kind is ClassPriorVAE:
+        model.means.value[...] = rng.standard_normal(model.means.shape)
+    codes, decode = [], model.decode
+    model.decode = lambda z, y=None: codes.append(z) or decode(z, y)
+    mu, logvar = model.posterior(X)
+    (_, log_px, log_ratio), *more = draw_codes(model, X, y, (mu, logvar), 4, rng)
+    assert not more
+    z, var = codes[0].reshape(5, 4, 3), np.exp(logvar)[:, None]
+    m = model.means.value[y][:, None] if kind is ClassPriorVAE else 0
+    prior = np.exp(-0.5 * (z - m) ** 2).prod(axis=2)
+    posterior = (np.exp(-0.5 * (z - mu[:, None]) ** 2 / var) / np.sqrt(var)).prod(axis=2)
+    np.testing.assert_allclose(log_ratio, np.log(prior / posterior), rtol=1e-10, atol=1e-12)
+    p = 1 / (1 + np.exp(-decode(codes[0]).reshape(5, 4, 6)))
+    np.testing.assert_allclose(log_px, np.log(np.where(X[:, None] == 1, p, 1 - p)).sum(axis=2), rtol=1e-11)
+
+
+@pytest.mark.parametrize("kind", [VAE, ClassPriorVAE])
+def test_closed_form_kl_is_what_drawn_codes_find(kind, rng):
+    """(VAE.2), (CVAE.3): the mean of log q − log p over 4,000 codes an example, to five standard errors."""
+    model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
+    if kind is ClassPriorVAE:
+        model.means.value[...] = rng.standard_normal(model.means.shape)
+    found = [[] for _ in X]
+    for part, _, log_ratio in draw_codes(model, X, y, model.posterior(X), 4000, rng):
+        for i, row in zip(range(*part.indices(5)), log_ratio, strict=True):
+            found[i] += row.tolist()
+    found = -np.array(found)
+    assert found.shape == (5, 4000)
+    for x, label, row in zip(X, y, found, strict=True):
+        _, cache = model.loss(x[None], np.array([label]), rng=rng)
+        assert abs(row.mean() - cache.kl) < 5 * row.std() / math.sqrt(4000)
+
+
+def of_heads(weight, bias):
+    """A VAE of one Linear for an encoder, with the given weight and bias of its two heads."""
+    encoder, decoder = (Linear(*s, rng=np.random.default_rng(0), dtype=np.float64) for s in ((6, 6), (3, 6)))
+    encoder.weight.value[...] = weight
+    encoder.parameters()["bias"].value[...] = bias
+    return VAE(encoder, decoder)
+
+
+def test_latent_usage_is_the_kl_of_each_dimension(rng):
+    """(VAE.2) before the sum over dimensions: mean over the data, by the formula."""
+    model, X = make(VAE, rng), rng.uniform(size=(9, 6))
+    mu, logvar = model.posterior(X)
+    kl = 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)
+    usage = latent_usage(model, X)
+    np.testing.assert_allclose(usage.kl, kl, rtol=1e-12)
+    assert usage.kl.sum() == pytest.approx(model.loss(X, rng=rng)[1].kl, rel=1e-12)
+
+
+def test_latent_usage_names_a_collapse_in_words(rng):
+    """A posterior that equals the prior for every x, or nearly: below 0.1 nats it counts as unused."""
+    X = rng.uniform(size=(9, 6))
+    usage = latent_usage(of_heads(0.0, 0.0), X)
+    assert usage.kl.tolist() == [0, 0, 0] and not usage.active.any()
+    assert "the posterior has collapsed: none of 3 dimensions carries 0.1 nats" in str(usage)
+    assert "lower beta, raise it slowly from 0, or make the decoder weaker" in str(usage)
+    assert "collapsed" in str(latent_usage(of_heads(0.0, [0.44, 0, 0, 0, 0, 0]), X))
+    assert "collapsed" not in str(latent_usage(of_heads(0.0, [0.45, 0, 0, 0, 0, 0]), X))
+
+
+def test_latent_usage_counts_what_is_used(rng):
+    X, weight = rng.uniform(size=(9, 6)), np.zeros((6, 6))
+    weight[2, 1] = 4                                        # mu of the second dimension follows one pixel
+    usage = latent_usage(of_heads(weight, 0.0), X)
+    assert usage.active.tolist() == [False, True, False]
+    nats = 0.5 * (16 * X[:, 2] ** 2).mean()
+    expected = f"1 of 3 dimensions are used, {nats:.1f} nats in all; 2 carry less than 0.1 nats each"
+    assert str(usage) == expected
+    assert str(LatentUsage(np.array([0.5, 1.0, 2.0]))) == "3 of 3 dimensions are used, 3.5 nats in all"
+
+
+def test_latent_usage_is_measured_from_the_prior_of_the_class(rng):
+    """(CVAE.3): a posterior that lies on its class's prior says nothing beyond the class."""
+    model = ClassPriorVAE(of_heads(0.0, 0.0).encoder, Linear(3, 6, rng=rng), classes=2)
+    X, y = np.eye(6), np.zeros(6, int)
+    model.means.value[1, 2] = 3
+    assert latent_usage(model, X, y).kl.tolist() == [0, 0, 0]
+    assert latent_usage(model, X, y + 1).kl.tolist() == [0, 0, 4.5]
+    with pytest.raises(ValueError, match="ClassPriorVAE expected labels y"):
+        latent_usage(model, X)

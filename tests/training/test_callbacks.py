@@ -1,0 +1,69 @@
+"""What a run shows of itself, and when it ends because it no longer gets better."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from helpers.tiny_run import ctrl_c_in_step, tiny_trainer
+
+from scratchgen import kernels
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    with kernels.use("reference"):
+        yield
+
+
+def test_early_stopping_ends_the_run_and_gives_the_best_epoch_back():
+    values = iter([5.0, 3.0, 4.0, 3.0])         # an equal value is no better one
+    kept = []
+
+    def validate():
+        kept.append((trainer.optimizer.value.copy(), trainer.model.body[2].running_mean.copy()))
+        return next(values)
+
+    trainer = tiny_trainer(epochs=9, callbacks=[EarlyStopping(2)], validate=validate)
+    history = trainer.run()
+    assert trainer.epoch == 4
+    assert history.ended.endswith("no better validation value than 3 for 2 epochs")
+    np.testing.assert_array_equal(trainer.optimizer.value, kept[1][0])
+    np.testing.assert_array_equal(trainer.model.body[2].running_mean, kept[1][1])
+
+
+def test_early_stopping_leaves_an_interrupted_run_as_it_is():
+    values = iter([1.0, 2.0])
+    trainer = tiny_trainer(callbacks=[EarlyStopping(3)], validate=lambda: next(values))
+    whole = tiny_trainer(epochs=2)
+    with ctrl_c_in_step(trainer.model, 10), pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    whole.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+
+
+def test_progress_bar_writes_a_line_an_epoch_where_there_is_no_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    tiny_trainer(epochs=2, callbacks=[ProgressBar()], validate=lambda: 0.25).run()
+    first, second, last = sys.stderr.getvalue().splitlines()
+    assert first.startswith("epoch 1/2: loss ") and "validation 0.25 (" in first
+    assert second.startswith("epoch 2/2: loss ")
+    assert last == "finished after step 10, 2 of 2 epochs done"
+
+
+def test_progress_bar_shows_the_loss_and_the_time_left_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    tiny_trainer(epochs=2, callbacks=[ProgressBar()]).run()
+    text = terminal.getvalue()
+    assert "epoch 1/2" in text and "10/10" in text and "loss " in text
+    assert "<00:00" in text                     # elapsed<left
+
+
+def test_early_stopping_names_what_is_missing():
+    with pytest.raises(ValueError, match="EarlyStopping expected patience >= 1, in epochs, got 0"):
+        EarlyStopping(0)
+    with pytest.raises(ValueError, match="EarlyStopping expected a Trainer with validate=, got one without"):
+        tiny_trainer(callbacks=[EarlyStopping(1)]).run()

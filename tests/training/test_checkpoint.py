@@ -1,0 +1,322 @@
+"""Runs that are taken up again: to the same bits, or not at all."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
+from safetensors.numpy import load_file, save_file
+
+from scratchgen import kernels
+from scratchgen.training import checkpoint
+from scratchgen.training.callbacks import EarlyStopping
+from scratchgen.training.loop import Callback, TrainingDiverged
+from scratchgen.training.optimisers import SGD, Adam, RMSProp
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    with kernels.use("reference"):
+        yield
+
+
+class SaveAt(Callback):
+    """Save a copy after one given step."""
+
+    def __init__(self, path, step):
+        self.path, self.step = path, step
+
+    def on_step(self, trainer, values):
+        if trainer.step == self.step:
+            checkpoint.save(self.path, trainer)
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: SGD(p, 0.01),
+    "momentum": lambda p: SGD(p, 0.01, momentum=0.9),
+    "rmsprop": lambda p: RMSProp(p, 0.01),
+    "adam": lambda p: Adam(p, 0.01),
+    "two": lambda p: {
+        "first": Adam({k: v for k, v in p.items() if k.startswith("body.0")}, 0.01),
+        "last": SGD({k: v for k, v in p.items() if k.startswith("body.3")}, 0.01, momentum=0.5),
+    },
+}
+
+
+class StepsAll(Net):
+    """Steps every optimiser it is given."""
+
+    def train_step(self, batch, optimizer, rng):
+        several = list(optimizer.values()) if isinstance(optimizer, dict) else [optimizer]
+        for part in several:
+            part.zero_grad()
+        loss, cache = self.loss(*batch, rng=rng, training=True)
+        self.backward(cache)
+        for part in several:
+            part.step()
+        return {"loss": loss}
+
+
+def run_of(kind, seed=0, epochs=4, **others):
+    net = StepsAll(seed)
+    return tiny_trainer(epochs, seed=seed, net=net, optimizer=OPTIMIZERS[kind](net.parameters()), **others)
+
+
+def everything(trainer):
+    """All that a run remembers, as one flat dict of lists."""
+    optimizer = trainer.optimizer
+    several = optimizer if isinstance(optimizer, dict) else {"": optimizer}
+    return {
+        "weights": {name: p.value.tolist() for name, p in trainer.model.parameters().items()},
+        "buffers": {name: b.tolist() for name, b in trainer.model.buffers().items()},
+        "moments": {name: {k: a.tolist() for k, a in o.state().items()} for name, o in several.items()},
+        "updates": {name: o.steps for name, o in several.items()},
+        "steps": trainer.history.steps,
+        "epochs": {k: v for k, v in trainer.history.epochs.items() if k != "seconds"},
+        "place": (trainer.step, trainer.epoch, trainer.batches.state()),
+        "draws": [g.random() for g in (trainer.rng, *trainer.model.generators().values())],
+    }
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("step", [7, 10, 20])      # within an epoch, behind its last batch, behind the run's
+def test_resumed_run_equals_the_undisturbed_one_to_the_bit(tmp_path, kind, step):
+    whole = run_of(kind, callbacks=[SaveAt(tmp_path / "run.safetensors", step)])
+    whole.run()
+    resumed = run_of(kind, seed=50)             # other weights, other draws: all must come from the file
+    checkpoint.load(tmp_path / "run.safetensors", resumed)
+    assert resumed.step == step
+    assert 0 < resumed.history.seconds <= whole.history.seconds
+    resumed.run()
+    assert everything(resumed) == everything(whole)
+
+
+def test_epochs_is_the_total_of_a_resumed_run(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run_of("adam", epochs=2, callbacks=[checkpoint.Checkpointer(path)]).run()
+    longer = run_of("adam", seed=9, epochs=3)
+    checkpoint.load(path, longer)
+    longer.run()
+    assert longer.step == 15
+    whole = run_of("adam", epochs=3)
+    whole.run()
+    assert everything(longer) == everything(whole)
+
+    same = run_of("adam", seed=9, epochs=2)
+    checkpoint.load(path, same)
+    assert same.run().ended == "nothing left to do: 2 epochs are done, 2 in total were asked for"
+    assert same.step == 10
+
+
+def test_ctrl_c_saves_a_state_between_two_steps(tmp_path):
+    path = tmp_path / "run.safetensors"
+    stopped = run_of("adam", callbacks=[checkpoint.Checkpointer(path)])
+    with ctrl_c_in_step(stopped.model, 8), pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    resumed, whole = run_of("adam", seed=50), run_of("adam")
+    checkpoint.load(path, resumed)
+    assert resumed.step == resumed.optimizer.steps == 8
+    resumed.run()
+    whole.run()
+    assert everything(resumed) == everything(whole)
+
+
+def test_checkpoint_keeps_the_weights_of_the_best_epoch_too(tmp_path):
+    def early(seed, epochs):
+        values = [3.0, 1.0, 2.0, 2.0, 2.0]
+        callbacks = [EarlyStopping(2), checkpoint.Checkpointer(path)]
+        return run_of("adam", seed, epochs, callbacks=callbacks, validate=lambda: values[trainers[-1].epoch])
+
+    path, trainers = tmp_path / "run.safetensors", []
+    trainers.append(early(0, 5))
+    trainers[-1].run()
+    best = trainers[0].optimizer.value.copy()
+    trainers.append(early(0, 3))
+    trainers[-1].run()
+    trainers.append(early(50, 5))
+    checkpoint.load(path, trainers[-1])
+    history = trainers[-1].run()
+    assert trainers[-1].epoch == 4 and "for 2 epochs" in history.ended
+    np.testing.assert_array_equal(trainers[-1].optimizer.value, best)
+
+    trainers.append(early(50, 5))               # the stopped run stays stopped
+    checkpoint.load(path, trainers[-1])
+    assert trainers[-1].run().epochs["step"] == [5, 10, 15, 20]
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_checkpoint_keeps_every_kind_of_generator(tmp_path, kind):
+    def trainer(seed):
+        made = run_of("sgd")
+        made.rng = np.random.Generator(kind(seed))
+        return made
+
+    saved, loaded = trainer(1), trainer(2)
+    saved.rng.random(3)
+    checkpoint.save(tmp_path / "run", saved)
+    checkpoint.load(tmp_path / "run", loaded)
+    np.testing.assert_array_equal(saved.rng.random(9), loaded.rng.random(9))
+
+    message = f"random generator training is a {kind.__name__}, expected a PCG64$"
+    with pytest.raises(ValueError, match=message):
+        checkpoint.load(tmp_path / "run", run_of("sgd"))
+
+
+def test_checkpointer_saves_each_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, trainer, config: saved.append(trainer.epoch))
+    run_of("sgd", epochs=5, callbacks=[checkpoint.Checkpointer(tmp_path / "run", every=2)]).run()
+    assert saved == [2, 4, 5]
+
+
+def test_model_comes_back_from_either_kind_of_file(tmp_path):
+    trainer = run_of("adam", epochs=1)
+    trainer.run()
+    checkpoint.save(tmp_path / "run", trainer, {"hidden": 4})
+    checkpoint.save_model(tmp_path / "weights", trainer.model, {"hidden": 4})
+    for name in ("run", "weights"):
+        model = Net(seed=50, **checkpoint.read_config(tmp_path / name))
+        checkpoint.load_model(tmp_path / name, model)
+        for key, p in trainer.model.parameters().items():
+            np.testing.assert_array_equal(model.parameters()[key].value, p.value)
+        np.testing.assert_array_equal(model.body[2].running_mean, trainer.model.body[2].running_mean)
+    assert os.path.getsize(tmp_path / "weights") < os.path.getsize(tmp_path / "run")
+    with pytest.raises(ValueError, match="holds weights without a run to take up; read it with load_model"):
+        checkpoint.load(tmp_path / "weights", trainer)
+
+
+def test_checkpoint_is_never_written_with_nan(tmp_path):
+    path = tmp_path / "run"
+    trainer = run_of("adam", epochs=1)
+    trainer.run()
+    checkpoint.save(path, trainer)
+    before = path.read_bytes()
+    trainer.model.body[0].bias.value[1] = np.nan
+    with pytest.raises(TrainingDiverged, match=r"at step 5 .*body.0.bias \(its value\)"):
+        checkpoint.save(path, trainer)
+    trainer.model.body[0].bias.value[1] = 0
+    trainer.model.body[2].running_mean[0] = np.inf
+    with pytest.raises(ValueError, match=r"save_model expected .* body.2.running_mean \(a buffer\)"):
+        checkpoint.save_model(path, trainer.model)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_failed_write_leaves_the_file_before_and_nothing_beside_it(tmp_path, monkeypatch, call):
+    path = tmp_path / "run"
+    trainer = run_of("adam")
+    checkpoint.save(path, trainer)
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    trainer.run()
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(path, trainer)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_checkpointer_looks_at_the_folder_before_the_first_step(tmp_path):
+    trainer = run_of("sgd", callbacks=[checkpoint.Checkpointer(tmp_path / "none" / "run")])
+    with pytest.raises(FileNotFoundError, match="no folder .*none to write the checkpoint run to"):
+        trainer.run()
+    assert trainer.step == 0
+    with pytest.raises(ValueError, match="Checkpointer expected every >= 1, in epochs, got 0"):
+        checkpoint.Checkpointer(tmp_path / "run", every=0)
+
+
+def test_checkpoint_that_cannot_be_read_is_named(tmp_path):
+    trainer, path = run_of("adam"), tmp_path / "run"
+    checkpoint.save(path, trainer)
+    whole = path.read_bytes()
+    for content in (b"", b"PK\x03\x04 something else", whole[:-8], whole[:100]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="run is no whole safetensors file: "):
+            checkpoint.load(path, trainer)
+    save_file({"a": np.zeros(2)}, path)
+    with pytest.raises(ValueError, match="expected the format 'scratchgen 1', the file has 'none'"):
+        checkpoint.load(path, trainer)
+    save_file({"a": np.zeros(2)}, path, metadata={"format": "scratchgen 2"})
+    with pytest.raises(ValueError, match="expected the format 'scratchgen 1', the file has 'scratchgen 2'"):
+        checkpoint.load(path, trainer)
+
+
+class Wider(StepsAll):
+    """One buffer more than the net that was saved."""
+
+    buffer_names = ("extra",)
+    extra = np.zeros(3)
+
+
+def wider_trainer():
+    net = Wider()
+    return tiny_trainer(net=net, optimizer=OPTIMIZERS["adam"](net.parameters()))
+
+
+def narrower_trainer():
+    net = StepsAll(hidden=3)
+    return tiny_trainer(net=net, optimizer=OPTIMIZERS["adam"](net.parameters()))
+
+
+def single_trainer():
+    net = StepsAll()
+    for p in net.parameters().values():
+        p.value, p.grad = p.value.astype(np.float32), p.grad.astype(np.float32)
+    return tiny_trainer(net=net, optimizer=OPTIMIZERS["adam"](net.parameters()))
+
+
+def other_batches():
+    trainer = run_of("adam")
+    trainer.batches.batch_size = 6
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (narrower_trainer, r"model.body.0.weight is float64 \(3, 4\) .* expected float64 \(3, 3\)"),
+        (single_trainer, r"model.body.0.weight is float64 \(3, 4\) .* expected float32 \(3, 4\)"),
+        (wider_trainer, r"another model: buffer.extra of shape \(3,\) is not in it"),
+        (lambda: run_of("rmsprop"), "optimizer.square of shape .* is not in it"),
+        (lambda: run_of("sgd"), "it has optimizer.m, which is not expected"),
+        (lambda: run_of("two"), r"expected the optimisers \['first', 'last'\], the file has \[''\]"),
+        (other_batches, "Batches expected a state with batch_size 6, got 5"),
+    ],
+)
+def test_checkpoint_of_another_run_names_the_first_difference_and_changes_nothing(tmp_path, build, message):
+    saved = run_of("adam", epochs=1)
+    saved.run()
+    checkpoint.save(tmp_path / "run", saved)
+    trainer, twin = build(), build()
+    with pytest.raises(ValueError, match=message):
+        checkpoint.load(tmp_path / "run", trainer)
+    assert everything(trainer) == everything(twin)
+
+
+def test_checkpoint_is_a_plain_safetensors_file(tmp_path):
+    trainer = run_of("adam", epochs=1)
+    trainer.run()
+    checkpoint.save(tmp_path / "run", trainer, {"hidden": 4})
+    tensors = load_file(tmp_path / "run")
+    np.testing.assert_array_equal(tensors["model.body.0.weight"], trainer.model.body[0].weight.value)
+    np.testing.assert_array_equal(tensors["optimizer.m"], trainer.optimizer.m)
+    np.testing.assert_array_equal(tensors["history.steps.loss"], trainer.history.steps["loss"])
+    header = (tmp_path / "run").read_bytes()
+    length = int.from_bytes(header[:8], "little")
+    assert json.loads(header[8 : 8 + length])["__metadata__"]["format"] == "scratchgen 1"
+
+
+def test_history_keeps_the_order_of_its_names(tmp_path):
+    """A safetensors file sorts them; "loss" stands first because the model said so."""
+    trainer = run_of("adam")
+    trainer.run()
+    trainer.history.steps = {"loss": [3.0, 2.0], "kl": [1.0, 1.0], "a": [0.5, 0.4]}
+    checkpoint.save(tmp_path / "run.safetensors", trainer)
+    resumed = run_of("adam")
+    checkpoint.load(tmp_path / "run.safetensors", resumed)
+    assert list(resumed.history.steps.items()) == list(trainer.history.steps.items())
+    assert list(resumed.history.epochs) == list(trainer.history.epochs)

@@ -1,0 +1,275 @@
+"""The loop: what it records, how it ends, and what it does when numbers or people stop it."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.tiny_run import Net, ctrl_c_in_step, hijacked_step, tiny_trainer
+
+from scratchgen import kernels
+from scratchgen.layers import Layer, Parameter
+from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged, expect_finite
+from scratchgen.training.optimisers import SGD, Adam
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels():
+    with kernels.use("reference"):
+        yield
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.calls = []
+
+    def on_start(self, trainer):
+        self.calls.append("start")
+
+    def on_step(self, trainer, values):
+        self.calls.append(trainer.step)
+
+    def on_epoch(self, trainer, values):
+        self.calls.append(f"epoch {trainer.epoch}")
+
+    def on_stop(self, trainer):
+        self.calls.append("stop")
+
+    def on_end(self, trainer):
+        self.calls.append("end")
+
+
+def test_trainer_makes_the_updates_of_a_loop_written_out():
+    trainer = tiny_trainer(epochs=2)
+    trainer.run()
+    twin = tiny_trainer(epochs=2)
+    for _ in range(2):
+        for x, y in twin.batches:
+            twin.optimizer.zero_grad()
+            _, cache = twin.model.loss(x, y, rng=twin.rng, training=True)
+            twin.model.backward(cache)
+            twin.optimizer.step()
+    np.testing.assert_array_equal(trainer.optimizer.value, twin.optimizer.value)
+
+
+def test_trainer_lowers_the_loss():
+    net = Net()
+    history = tiny_trainer(epochs=30, net=net, optimizer=Adam(net.parameters(), 0.05)).run()
+    assert history.epochs["loss"][-1] < 0.3 * history.epochs["loss"][0]
+
+
+def test_history_has_a_row_a_step_and_a_row_an_epoch():
+    history = tiny_trainer(epochs=3, validate=lambda: 1.5).run()
+    assert len(history.steps["loss"]) == 15
+    assert list(history.epochs) == ["loss", "validation", "step", "seconds"]
+    assert history.epochs["step"] == [5, 10, 15]
+    assert history.epochs["validation"] == [1.5] * 3
+    assert history.epochs["loss"][1] == pytest.approx(np.mean(history.steps["loss"][5:10]))
+    assert history.epochs["seconds"] == sorted(history.epochs["seconds"])
+    assert history.ended == "finished after step 15, 3 of 3 epochs done"
+
+
+def test_history_refuses_a_row_of_other_names():
+    history = History()
+    history.add(history.steps, {"loss": 1.0})
+    with pytest.raises(ValueError, match="History expected the scalars loss, got loss, kl"):
+        history.add(history.steps, {"loss": 1.0, "kl": 0.5})
+
+
+def test_callbacks_are_called_in_order():
+    recorder = Recorder()
+    tiny_trainer(epochs=2, callbacks=[recorder]).run()
+    steps = [1, 2, 3, 4, 5, "epoch 1", 6, 7, 8, 9, 10, "epoch 2"]
+    assert recorder.calls == ["start", *steps, "stop", "end"]
+
+
+def test_callbacks_are_closed_after_an_error():
+    recorder = Recorder()
+    trainer = tiny_trainer(callbacks=[recorder], validate=lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.run()
+    assert recorder.calls[-1] == "end" and "stop" not in recorder.calls
+
+
+def test_finished_run_adds_nothing_and_says_so():
+    trainer = tiny_trainer(epochs=2)
+    trainer.run()
+    weights = trainer.optimizer.value.copy()
+    history = trainer.run()
+    assert history.ended == "nothing left to do: 2 epochs are done, 2 in total were asked for"
+    assert trainer.step == 10
+    np.testing.assert_array_equal(trainer.optimizer.value, weights)
+
+
+def test_trainer_goes_on_when_its_total_is_raised():
+    trainer = tiny_trainer(epochs=2)
+    trainer.run()
+    trainer.epochs = 3
+    trainer.run()
+    whole = tiny_trainer(epochs=3)
+    whole.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    assert trainer.history.steps == whole.history.steps
+
+
+class TwoOptimisers(Net):
+    """The first layer learns by one optimiser, the last by another."""
+
+    def train_step(self, batch, optimizer, rng):
+        for part in optimizer.values():
+            part.zero_grad()
+        loss, cache = self.loss(*batch, rng=rng, training=True)
+        self.backward(cache)
+        for part in optimizer.values():
+            part.step()
+        return {"loss": loss, "norm": float(np.abs(self.body[0].weight.value).sum())}
+
+
+def test_trainer_hands_a_dict_of_optimisers_through():
+    net = TwoOptimisers()
+    optimizers = {"first": SGD(net.body[0].parameters(), 0.01), "last": Adam(net.body[3].parameters(), 0.01)}
+    history = tiny_trainer(epochs=2, net=net, optimizer=optimizers).run()
+    assert list(history.steps) == ["loss", "norm"]
+    assert list(history.epochs) == ["loss", "norm", "step", "seconds"]
+    assert optimizers["first"].steps == optimizers["last"].steps == 10
+
+
+class Fragile(Layer):
+    """loss = Σ a·0 + Σ √b over two parameters: b = 0 has an infinite gradient, and a loss to plant in."""
+
+    def __init__(self):
+        self.a, self.b = Parameter(np.ones(2)), Parameter(np.ones(3))
+        self.planted = 0.0
+
+    def loss(self, x, *, rng, training=False):
+        return float(np.sqrt(self.b.value).sum()) + self.planted, None
+
+    def backward(self, cache):
+        self.a.grad += 1.0
+        self.b.grad += 0.5 / np.sqrt(self.b.value)
+        return {}
+
+
+def test_expect_finite_names_a_value_before_any_gradient():
+    net = Fragile()
+    net.b.value[1] = np.nan
+    with pytest.raises(TrainingDiverged, match=r"^loss became nan: first seen in b \(its value\); try a sm"):
+        expect_finite(net, float("nan"), lambda: net.backward(None))
+
+
+def test_expect_finite_names_the_first_gradient_when_values_are_finite():
+    net = Fragile()
+    net.b.value[2] = 0
+    net.a.grad[...] = np.nan        # left over from elsewhere: it must not be blamed
+    with pytest.raises(TrainingDiverged, match=r"^kl became inf: first seen in b \(its gradient\)"):
+        expect_finite(net, float("inf"), lambda: net.backward(None), name="kl")
+
+
+def test_expect_finite_says_so_when_only_the_loss_is_not():
+    net = Fragile()
+    with pytest.raises(TrainingDiverged, match=r"first seen in that number itself \(every parameter"):
+        expect_finite(net, float("inf"), lambda: net.backward(None))
+
+
+def poison(trainer, name, value=np.nan):
+    trainer.model.parameters()[name].value.flat[0] = value
+
+
+def test_training_stops_at_the_step_and_names_the_parameter():
+    trainer = tiny_trainer()
+    with hijacked_step(trainer.model, 6, lambda: poison(trainer, "body.3.weight")):
+        message = r"^loss became nan at step 7 \(epoch 2\): first seen in body.3.weight \(its value\)"
+        with pytest.raises(TrainingDiverged, match=message):
+            trainer.run()
+
+
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [
+        (1e200, "that number itself"),              # its square overflows, its gradient doesn't
+        (np.nan, r"body.0.weight \(its gradient\)"),
+    ],
+)
+def test_training_stops_before_an_update_that_would_spoil_the_weights(target, where):
+    trainer = tiny_trainer()
+    trainer.batches.y[:] = target
+    before = trainer.optimizer.value.copy()
+    message = rf"^loss became (inf|nan) at step 1 \(epoch 1\): first seen in {where}"
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        trainer.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, before)
+    assert trainer.optimizer.steps == 0
+
+
+def test_training_catches_a_parameter_that_the_loss_does_not_show():
+    trainer = tiny_trainer(epochs=1)
+    trainer.model.unused = Parameter(np.zeros(2))
+    with hijacked_step(trainer.model, 5, lambda: poison(trainer, "unused", np.inf)):
+        message = r"an update left a number that is not finite at step 5 \(epoch 1\): first seen in unused"
+        with pytest.raises(TrainingDiverged, match=message):
+            trainer.run()
+
+
+def test_training_stops_at_a_validation_value_that_is_nan():
+    message = r"validation became nan at step 5 \(epoch 1\)"
+    with pytest.raises(TrainingDiverged, match=message):
+        tiny_trainer(validate=lambda: float("nan")).run()
+
+
+def test_ctrl_c_waits_for_the_end_of_the_step():
+    recorder = Recorder()
+    trainer = tiny_trainer(callbacks=[recorder])
+    message = "interrupted after step 7, 1 of 4 epochs done"
+    with ctrl_c_in_step(trainer.model, 7), pytest.raises(KeyboardInterrupt, match=message):
+        trainer.run()
+    assert trainer.optimizer.steps == trainer.step == 7
+    assert recorder.calls[-3:] == [7, "stop", "end"]
+    assert trainer.history.interrupted
+
+
+def test_trainer_runs_outside_the_main_thread():
+    trainer, whole = tiny_trainer(), tiny_trainer()
+    thread = threading.Thread(target=trainer.run)
+    thread.start()
+    thread.join()
+    whole.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+
+
+@pytest.mark.parametrize("step", [1, 7, 10, 20])
+def test_interrupted_run_goes_on_where_it_was(step):
+    trainer, whole = tiny_trainer(), tiny_trainer()
+    with ctrl_c_in_step(trainer.model, step), pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    trainer.run()
+    whole.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    assert trainer.history.steps == whole.history.steps
+    assert trainer.history.epochs["loss"] == whole.history.epochs["loss"]
+    assert not trainer.history.interrupted
+
+
+def test_second_ctrl_c_breaks_off_at_once():
+    recorder = Recorder()
+    trainer = tiny_trainer(callbacks=[recorder])
+    with ctrl_c_in_step(trainer.model, 3, times=2), pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    assert recorder.calls == ["start", 1, 2, "end"]
+    assert trainer.optimizer.steps == 2
+
+
+def trainer_of(batches: list, rng: Any) -> Trainer:
+    return Trainer(Net(), batches, None, epochs=1, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda: tiny_trainer(epochs=-1), ValueError, "Trainer expected epochs >= 0, .* got -1"),
+        (lambda: trainer_of([], np.random.default_rng()), ValueError, "expected at least one batch"),
+        (lambda: trainer_of([(np.ones(3),)], 3), TypeError, "numpy.random.Generator as rng, got int"),
+    ],
+)
+def test_training_names_what_is_wrong(build, error, message):
+    with pytest.raises(error, match=message):
+        build()

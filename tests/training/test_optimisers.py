@@ -1,0 +1,280 @@
+"""Optimisers against plain loops over the published formulas, and their flat buffers."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.layers import Linear, Parameter, Sequential, Tanh
+from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp
+
+KINDS = [
+    lambda p, lr: SGD(p, lr),
+    lambda p, lr: SGD(p, lr, momentum=0.9),
+    lambda p, lr: RMSProp(p, lr),
+    lambda p, lr: Adam(p, lr),
+]
+STEPS = 5
+
+
+def make_parameters(dtype=np.float64):
+    rng = np.random.default_rng(4)
+    return {name: Parameter(rng.standard_normal(s).astype(dtype)) for name, s in (("w", (2, 3)), ("b", (3,)))}
+
+
+@pytest.fixture
+def parameters():
+    return make_parameters()
+
+
+def run(optimizer, gradients):
+    for g in gradients:
+        optimizer.grad[:] = g
+        optimizer.step()
+    return optimizer.value
+
+
+@pytest.fixture
+def gradients(rng):
+    return rng.standard_normal((STEPS, 9))
+
+
+# (SGD.1)
+def test_sgd_follows_its_formula(parameters, gradients, backend):
+    optimizer = SGD(parameters, 0.1)
+    expected = [w - sum(0.1 * g[i] for g in gradients) for i, w in enumerate(optimizer.value.copy())]
+    np.testing.assert_allclose(run(optimizer, gradients), expected, rtol=1e-12)
+    assert optimizer.state() == {}
+
+
+# (SGD.2)
+def test_momentum_follows_its_formula(parameters, gradients, backend):
+    optimizer = SGD(parameters, 0.1, momentum=0.8)
+    expected = []
+    for i, w in enumerate(optimizer.value.copy()):
+        velocity = 0.0
+        for g in gradients[:, i]:
+            velocity = 0.8 * velocity + g
+            w -= 0.1 * velocity
+        expected.append(w)
+    np.testing.assert_allclose(run(optimizer, gradients), expected, rtol=1e-12)
+
+
+# (RMS.1, RMS.2)
+def test_rmsprop_follows_its_formula(parameters, gradients, backend):
+    optimizer = RMSProp(parameters, 0.1, decay=0.7, eps=1e-3)
+    expected = []
+    for i, w in enumerate(optimizer.value.copy()):
+        square = 0.0
+        for g in gradients[:, i]:
+            square = 0.7 * square + 0.3 * g * g
+            w -= 0.1 * g / (math.sqrt(square) + 1e-3)
+        expected.append(w)
+    np.testing.assert_allclose(run(optimizer, gradients), expected, rtol=1e-12)
+
+
+# (ADAM.1, ADAM.2, ADAM.3)
+def test_adam_follows_its_formula(parameters, gradients, backend):
+    optimizer = Adam(parameters, 0.1, betas=(0.8, 0.95), eps=1e-3)
+    expected, moments = [], []
+    for i, w in enumerate(optimizer.value.copy()):
+        m = v = 0.0
+        for t, g in enumerate(gradients[:, i], start=1):
+            m = 0.8 * m + 0.2 * g
+            v = 0.95 * v + 0.05 * g * g
+            w -= 0.1 * (m / (1 - 0.8**t)) / (math.sqrt(v / (1 - 0.95**t)) + 1e-3)
+        expected.append(w)
+        moments.append((m, v))
+    np.testing.assert_allclose(run(optimizer, gradients), expected, rtol=1e-12)
+    np.testing.assert_allclose(np.stack([optimizer.m, optimizer.v], 1), moments, rtol=1e-12)
+
+
+def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient(parameters, backend):
+    optimizer = Adam(parameters, 0.01)
+    before = optimizer.value.copy()
+    optimizer.grad[:] = np.logspace(-3, 3, 9)
+    optimizer.step()
+    np.testing.assert_allclose(before - optimizer.value, 0.01, rtol=1e-4)
+
+
+# (CLIP.1)
+def test_clipping_scales_the_joint_norm_and_returns_the_old_one(parameters):
+    optimizer = SGD(parameters, 0.1)
+    optimizer.grad[:] = np.arange(9)
+    norm = math.sqrt(sum(k * k for k in range(9)))
+    assert optimizer.clip_grad_norm(5.0) == pytest.approx(norm)
+    np.testing.assert_allclose(optimizer.grad, np.arange(9) * 5 / norm)
+    assert optimizer.clip_grad_norm(5.1) == pytest.approx(5)
+    np.testing.assert_allclose(optimizer.grad, np.arange(9) * 5 / norm)
+    np.testing.assert_allclose(parameters["b"].grad, np.arange(6, 9) * 5 / norm)
+
+
+def test_gradient_norm_is_joint_and_changes_nothing(parameters):
+    optimizer = SGD(parameters, 0.1)
+    assert optimizer.grad_norm() == 0
+    parameters["w"].grad[...] = 2
+    parameters["b"].grad[...] = -5, 0, 1
+    assert optimizer.grad_norm() == pytest.approx(math.sqrt(6 * 4 + 25 + 1), rel=1e-15)
+    assert parameters["w"].grad.tolist() == [[2] * 3] * 2 and parameters["b"].grad.tolist() == [-5, 0, 1]
+    assert isinstance(Adam(make_parameters(np.float32), 0.1).grad_norm(), float)
+
+
+def test_clipping_leaves_no_gradient_as_none_and_refuses_a_norm_of_zero(parameters):
+    optimizer = SGD(parameters, 0.1)
+    assert optimizer.clip_grad_norm(1.0) == 0
+    assert not optimizer.grad.any()
+    for wrong in (0, -1, math.nan):
+        with pytest.raises(ValueError, match=f"clip_grad_norm expected max_norm > 0, got {wrong}"):
+            optimizer.clip_grad_norm(wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parameters_become_views_of_the_flat_buffers(kind, parameters):
+    values = {name: p.value.copy() for name, p in parameters.items()}
+    parameters["w"].grad[...] = 2
+    optimizer = kind(parameters, 0.1)
+    assert optimizer.value.shape == optimizer.grad.shape == (9,)
+    for name, p in parameters.items():
+        assert (p.value == values[name]).all()
+        assert p.value.base is optimizer.value and p.grad.base is optimizer.grad
+    assert optimizer.grad.tolist() == [2] * 6 + [0] * 3
+    parameters["b"].grad += 1
+    assert optimizer.grad[6:].tolist() == [1, 1, 1]
+    optimizer.zero_grad()
+    assert not parameters["w"].grad.any() and not parameters["b"].grad.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layer_learns_through_its_views(kind, rng, backend):
+    layer = Linear(3, 2, rng=rng, dtype=np.float64)
+    optimizer = kind(layer.parameters(), 0.1)
+    before = layer.weight.value.copy()
+    _, cache = layer.forward(rng.standard_normal((5, 3)))
+    layer.backward(rng.standard_normal((5, 2)), cache)
+    gradient = optimizer.grad.copy()
+    assert gradient.all()
+    optimizer.step()
+    assert not (layer.weight.value == before).any()
+    assert (optimizer.grad == gradient).all()
+    assert optimizer.steps == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_taken_up_again_goes_on_the_same_way(kind, gradients, backend):
+    whole = kind(make_parameters(), 0.1)
+    run(whole, gradients)
+    first = kind(make_parameters(), 0.1)
+    run(first, gradients[:2])
+    second = kind(make_parameters(), 0.1)
+    second.value[:] = first.value
+    second.load_state({name: a.copy() for name, a in first.state().items()}, first.steps)
+    run(second, gradients[2:])
+    assert (second.value == whole.value).all()
+    assert second.steps == STEPS
+    for name, moment in whole.state().items():
+        assert moment.shape == whole.value.shape
+        assert (moment == second.state()[name]).all()
+
+
+def test_state_is_copied_in_and_must_fit(parameters):
+    optimizer = Adam(parameters, 0.1)
+    state = {"m": np.ones(9), "v": np.ones(9)}
+    optimizer.load_state(state, 3)
+    state["m"][:] = 5
+    assert (optimizer.m == 1).all()
+    with pytest.raises(ValueError, match=r"Adam expected v of shape \(9,\), got \(8,\)"):
+        optimizer.load_state({"m": np.ones(9), "v": np.ones(8)}, 3)
+    with pytest.raises(ValueError, match=r"Adam expected v of shape \(9,\), got nothing"):
+        optimizer.load_state({"m": np.ones(9)}, 3)
+
+
+def test_state_that_does_not_fit_changes_nothing(parameters):
+    optimizer = Adam(parameters, 0.1)
+    with pytest.raises(ValueError, match="expected v"):
+        optimizer.load_state({"m": np.ones(9)}, 3)
+    assert not optimizer.m.any()
+    assert optimizer.steps == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_schedule_is_asked_for_each_step_from_zero(kind, parameters, gradients):
+    asked = []
+
+    def schedule(step):
+        asked.append(step)
+        return 0.1 / (step + 1)
+
+    optimizer = kind(parameters, schedule)
+    assert optimizer.rate == 0.1
+    run(optimizer, gradients[:3])
+    assert asked == [0, 0, 1, 2]
+    assert optimizer.rate == 0.025
+
+
+def test_schedule_decides_the_size_of_the_step(parameters):
+    optimizer = SGD(parameters, lambda step: [0.5, 0.25][step])
+    before = optimizer.value.copy()
+    run(optimizer, np.ones((2, 9)))
+    np.testing.assert_allclose(before - optimizer.value, 0.75)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_quadratic_is_minimised(kind, backend):
+    """f = ½·Σ k·(w − target)² with curvatures from 1 to 9."""
+    target, curvature = np.linspace(-1, 1, 9), np.arange(1, 10)
+    optimizer = kind(make_parameters(), lambda step: 0.1 * 0.995**step)
+    for _ in range(1500):
+        optimizer.grad[:] = curvature * (optimizer.value - target)
+        optimizer.step()
+    np.testing.assert_allclose(optimizer.value, target, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_stays_float32(kind, backend):
+    optimizer = kind(make_parameters(np.float32), 0.1)
+    optimizer.grad[:] = 1
+    optimizer.step()
+    arrays = [optimizer.value, optimizer.grad, *optimizer.state().values()]
+    assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
+    assert {p.value.dtype for p in optimizer.parameters.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_step_shows_a_nan(kind, parameters, backend):
+    optimizer = kind(parameters, 0.1)
+    optimizer.grad[4] = np.nan
+    optimizer.step()
+    assert np.isnan(optimizer.value).tolist() == [i == 4 for i in range(9)]
+
+
+def test_optimiser_refuses_what_it_cannot_use(parameters):
+    with pytest.raises(ValueError, match="Adam expected at least one parameter, got none"):
+        Adam({}, 0.1)
+    for wrong in (-0.1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"SGD expected a finite learning rate >= 0, got {wrong}"):
+            SGD(parameters, wrong)
+    for wrong in (1.0, -0.1):
+        with pytest.raises(ValueError, match=rf"SGD expected momentum in \[0, 1\), got {wrong}"):
+            SGD(parameters, 0.1, momentum=wrong)
+    parameters["b"] = Parameter(np.zeros(3, np.float32))
+    with pytest.raises(TypeError, match="RMSProp expected parameters of one dtype, got float32, float64"):
+        RMSProp(parameters, 0.1)
+
+
+def test_optimizer_itself_has_no_update(parameters):
+    with pytest.raises(TypeError, match="Optimizer has no update; use SGD, RMSProp or Adam"):
+        Optimizer(parameters, 0.1).step()
+
+
+def test_small_net_fits_a_tiny_batch(rng, backend):
+    net = Sequential(
+        Linear(2, 16, rng=rng, dtype=np.float64), Tanh(), Linear(16, 1, rng=rng, dtype=np.float64)
+    )
+    x, target = rng.standard_normal((6, 2)), rng.standard_normal((6, 1))
+    optimizer = Adam(net.parameters(), 0.02)
+    for _ in range(600):
+        optimizer.zero_grad()
+        out, caches = net.forward(x, training=True)
+        net.backward(2 * (out - target) / len(x), caches, input_grad=False)
+        optimizer.step()
+    assert ((net.forward(x)[0] - target) ** 2).sum() < 1e-3

@@ -1,0 +1,82 @@
+"""Learning-rate schedules against values computed by hand."""
+
+import dataclasses
+import math
+
+import pytest
+
+from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
+
+
+def test_constant_stays():
+    assert [Constant(0.3)(t) for t in (0, 1, 1000)] == [0.3, 0.3, 0.3]
+
+
+def test_step_decay_falls_at_each_multiple():
+    schedule = StepDecay(0.8, every=3, factor=0.5)
+    assert [schedule(t) for t in range(8)] == pytest.approx([0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2])
+
+
+def test_cosine_passes_through_its_known_points():
+    schedule = Cosine(1.0, 12, final=0.2)
+    # cos(π/3) = 1/2, cos(π/2) = 0, cos(2π/3) = -1/2
+    assert [schedule(t) for t in (0, 4, 6, 8, 12)] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_cosine_stays_at_its_end():
+    assert Cosine(1.0, 12, final=0.2)(13) == 0.2
+    assert Cosine(1.0, 12)(24) == 0.0
+
+
+def test_one_cycle_passes_through_its_known_points():
+    """peak 1, 20 steps, warmup 0.35: rise ends at 6, fall ends at 19; start 1/25, end 4e-6."""
+    schedule = OneCycle(1.0, 20, warmup=0.35)
+    assert schedule(0) == pytest.approx(0.04)
+    assert schedule(2) == pytest.approx(0.04 + 0.96 / 4)
+    assert schedule(3) == pytest.approx(0.52)
+    assert schedule(6) == pytest.approx(1.0)
+    assert schedule(19) == pytest.approx(4e-6)
+    assert schedule(10) == pytest.approx(4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * 4 / 13)) / 2)
+
+
+def test_one_cycle_peaks_between_steps_where_the_warmup_is_no_whole_number():
+    """Ten steps, warmup 0.25: the rise ends at 1.5, so neither 1 nor 2 is the peak (torch's values)."""
+    schedule = OneCycle(1.0, 10, warmup=0.25)
+    assert schedule(1) == pytest.approx(0.04 + 0.96 * 0.75)
+    assert schedule(2) == pytest.approx(4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * 0.5 / 7.5)) / 2)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 50])
+def test_one_cycle_rises_then_falls_and_stays(steps):
+    rates = [OneCycle(0.1, steps)(t) for t in range(steps)]
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert all(0 < rate <= 0.1 for rate in rates)
+    assert OneCycle(0.1, steps)(steps + 10) <= rates[-1]
+
+
+def test_one_cycle_without_warmup_starts_at_the_peak():
+    assert OneCycle(0.1, 10, warmup=0.0)(0) == pytest.approx(0.1)
+
+
+def test_schedules_are_values():
+    assert Cosine(0.1, 5) == Cosine(0.1, 5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Cosine(0.1, 5).lr = 0.2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Constant(-0.1), "Constant expected a finite lr >= 0, got -0.1"),
+        (lambda: Cosine(math.nan, 5), "Cosine expected a finite lr >= 0, got nan"),
+        (lambda: Cosine(0.1, 0), "Cosine expected steps >= 1, got 0"),
+        (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every >= 1, got 0"),
+        (lambda: OneCycle(0.1, 10, warmup=1.0), r"OneCycle expected warmup in \[0, 1\)"),
+        (lambda: OneCycle(0.1, 10, end_divisor=0), "OneCycle expected end_divisor >= 1, got 0"),
+    ],
+)
+def test_schedules_name_what_is_wrong(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
