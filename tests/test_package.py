@@ -25,8 +25,9 @@ PACKAGE = ROOT / "scratchgen"
 # Imports point one way: a module may import from its own level and from those above it in this list.
 LEVELS = (
     ("runtime", "kernels", "checks"),
-    ("data", "distributions", "initializers", "layers", "losses", "module", "plots"),
+    ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "training"),
+    ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
     ("studies",),
