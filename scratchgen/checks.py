@@ -37,6 +37,22 @@ def positive(who: str, **counts: int) -> None:
             raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
 
 
+def as_generator(who: str, rng: Any) -> np.random.Generator:
+    """Return a random generator: `rng` itself, or ``numpy.random.default_rng(rng)`` for an integer seed.
+
+    Raises TypeError, in the name of `who`, for None, a bool and every other type, and ValueError for a
+    negative seed.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer):
+        got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
+        raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
+    if rng < 0:
+        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+    return np.random.default_rng(int(rng))
+
+
 def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
     """y as an array, (n,), of whole numbers from 0 on, below `classes` where that is given.
 
