@@ -1,4 +1,5 @@
 # Written by tools/write_stubs.py (make stubs). Do not edit.
+from functools import small_pixel_init as small_pixel_init
 from scratchgen import checkpoint as checkpoint
 from scratchgen import data as data
 from scratchgen import distributions as distributions
@@ -75,6 +76,7 @@ from scratchgen.models.autoencoder.model import Autoencoder as Autoencoder
 from scratchgen.models.autoencoder.pca import PCA as PCA
 from scratchgen.models.autoregressive.made import MADE as MADE
 from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
+from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier

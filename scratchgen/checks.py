@@ -101,3 +101,18 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")
+
+
+def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
+    """Check the shape (N, features) and dtype of a batch, without reading its values."""
+    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if x.ndim != 2 or x.shape[1] != features:
+        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
+
+
+def expect_no_labels(who: str, y: Any, hint: str = "the model has no use for them") -> None:
+    """Raise ValueError for labels that a model cannot use."""
+    if y is not None:
+        raise ValueError(f"{who} expected no labels y: {hint}")
