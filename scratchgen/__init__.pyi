@@ -1,5 +1,4 @@
 # Written by tools/write_stubs.py (make stubs). Do not edit.
-from functools import small_pixel_init as small_pixel_init
 from scratchgen import checkpoint as checkpoint
 from scratchgen import data as data
 from scratchgen import distributions as distributions

@@ -1,5 +1,4 @@
 # Written by tools/write_stubs.py (make stubs). Do not edit.
-from functools import small_pixel_init as small_pixel_init
 from scratchgen.models.autoencoder.model import Autoencoder as Autoencoder
 from scratchgen.models.autoencoder.pca import PCA as PCA
 from scratchgen.models.autoregressive.made import MADE as MADE

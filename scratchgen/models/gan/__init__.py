@@ -3,7 +3,6 @@
 from scratchgen.models.gan.average import AveragedGenerator
 from scratchgen.models.gan.dcgan import DCGAN
 from scratchgen.models.gan.model import GAN
-from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.models.gan.watch import WatchGame
 from scratchgen.models.gan.wgan import WGAN
 
@@ -13,5 +12,4 @@ __all__ = [
     "GAN",
     "WGAN",
     "WatchGame",
-    "small_pixel_init",
 ]
