@@ -174,7 +174,7 @@ HALF = np.arange(10) < 5
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "MADE.fit .* 0 or 1, got grey .*binarise.*'dynamic'"),
+        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "MADE.fit .* exactly 0 or 1, .*binarise.*'dynamic'"),
         (lambda m, X, g: m.score_samples(X / 2), "MADE.score_samples .* 0 or 1, got grey .*data.binarise"),
         (lambda m, X, g: m.score_samples(X - 1), r"MADE.score_samples .* within \[0, 1\], got -1 to 0"),
         (lambda m, X, g: m.score_samples(X[:, :4]), r"\(N, 10\), got \(6, 4\)"),
