@@ -65,7 +65,10 @@ class Estimator:
                 continue
             parameters = inspect.signature(vars(cls)["__init__"]).parameters
             for name, parameter in parameters.items():
-                if name not in ("self", "rng", "dtype") and name not in settings and hasattr(self, name):
+                inherited = cls is not type(self) and parameter.default is parameter.empty and settings
+                if name in ("self", "rng", "dtype", *settings) or inherited:
+                    continue
+                if hasattr(self, name):
                     value = repr(getattr(self, name))
                     settings[name] = None if value == repr(parameter.default) else f"{name}={value}"
             if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
