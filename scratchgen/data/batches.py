@@ -1,4 +1,4 @@
-"""Batches: every example once per epoch, in an order that a seed decides and a run can take up again."""
+"""Batches: every example once per epoch, in a random order that a run can resume."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator
+
 
 class Batches:
     """The examples of X (and their y) in batches; iterating over it is one epoch.
@@ -15,13 +17,13 @@ class Batches:
         for x, y in Batches(X, Y, batch_size=128, rng=rng): ...
         for (x,) in Batches(X, batch_size=128, rng=rng): ...
 
-    X (N, ...), y (N, ...); x (batch_size, ...) of X's dtype, contiguous, and a fresh array each time: a cache
-    may hold it. The last batch is smaller where batch_size doesn't divide N; drop_last leaves it out.
-    One draw from `rng` starts a generator of its own, so that whatever else `rng` is used for, the order of
-    the batches depends on the seed alone. Without shuffle they come in the order of X.
+    X (N, ...), y (N, ...); x (batch_size, ...) has the dtype of X and is a new contiguous array each time, so
+    that a cache may keep it. The last batch is smaller if batch_size does not divide N; drop_last omits it.
+    rng : a Generator or an integer seed. It seeds a separate generator once, so that the order of the batches
+        does not depend on what else `rng` is used for. Without shuffle batches are in the order of X.
 
-    Raises TypeError for what is no array, no whole batch_size or no Generator; ValueError for no examples,
-    NaN or infinity, X and y of different lengths, batch_size < 1, and when drop_last would leave nothing.
+    Raises TypeError for anything but arrays, an integer batch_size and an rng; ValueError for no examples,
+    NaN or infinity, X and y of different lengths, batch_size < 1, and if drop_last would leave nothing.
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class Batches:
         y: np.ndarray | None = None,
         *,
         batch_size: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         shuffle: bool = True,
         drop_last: bool = False,
     ):
@@ -43,15 +45,14 @@ class Batches:
         self.drop_last = drop_last
         if len(self) == 0:
             raise ValueError(
-                f"Batches expected batch_size <= {len(self.X)} (the examples there are) with drop_last, "
+                f"Batches expected batch_size <= {len(self.X)} (the number of examples) with drop_last, "
                 f"got {self.batch_size}"
             )
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Batches expected a numpy.random.Generator as rng, got {type(rng).__name__}")
+        rng = as_generator("Batches", rng)
         self._rng = np.random.default_rng(rng.integers(2**63, size=2))
         self._epoch_start = self._rng.bit_generator.state
-        self._position = 0          # batches of this epoch that have been handed out
-        self._resume_at = 0         # where the next epoch is entered; not 0 only after load_state
+        self._position = 0          # batches of this epoch so far
+        self._resume_at = 0         # first batch of the next iteration; not 0 only after load_state
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -73,10 +74,9 @@ class Batches:
         self._position = 0
 
     def state(self) -> dict[str, Any]:
-        """The exact place, as a dict that JSON can hold.
+        """The position in the epoch, as a dict that can be stored as JSON.
 
-        Right after a batch it is the place behind that batch (behind the last one: an epoch of which nothing
-        is left); after the epoch it is the start of the next one.
+        Right after a batch it is the position after that batch; after the epoch it is the start of the next.
         """
         return {
             "generator": self._epoch_start,
@@ -88,9 +88,9 @@ class Batches:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go to the place that `state` describes: the next iteration is the rest of its epoch.
+        """Restore a position: the next iteration is the rest of its epoch.
 
-        Raises ValueError when the state belongs to batches of another kind.
+        Raises ValueError if the state belongs to other batches.
         """
         own = self.state()
         if set(state) != set(own):
@@ -111,7 +111,7 @@ def _checked(name: str, array: np.ndarray) -> np.ndarray:
         what = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {what}")
     if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"Batches expected {name} to hold one example or more, got shape {array.shape}")
+        raise ValueError(f"Batches expected at least one example in {name}, got shape {array.shape}")
     # Minimum and maximum carry NaN and infinity along, without a temporary as large as the array.
     if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):
         row = np.argwhere(~np.isfinite(array))[0, 0]
@@ -123,7 +123,7 @@ def _checked_size(batch_size: int) -> int:
     try:
         size = operator.index(batch_size)
     except TypeError:
-        raise TypeError(f"Batches expected a whole number as batch_size, got {batch_size!r}") from None
+        raise TypeError(f"Batches expected an integer batch_size, got {batch_size!r}") from None
     if size < 1:
         raise ValueError(f"Batches expected batch_size >= 1, got {size}")
     return size

@@ -1,7 +1,7 @@
-"""Figures of merit: what comes back from a code, what samples are worth, what a score or a probability knows.
+"""Metrics of reconstructions, samples, scores and probabilities.
 
-All take NumPy arrays, compute in float64 and raise TypeError or ValueError that name what came and what was
-expected. Distances are computed in blocks of rows, so memory does not grow with the square of the data.
+All take NumPy arrays, compute in float64, and raise TypeError or ValueError for arguments that do not fit.
+Distances are computed in blocks of rows, so that memory does not grow with the square of the data.
 """
 
 from scratchgen.metrics.calibration import Reliability, expected_calibration_error, reliability

@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say: among predictions of 80 %, are 80 % right?"""
+"""Calibration: are 80 % of the predictions with a confidence of 80 % correct?"""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scratchgen.checks import expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):
-    """One row for each bin of confidence that holds a prediction, all (B,).
+    """One row for each bin of confidence that is not empty, all (B,).
 
     low, high : the bin's edges, low < confidence ≤ high
-    share : of all predictions;  confidence : their mean;  accuracy : how many of them are right
+    share : fraction of all predictions;  confidence : mean confidence;  accuracy : fraction that is correct
     """
 
     low: np.ndarray
@@ -24,13 +24,13 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Reliability:
-    """The reliability table: predictions sorted into bins of equal width by their confidence.
+    """The reliability table: predictions in bins of equal width by their confidence.
 
-    The confidence is the largest probability of a row, and the prediction its class; on the diagonal of
-    accuracy against confidence a classifier is calibrated (Guo et al. 2017, section 2).
+    The confidence is the largest probability of a row, and the prediction its class. A classifier is
+    calibrated if accuracy equals confidence (Guo et al. 2017, section 2).
 
-    probabilities (N, C), rows that sum to 1;  y (N,). Raises ValueError for rows that don't, for bins < 1 and
-    for labels out of range, TypeError for labels that are no integers.
+    probabilities (N, C), rows that sum to 1;  y (N,). Raises ValueError for rows with another sum, for bins
+    below 1 and for labels out of range, TypeError for labels that are not integers.
     """
     expect_examples("reliability", probabilities, low=0, high=1)
     if bins < 1:
@@ -55,11 +55,11 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
 
 
 def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> float:
-    """How far confidence and accuracy lie apart, averaged over the predictions (Naeini et al. 2015).
+    """The mean difference of confidence and accuracy over the predictions (Naeini et al. 2015).
 
         ECE = Σ_b |B_b|/N · |accuracy_b − confidence_b|
 
-    over the bins of `reliability`; 0 is calibrated, and takes what `reliability` takes.
+    over the bins of `reliability`; 0 is calibrated. Takes what `reliability` takes.
     """
     table = reliability(probabilities, y, bins)
     return float((table.share * np.abs(table.accuracy - table.confidence)).sum())

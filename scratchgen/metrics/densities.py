@@ -1,4 +1,4 @@
-"""A density laid over samples, kernel by kernel: the Parzen window, and how its width is chosen."""
+"""Kernel density estimation (Parzen windows), and the choice of its width."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels within [0, 1]
 
 
 def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> np.ndarray:
-    """log p(x) in nats where p is a Normal kernel of width σ on each sample: (N, D), (M, D) -> (N,).
+    """log p(x) in nats, with p a mixture of Normal kernels of width σ at the samples: (N, D), (M, D) -> (N,).
 
         log p(x) = log 1/M·Σ_m exp(−‖x − s_m‖² / 2σ²) − D/2·log(2πσ²)
 
-    Goodfellow et al. 2014 (section 5) rate a GAN by it, with 10,000 samples, after Breuleux et al. 2011. In
-    many dimensions it says little of the model: Theis et al. 2016 show centroids of k-means that beat true
-    samples. Higher is better; a density of continuous pixels, so it may be above 0.
+    Goodfellow et al. 2014 (section 5) evaluate a GAN by it, with 10,000 samples, after Breuleux et al. 2011.
+    In many dimensions it says little about the model: Theis et al. 2016 show that k-means centroids can have
+    a higher value than true samples. Higher is better; values above 0 are possible for a density.
 
-    Raises ValueError for sigma that is not above 0, and where samples and X don't fit.
+    Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
     _expect("parzen_log_likelihood", X, samples, [sigma])
     result = np.empty(len(X))
@@ -32,7 +32,7 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
 
 def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = SIGMAS) -> float:
-    """The σ out of `sigmas` under which examples X, held out from everything, are likeliest.
+    """The value of `sigmas` with the highest likelihood of held-out examples X.
 
     X (N, D), samples (M, D). Distances are computed once for all of `sigmas`.
     """
@@ -44,7 +44,7 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
 
 
 def _log_density(squared: np.ndarray, sigma: float, dimensions: int) -> np.ndarray:
-    """One block of log p, (B,) from squared distances (B, M), by a log-sum-exp that can't overflow."""
+    """One block of log p, (B,) from squared distances (B, M), without overflow."""
     nearest = squared.min(axis=1, keepdims=True)
     terms = np.exp((nearest - squared) / (2 * sigma**2))        # the largest is 1
     log_mean = np.log(terms.mean(axis=1)) - nearest[:, 0] / (2 * sigma**2)

@@ -1,4 +1,4 @@
-"""How far apart: examples from examples, one set of examples from another."""
+"""Distances between examples, and between two sets of examples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from scratchgen.metrics.pairwise import squared_distances
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Σ_d (x_nd − y_nd)², one for each example: X and Y (N, D) -> (N,)."""
+    """Σ_d (x_nd − y_nd)², for each example: X and Y (N, D) -> (N,)."""
     expect_examples("squared_error_per_example", X)
     expect_examples("squared_error_per_example", Y)
     if X.shape != Y.shape:
-        raise ValueError(f"squared_error_per_example expected X and Y of one shape, got {X.shape}, {Y.shape}")
+        raise ValueError(
+            f"squared_error_per_example expected X and Y of the same shape, got {X.shape}, {Y.shape}"
+        )
     return ((X.astype(np.float64) - Y) ** 2).sum(axis=1)
 
 
@@ -22,8 +24,9 @@ def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
         d_n = min_m ‖x_n − y_m‖
 
-    To compare samples with data, look both ways. From samples to data alone a blank or blurred image wins: it
-    is near to everything. From data to samples it loses, and so do samples that leave out a part of the data.
+    To compare samples with data, compute both directions. From samples to data a blank or blurred image has a
+    small distance, as it is close to everything. From data to samples it has a large one, and so do samples
+    that miss a part of the data.
     """
     expect_examples("nearest_distance", X)
     expect_examples("nearest_distance", Y, features=X.shape[1])
@@ -34,16 +37,17 @@ def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
-    """How far apart two sets of features lie, by their means and covariances: X (N, F), Y (M, F).
+    """The Fréchet distance of two sets of features, from means and covariances: X (N, F), Y (M, F).
 
         d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½)
 
-    It is the squared Wasserstein distance of two Normal distributions (Dowson & Landau 1982, equation 4), and
-    of samples' features the FID (Heusel et al. 2017, equation 6). With S = Σ₁^½, symmetric, Σ₁Σ₂ has the
-    eigenvalues of S·Σ₂·S, which is symmetric too: tr (Σ₁Σ₂)^½ is the sum of their roots.
+    It is the squared Wasserstein distance of two Normal distributions (Dowson & Landau 1982, equation 4).
+    For features of samples it is the FID (Heusel et al. 2017, equation 6). With S = Σ₁^½, symmetric, Σ₁Σ₂ has
+    the eigenvalues of S·Σ₂·S, which is symmetric, too: tr (Σ₁Σ₂)^½ is the sum of their roots.
 
-    Covariances are divided by N − 1 and M − 1. Few examples lift the distance, even between two draws from
-    one distribution: compare figures of one N only. Raises ValueError for fewer than two examples.
+    Covariances are divided by N − 1 and M − 1. The distance is larger for few examples, even if both sets
+    have the same distribution, so compare only values for the same N. Raises ValueError for fewer than two
+    examples.
     """
     expect_examples("frechet_distance", X, least=2)
     expect_examples("frechet_distance", Y, features=X.shape[1], least=2)

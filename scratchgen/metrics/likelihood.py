@@ -10,14 +10,14 @@ from scratchgen.checks import expect_examples
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:
-    """Bits that a feature costs, (N,), given log-densities in nats of whole examples, (N,). Lower is better.
+    """Bits per feature, (N,), for log-densities of examples in nats, (N,). Lower is better.
 
     (DEQ.2)  bits = (D·log levels − log p(y)) / (D·log 2),  y = dequantise(x) in [0, 1]
 
-    (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average no fewer bits than −log₂ P(x) / D
+    (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average at least −log₂ P(x) / D bits
 
-    P(x) is the probability that y falls into the cell of the grey levels x. A uniform density costs 8 bits
-    for 256 levels. Without levels, features are continuous, and it is −log p(y) / (D·log 2).
+    P(x) is the probability that y is in the cell of the grey levels x. A uniform density needs 8 bits for 256
+    levels. With levels=None features are continuous, and the result is −log p(y) / (D·log 2).
     """
     expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
     if features < 1:

@@ -49,7 +49,9 @@ class PCA(Estimator):
         expect_examples("PCA.fit", X, least=2)
         dimensions = X.shape[1]
         if self.n_components > dimensions:
-            raise ValueError(f"PCA expected at most {dimensions} components for this data, got {self.n_components}")
+            raise ValueError(
+                f"PCA expected at most {dimensions} components for this data, got {self.n_components}"
+            )
         self._dtype = X.dtype
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
         centred = X - self.mean_

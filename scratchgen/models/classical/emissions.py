@@ -93,7 +93,8 @@ class Gaussian(Module):
         """Move the initial parameters to the mean and spread of the data; leave changed ones as they are."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean, std = x.mean(dtype=np.float64), x.std(dtype=np.float64)
-        if 0 < std < np.inf and np.array_equal(self.mu.value, self._initial_mu) and not self.logvar.value.any():
+        initial = np.array_equal(self.mu.value, self._initial_mu) and not self.logvar.value.any()
+        if initial and 0 < std < np.inf:
             self.mu.value[...] = mean + std * self._initial_mu
             self.logvar.value[...] = 2 * np.log(std)
 

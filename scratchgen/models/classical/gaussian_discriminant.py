@@ -88,7 +88,9 @@ class GaussianDiscriminant(GenerativeClassifier):
         """The W (D, C) and b (C,) of (GDA.4). Raises ValueError unless the covariance is shared."""
         self._expect_fitted("means_")
         if not self.shared:
-            raise ValueError("GaussianDiscriminant.linear expected a shared covariance; otherwise scores are quadratic")
+            raise ValueError(
+                "GaussianDiscriminant.linear expected a shared covariance; otherwise scores are quadratic"
+            )
         whiten, _ = self._factors[0]
         W = whiten @ (self.means_ @ whiten).T                   # (GDA.4)
         return W, self.log_prior_ - 0.5 * (self.means_ * W.T).sum(axis=1)

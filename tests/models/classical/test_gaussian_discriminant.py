@@ -103,7 +103,7 @@ def test_gaussian_discriminant_bad_input_is_named(rng, call, message):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_gaussian_discriminant_does_not_depend_on_units(rng, shared):
-    """log p(a·x) = log p(x) − Σ log a, and P(y | x) is the same, for units that differ by 18 powers of ten."""
+    """log p(a·x) = log p(x) − Σ log a, and P(y | x) is the same, for units that differ by up to 1e18."""
     y = np.arange(200) % 2
     X = rng.standard_normal((200, 3)) @ np.array([[1, 0.3, 0], [0, 1, -0.4], [0, 0, 1]]) + y[:, None]
     plain = GaussianDiscriminant(shared=shared).fit(X, y)

@@ -168,7 +168,7 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
         (lambda m, X, rng: m.predict(X), "BernoulliNaiveBayes is not fitted yet"),
         (lambda m, X, rng: m.score_samples(X, Y), "BernoulliNaiveBayes is not fitted yet"),
         (lambda m, X, rng: m.sample(3, rng=rng), "BernoulliNaiveBayes is not fitted yet"),
-        (lambda m, X, rng: m.fit(X, Y).sample(0, rng=rng), "BernoulliNaiveBayes.sample expected n of at least 1, got 0"),
+        (lambda m, X, rng: m.fit(X, Y).sample(0, rng=rng), "sample expected n of at least 1, got 0"),
         (lambda m, X, rng: m.fit(X, Y).sample(2, rng=rng, y=[0, 3]), r"labels in 0\.\.2, got 0\.\.3"),
         (lambda m, X, rng: m.fit(X, Y).sample(2, rng=rng, y=[0]), "expected 2 integer labels"),
         (lambda m, X, rng: m.fit(X, Y).predict(X, seen=np.ones(3, bool)), r"shape \(4,\), got \(3,\)"),
