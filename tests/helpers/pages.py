@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^(```+).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def blocks(text: str) -> list[Block]:
     `path`:" or "Edit `path`:".
     """
     found = []
-    pattern = r"(?:^(Create|Append to|Edit) `([^`]+)`[^\n]*:\n\n)?^```(\w*)\n(.*?)^```[ \t]*$"
-    for verb, path, language, code in re.findall(pattern, text, re.MULTILINE | re.DOTALL):
+    pattern = r"(?:^(Create|Append to|Edit) `([^`]+)`[^\n]*:\n\n)?^(```+)(\w*)\n(.*?)^\3[ \t]*$"
+    for verb, path, _, language, code in re.findall(pattern, text, re.MULTILINE | re.DOTALL):
         action = verb.split()[0].lower() if verb else None
         found.append(Block(language, path or None, action, code))
     return found
