@@ -7,8 +7,8 @@ from helpers.pages_run import copy_repository, follow, run
 
 ROUND_TRIP = """
 import numpy as np
-from scratchgen import GaussianMixture, checkpoint
-first, second = GaussianMixture(4, 3, rng=0), GaussianMixture(4, 3, rng=1)
+from scratchgen import SphericalMixture, checkpoint
+first, second = SphericalMixture(4, 3, rng=0), SphericalMixture(4, 3, rng=1)
 checkpoint.save_model("mixture.safetensors", first)
 checkpoint.load_model("mixture.safetensors", second)
 x = np.random.default_rng(0).random((5, 4), dtype=np.float32)
@@ -27,13 +27,13 @@ def test_page_adds_a_family(tmp_path):
     """The model is public, checked, saved, trained by the command, shown by a demo and a part of the studies."""
     root = copy_repository(tmp_path)
     printed = follow("add-a-model.md", root)
-    checked = printed["scratchgen gradcheck GaussianMixture"].splitlines()
+    checked = printed["scratchgen gradcheck SphericalMixture"].splitlines()
     assert len(checked) > 8 and "failed checks: 0" in checked[-1]
     tests = [text for line, text in printed.items() if line.startswith("pytest")]
     assert len(tests) == 2 and all(" passed" in text for text in tests)
-    code = "import scratchgen; print('GaussianMixture' in scratchgen.__all__, scratchgen.models.FAMILIES[-1])"
+    code = "import scratchgen; print('SphericalMixture' in scratchgen.__all__, scratchgen.models.FAMILIES[-1])"
     assert run([sys.executable, "-c", code], root).split() == ["True", "mixture"]
-    assert "GaussianMixture as" in (root / "scratchgen" / "__init__.pyi").read_text(encoding="utf-8")
+    assert "SphericalMixture as" in (root / "scratchgen" / "__init__.pyi").read_text(encoding="utf-8")
     run([sys.executable, "-c", ROUND_TRIP], root)
     run([sys.executable, "-c", COMPARISON], root)
     assert (root / "gallery" / "templates.png").is_file()
