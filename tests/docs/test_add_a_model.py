@@ -24,14 +24,14 @@ assert [c.seeded().likelihood for c in found] == ["exact"]
 
 @pytest.mark.slow
 def test_page_adds_a_family(tmp_path):
-    """The model is public, checked, saved, trained by the command, shown by a demo and a part of the studies."""
+    """The model is public, checked, saved, trained by the command, shown by a demo, and compared."""
     root = copy_repository(tmp_path)
     printed = follow("add-a-model.md", root)
     checked = printed["scratchgen gradcheck SphericalMixture"].splitlines()
     assert len(checked) > 8 and "failed checks: 0" in checked[-1]
     tests = [text for line, text in printed.items() if line.startswith("pytest")]
     assert len(tests) == 2 and all(" passed" in text for text in tests)
-    code = "import scratchgen; print('SphericalMixture' in scratchgen.__all__, scratchgen.models.FAMILIES[-1])"
+    code = "import scratchgen as s; print('SphericalMixture' in s.__all__, s.models.FAMILIES[-1])"
     assert run([sys.executable, "-c", code], root).split() == ["True", "mixture"]
     assert "SphericalMixture as" in (root / "scratchgen" / "__init__.pyi").read_text(encoding="utf-8")
     run([sys.executable, "-c", ROUND_TRIP], root)

@@ -1,6 +1,7 @@
 """Links between pages lead somewhere, and so do the paths and the commands that pages and docstrings name."""
 
 import re
+from pathlib import Path
 
 import pytest
 from helpers.pages import ROOT, anchors, blocks, links, pages
@@ -12,19 +13,18 @@ PATH = re.compile(
 HOW_TO = ("docs/add-a-layer.md", "docs/add-a-model.md")     # they name files that a reader will make
 
 
-def broken_links(page, text):
-    """Each link of a page that leads to no file, or to no heading of a page."""
-    found = []
-    for target in links(text):
-        if re.match(r"[a-z]+:", target):
-            continue
-        name, _, anchor = target.partition("#")
-        there = (page.parent / name).resolve() if name else page
-        if not there.exists() or ROOT not in (there, *there.parents):
-            found.append(target)
-        elif anchor and (there.suffix != ".md" or anchor not in anchors(there.read_text(encoding="utf-8"))):
-            found.append(target)
-    return found
+def resolves(page: Path, target: str) -> bool:
+    """Whether a relative link of a page leads to a file of the repository, and to a heading if it names one."""
+    name, _, anchor = target.partition("#")
+    there = (page.parent / name).resolve() if name else page
+    if not there.exists() or ROOT not in (there, *there.parents):
+        return False
+    return not anchor or (there.suffix == ".md" and anchor in anchors(there.read_text(encoding="utf-8")))
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """The relative links of a page that do not resolve."""
+    return [t for t in links(text) if not re.match(r"[a-z]+:", t) and not resolves(page, t)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
