@@ -14,7 +14,7 @@ HOW_TO = ("docs/add-a-layer.md", "docs/add-a-model.md")     # they name files th
 
 
 def resolves(page: Path, target: str) -> bool:
-    """Whether a relative link of a page leads to a file of the repository, and to a heading if it names one."""
+    """Whether a relative link leads to a file of the repository, and to a heading if it names one."""
     name, _, anchor = target.partition("#")
     there = (page.parent / name).resolve() if name else page
     if not there.exists() or ROOT not in (there, *there.parents):
