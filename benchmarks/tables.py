@@ -14,7 +14,7 @@ from scratchgen.studies import chapters
 COMMAND = "python benchmarks/chart.py"
 NOTHING = "*Not measured yet: `make bench`.*"
 MISSED = "✗"
-EXPLAINED = f"After *of* stands what was asked for, on two threads; {MISSED} where it is missed."
+EXPLAINED = f"The number after *of* is the target, for two threads; {MISSED} marks a missed target."
 
 KEYS = ("against_eager", "against_best", "against_jax", "limit_share")
 # the target for each of these, by model
@@ -104,7 +104,7 @@ def memory(found: dict[str, Any]) -> str:
 def convolution(found: dict[str, Any]) -> str:
     """The textbook convolutions compared with Conv2d: ratios of their times to ours."""
     lines = [
-        "| 4x4, stride 2, batch | threads | Conv2d, ms | of it products | slices | indices | loops |",
+        "| 4x4, stride 2, batch | threads | Conv2d, ms | share of matrix products | slices | indices | loops |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in found["convolution"]:
