@@ -104,7 +104,7 @@ def memory(found: dict[str, Any]) -> str:
 def convolution(found: dict[str, Any]) -> str:
     """The textbook convolutions compared with Conv2d: ratios of their times to ours."""
     lines = [
-        "| 4x4, stride 2, batch | threads | Conv2d, ms | share of matrix products | slices | indices | loops |",
+        "| 4x4, stride 2, batch | threads | Conv2d, ms | share of products | slices | indices | loops |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in found["convolution"]:
