@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scratchgen.checks import Array, as_generator
+from scratchgen.checks import Array
 from scratchgen.kernels import compiled
 
 SHARPNESS = 0.75  # the a of Keys 1981 is its negative
 
 
 def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
-    """The weights of the pixels at −1, 0, 1 and 2 for a position t between 0 and 1 (Keys 1981; a = −SHARPNESS).
+    """The weights of the pixels at −1, 0, 1 and 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
 
-    Linear weights would blur every image that is shifted by part of a pixel, and a model trained on those learns
-    to generate blurred digits: the error of an autoencoder on test digits was 3.60 with them, 3.23 with these.
+    Linear weights would blur every image that is shifted by part of a pixel, and a model trained on those
+    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with them, 3.23
+    with these.
     """
     s = 1 - t
     return (
@@ -29,10 +30,10 @@ def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
 
 @compiled
 def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
-    """out[n, i, j] = images[n] at (y, x), bicubic between the 16 nearest pixels, 0 outside; clipped to [0, 1].
+    """out[n, i, j] = images[n] at (y, x): bicubic, 0 outside the image, clipped to [0, 1].
 
-    images, out (N, H, W); maps (N, 6) with rows (a, b, c, d, ty, tx). With (i, j) relative to the centre of the
-    image, y = a·i + b·j + ty and x = c·i + d·j + tx.
+    images, out (N, H, W); maps (N, 6) with rows (a, b, c, d, ty, tx). With (i, j) relative to the centre of
+    the image, y = a·i + b·j + ty and x = c·i + d·j + tx.
     """
     n, height, width = images.shape
     centre_y, centre_x = (height - 1) / 2, (width - 1) / 2

@@ -106,7 +106,8 @@ class Optimizer:
             square = float(np.dot(self.grad, self.grad))
         if self.grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
             return math.sqrt(square)
-        # The squares are out of the range of the dtype, like 1e25² in float32, or all are zero, or one is NaN.
+        # The squares are out of the range of the dtype, like 1e25² in float32, or all are zero, or one is
+        # NaN.
         largest = float(max(self.grad.max(), -self.grad.min()))  # a NaN is in both
         if largest == 0 or not math.isfinite(largest):
             return largest
@@ -200,7 +201,11 @@ class RMSProp(Optimizer):
     square: Array
 
     def __init__(
-        self, parameters: Mapping[str, Parameter], lr: float | Schedule, decay: float = 0.99, eps: float = 1e-8
+        self,
+        parameters: Mapping[str, Parameter],
+        lr: float | Schedule,
+        decay: float = 0.99,
+        eps: float = 1e-8,
     ):
         _expect_share("RMSProp", "decay", decay)
         _expect_eps("RMSProp", eps)
