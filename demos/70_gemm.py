@@ -31,7 +31,7 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from scratchgen import plots
-from scratchgen.kernels.jit.compile import SAFE_MATH
+from scratchgen.kernels.compile import FLAGS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ ROUNDS = 5      # of each version; the best one counts, as other work on the mac
 SIZES = (60, 124, 252, 500, 1000)       # no powers of two: rows that far apart share one place in the cache
 
 # As the library compiles its kernels, but anew in each run: Numba's cache finds no module behind a script.
-kernel = njit(fastmath=SAFE_MATH, error_model="numpy")
+kernel = njit(fastmath=set(FLAGS), error_model="numpy")
 
 Product = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
 

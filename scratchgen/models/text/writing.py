@@ -63,7 +63,7 @@ class Writer:
         logits, cache = self.model.forward(np.concatenate([seen, asked], axis=1))
         self.start, self.filled = start, seen.shape[1] + 1
         for i, block in enumerate(self.model.blocks.layers):
-            qkv = cache[2][i][1][0]             # of the blocks, the i-th, its attention: what it split
+            qkv = cache[2][i].attention.qkv     # cache[2]: the caches of the blocks
             _, k, v = block.attention.split(qkv)
             self.keys[i][:, :, : self.filled], self.values[i][:, :, : self.filled] = k, v
         return logits[:, -1]

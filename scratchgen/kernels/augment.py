@@ -1,17 +1,25 @@
-"""Images seen through an affine map; the formula stands in kernels/reference/warp.py."""
+"""Twin of affine_warp in data/augment.py: one image after another, between borders of zeros."""
+
+from __future__ import annotations
 
 import math
 
 import numpy as np
 from numba import njit
 
-from scratchgen.kernels.jit.compile import kernel
-from scratchgen.kernels.reference.warp import SHARPNESS
+from scratchgen.kernels.compile import kernel
+
+
+def affine_warp(images, maps, sharpness):
+    images = np.ascontiguousarray(images)
+    out = np.empty_like(images)
+    _affine_warp(images, np.ascontiguousarray(maps), images.dtype.type(-sharpness), out)
+    return out
 
 
 @njit(inline="always", error_model="numpy")
 def cubic_weights(t, a, weights):
-    """The weights of the pixels at −1, 0, 1 and 2 for a place t between 0 and 1."""
+    """Write the weights of the pixels at −1, 0, 1 and 2 for a position t between 0 and 1."""
     one = weights.dtype.type(1)
     two, three = one + one, one + one + one
     s = one - t
@@ -21,14 +29,14 @@ def cubic_weights(t, a, weights):
     weights[3] = a * s * t * t
 
 
-@kernel
-def affine_warp(images, maps, out):
+@kernel("contract")
+def _affine_warp(images, maps, a_keys, out):
     number = images.dtype.type
-    zero, one, three, half, a_keys = number(0), number(1), number(3), number(0.5), number(-SHARPNESS)
+    zero, one, three, half = number(0), number(1), number(3), number(0.5)
     height, width = images.shape[1], images.shape[2]
     centre_y, centre_x = half * number(height - 1), half * number(width - 1)
     weight_y, weight_x = np.empty(4, images.dtype), np.empty(4, images.dtype)
-    # Four rows and columns of nothing on every side, so that no neighbour has to be asked where it lies.
+    # Four rows and columns of zeros on every side, so that no neighbour needs a check of its position.
     padded = np.zeros((height + 8, width + 8), images.dtype)
     for n in range(images.shape[0]):
         a, b, c, d, ty, tx = maps[n, 0], maps[n, 1], maps[n, 2], maps[n, 3], maps[n, 4], maps[n, 5]

@@ -1,10 +1,49 @@
-"""Pooling, channel by channel in the innermost loop; the formulas stand in kernels/reference/pooling.py."""
+"""Twins of layers/pooling.py, with the channels in the innermost loop."""
 
-from scratchgen.kernels.jit.compile import kernel
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+
+Pair = tuple[int, int]
 
 
-@kernel
-def max_pool_forward(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, where, out):
+def max_pool(x, kernel, stride, padding):
+    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    where = np.empty(out.shape, np.int32)
+    _max_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, where, out)
+    return out, where
+
+
+def max_pool_backward(dout, where, size):
+    dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
+    _max_pool_backward(np.ascontiguousarray(dout), np.ascontiguousarray(where), dx)
+    return dx
+
+
+def avg_pool(x, kernel, stride, padding):
+    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    _avg_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, out)
+    return out
+
+
+def avg_pool_backward(dout, size, kernel, stride, padding):
+    dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
+    _avg_pool_backward(np.ascontiguousarray(dout), *kernel, *stride, *padding, dx)
+    return dx
+
+
+def _output_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
+    size = (
+        (length + 2 * p - k) // s + 1
+        for length, k, s, p in zip(x.shape[1:3], kernel, stride, padding, strict=True)
+    )
+    return len(x), *size, x.shape[3]
+
+
+@kernel("contract")
+def _max_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, where, out):
     examples, height, width, channels = x.shape
     _, out_h, out_w, _ = out.shape
     for n in range(examples):
@@ -26,8 +65,8 @@ def max_pool_forward(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, wh
                             best[c] = cell[c] if better else best[c]
 
 
-@kernel
-def max_pool_backward(dout, where, dx):
+@kernel("contract")
+def _max_pool_backward(dout, where, dx):
     examples, height, width, channels = dx.shape
     _, out_h, out_w, _ = dout.shape
     cells = dx.reshape(examples, height * width, channels)
@@ -39,8 +78,8 @@ def max_pool_backward(dout, where, dx):
                     cells[n, where[n, i, j, c], c] += dout[n, i, j, c]
 
 
-@kernel
-def avg_pool_forward(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
+@kernel("contract")
+def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
     examples, height, width, channels = x.shape
     _, out_h, out_w, _ = out.shape
     share = x.dtype.type(1) / x.dtype.type(kernel_h * kernel_w)
@@ -59,8 +98,8 @@ def avg_pool_forward(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, ou
                             total[c] += cell[c] * share
 
 
-@kernel
-def avg_pool_backward(dout, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dx):
+@kernel("contract")
+def _avg_pool_backward(dout, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dx):
     examples, height, width, channels = dx.shape
     _, out_h, out_w, _ = dout.shape
     share = dout.dtype.type(1) / dout.dtype.type(kernel_h * kernel_w)

@@ -1,14 +1,25 @@
-"""Drawing from a MADE pixel by pixel; what is computed stands in kernels/reference/autoregressive.py.
+"""Twin of fill_pixels in models/autoregressive/made_sampling.py.
 
-One example after another, so that its hidden layers stay in the CPU's first cache. Rows of the first weights
-are skipped where the pixel is 0.
+It handles one example after another, so that its hidden layers stay in the CPU's first cache, and skips rows
+of the first weights where the pixel is 0.
 """
 
-from scratchgen.kernels.jit.compile import kernel
-from scratchgen.kernels.jit.mathematics import exp
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.mathematics import exp
 
 
-@kernel
+def fill_pixels(x, uniform, known, first, upper, ends, starts):
+    x = np.array(x, order="C")
+    hidden = tuple(np.array(start, order="C") for start in starts)
+    _fill_pixels(uniform, known, first, upper, ends, hidden, x)
+    return x
+
+
+@kernel("contract", "reassoc", "nsz")
 def _dot(a, b, size):
     total = a.dtype.type(0)
     for i in range(size):
@@ -16,8 +27,8 @@ def _dot(a, b, size):
     return total
 
 
-@kernel
-def made_draw(uniform, known, first, upper, ends, starts, x):
+@kernel("contract")
+def _fill_pixels(uniform, known, first, upper, ends, starts, x):
     depth = len(ends)
     zero, one = x.dtype.type(0), x.dtype.type(1)
     for n in range(x.shape[0]):
