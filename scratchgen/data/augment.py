@@ -54,6 +54,13 @@ def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
             out += weights_y[down] * weights_x[right] * pixel
     return np.clip(out, 0, 1)
 
+BINARISATIONS = {
+    "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
+    "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
+    "none": "as they are",
+}
+"""What a model of black and white pixels may do with grey ones in `fit`, and how it is described."""
+
 
 @dataclass(frozen=True)
 class Jitter:
