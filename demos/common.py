@@ -91,32 +91,30 @@ def print_table(
 
     formats : column -> format specification, such as ".1%"; by default ".2f" for floats and "," for integers.
     A header is broken at its spaces where it is wider than its column. A cell that is missing or None is empty.
+    Columns that do not fit on the page follow in a second block of lines.
     """
     formats = formats or {}
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    cells = {
-        name: [_cell(row.get(column), formats.get(column, "")) for column in columns]
-        for name, row in rows.items()
-    }
-    widths, headers = [], []
-    for i, column in enumerate(columns):
-        width = max(7, *(len(row[i]) for row in cells.values()), *map(len, column.split()))
-        widths.append(width)
-        headers.append(textwrap.wrap(column, width, break_long_words=False, break_on_hyphens=False))
-    first = max(map(len, cells))
+    first = max(map(len, rows))
+    blocks: list[list[list[str]]] = [[]]
+    room = COLUMNS - first
+    for column in dict.fromkeys(column for row in rows.values() for column in row):
+        cells = [_cell(row.get(column), formats.get(column, "")) for row in rows.values()]
+        width = max(map(len, [*cells, *column.split()]))
+        header = textwrap.wrap(column, width, break_long_words=False, break_on_hyphens=False)
+        if room < width + 2:
+            blocks.append([])
+            room = COLUMNS - first
+        room -= width + 2
+        blocks[-1].append([f"{text:>{width}}" for text in [*header, *cells]])
     print()
     if title:
         say(title)
-    height = max(map(len, headers))
-    for line in range(height):
-        parts = (
-            f"{([''] * (height - len(header)) + header)[line]:>{width}}"
-            for header, width in zip(headers, widths, strict=True)
-        )
-        print(f"{'':{first}}  {'  '.join(parts)}".rstrip())
-    for name, row in cells.items():
-        line = "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-        print(f"{name:{first}}  {line}".rstrip())
+    for block in blocks:
+        height = max(map(len, block))
+        names = [*[""] * (height - len(rows)), *rows]
+        padded = [[" " * len(column[0])] * (height - len(column)) + column for column in block]
+        for name, *line in zip(names, *padded, strict=True):
+            print(f"{name:{first}}  {'  '.join(line)}".rstrip())
 
 
 def _cell(value: Any, specification: str) -> str:

@@ -38,10 +38,8 @@ def main(
     rng = np.random.default_rng(seed)
     distances = {f"d = {d:g}": experiment.by_distance(d, updates, rng) for d in FAR}
     columns = list(distances["d = 1"])
-    print("Gradient of the shift d, of N(d, 1) towards N(0, 1)")
-    for some, style in ((columns[:4], ".1e"), (columns[4:6], ".1e"), (columns[6:], ".2f")):
-        part = {name: {column: row[column] for column in some} for name, row in distances.items()}
-        print_table(part, formats=dict.fromkeys(some, style) | {"JSD": ".4f"})
+    formats = dict.fromkeys(columns[:6], ".1e") | {"JSD": ".4f"}
+    print_table(distances, "Gradient of the shift d, of N(d, 1) towards N(0, 1)", formats)
 
     norms = {loss: dict(zip(UPDATES, experiment.first_norms(loss, seeds), strict=True)) for loss in LOSSES}
     title = "Norm of the first gradient of a generator 1-16-16-1, by the updates of D alone before it"
