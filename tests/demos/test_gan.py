@@ -69,3 +69,41 @@ def test_balance_depends_on_the_pace_of_d(run_demo):
     slow, fast = (results["groups"][f"ratio = {ratio}"]["mean JSD"] for ratio in ("0.2", "5"))
     assert fast < 0.8 * slow
     assert len(results["table"]) == 12 and all(row["ends"].startswith("1 ") for row in results["table"].values())
+
+
+@pytest.mark.slow
+def test_handwritten_digits_come_nearer_to_digits(run_demo):
+    table = run_demo("gan.handwritten_digits", dense_shown=48_000, conv_shown=6_000)["table"]
+    rows = {
+        name: [row for key, row in table.items() if key.startswith(f"{name},")] for name in ("dense GAN", "DCGAN")
+    }
+    dense, conv = rows.values()
+    assert len(dense) == len(conv) == 4
+    # The dense GAN starts at the mean digit, 136 for any code; a batch of 2,000 moves a distance by about 2.
+    assert dense[-1]["Fréchet"] < 0.85 * dense[0]["Fréchet"]
+    assert conv[-1]["Fréchet"] < 0.4 * conv[0]["Fréchet"]       # from grey background to blurred digits
+    assert conv[-1]["nearest"] < 0.7 * conv[0]["nearest"]
+    assert dense[-1]["very near"] == conv[-1]["very near"] == 0
+    copies = table["training digits"]                           # what memorised digits would show
+    assert copies["nearest"] == 0 and copies["very near"] == 1
+
+
+@pytest.mark.slow
+def test_directions_that_were_fitted_beat_chance_on_fresh_samples(run_demo):
+    results = run_demo("gan.directions", shown=18_000, draws=3_000)
+    for name in ("slant", "width"):
+        r, mean, largest = results["correlations"][name].values()
+        assert r > 1.5 * largest > 1.5 * mean
+        assert results["effects"][name][name] > 1.5 * results["effects"]["random"][name]
+
+
+@pytest.mark.slow
+def test_one_pixel_discriminator_minds_what_its_generator_makes(run_demo):
+    results = run_demo("gan.one_pixel", shown=6_000)
+    assert results["errors"]["speck"] < results["errors"]["swell"]
+    dense = results["runs"]["dense GAN"]
+    assert len(dense) == 5
+    specked = max(dense, key=lambda verdict: verdict.speck)
+    assert specked.speck > 0.70 and specked.isolated > 0.90     # its images are full of single pixels then
+    (taught,) = results["runs"]["noise only"]
+    assert taught.speck > 0.58 and taught.speck_below > 0.60    # of 1,000 digits: chance gives 0.5 ± 0.016
