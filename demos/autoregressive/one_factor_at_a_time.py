@@ -47,7 +47,7 @@ def main(
 
     x, grey = digits.x_train, digits.x_test[:200]
     test = binarise(grey, rng=rng)
-    print("\nTraining MADE 784-500-784, VAE 784-300-8, NICE of four couplings with two layers of 300 each")
+    print("\nTraining a MADE 784-500-784, a VAE 784-300-8 and a NICE of four couplings")
     made = MADE(784, (500,), rng=rng, binarisation="dynamic")
     vae = VAE.dense((784, 300, 8), rng=rng)
     nice = NICE.dense(784, (300, 300), 4, rng=rng, levels=256)

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from scratchgen import plots
 from scratchgen.data import binarise, load_digits
-from scratchgen.distributions import Bernoulli
 from scratchgen.models import MADE
+from scratchgen.studies.experiments import orderings as experiment
 
 from ..common import print_table, run, save, say, tidy, train
 
@@ -32,7 +32,7 @@ def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) 
     say(digits.source)
     rng = np.random.default_rng(seed)
     small = {order: MADE(9, (12, 10), order=order, rng=rng) for order in ("natural", "random")}
-    seen, masks = {name: dependencies(model, rng) for name, model in small.items()}, {}
+    seen, masks = {name: experiment.dependencies(model, rng) for name, model in small.items()}, {}
     for name, model in small.items():
         places = model.orders[0]
         wrong = int((seen[name] != (places[None] < places[:, None])).sum())
@@ -45,9 +45,9 @@ def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) 
     strip = {
         name: {"sum over all 2^10": np.exp(log_p(tens, EVERY)).sum(axis=-1).mean(), "test": -log_p(tens, test).mean()}
         for name, log_p in (
-            ("each ordering alone", each_ordering),
+            ("each ordering alone", experiment.each_ordering),
             ("probabilities averaged", MADE.score_samples),
-            ("logits averaged", averaged_logits),
+            ("logits averaged", experiment.averaged_logits),
         )
     }
     title = f"Ten pixels of a digit, {orderings} orderings: sum of p(x) over all x; −log of it on test digits, nats"
@@ -61,11 +61,11 @@ def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) 
         whole[f"one ordering, {order}"] = -model.score_samples(test).mean()
     several = MADE(784, (500,), orderings=orderings, rng=rng, binarisation="dynamic")
     train(several, digits.x_train, shown=shown, lr=4e-3, rng=rng)
-    each = each_ordering(several, test)
-    curve = [-averaged(each[:o]).mean() for o in range(1, orderings + 1)]
+    each = experiment.each_ordering(several, test)
+    curve = [-experiment.averaged(each[:o]).mean() for o in range(1, orderings + 1)]
     whole[f"{orderings} orderings, one of them"] = -each.mean()
     whole[f"{orderings} orderings, probabilities averaged"] = curve[-1]
-    no_density = -averaged_logits(several, test).mean()
+    no_density = -experiment.averaged_logits(several, test).mean()
     whole[f"{orderings} orderings, logits averaged: no density"] = no_density
     title = f"Whole digits, 784-500-784: −log p(x) of {len(test):,} test digits, nats"
     print_table({name: {"nats": nats} for name, nats in whole.items()}, title)
@@ -76,33 +76,6 @@ def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) 
 def strips(x: np.ndarray) -> np.ndarray:
     """Ten adjacent pixels in the middle of each digit."""
     return np.ascontiguousarray(x[:, 14 * 28 + 9 : 14 * 28 + 19])
-
-
-def dependencies(model: MADE, rng: np.random.Generator) -> np.ndarray:
-    """Whether logit d has a gradient by pixel e at any of 300 inputs, (D, D)."""
-    size = model.features
-    found, upstream = np.zeros((size, size), bool), np.eye(size, dtype=np.float32)
-    for x in rng.standard_normal((300, size), np.float32):
-        _, cache = model.logits(np.tile(x, (size, 1)))
-        found |= model.net.backward(upstream, cache) != 0
-    return found
-
-
-def each_ordering(model: MADE, x: np.ndarray) -> np.ndarray:
-    """log p(x) under each ordering alone, (O, N)."""
-    logits = (model.logits(x, ordering=o)[0] for o in range(len(model.orders)))
-    return np.array([Bernoulli.log_prob(x, some).sum(axis=1, dtype=np.float64) for some in logits])
-
-
-def averaged(log_p: np.ndarray) -> np.ndarray:
-    """The log of the mean probability, (O, N) -> (N,)."""
-    return np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
-
-
-def averaged_logits(model: MADE, x: np.ndarray) -> np.ndarray:
-    """What the mean of the orderings' logits gives: no log-density, (N,)."""
-    mean = sum(model.logits(x, ordering=o)[0] for o in range(len(model.orders))) / len(model.orders)
-    return Bernoulli.log_prob(x, mean).sum(axis=1, dtype=np.float64)
 
 
 def draw(models: dict[str, MADE], seen: dict[str, Any], curve: list[float], no_density: float) -> Figure:

@@ -1,10 +1,6 @@
 """The demos of autoregressive models on less data: the numbers that they return support their claims."""
 
-import numpy as np
 import pytest
-
-from demos.autoregressive import ordering_and_masks
-from scratchgen.models import MADE
 
 
 @pytest.mark.slow
@@ -33,9 +29,3 @@ def test_ordering_and_masks_averages_probabilities_and_not_logits(run_demo):
     assert abs(sums["logits averaged"] - 1) > 0.01
     whole = results["whole"]
     assert whole["8 orderings, probabilities averaged"] < whole["8 orderings, one of them"] - 1
-
-
-def test_average_of_orderings_is_the_models_own(rng):
-    model, x = MADE(10, (8,), orderings=3, rng=rng), ordering_and_masks.EVERY
-    averaged = ordering_and_masks.averaged(ordering_and_masks.each_ordering(model, x))
-    np.testing.assert_allclose(averaged, model.score_samples(x), rtol=1e-5)

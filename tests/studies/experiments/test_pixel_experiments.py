@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from scratchgen.layers import Linear
-from scratchgen.models import NICE, VAE
-from scratchgen.studies.experiments import completions, pixel_dependencies
+from scratchgen.models import MADE, NICE, VAE
+from scratchgen.studies.experiments import completions, orderings, pixel_dependencies
+
+EVERY = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.float32)    # all 2¹⁰ vectors
 
 
 def test_slopes_are_the_weights_of_a_linear_layer(rng):
@@ -61,3 +63,15 @@ def test_nearest_lower_half_is_of_the_digit_with_the_same_upper_half(rng):
     train = (rng.random((20, 784)) < 0.5).astype(np.float64)
     test = np.where(completions.UPPER, train[[7, 3]], 0)
     np.testing.assert_array_equal(completions.nearest_lower_halves(train, test), train[[7, 3]])
+
+
+def test_average_of_orderings_is_the_models_own(rng):
+    model, x = MADE(10, (8,), orderings=3, rng=rng), EVERY
+    averaged = orderings.averaged(orderings.each_ordering(model, x))
+    np.testing.assert_allclose(averaged, model.score_samples(x), rtol=1e-5)
+
+
+def test_dependencies_of_a_made_are_those_of_its_order(rng):
+    model = MADE(5, (20, 20), order="random", rng=rng)
+    places = model.orders[0]
+    np.testing.assert_array_equal(orderings.dependencies(model, rng), places[None] < places[:, None])
