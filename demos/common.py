@@ -49,7 +49,7 @@ def train(
     callbacks: tuple = (),
     quiet: bool = False,
 ) -> float:
-    """Fit a model on about `shown` examples, with a one-cycle schedule that peaks at lr; return the seconds."""
+    """Fit a model on about `shown` examples, with a one-cycle schedule of peak lr; return the seconds."""
     epochs = epochs_for(shown, x)
     schedule = OneCycle(lr, epochs * -(-len(x) // batch_size))
     labels = () if y is None else (y,)
@@ -90,8 +90,8 @@ def print_table(
     """Print a table: rows[name][column] is a cell, names are in the first column.
 
     formats : column -> format specification, such as ".1%"; by default ".2f" for floats and "," for integers.
-    A header is broken at its spaces where it is wider than its column. A cell that is missing or None is empty.
-    Columns that do not fit on the page follow in a second block of lines.
+    A header is broken at its spaces where it is wider than its column. A cell that is missing or None is
+    empty. Columns that do not fit on the page follow in a second block of lines.
     """
     formats = formats or {}
     first = max(map(len, rows))

@@ -1,9 +1,9 @@
-"""Fixtures that all tests share: a seeded generator, both sets of kernels, and a demo that runs on few digits."""
+"""Fixtures that all tests share: a seeded generator, both sets of kernels, a demo on few digits."""
 
 import os
 
-# The arrays of the tests are small, and BLAS threads that wait beside other work cost twenty times more than they
-# save. NumPy reads this variable once, when it is imported.
+# The arrays of the tests are small, and BLAS threads that wait beside other work cost twenty times more than
+# they save. NumPy reads this variable once, when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import importlib

@@ -78,7 +78,7 @@ def main(
 
 
 def encoded(model: Autoencoder | PCA, digits: Digits) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of the training and test digits, scaled so that the former have mean 0 and standard deviation 1."""
+    """Codes of the training and test digits, scaled to mean 0 and standard deviation 1 in training."""
     codes, codes_test = model.transform(digits.x_train), model.transform(digits.x_test)
     mean, std = codes.mean(axis=0), codes.std(axis=0)
     return (codes - mean) / std, (codes_test - mean) / std

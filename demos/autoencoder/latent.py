@@ -1,8 +1,8 @@
 """A 2-D autoencoder code separates the digits better than PCA does.
 
-Neither sees a label. How well the ten classes separate is measured in two ways: by the mean silhouette, and by
-how often the ten nearest training codes vote for the right class. Look at how the classes overlap on the left
-and at the groups on the right.
+Neither sees a label. How well the ten classes separate is measured in two ways: by the mean silhouette, and
+by how often the ten nearest training codes vote for the right class. Look at how the classes overlap on the
+left and at the groups on the right.
 """
 
 from pathlib import Path

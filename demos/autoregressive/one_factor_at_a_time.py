@@ -1,12 +1,12 @@
 """MADE and PixelCNN see every earlier pixel, and complete digits.
 
-Above, the gradient of every logit by every pixel, of digits of 10×10. A MADE and a PixelCNN with two stacks see
-every pixel before their own, and no other. One stack of masked convolutions, however deep, never sees some pixels
-to the upper right: look at the white triangles.
+Above, the gradient of every logit by every pixel, of digits of 10×10. A MADE and a PixelCNN with two stacks
+see every pixel before their own, and no other. One stack of masked convolutions, however deep, never sees
+some pixels to the upper right: look at the white triangles.
 
-Below, the lower half of a digit given its upper half. For MADE that is the chain rule and exact; a VAE weights
-codes of its prior; NICE moves by Langevin steps along the gradient of log p(x), which is backprop down to the
-pixels. The table compares all completions with the true lower half.
+Below, the lower half of a digit given its upper half. For MADE that is the chain rule and exact; a VAE
+weights codes of its prior; NICE moves by Langevin steps along the gradient of log p(x), which is backprop
+down to the pixels. The table compares all completions with the true lower half.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
 """Probabilities of several orderings may be averaged, logits may not.
 
-Masks remove the connections through which a logit would see its own pixel or a later one; the dependencies that
-remain are read off by gradient. One set of weights serves several orderings, with other masks. Their probabilities
-may be averaged: that is the likelihood of a model that chooses its ordering at random. Their logits may not: on
-vectors of ten pixels, where all 1,024 can be summed, averaged logits do not sum to 1, and on whole digits they
-seem to gain nats that no code could have. Look at the dashed line below.
+Masks remove the connections through which a logit would see its own pixel or a later one; the dependencies
+that remain are read off by gradient. One set of weights serves several orderings, with other masks. Their
+probabilities may be averaged: that is the likelihood of a model that chooses its ordering at random. Their
+logits may not: on vectors of ten pixels, where all 1,024 can be summed, averaged logits do not sum to 1, and
+on whole digits they seem to gain nats that no code could have. Look at the dashed line below.
 """
 
 from pathlib import Path
@@ -43,14 +43,17 @@ def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) 
     tens = MADE(10, (60,), orderings=orderings, rng=rng, binarisation="dynamic")
     train(tens, x, shown=shown, lr=4e-3, rng=rng)
     strip = {
-        name: {"sum over all 2^10": np.exp(log_p(tens, EVERY)).sum(axis=-1).mean(), "test": -log_p(tens, test).mean()}
+        name: {
+            "sum over all 2^10": np.exp(log_p(tens, EVERY)).sum(axis=-1).mean(),
+            "test": -log_p(tens, test).mean(),
+        }
         for name, log_p in (
             ("each ordering alone", experiment.each_ordering),
             ("probabilities averaged", MADE.score_samples),
             ("logits averaged", experiment.averaged_logits),
         )
     }
-    title = f"Ten pixels of a digit, {orderings} orderings: sum of p(x) over all x; −log of it on test digits, nats"
+    title = f"Ten pixels, {orderings} orderings: the sum of p(x) over all x; −log p(x) of test digits, nats"
     print_table(strip, title, {"sum over all 2^10": ".6f", "test": ".3f"})
 
     test = binarise(digits.x_test, rng=rng)

@@ -1,11 +1,13 @@
 """Bayes' theorem gives the counted P(y | x), until counting ends.
 
-Threes and fives, and three of their pixels, 0 or 1: eight possible x. Counting P(y | x) directly, and counting
-P(x | y) and P(y) and dividing by P(x), give the same table to the last digit: look at the two bars of equal height.
+Threes and fives, and three of their pixels, 0 or 1: eight possible x. Counting P(y | x) directly, and
+counting P(x | y) and P(y) and dividing by P(x), give the same table to the last digit: look at the two bars
+of equal height.
 
-But the table of P(x | y) has 2^k rows for k pixels. With 20 pixels nine of ten test digits have a row that was
-never counted. Naive Bayes needs k numbers per class instead. It is wrong about the pixels, which depend on each
-other, as three of them show; but where everything can be counted this costs little, and with more pixels it wins.
+But the table of P(x | y) has 2^k rows for k pixels. With 20 pixels nine of ten test digits have a row that
+was never counted. Naive Bayes needs k numbers per class instead. It is wrong about the pixels, which depend
+on each other, as three of them show; but where everything can be counted this costs little, and with more
+pixels it wins.
 """
 
 from pathlib import Path
@@ -67,7 +69,8 @@ def draw(rows: dict[str, dict[str, float]], errors: dict[int, dict[str, float]])
     """P(y | x) of each row in three ways; the errors by the number of pixels."""
     figure = plots.new_figure(4.4, title="P(y | x) from a table: exact while everything can be counted")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    for i, (name, colour) in enumerate(zip(BARS, (plots.LINES[0][0], "#9ecae1", plots.LINES[1][0]), strict=True)):
+    colours = plots.LINES[0][0], "#9ecae1", plots.LINES[1][0]
+    for i, (name, colour) in enumerate(zip(BARS, colours, strict=True)):
         place = np.arange(len(rows)) + 0.27 * (i - 1)
         left.bar(place, [row[name] for row in rows.values()], width=0.25, color=colour, label=name)
     tidy(left, "P(a 5 | x), of threes and fives", "three pixels, 1 for white")

@@ -1,13 +1,13 @@
 """Naive Bayes wins with few examples on some data sets, not on all.
 
 Ng and Jordan (2001) argue that the error curves of naive Bayes and logistic regression should cross: counting
-comes close to its best with fewer examples, but its best is worse. Here both are measured on five data sets, on
-the same splits, from two examples a class on. Look for the grey area, where the curves cross: whether there is one
-depends on the data, and the table says where the noise leaves no difference.
+comes close to its best with fewer examples, but its best is worse. Here both are measured on five data sets,
+on the same splits, from two examples a class on. Look for the grey area, where the curves cross: whether
+there is one depends on the data, and the table says where the noise leaves no difference.
 
-For 28×28 digits, density models are drawn on the same axes, made classifiers by Bayes' theorem: MADE, which drops
-the naive assumption, and a NICE for each class on grey pixels. They have fewer repeats and one untuned budget: the
-effect of more training depends on the number of examples; try `updates`.
+For 28×28 digits, density models are drawn on the same axes, made classifiers by Bayes' theorem: MADE, which
+drops the naive assumption, and a NICE for each class on grey pixels. They have fewer repeats and one untuned
+budget: the effect of more training depends on the number of examples; try `updates`.
 """
 
 from pathlib import Path
@@ -24,6 +24,7 @@ from scratchgen.studies.experiments.crossing import DIGITS, LOGISTIC, NAIVE, Cur
 
 from ..common import print_table, run, save, say, tidy
 
+TABLES = {"iris": "iris", "wine": "wine", "breast_cancer": "breast cancer", "digits": "digits, 8×8"}
 TICKS = (5, 10, 20, 50, 100, 200, 500, 2000)
 
 
@@ -39,9 +40,7 @@ def main(
     """
     digits = load_digits()
     say(digits.source)
-    sets = experiment.tables(repeats)
-    if not sets:
-        say("scikit-learn is not installed, so its four data sets are left out")
+    sets = tables(repeats)
     sets.append(experiment.binary_digits(digits, max(2, repeats // 8), largest))
     curves = {}
     for data in sets:
@@ -49,8 +48,7 @@ def main(
         rows = {f"{n:,} examples": row for n, row in curves[data.title].rows().items()}
         title = f"{data.title}: test error, mean of {data.repeats} splits ± its standard error"
         print_table(rows, title, {"difference in standard errors": ".1f"})
-    print("\nDoes each win somewhere, naive Bayes with fewer examples, by more than 2 standard")
-    print("errors?")
+    print("\nDo the curves cross, each lower somewhere by more than 2 standard errors?")
     for title, measured in curves.items():
         say(f"{title}: {measured.verdict}")
     densities = experiment.density_curves(digits, sets[-1].sizes, updates, draws) if updates else {}
@@ -62,6 +60,17 @@ def main(
         print_table(rows, f"Bayes classifiers on the same digits, {draws} splits; NICE on grey pixels")
     picture = save(draw(curves, densities), out / "crossing.png")
     return {"curves": curves, "densities": densities, "figure": picture}
+
+
+def tables(repeats: int) -> list[experiment.Data]:
+    """The data sets of scikit-learn; none if it is not installed."""
+    try:
+        from sklearn import datasets
+    except ImportError:
+        say("scikit-learn is not installed, so its four data sets are left out")
+        return []
+    loaded = {title: getattr(datasets, f"load_{name}")(return_X_y=True) for name, title in TABLES.items()}
+    return [experiment.table(title, X, y, repeats) for title, (X, y) in loaded.items()]
 
 
 def draw(curves: dict[str, Curves], densities: dict[str, dict[int, tuple[float, float]]]) -> Figure:

@@ -3,10 +3,11 @@
 Two models of P(x, y), naive Bayes on binary pixels and a Gaussian for each class on grey ones, against two of
 P(y | x), logistic regression and a small net, all trained on the same digits.
 
-Where pixels are missing, a model of P(x, y) sums over their values exactly; a model of P(y | x) must be given some
-value: black here, or the mean. Look left at the errors with most pixels missing. Out-of-distribution images are
-compared by log p(x), and by the largest P(y | x) of the discriminative ones; AUROC is the share of pairs of a
-digit and another image in which the digit scores higher. Not every such image has a low density: see the blank one.
+Where pixels are missing, a model of P(x, y) sums over their values exactly; a model of P(y | x) must be given
+some value: black here, or the mean. Look left at the errors with most pixels missing. Out-of-distribution
+images are compared by log p(x), and by the largest P(y | x) of the discriminative ones; AUROC is the share of
+pairs of a digit and another image in which the digit scores higher. Not every such image has a low density:
+see the blank one.
 """
 
 from pathlib import Path

@@ -1,12 +1,12 @@
 """Two kinds of classifier agree near the data; one has a density.
 
 Points of two classes in the plane, from known densities, so the best possible boundary is known too. The
-discriminative models learn P(y | x) and nothing else: logistic regression and a small net. The generative ones
-learn a density for each class, and their boundary is where p(x | y)·p(y) of the two are equal.
+discriminative models learn P(y | x) and nothing else: logistic regression and a small net. The generative
+ones learn a density for each class, and their boundary is where p(x | y)·p(y) of the two are equal.
 
-Both find nearly the same boundary: look at the black lines. They differ far from all data, at the star. There all
-are sure of a class, the generative ones too, since Bayes' theorem divides by p(x). But only they have a p(x),
-which says that nothing like this was ever seen.
+Both find nearly the same boundary: look at the black lines. They differ far from all data, at the star. There
+all are sure of a class, the generative ones too, since Bayes' theorem divides by p(x). But only they have a
+p(x), which says that nothing like this was ever seen.
 """
 
 from pathlib import Path
@@ -62,7 +62,8 @@ def draw(X: np.ndarray, y: np.ndarray, net: Any, qda: Any) -> Figure:
     blue, orange = plots.LINES[0][0], plots.LINES[1][0]
     p = net.predict_proba(grid)[:, 1].reshape(a.shape)
     ramp = LinearSegmentedColormap.from_list("", [blue, "white", orange])
-    axes[0].contourf(a, b, p, np.linspace(0, 1, 11), colors=[ramp(t) for t in np.linspace(0, 1, 10)], alpha=0.35)
+    colours = [ramp(t) for t in np.linspace(0, 1, 10)]
+    axes[0].contourf(a, b, p, np.linspace(0, 1, 11), colors=colours, alpha=0.35)
     joint = qda.log_joint(grid)
     for k, colour in ((0, blue), (1, orange)):
         levels = joint[:, k].max() - np.array([32, 18, 8, 4.5, 2, 0.5])
@@ -74,7 +75,8 @@ def draw(X: np.ndarray, y: np.ndarray, net: Any, qda: Any) -> Figure:
     )
     texts = (
         f"P(y = 1 | x) = {net.predict_proba(FAR)[0, 1]:.4f};\nno p(x)",
-        f"P(y = 1 | x) = {qda.predict_proba(FAR)[0, 1]:.4f}, but\nlog p(x) = {qda.score_samples(FAR)[0]:.0f} nats",
+        f"P(y = 1 | x) = {qda.predict_proba(FAR)[0, 1]:.4f}, but\n"
+        f"log p(x) = {qda.score_samples(FAR)[0]:.0f} nats",
     )
     boundaries = p - 0.5, (joint[:, 1] - joint[:, 0]).reshape(a.shape)
     box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}

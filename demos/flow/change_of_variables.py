@@ -1,13 +1,13 @@
 """A flow bends the plane and keeps account of the area at each step.
 
 A flow is trained on two moons, and its inverse is taken apart: a grid over the plane of z, and samples of the
-prior on it, go back through two couplings at a time until they lie in the plane of x. Behind each step there is
-a density,
+prior on it, go back through two couplings at a time until they lie in the plane of x. Behind each step there
+is a density,
 
     log p(h) = log p_Z(z) + log |det dz/dh|,
 
-and each integrates to 1, as sums over a fine grid show. Without the determinant, or with its sign reversed, what
-is left is no density: look at the integrals in the table and at the third panel below.
+and each integrates to 1, as sums over a fine grid show. Without the determinant, or with its sign reversed,
+what is left is no density: look at the integrals in the table and at the third panel below.
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ from ..common import print_table, run, save, train
 WINDOW = ((-2.2, 3.2), (-1.7, 2.2))     # of x, as far as the figure shows it
 REACH = 8.0                             # integrals are taken over [-REACH, REACH]²
 Stage = tuple[Flow, Flow | None]        # the flow from a place h to z, and the one from x to h
-FORMATS = {"integral": ".4f", "without the determinant": ".4f", "sign reversed": ".4g", "largest stretch": ".1f"}
+FORMATS = {"integral": ".4f", "no determinant": ".4f", "sign reversed": ".4g", "largest stretch": ".1f"}
 
 
-def main(out: Path, *, updates: int = 2000, cells: int = 400, couplings: int = 6, seed: int = 0) -> dict[str, Any]:
+def main(out: Path, *, updates: int = 2000, cells: int = 400, seed: int = 0) -> dict[str, Any]:
     """Train, and integrate the density at each stage.
 
     updates : of the flow, 256 points each
@@ -37,7 +37,7 @@ def main(out: Path, *, updates: int = 2000, cells: int = 400, couplings: int = 6
     rng = np.random.default_rng(seed)
     density = two_moons()
     X = density.sample(256 * 100, rng=rng)
-    flow = RealNVP.dense(2, (64, 64), couplings, rng=rng, dtype=np.float64)
+    flow = RealNVP.dense(2, (64, 64), 6, rng=rng, dtype=np.float64)
     train(flow, X, shown=updates // 100 * len(X), lr=4e-3, rng=rng, batch_size=256)
     test = density.sample(5000, rng=rng)
     kl = float((density.log_density(test) - flow.score_samples(test)).mean())
@@ -49,10 +49,9 @@ def main(out: Path, *, updates: int = 2000, cells: int = 400, couplings: int = 6
         h = test if before is None else before.transform(test)
         stretch = np.exp(np.abs(part.score_samples(h) - log_prior(part.transform(h)))).max()
         table[name] = {**integrals(part, cells), "largest stretch": float(stretch)}
-    title = "Integral of p(h) at each stage; the largest stretch of area dz/dh at test points"
-    print_table(table, title, FORMATS)
-    figure = draw(flow, found, flow.prior_sample(1500, rng=rng))
-    return {"kl": kl, "table": table, "figure": save(figure, out / "change_of_variables.png")}
+    print_table(table, "Integral of p(h) at each stage; largest stretch of area at test points", FORMATS)
+    picture = save(draw(flow, found, rng), out / "change_of_variables.png")
+    return {"kl": kl, "table": table, "figure": picture}
 
 
 def stages(flow: Flow) -> dict[str, Stage]:
@@ -70,10 +69,10 @@ def log_prior(z: np.ndarray) -> np.ndarray:
 
 
 def integrals(flow: Flow, cells: int) -> dict[str, float]:
-    """Of p(h) over the plane: as it is, without the determinant, and with the sign of its logarithm reversed."""
+    """Of p(h) over the plane: as it is, without the determinant, and with the sign of its log reversed."""
     points, area = grid_of(((-REACH, REACH), (-REACH, REACH)), cells, cells)
     log_p, prior = flow.score_samples(points), log_prior(flow.transform(points))
-    signs = {"integral": 1, "without the determinant": 0, "sign reversed": -1}
+    signs = {"integral": 1, "no determinant": 0, "sign reversed": -1}
     return {name: float(np.exp(prior + sign * (log_p - prior)).sum() * area) for name, sign in signs.items()}
 
 
@@ -85,11 +84,11 @@ def grid_of(window: tuple, columns: int, rows: int) -> tuple[np.ndarray, float]:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), (x[1] - x[0]) * (y[1] - y[0])
 
 
-def draw(flow: Flow, found: dict[str, Stage], z: np.ndarray) -> Figure:
+def draw(flow: Flow, found: dict[str, Stage], rng: np.random.Generator) -> Figure:
     """The grid and the samples at each stage; below, the density, the determinant and the truth."""
     figure = plots.new_figure(4.9, title="From z to x: a grid is bent, and the density accounts for it")
     top, bottom = figure.subplots(2, 4)
-    along = np.linspace(-3, 3, 200)
+    z, along = flow.prior_sample(1500, rng=rng), np.linspace(-3, 3, 200)
     lines = [np.stack([along, np.full(200, place)], axis=1) for place in np.linspace(-3, 3, 13)]
     parts = {"z": None} | {name: part for name, (part, _) in found.items()}
     for ax, (name, part) in zip(top, parts.items(), strict=True):
@@ -103,11 +102,9 @@ def draw(flow: Flow, found: dict[str, Stage], z: np.ndarray) -> Figure:
     true = np.exp(two_moons().log_density(points))
     log_p, prior = flow.score_samples(points), log_prior(flow.transform(points))
     panels = {
-        "p(x), the flow's": np.exp(log_p),
-        "p(x), the true one": true,
-        "prior at f(x) alone": np.exp(prior),
-        "log |det dz/dx|": log_p - prior,
-    }
+        "p(x), the flow's": np.exp(log_p), "p(x), the true one": true,
+        "prior at f(x) alone": np.exp(prior), "log |det dz/dx|": log_p - prior,
+    }  # fmt: skip
     for ax, (name, values) in zip(bottom, panels.items(), strict=True):
         highest = None if name.startswith("log") else true.max()   # densities have one scale of colours
         ax.imshow(values.reshape(156, 216), origin="lower", cmap="viridis", aspect="auto", vmax=highest)

@@ -1,13 +1,13 @@
 """A flow's log p(x) is exact; a VAE has only a bound and an estimate.
 
 A toy density knows its own log p(x), so a model's can be compared with it point by point; the mean gap is the
-divergence KL(p_data ‖ model) in nats. The flow's number is exact: one pass, no samples. A VAE gives a lower bound,
-and an estimate by importance sampling that comes close to its true value; between them lies the price of an
-inexact posterior. A Normal fitted to the same points is the control. No model can beat the truth: a mean gap below
-zero, beyond its standard error, would show a density that does not integrate to 1.
+divergence KL(p_data ‖ model) in nats. The flow's number is exact: one pass, no samples. A VAE gives a lower
+bound, and an estimate by importance sampling that comes close to its true value; between them lies the price
+of an inexact posterior. A Normal fitted to the same points is the control. No model can beat the truth: a
+mean gap below zero, beyond its standard error, would show a density that does not integrate to 1.
 
-Look at how far the points are from the diagonal. Both models make the same number of updates. The VAE is given
-the standard deviation of the noise; the flow is not.
+Look at how far the points are from the diagonal. Both models make the same number of updates. The VAE is
+given the standard deviation of the noise; the flow is not.
 """
 
 from pathlib import Path

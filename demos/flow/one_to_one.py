@@ -1,10 +1,10 @@
 """A flow reconstructs a digit exactly; a VAE and a GAN only nearly.
 
-A flow maps x and z one to one, so the way back is exact up to rounding, in float32 and, with the same weights, in
-float64. A VAE's code is narrower than the digit and noisy, so its reconstruction is close. A GAN has no map from
-x to z, so z is searched for: gradient descent on ‖G(z) − x‖², with the gradient from G's own backward pass. That
-ends at a neighbour on the surface of all G(z). Images that G generated itself are the control: for them a z with
-no error exists, and the last line says how often the search finds it.
+A flow maps x and z one to one, so the way back is exact up to rounding, in float32 and, with the same
+weights, in float64. A VAE's code is narrower than the digit and noisy, so its reconstruction is close. A GAN
+has no map from x to z, so z is searched for: gradient descent on ‖G(z) − x‖², with the gradient from G's own
+backward pass. That ends at a neighbour on the surface of all G(z). Images that G generated itself are the
+control: for them a z with no error exists, and the last line says how often the search finds it.
 
 Look at the numbers below the images: the squared error of each.
 """

@@ -1,8 +1,8 @@
-"""A discriminator with five times G's learning rate converges most often.
+"""A GAN converges most often if D has five times G's learning rate.
 
 Data with two modes on a line; the settings are D's steps k for each of G, its learning rate over G's, and
-whether it has a head start. All make the same number of updates of both nets together, so more steps of D leave
-fewer to G. Each run ends in one of five ways:
+whether it has a head start. All make the same number of updates of both nets together, so more steps of D
+leave fewer to G. Each run ends in one of five ways:
 
     converged      JSD below 0.03 at the end, and never above 0.06 in the last quarter
     oscillates     below 0.06 at some moment of the last quarter, but not converged
@@ -10,8 +10,8 @@ fewer to G. Each run ends in one of five ways:
     D has won      the mean of D(G(z)) is below 0.1 at the end
     far away       none of these; the JSD says how far
 
-Look along the columns. Five steps of D help though they leave G a third of its updates. With D as slow as G or
-slower, q comes close and departs again, while D(G(z)) stays at 1/2.
+Look along the columns. Five steps of D help though they leave G a third of its updates. With D as slow as G
+or slower, q comes close and departs again, while D(G(z)) stays at 1/2.
 """
 
 from pathlib import Path

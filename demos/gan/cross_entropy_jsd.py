@@ -1,11 +1,12 @@
 """A discriminator's value is a lower bound of 2 JSD - 2 log 2.
 
-With D* = p / (p + q) the value of the game is V = 2·JSD(p, q) − 2·log 2, and any other D has a lower one. Both
-sides are computed in different ways: the JSD by quadrature over two known densities, V by the library's loss.
+With D* = p / (p + q) the value of the game is V = 2·JSD(p, q) − 2·log 2, and any other D has a lower one.
+Both sides are computed in different ways: the JSD by quadrature over two known densities, V by the library's
+loss.
 
-Look left at the gap of a network that learns from fresh samples: it closes, always from below. Look right: a D
-trained on the same few samples has a higher V on them than D* has. The bound holds only for samples that D has
-not memorised.
+Look left at the gap of a network that learns from fresh samples: it closes, always from below. Look right: a
+D trained on the same few samples has a higher V on them than D* has. The bound holds only for samples that D
+has not memorised.
 """
 
 from pathlib import Path

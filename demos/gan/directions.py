@@ -4,9 +4,9 @@ Directions are fitted after training: measure the images of many codes and regre
 (studies/experiments/code_directions.py). What a direction is worth is the correlation of z·u with the
 measurement on fresh samples; random directions show what chance gives.
 
-Look along the rows: a direction for slant may change the digit as well, as 1s lean more than 9s do. So codes are
-moved along each direction from −2 to 2, and the table counts how often the same class is read at both ends; then
-the same for the part of the direction that is orthogonal to all ten digits' directions.
+Look along the rows: a direction for slant may change the digit as well, as 1s lean more than 9s do. So codes
+are moved along each direction from −2 to 2, and the table counts how often the same class is read at both
+ends; then the same for the part of the direction that is orthogonal to all ten digits' directions.
 """
 
 from pathlib import Path

@@ -6,9 +6,9 @@ D* = p / (p + q), the best there is for the generator of that moment:
     (a) the start: D has had 10 updates           (b) D trained, G fixed: D lies on D*
     (c) G trained, D fixed: G climbs D's slope    (d) after thousands of rounds: q = p, and D is 1/2
 
-The JSD falls from 0.66, nearly log 2, to 0.001, and D(G(z)) comes to 1/2. It also rises on the way: at the end
-of (c) G still climbs the slope of a D that no longer fits. Draws four_panels.png, and an animation of the same,
-four_panels.gif.
+The JSD falls from 0.66, nearly log 2, to 0.001, and D(G(z)) comes to 1/2. It also rises on the way: at the
+end of (c) G still climbs the slope of a D that no longer fits. Draws four_panels.png, and an animation of the
+same, four_panels.gif.
 """
 
 import math
@@ -35,9 +35,7 @@ def main(out: Path, *, rounds: int = 8000, frames: int = 60, seed: int = 1) -> d
     frames : of the animation
     """
     moments, film = train(rounds, frames, seed)
-    table: dict[str, dict[str, float]] = {
-        name: moment.numbers() for name, moment in zip(NAMES, moments, strict=True)
-    }
+    table = {name: moment.numbers() for name, moment in zip(NAMES, moments, strict=True)}
     mean = float(DATA.weights @ DATA.means[:, 0])
     std = float(DATA.weights @ (DATA.stds**2 + (DATA.means[:, 0] - mean) ** 2)) ** 0.5
     formats = {"JSD": ".4f"} | dict.fromkeys(("|D - D*|", "D(G(z))", "D*(G(z))", "mean", "std"), ".3f")
@@ -104,14 +102,14 @@ def animate(film: list[Moment], path: Path) -> Path:
     """Write the film as an endless GIF; its last frame is shown for a while."""
     from matplotlib.animation import PillowWriter
 
-    fig = plots.new_figure(6.0)
+    fig, writer = plots.new_figure(6.0), PillowWriter(fps=8)
     fig.set_size_inches(5.2, 5.0)
-    writer = PillowWriter(fps=8)
     with writer.saving(fig, path, dpi=90):
         for moment in [*film, *[film[-1]] * 12]:
             fig.clear()
             top, bottom = fig.subplots(2, 1, height_ratios=(3, 1.5))
-            draw_moment(top, moment, f"update {moment.step:,}: JSD {moment.jsd:.3f}, D(G(z)) {moment.d_fake:.2f}")
+            title = f"update {moment.step:,}: JSD {moment.jsd:.3f}, D(G(z)) {moment.d_fake:.2f}"
+            draw_moment(top, moment, title)
             draw_course(bottom, film)
             bottom.axvline(moment.step, color=plots.TEXT, linewidth=1)
             writer.grab_frame()

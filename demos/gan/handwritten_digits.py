@@ -1,13 +1,13 @@
 """Two GANs turn noise into handwritten digits without copying any.
 
-A dense GAN and a DCGAN, watched from the first steps on: a column shows what becomes of one code z. A classifier
-trained on real digits reads what is generated: is it sure, does each digit get its share, how far are its
-features from those of real digits (Fréchet distance)? Look at the row of nearest training digits: a memorised
-digit would be nearer to a training digit than unseen digits are; the last two columns of the table count that.
+A dense GAN and a DCGAN, watched from the first steps on: a column shows what becomes of one code z. A
+classifier trained on real digits reads what is generated: is it sure, does each digit get its share, how far
+are its features from those of real digits (Fréchet distance)? Look at the row of nearest training digits: a
+memorised digit would be nearer to a training digit than unseen digits are; the last two columns of the table
+count that.
 
-Then z goes from one code to another along an arc (on a straight line a Normal code would become shorter than
-nearly all codes that G was trained on). Half-way the classifier is asked how sure it is, and the same for the
-two end images blended.
+Then z goes from one code to another along an arc (on a line a Normal code would become shorter than nearly
+all that G was trained on). Half-way the classifier is asked how sure it is, and for the two ends blended.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ def main(
 ) -> dict[str, Any]:
     """Train both and measure what they generate.
 
-    dense_shown, conv_shown : real digits that each D sees, 58 and 20 epochs of 6,000
+    dense_shown, conv_shown : real digits that each D sees
     generated : digits that are measured;  pairs : of codes with an arc between them
     """
     digits = load_digits()
@@ -107,12 +107,12 @@ def walk(
 
 def draw(runs: dict[str, tuple[list[experiment.Moment], np.ndarray]], x: np.ndarray) -> Figure:
     """For each net: the same codes at four moments, the training digits nearest to the last, and a walk."""
-    rows: list[plots.Row] = []
+    rows = []
     for name, (moments, path) in runs.items():
         rows += [plots.Row(f"{name}\n{m.shown:,}", m.images[:COLUMNS]) for m in moments]
         nearest = [((x - image) ** 2).sum(axis=1).argmin() for image in moments[-1].images[:COLUMNS]]
         rows += [plots.Row("nearest\ntraining digit", x[nearest]), plots.Row("from code\nto code", path)]
-    note = "a column is one code z, by the real digits that D has seen; last row of each: a walk from code to code"
+    note = "a column is one code z, by the real digits that D has seen; last row of each: a walk in z"
     return plots.image_grid(rows, title="Two GANs learn to write", note=note, breaks=[len(rows) // 2])
 
 

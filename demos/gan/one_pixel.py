@@ -1,13 +1,15 @@
 """A discriminator minds one wrong pixel if it was shown such pixels.
 
-Test digits are damaged by a speck (one pixel, squared error 1), a hole (one pixel) and a swelling (six pixels on
-the edge of the stroke, 1.5). Squared error always says that the single pixel did less harm; the common account
-is that a discriminator knows better. Measured over all test digits, it depends on its training: look at the
-right. A dense GAN's D rates the speck as less real at some moments (75 to 83 %) and near chance at the end.
+Test digits are damaged by a speck (one pixel, squared error 1), a hole (one pixel) and a swelling (six pixels
+on the edge of the stroke, 1.5). Squared error always says that the single pixel did less harm; the common
+account is that a discriminator knows better. Measured over all test digits, it depends on its training: look
+at the right. A dense GAN's D rates the speck as less real at some moments (75 to 83 %) and near chance at the
+end.
 
-A discriminator has learned only to tell digits from its generator's images, so the last column counts how many of
-these have an isolated bright pixel. Two discriminators were shown such pixels: a DCGAN's that also learns to
-tell digits from the same digits with noise in a few pixels, and one that never saw a generated image.
+A discriminator has learned only to tell digits from its generator's images, so the last column counts how
+many of these have an isolated bright pixel. Two discriminators were shown such pixels: a DCGAN's that also
+learns to tell digits from the same digits with noise in a few pixels, and one that never saw a generated
+image.
 """
 
 from pathlib import Path

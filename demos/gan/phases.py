@@ -1,16 +1,16 @@
 """Single updates in turn work; training each player to the end does not.
 
-GAN training is often told as a story of two phases that repeat. Here they are taken literally, on a line, with
-the same number of updates in all (studies/experiments/alternating_phases.py):
+GAN training is often told as a story of two phases that repeat. Here they are taken literally, on a line,
+with the same number of updates in all (studies/experiments/alternating_phases.py):
 
     whole phases    G until the mean of D(G(z)) is 1/2, then D until its value is nearly the highest possible
     G to the end    the same, but G goes on for 400 updates: nothing stops it at 1/2 while D is fixed
     one by one      one update of each in turn
 
 Look at the upper curves. Whole phases bring q closer, but slowly and with relapses: JSD 0.69, 0.45 after five
-phases of G, 0.1 to 0.2 after ten, then 0.04 to 0.17. (A threshold ends a phase, so from about the sixth on the
-numbers depend on how the BLAS rounds.) G to the end collapses to a std of about 0.1 (the data's is 0.5) and
-chases D from place to place. One by one comes to 0.003.
+phases of G, 0.1 to 0.2 after ten, then 0.04 to 0.17. (A threshold ends a phase, so from about the sixth on
+the numbers depend on how the BLAS rounds.) G to the end collapses to a std of about 0.1 (the data's is 0.5)
+and chases D from place to place. One by one comes to 0.003.
 """
 
 from itertools import pairwise

@@ -1,14 +1,15 @@
 """Far from the data, minimax gives a generator no gradient.
 
-First two Normals d apart, and a generator x = z + d: the gradient of its bias is the pull on d. Minimax with the
-best D pulls with the slope of 2·JSD, which vanishes with e^(−d²/8). Non-saturating pulls with d if D is the
-best, with 2 at most if it is learned, and less again from d = 4 on, where the learned D is flat. A Wasserstein
-critic pulls with about 1 at any distance, and its estimate is the distance. (Both are a little high, by d/2λ of
-it with the penalty's weight λ = 30. At d = 8 and beyond, few samples lie where the best D is in doubt.)
+First two Normals d apart, and a generator x = z + d: the gradient of its bias is the pull on d. Minimax with
+the best D pulls with the slope of 2·JSD, which vanishes with e^(−d²/8). Non-saturating pulls with d if D is
+the best, with 2 at most if it is learned, and less again from d = 4 on, where the learned D is flat. A
+Wasserstein critic pulls with about 1 at any distance, and its estimate is the distance. (Both are a little
+high, by d/2λ of it with the penalty's weight λ = 30. At d = 8 and beyond, few samples lie where the best D is
+in doubt.)
 
-Then a generator that is a network, while D trains: look at the norm of its first gradient on the right. The last
-table trains on from there. By plain gradient descent minimax stays where it was; Adam divides a gradient by its
-own size, so a small one is no obstacle as long as its direction is right.
+Then a generator that is a network, while D trains: look at the norm of its first gradient on the right. The
+last table trains on from there. By plain gradient descent minimax stays where it was; Adam divides a gradient
+by its own size, so a small one is no obstacle as long as its direction is right.
 """
 
 from pathlib import Path
@@ -62,8 +63,8 @@ def draw(distances: dict[str, dict[str, float]], norms: dict[str, dict[int, floa
     fig = plots.new_figure(4.6, title="The gradient of a generator: minimax, non-saturating, Wasserstein")
     left, right = fig.subplots(1, 2)
     rows = list(distances.values())
-    best = {loss: [row[f"{loss}: best D"] for row in rows] for loss in LOSSES[:2]} | {LOSSES[2]: np.ones(len(FAR))}
-    for (colour, _), values in zip(plots.LINES, best.values(), strict=False):
+    best = [[row[f"{loss}: best D"] for row in rows] for loss in LOSSES[:2]]
+    for (colour, _), values in zip(plots.LINES, [*best, np.ones(len(FAR))], strict=False):
         left.plot(FAR, values, color=colour, linewidth=1.2, linestyle="--")
     learned = dict(zip(LOSSES, (f"{LOSSES[0]}: learned D", f"{LOSSES[1]}: learned D", "critic: gradient"),
                        strict=True))  # fmt: skip

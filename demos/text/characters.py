@@ -1,8 +1,8 @@
 """A small attention model does not beat the best n-gram on one book.
 
-The text is "Alice's Adventures in Wonderland", split by position: nine tenths for training, the last tenth for
-the test. Both models give each character a probability over the alphabet, so their perplexities compare. The
-n-gram's order, and how far it trusts rare contexts, are tuned on the last tenth of the training text.
+The text is "Alice's Adventures in Wonderland", split by position: nine tenths for training, the last tenth
+for the test. Both models give each character a probability over the alphabet, so their perplexities compare.
+The n-gram's order, and how far it trusts rare contexts, are tuned on the last tenth of the training text.
 
 After two minutes of training the n-gram is ahead: see the verdict below the table. But the two know different
 things, and the mean of their probabilities, which is again a distribution, is better than either. Look at the
@@ -74,8 +74,8 @@ def main(
         for name, cached in (("cached", True), ("not cached", False))
     }
     ratio = seconds["not cached"] / seconds["cached"]
-    say(f"\nWriting {written} characters takes {1000 * seconds['cached']:.0f} ms with cached keys and values and "
-        f"{1000 * seconds['not cached']:.0f} ms without, {ratio:.1f} times as long, for the same characters.")
+    say(f"\nWriting {written} characters took {1000 * seconds['cached']:.0f} ms with cached keys and values, "
+        f"{1000 * seconds['not cached']:.0f} ms without: {ratio:.1f} times as long for the same characters.")
     for temperature in (0.5, 1.0):
         text = model.write(written, rng=np.random.default_rng(seed), prompt=PROMPT, temperature=temperature)
         print(f"\nat temperature {temperature}:")

@@ -4,8 +4,8 @@ A ConditionalVAE feeds the label to both networks, so z need not carry the class
 and stroke. A ClassPriorVAE has a prior N(m_y, I) for each class with a learned mean, and the label moves z to
 its class. Look along the columns: one z from N(0, I), ten classes.
 
-A classifier trained on real digits says how often the generated digit is the requested one, for codes of 4 and
-10 numbers. A wide code harms the ConditionalVAE: it has room to carry the class as well, and the label is
+A classifier trained on real digits says how often the generated digit is the requested one, for codes of 4
+and 10 numbers. A wide code harms the ConditionalVAE: it has room to carry the class as well, and the label is
 ignored. How well the class can be told from z alone is measured. The ClassPriorVAE needs the wide code.
 """
 

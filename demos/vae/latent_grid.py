@@ -1,11 +1,11 @@
 """Paths through the latent plane give digits; blends of pixels do not.
 
-A VAE with a code of two numbers is a map of everything that it can generate. The cells of the grid lie at equal
-steps of the Normal's distribution function, so each is as probable as any other.
+A VAE with a code of two numbers is a map of everything that it can generate. The cells of the grid lie at
+equal steps of the Normal's distribution function, so each is as probable as any other.
 
 On a straight line between two codes the picture changes its shape; between pixels, one digit fades out while
-the other fades in. How sure a classifier is along both paths is measured on many pairs with the same ends. Look
-at the curves: it is less sure in the middle of both, but surer of the decoded codes.
+the other fades in. How sure a classifier is along both paths is measured on many pairs with the same ends.
+Look at the curves: it is less sure in the middle of both, but surer of the decoded codes.
 """
 
 from pathlib import Path
@@ -20,7 +20,18 @@ from scratchgen.data import load_digits
 from scratchgen.layers import LeakyReLU
 from scratchgen.models import VAE
 
-from ..common import digit_classifier, mosaic, plot_lines, print_table, run, save, say, show_image, tidy, train
+from ..common import (
+    digit_classifier,
+    mosaic,
+    plot_lines,
+    print_table,
+    run,
+    save,
+    say,
+    show_image,
+    tidy,
+    train,
+)
 
 SIDE = 20       # pictures on each side of the grid
 STEPS = 9       # pictures on a path, ends included

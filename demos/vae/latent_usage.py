@@ -1,9 +1,9 @@
-"""A VAE leaves dimensions of its code unused, all of them if beta is large.
+"""A VAE leaves dimensions of its code unused, all with a large beta.
 
-Each dimension of the code costs its KL, in nats. A dimension that does not lower the loss by more than it costs
-is left at the prior, and the decoder ignores it. A dimension with more than 0.1 nats counts as used. With a
-large beta none does: the posterior has collapsed. Look at the last row of digits: moving a dimension that is
-not used changes nothing.
+Each dimension of the code costs its KL, in nats. A dimension that does not lower the loss by more than it
+costs is left at the prior, and the decoder ignores it. A dimension with more than 0.1 nats counts as used.
+With a large beta none does: the posterior has collapsed. Look at the last row of digits: moving a dimension
+that is not used changes nothing.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def main(out: Path, *, shown: int = 90_000, seed: int = 1) -> dict[str, Any]:
 
     mean_image = np.broadcast_to(digits.x_train.mean(0), digits.x_test.shape)
     table["mean image"] = {"squared error": squared_error_per_example(digits.x_test, mean_image).mean()}
-    title = f"{len(digits.x_test):,} test digits; a dimension above {THRESHOLD} nats, of {CODE}, counts as used"
+    title = f"{len(digits.x_test):,} test digits; of {CODE} dimensions, those above {THRESHOLD} nats are used"
     print_table(table, title, {"largest KL": ".2g", "squared error": ".1f"})
     changes = {
         f"dimension {k}": {"KL, nats": usages[1].kl[k], "change": np.linalg.norm(images[-1] - images[0])}

@@ -68,7 +68,7 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
         rows.append(plots.Row(label, made[examples], numbers=error[examples]))
     print_table(table, f"Squared errors summed over the pixels, mean of {len(x_test):,} test digits")
     title = "A code that was not drawn for this digit says nothing about it"
-    note = "Two decoders: one trained on codes from q(z | x), one on codes from the prior. Numbers: squared errors"
+    note = "Two decoders, trained on codes from q(z | x) and on codes from the prior. Numbers: squared errors"
     figure = plots.image_grid(rows, title=title, note=note)
     return {"table": table, "figure": save(figure, out / "prior_code.png")}
 

@@ -1,8 +1,8 @@
 """Reparameterised gradients need a tenth of the samples or fewer.
 
-Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average: through z = mu + std·eps, and
-by the score function, which needs only values of f. First f is a bowl whose gradient is known, then the loss
-of a VAE's decoder on one digit of each class. Look at the distance between the lines.
+Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average: through z = mu + std·eps,
+and by the score function, which needs only values of f. First f is a bowl whose gradient is known, then the
+loss of a VAE's decoder on one digit of each class. Look at the distance between the lines.
 
 The fair comparison is with a baseline: for the same error the score function then needs 10 times the samples
 on the decoder and 20 times on the bowl. Without a baseline it is 12,000 and 143 times, and nearly all of that
@@ -58,7 +58,8 @@ def main(out: Path, *, shown: int = 60_000, draws: int = 8_192, seed: int = 1) -
         ("decoder", "a decoder, f(z) = −log p(x | z)", decoder),
     ):
         table = results[key] = experiment.compare(cases)
-        print_table(table, f"{title}; samples needed: for the variance of one reparameterised sample", FORMATS)
+        title = f"{title}; samples needed: for the variance of one that is reparameterised"
+        print_table(table, title, FORMATS)
         plain, baseline = (table[name]["variance per sample"] - table[NAMES[0]]["variance per sample"]
                            for name in NAMES[1:])  # fmt: skip
         table[NAMES[2]]["removed"] = 1 - baseline / plain

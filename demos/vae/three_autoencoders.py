@@ -6,9 +6,9 @@ Three nets of one shape reconstruct digits through a noisy code; they differ in 
     learned noise   z = mu + std·eps     nothing asks for noise, so the encoder turns it off
     VAE             and the KL as well   codes stay near the origin and the noise stays on
 
-All reconstruct digits. Look at the rows "from N(0, I)": only the VAE's are digits. Distances from samples to the
-nearest training digit favour a blank image, so the measure that counts goes from each test digit to the nearest
-of 1,000 samples: samples that are blank, or show few of the ten digits, are far from the others.
+All reconstruct digits. Look at the rows "from N(0, I)": only the VAE's are digits. Distances from samples to
+the nearest training digit favour a blank image, so the measure that counts goes from each test digit to the
+nearest of 1,000 samples: samples that are blank, or show few of the ten digits, are far from the others.
 """
 
 from pathlib import Path
@@ -82,8 +82,8 @@ def main(out: Path, *, shown: int = 120_000, samples: int = 1000, seed: int = 1)
     table["black image"] = both_ways(np.zeros_like(x[:1]), x, x_test, "N(0, I)")
     title = (
         "Codes of test digits; the squared error of their reconstruction from a noisy code; mean distances: "
-        f"`out` from a sample to the nearest training digit, `in` from a test digit to the nearest of {samples:,} "
-        "samples, of N(0, I) and of the Normal that fits the codes"
+        f"`out` from a sample to the nearest training digit, `in` from a test digit to the nearest of "
+        f"{samples:,} samples, of N(0, I) and of the Normal that fits the codes"
     )
     print_table(table, title, {"mean noise std": ".3f", "squared error": ".1f"})
     note = (
@@ -96,7 +96,7 @@ def main(out: Path, *, shown: int = 120_000, samples: int = 1000, seed: int = 1)
 
 
 def both_ways(samples: np.ndarray, x: np.ndarray, x_test: np.ndarray, name: str) -> dict[str, float]:
-    """Mean distance from samples to the nearest training digit, and from test digits to the nearest sample."""
+    """Mean distances from samples to the nearest training digit, from test digits to the nearest sample."""
     out, back = mean(nearest_distance(samples, x)), mean(nearest_distance(x_test, samples))
     return {f"{name}: out": out, f"{name}: in": back}
 

@@ -1,9 +1,9 @@
 """A net turns noise into data, but samples alone do not fix a KL.
 
 A small net turns z ~ N(0, 1) into samples of a density with three modes; on a line, sorted samples can be
-compared, and that is its loss. Images cannot be sorted. The obvious measure, KL, needs densities, and many fit
-the same samples: kernels of any width, histograms with any number of bins. Look at the lines at the right:
-the estimated KL goes from nearly 0 to infinity with the width, even for two samples of one density.
+compared, and that is its loss. Images cannot be sorted. The obvious measure, KL, needs densities, and many
+fit the same samples: kernels of any width, histograms with any number of bins. Look at the lines at the
+right: the estimated KL goes from nearly 0 to infinity with the width, even for two samples of one density.
 
 Two ways out: learn the measure, as a GAN does; or bound what is wanted from a model that has a density, as a
 VAE does, whose decoder turns N(0, I) into the digits at the bottom.
@@ -19,7 +19,7 @@ from scratchgen import plots
 from scratchgen.data import GaussianMixture1D, load_digits
 from scratchgen.layers import Sequential
 from scratchgen.models import VAE
-from scratchgen.studies.experiments import noise_to_data as experiment
+from scratchgen.studies.experiments import noise_to_data as kl
 
 from ..common import print_table, run, save, say, show_image, tidy, train
 
@@ -39,19 +39,20 @@ def main(
     points  : samples of each density from which the KL is estimated
     """
     rng = np.random.default_rng(seed)
-    net, before = experiment.fit_map(DATA, updates, rng)
+    net, before = kl.fit_map(DATA, updates, rng)
     made = net.forward(rng.standard_normal((20_000, 1)))[0]
-    gaps = {"before training": before, "after training": experiment.largest_gap(made, DATA)}
+    gaps = {"before training": before, "after training": kl.largest_gap(made, DATA)}
     title = "Largest gap between the distribution functions of g(z) and of the data, 20,000 samples"
     print_table({name: {"gap": gap} for name, gap in gaps.items()}, title, {"gap": ".3f"})
 
     p, q, again = (density.sample(points, rng=rng)[:, 0] for density in (DATA, OTHER, DATA))
     pairs = {"two densities": q, "one density, drawn twice": again}
-    table = {"true": {"two densities": experiment.kl_by_quadrature(DATA, OTHER), "one density, drawn twice": 0.0}}
+    true = kl.kl_by_quadrature(DATA, OTHER)
+    table = {"true": {"two densities": true, "one density, drawn twice": 0.0}}
     for h in BANDWIDTHS:
-        table[f"kernels of {h:g}"] = {name: experiment.kernel_kl(p, other, h) for name, other in pairs.items()}
+        table[f"kernels of {h:g}"] = {name: kl.kernel_kl(p, other, h) for name, other in pairs.items()}
     for bins in BINS:
-        table[f"{bins} bins"] = {name: experiment.histogram_kl(p, other, bins) for name, other in pairs.items()}
+        table[f"{bins} bins"] = {name: kl.histogram_kl(p, other, bins) for name, other in pairs.items()}
     print_table(table, f"KL in nats, estimated from {points} samples of each", dict.fromkeys(pairs, ".3f"))
 
     digits = load_digits()
@@ -75,12 +76,13 @@ def draw(net: Sequential, made: np.ndarray, p: np.ndarray, table: dict, images: 
     curve.plot(x[200:801], net.forward(x[200:801, None])[0], color=blue, linewidth=2)
     data.hist(made, bins=60, range=(-5, 5), density=True, color=blue, alpha=0.4)
     data.plot(x, np.exp(DATA.log_density(x[:, None])), color=plots.TEXT, linewidth=1.5)
-    for ax, title in ((noise, "noise z ~ N(0, 1)"), (curve, "the learned map g"), (data, "g(z); line: the data")):
-        tidy(ax, title, grid=False)
+    tidy(noise, "noise z ~ N(0, 1)", grid=False)
+    tidy(curve, "the learned map g", grid=False)
+    tidy(data, "g(z); line: the data", grid=False)
 
     through, estimates = middle.subplots(1, 2)
     for bandwidth, colour, width in ((0.03, orange, 0.7), (0.3, blue, 2), (3.0, green, 2)):
-        density = np.exp(experiment.kernel_log_density(p, bandwidth, x))
+        density = np.exp(kl.kernel_log_density(p, bandwidth, x))
         through.plot(x, density, color=colour, linewidth=width, label=f"width {bandwidth:g}")
     through.plot(p, np.full(len(p), -0.05), "|", color=plots.TEXT, markersize=7, markeredgewidth=0.5)
     through.legend(frameon=False, fontsize=8.5, loc="upper center", ncols=3, handlelength=1, columnspacing=1)
@@ -90,7 +92,7 @@ def draw(net: Sequential, made: np.ndarray, p: np.ndarray, table: dict, images: 
         values = [table[f"kernels of {h:g}"][name] for h in BANDWIDTHS]
         estimates.loglog(BANDWIDTHS, values, color=colour, marker=marker, markersize=5, label=name)
     true = table["true"]["two densities"]
-    estimates.axhline(true, color=blue, linewidth=1.2, linestyle="--", label=f"true, two densities: {true:.2f}")
+    estimates.axhline(true, color=blue, linewidth=1.2, linestyle="--", label=f"true, two: {true:.2f}")
     estimates.minorticks_off()
     estimates.legend(frameon=False, fontsize=8.5)
     tidy(estimates, "their KL in nats", "width of the kernels")

@@ -1,13 +1,13 @@
 """The noise of codes follows how steep the decoder is, not how good.
 
-The decoder's gradient lowers the noise of the codes and the KL's gradient raises it. A common account says that
-the encoder lowers its noise while the decoder is bad, and raises it once the decoder is good. Measured, it is
-different: the best noise is sqrt(1 / (1 + H)), where H says how steeply the decoder responds to z
+The decoder's gradient lowers the noise of the codes and the KL's gradient raises it. A common account says
+that the encoder lowers its noise while the decoder is bad, and raises it once the decoder is good. Measured,
+it is different: the best noise is sqrt(1 / (1 + H)), where H says how steeply the decoder responds to z
 (studies/experiments/posterior_noise.py). An untrained decoder ignores z, and the noise stays near 1.
 
 Half-way the decoder is damaged in two ways; a third run is the control. Shuffled weights are flat, and the
-noise grows until they have learned again. Noised weights answer wrongly but as steeply, and the noise shrinks.
-Look at the dotted lines: the prediction from the decoder alone.
+noise grows until they have learned again. Noised weights answer wrongly but as steeply, and the noise
+shrinks. Look at the dotted lines: the prediction from the decoder alone.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
 
 
 def draw(runs: dict[str, experiment.Run], damaged: int) -> Figure:
-    """From the start on the left, from the damage on the right; the last row: prediction, and noise in detail."""
+    """From the start on the left, from the damage on the right; last row: prediction, noise in detail."""
     fig = plots.new_figure(8.6, title="The noise follows how steeply the decoder responds to the code")
     axes = fig.subplots(5, 2, height_ratios=(1, 1, 1, 1, 1.4))
     names = ("reconstruction\nerror, nats", "KL, nats", "noise: mean std", "gradient by the\nlog-variance")

@@ -68,14 +68,16 @@ def test_balance_depends_on_the_pace_of_d(run_demo):
     results = run_demo("gan.balance", updates=900, seeds=1)
     slow, fast = (results["groups"][f"ratio = {ratio}"]["mean JSD"] for ratio in ("0.2", "5"))
     assert fast < 0.8 * slow
-    assert len(results["table"]) == 12 and all(row["ends"].startswith("1 ") for row in results["table"].values())
+    assert len(results["table"]) == 12
+    assert all(row["ends"].startswith("1 ") for row in results["table"].values())
 
 
 @pytest.mark.slow
 def test_handwritten_digits_come_nearer_to_digits(run_demo):
     table = run_demo("gan.handwritten_digits", dense_shown=48_000, conv_shown=6_000)["table"]
     rows = {
-        name: [row for key, row in table.items() if key.startswith(f"{name},")] for name in ("dense GAN", "DCGAN")
+        name: [row for key, row in table.items() if key.startswith(f"{name},")]
+        for name in ("dense GAN", "DCGAN")
     }
     dense, conv = rows.values()
     assert len(dense) == len(conv) == 4

@@ -21,7 +21,8 @@ def test_transformation_makes_the_data_and_finds_any_kl(run_demo):
 @pytest.mark.slow
 def test_prior_code_ends_at_the_mean_image(run_demo):
     table = run_demo("vae.prior_code", shown=48_000)["table"]
-    own, prior, mean = (list(table[name].values()) for name in ("posterior's code", "prior's code", "mean image"))
+    names = ("posterior's code", "prior's code", "mean image")
+    own, prior, mean = (list(table[name].values()) for name in names)
     assert own[0] < 0.55 * mean[0]
     assert prior[0] == pytest.approx(mean[0], rel=0.03)
     assert prior[1] < 0.05 * own[1] and prior[2] < 0.05 * own[2]

@@ -1,1 +1,1 @@
-"""Experiments that demos draw and print: functions that take settings and return numbers, no output of their own."""
+"""Experiments behind the demos: functions that take settings, return numbers and print nothing."""

@@ -38,7 +38,7 @@ def encode(vae: VAE, digits: Digits, eps: np.ndarray) -> Codes:
 
 
 def kolmogorov_smirnov(z: np.ndarray) -> float:
-    """The largest distance of any column's empirical distribution function, z (N, K), from that of N(0, 1)."""
+    """The largest distance of a column's empirical distribution function, z (N, K), from that of N(0, 1)."""
     n = len(z)
     cdf = np.vectorize(NormalDist().cdf)(np.sort(z, axis=0))
     above = np.arange(1, n + 1)[:, None] / n - cdf

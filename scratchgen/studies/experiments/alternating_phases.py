@@ -1,7 +1,7 @@
 """A GAN on a line whose players take turns in whole phases, against single updates in turn.
 
-    whole phases    G until the mean of D(G(z)) is 1/2; then D until its value is within 0.01 nats of the highest
-                    possible (known here: 2·JSD − 2·log 2); at most 400 updates in a phase
+    whole phases    G until the mean of D(G(z)) is 1/2; then D until its value is within 0.01 nats of the
+                    highest possible (known here: 2·JSD − 2·log 2); at most 400 updates in a phase
     G to the end    the same, but G always makes 400 updates
     one by one      one update of each in turn
 
@@ -49,7 +49,7 @@ class State(NamedTuple):
 
 
 def train(schedule: str, updates: int, seed: int = 1) -> list[State]:
-    """One run, measured every few updates and at the end of each phase. updates : of both networks together."""
+    """One run of so many updates of both networks together, measured every few of them."""
     rng = np.random.default_rng(seed)
     model = tanh_game(rng)
     optimizers = adam(model, 5e-4, 5e-3)

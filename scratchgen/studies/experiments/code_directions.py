@@ -1,7 +1,7 @@
 """Directions of a generator's code along which a measurement of the image changes, found by regression.
 
-No axis of a Normal code has a meaning of its own (rotate z, and nothing changes), so directions are fitted: measure
-the images of many codes, and regress the measurement on z.
+No axis of a Normal code has a meaning of its own (rotate z, and nothing changes), so directions are fitted:
+measure the images of many codes, and regress the measurement on z.
 
     digit   the classifier's log-probability of each class
     slant   columns that the stroke leans to the right, a row of height: −cov(column, row) / var(row)

@@ -1,7 +1,8 @@
 """The lower half of a digit given its upper half, by models with and without that conditional.
 
-For MADE it is the chain rule and exact. A VAE has no such factor: codes of the prior are weighted by how well they
-explain the upper half. NICE has neither: the lower half moves by Langevin steps along the gradient of log p(x).
+For MADE it is the chain rule and exact. A VAE has no such factor: codes of the prior are weighted by how well
+they explain the upper half. NICE has neither: the lower half moves by Langevin steps along the gradient of
+log p(x).
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def weighted_codes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """p(lower | upper) by S codes of the prior, weighted by w ∝ p(upper | z).
 
-    Returns the mean image (N, D), log p(lower | upper) (N,), and the effective number of codes (Σw)²/Σw² (N,).
+    Returns the mean image (N, D), log p(lower | upper) (N,), and the effective number of codes (Σw)²/Σw²
+    (N,).
     """
     logits = vae.decode(vae.prior_sample(codes, rng=rng))
     free = np.logaddexp(0, logits)                              # (S, D): Σ_d log p = x·l − log(1 + eˡ)
@@ -93,7 +95,7 @@ def weighted_codes(
 def langevin(
     nice: NICE, train: np.ndarray, grey: np.ndarray, steps: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The lower half by x ← x + ½·h·s²·d log p(x)/dx + √h·s·eps, with s each pixel's std and h from STEP to 0.
+    """The lower half by x ← x + ½·h·s²·d log p(x)/dx + √h·s·eps, s each pixel's std, h from STEP to 0.
 
     It starts at the mean, and so few steps end near a mode: it is no sample of p(lower | upper).
     """

@@ -44,7 +44,7 @@ def table_predicts(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> tuple[np
 
 
 def bayes_theorem(x: np.ndarray, y: np.ndarray) -> dict[str, dict[str, float]]:
-    """P(y = 1 | x) for each row of x (N, k): counted, by Bayes' theorem from P(x | y) and P(y), by naive Bayes."""
+    """P(y = 1 | x) of each row of x (N, k): counted, by Bayes' theorem from P(x | y) P(y), by naive Bayes."""
     rows, counts = count(x, y)                                  # n(x, y)
     of_y = counts.sum(axis=0)
     px_y, py = counts / of_y, of_y / of_y.sum()                 # P(x | y), P(y)

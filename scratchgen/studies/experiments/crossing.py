@@ -1,8 +1,8 @@
 """Error of naive Bayes and logistic regression by the number of training examples (Ng and Jordan 2001).
 
-Both have linear logits, but one counts and the other minimises the loss of its predictions. Ng and Jordan argue
-that counting needs about log d examples to come close to its best, with d features, and the other about d, while
-the best of counting is worse: so their error curves should cross.
+Both have linear logits, but one counts and the other minimises the loss of its predictions. Ng and Jordan
+argue that counting needs about log d examples to come close to its best, with d features, and the other about
+d, while the best of counting is worse: so their error curves should cross.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from scratchgen.models import (
 SEED = 1
 L2 = 1e-4               # keeps the weights finite where a few examples can be separated
 NAIVE, LOGISTIC = "naive Bayes", "logistic regression"
-TABLES = {"iris": "iris", "wine": "wine", "breast_cancer": "breast cancer", "digits": "digits, 8×8"}
 DIGITS = "digits, 28×28"
 
 Errors = list[tuple[float, float]]      # (mean, standard error) for each size
 
 
 class Data(NamedTuple):
-    """One data set, and the sizes at which it is measured; each repeat splits it anew, unless it has a test set."""
+    """One data set, and the sizes at which it is measured; without a test set, each repeat splits it anew."""
 
     title: str
     X: np.ndarray
@@ -94,8 +93,8 @@ class Curves(NamedTuple):
         }
 
     def _wins(self) -> tuple[list[int], list[int]]:
-        wins = {sign: [n for n, gap in zip(self.sizes, self.gaps, strict=True) if sign * gap > 2] for sign in (-1, 1)}
-        return wins[-1], wins[1]
+        pairs = list(zip(self.sizes, self.gaps, strict=True))
+        return [n for n, gap in pairs if gap < -2], [n for n, gap in pairs if gap > 2]
 
 
 def text(error: tuple[float, float]) -> str:
@@ -103,19 +102,11 @@ def text(error: tuple[float, float]) -> str:
     return f"{error[0]:.1%} ± {error[1]:.1%}"
 
 
-def tables(repeats: int) -> list[Data]:
-    """The data sets of scikit-learn, each feature scaled to a standard deviation of 1; none without scikit-learn."""
-    try:
-        from sklearn import datasets
-    except ImportError:
-        return []
-    found = []
-    for name, title in TABLES.items():
-        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-        X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
-        y, some = y.astype(np.int64), max(3, repeats // 4) if len(X) > 1000 else repeats
-        found.append(Data(title, X, y, sizes_between(2 * (y.max() + 1), len(X) // 2), some))
-    return found
+def table(title: str, X: np.ndarray, y: np.ndarray, repeats: int) -> Data:
+    """A table X (N, D), each feature scaled to a standard deviation of 1; fewer repeats if it is long."""
+    X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
+    y, some = y.astype(np.int64), max(3, repeats // 4) if len(X) > 1000 else repeats
+    return Data(title, X, y, sizes_between(2 * (y.max() + 1), len(X) // 2), some)
 
 
 def binary_digits(digits: Digits, repeats: int, largest: int) -> Data:
@@ -165,7 +156,7 @@ def summarise(errors: np.ndarray) -> Errors:
 def density_curves(
     digits: Digits, sizes: list[int], updates: int, draws: int
 ) -> dict[str, dict[int, tuple[float, float]]]:
-    """Errors of Bayes classifiers from MADE and NICE, on the first splits of `compare`: name -> size -> error."""
+    """Errors of Bayes classifiers from MADE and NICE, on the first splits of `compare`, by name and size."""
     grey = grey_digits(digits)
     found: dict[str, dict[int, tuple[float, float]]] = {"MADE": {}, "NICE": {}}
     for n in [size for size in sizes if size >= 60][::2]:

@@ -99,8 +99,8 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
     """The library's dense GAN, which starts at the mean digit.
 
     G's last bias is the logit of the mean digit, so the background is black from the start and need not come
-    down from grey. The weights that touch pixels begin near 0, so that both networks learn them from the first
-    step on instead of starting from noise: see docs/gan.md, section 12.
+    down from grey. The weights that touch pixels begin near 0, so that both networks learn them from the
+    first step on instead of starting from noise: see docs/gan.md, section 12.
     """
     model = GAN.dense(64, 400, dropout=0.6, pixel_init=faint, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)

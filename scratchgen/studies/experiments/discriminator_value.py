@@ -1,6 +1,7 @@
 """The value of a discriminator, V(D) = E_p log D(x) + E_q log(1 − D(x)), against 2·JSD(p, q) − 2·log 2.
 
-The generator is a Linear layer, so that q is a Normal of known mean and standard deviation; it is not trained.
+The generator is a Linear layer, so that q is a Normal of known mean and standard deviation; it is not
+trained.
 """
 
 from __future__ import annotations

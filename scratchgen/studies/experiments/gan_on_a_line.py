@@ -1,8 +1,8 @@
-"""GANs on a line, where densities are known: the density of G(z) without a histogram, and the JSD to the data.
+"""GANs on a line, where densities are known: the density of G(z) by change of variables, and the JSD.
 
-z ~ N(0, 1) is cut into slices, G is taken as linear within a slice, and each slice spreads its probability evenly
-between the images of its ends. That is the change of variables, and it stays right where G is not monotonic and
-two slices land on the same place.
+z ~ N(0, 1) is cut into slices, G is taken as linear within a slice, and each slice spreads its probability
+evenly between the images of its ends. That is the change of variables, and it stays right where G is not
+monotonic and two slices land on the same place.
 """
 
 from __future__ import annotations

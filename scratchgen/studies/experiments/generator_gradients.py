@@ -38,7 +38,8 @@ def by_distance(d: float, updates: int, rng: np.random.Generator) -> dict[str, f
 
     updates : of the learned discriminator, and of the critic
     """
-    row = {"JSD": jensen_shannon(d), "slope of 2·JSD": (jensen_shannon(d + 1e-3) - jensen_shannon(d - 1e-3)) / 1e-3}
+    slope = (jensen_shannon(d + 1e-3) - jensen_shannon(d - 1e-3)) / 1e-3
+    row = {"JSD": jensen_shannon(d), "slope of 2·JSD": slope}
     best = {loss: gradient(shifted(d, BestLinear(d), loss)) for loss in LOSSES[:2]}
     model = shifted(d, dense((1, 32, 32, 1), rng=rng, activation=Tanh, dtype=np.float64))
     optimizer = Adam(model.discriminator.parameters(), Cosine(5e-3, updates, 1e-4), BETAS)

@@ -98,7 +98,7 @@ def reconstruction(
 
 
 def compare(cases: list[Case]) -> dict[str, dict[str, float]]:
-    """By name: bias in standard errors, variance of one sample, and samples needed against reparameterisation."""
+    """By name: bias, variance of one sample, and samples needed for the variance of a reparameterised one."""
     variance = {name: np.empty(len(cases)) for name in NAMES}
     table = {}
     for name in NAMES:

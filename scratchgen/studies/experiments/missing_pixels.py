@@ -1,4 +1,4 @@
-"""Digits with missing pixels, and images that are no digits, for generative and discriminative classifiers."""
+"""Digits with missing pixels and images that are no digits, for two generative and two other classifiers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def errors_with_missing_pixels(
 ) -> dict[str, dict[float, float]]:
     """The error by the share of MISSING pixels, which are random and the same in all digits.
 
-    A model of P(x, y) sums over the missing pixels exactly; a model of P(y | x) gets 0 or the mean of the pixel.
+    A model of P(x, y) sums over the missing pixels exactly; a model of P(y | x) gets 0 or the mean of the
+    pixel.
     """
     order = np.random.default_rng(seed).permutation(784)
     found: dict[str, dict[float, float]] = {}

@@ -15,10 +15,11 @@ from scratchgen.training.schedules import OneCycle
 def fit_map(
     data: Density, updates: int, rng: np.random.Generator, batch_size: int = 2048
 ) -> tuple[Sequential, float]:
-    """A net 1-64-64-1 trained so that its sorted samples match those of the data; and the gap before training.
+    """A net 1-64-64-1 trained to match the sorted samples of the data; and the gap before training.
 
-    Of all ways to pair two sets of numbers, sorting both has the least squared error, so the loss is the squared
-    Wasserstein distance of the two samples. Batches are large, because few samples lie between the modes.
+    Of all ways to pair two sets of numbers, sorting both has the least squared error, so the loss is the
+    squared Wasserstein distance of the two samples. Batches are large, because few samples lie between the
+    modes.
     """
     net = dense((1, 64, 64, 1), rng=rng, activation=LeakyReLU, dtype=np.float64)
     before = largest_gap(net.forward(rng.standard_normal((20_000, 1)))[0], data)
@@ -64,7 +65,7 @@ def kernel_kl(p: np.ndarray, q: np.ndarray, bandwidth: float) -> float:
 
 
 def histogram_kl(p: np.ndarray, q: np.ndarray, bins: int) -> float:
-    """KL in nats of two histograms over the same bins; infinite where a bin has samples of p and none of q."""
+    """KL in nats of two histograms over the same bins; infinite if a bin has samples of p and none of q."""
     edges = np.linspace(min(p.min(), q.min()), max(p.max(), q.max()), bins + 1)
     share_p, share_q = (np.histogram(x, edges)[0] / len(x) for x in (p, q))
     some = share_p > 0

@@ -1,4 +1,4 @@
-"""Several orderings of the pixels in one MADE: dependencies by gradient, and averages of probabilities and logits."""
+"""Several orderings of the pixels in one MADE: dependencies, averages of probabilities and of logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which logits depend on which pixels, read off by gradient: MADE, PixelCNN and one stack of masked convolutions."""
+"""Which logits depend on which pixels, read off by gradient, of networks over digits of 10×10."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def slopes(net: Layer, X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def shares(matrix: np.ndarray) -> dict[str, float]:
-    """The share of pairs of a logit and an earlier pixel with a gradient, and the number of other pairs with one."""
+    """The share of pairs of a logit and an earlier pixel with a gradient; the number of other such pairs."""
     before = np.tri(len(matrix), k=-1) > 0
     return {
         "earlier pixels seen": float((matrix[before] > 0).mean()),

@@ -1,4 +1,4 @@
-"""Which balance of the two players of a GAN on a line converges: D's steps, its learning rate, its head start.
+"""Which balance of a GAN's players converges: D's steps, its learning rate, its head start.
 
 All runs make the same number of updates of both networks together, so more steps of D leave fewer to G.
 """

@@ -4,7 +4,8 @@ To second order the best noise is
 
     std² = 1 / (1 + H),     H = Σ_d p_d·(1 − p_d)·J_d²,     J = d logits / dz at z = mu
 
-(docs/vae.md, section 8), which is computed from the decoder alone, without the gradient that trains the noise.
+(docs/vae.md, section 8), which is computed from the decoder alone, without the gradient that trains the
+noise.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Measurement(NamedTuple):
     """Means over test digits and dimensions, after some step."""
 
     step: int
-    decoder_gradient: float     # of the loss by the log-variance, from the decoder: negative asks for more noise
+    decoder_gradient: float     # of the reconstruction error by logvar: negative asks for more noise
     kl_gradient: float          # the same from the KL, with its sign changed
     std: float
     predicted: float            # sqrt(1 / (1 + H))
@@ -120,7 +121,7 @@ def predicted_noise(model: VAE, x: np.ndarray) -> np.ndarray:
 
 
 def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
-    """What the runs were like at some steps, "kind, moment" -> measures; before the damage all are the same."""
+    """Measures of the runs at some steps, by "kind, moment"; before the damage all runs are the same."""
     table = {}
     for kind, run in runs.items():
         steps = run.history.steps
@@ -145,7 +146,7 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
 
 
 def against_undamaged(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
-    """Noise and error over those of the undamaged run, means of the ratios over steps 5 to 30 after the damage."""
+    """Noise and error over those of the undamaged run, mean ratios of steps 5 to 30 after the damage."""
     after = {
         kind: {key: np.array(run.history.steps[key][damaged:])[4:30] for key in ("std", "reconstruction")}
         for kind, run in runs.items()

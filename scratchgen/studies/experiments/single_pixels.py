@@ -75,7 +75,7 @@ def damage(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Damaged:
 
 
 def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Images (..., 28, 28) moved down and to the right by at most two pixels, with 0 where nothing came from."""
+    """Images (..., 28, 28) moved down and to the right by at most two pixels, and padded with 0."""
     pad = [(0, 0)] * (image.ndim - 2) + [(2, 2), (2, 2)]
     return np.pad(image, pad)[..., 2 - down : 30 - down, 2 - right : 30 - right]
 
@@ -92,7 +92,8 @@ def ask(net: Layer, damaged: Damaged, shown: int, generated: np.ndarray) -> Verd
     intact, speck, hole, swell = (net.forward(part)[0][:, 0] for part in damaged[:4])
     twos = damaged.label == 2
     less = speck < swell, (speck < swell)[twos], hole < swell, speck < intact, swell < intact
-    return Verdict(shown, *(float(np.mean(part)) for part in less), float(isolated(generated).mean()))
+    shares = (*(np.mean(part) for part in less), isolated(generated).mean())
+    return Verdict(shown, *map(float, shares))
 
 
 class Ask(AtMoments):

@@ -1,4 +1,4 @@
-"""Attention against n-grams on one text: scores per character, and what the cache of keys and values saves."""
+"""Attention against n-grams on one text: scores per character, and the time that the cache saves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDERS = (1, 2, 3, 4, 5)
 
 
 def scores(model: CharacterModel, train: str, test: str) -> tuple[dict[str, dict[str, float]], str]:
-    """Nats, perplexity and bits per character of several models on a test text; the name of the tuned n-gram."""
+    """Nats, perplexity and bits per character of several models on a text; name of the tuned n-gram."""
     alphabet = model.alphabet
     tuned = NGram.tuned(alphabet, train)
     name = f"n = {tuned.order}, strength {tuned.strength:g}, tuned"
@@ -47,6 +47,6 @@ def seconds_to_write(model: CharacterModel, length: int, cached: bool, seed: int
 
 
 def attention_weights(model: CharacterModel, phrase: str) -> np.ndarray:
-    """The weights (H, T, T) of each head of the first block while the model reads a phrase of T characters."""
+    """The attention weights (H, T, T) of each head of the first block, for a phrase of T characters."""
     (_, _, blocks, _, _) = model.forward(model.alphabet.encode(phrase)[None])[1]
     return blocks[0][1][1][0]       # of the first block, its attention: p of the first text

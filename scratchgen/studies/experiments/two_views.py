@@ -1,4 +1,4 @@
-"""Two classes in the plane with known densities, and models that learn the boundary directly or by densities."""
+"""Two classes in the plane with known densities; models that learn the boundary or the densities."""
 
 from __future__ import annotations
 

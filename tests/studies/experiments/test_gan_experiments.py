@@ -111,7 +111,8 @@ def test_value_of_the_best_discriminator_is_twice_the_jsd_less_two_log_2():
     assert discriminator_value.value_of_best(pair) == pytest.approx(
         discriminator_value.highest_value(pair), abs=1e-4
     )
-    assert discriminator_value.highest_value(discriminator_value.PAIRS["q = p"]) == pytest.approx(-2 * math.log(2))
+    equal = discriminator_value.PAIRS["q = p"]
+    assert discriminator_value.highest_value(equal) == pytest.approx(-2 * math.log(2))
 
 
 def bar(width: int, lean: int = 0) -> np.ndarray:
