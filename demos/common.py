@@ -80,8 +80,10 @@ def parameter_count(net: Any) -> int:
 
 
 def say(text: str) -> None:
-    """Print a paragraph, wrapped to the width of the page."""
-    print(textwrap.fill(text, COLUMNS))
+    """Print a paragraph, wrapped to the width of the page; a line break at its start leaves an empty line."""
+    if text.startswith("\n"):
+        print()
+    print(textwrap.fill(text.lstrip("\n"), COLUMNS))
 
 
 def print_table(
@@ -95,17 +97,10 @@ def print_table(
     """
     formats = formats or {}
     first = max(map(len, rows))
-    blocks: list[list[list[str]]] = [[]]
-    room = COLUMNS - first
-    for column in dict.fromkeys(column for row in rows.values() for column in row):
-        cells = [_cell(row.get(column), formats.get(column, "")) for row in rows.values()]
-        width = max(map(len, [*cells, *column.split()]))
-        header = textwrap.wrap(column, width, break_long_words=False, break_on_hyphens=False)
-        if room < width + 2:
-            blocks.append([])
-            room = COLUMNS - first
-        room -= width + 2
-        blocks[-1].append([f"{text:>{width}}" for text in [*header, *cells]])
+    for widest_header in (14, 10, 0):
+        blocks = _blocks(rows, formats, COLUMNS - first, widest_header)
+        if len(blocks) == 1:
+            break
     print()
     if title:
         say(title)
@@ -115,6 +110,27 @@ def print_table(
         padded = [[" " * len(column[0])] * (height - len(column)) + column for column in block]
         for name, *line in zip(names, *padded, strict=True):
             print(f"{name:{first}}  {'  '.join(line)}".rstrip())
+
+
+def _blocks(
+    rows: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str], page: int, header_width: int
+) -> list[list[list[str]]]:
+    """Columns of padded text, header first, in as many blocks as the page needs."""
+    blocks: list[list[list[str]]] = [[]]
+    room = page
+    for column in dict.fromkeys(column for row in rows.values() for column in row):
+        cells = [_cell(row.get(column), formats.get(column, "")) for row in rows.values()]
+        least = max(map(len, [*cells, *column.split()]))
+        header = textwrap.wrap(
+            column, max(least, header_width), break_long_words=False, break_on_hyphens=False
+        )
+        width = max(map(len, [*header, *cells]))
+        if room < width + 2:
+            blocks.append([])
+            room = page
+        room -= width + 2
+        blocks[-1].append([f"{text:>{width}}" for text in [*header, *cells]])
+    return blocks
 
 
 def _cell(value: Any, specification: str) -> str:
@@ -162,6 +178,7 @@ def show_image(ax: Axes, pixels: np.ndarray, title: str = "") -> None:
     ax.set_title(title, fontsize=10, color=plots.TEXT)
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines[:].set_visible(False)
 
 
 def mosaic(pictures: np.ndarray, rows: int) -> np.ndarray:

@@ -79,7 +79,6 @@ def draw(
     show_image(ax, mosaic(np.concatenate(list(images.values())), 2))
     ax.set_yticks([14, 42], list(images), fontsize=9.5, color=plots.TEXT)
     ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
     left, right = bottom.subgridspec(1, 2, width_ratios=(1.1, 1)).subplots()
     for name, style in (
         (f"{NAIVE}, summed out", "-"), (f"{NAIVE}, black", ":"), (f"{GAUSSIAN}, integrated out", "-"),

@@ -92,7 +92,6 @@ def draw(panels: dict[str, np.ndarray]) -> Figure:
     for ax, (title, grid) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):
         show_image(ax, mosaic(grid, 10), title)
         ax.set_yticks([28 * k + 13.5 for k in range(10)], [str(k) for k in range(10)], fontsize=9.5)
-        ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
     return fig
 

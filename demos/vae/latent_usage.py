@@ -96,7 +96,6 @@ def draw(usages: dict[int, LatentUsage], moved: dict[int, np.ndarray]) -> Figure
     names = [f"dimension {k}: {usages[1].kl[k]:.3f} nats" for k in moved]
     ax.set_yticks([28 * i + 13.5 for i in range(len(moved))], names, fontsize=9.5)
     ax.set_xticks([28 * i + 13.5 for i in range(len(VALUES))], [f"{z:g}" for z in VALUES], fontsize=9)
-    ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return fig
 

@@ -58,8 +58,8 @@ def main(out: Path, *, shown: int = 60_000, draws: int = 8_192, seed: int = 1) -
         ("decoder", "a decoder, f(z) = −log p(x | z)", decoder),
     ):
         table = results[key] = experiment.compare(cases)
-        title = f"{title}; samples needed: for the variance of one that is reparameterised"
-        print_table(table, title, FORMATS)
+        needed = "samples needed: for the variance of one that is reparameterised"
+        print_table(table, f"{title}; {needed}", FORMATS)
         plain, baseline = (table[name]["variance per sample"] - table[NAMES[0]]["variance per sample"]
                            for name in NAMES[1:])  # fmt: skip
         table[NAMES[2]]["removed"] = 1 - baseline / plain

@@ -24,7 +24,7 @@ from scratchgen.studies.experiments import aggregate_posterior as experiment
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.schedules import OneCycle
 
-from ..common import epochs_for, print_table, run, save, say, show_image
+from ..common import epochs_for, mosaic, print_table, run, save, say, show_image
 
 BETAS = {0: "KL left out", 1: "VAE", 50: "KL dominates"}     # by beta, the weight of the KL
 CODE = 10
@@ -58,8 +58,8 @@ def main(
     true = [rng.standard_normal(eps.shape) for _ in range(simulations)]
     statistics = {"KS": experiment.kolmogorov_smirnov, "MMD²": experiment.mmd_to_normal}
     usual = {name: np.quantile([f(z) for z in true], 0.95) for name, f in statistics.items()}
-    table["95 % of true samples below"] = usual
-    print_table(table, f"One code of each of {len(digits.x_test):,} test digits against N(0, I)", FORMATS)
+    table["95 % below"] = usual
+    print_table(table, f"Codes of {tested:,} test digits against N(0, I); below: true samples", FORMATS)
     course = courses[1]
     epochs = sorted({-(-len(course) * eighth // 8) for eighth in range(1, 9)})
     title = f"beta = 1: MMD² is {course[-1] / usual['MMD²']:.0f} times the 95 % quantile of true samples"
@@ -92,26 +92,26 @@ def summary(codes: experiment.Codes) -> dict[str, float]:
 
 def draw(panels: dict[str, Any], x_test: np.ndarray, y_test: np.ndarray, usual: float) -> Figure:
     """A column for each beta: the codes, digits decoded from the prior, reconstructions."""
-    fig = plots.new_figure(8.0, title="The codes of all digits together, and the prior")
+    title = f"The codes of all digits, and the prior (true samples: MMD² < {usual:.4f})"
+    fig = plots.new_figure(7.0, title=title)
+    axes = fig.subplots(3, len(panels), height_ratios=(2.6, 1.5, 1))
     around = np.linspace(0, 2 * np.pi, 200)
     examples = [np.flatnonzero(y_test == k)[0] for k in (0, 2, 4, 7, 8)]
-    for column, (name, (codes, samples)) in zip(fig.subfigures(1, 3), panels.items(), strict=True):
-        grid = column.add_gridspec(6, 5, height_ratios=(5.2, 1, 1, 1, 1, 1))
-        ax = column.add_subplot(grid[0, :])
+    for (above, middle, below), (name, (codes, samples)) in zip(axes.T, panels.items(), strict=True):
         z, y = codes.z[:500, codes.largest], y_test[:500]
         for k, colour in enumerate(plots.COLOURS):
-            ax.scatter(*z[y == k].T, s=5, color=colour, linewidths=0)
+            above.scatter(*z[y == k].T, s=5, color=colour, linewidths=0)
+            place = 0.03 + 0.07 * k, 0.03
+            above.text(*place, str(k), color=colour, fontsize=9, weight="bold", transform=above.transAxes)
         for radius in (1, 2, 3):
-            ax.plot(radius * np.cos(around), radius * np.sin(around), color=plots.TEXT, linewidth=1)
-        r = max(4.0, 1.05 * np.abs(z).max())
-        ax.set(xlim=(-r, r), ylim=(-r, r), yticks=[], box_aspect=1)
-        ax.set_title(f"{name}\nMMD² {codes.mmd:.4f} (true samples: below {usual:.4f})", fontsize=9)
-        ax.set_xlabel("2 of 10 dimensions; circles: 1, 2, 3 std", fontsize=9)
-        rows = [*samples.reshape(3, 5, -1), x_test[examples], codes.reconstructions[examples]]
-        for i, row in enumerate(rows):
-            for j, pixels in enumerate(row):
-                title = {(0, 2): "decoded from the prior", (3, 2): "test digits, reconstructed"}.get((i, j))
-                show_image(column.add_subplot(grid[i + 1, j]), pixels, title or "")
+            above.plot(radius * np.cos(around), radius * np.sin(around), color=plots.TEXT, linewidth=1)
+        reach = max(4.0, 1.05 * np.abs(z).max())
+        above.set(xlim=(-reach, reach), ylim=(-reach, reach), yticks=[], box_aspect=1)
+        above.set_title(f"{name}\nKL {codes.kl:.1f} nats, MMD² {codes.mmd:.4f}", fontsize=10)
+        above.set_xlabel("2 of 10 dimensions; circles: 1, 2, 3 std", fontsize=9)
+        show_image(middle, mosaic(samples, 3), "decoded from the prior")
+        pairs = np.concatenate([x_test[examples], codes.reconstructions[examples]])
+        show_image(below, mosaic(pairs, 2), "test digits, reconstructed")
     return fig
 
 

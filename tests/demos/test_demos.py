@@ -73,23 +73,19 @@ def test_print_table_breaks_headers_and_leaves_missing_cells_empty(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "",
         "A title",
-        "                a long",
-        "                header",
-        "                    of",
-        "                  many",
-        "             a   words  text",
-        "one      1,234   50.0%",
-        "another      2           yes",
+        "                a long header",
+        "             a  of many words  text",
+        "one      1,234          50.0%",
+        "another      2                  yes",
     ]
 
 
 def test_print_table_continues_below_where_columns_do_not_fit(capsys):
-    common.print_table({"row": {f"column{i}": i for i in range(12)}})
+    common.print_table({"row": {f"{i} a_long_name": i for i in range(12)}})
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert [line.split() for line in lines if line.startswith("row")] == [
-        ["row", *map(str, range(8))], ["row", *map(str, range(8, 12))],
-    ]
+    blocks = [line.split()[1:] for line in lines if line.startswith("row")]
+    assert len(blocks) > 1 and [cell for block in blocks for cell in block] == list(map(str, range(12)))
 
 
 def test_train_shows_about_as_many_examples_as_asked_for(rng):
