@@ -81,14 +81,14 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     averaged = AveragedGenerator(model)
 
     def figure() -> float:
-        with averaged.lent():
+        with averaged.applied():
             return parzen(draw(model, SEED), held_out, digits.x_test)[0]
 
     curve = Curve(figure, EVERY)
     trainer.callbacks += [averaged, curve]
     history = run_saved(trainer, RUN, resume=resume, config=config, every=EVERY)
     last = parzen(draw(model, SEED), held_out, digits.x_test)[0]
-    with averaged.lent():
+    with averaged.applied():
         samples = draw(model, SEED)
     ours, error, sigma = parzen(samples, held_out, digits.x_test)
     judged = court.measure(samples)
