@@ -1,4 +1,4 @@
-"""The README's reading list: a reader who follows it meets derivatives, and no code that is there for speed."""
+"""A reader who follows the README's reading list meets derivatives, and no code that is there for speed."""
 
 import ast
 import re
