@@ -80,7 +80,7 @@ def paragraphs(markdown: str) -> Iterator[tuple[int, str]]:
     """The paragraphs of a page, each with the line on which it starts."""
     lines = markdown.splitlines()
     starts = [i for i, line in enumerate(lines) if line.strip() and (i == 0 or not lines[i - 1].strip())]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
         yield start + 1, " ".join(lines[start:end])
 
 
