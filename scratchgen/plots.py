@@ -6,6 +6,7 @@ All are WIDTH inches wide, 1,200 pixels in the file, so text stays legible where
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from scratchgen.data.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,21 +193,13 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as what its name ends in, beside it first and then renamed, and return the path.
+    """Write a figure in the format that the file name ends in, as a whole, and return the path.
 
-    Raises OSError (FileNotFoundError, PermissionError ...) where it can't be written, ValueError for an
-    ending that is none of FORMATS; nothing is left behind.
+    Raises ValueError if the name ends in none of FORMATS, and what `data.files.write_whole` raises.
     """
-    path, kind = Path(path), picture_format(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        fig.savefig(beside, format=kind, dpi=DPI)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=picture_format(path), dpi=DPI)
+    return write_whole(path, buffer.getvalue())
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:

@@ -7,7 +7,6 @@ arrays depend on nothing else, nor do the bytes of the file, as long as zlib is 
 from __future__ import annotations
 
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scratchgen.data.digits import EMBEDDED
+from scratchgen.data.files import write_whole
 from scratchgen.data.mnist import read_folder
 
 SEED = 2006
@@ -79,9 +79,7 @@ def main(arguments: list[str]) -> int:
         return 2
     data = embed(read_folder(arguments[0]))
     path = Path(arguments[1]) if len(arguments) == 2 else EMBEDDED
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
+    write_whole(path, data)
     print(f"{path}: {len(data):,} bytes")
     return 0
 
