@@ -145,7 +145,7 @@ def train(rounds: int, frames: int) -> tuple[list[Moment], list[Moment]]:
 def teach_discriminator(model: GAN, x: np.ndarray, optimizer: Adam, rng: np.random.Generator) -> None:
     """One update of D; G is held, for its backward is not called."""
     optimizer.zero_grad()
-    _, cache = model.discriminator_loss(x, model.draw_noise(len(x), rng))
+    _, cache = model.discriminator_loss(x, model.prior_sample(len(x), rng=rng))
     model.discriminator_backward(cache)
     optimizer.step()
 
@@ -153,7 +153,7 @@ def teach_discriminator(model: GAN, x: np.ndarray, optimizer: Adam, rng: np.rand
 def teach_generator(model: GAN, optimizer: Adam, rng: np.random.Generator) -> None:
     """One update of G; D is held by generator_backward."""
     optimizer.zero_grad()
-    _, cache = model.generator_loss(model.draw_noise(BATCH, rng))
+    _, cache = model.generator_loss(model.prior_sample(BATCH, rng=rng))
     model.generator_backward(cache)
     optimizer.step()
 
@@ -161,7 +161,7 @@ def teach_generator(model: GAN, optimizer: Adam, rng: np.random.Generator) -> No
 def look(model: GAN, step: int) -> Moment:
     """Both nets on the axis."""
     ends = model.inverse_transform(Z[:, None].astype(np.float32))[:, 0].astype(np.float64)
-    judged = model.judge(X[:, None].astype(np.float32)).astype(np.float64)
+    judged = model.predict_real(X[:, None].astype(np.float32)).astype(np.float64)
     tips = model.inverse_transform(ARROWS[:, None].astype(np.float32))[:, 0]
     signs = np.sign(np.diff(ends[np.abs(Z) < 3]))
     return Moment(step, density_of(ends), judged, tips, bool(signs.min() < 0 < signs.max()))

@@ -131,7 +131,8 @@ def learn(pair: Pair, updates: int, rng: np.random.Generator) -> Course:
     looks = sorted(set(np.geomspace(10, updates, 20).astype(int).tolist()))
     values = []
     for step in range(1, updates + 1):
-        step_discriminator(model, optimizer, pair.p.sample(BATCH, rng=rng), model.draw_noise(BATCH, rng))
+        x = pair.p.sample(BATCH, rng=rng)
+        step_discriminator(model, optimizer, x, model.prior_sample(BATCH, rng=rng))
         if step in looks:
             values.append(value(model, pair))
     return looks, values
@@ -141,7 +142,7 @@ def by_heart(pair: Pair, n: int, updates: int, rng: np.random.Generator) -> tupl
     """Train D on the same n samples of each; V(D) − V(D*) on them, and V(D) on all of p and q."""
     model = game(pair, dense((1, 32, 32, 1), rng=rng, activation=Tanh, dtype=np.float64))
     optimizer = Adam(model.discriminator.parameters(), Cosine(5e-3, updates, 1e-5), (0.5, 0.999))
-    x, z = pair.p.sample(n, rng=rng), model.draw_noise(n, rng)
+    x, z = pair.p.sample(n, rng=rng), model.prior_sample(n, rng=rng)
     size = min(n, BATCH)
     for _ in range(updates):
         some_x, some_z = (rng.choice(given, size, replace=False) for given in (x, z))

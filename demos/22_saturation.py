@@ -151,7 +151,7 @@ def learn_critic(d: float, updates: int, rng: np.random.Generator) -> tuple[WGAN
 def teach(model: GAN, x: np.ndarray, optimizer: Optimizer, rng: np.random.Generator) -> None:
     """One update of D or of the critic; G is held."""
     optimizer.zero_grad()
-    z = model.draw_noise(len(x), rng)
+    z = model.prior_sample(len(x), rng=rng)
     if isinstance(model, WGAN):
         _, cache = model.discriminator_loss(x, z, rng.random((len(x), 1)).astype(x.dtype))
     else:
@@ -180,7 +180,7 @@ def early_norms(loss: str, seeds: int) -> np.ndarray:
         for step in range(LOOKS[-1] + 1):
             if step in LOOKS:
                 model.generator.zero_grad()
-                _, cache = model.generator_loss(model.draw_noise(2000, np.random.default_rng(seed)))
+                _, cache = model.generator_loss(model.prior_sample(2000, rng=np.random.default_rng(seed)))
                 model.generator_backward(cache)
                 logs[LOOKS.index(step)] += math.log(norm()) / seeds
             teach(model, DATA.sample(BATCH, rng=rng).astype(np.float32), optimizer, rng)

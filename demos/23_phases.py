@@ -124,7 +124,7 @@ def over(way: str, player: str, since: int, look: Look) -> bool:
 
 def update(model: GAN, player: str, optimizers: dict[str, Adam], rng: np.random.Generator) -> None:
     """One update of one player; the other is held."""
-    z = model.draw_noise(BATCH, rng)
+    z = model.prior_sample(BATCH, rng=rng)
     if player == "D":
         optimizers["discriminator"].zero_grad()
         _, real_and_drawn = model.discriminator_loss(DATA.sample(BATCH, rng=rng).astype(np.float32), z)

@@ -134,7 +134,7 @@ def train(setting: Setting, updates: int, seed: int) -> End:
         if number in looks:
             course.append(jensen_shannon(density(model)))
     q = density(model)
-    judged = model.judge(X[:, None].astype(np.float32))
+    judged = model.predict_real(X[:, None].astype(np.float32))
     left, fooled = (float((q * of_x).sum() * WIDTH) for of_x in (X < BETWEEN, judged))
     return End(jensen_shannon(q), course, left, fooled, q)
 

@@ -23,7 +23,7 @@ from scratchgen.data import load_digits
 from scratchgen.layers import Layer
 from scratchgen.metrics import digit_shares, frechet_distance, nearest_distance
 from scratchgen.models import DCGAN, GAN, MLPClassifier
-from scratchgen.models.gan.networks import faint
+from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.schedules import Cosine, OneCycle
@@ -134,7 +134,7 @@ def learn(
     rng = np.random.default_rng(SEED)
     model, lr, discriminator_lr = build(x, rng)
     print(f"\n{name}: {numbers(model.generator):,} numbers in G, {numbers(model.discriminator):,} in D")
-    watch = Watch(model, model.draw_noise(DRAWN, np.random.default_rng(SEED)))
+    watch = Watch(model, model.prior_sample(DRAWN, rng=np.random.default_rng(SEED)))
     epochs = max(1, round(shown / len(x)))
     steps = epochs * (len(x) // BATCH)
     model.fit(
@@ -154,13 +154,13 @@ def learn(
 
 
 def dense_gan(x: np.ndarray, rng: np.random.Generator) -> tuple[GAN, float, float]:
-    """The library's dense GAN, and its learning rates; it begins at the mean digit, and faint.
+    """The library's dense GAN, and its learning rates; it begins at the mean digit, small_pixel_init.
 
     G's last bias is the logit of the mean digit, so the edge of the paper is black from the start and needn't
     come down from grey. And the weights that touch pixels begin near 0, so that what D asks of a pixel, and
     what G does to it, is learnt from the first step on and isn't noise: see docs/gan.md, section 12.
     """
-    model = GAN.dense(64, 400, dropout=0.6, pixel_init=faint, rng=rng)
+    model = GAN.dense(64, 400, dropout=0.6, pixel_init=small_pixel_init, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
     model.generator.parameters()["6.bias"].value[...] = np.log(mean / (1 - mean))
     return model, 2e-3, 4e-4
@@ -178,7 +178,7 @@ def numbers(net: Layer) -> int:
 
 def walk(model: GAN, reading: Reading, rng: np.random.Generator) -> np.ndarray:
     """Print how sure the classifier is halfway; return one walk, (T, 784)."""
-    a, b = model.draw_noise(PAIRS, rng), model.draw_noise(PAIRS, rng)
+    a, b = model.prior_sample(PAIRS, rng=rng), model.prior_sample(PAIRS, rng=rng)
     ends = [model.inverse_transform(z) for z in (a, b)]
     halfway = model.inverse_transform(arc(a, b, 0.5))
     print(

@@ -67,7 +67,7 @@ def main(out: Path, shown: int = 120_000, draws: int = 9_000) -> None:
         callbacks=[ProgressBar()],
     )
 
-    z = model.draw_noise(draws, rng)
+    z = model.prior_sample(draws, rng=rng)
     measured = measure(model.inverse_transform(z), classifier)      # (draws, 12): ten digits, slant, width
     fit = 2 * draws // 3
     found = directions(z[:fit], measured[:fit])                     # (12, K)
@@ -93,7 +93,7 @@ def main(out: Path, shown: int = 120_000, draws: int = 9_000) -> None:
     }
     print(f"\nmoved from −{REACH:g} to {REACH:g} along a direction; changes in standard deviations of draws")
     print("direction            slant    width    same class   (sizes; of ten directions, their mean)")
-    z = model.draw_noise(MOVED, rng)
+    z = model.prior_sample(MOVED, rng=rng)
     spread = measured.std(axis=0)[10:]
     for name, along in ways.items():
         effects = np.mean([np.abs(moved(model, classifier, z, u, spread)) for u in along], axis=0)

@@ -163,7 +163,7 @@ class Ask(Callback):
 
     def __init__(self, model: GAN, damaged: Damaged):
         self.model, self.damaged = model, damaged
-        self.codes = model.draw_noise(1000, np.random.default_rng(SEED))
+        self.codes = model.prior_sample(1000, rng=np.random.default_rng(SEED))
         self.verdicts: list[Verdict] = []
 
     def on_start(self, trainer: Trainer) -> None:

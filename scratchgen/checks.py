@@ -37,6 +37,22 @@ def positive(who: str, **counts: int) -> None:
             raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
 
 
+def as_generator(who: str, rng: Any) -> np.random.Generator:
+    """Return a random generator: `rng` itself, or ``numpy.random.default_rng(rng)`` for an integer seed.
+
+    Raises TypeError, in the name of `who`, for None, a bool and every other type, and ValueError for a
+    negative seed.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer):
+        got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
+        raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
+    if rng < 0:
+        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+    return np.random.default_rng(int(rng))
+
+
 def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
     """y as an array, (n,), of whole numbers from 0 on, below `classes` where that is given.
 
@@ -85,3 +101,18 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")
+
+
+def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
+    """Check the shape (N, features) and dtype of a batch, without reading its values."""
+    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if x.ndim != 2 or x.shape[1] != features:
+        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
+
+
+def expect_no_labels(who: str, y: Any, hint: str = "the model has no use for them") -> None:
+    """Raise ValueError for labels that a model cannot use."""
+    if y is not None:
+        raise ValueError(f"{who} expected no labels y: {hint}")

@@ -1,8 +1,8 @@
 """The command `scratchgen`.
 
-Each command is a module of this package with `HELP` (one line), `add_arguments(parser)` and `main(args)`, which
-returns the exit code. A command's module is imported when it is called, and imports what it needs then, so
-`scratchgen --help` loads nothing heavy.
+Each command is a module of this package with `HELP` (one line), `add_arguments(parser)` and `main(args)`,
+which returns the exit code. A command's module is imported when it is called, and imports what it needs then,
+so `scratchgen --help` loads nothing heavy.
 """
 
 from __future__ import annotations

@@ -93,22 +93,20 @@ def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
         scripts = [path for path in sorted(root.glob("*/*.py")) if path.stem not in NOT_DEMOS]
         if not scripts and root.is_dir():       # scripts that are not in folders yet: NN_NAME.py
             flat = sorted(root.glob("[0-9]*_*.py"))
-            names = [path.stem.partition("_")[2] for path in flat]
-            pairs = zip(names, flat, strict=True)
-            return {name: Demo(name, root.name, path, path.stem) for name, path in pairs}
+            demos = (Demo(path.stem.partition("_")[2], root.name, path, path.stem) for path in flat)
+            return {demo.name: demo for demo in demos}
         if scripts:
+            found = {(path.parent.name, path.stem): path for path in scripts}
             order = reading_order(root)
-            places = {pair: place for place, pair in enumerate(order)}
-            families = list(dict.fromkeys(family for family, _ in order))
-
-            def rank(path: Path) -> tuple[int, int, str]:
-                pair = path.parent.name, path.stem
-                family = families.index(pair[0]) if pair[0] in families else len(families)
-                return family, places.get(pair, len(places)), f"{pair}"
-
+            families = dict.fromkeys(family for family, _ in [*order, *found])
+            pairs = [
+                pair
+                for family in families
+                for pair in dict.fromkeys([*order, *found])
+                if pair[0] == family and pair in found
+            ]
             return {
-                path.stem: Demo(path.stem, path.parent.name, path, f"{path.parent.name}.{path.stem}")
-                for path in sorted(scripts, key=rank)
+                name: Demo(name, family, found[family, name], f"{family}.{name}") for family, name in pairs
             }
     raise FileNotFoundError(f"no demos found in {' or '.join(map(str, folders or roots()))}")
 

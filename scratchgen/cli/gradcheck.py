@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE",
-        help="plot the error against the step size, for the first layer named, into FILE (.png, .svg or .pdf)",
+        help="plot the error against the step size, for the first layer named (.png, .svg, .pdf)",
     )
 
 

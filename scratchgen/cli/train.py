@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """Train the model, save the run, and print what it reaches on the test digits."""
     path = args.out or Path(f"runs/{args.model}.safetensors")
     check_writable(path.parent)
+    run = {"batch_size": args.batch_size, "lr": args.lr}
     line = train(
         args.model,
         models()[args.model],
@@ -57,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
         hidden=args.hidden,
         code=args.code,
         epochs=args.epochs,
-        run={name: value for name, value in (("batch_size", args.batch_size), ("lr", args.lr)) if value is not None},
+        run={name: value for name, value in run.items() if value is not None},
         seed=args.seed,
         resume=args.resume,
     )
@@ -93,16 +96,15 @@ def train(
     from scratchgen.training.runs import expect_place, run_saved
 
     form = check_name("form", form or next(iter(model.forms)), model.forms)
-    chosen = model.forms[form]
-    hidden = setting(f"{name}, {form}:", "hidden", hidden, chosen.hidden)
-    code = setting(f"{name}, {form}:", "code", code, chosen.code)
+    settings = network_settings(f"{name} ({form})", model.forms[form], {"hidden": hidden, "code": code})
     run = run or {}
-    config = {"model": name, "form": form, "hidden": hidden and list(hidden), "code": code, "seed": seed, **run}
+    saved = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    config = {"model": name, "form": form, "seed": seed, **saved, **run}
     expect_place(path, resume=resume, config=config)
     digits = load_digits()
     print(digits.source)
     rng = np.random.default_rng(seed)
-    net = chosen.build(hidden, code, rng)
+    net = model.forms[form](rng, **settings)
     labels = (digits.y_train,) if model.labels else ()
     trainer = net.trainer(digits.x_train, *labels, epochs=epochs, rng=rng, **run)
     history = run_saved(trainer, path, resume=resume, config=config)
@@ -115,8 +117,15 @@ def train(
     return f"{figure}; last epoch: {last}" if figure else f"last epoch: {last}"
 
 
-def setting(who: str, name: str, given: Any, default: Any) -> Any:
-    """The given value, or the default. Raises ValueError for a value that the form has no use for."""
-    if given is not None and default is None:
-        raise ValueError(f"{who} this form has no --{name}; leave it out")
-    return default if given is None else given
+def network_settings(who: str, build: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that `build` takes: the given ones, otherwise its defaults.
+
+    Raises ValueError for a given setting that it does not take.
+    """
+    defaults = {
+        name: p.default for name, p in inspect.signature(build).parameters.items() if p.default is not p.empty
+    }
+    for name, value in given.items():
+        if value is not None and name not in defaults:
+            raise ValueError(f"{who} has no --{name}; leave it out")
+    return {name: default if given.get(name) is None else given[name] for name, default in defaults.items()}

@@ -24,10 +24,11 @@ def fill(text: str, tables: Mapping[str, str], command: str) -> str:
     for name, table in tables.items():
         start, end = marks(name, command)
         pattern = rf"<!-- {re.escape(name)}:[^>]*-->\n.*?{re.escape(end)}"
-        if re.search(pattern, text, re.DOTALL) is None:
+        match = re.search(pattern, text, re.DOTALL)
+        if match is None:
             raise ValueError(f"expected the marks {start!r} and {end!r} in the text")
         block = f"{start}\n{table}\n{end}"
-        text = re.sub(pattern, lambda match, block=block: block, text, count=1, flags=re.DOTALL)
+        text = text[: match.start()] + block + text[match.end() :]
     return text
 
 

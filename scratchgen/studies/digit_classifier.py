@@ -23,9 +23,9 @@ FOLDER = Path("runs")
 def trained_digit_classifier(digits: Digits, folder: Path = FOLDER) -> ConvClassifier:
     """A ConvClassifier trained on these digits: read from `folder`, or trained once and saved there.
 
-    Training takes about three minutes of one core on the full set (test accuracy 99.6 %) and 15 seconds on the
-    embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits. An interrupted
-    run is continued. Prints one line that says what it does.
+    Training takes about three minutes of one core on the full set (test accuracy 99.6 %) and 15 seconds on
+    the embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits. An
+    interrupted run is continued. Prints one line that says what it does.
     """
     size = len(digits.x_train)
     epochs = EPOCHS["full" if size > 10_000 else "embedded"]

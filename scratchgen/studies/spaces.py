@@ -16,8 +16,8 @@ class Space:
     """The data that a likelihood describes.
 
     name     : for a heading
-    made     : how the data is made from grey digits, with everything that decides the outcome; two spaces that
-        differ here have different test data
+    made     : how the data is made from grey digits, with everything that decides the outcome; two spaces
+        that differ here have different test data
     discrete : True for probabilities of pixels that are 0 or 1, False for densities of continuous pixels
     levels   : number of grey levels that were dequantised; None without dequantisation
     features : number of pixels in an example
@@ -36,7 +36,9 @@ class Space:
             raise ValueError(f"Space expected no levels for binary pixels, got {self.levels}")
 
     def prepare(self, x: np.ndarray, seed: int = SEED) -> np.ndarray:
-        """Grey digits (N, D) in [0, 1] in the form of this space; one seed gives the same result every time."""
+        """Grey digits (N, D) in [0, 1] in the form of this space; one seed gives the same result every
+        time.
+        """
         if self.discrete:
             return binarise(x, rng=np.random.default_rng(seed))
         if self.levels is not None:
@@ -45,7 +47,9 @@ class Space:
 
 
 BINARY = Space(
-    "binary pixels", f"each sampled once, with its grey value as the probability of a 1; seed {SEED}", discrete=True
+    "binary pixels",
+    f"each sampled once, with its grey value as the probability of a 1; seed {SEED}",
+    discrete=True,
 )
 DEQUANTISED = Space(
     "dequantised pixels",

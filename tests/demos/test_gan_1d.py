@@ -67,7 +67,7 @@ def test_demo_density_of_the_drawings_is_that_of_a_known_map(script):
         def forward(self, x):
             return np.zeros_like(x), None
 
-        def judge(self, x):
+        def predict_real(self, x):
             return np.full(len(x), 0.5)
 
     X, width = demo["X"], demo["WIDTH"]

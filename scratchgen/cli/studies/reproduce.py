@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     if args.name is None:
         raise ValueError("study reproduce expected a NAME, --list or --write-chapter")
     check_writable(Path("results"))
-    found, path = recipe.reproduce(args.name, epochs=args.epochs, resume=args.resume)
-    print(found.summary())
+    result, path = recipe.reproduce(args.name, epochs=args.epochs, resume=args.resume)
+    print(result.summary())
     print(f"saved in {path}; `{record.COMMAND}` puts it into the tables")
     return 0

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, expect_no_labels
 from scratchgen.layers import Activation, Layer, Sequential, Sigmoid, SiLU
 from scratchgen.losses import squared_error
 from scratchgen.models.base import Model
@@ -77,10 +77,11 @@ class Autoencoder(Model):
         self.encoder.backward(dz, enc, input_grad=False)
         return {"dout": dout, "dz": dz}
 
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes, on X (N, D) within [0, 1]; y is not looked at."""
-        expect_examples("Autoencoder.fit", X, low=0, high=1)
-        return super().trainer(X, None, **run)
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check X (N, D), values within [0, 1]."""
+        expect_no_labels(self._who("fit"), y)
+        expect_examples(self._who("fit"), X, low=0, high=1)
+        return X, None
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The codes of X: (N, D) -> (N, K)."""

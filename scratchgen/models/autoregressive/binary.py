@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import expect_examples, expect_labels, expect_no_labels
 from scratchgen.data import binarise
 from scratchgen.models.base import Model
-from scratchgen.training.loop import plain_step
 
 BINARISATIONS = {
     "none": "0 or 1 as they are",
@@ -41,25 +40,25 @@ class BinaryModel(Model):
         """One line that says what the pixels are, for whoever reports a figure."""
         return f"Bernoulli pixels, {BINARISATIONS[self.binarisation]}"
 
-    def train_step(self, batch, optimizer, rng):
-        """Make one update on pixels moved by `augment`, where that is set, and binarised."""
-        x, *labels = batch
-        if self.augment is not None:
-            x = self.augment(x, rng=rng)
-        if self.binarisation == "dynamic":
-            x = binarise(x, rng=rng)
-        return plain_step(self, (x, *labels), optimizer, rng)
-
-    def trainer(self, X, y=None, **run: Any):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D), y (N,) with classes."""
-        who = f"{type(self).__name__}.fit"
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check X (N, D), and labels y (N,) if the model has classes."""
         if self.binarisation == "none":
             self.expect_binary("fit", X)
         else:
-            expect_examples(who, X, features=self.features, low=0, high=1)
-        if self.augment is not None and self.binarisation != "dynamic":
-            raise ValueError(f"{who} with augment expected binarisation 'dynamic', got {self.binarisation!r}")
-        return super().trainer(X, self.labels(y, len(X)), **run)
+            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        return X, self.labels(y, len(X), "fit")
+
+    def check_augment(self) -> None:
+        """Raise ValueError unless augmented pixels are binarised, as the model's pixels are 0 or 1."""
+        if self.binarisation != "dynamic":
+            raise ValueError(
+                f"{self._who('fit')} with augment expected binarisation 'dynamic', got {self.binarisation!r}"
+            )
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Binarise the batch, for binarisation 'dynamic'."""
+        x, *labels = batch
+        return (binarise(x, rng=rng) if self.binarisation == "dynamic" else x, *labels)
 
     def expect_binary(self, verb: str, X: np.ndarray) -> None:
         """Raise ValueError unless X is (N, D) of the model's D, and 0 or 1 everywhere."""
@@ -96,12 +95,11 @@ class BinaryModel(Model):
             )
         return known
 
-    def labels(self, y: Any, n: int) -> np.ndarray | None:
-        """y, checked: n whole numbers from 0 to classes − 1, and None for a model without classes."""
-        who = type(self).__name__
+    def labels(self, y: Any, n: int, verb: str = "loss") -> np.ndarray | None:
+        """Return labels y, checked: n integers from 0 to classes − 1; None for a model without classes."""
+        who = self._who(verb)
         if self.classes == 0:
-            if y is not None:
-                raise ValueError(f"{who} without classes expected no labels y; build it with classes=...")
+            expect_no_labels(who, y, "build the model with classes= to use them")
             return None
         return expect_labels(who, y, n, self.classes)
 

@@ -182,7 +182,7 @@ class MADE(BinaryModel):
     def score_samples(self, X, y=None):
         """log p(x) in nats, exact, one an example, (N,); given labels, log p(x | y)."""
         self.expect_binary("score_samples", X)
-        y = self.labels(y, len(X))
+        y = self.labels(y, len(X), "score_samples")
         total = np.full(len(X), -np.inf)
         for ordering in range(len(self.orders)):
             total = np.logaddexp(total, self._log_prob(X, y, ordering))
@@ -202,8 +202,9 @@ class MADE(BinaryModel):
         """n draws from p(x), or from p(x | y) for n labels y: (n, D). Each has an ordering drawn for it."""
         if n < 1:
             raise ValueError(f"MADE expected to draw at least one example, got n = {n}")
+        y = self.labels(y, n, "sample")
         chosen = rng.integers(len(self.orders), size=n)
-        return self._draw(np.zeros((n, self.features), self.dtype), 0, chosen, self.labels(y, n), rng)
+        return self._draw(np.zeros((n, self.features), self.dtype), 0, chosen, y, rng)
 
     def complete(self, X: np.ndarray, observed: np.ndarray, *, rng: np.random.Generator, y: Any = None):
         """Draw the pixels that are not observed exactly from p(those | the observed), (N, D).
@@ -216,7 +217,7 @@ class MADE(BinaryModel):
         """
         known = self.known_places(observed, self.orders)
         X = self.only_observed(X, observed)
-        y = self.labels(y, len(X))
+        y = self.labels(y, len(X), "complete")
         return self._draw(X, known, self._ordering_given(X, y, observed, rng), y, rng)
 
     def _ordering_given(self, X, y, observed, rng):

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, expect_no_labels
 from scratchgen.data import dequantise
 from scratchgen.distributions import Logistic, Normal
 from scratchgen.layers import Bijection, Scaling
 from scratchgen.models.base import Model
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged, expect_finite
+from scratchgen.training.loop import TrainingDiverged
 
 
 class FlowOverflow(ArithmeticError):
@@ -65,10 +65,10 @@ def _standard(z: np.ndarray) -> tuple[Any, Any]:
 
 
 class FlowCache(NamedTuple):
-    """What backward needs: where x ended up, and each layer's cache."""
+    """What backward needs."""
 
-    z: np.ndarray
-    caches: list[Any]
+    z: np.ndarray           # (N, D)
+    layers: list[Any]       # the cache of each layer
 
 
 class Flow(Model):
@@ -124,15 +124,16 @@ class Flow(Model):
         loss = -float((self._log_prior(z) + logdet).sum()) / len(x)         # (FLOW.3), (FLOW.1)
         return loss, FlowCache(z, caches)
 
-    def backward(self, cache):
-        """Add the parameters' gradients; return dz (N, D), the pull of the prior."""
+    def backward(self, cache: FlowCache, input_grad: bool = False) -> dict[str, np.ndarray]:
+        """Add the parameters' gradients; return dz (N, D), and dx (N, D) if `input_grad` is set."""
         n = len(cache.z)
         dz = PRIORS[self.prior].log_prob_grad(cache.z) / -n                 # (FLOW.4)
         dlogdet = np.full(n, -1 / n, dz.dtype)
         dh = dz.reshape(n, *self.z_shape)
         for i in range(len(self.layers) - 1, -1, -1):                       # (FLOW.5)
-            dh = self.layers[i].backward(dh, cache.caches[i], input_grad=i > 0, dlogdet=dlogdet)
-        return {"dz": dz}
+            wanted = input_grad or i > 0
+            dh = self.layers[i].backward(dh, cache.layers[i], input_grad=wanted, dlogdet=dlogdet)
+        return {"dz": dz, "dx": dh.reshape(n, -1)} if input_grad else {"dz": dz}
 
     def _forward(self, x, training=False):
         """z (N, D), log |det dz/dx| (N,) in float64, and the layers' caches."""
@@ -161,35 +162,32 @@ class Flow(Model):
     def _log_prior(self, z):
         return PRIORS[self.prior].log_prob(z).sum(axis=1, dtype=np.float64)  # (N,)
 
-    def train_step(self, batch, optimizer, rng):
-        """Make one update; pixels are dequantised anew each time."""
-        (x,) = batch
-        if self.augment is not None:
-            x = self.augment(x, rng=rng)
-        if self.levels is not None:
-            x = dequantise(x, rng=rng, levels=self.levels)
-        optimizer.zero_grad()
-        try:
-            loss, cache = self.loss(x, training=True)
-        except FlowOverflow as overflow:
-            raise TrainingDiverged(f"{type(self).__name__} overflowed", overflow.where) from None
-        expect_finite(self, loss, lambda: self.backward(cache))
-        self.backward(cache)
-        optimizer.step()
-        return {"loss": loss}
-
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D)."""
-        who = f"{type(self).__name__}.fit"
-        if y is not None:
-            raise ValueError(f"{who} expected no labels: a flow has no use for them")
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check X (N, D), within [0, 1] if it will be dequantised."""
+        expect_no_labels(self._who("fit"), y)
         if self.levels is None:
-            expect_examples(who, X, features=self.features)
+            expect_examples(self._who("fit"), X, features=self.features)
         else:
-            expect_examples(who, X, features=self.features, low=0, high=1)
+            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        return X, None
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Start scales that are still zero from the spread of the data."""
         if any(not layer.log_scale.value.any() for layer in self._scalings()):
             self.start_from(X)
-        return super().trainer(X, **run)
+        return X
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Dequantise the batch, for a flow with `levels`."""
+        (x,) = batch
+        return (x if self.levels is None else dequantise(x, rng=rng, levels=self.levels),)
+
+    def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
+        """Make one update; a FlowOverflow ends the run as TrainingDiverged."""
+        try:
+            return super().train_step(batch, optimizer, rng)
+        except FlowOverflow as overflow:
+            raise TrainingDiverged(f"{type(self).__name__} overflowed", overflow.where) from None
 
     def start_from(self, X: np.ndarray) -> None:
         """Set the scaling layer (the first, where there are more): z starts as wide as the prior.

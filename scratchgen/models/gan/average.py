@@ -52,7 +52,7 @@ class AveragedGenerator(Callback):
         try:
             self.weights[...] = self.average
             for _ in range(WARM if statistics else 0):
-                generator.forward(self.model.draw_noise(500, rng), training=True)
+                generator.forward(self.model.prior_sample(500, rng=rng), training=True)
             yield
         finally:
             self.weights[...] = own

@@ -10,13 +10,14 @@ import numpy as np
 
 from scratchgen.gradcheck.checker import KINKED, SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
-from scratchgen.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
+from scratchgen.layers import Conv2d, Flatten, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
 from scratchgen.models.gan import DCGAN, GAN, WGAN
 from scratchgen.models.gan.gradient_penalty import gradient_penalty
 from scratchgen.models.networks import dense
+from scratchgen.module import Module
 
 
-class Turn(Layer):
+class Turn(Module):
     """One player's turn as a model: its parameters, and its loss's backward; the other player is held."""
 
     def __init__(self, game: GAN, player: str, player_backward: Callable[[Any], Any]):
@@ -46,7 +47,7 @@ class GameCase:
         # what a critic's biases get is the difference of two equal numbers.
         for p in game.parameters().values():
             p.value += 0.5 * rng.standard_normal(p.shape)
-        z, u = game.draw_noise(len(x), rng), rng.random((len(x), 1))
+        z, u = game.prior_sample(len(x), rng=rng), rng.random((len(x), 1))
         losses: dict[str, Callable[[], tuple[float, Any]]] = {
             "discriminator": lambda: game.discriminator_loss(x, z),
             "generator": lambda: game.generator_loss(z),

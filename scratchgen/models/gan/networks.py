@@ -26,11 +26,11 @@ from scratchgen.layers import (
 
 Init = Callable[..., np.ndarray]
 
-faint = functools.partial(normal, std=0.004)
-"""A start for weights that touch pixels, at about a tenth of Glorot's spread (docs/gan.md, section 12).
+small_pixel_init = functools.partial(normal, std=0.004)
+"""An initializer for the weights next to the pixels, with about a tenth of Glorot's standard deviation.
 
-What a dense D asks of a pixel goes through its first weights, and what G does to it through its last. As long
-as these are mostly the noise they began as, each pixel is pushed its own way.
+A dense D reads pixels through its first weights, and G writes them through its last. As long as these weights
+are mostly their initial noise, each pixel is pushed in a direction of its own (docs/gan.md, section 12).
 """
 
 

@@ -96,7 +96,7 @@ class WatchGame(Callback):
         if not isinstance(trainer.model, GAN):
             raise TypeError(f"WatchGame expected a GAN to look at, got {type(trainer.model).__name__}")
         if not len(self.z):
-            self.z = trainer.model.draw_noise(self.size, self.rng)
+            self.z = trainer.model.prior_sample(self.size, rng=self.rng)
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         waits = trainer.optimizer["generator"].steps == 0

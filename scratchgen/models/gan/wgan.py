@@ -14,7 +14,8 @@ from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_critic, conv_generator, dense_critic, dense_generator
 from scratchgen.models.networks import in_batches
 from scratchgen.training.loop import TrainingDiverged, expect_finite
-from scratchgen.training.optimisers import RMSProp
+from scratchgen.training.optimisers import Optimizer, RMSProp
+from scratchgen.training.schedules import Rate
 
 
 class CriticCache(NamedTuple):
@@ -91,8 +92,8 @@ class WGAN(GAN):
         """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""
         if u is not None and self.penalty is None:
             raise ValueError(
-                "WGAN.discriminator_loss expected no u where there is no penalty to look between real and "
-                "drawn, got one: leave it out, or make the WGAN with penalty="
+                "u is only used with a gradient penalty, and this WGAN has none: omit u, or construct the "
+                "WGAN with penalty="
             )
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
         f_real, real_cache = self.discriminator.forward(x, training=True)
@@ -118,23 +119,38 @@ class WGAN(GAN):
         dlogits = np.full_like(f_fake, -1 / len(z))             # (WGAN.3)
         return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
 
-    def judge(self, X):
-        """f(x), the critic's value of each example: (N, D) -> (N,); only differences of it mean something."""
-        expect_examples("WGAN.judge", X)
+    def critic_score(self, X: np.ndarray) -> np.ndarray:
+        """f(x), the critic's value of each example: (N, D) -> (N,). Only differences of it have a meaning."""
+        expect_examples(self._who("critic_score"), X)
         return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
 
-    def _discriminator_step(self, x, optimizer, rng):
-        optimizer["discriminator"].zero_grad()
-        u = None if self.penalty is None else rng.random((len(x), 1), x.dtype)
-        loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng), u)
+    def predict_real(self, X: np.ndarray) -> np.ndarray:
+        """Raise TypeError: the values of a critic are not probabilities."""
+        raise TypeError(f"{type(self).__name__} has a critic, which gives no probabilities; use critic_score")
+
+    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        u = {} if self.penalty is None else {"u": rng.random((len(x), 1), x.dtype)}
+        return u | super()._discriminator_noise(x, rng)
+
+    def discriminator_step(
+        self, x: np.ndarray, z: np.ndarray, u: np.ndarray | None = None, *, optimizer: Optimizer
+    ) -> dict[str, float]:
+        """Make one update of the critic, with real examples x (m, D), latent codes z (m, K), and u (m, 1).
+
+        u : where between real and generated examples the slope is penalised, (WGAN.5); only with a penalty
+        """
+        if u is None and self.penalty is not None:
+            raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")
+        optimizer.zero_grad()
+        loss, cache = self.discriminator_loss(x, z, u)
         expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
         penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
         if not math.isfinite(penalty):
             raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
-        norm = optimizer["discriminator"].grad_norm()
-        optimizer["discriminator"].step()
+        norm = optimizer.grad_norm()
+        optimizer.step()
         if self.penalty is None:
-            weights = optimizer["discriminator"].value
+            weights = optimizer.value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
         return {
             "loss": loss + penalty,
@@ -145,14 +161,20 @@ class WGAN(GAN):
             "discriminator_grad": norm,
         }
 
-    def _optimizers(self, lr, discriminator_lr, betas):
-        """RMSProp, 5e-5, where weights are clipped; else Adam, 1e-4, betas (0.5, 0.9)."""
+    def optimizers(
+        self,
+        lr: float | Rate | None,
+        steps: int,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+    ) -> dict[str, Optimizer]:
+        """RMSProp with 5e-5 if weights are clipped; otherwise Adam with 1e-4 and betas (0.5, 0.9)."""
         if self.penalty is not None:
-            return super()._optimizers(1e-4 if lr is None else lr, discriminator_lr, betas or (0.5, 0.9))
+            lr = 1e-4 if lr is None else lr
+            return super().optimizers(lr, steps, discriminator_lr, betas or (0.5, 0.9))
         lr = 5e-5 if lr is None else lr
+        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
         return {
-            "discriminator": RMSProp(
-                self.discriminator.parameters(), lr if discriminator_lr is None else discriminator_lr
-            ),
-            "generator": RMSProp(self.generator.parameters(), lr),
+            "discriminator": RMSProp(self.discriminator.parameters(), discriminator_lr),
+            "generator": RMSProp(self.generator.parameters(), generator_lr),
         }

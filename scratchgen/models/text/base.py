@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from scratchgen.data.text import Alphabet
-from scratchgen.models.base import Model
+from scratchgen.models.base import Estimator
 
 
-class TextModel(Model):
+class TextModel(Estimator):
     """A model that gives each character a probability, given those before it.
 
     (TXT.1)  log p(text) = Σ_i log p(c_i | c_1 … c_{i−1})              in nats, exact

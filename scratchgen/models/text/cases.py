@@ -13,9 +13,10 @@ from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
 from scratchgen.models.text import CharacterModel
+from scratchgen.module import Module
 
 
-class _Summed(Layer):
+class _Summed(Module):
     """An embedding made a model: its loss is ⟨out, u⟩ for a fixed random u."""
 
     def __init__(self, layer: Layer, ids: np.ndarray, rng: np.random.Generator):

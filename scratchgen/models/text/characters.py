@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.checks import expect_no_labels
 from scratchgen.data.text import Alphabet, RandomCrop, windows
 from scratchgen.layers import Embedding, LayerNorm, Linear, Sequential, TransformerBlock
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.base import Model
 from scratchgen.models.text.base import TextModel
 from scratchgen.models.text.writing import FullWriter, Writer
+from scratchgen.training.loop import Callback
+from scratchgen.training.schedules import Rate
 
 
-class CharacterModel(TextModel):
+class CharacterModel(TextModel, Model):
     """A decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019) that reads and writes characters.
 
     A window x is T characters in a row. What goes in is shifted by one, so that position t knows the
@@ -64,7 +69,6 @@ class CharacterModel(TextModel):
         )
         self.norm = LayerNorm(features, dtype=dtype)
         self.head = Linear(features, len(alphabet), **kind)
-        self.augment = RandomCrop(window)
 
     def forward(self, x, training=False):
         """Logits of every character of windows x (N, T) given those before it: ((N, T, V), cache)."""
@@ -96,20 +100,45 @@ class CharacterModel(TextModel):
         self.characters.backward(dh, characters)
         return {"dlogits": dlogits, "dout": dout, "dh": dh}
 
-    def trainer(self, text, y=None, **run):
-        """Set up the run that `fit` makes; takes what Model.trainer takes.
-
-        text : a string of at least T characters. An epoch cuts as many windows as cover the text, each at a
-        place drawn anew; the last T or so characters of the text come up less often than the others.
-        """
-        ids = self._ids("fit", text)
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Turn a text into overlapping stretches of about two windows, from which `prepare` cuts windows."""
+        expect_no_labels(self._who("fit"), y)
+        ids = self._ids("fit", X)
         if len(ids) < self.window:
             raise ValueError(
                 f"CharacterModel.fit expected a text of at least one window, {self.window} characters, "
                 f"got {len(ids)}"
             )
-        X = windows(ids, min(2 * self.window - 1, len(ids)), self.window)
-        return super().trainer(X, **run)
+        return windows(ids, min(2 * self.window - 1, len(ids)), self.window), None
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Cut a window at a random place out of each row."""
+        (x,) = batch
+        return (x if x.shape[1] <= self.window else RandomCrop(self.window)(x, rng=rng),)
+
+    def fit(  # type: ignore[override]  # X is a string here
+        self,
+        X: str,
+        y: None = None,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 128,
+        lr: float | Rate = 1e-3,
+        drop_last: bool = False,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+    ) -> Self:
+        """Train with Adam on windows of a text; return the model. The arguments are those of Model.fit.
+
+        X : a string of at least T characters. An epoch cuts as many windows as cover the text, each at a
+        random place; the last T or so characters of the text are used less often than the others.
+        """
+        self.trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, drop_last=drop_last,  # type: ignore
+            callbacks=callbacks, validate=validate,
+        ).run()
+        return self
 
     def score_samples(self, X):
         """log p(x) in nats, one a window, for X (N, T) of character numbers; T up to the model's window."""

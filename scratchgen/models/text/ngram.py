@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from scratchgen.checks import expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
 from scratchgen.models.text.base import TextModel
 
@@ -65,6 +66,7 @@ class NGram(TextModel):
 
     def fit(self, text, y=None):
         """Count a text (what was counted before is forgotten); return the model."""
+        expect_no_labels("NGram.fit", y)
         self._ids("fit", text)
         counts = defaultdict(Counter)
         for i, c in enumerate(text):

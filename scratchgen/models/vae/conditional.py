@@ -22,8 +22,10 @@ class LabelledVAE(VAE):
         super().__init__(encoder, decoder, **settings)
         self.classes = classes
 
-    def trainer(self, X, y=None, **run):
-        return super().trainer(X, self._labels(y, len(X)), **run)
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) as VAE does, and labels y (N,)."""
+        super().check_data(X)
+        return X, expect_labels(self._who("fit"), y, len(X), self.classes)
 
     def _labels(self, y, n: int) -> np.ndarray:
         """y, checked: n whole numbers from 0 to classes − 1."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, expect_no_labels
 from scratchgen.data import binarise
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
@@ -16,7 +16,6 @@ from scratchgen.models.base import Model
 from scratchgen.models.networks import conv_decoder, conv_encoder, dense, in_batches
 from scratchgen.models.vae.codes import draw_codes
 from scratchgen.models.vae.observation import BernoulliPixels, Observation
-from scratchgen.training.loop import expect_finite
 
 BINARISATIONS = {
     "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
@@ -183,38 +182,34 @@ class VAE(Model):
             raise ValueError(f"{who}.loss expected eps of shape {mu.shape}, got {np.shape(eps)}")
         return np.asarray(eps, mu.dtype)
 
-    def train_step(self, batch, optimizer, rng):
-        """Make one update; records the loss in its parts, and the mean noise."""
-        x, *labels = batch
-        if self.augment is not None:
-            self._expect_augmentable()
-            x = self.augment(x, rng=rng)
-        if self.binarisation == "dynamic":
-            x = binarise(x, rng=rng)
-        optimizer.zero_grad()
-        loss, cache = self.loss(x, *labels, rng=rng, training=True)
-        expect_finite(self, loss, lambda: self.backward(cache))
-        self.backward(cache)
-        optimizer.step()
-        return {"loss": loss, "reconstruction": cache.nll, "kl": cache.kl, "std": float(cache.std.mean())}
-
-    def _expect_augmentable(self):
-        """Pixels moved after they were binarised are grey again, and grey pixels are no Bernoulli's."""
-        if self.binarisation != "dynamic" and isinstance(self.observation, BernoulliPixels):
-            who = type(self).__name__
-            raise ValueError(f"{who} with augment expected binarisation 'dynamic', got {self.binarisation!r}")
-
-    def trainer(self, X, y=None, *, rng, **run):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D)."""
-        if self.augment is not None:
-            self._expect_augmentable()
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check X (N, D): within [0, 1], or what the observation model takes if nothing is binarised."""
         if self.binarisation == "none":
-            self.observation.expect(f"{type(self).__name__}.fit", X)
+            self.observation.expect(self._who("fit"), X)
         else:
-            expect_examples(f"{type(self).__name__}.fit", X, low=0, high=1)
-        if self.binarisation == "fixed":
-            X = binarise(X, rng=rng)
-        return super().trainer(X, y, rng=rng, **run)
+            expect_examples(self._who("fit"), X, low=0, high=1)
+        expect_no_labels(self._who("fit"), y)
+        return X, None
+
+    def check_augment(self) -> None:
+        """Raise ValueError unless augmented pixels are binarised: Bernoulli pixels are 0 or 1."""
+        if self.binarisation != "dynamic" and isinstance(self.observation, BernoulliPixels):
+            raise ValueError(
+                f"{self._who('fit')} with augment expected binarisation 'dynamic', got {self.binarisation!r}"
+            )
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Binarise the data once, for binarisation 'fixed'."""
+        return binarise(X, rng=rng) if self.binarisation == "fixed" else X
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Binarise the batch, for binarisation 'dynamic'."""
+        x, *labels = batch
+        return (binarise(x, rng=rng) if self.binarisation == "dynamic" else x, *labels)
+
+    def report(self, loss: float, cache: VAECache) -> dict[str, float]:
+        """The loss, its two parts, and the mean standard deviation of the codes."""
+        return {"loss": loss, "reconstruction": cache.nll, "kl": cache.kl, "std": float(cache.std.mean())}
 
     def posterior(self, X: np.ndarray, y: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """mu and logvar of q(z | x), each (N, K)."""

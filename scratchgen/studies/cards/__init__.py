@@ -1,8 +1,8 @@
 """How each family of models takes part in the studies: one card per family.
 
-`cards/FAMILY.py` defines `CARD`. The families are those of `scratchgen.models.FAMILIES`; there is no other list.
-The comparison, the out-of-distribution study, the reproductions, the table of classifiers, `scratchgen train` and
-the benchmarks read the cards.
+`cards/FAMILY.py` defines `CARD`. The families are those of `scratchgen.models.FAMILIES`; there is no other
+list. The comparison, the out-of-distribution study, the reproductions, the table of classifiers, `scratchgen
+train` and the benchmarks read the cards.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from scratchgen import models
-from scratchgen.studies.cards.card import Card, Form, TimedClassifier, Trainable
+from scratchgen.studies.cards.card import Card, TimedClassifier, Trainable
 
-__all__ = ["Card", "Form", "TimedClassifier", "Trainable", "cards"]
+__all__ = ["Card", "TimedClassifier", "Trainable", "cards"]
 
 
 def cards() -> dict[str, Card]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scratchgen.models import PCA, Autoencoder
-from scratchgen.studies.cards.card import SIZE, Card, Form, Trainable, error_per_digit
+from scratchgen.studies.cards.card import SIZE, Card, Trainable, error_per_digit
 from scratchgen.studies.ood.scores import (
     DENSITY,
     ERROR,
@@ -40,12 +40,10 @@ CARD = Card(
     trainable={
         "autoencoder": Trainable(
             forms={
-                "dense": Form(
-                    lambda hidden, code, rng: Autoencoder.dense((SIZE, *hidden, code), rng=rng), (400, 150), 30
+                "dense": lambda rng, hidden=(400, 150), code=30: Autoencoder.dense(
+                    (SIZE, *hidden, code), rng=rng
                 ),
-                "convolutional": Form(
-                    lambda hidden, code, rng: Autoencoder.convolutional(code, rng=rng), code=30
-                ),
+                "convolutional": lambda rng, code=30: Autoencoder.convolutional(code, rng=rng),
             },
             figure=error_per_digit,
         ),

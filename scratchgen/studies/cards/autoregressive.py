@@ -6,7 +6,7 @@ from typing import Any
 
 from scratchgen.data import binarise
 from scratchgen.models import MADE, PixelCNN
-from scratchgen.studies.cards.card import SIZE, Card, Form, Trainable
+from scratchgen.studies.cards.card import SIZE, Card, Trainable
 from scratchgen.studies.compare.contender import Contender
 from scratchgen.studies.ood.scores import (
     DENSITY,
@@ -69,16 +69,14 @@ CARD = Card(
     trainable={
         "made": Trainable(
             forms={
-                "dense": Form(
-                    lambda hidden, code, rng: MADE(SIZE, hidden, rng=rng, binarisation="dynamic"), (500,)
-                )
+                "dense": lambda rng, hidden=(500,): MADE(SIZE, hidden, rng=rng, binarisation="dynamic")
             },
             space=BINARY,
         ),
         "pixelcnn": Trainable(
             forms={
-                "convolutional": Form(
-                    lambda hidden, code, rng: PixelCNN(channels=16, layers=3, rng=rng, binarisation="dynamic")
+                "convolutional": lambda rng: PixelCNN(
+                    channels=16, layers=3, rng=rng, binarisation="dynamic"
                 )
             },
             space=BINARY,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from scratchgen.data import Digits
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.studies.compare.contender import Contender
@@ -41,28 +39,18 @@ def no_likelihood(model: Any, digits: Digits, space: Space) -> str:
 
 
 @dataclass(frozen=True)
-class Form:
-    """One way to build a model for digits: build(hidden, code, rng) -> model.
-
-    hidden, code : defaults of --hidden and --code; None if the form has no such setting
-    """
-
-    build: Callable[[tuple[int, ...] | None, int | None, np.random.Generator], Any]
-    hidden: tuple[int, ...] | None = None
-    code: int | None = None
-
-
-@dataclass(frozen=True)
 class Trainable:
     """A model that `scratchgen train` can train on digits.
 
-    forms  : name ("dense", "convolutional") -> how to build it; the first one is the default
+    forms  : name ("dense", "convolutional") -> build(rng, hidden=..., code=...) -> model. The first form is
+        the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form leaves out
+        what it does not have
     space  : the form of the data that `figure` measures on; training prepares its own batches
     figure : (model, digits, space) -> one line with what the model reaches on the test digits
     labels : whether `fit` takes the digits' labels
     """
 
-    forms: Mapping[str, Form]
+    forms: Mapping[str, Callable[..., Any]]
     space: Space = GREY
     figure: Callable[[Any, Digits, Space], str] = likelihood_per_digit
     labels: bool = False
@@ -88,7 +76,8 @@ class Card:
     classifiers    : rows of the table of classifiers
     reproductions  : modules NAME of studies/reproduce, each with a RECIPE
     trainable      : models of `scratchgen train`, by name
-    interpolate_in : spaces in which an interpolation between two examples is meaningful, such as "latent code"
+    interpolate_in : spaces in which an interpolation between two examples is meaningful, such as "latent
+        code"
     benchmarks     : modules NAME of benchmarks/steps
     """
 

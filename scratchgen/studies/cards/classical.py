@@ -13,7 +13,7 @@ from scratchgen.models import (
     MLPClassifier,
     NearestNeighbours,
 )
-from scratchgen.studies.cards.card import SIZE, Card, Form, TimedClassifier, Trainable, error_rate
+from scratchgen.studies.cards.card import SIZE, Card, TimedClassifier, Trainable, error_rate
 from scratchgen.training.schedules import Cosine
 
 JOINT, CONDITIONAL = "p(x, y)", "P(y given x)"
@@ -44,15 +44,13 @@ CARD = Card(
     trainable={
         "mlp": Trainable(
             forms={
-                "dense": Form(
-                    lambda hidden, code, rng: MLPClassifier((SIZE, *hidden, 10), rng=rng), (200, 200)
-                )
+                "dense": lambda rng, hidden=(200, 200): MLPClassifier((SIZE, *hidden, 10), rng=rng)
             },
             figure=error_rate,
             labels=True,
         ),
         "conv": Trainable(
-            forms={"convolutional": Form(lambda hidden, code, rng: ConvClassifier(rng=rng))},
+            forms={"convolutional": lambda rng: ConvClassifier(rng=rng)},
             figure=error_rate,
             labels=True,
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from scratchgen.data import dequantise
 from scratchgen.models import NICE, RealNVP
-from scratchgen.studies.cards.card import SIZE, Card, Form, Trainable
+from scratchgen.studies.cards.card import SIZE, Card, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.ood.scores import (
     DENSITY,
@@ -40,7 +40,7 @@ CARD = Card(
             settings={"batch_size": 128, "lr": OneCycle(3e-3)},
             latent=Latent("one to one"),
         ),
-        # With a Normal prior, a single digit with intensity where no training digit has any outweighs a thousand.
+        # With a Normal prior, one digit with intensity where no training digit has any outweighs a thousand.
         Contender(
             name="RealNVP, 4 couplings of 2 × 500",
             family="flow",
@@ -72,22 +72,18 @@ CARD = Card(
     trainable={
         "nice": Trainable(
             forms={
-                "dense": Form(
-                    lambda hidden, code, rng: NICE.dense(SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng),
-                    (500, 500),
+                "dense": lambda rng, hidden=(500, 500): NICE.dense(
+                    SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng
                 )
             },
             space=DEQUANTISED,
         ),
         "realnvp": Trainable(
             forms={
-                "dense": Form(
-                    lambda hidden, code, rng: RealNVP.dense(SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng),
-                    (500, 500),
+                "dense": lambda rng, hidden=(500, 500): RealNVP.dense(
+                    SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng
                 ),
-                "convolutional": Form(
-                    lambda hidden, code, rng: RealNVP.convolutional(levels=LEVELS, rng=rng)
-                ),
+                "convolutional": lambda rng: RealNVP.convolutional(levels=LEVELS, rng=rng),
             },
             space=DEQUANTISED,
         ),

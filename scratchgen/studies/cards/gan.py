@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.models import DCGAN, GAN, WGAN
-from scratchgen.studies.cards.card import Card, Form, Trainable, no_likelihood
+from scratchgen.studies.cards.card import Card, Trainable, no_likelihood
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.compare.inversion import invert
 from scratchgen.studies.ood.scores import (
@@ -52,17 +52,17 @@ CARD = Card(
     reproductions=("gan", "dcgan", "wgan_gp"),
     trainable={
         "gan": Trainable(
-            forms={"dense": Form(lambda hidden, code, rng: GAN.dense(code, hidden, rng=rng), (400, 400), 100)},
+            forms={"dense": lambda rng, hidden=(400, 400), code=100: GAN.dense(code, hidden, rng=rng)},
             figure=no_likelihood,
         ),
         "dcgan": Trainable(
-            forms={"convolutional": Form(lambda hidden, code, rng: DCGAN(code, rng=rng), code=64)},
+            forms={"convolutional": lambda rng, code=64: DCGAN(code, rng=rng)},
             figure=no_likelihood,
         ),
         "wgan": Trainable(
             forms={
-                "dense": Form(lambda hidden, code, rng: WGAN.dense(code, hidden, rng=rng), (400, 400), 100),
-                "convolutional": Form(lambda hidden, code, rng: WGAN.convolutional(code, rng=rng), code=64),
+                "dense": lambda rng, hidden=(400, 400), code=100: WGAN.dense(code, hidden, rng=rng),
+                "convolutional": lambda rng, code=64: WGAN.convolutional(code, rng=rng),
             },
             figure=no_likelihood,
         ),

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import dequantise
+from scratchgen.data import binarise, dequantise
 from scratchgen.distributions import Normal
-from scratchgen.models import VAE, ClassPriorVAE, ConditionalVAE, NormalPixels
-from scratchgen.studies.cards.card import SIZE, Card, Form, Trainable
+from scratchgen.models import VAE, NormalPixels
+from scratchgen.studies.cards.card import SIZE, Card, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.ood.scores import (
     BOUND,
@@ -25,7 +25,6 @@ from scratchgen.studies.ood.scores import (
     minus_importance_sampled,
     reconstruction_error,
 )
-from scratchgen.data import binarise
 from scratchgen.studies.spaces import BINARY, DEQUANTISED, SEED
 from scratchgen.training.schedules import OneCycle
 
@@ -76,6 +75,21 @@ LATENT = Latent("stochastic", sample=sample)
 SCORES = {BOUND: minus_bound, IMPORTANCE: minus_importance_sampled, ERROR: reconstruction_error}
 LACKS = {DENSITY: ESTIMATED, LOGIT: NO_DISCRIMINATOR}
 
+
+def detector(name: str, code: int) -> Detector:
+    """A VAE with a code of that width as a detector."""
+    return Detector(
+        name=name,
+        title=f"VAE 784-300-{code}",
+        build=lambda rng: VAE.dense((SIZE, 300, code), rng=rng),
+        scores=SCORES,
+        density=IMPORTANCE,
+        lacks=LACKS,
+        prepare=binarise,
+        shown=25_000,
+    )
+
+
 CARD = Card(
     title="VAE",
     contenders=(
@@ -106,25 +120,13 @@ CARD = Card(
             mean_images=True,
         ),
     ),
-    detectors=tuple(
-        Detector(
-            name=name,
-            title=f"VAE 784-300-{code}",
-            build=lambda rng, code=code: VAE.dense((SIZE, 300, code), rng=rng),
-            scores=SCORES,
-            density=IMPORTANCE,
-            lacks=LACKS,
-            prepare=binarise,
-            shown=25_000,
-        )
-        for name, code in (("vae2", 2), ("vae", 32))
-    ),
+    detectors=(detector("vae2", 2), detector("vae", 32)),
     reproductions=("vae",),
     trainable={
         "vae": Trainable(
             forms={
-                "dense": Form(lambda hidden, code, rng: VAE.dense((SIZE, *hidden, code), rng=rng), (400,), 20),
-                "convolutional": Form(lambda hidden, code, rng: VAE.convolutional(code, rng=rng), code=20),
+                "dense": lambda rng, hidden=(400,), code=20: VAE.dense((SIZE, *hidden, code), rng=rng),
+                "convolutional": lambda rng, code=20: VAE.convolutional(code, rng=rng),
             },
             space=BINARY,
         ),

@@ -15,8 +15,8 @@ def independent_pixels(
 ) -> np.ndarray:
     """log p(x) in nats of each test example, (N,), with (NB.1) for a single class.
 
-    discrete : True for Bernoulli pixels by (NB.2) with a smoothing of 1; False for Normal pixels by (NB.5) with the
-        smoothing that maximises the likelihood of `held_out`
+    discrete : True for Bernoulli pixels by (NB.2) with a smoothing of 1; False for Normal pixels by (NB.5)
+        with the smoothing that maximises the likelihood of `held_out`
 
     Raises ValueError for Normal pixels of which none varies.
     """

@@ -19,15 +19,15 @@ class Likelihood:
     """The mean log p(x) of a test set in nats, how it was computed, and which data it describes.
 
     nats  : the mean, higher is better;  error : its standard error
-    kind  : "exact"; "importance-sampled" and "lower bound", which underestimate on average; "Parzen", the density
-        of kernels centred on samples rather than of the model itself
+    kind  : "exact"; "importance-sampled" and "lower bound", which underestimate on average; "Parzen", the
+        density of kernels centred on samples rather than of the model itself
     space : the data it describes
 
         a − b       how many nats a is above b
         a < b
 
-    Both raise ValueError, with the reason, if a and b are not comparable. Raises ValueError for an unknown kind
-    and for numbers that are not finite.
+    Both raise ValueError, with the reason, if a and b are not comparable. Raises ValueError for an unknown
+    kind and for numbers that are not finite.
     """
 
     nats: float
@@ -53,9 +53,9 @@ class Likelihood:
     def bits(self) -> float | None:
         """Bits per dimension; None if they have no meaning.
 
-        For binary pixels −log₂ p(x) / D; for dequantised ones (DEQ.2), an upper bound on the bits of their grey
-        levels. A density of grey levels that were not dequantised can grow without limit by concentrating on these
-        levels, so it has no meaning in bits.
+        For binary pixels −log₂ p(x) / D; for dequantised ones (DEQ.2), an upper bound on the bits of their
+        grey levels. A density of grey levels that were not dequantised can grow without limit by
+        concentrating on these levels, so it has no meaning in bits.
         """
         if not self.space.discrete and self.space.levels is None:
             return None

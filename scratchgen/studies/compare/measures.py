@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import Digits
-from scratchgen.metrics import choose_sigma, nearest_distance, parzen_log_likelihood, squared_error_per_example
+from scratchgen.metrics import (
+    choose_sigma,
+    nearest_distance,
+    parzen_log_likelihood,
+    squared_error_per_example,
+)
 from scratchgen.metrics.samples import FeatureClassifier, SampleMetrics, SampleQuality
 from scratchgen.studies.compare.baseline import NAMES, independent_pixels
 from scratchgen.studies.compare.contender import Contender, Latent
@@ -25,7 +30,9 @@ HELD_OUT = 12       # one in so many training digits is held out
 
 @dataclass(frozen=True)
 class Split:
-    """The digits of a comparison. The held-out part of the training digits only chooses epochs and a sigma."""
+    """The digits of a comparison. The held-out part of the training digits only chooses epochs and a
+    sigma.
+    """
 
     train: np.ndarray
     held_out: np.ndarray
@@ -47,8 +54,8 @@ class Measured:
 
     likelihoods    : of the test digits; the first one is compared
     reconstruction : mean squared error per test digit of x → z → x; None for a model without latent codes
-    code_recovery  : mean of ‖ẑ − z‖² / K, in units of the variance of z, over samples of the prior and z → x → ẑ;
-        1 if ẑ is always the mean, 0 if it is exact
+    code_recovery  : mean of ‖ẑ − z‖² / K, in units of the variance of z, over samples of the prior and z → x
+        → ẑ; 1 if ẑ is always the mean, 0 if it is exact
     epochs, epoch_seconds, kept : of training, as in Trained;  sample_ms : processor time per sample
     quality        : of samples;  mean_images : of mean images, against grey test digits
     std            : of the model's Normal pixels, if it has them
@@ -98,14 +105,16 @@ class Measurements:
         return SampleQuality(quality.frechet, quality.shares, quality.expected, float(np.median(nearest)))
 
     def parzen(self, samples: np.ndarray, space: Space) -> Likelihood:
-        """The Parzen window on the samples, with the width that maximises the likelihood of digits held out."""
+        """The Parzen window on the samples, with the width that maximises the likelihood of digits held
+        out.
+        """
         sigma = choose_sigma(space.prepare(self.split.held_out), samples)
         log_prob = parzen_log_likelihood(space.prepare(self.split.test), samples, sigma)
         return Likelihood.of(log_prob, "Parzen", space)
 
     def baselines(self, space: Space) -> dict[str, Likelihood]:
-        """Likelihoods without a trained model, by name: a Parzen window on true training digits for grey pixels,
-        otherwise a model of independent pixels.
+        """Likelihoods without a trained model, by name: a Parzen window on true training digits for grey
+        pixels, otherwise a model of independent pixels.
         """
         split = self.split
         if space == GREY:

@@ -70,19 +70,24 @@ class Comparison:
         return table(f"{space.name} ({space.made})", ("", f"{what}, nats", "kind", "bits/dim"), cells)
 
     def gaps(self) -> list[str]:
-        """The gap between two likelihoods of one model, and the largest density that its Normal pixels allow."""
+        """The gap between two likelihoods of one model, and the largest density that its Normal pixels
+        allow.
+        """
         lines = []
         for m in self.models:
             if len(m.likelihoods) > 1:
-                gap = m.likelihoods[0] - m.likelihoods[1]
-                lines.append(f"{m.contender.name}: {gap:.2f} nats between the {m.likelihoods[0].kind} likelihood and the {m.likelihoods[1].kind}")
+                first, second, *_ = m.likelihoods
+                kinds = f"{first.kind} and {second.kind}"
+                lines.append(f"{m.contender.name}: {first - second:.2f} nats between {kinds}")
             if m.std is not None:
                 most = -m.contender.space.features * (0.5 * LOG_2PI + np.log(m.std))
                 lines.append(f"{m.contender.name}: σ = {m.std:.4f}, so no density is above {most:.0f} nats")
         return lines
 
     def pairs(self) -> list[str]:
-        """A line for each pair of comparable models, and one for each reason why others are not comparable."""
+        """A line for each pair of comparable models, and one for each reason why others are not
+        comparable.
+        """
         lines: list[str] = []
         refused: dict[str, dict[str, list[str]]] = {}           # reason -> model -> other models
         for a, b in combinations(self.models, 2):
@@ -116,14 +121,17 @@ class Comparison:
         return table("latent codes and costs", head, cells)
 
     def sample_table(self) -> str:
-        """The quality of samples. Below each space are true digits in the same form: the best possible result.
+        """The quality of samples. Below each space are true digits in the same form: the best possible
+        result.
 
-        Fréchet distances of two spaces have different test sets, so compare each with that of its true digits.
+        Fréchet distances of two spaces have different test sets, so compare each with that of its true
+        digits.
         """
         cells = []
         for space, true in self.true.items():
             rows = [(m.contender.name, m.quality) for m in self.of(space)]
-            cells += [_quality_row(name, quality) for name, quality in [*rows, (f"{TRUE}, {space.name}", true)]]
+            rows.append((f"{TRUE}, {space.name}", true))
+            cells += [_quality_row(name, quality) for name, quality in rows]
         cells += [
             _quality_row(f"{m.contender.name}: mean images", m.mean_images)
             for m in self.models

@@ -81,8 +81,8 @@ def file_name(seconds: float, full: bool) -> str:
 def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure: Path = FIGURE) -> None:
     """Put the tables of compare.json into the chapter, and a copy of the picture with 256 colours beside it.
 
-    The figure stays as it is if there is no new picture. Raises ValueError if the results have no tables or the
-    chapter lacks a mark, OSError for a missing file.
+    The figure stays as it is if there is no new picture. Raises ValueError if the results have no tables or
+    the chapter lacks a mark, OSError for a missing file.
     """
     tables = json.loads(results.read_text(encoding="utf-8")).get("tables")
     if not tables:

@@ -20,8 +20,8 @@ MANY = 1_000_000        # epochs: more than any budget allows
 class Budget(Callback):
     """Ends a run after so many seconds of processor time of this process.
 
-    Processor time, because on a busy machine wall-clock time would measure the other processes. The run ends with
-    the epoch in which the budget was spent.
+    Processor time, because on a busy machine wall-clock time would measure the other processes. The run ends
+    with the epoch in which the budget was spent.
     """
 
     def __init__(self, seconds: float):
@@ -58,9 +58,9 @@ class Trained:
 def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
     """Train on grey digits x (N, D) for so many seconds of processor time.
 
-    A model with a likelihood keeps the weights of the epoch with the best likelihood of the digits held out. A
-    model without one has nothing to choose an epoch by and keeps the last. After every epoch `contender.adjust`
-    fits what gradient descent does not, on the digits held out.
+    A model with a likelihood keeps the weights of the epoch with the best likelihood of the digits held out.
+    A model without one has nothing to choose an epoch by and keeps the last. After every epoch
+    `contender.adjust` fits what gradient descent does not, on the digits held out.
 
     Raises ValueError unless seconds > 0.
     """

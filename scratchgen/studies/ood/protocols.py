@@ -37,8 +37,8 @@ def task(digits: Digits, protocol: str, digit: int, *, rng: np.random.Generator)
 
     rng chooses the digits that are held out.
 
-    Raises ValueError for an unknown protocol, for a digit outside 0 to 9, and if too few digits are left to train
-    on, to hold out, or to test on.
+    Raises ValueError for an unknown protocol, for a digit outside 0 to 9, and if too few digits are left to
+    train on, to hold out, or to test on.
     """
     check_name("protocol", protocol, PROTOCOLS)
     if not 0 <= digit <= 9:

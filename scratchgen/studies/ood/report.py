@@ -134,14 +134,16 @@ class Result:
         return table(title, ("", *CONTROLS), cells)
 
     def overview(self) -> str:
-        """Means of all digits, models by scores. A dash marks a score that a model lacks; the reasons are below."""
-        found = {p: {(r.model, r.score): float(r.auroc.mean()) for r in rows} for p, rows in self.rows.items()}
+        """Means of all digits, models by scores. A dash marks a score that a model lacks; the reasons are
+        below.
+        """
+        means = [{(r.model, r.score): float(r.auroc.mean()) for r in rows} for rows in self.rows.values()]
         scores = [s for s in SCORES if any(s in detector(name).score_names() for name in self.models)]
         cells, reasons = [], []
         for name in self.models:
             used, line = detector(name), []
             for score in scores:
-                values = [_short(of[name, score]) for of in found.values() if (name, score) in of]
+                values = [_short(of[name, score]) for of in means if (name, score) in of]
                 line.append(" / ".join(values) or "–")
             cells.append((used.title, *line))
             by_reason: dict[str, list[str]] = {}
@@ -149,10 +151,10 @@ class Result:
                 if score in used.lacks:
                     by_reason.setdefault(used.lacks[score], []).append(score)
             if by_reason:
-                why = "; ".join(f"no {' or '.join(lacks)}, as {reason}" for reason, lacks in by_reason.items())
-                reasons.append(f"- {used.title}: {why}")
-        means = table(f"mean AUROC, {' / '.join(self.rows)}", ("", *scores), cells)
-        return means + "\n\n" + "\n".join(reasons)
+                why = (f"no {' or '.join(lacks)}, as {reason}" for reason, lacks in by_reason.items())
+                reasons.append(f"- {used.title}: {'; '.join(why)}")
+        text = table(f"mean AUROC, {' / '.join(self.rows)}", ("", *scores), cells)
+        return text + "\n\n" + "\n".join(reasons)
 
     def save(self, path: Path) -> Path:
         """Write all numbers to a JSON file, and return its path."""
@@ -174,7 +176,9 @@ class Result:
         })
 
     def figure(self) -> Figure:
-        """The matrix in colours: blue if a score detects OOD images, red if it prefers them to known digits."""
+        """The matrix in colours: blue if a score detects OOD images, red if it prefers them to known
+        digits.
+        """
         rows = len(next(iter(self.rows.values())))
         left, right, top, head, line, foot = 2.75, 0.1, 0.72, 0.62, 0.205, 0.12        # inches
         height = top + len(self.rows) * (head + rows * line) + foot

@@ -60,7 +60,9 @@ def reconstruction_error(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def minus_logit(model: Any, X: np.ndarray) -> np.ndarray:
-    """Minus the discriminator's logit, (N,). D(x) itself rounds to 1 in float32 for many images, which would tie."""
+    """Minus the discriminator's logit, (N,). D(x) itself rounds to 1 in float32 for many images, which
+    would tie.
+    """
     return -in_batches(lambda x: model.discriminator.forward(x)[0], X)[:, 0]
 
 
@@ -134,8 +136,8 @@ class Detector:
     ) -> dict[str, dict[str, np.ndarray]]:
         """Every score of every group of grey images: score -> group -> (N,).
 
-        Pixels are binarised or dequantised once, with `seed`. Raises ArithmeticError, naming the score and the
-        group, for a score that is not finite.
+        Pixels are binarised or dequantised once, with `seed`. Raises ArithmeticError, naming the score and
+        the group, for a score that is not finite.
         """
         rng = np.random.default_rng(seed)
         x_held_out = self.prepare(held_out, rng=rng)

@@ -26,8 +26,8 @@ def detect(
 ) -> Result:
     """Measure the cells that are missing, write ood.json and ood.png, and return the result.
 
-    A part of the usual plan gives the files another name ("ood-part"), so that the results of the chapter are not
-    overwritten.
+    A part of the usual plan gives the files another name ("ood-part"), so that the results of the chapter are
+    not overwritten.
     """
     digits, store = _prepare(plan, runs)
     print(digits.source)

@@ -55,9 +55,9 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
             "figure": f"autoencoder {'-'.join(map(str, SIZES))}, {trainer.epochs} epochs, test set",
             "recipe": (
                 f"SiLU, linear code, sigmoid output, Glorot uniform; squared error; Adam on a one-cycle "
-                f"schedule up to {PEAK:g}; batch {BATCH}, {trainer.epochs} epochs; every digit moved a little "
-                f"each time ({JITTER}; of two spreads the one with the lower test error after 40 epochs); "
-                f"float32, seed {SEED}; the last weights, measured on the whole test set"
+                f"schedule up to {PEAK:g}; batch {BATCH}, {trainer.epochs} epochs; every digit moved a "
+                f"little each time ({JITTER}; of two spreads the one with the lower test error after 40 "
+                f"epochs); float32, seed {SEED}; the last weights, measured on the whole test set"
             ),
             "other_figures": {f"PCA, {SIZES[-1]} components": round(pca, 3)},
         }

@@ -3,10 +3,10 @@
 Aim: every digit within 4 points of its share, by a classifier that is right on at least 99 % of the test set,
 and a smaller Fréchet distance than the dense GAN's, in that classifier's features.
 
-Trials of three epochs, with a rate of 2e-4 for D and 256 hidden units in it, gave: 89 without a hidden layer in G,
-52 with one of 512, 47 with one of 1,024, 36 with one of 512 and a rate of 2e-3 instead of 1e-3 for G; and 50 with
-512 in both. The last two together had no trial of their own. docs/gan.md, section 13, explains why the layers
-matter.
+Trials of three epochs, with a rate of 2e-4 for D and 256 hidden units in it, gave: 89 without a hidden layer
+in G, 52 with one of 512, 47 with one of 1,024, 36 with one of 512 and a rate of 2e-3 instead of 1e-3 for G;
+and 50 with 512 in both. The last two together had no trial of their own. docs/gan.md, section 13, explains
+why the layers matter.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def build(digits: Digits, epochs: int) -> Trainer:
 def text(epochs: int) -> str:
     """What was done."""
     return (
-        f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, batch norm, {HIDDEN} hidden units behind G's "
-        f"code and before D's logit; non-saturating loss; Adam, betas (0.5, 0.999), G on a cosine from "
-        f"{RATE:g}, D from {DISCRIMINATOR_RATE:g}; batch {BATCH}, {epochs} epochs; float32, seed {SEED}"
+        f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, batch norm, {HIDDEN} hidden units "
+        f"behind G's code and before D's logit; non-saturating loss; Adam, betas (0.5, 0.999), G on a "
+        f"cosine from {RATE:g}, D from {DISCRIMINATOR_RATE:g}; batch {BATCH}, {epochs} epochs; "
+        f"float32, seed {SEED}"
     )
 
 

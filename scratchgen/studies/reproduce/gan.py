@@ -13,7 +13,7 @@ import numpy as np
 from scratchgen.data import Digits
 from scratchgen.metrics import choose_sigma, kmeans, parzen_log_likelihood
 from scratchgen.models import GAN
-from scratchgen.models.gan.networks import dense_critic, dense_generator, faint
+from scratchgen.models.gan.networks import dense_critic, dense_generator, small_pixel_init
 from scratchgen.studies.curve import Point
 from scratchgen.studies.reproduce import gans
 from scratchgen.studies.reproduce.recipe import Measurement, Recipe
@@ -30,11 +30,12 @@ def text(epochs: int, digits: int) -> str:
     """What was done."""
     return (
         f"latent codes uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D "
-        f"784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 with leaky ReLU and dropout of {DROPOUT:g}; the weights next to "
-        f"pixels start from N(0, {faint.keywords['std']:g}²); non-saturating loss; Adam, betas (0.5, 0.999), on "
-        f"cosines from {RATE:g} for G and from {DISCRIMINATOR_RATE:g} for D; dropout, initial weights and rates "
-        f"were chosen in trials of 5 to 15 epochs by the same measure on the last 6,000 training digits, which "
-        f"the trials left out; batch {BATCH}, {epochs} epochs of {digits:,} digits; float32, seed {SEED}"
+        f"784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 with leaky ReLU and dropout of {DROPOUT:g}; the weights "
+        f"next to pixels start from N(0, {small_pixel_init.keywords['std']:g}²); non-saturating loss; Adam, "
+        f"betas (0.5, 0.999), on cosines from {RATE:g} for G and from {DISCRIMINATOR_RATE:g} for D; "
+        f"dropout, initial weights and rates were chosen in trials of 5 to 15 epochs by the same measure on "
+        f"the last 6,000 training digits, which the trials left out; batch {BATCH}, "
+        f"{epochs} epochs of {digits:,} digits; float32, seed {SEED}"
     )
 
 
@@ -42,7 +43,7 @@ def build(digits: Digits, epochs: int) -> Trainer:
     """The run on all but the last HELD_OUT training digits: model, batches, schedules and seed."""
     x = digits.x_train[:-HELD_OUT]
     rng = np.random.default_rng(SEED)
-    net_args: dict[str, Any] = {"pixel_init": faint, "rng": rng}
+    net_args: dict[str, Any] = {"pixel_init": small_pixel_init, "rng": rng}
     generator = dense_generator(CODE, GENERATOR, x.shape[1], **net_args)
     discriminator = dense_critic(x.shape[1], DISCRIMINATOR, dropout=DROPOUT, **net_args)
     return GAN(generator, discriminator, code=CODE, noise="uniform").trainer(
@@ -91,13 +92,14 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
         sizes = f"{CODE}-{GENERATOR}-{GENERATOR}-784"
         return {
             "figure": (
-                f"dense GAN {sizes}, {trainer.epochs} epochs: Parzen-window log p(x), {gans.SAMPLES:,} samples"
+                f"dense GAN {sizes}, {trainer.epochs} epochs: Parzen-window log p(x), "
+                f"{gans.SAMPLES:,} samples"
             ),
             "ours": round(ours, 3),
             "recipe": (
-                f"{text(trainer.epochs, len(train))}; {samples.note}; sigma {sigma:.3f}, the best of 25 on the "
-                f"{HELD_OUT:,} training digits left out; the mean over the whole test set, standard error "
-                f"{error:.1f}"
+                f"{text(trainer.epochs, len(train))}; {samples.note}; sigma {sigma:.3f}, the best of 25 on "
+                f"the {HELD_OUT:,} training digits left out; the mean over the whole test set, standard "
+                f"error {error:.1f}"
             ),
             "other_figures": {
                 "the last weights in place of the averaged ones": round(

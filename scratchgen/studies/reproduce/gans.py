@@ -33,8 +33,8 @@ class Samples:
     """Samples of a run's model, by the averaged weights of its generator or by the last ones."""
 
     def __init__(self, trainer: Trainer):
-        self.model: Any = trainer.model
-        self.averaged = AveragedGenerator(self.model)
+        model: Any = trainer.model
+        self.model, self.averaged = model, AveragedGenerator(model)
         trainer.callbacks.append(self.averaged)
 
     def average(self) -> np.ndarray:
@@ -71,7 +71,12 @@ def share_details(quality: SampleQuality) -> dict[str, list[float]]:
 
 
 def frechet_recipe(
-    name: str, title: str, recipe: Callable[[int], str], *, build: Callable[[Digits, int], Trainer], **fields: Any
+    name: str,
+    title: str,
+    recipe: Callable[[int], str],
+    *,
+    build: Callable[[Digits, int], Trainer],
+    **fields: Any,
 ) -> Recipe:
     """The recipe of a GAN that is measured by the Fréchet distance of its samples from the test digits.
 
@@ -89,7 +94,8 @@ def frechet_recipe(
             true = np.random.default_rng(SEED).permutation(digits.x_train)[:SAMPLES]
             return {
                 "figure": (
-                    f"{title}, {trainer.epochs} epochs: Fréchet distance of {SAMPLES:,} samples from the test digits"
+                    f"{title}, {trainer.epochs} epochs: Fréchet distance of {SAMPLES:,} samples from the "
+                    f"test digits"
                 ),
                 "ours": round(quality.frechet, 3),
                 "recipe": f"{recipe(trainer.epochs)}; {samples.note}",

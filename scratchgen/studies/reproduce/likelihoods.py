@@ -1,10 +1,11 @@
-"""What the reproductions of likelihoods share: two sets of digits to measure, and augmentation for a part of the run."""
+"""What the reproductions of likelihoods share: two sets of digits to measure, and augmentation for a part
+of the run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
+from typing import Any
 
 from scratchgen.data import Digits, Jitter
 from scratchgen.studies.curve import Point
@@ -13,15 +14,17 @@ from scratchgen.training.loop import Callback, Trainer
 
 
 def mean_log_prob(trainer: Trainer, digits: Digits, space: Space, sign: int = 1) -> Callable[[], Point]:
-    """A point of the curve: mean log p(x) of the test digits ("figure") and of as many training digits ("train").
+    """A point of the curve: mean log p(x) of the test digits ("figure") and of as many training digits
+    ("train").
 
     The digits are prepared once. sign : −1 for −log p(x)
     """
     test, train = (space.prepare(x) for x in (digits.x_test, digits.x_train[: len(digits.x_test)]))
 
     def point() -> Point:
-        model = trainer.model
-        return {name: sign * float(model.score_samples(x).mean()) for name, x in (("figure", test), ("train", train))}
+        model: Any = trainer.model
+        of_test, of_train = (sign * float(model.score_samples(x).mean()) for x in (test, train))
+        return {"figure": of_test, "train": of_train}
 
     return point
 
@@ -35,8 +38,8 @@ def training_figure(digits: Digits, points: list[Point]) -> dict[str, float]:
 class JitterUntil(Callback):
     """Move the training digits up to an epoch, and leave them unchanged after it.
 
-    Moved digits keep the network from memorising the training set, but the likelihood to report is that of digits
-    that are not moved.
+    Moved digits keep the network from memorising the training set, but the likelihood to report is that of
+    digits that are not moved.
     """
 
     def __init__(self, jitter: Jitter | None, epoch: int):

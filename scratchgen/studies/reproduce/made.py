@@ -26,7 +26,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Net:
-    """A network and its training; digits are moved by `jitter` in the first `moved` fraction of the epochs."""
+    """A network and its training; digits are moved by `jitter` in the first `moved` fraction of the
+    epochs.
+    """
 
     hidden: int
     batch: int
@@ -58,8 +60,8 @@ def measure(net: Net, trainer: Trainer, digits: Digits) -> Measurement:
         return {
             "figure": f"MADE 784-{net.hidden}-784, one ordering, {trainer.epochs} epochs: −log p(x)",
             "recipe": (
-                f"dynamic binarisation; {net.order} order, degrees spread evenly; ReLU, Glorot uniform; Adam, "
-                f"a one-cycle schedule up to {net.peak:g}; batch {net.batch}, {trainer.epochs} epochs; "
+                f"dynamic binarisation; {net.order} order, degrees spread evenly; ReLU, Glorot uniform; "
+                f"Adam, a one-cycle schedule up to {net.peak:g}; batch {net.batch}, {trainer.epochs} epochs; "
                 f"{moved if net.jitter else ''}float32, seed {SEED}; the last weights; whole test set, "
                 f"binarised once with seed {SEED}; exact"
             ),

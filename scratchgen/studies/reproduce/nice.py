@@ -47,14 +47,16 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
     def finish(points: list[Point]) -> dict[str, Any]:
         bits = float(bits_per_dim(np.array([points[-1]["figure"]]), 784)[0])
         return {
-            "figure": f"NICE, 4 couplings of 5 × 1,000, {trainer.epochs} epochs: log p(x), {bits:.3f} bits/dim",
+            "figure": (
+                f"NICE, 4 couplings of 5 × 1,000, {trainer.epochs} epochs: log p(x), {bits:.3f} bits/dim"
+            ),
             "recipe": (
                 f"uniform noise of 1/256 sampled anew each time; odd/even split, logistic prior; ReLU, He "
                 f"normal, last layers at zero; the scaling layer starts from the data's spread, each "
-                f"conditioner ends in a scaling layer, which starts at the spread of the pixels it moves; Adam "
-                f"on a one-cycle schedule up to {PEAK:g}; batch {BATCH}, {trainer.epochs} epochs; digits moved a "
-                f"little each time ({JITTER}) in the first {MOVED:.0%} of them; float32, seed {SEED}; the last "
-                f"weights; whole test set, dequantised once with seed {SEED}; exact"
+                f"conditioner ends in a scaling layer, which starts at the spread of the pixels it moves; "
+                f"Adam on a one-cycle schedule up to {PEAK:g}; batch {BATCH}, {trainer.epochs} epochs; "
+                f"digits moved a little each time ({JITTER}) in the first {MOVED:.0%} of them; float32, "
+                f"seed {SEED}; the last weights; whole test set, dequantised once with seed {SEED}; exact"
             ),
             "other_figures": training_figure(digits, points),
         }

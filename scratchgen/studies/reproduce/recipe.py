@@ -24,8 +24,8 @@ class Measurement(NamedTuple):
     """How a run is measured.
 
     point  : called every few epochs, returns {"figure": ...} and what else the curve keeps
-    finish : called after training with the points of the curve; returns the fields `figure`, `ours`, `recipe`,
-        `other_figures` and `details` of the Record, as far as there are any
+    finish : called after training with the points of the curve; returns the fields `figure`, `ours`,
+        `recipe`, `other_figures` and `details` of the Record, as far as there are any
     """
 
     point: Callable[[], Point]
@@ -119,8 +119,8 @@ def reproduce(
 ) -> tuple[Record, Path]:
     """Run the reproduction of that name, save its record, and return the record and its file.
 
-    epochs : another length than the recipe's. The result is then not the recipe's own, and its file is named after
-        the length ("autoencoder-55-epochs.json")
+    epochs : another length than the recipe's. The result is then not the recipe's own, and its file is named
+        after the length ("autoencoder-55-epochs.json")
     resume : continue the run that an interruption left in runs/
 
     Raises ValueError for an unknown name, FileNotFoundError if there is no run to resume.

@@ -76,8 +76,8 @@ def read_all(folder: Path) -> list[Record]:
 def tables(records: list[Record]) -> dict[str, str]:
     """Two Markdown tables by the names of their marks.
 
-    "results", for README.md, has one row for each figure. "all results", for docs/results.md, also has the other
-    figures of each run.
+    "results", for README.md, has one row for each figure. "all results", for docs/results.md, also has the
+    other figures of each run.
     """
     rows = []
     for record in records:

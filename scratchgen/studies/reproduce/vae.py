@@ -59,10 +59,10 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
             "ours": round(nll, 3),
             "recipe": (
                 f"dynamic binarisation; SiLU, Glorot uniform; Adam on a one-cycle schedule up to {PEAK:g}; "
-                f"batch {BATCH}, {trainer.epochs} epochs; digits moved a little each time ({JITTER}; of three "
-                f"spreads tried for 100 epochs, whose test bounds differed by less than 0.2 nats) in the first "
-                f"{MOVED:.0%} of them; float32, seed {SEED}; the last weights; whole test set, binarised once; "
-                f"{SAMPLES} importance samples; the curve shows the bound (one sample)"
+                f"batch {BATCH}, {trainer.epochs} epochs; digits moved a little each time ({JITTER}; of "
+                f"three spreads tried for 100 epochs, whose test bounds differed by less than 0.2 nats) in "
+                f"the first {MOVED:.0%} of them; float32, seed {SEED}; the last weights; whole test set, "
+                f"binarised once; {SAMPLES} importance samples; the curve shows the bound (one sample)"
             ),
             "other_figures": {"the bound": round(points[-1]["figure"], 3)},
         }

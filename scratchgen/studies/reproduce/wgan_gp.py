@@ -36,9 +36,9 @@ def build(digits: Digits, epochs: int) -> Trainer:
 def text(epochs: int) -> str:
     """What was done."""
     return (
-        f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, {HIDDEN} hidden units behind G's code and "
-        f"before D's output, batch norm in G only; penalty {PENALTY:g}, {CRITIC_STEPS} critic steps to one "
-        f"of G; Adam, betas (0.5, 0.9), both on a cosine from {RATE:g}; batch {BATCH}, {epochs} epochs; "
+        f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, {HIDDEN} hidden units behind G's code "
+        f"and before D's output, batch norm in G only; penalty {PENALTY:g}, {CRITIC_STEPS} critic steps to "
+        f"one of G; Adam, betas (0.5, 0.9), both on a cosine from {RATE:g}; batch {BATCH}, {epochs} epochs; "
         f"float32, seed {SEED}"
     )
 

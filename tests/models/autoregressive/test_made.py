@@ -144,8 +144,8 @@ def test_made_dynamic_binarisation_draws_pixels_anew(rng):
     model = MADE(784, (5,), rng=rng, binarisation="dynamic")
     seen = []
     model.loss = lambda x, **_: (seen.append(x), MADE.loss(model, x))[1]
-    model.augment = Jitter()
-    model.fit(np.full((4, 784), 0.5, np.float32), epochs=2, batch_size=4, rng=rng)
+    X = np.full((4, 784), 0.5, np.float32)
+    model.fit(X, epochs=2, batch_size=4, rng=rng, augment=Jitter())
     assert all(set(np.unique(x)) == {0, 1} for x in seen) and (seen[0] != seen[1]).any()
     assert "binarised anew" in model.data_note and "as they are" in MADE(10, rng=rng).data_note
 
@@ -180,7 +180,7 @@ HALF = np.arange(10) < 5
         (lambda m, X, g: m.score_samples(X[:, :4]), r"\(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.score_samples(X * np.nan), "finite numbers, got NaN"),
         (lambda m, X, g: m.score_samples(X[:0]), "at least 1 example, got 0"),
-        (lambda m, X, g: m.fit(X, np.zeros(6, int), epochs=1, rng=g), "without classes expected no labels"),
+        (lambda m, X, g: m.fit(X, np.zeros(6, int), epochs=1, rng=g), "MADE.fit expected no labels y: build"),
         (lambda m, X, g: m.loss(X[:, :4]), r"MaskedLinear expected input of shape \(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.loss(X, ordering=1), "an ordering from 0 to 0, got 1"),
         (lambda m, X, g: m.sample(0, rng=g), "at least one example, got n = 0"),
@@ -220,7 +220,7 @@ def test_made_bad_labels_and_ordering_are_named(rng, call, message):
 
 
 def test_made_refuses_labels_that_are_no_integers(rng):
-    with pytest.raises(TypeError, match="MADE expected integer labels, got dtype float64"):
+    with pytest.raises(TypeError, match="MADE.score_samples expected integer labels, got dtype float64"):
         made(rng, classes=3).score_samples(np.tile(EVERY[37], (6, 1)), np.zeros(6))
 
 
@@ -228,9 +228,8 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
     with pytest.raises(TypeError, match="MADE.score_samples expected an array of float.*, got dtype bool"):
         made(rng).score_samples(EVERY > 0)
     model = made(rng)
-    model.augment = Jitter()
     with pytest.raises(ValueError, match="MADE.fit with augment expected binarisation 'dynamic', got 'none'"):
-        model.fit(EVERY, epochs=1, rng=rng)
+        model.fit(EVERY, epochs=1, rng=rng, augment=Jitter())
 
 
 def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):

@@ -236,3 +236,19 @@ class TestBadInput:
         for layers in ([], [3]):
             with pytest.raises(TypeError, match="Flow expected one or more bijections"):
                 Flow(layers, 2)
+
+
+def test_flow_backward_gives_the_gradient_of_the_input_when_asked(rng):
+    """dx against differences of the loss."""
+    model = RealNVP.dense(4, (6,), 3, rng=rng, dtype=np.float64)
+    for p in model.parameters().values():
+        p.value += 0.3 * rng.standard_normal(p.shape)
+    x, h = rng.standard_normal((3, 4)), 1e-6
+    _, cache = model.loss(x)
+    assert set(model.backward(cache)) == {"dz"}
+    dx = model.backward(cache, input_grad=True)["dx"]
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += h
+        down[index] -= h
+        assert dx[index] == pytest.approx((model.loss(up)[0] - model.loss(down)[0]) / (2 * h), abs=1e-7)

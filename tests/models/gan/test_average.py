@@ -55,7 +55,7 @@ def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
     model, averaged, trainer = tiny_game(batch_norm=True)
     trainer.run()
     averaged.average *= 3                           # far from the weights of the run
-    z = model.draw_noise(20_000, np.random.default_rng(7))
+    z = model.prior_sample(20_000, rng=np.random.default_rng(7))
     linear, norm = model.generator.layers[:2]
     with averaged.lent():
         xhat = norm.forward(linear.forward(z)[0])[1][0]
