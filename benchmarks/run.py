@@ -1,13 +1,12 @@
-"""Training steps, here, in PyTorch and in JAX, as ratios: make bench
+"""Training steps in scratchgen, PyTorch and JAX, as ratios: make bench
 
     python benchmarks/run.py                                      everything, two to three hours
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
-First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
-each runs in a process of its own, in alternation, a few steps at a time, or one long one, so that a change in
-the machine's speed meets all of them; between its turns it is stopped. A round's time is the median of its
-steps; the table has the median over rounds, and the ratio of theirs to ours is taken round by round, with its
-quartiles.
+First it checks that all contenders compute the same losses and gradients (float64, within 1e-9). Then each runs
+in a separate process. They take turns of a few steps, so that a change in the machine's speed affects all of them;
+a process is stopped between its turns. The time of a round is the median of its steps. The table has the median
+over rounds; ratios are taken round by round, and their quartiles are shown.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from measured import RESULTS, put, read, vectors, versions
 from processes import LIMIT, OURS, environment
-from steps import CONVOLUTIONAL, MODELS
+from steps import CONVOLUTIONAL
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
@@ -36,12 +35,12 @@ ROUNDS, SECONDS = 15, 0.25      # of each contender: rounds, and how long each i
 
 
 def command(contender: str, model: str, batch: int) -> list[str]:
-    """How a contender's process is started."""
+    """The command that starts a contender's process."""
     return [sys.executable, str(HERE / "worker.py"), contender, model, str(batch)]
 
 
 class Worker:
-    """A contender's process, stopped between its turns, that no thread of it may spin in another's turn."""
+    """A contender's process. It is stopped between its turns, so that its threads do not use the processor."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -194,16 +193,24 @@ def line(r: dict) -> str:
     return f"| {what} | {eager} | {best} | {jax} | {limit} |"
 
 
+def step_names() -> list[str]:
+    """The modules of steps/ that the cards of the families list."""
+    from scratchgen.studies.cards import cards
+
+    return [name for card in cards().values() for name in card.benchmarks]
+
+
 def save(rows: list[dict], path: Path) -> None:
-    """Put rows into the results, in place of older ones of the same model, batch, threads and vectors."""
+    """Save rows, replacing older ones of the same model, batch, threads and vectors."""
     keys = ("model", "batch", "threads", "vectors")
     new = {tuple(r[key] for key in keys): r for r in [*read(path).get("steps", []), *rows]}
     put(path, versions=versions(), steps=[new[key] for key in sorted(new)])
 
 
 def main() -> None:
+    models = step_names()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
     parser.add_argument("--batches", nargs="+", type=int, default=[128, 32, 512])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each contender (%(default)s)")

@@ -1,15 +1,15 @@
-"""What is measured: one training step of each model, written here, in PyTorch and in JAX.
+"""The training steps that are measured, each written with scratchgen, with PyTorch and with JAX.
 
-A module NAME.py of this folder defines
+The cards of the families (scratchgen/studies/cards) list the names. A module NAME.py of this folder defines
 
-    model(dtype)            our model, seeded: its parameters, in their order, are everybody's initial weights
+    model(dtype)            our model, seeded; its parameters, in their order, are everyone's initial weights
     data(n, dtype)          a list of batches, each a tuple of arrays
-    noise(n, dtype)         what a step would draw, a tuple of arrays, to compare gradients with
+    noise(n, dtype)         the random numbers of a step, a tuple of arrays, to compare gradients with
     ours(dtype)             -> Step
     pytorch(dtype, way)     -> Step;  way: pytorch_side.Way
     jax(dtype)              -> Step
-    products(n)             the matrix products of a step, the limit: (rows, inner, columns) each, and where
-                            many small ones are made in one call, (count, rows, inner, columns)
+    products(n)             the matrix products of a step, which are the limit: (rows, inner, columns) each, or
+                            (count, rows, inner, columns) for many small ones in one call
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MODELS = ("autoencoder", "vae", "gan", "dcgan", "wgan_gp", "nice", "made", "characters")
-CONVOLUTIONAL = ("dcgan", "wgan_gp")    # where PyTorch's channels-last is one more contender
+CONVOLUTIONAL = ("dcgan", "wgan_gp")    # PyTorch's channels-last is one more contender
 
 
 class Step(NamedTuple):
@@ -31,9 +30,9 @@ class Step(NamedTuple):
 
 
 def digits_like(n: int, dtype: str, count: int = 8, seed: int = 1) -> list[tuple[np.ndarray]]:
-    """Batches of n rows of 784 numbers in [0, 1], a fifth of them ink, as digits have.
+    """Batches of n rows of 784 numbers in [0, 1], a fifth of them bright, as in digits.
 
-    The paper isn't quite blank: at exactly 0 a biasless kink would have a slope of each library's own.
+    The background is not exactly 0, because there the libraries differ in the slope of an activation's kink.
     """
     rng = np.random.default_rng(seed)
     shape = (count, n, 784)
@@ -42,7 +41,7 @@ def digits_like(n: int, dtype: str, count: int = 8, seed: int = 1) -> list[tuple
 
 
 def dense_products(sizes: tuple[int, ...], n: int) -> list[tuple[int, int, int]]:
-    """The products of a dense net: forward and both gradients, without the input's at the first layer."""
+    """The products of a dense network: forward and both gradients, without that of the first layer's input."""
     found = []
     for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
         found += [(n, a, b), (a, n, b)]

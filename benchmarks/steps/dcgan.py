@@ -10,7 +10,7 @@ from pytorch_side import game as pytorch_game
 
 from scratchgen.models import DCGAN
 from steps import digits_like
-from steps.gan import CODE, jax_draw, jax_losses, noise, pytorch_draw, pytorch_losses
+from steps.gan import CODE, jax_noise, jax_losses, noise, pytorch_draw, pytorch_losses
 
 C1, C2 = 64, 128
 data = digits_like
@@ -76,7 +76,7 @@ def pytorch_net(batch_norm: bool, channels_last: bool):
 
 
 def jax(dtype):
-    return jax_game(jax_draw, jax_losses(jax_generate, jax_judge), model(dtype), dtype)
+    return jax_game(jax_noise, jax_losses(jax_generate, jax_discriminate), model(dtype), dtype)
 
 
 def batch_norm(x, weight, bias):
@@ -110,7 +110,7 @@ def jax_generate(weights, z):
     return sigmoid((conv_transpose(x, w3) + b3).reshape(len(z), -1))
 
 
-def jax_judge(weights, x):
+def jax_discriminate(weights, x):
     from jax.nn import leaky_relu
 
     w1, b1, w2, n2, o2, w3, b3 = weights
@@ -122,11 +122,12 @@ def jax_judge(weights, x):
 def products(n):
     """Of the convolutions as products of patches, and of the linear layers."""
     first, second = (n * 196, 16, C1), (n * 49, 16 * C1, C2)    # of the critic, forward
-    draw = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
-    judge = [first, second, (n, 49 * C2, 1)]
-    judge_weights = [(16, n * 196, C1), (16 * C1, n * 49, C2), (49 * C2, n, 1)]
-    judge_inner = [(n * 49, C2, 16 * C1), (n, 1, 49 * C2)]
-    critic_step = draw + 2 * (judge + judge_weights + judge_inner)
-    draw_weights = [(CODE, n, 49 * C2), (C2, n * 49, 16 * C1), (C1, n * 196, 16)]
-    draw_inner = [(n * 49, 16 * C1, C2), (n * 196, 16, C1)]
-    return critic_step + draw + judge + judge_inner + [(n * 196, C1, 16)] + draw_weights + draw_inner
+    generator_forward = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
+    critic_forward = [first, second, (n, 49 * C2, 1)]
+    critic_weights = [(16, n * 196, C1), (16 * C1, n * 49, C2), (49 * C2, n, 1)]
+    critic_inner = [(n * 49, C2, 16 * C1), (n, 1, 49 * C2)]
+    critic_step = generator_forward + 2 * (critic_forward + critic_weights + critic_inner)
+    generator_weights = [(CODE, n, 49 * C2), (C2, n * 49, 16 * C1), (C1, n * 196, 16)]
+    generator_inner = [(n * 49, 16 * C1, C2), (n * 196, 16, C1)]
+    generator_step = generator_forward + critic_forward + critic_inner + [(n * 196, C1, 16)]
+    return critic_step + generator_step + generator_weights + generator_inner

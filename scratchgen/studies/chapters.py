@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
 
 
 def marks(name: str, command: str) -> tuple[str, str]:
@@ -50,3 +53,9 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def save_with_few_colours(picture: Path, figure: Path) -> None:
+    """Save a copy of a picture with 256 colours, which makes a figure of a chapter a third as large."""
+    with Image.open(picture) as image:
+        image.convert("RGB").quantize(256).save(figure)

@@ -48,12 +48,12 @@ class Space:
 
 BINARY = Space(
     "binary pixels",
-    f"each sampled once, with its grey value as the probability of a 1; seed {SEED}",
+    f"each sampled once, with its grey value as the probability of a 1, seed {SEED}",
     discrete=True,
 )
 DEQUANTISED = Space(
     "dequantised pixels",
-    f"uniform noise of one grey level added to each, divided by 256; seed {SEED}",
+    f"uniform noise of one grey level added to each, divided by 256, seed {SEED}",
     discrete=False,
     levels=256,
 )

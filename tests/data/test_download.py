@@ -14,7 +14,7 @@ from scratchgen.data.mnist import read_folder
 BAD = {
     "forbidden": "403",
     "truncated": "IncompleteRead|incomplete",
-    "short": "a whole gzip file",
+    "short": "a complete gzip file",
     "lying": "bytes with SHA-256",
     "page": "bytes with SHA-256",
     "silent": r"timed out.*0\.3",

@@ -43,8 +43,8 @@ class Trainable:
     """A model that `scratchgen train` can train on digits.
 
     forms  : name ("dense", "convolutional") -> build(rng, hidden=..., code=...) -> model. The first form is
-        the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form leaves out
-        what it does not have
+        the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form
+        leaves out what it does not have
     space  : the form of the data that `figure` measures on; training prepares its own batches
     figure : (model, digits, space) -> one line with what the model reaches on the test digits
     labels : whether `fit` takes the digits' labels

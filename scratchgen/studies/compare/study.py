@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PIL import Image
-
 from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.data.files import write_whole
 from scratchgen.studies.cards import cards
-from scratchgen.studies.chapters import fill
+from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.compare.contender import Contender
 from scratchgen.studies.compare.measures import Measurements, Split
 from scratchgen.studies.compare.report import Comparison
@@ -90,6 +88,5 @@ def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure:
     joined = {name: "\n".join(lines) for name, lines in tables.items()}
     text = fill(chapter.read_text(encoding="utf-8"), joined, COMMAND)
     if picture.is_file():
-        with Image.open(picture) as image:
-            image.convert("RGB").quantize(256).save(figure)
+        save_with_few_colours(picture, figure)
     write_whole(chapter, text)

@@ -183,7 +183,7 @@ class Result:
         left, right, top, head, line, foot = 2.75, 0.1, 0.72, 0.62, 0.205, 0.12        # inches
         height = top + len(self.rows) * (head + rows * line) + foot
         fig = plots.new_figure(height)
-        title = "Probability that a score is higher for an OOD image than for a known digit (AUROC, %)"
+        title = "How often an OOD image scores above a known digit (AUROC, %)"
         note = "50 is chance, red is the wrong way round; columns: the digit, the mean, four control images"
         fig.text(0.1 / plots.WIDTH, 1 - 0.12 / height, title, fontsize=12, weight="bold", va="top")
         fig.text(0.1 / plots.WIDTH, 1 - 0.40 / height, note, fontsize=9.5, color=plots.GREY, va="top")
@@ -194,9 +194,8 @@ class Result:
             ax = fig.add_axes((*box, rows * line / height))
             self._plot(ax, shown)
             where = (y + rows * line + 0.36) / height
-            fig.text(
-                0.1 / plots.WIDTH, where, PROTOCOLS[protocol].capitalize(), fontsize=10.5, color=plots.TEXT
-            )
+            title = PROTOCOLS[protocol][0].upper() + PROTOCOLS[protocol][1:]
+            fig.text(0.1 / plots.WIDTH, where, title, fontsize=10.5, color=plots.TEXT)
         return fig
 
     def _plot(self, ax: Any, rows: Sequence[Row]) -> None:

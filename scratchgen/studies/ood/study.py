@@ -7,7 +7,7 @@ from pathlib import Path
 from scratchgen import plots
 from scratchgen.data import Digits, load_digits
 from scratchgen.data.files import write_whole
-from scratchgen.studies.chapters import fill
+from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.machine import machine
 from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
 from scratchgen.studies.ood.detectors import detector
@@ -81,7 +81,7 @@ def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE)
     """
     result = read(results)
     text = fill(chapter.read_text(encoding="utf-8"), {"tables": result.tables()}, COMMAND)
-    plots.save(result.figure(), figure)
+    save_with_few_colours(plots.save(result.figure(), figure), figure)
     write_whole(chapter, text)
 
 

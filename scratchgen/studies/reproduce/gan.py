@@ -106,7 +106,7 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
                     parzen(samples.last(), held_out, test)[0], 2
                 ),
                 **controls(train, held_out, test),
-                "Fréchet distance of its samples, digit classifier's features": round(quality.frechet, 2),
+                "Fréchet distance of its samples, classifier's features": round(quality.frechet, 2),
                 **gans.share_figures(quality, metrics),
             },
             "details": gans.share_details(quality),

@@ -56,7 +56,7 @@ def share_figures(quality: SampleQuality, metrics: SampleMetrics) -> dict[str, f
     """The digit shares of the samples in one number, and the accuracy of the classifier that read them."""
     return {
         "largest difference of a digit's share from the test set's, in points": round(quality.worst_share, 2),
-        "accuracy of the digit classifier on test digits, %": round(100 * metrics.accuracy, 2),
+        "the classifier's own accuracy on test digits, %": round(100 * metrics.accuracy, 2),
     }
 
 
@@ -112,7 +112,7 @@ def frechet_recipe(
     return Recipe(
         name=name,
         title=f"Fréchet distance of the samples of a {title}",
-        unit="squared distance, digit classifier's features",
+        unit="squared distance, classifier's features",
         paper=None,
         source="",
         every=5,

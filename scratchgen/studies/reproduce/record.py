@@ -12,7 +12,7 @@ from scratchgen.studies.machine import minutes
 
 COMMAND = "scratchgen study reproduce --write-chapter"
 README, CHAPTER = Path("README.md"), Path("docs/results.md")
-HEAD = ("figure", "unit", "published", "here", "training time")
+HEAD = ("figure", "unit", "published", "here", "time")
 
 
 @dataclass(frozen=True, kw_only=True)
