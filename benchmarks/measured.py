@@ -31,7 +31,9 @@ def versions() -> dict[str, str]:
 
 
 def vectors() -> str:
-    """The widest vectors of the processor: AVX-512, AVX2, or else its architecture. Only equal ones compare."""
+    """The widest vectors of the processor: AVX-512, AVX2, or else its architecture. Only equal ones
+    compare.
+    """
     info = Path("/proc/cpuinfo")
     flags = info.read_text(encoding="utf-8", errors="replace").split() if info.is_file() else []
     found = (name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags)

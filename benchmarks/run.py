@@ -3,10 +3,10 @@
     python benchmarks/run.py                                      everything, two to three hours
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
-First it checks that all contenders compute the same losses and gradients (float64, within 1e-9). Then each runs
-in a separate process. They take turns of a few steps, so that a change in the machine's speed affects all of them;
-a process is stopped between its turns. The time of a round is the median of its steps. The table has the median
-over rounds; ratios are taken round by round, and their quartiles are shown.
+First it checks that all contenders compute the same losses and gradients (float64, within 1e-9). Then each
+runs in a separate process. They take turns of a few steps, so that a change in the machine's speed affects
+all of them; a process is stopped between its turns. The time of a round is the median of its steps. The table
+has the median over rounds; ratios are taken round by round, and their quartiles are shown.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def command(contender: str, model: str, batch: int) -> list[str]:
 
 
 class Worker:
-    """A contender's process. It is stopped between its turns, so that its threads do not use the processor."""
+    """A contender's process. It is stopped between its turns, so that its threads do not use the
+    processor.
+    """
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]

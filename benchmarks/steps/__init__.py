@@ -8,8 +8,8 @@ The cards of the families (scratchgen/studies/cards) list the names. A module NA
     ours(dtype)             -> Step
     pytorch(dtype, way)     -> Step;  way: pytorch_side.Way
     jax(dtype)              -> Step
-    products(n)             the matrix products of a step, which are the limit: (rows, inner, columns) each, or
-                            (count, rows, inner, columns) for many small ones in one call
+    products(n)             the matrix products of a step, which are the limit: (rows, inner, columns) each,
+                            or (count, rows, inner, columns) for many small ones in one call
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def digits_like(n: int, dtype: str, count: int = 8, seed: int = 1) -> list[tuple
 
 
 def dense_products(sizes: tuple[int, ...], n: int) -> list[tuple[int, int, int]]:
-    """The products of a dense network: forward and both gradients, without that of the first layer's input."""
+    """The products of a dense network: forward and both gradients, without that of the first layer's
+    input.
+    """
     found = []
     for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
         found += [(n, a, b), (a, n, b)]

@@ -10,7 +10,7 @@ from pytorch_side import game as pytorch_game
 
 from scratchgen.models import DCGAN
 from steps import digits_like
-from steps.gan import CODE, jax_noise, jax_losses, noise, pytorch_draw, pytorch_losses
+from steps.gan import CODE, jax_losses, jax_noise, noise, pytorch_draw, pytorch_losses
 
 C1, C2 = 64, 128
 data = digits_like

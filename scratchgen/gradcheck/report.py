@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CURVE_STEPS = tuple(2.0**-k for k in range(0, 45))
 # Rows of at most 80 columns: a summary has one for each case, the detailed table one for each array.
 SUMMARY = "{:<50}{:>11}  {}"
-DETAILED = "  {:<40}{:<12}{:>11}{:>7}  {}"
+DETAILED = "  {:<39}{:<12}{:>11}{:>7}  {}"
 HEAD = {
     False: SUMMARY.format("case", "worst error", "verdict"),
     True: DETAILED.format("array", "shape", "worst error", "step", "verdict"),
@@ -124,7 +124,7 @@ def error_curve(case: LayerCase, dtype: Any, rule: Callable[..., float]) -> list
 def _detailed(r: Result) -> str:
     shape = "×".join(map(str, r.shape)) or "scalar"
     step = f"{r.step:.0e}" if r.step else "none"
-    return DETAILED.format(_shorten(r.what, 39), shape, f"{r.error:.1e}", step, r.verdict)
+    return DETAILED.format(_shorten(r.what, 38), shape, f"{r.error:.1e}", step, r.verdict)
 
 
 def _shorten(text: str, width: int) -> str:
