@@ -1,4 +1,4 @@
-"""results/bench.json, of which every benchmark writes a part, and the versions and processor to record."""
+"""Reading and writing results/bench.json, which every benchmark updates, and facts about the machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ RESULTS = Path("results/bench.json")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """All parts by name; an empty dict if nothing was measured yet."""
+    """All parts of the results by name; empty if nothing has been measured yet."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def put(path: Path, **parts: Any) -> None:
-    """Replace the parts of these names; the other parts stay as they are."""
-    # Imported here, because startup.py measures the import of NumPy.
+    """Replace the named parts and keep the others. The file is replaced atomically."""
+    # Not imported at the top, because startup.py measures the import of NumPy.
     from scratchgen.data.files import write_json
     from scratchgen.studies.machine import machine
 
@@ -26,13 +26,14 @@ def put(path: Path, **parts: Any) -> None:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the libraries that are measured."""
+    """The versions of the measured packages."""
     return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}
 
 
 def vectors() -> str:
-    """The widest vectors of the processor: AVX-512, AVX2, or else its architecture. Only equal ones
-    compare.
+    """The widest vector extension of the processor: AVX-512, AVX2, or else the name of the architecture.
+
+    Only rows with the same extension can be compared.
     """
     info = Path("/proc/cpuinfo")
     flags = info.read_text(encoding="utf-8", errors="replace").split() if info.is_file() else []

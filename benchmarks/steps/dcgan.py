@@ -10,7 +10,7 @@ from pytorch_side import game as pytorch_game
 
 from scratchgen.models import DCGAN
 from steps import digits_like
-from steps.gan import CODE, jax_losses, jax_noise, noise, pytorch_draw, pytorch_losses
+from steps.gan import CODE, jax_draw, jax_losses, noise, pytorch_draw, pytorch_losses
 
 C1, C2 = 64, 128
 data = digits_like
@@ -76,7 +76,7 @@ def pytorch_net(batch_norm: bool, channels_last: bool):
 
 
 def jax(dtype):
-    return jax_game(jax_noise, jax_losses(jax_generate, jax_discriminate), model(dtype), dtype)
+    return jax_game(jax_draw, jax_losses(jax_generate, jax_discriminate), model(dtype), dtype)
 
 
 def batch_norm(x, weight, bias):
@@ -93,7 +93,7 @@ def conv(x, w):
 
 
 def conv_transpose(x, w):
-    """The input gradient of a convolution; w (KH, KW, C_in, C_out), and its taps turned around."""
+    """The input gradient of a convolution; w (KH, KW, C_in, C_out), with its taps reversed."""
     from jax.lax import conv_general_dilated
 
     return conv_general_dilated(
@@ -120,14 +120,14 @@ def jax_discriminate(weights, x):
 
 
 def products(n):
-    """Of the convolutions as products of patches, and of the linear layers."""
+    """The products of the convolutions (with patches) and of the linear layers."""
     first, second = (n * 196, 16, C1), (n * 49, 16 * C1, C2)    # of the critic, forward
-    generator_forward = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
-    critic_forward = [first, second, (n, 49 * C2, 1)]
+    generator = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
+    critic = [first, second, (n, 49 * C2, 1)]
     critic_weights = [(16, n * 196, C1), (16 * C1, n * 49, C2), (49 * C2, n, 1)]
     critic_inner = [(n * 49, C2, 16 * C1), (n, 1, 49 * C2)]
-    critic_step = generator_forward + 2 * (critic_forward + critic_weights + critic_inner)
+    critic_step = generator + 2 * (critic + critic_weights + critic_inner)
     generator_weights = [(CODE, n, 49 * C2), (C2, n * 49, 16 * C1), (C1, n * 196, 16)]
     generator_inner = [(n * 49, 16 * C1, C2), (n * 196, 16, C1)]
-    generator_step = generator_forward + critic_forward + critic_inner + [(n * 196, C1, 16)]
-    return critic_step + generator_step + generator_weights + generator_inner
+    critic_frozen = [*critic, *critic_inner, (n * 196, C1, 16)]
+    return critic_step + generator + critic_frozen + generator_weights + generator_inner

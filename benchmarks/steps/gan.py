@@ -56,7 +56,7 @@ def pytorch_draw(n, like):
 
 
 def pytorch_losses(net):
-    """Those of (GAN.2) and (GAN.5), for any two networks."""
+    """The losses (GAN.2) and (GAN.5), for any two networks."""
     import torch
     from torch.nn.functional import softplus
 
@@ -82,17 +82,17 @@ def jax(dtype):
         w1, b1, w2, b2, w3, b3 = weights
         return leaky_relu(leaky_relu(x @ w1 + b1, 0.2) @ w2 + b2, 0.2) @ w3 + b3
 
-    return jax_game(jax_noise, jax_losses(generate, discriminate), model(dtype), dtype)
+    return jax_game(jax_draw, jax_losses(generate, discriminate), model(dtype), dtype)
 
 
-def jax_noise(key, like):
+def jax_draw(key, like):
     from jax.random import normal
 
     return normal(key, (len(like), CODE), like.dtype)
 
 
 def jax_losses(generate, discriminate):
-    """Those of (GAN.2) and (GAN.5), for any two networks."""
+    """The losses (GAN.2) and (GAN.5), for any two networks."""
     from jax.nn import softplus
 
     def critic_loss(critic, generator, key, x, z):
@@ -106,8 +106,8 @@ def jax_losses(generate, discriminate):
 
 
 def products(n):
-    generator_forward = [(n, CODE, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
-    critic_forward = [(n, 784, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 1)]
+    generator = [(n, CODE, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
+    critic = [(n, 784, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 1)]
     critic_frozen = [(n, 1, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
-    critic_step = generator_forward + 2 * dense_products((784, HIDDEN, HIDDEN, 1), n)
-    return critic_step + dense_products((CODE, HIDDEN, HIDDEN, 784), n) + critic_forward + critic_frozen
+    critic_step = generator + 2 * dense_products((784, HIDDEN, HIDDEN, 1), n)
+    return critic_step + dense_products((CODE, HIDDEN, HIDDEN, 784), n) + critic + critic_frozen

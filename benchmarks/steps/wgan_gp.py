@@ -76,7 +76,7 @@ def jax(dtype):
 
 
 def products(n):
-    """DCGAN's; and for the penalty once more forward, backward to the image, tangent forward, and weights."""
+    """The products of DCGAN; for the penalty also forward, backward to the image, tangent and weights."""
     c1, c2 = dcgan.C1, dcgan.C2
     along = [(n * 196, 16, c1), (n * 49, 16 * c1, c2), (n, 49 * c2, 1)]
     back = [(n * 196, c1, 16), (n * 49, c2, 16 * c1), (n, 1, 49 * c2)]

@@ -88,14 +88,14 @@ def _embedded() -> Digits:
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
         "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
     )
-    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+    return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
 
 
 def _full(arrays: Sequence[np.ndarray], where: str) -> Digits:
     x_train, y_train, x_test, y_test = arrays
     source = f"full MNIST: {len(x_train):,} + {len(x_test):,} digits, {where}"
-    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+    return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
 
 
-def _ink(pixels: np.ndarray) -> np.ndarray:
+def _scale(pixels: np.ndarray) -> np.ndarray:
     return np.divide(pixels.reshape(len(pixels), -1), 255, dtype=np.float32)

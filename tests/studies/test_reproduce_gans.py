@@ -43,7 +43,7 @@ def trained_samples(module, part, epochs):
     averaged = AveragedGenerator(trainer.model)
     trainer.callbacks.append(averaged)
     trainer.run()
-    with averaged.lent():
+    with averaged.applied():
         return trainer, trainer.model.sample(SAMPLES, rng=np.random.default_rng(0))
 
 

@@ -39,7 +39,7 @@ class Samples:
 
     def average(self) -> np.ndarray:
         """Samples by the averaged weights."""
-        with self.averaged.lent():
+        with self.averaged.applied():
             return sample(self.model)
 
     def last(self) -> np.ndarray:

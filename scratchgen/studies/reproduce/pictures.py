@@ -53,5 +53,5 @@ def samples_of(recipe: Recipe) -> np.ndarray:
     trainer.callbacks += [averaged, Curve(lambda: {}, 1)]
     checkpoint.load(recipe.path, trainer)
     averaged.on_start(trainer)
-    with averaged.lent():
+    with averaged.applied():
         return sample(trainer.model)                # type: ignore[arg-type]
