@@ -8,6 +8,13 @@ import numpy as np
 
 from scratchgen import kernels
 
+BINARISATIONS = {
+    "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
+    "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
+    "none": "as they are",
+}
+"""What a model of black and white pixels may do with grey ones in `fit`, and how it is described."""
+
 
 @dataclass(frozen=True)
 class Jitter:

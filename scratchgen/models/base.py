@@ -17,6 +17,7 @@ Names that mean the same in all models:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -56,6 +57,24 @@ class Estimator:
         """Draw n new examples, (n, D)."""
         raise TypeError(f"{type(self).__name__} cannot sample{self._because('sample')}")
 
+    def __repr__(self) -> str:
+        """The class and its settings, without those that have their default value."""
+        settings: dict[str, Any] = {}
+        for cls in type(self).__mro__:
+            if "__init__" not in vars(cls):
+                continue
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters
+            for name, parameter in parameters.items():
+                inherited = cls is not type(self) and parameter.default is parameter.empty and settings
+                if name in ("self", "rng", "dtype", *settings) or inherited:
+                    continue
+                if hasattr(self, name):
+                    value = repr(getattr(self, name))
+                    settings[name] = None if value == repr(parameter.default) else f"{name}={value}"
+            if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+                break       # otherwise the settings of the base class can be passed too
+        return f"{type(self).__name__}({', '.join(shown for shown in settings.values() if shown)})"
+
     def _because(self, verb: str) -> str:
         """The rest of the sentence "… has no likelihood", which explains why."""
         return ""
@@ -70,7 +89,7 @@ class Estimator:
             raise ValueError(f"{self._who(verb)} expected n of at least 1, got {n}")
 
 
-class Model(Module, Estimator):
+class Model(Estimator, Module):
     """A model that is trained by gradient descent.
 
         loss, cache = model.loss(x)         a float, averaged over the batch

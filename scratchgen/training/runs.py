@@ -48,4 +48,4 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
         if found != config:
             raise ValueError(f"{path} has another run: expected {config}, the file has {found}")
     elif path.is_file() and not checkpoint.is_finished(path):
-        raise ValueError(f"{path} has a run that is not finished: continue it with --resume, or delete it first")
+        raise ValueError(f"{path} has an unfinished run: continue it with --resume, or delete it first")

@@ -49,7 +49,7 @@ class StopAt(Callback):
 def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, capsys):
     run_saved(trainer(), tmp_path / "whole.safetensors", resume=False, config={})
     path = tmp_path / "broken.safetensors"
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*continue with --resume"):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*, continue with"):
         run_saved(trainer(callbacks=[StopAt(6)]), path, resume=False, config={})
     assert not is_finished(path)
     assert not np.array_equal(values(path), values(tmp_path / "whole.safetensors"))
@@ -98,7 +98,7 @@ def test_existing_run_is_not_overwritten_unless_finished(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         run_saved(trainer(callbacks=[StopAt(2)]), path, resume=False, config={})
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="has a run that is not finished: continue it with --resume, or delete"):
+    with pytest.raises(ValueError, match="has an unfinished run: continue it with --resume, or delete"):
         run_saved(trainer(), path, resume=False, config={})
     assert path.read_bytes() == before
     run_saved(trainer(), path, resume=True, config={})

@@ -72,7 +72,7 @@ def test_chapter_holds_the_tables_of_the_results():
 
 def bound_at(model, std, x):
     """The bound with the noise of `fit_std`, by (VAE.4), in nats for each of x."""
-    eps = np.random.default_rng(SEED).standard_normal((len(x), model.code_width), x.dtype)
+    eps = np.random.default_rng(SEED).standard_normal((len(x), model.code), x.dtype)
     model.observation = NormalPixels(std)
     return -model.loss(x, eps=eps)[0]
 

@@ -1,4 +1,4 @@
-"""The generative adversarial network: one net draws, the other tells drawn from real."""
+"""The generative adversarial network: a generator, and a discriminator that tells its output from data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scratchgen.layers import Layer
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.base import Model
 from scratchgen.models.gan.networks import Init, dense_critic, dense_generator
-from scratchgen.models.networks import in_batches
+from scratchgen.models.networks import in_batches, input_width
 from scratchgen.training.loop import Augment, Callback, Trainer, expect_finite
 from scratchgen.training.optimisers import Adam, Optimizer
 from scratchgen.training.schedules import Rate, bind
@@ -24,45 +24,46 @@ NOISES = ("normal", "uniform")
 
 
 class DiscriminatorCache(NamedTuple):
-    """What the discriminator's backward needs; its two batches keep their caches apart."""
+    """What the discriminator's backward needs; the two batches have separate caches."""
 
-    real: Any
-    fake: Any
-    dreal: np.ndarray
-    dfake: np.ndarray
-    d_real: float  # mean D(x)
-    d_fake: float  # mean D(G(z))
+    real: Any           # cache of the real batch
+    fake: Any           # cache of the generated batch
+    dreal: np.ndarray   # (m, 1)
+    dfake: np.ndarray   # (m, 1)
+    d_real: float       # mean D(x)
+    d_fake: float       # mean D(G(z))
 
 
 class GeneratorCache(NamedTuple):
     """What the generator's backward needs."""
 
-    gen: Any
-    dis: Any
-    dlogits: np.ndarray
+    gen: Any                # the generator's cache
+    dis: Any                # the discriminator's cache
+    dlogits: np.ndarray     # (m, 1)
 
 
 class GAN(Model):
     """A generative adversarial network (Goodfellow et al. 2014), trained by their Algorithm 1.
 
-    G makes x̃ = G(z) from noise z; D's logit l says how real an x looks, D(x) = σ(l).
+    G generates x̃ = G(z) from noise z. D gives a logit l, and D(x) = σ(l) is its probability that x is real.
 
     (GAN.1)  min_G max_D V = E[log D(x)] + E[log(1 − D(G(z)))]           the game
-    (GAN.2)  loss_D = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))    = −V on m real and m drawn
+    (GAN.2)  loss_D = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))    = −V on m real, m generated examples
     (GAN.3)  dl(xᵢ) = −(1 − D(xᵢ)) / m,   dl(x̃ᵢ) = D(x̃ᵢ) / m
     (GAN.4)  minimax:         loss_G = −1/m·Σ log(1 + e^l(x̃ᵢ)),   dl = −D(x̃ᵢ) / m
     (GAN.5)  non-saturating:  loss_G =  1/m·Σ log(1 + e^−l(x̃ᵢ)),  dl = −(1 − D(x̃ᵢ)) / m
-    (GAN.6)  dx̃ = J_Dᵀ·dl, with D held;  then G's backward takes dx̃
+    (GAN.6)  dx̃ = J_Dᵀ·dl, with D frozen;  then G's backward takes dx̃
 
-    Where D is sure that x̃ is drawn, D(x̃) ≈ 0 and (GAN.4) hardly pulls, while (GAN.5) pulls with all it has.
-    It has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
+    When D is sure that x̃ is generated, D(x̃) ≈ 0, the gradient of (GAN.4) is nearly zero, while that of
+    (GAN.5) is largest. A GAN has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
 
     generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1);  any two layers that fit
-    code : K, the width of the noise;  noise : "normal", N(0, I), or "uniform", U(−1, 1)
+    code : K, the width of the latent code;  noise : its prior, "normal" N(0, I) or "uniform" U(−1, 1)
     objective : of the generator, "non-saturating" or "minimax"
-    k : discriminator steps to each step of the generator
-    ahead : discriminator steps of a run before the generator's first, rounded up to whole rounds of k
-    output_range : what G's output lies within, or None; real data must lie there too, or D has an easy game
+    k : discriminator steps per generator step
+    ahead : discriminator steps before the first generator step, rounded up to a multiple of k
+    output_range : the range of G's output, or None; real data must lie within it, too, or D could tell them
+        apart by that alone
     """
 
     def __init__(
@@ -79,9 +80,9 @@ class GAN(Model):
     ):
         who = type(self).__name__
         if noise not in NOISES:
-            raise ValueError(f"{who} expected a noise out of {', '.join(NOISES)}, got {noise!r}")
+            raise ValueError(f"{who} expected noise to be one of {', '.join(NOISES)}, got {noise!r}")
         if objective not in LOSSES:
-            raise ValueError(f"{who} expected an objective out of {', '.join(LOSSES)}, got {objective!r}")
+            raise ValueError(f"{who} expected objective to be one of {', '.join(LOSSES)}, got {objective!r}")
         positive(who, code=code, k=k)
         if ahead != 0:
             positive(who, ahead=ahead)
@@ -95,25 +96,38 @@ class GAN(Model):
     def dense(
         cls,
         code: int = 100,
-        hidden: int = 400,
-        pixels: int = 784,
+        hidden: int | Sequence[int] = (400, 400),
+        features: int = 784,
         *,
         dropout: float = 0.3,
         pixel_init: Init = glorot_uniform,
-        rng: np.random.Generator,
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Two hidden layers in each net: batch norm and ReLU in G, which ends in a sigmoid; leaky ReLU in D.
+        """Two dense networks: batch norm and ReLU in G, leaky ReLU and dropout in D.
 
-        dropout : the share of D's hidden units that a step switches off. Without it, or without batch norm in
-            G, D wins on digits and all codes become one picture (docs/gan.md).
-        pixel_init : how the weights begin that touch pixels, D's first and G's last. `small_pixel_init`
-            makes digits clearer where G is faster than D (docs/gan.md, sections 10 and 12).
+        hidden : widths of the hidden layers of D, and of G; an int stands for two layers of that width
+        dropout : probability with which a hidden unit of D is dropped. Without it, or without batch norm in
+            G, D wins on digits and G outputs the same image for all codes (docs/gan.md).
+        pixel_init : initializer of the weights next to the pixels, the first of D and the last of G. With
+            gan.networks.small_pixel_init digits are clearer if G has the larger learning rate (docs/gan.md,
+            sections 10 and 12).
+        output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
+        settings : what the constructor takes besides the networks
         """
-        kind = {"pixel_init": pixel_init, "rng": rng, "dtype": dtype}
-        critic = dense_critic(pixels, hidden, dropout=dropout, **kind)
-        return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
+        net_args: dict[str, Any] = {
+            "pixel_init": pixel_init, "rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype
+        }
+        critic = dense_critic(features, hidden, dropout=dropout, **net_args)
+        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        return cls(generator, critic, code=code, output_range=output_range, **settings)
+
+    @property
+    def features(self) -> int | None:
+        """D, the number of columns of the data; None if D does not begin with a Linear or Reshape."""
+        return input_width(self.discriminator)
 
     def prior_sample(
         self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
@@ -133,24 +147,25 @@ class GAN(Model):
             f"{type(self).__name__} has no single loss; use discriminator_loss and generator_loss"
         )
 
-    def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, DiscriminatorCache]:
-        """(GAN.2) for m real examples and m that G draws from z; G's gradient isn't asked for."""
+    def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, Any]:
+        """Return (GAN.2) and its cache, for m real examples x and m latent codes z."""
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
-        l_real, real_cache = self.discriminator.forward(x, training=True)  # two batches, so that batch
-        l_fake, fake_cache = self.discriminator.forward(fake, training=True)  # norm does not mix them
+        # Two separate batches, so that batch norm does not mix them.
+        l_real, real_cache = self.discriminator.forward(x, training=True)       # (m, 1)
+        l_fake, fake_cache = self.discriminator.forward(fake, training=True)
         loss_real, dreal = bce_with_logits(l_real, np.ones_like(l_real))
         loss_fake, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))  # (GAN.2, GAN.3)
         d_real, d_fake = float(Bernoulli.mean(l_real).mean()), float(Bernoulli.mean(l_fake).mean())
         cache = DiscriminatorCache(real_cache, fake_cache, dreal, dfake, d_real, d_fake)
         return loss_real + loss_fake, cache                     # −V of (GAN.1)
 
-    def discriminator_backward(self, cache: DiscriminatorCache) -> None:
-        """Add D's gradients; nothing goes on to G."""
+    def discriminator_backward(self, cache: Any) -> Any:
+        """Add D's gradients. No gradient is computed for G."""
         self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
         self.discriminator.backward(cache.dreal, cache.real, input_grad=False)
 
     def generator_loss(self, z: np.ndarray) -> tuple[float, GeneratorCache]:
-        """(GAN.5), or (GAN.4), for what G draws from z."""
+        """Return (GAN.5) or (GAN.4), and its cache, for latent codes z."""
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         logits, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
         if self.objective == "minimax":
@@ -161,7 +176,7 @@ class GAN(Model):
         return loss, GeneratorCache(gen, dis, dlogits)
 
     def generator_backward(self, cache: GeneratorCache) -> dict[str, Any]:
-        """Add G's gradients; D is held, and only hands the gradient through."""
+        """Add G's gradients. D is frozen and only passes the gradient on."""
         with self.discriminator.frozen():
             dfake = self.discriminator.backward(cache.dlogits, cache.dis)  # (GAN.6)
         self.generator.backward(dfake, cache.gen, input_grad=False)
@@ -311,10 +326,10 @@ class GAN(Model):
         """Apply both networks once, to name the one that does not fit before the first step."""
         who = self._who("fit")
         z = self.prior_sample(2, rng=0)                         # (2, K)
-        drawn = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
-        if drawn.shape != (2, X.shape[1]):
+        fake = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
+        if fake.shape != (2, X.shape[1]):
             raise ValueError(
-                f"{who} expected a generator that draws {X.shape[1]} numbers, got {drawn.shape[1:]}"
+                f"{who} expected a generator with {X.shape[1]} outputs, got {fake.shape[1:]}"
             )
         refused = f"{who}: the discriminator does not take data (N, {X.shape[1]})"
         logits = _first_pass(refused, self.discriminator, X[:2])
@@ -325,30 +340,30 @@ class GAN(Model):
             if X.min() < low or X.max() > high:
                 raise ValueError(
                     f"{who} expected real data within the generator's output range [{low}, {high}], "
-                    f"got {X.min():g} to {X.max():g}: D would tell real from drawn by that alone"
+                    f"got {X.min():g} to {X.max():g}: D could tell real from generated examples by that alone"
                 )
 
-    def sample(self, n, *, rng):
-        """n draws, (n, D), by the generator in evaluation mode."""
+    def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
+        """Generate n examples, (n, D), with the generator in evaluation mode."""
         self._expect_count(n)
         return self.inverse_transform(self.prior_sample(n, rng=as_generator(self._who("sample"), rng)))
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        """What the generator makes of codes: (N, K) -> (N, D)."""
-        expect_examples(f"{type(self).__name__}.inverse_transform", Z, features=self.code)
+        """Generate an example from each latent code: (N, K) -> (N, D)."""
+        expect_examples(self._who("inverse_transform"), Z, features=self.code)
         return in_batches(lambda z: self.generator.forward(z)[0], Z)
 
     def predict_real(self, X: np.ndarray) -> np.ndarray:
         """D(x), the probability that each example is real: (N, D) -> (N,) within (0, 1)."""
-        expect_examples(self._who("predict_real"), X)
+        expect_examples(self._who("predict_real"), X, features=self.features)
         return Bernoulli.mean(in_batches(lambda x: self.discriminator.forward(x)[0], X))[:, 0]
 
-    def _because(self, verb):
-        return ": it draws samples, and no formula says how probable they are"
+    def _because(self, verb: str) -> str:
+        return ": its generator gives samples, but no formula for their density"
 
 
 def _first_pass(refused: str, net: Layer, x: np.ndarray) -> np.ndarray:
-    """What a net makes of x; where one of its layers refuses, whose layer that was is said too."""
+    """Apply a network to x; an error of one of its layers is raised again with the network's name."""
     try:
         return net.forward(x)[0]
     except (TypeError, ValueError) as error:

@@ -6,8 +6,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from scratchgen.initializers import normal
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
-from scratchgen.models import DCGAN, GAN, NoLikelihood
+from scratchgen.models import DCGAN, GAN, WGAN, NoLikelihood
 from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.models.networks import dense
 
@@ -257,7 +258,7 @@ def test_gan_noise_is_drawn_from_what_it_says(rng):
 def test_gan_has_no_likelihood_and_says_why(rng):
     model = small(rng)
     assert model.likelihood is None
-    with pytest.raises(NoLikelihood, match="GAN has no likelihood: it draws samples, and no formula says"):
+    with pytest.raises(NoLikelihood, match="GAN has no likelihood: its generator gives samples"):
         model.score_samples(np.zeros((2, 7)))
 
 
@@ -281,9 +282,9 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(k=-1), "GAN expected k of at least 1, got -1"),
         (lambda: fit(ahead=-2), "GAN expected ahead of at least 1, got -2"),
         (lambda: GAN(Tanh(), Tanh(), code=0), "GAN expected code of at least 1, got 0"),
-        (lambda: fit(noise="pink"), "GAN expected a noise out of normal, uniform, got 'pink'"),
-        (lambda: fit(objective="fair"), "expected an objective out of non-saturating, minimax, got 'fair'"),
-        (lambda: fit(width=6), "GAN.fit expected a generator that draws 7 numbers, got (6,)"),
+        (lambda: fit(noise="pink"), "GAN expected noise to be one of normal, uniform, got 'pink'"),
+        (lambda: fit(objective="fair"), "objective to be one of non-saturating, minimax, got 'fair'"),
+        (lambda: fit(width=6), "GAN.fit expected a generator with 7 outputs, got (6,)"),
         (
             lambda: misfit((4, 7), (7, 1)),
             "GAN.fit: the generator does not take noise (N, 3): Linear expected input of shape (N, 4)",
@@ -295,7 +296,7 @@ def misfit(generator, discriminator, code=3):
         (lambda: misfit((3, 7), (7, 2)), "GAN.fit expected a discriminator with one output, got (2,)"),
         (
             lambda: fit(np.full((20, 7), -0.5, np.float32)),
-            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D would",
+            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D could",
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),
@@ -353,7 +354,7 @@ def test_dcgan_hidden_layer_leaves_no_unit_that_ignores_the_code(rng):
 
 
 def test_dcgan_has_no_dense_form(rng):
-    with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; GAN\.dense makes"):
+    with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; use GAN\.dense"):
         DCGAN.dense(4, rng=rng)
 
 
@@ -367,3 +368,46 @@ def test_gan_bad_data_is_named_before_the_first_step(rng):
     for name, p in model.parameters().items():
         np.testing.assert_array_equal(p.value, before[name])
         assert not p.grad.any()
+
+
+def test_gan_dense_ends_as_its_output_range_says(rng):
+    """None: a linear output, of any size. (0, 1): a sigmoid. Another range: the sigmoid scaled to it."""
+    z = 100 * rng.standard_normal((50, 3)).astype(np.float32)
+    ends = {}
+    for bounds in (None, (0.0, 1.0), (-1.0, 3.0)):
+        model = GAN.dense(3, 6, 5, output_range=bounds, pixel_init=normal, rng=0)
+        model.generator[6].weight.value[...] *= 10
+        ends[bounds] = model.inverse_transform(z).astype(np.float64)
+        assert model.output_range == bounds
+    assert np.abs(ends[None]).max() > 3
+    np.testing.assert_allclose(ends[(0.0, 1.0)], sigmoid(ends[None]), atol=1e-6)
+    np.testing.assert_allclose(ends[(-1.0, 3.0)], -1 + 4 * sigmoid(ends[None]), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)])
+def test_convolutional_gans_take_images_of_other_sizes(rng, shape):
+    for model in (DCGAN(4, (2, 3), shape=shape, rng=0), WGAN.convolutional(4, (2, 3), shape=shape, rng=0)):
+        X = model.sample(6, rng=rng)
+        assert X.shape == (6, math.prod(shape)) and model.features == X.shape[1]
+        model.fit(X, epochs=1, batch_size=1, rng=0)
+    with pytest.raises(ValueError, match=r"DCGAN expected shape .* divisible by 4, got \(30, 30, 1\)"):
+        DCGAN(shape=(30, 30, 1), rng=0)
+
+
+def test_gan_hidden_takes_a_sequence_or_one_width_for_both_layers():
+    one, both = GAN.dense(3, 6, 5, rng=0), GAN.dense(3, (6, 6), 5, rng=0)
+    np.testing.assert_array_equal(one.sample(4, rng=1), both.sample(4, rng=1))
+    assert GAN.dense(3, (6, 5, 4), 5, rng=0).generator[6].out_features == 4
+    deep = DCGAN(4, (2, 3), hidden=(6, 5), rng=0)
+    assert deep.hidden == (6, 5) and DCGAN(4, (2, 3), hidden=0, rng=0).hidden == ()
+    assert deep.sample(2, rng=0).shape == (2, 784)
+
+
+def test_wgan_has_scores_and_no_probabilities(rng):
+    model = WGAN.dense(3, 6, 7, rng=rng)
+    X = rng.uniform(size=(4, 7)).astype(np.float32)
+    np.testing.assert_array_equal(model.critic_score(X), model.discriminator.forward(X)[0][:, 0])
+    with pytest.raises(TypeError, match="gives no probabilities; use critic_score"):
+        model.predict_real(X)
+    with pytest.raises(TypeError, match="no single loss; use discriminator_loss and generator_loss"):
+        model.loss(X)
