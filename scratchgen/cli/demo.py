@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib.util
 import inspect
 import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from textwrap import shorten, wrap
 from typing import Any
@@ -141,17 +142,10 @@ def load(demo: Demo) -> Callable[..., Any]:
     if getattr(sys.modules.get(PACKAGE), "__path__", None) != [str(root)]:
         for name in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
             del sys.modules[name]
-        init = root / "__init__.py"
-        spec = importlib.util.spec_from_file_location(
-            PACKAGE, init if init.is_file() else None, submodule_search_locations=[str(root)]
-        )
-        if spec is None:
-            raise FileNotFoundError(f"cannot import the demos in {root}")
-        package = importlib.util.module_from_spec(spec)
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [str(root)]
         sys.modules[PACKAGE] = package
-        if spec.loader is not None and init.is_file():
-            spec.loader.exec_module(package)
-    module = importlib.import_module(f"{PACKAGE}.{demo.module}")
+    module = import_module(f"{PACKAGE}.{demo.module}")
     function: Callable[..., Any] = module.main
     return function
 

@@ -21,6 +21,12 @@ def likelihood_per_digit(model: Any, digits: Digits, space: Space) -> str:
     return f"log p(x) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
 
 
+def conditional_likelihood(model: Any, digits: Digits, space: Space) -> str:
+    """The mean log p(x | y) of the test digits with their labels, prepared once."""
+    nats = float(model.score_samples(space.prepare(digits.x_test), digits.y_test).mean())
+    return f"log p(x | y) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
+
+
 def error_per_digit(model: Any, digits: Digits, space: Space) -> str:
     """The squared error of the reconstruction, mean of the test digits."""
     x = space.prepare(digits.x_test)
@@ -33,8 +39,8 @@ def error_rate(model: Any, digits: Digits, space: Space) -> str:
     return f"test error: {100 * (1 - model.score(space.prepare(digits.x_test), digits.y_test)):.2f} %"
 
 
-def no_likelihood(model: Any, digits: Digits, space: Space) -> str:
-    """Nothing to measure: the run's last training figures are all there is."""
+def no_figure(model: Any, digits: Digits, space: Space) -> str:
+    """Nothing: a model without a likelihood has only the figures of its training."""
     return ""
 
 
@@ -46,7 +52,7 @@ class Trainable:
         the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form
         leaves out what it does not have
     space  : the form of the data that `figure` measures on; training prepares its own batches
-    figure : (model, digits, space) -> one line with what the model reaches on the test digits
+    figure : (model, digits, space) -> one line with the model's result on the test digits
     labels : whether `fit` takes the digits' labels
     """
 

@@ -49,6 +49,9 @@ CARD = Card(
             figure=error_rate,
             labels=True,
         ),
+        "linear_svm": Trainable(
+            forms={"linear": lambda rng: LinearSVM()}, figure=error_rate, labels=True
+        ),
         "conv": Trainable(
             forms={"convolutional": lambda rng: ConvClassifier(rng=rng)},
             figure=error_rate,
