@@ -1,4 +1,4 @@
-"""Choose the part of MNIST that comes with the package: python -m scratchgen.data.embed FOLDER [FILE]
+"""Choose the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
 
 Each class keeps its share of the full set, and a fixed seed selects its digits. The arrays depend on nothing
 else. The bytes of the file also depend on the version of zlib.

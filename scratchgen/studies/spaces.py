@@ -36,9 +36,7 @@ class Space:
             raise ValueError(f"Space expected no levels for binary pixels, got {self.levels}")
 
     def prepare(self, x: np.ndarray, seed: int = SEED) -> np.ndarray:
-        """Grey digits (N, D) in [0, 1] in the form of this space; one seed gives the same result every
-        time.
-        """
+        """Grey digits (N, D) in [0, 1] in the form of this space. The same seed gives the same result."""
         if self.discrete:
             return binarise(x, rng=np.random.default_rng(seed))
         if self.levels is not None:

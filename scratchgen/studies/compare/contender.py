@@ -59,7 +59,7 @@ class Contender:
     latent    : None for a model without latent codes
     log_prob  : (model, X) -> log p(x) of each example by kind; the first kind is the one to compare
     score     : (model, X) -> a mean log-likelihood that is fast enough to be computed after every epoch
-    adjust    : (model, X) -> None, fits what gradient descent does not, on digits held out
+    adjust    : (model, X) -> None, fits what gradient descent does not, on held-out digits
     pixel_std : model -> the standard deviation of its Normal pixels; None without Normal pixels
     mean_images : whether p(x | z) is noisy around a mean image, which is then measured too
     """

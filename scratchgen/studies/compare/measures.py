@@ -30,9 +30,7 @@ HELD_OUT = 12       # one in so many training digits is held out
 
 @dataclass(frozen=True)
 class Split:
-    """The digits of a comparison. The held-out part of the training digits only chooses epochs and a
-    sigma.
-    """
+    """The digits of a comparison. The held-out part of the training digits only chooses epochs and sigma."""
 
     train: np.ndarray
     held_out: np.ndarray
@@ -54,8 +52,8 @@ class Measured:
 
     likelihoods    : of the test digits; the first one is compared
     reconstruction : mean squared error per test digit of x → z → x; None for a model without latent codes
-    code_recovery  : mean of ‖ẑ − z‖² / K, in units of the variance of z, over samples of the prior and z → x
-        → ẑ; 1 if ẑ is always the mean, 0 if it is exact
+    code_recovery  : mean of ‖ẑ − z‖² / K over z from the prior and z → x → ẑ, in units of the variance of z:
+        1 if ẑ is always the mean, 0 if it is exact
     epochs, epoch_seconds, kept : of training, as in Trained;  sample_ms : processor time per sample
     quality        : of samples;  mean_images : of mean images, against grey test digits
     std            : of the model's Normal pixels, if it has them
@@ -105,16 +103,15 @@ class Measurements:
         return SampleQuality(quality.frechet, quality.shares, quality.expected, float(np.median(nearest)))
 
     def parzen(self, samples: np.ndarray, space: Space) -> Likelihood:
-        """The Parzen window on the samples, with the width that maximises the likelihood of digits held
-        out.
-        """
+        """The Parzen window on the samples, with the width that suits the held-out digits best."""
         sigma = choose_sigma(space.prepare(self.split.held_out), samples)
         log_prob = parzen_log_likelihood(space.prepare(self.split.test), samples, sigma)
         return Likelihood.of(log_prob, "Parzen", space)
 
     def baselines(self, space: Space) -> dict[str, Likelihood]:
-        """Likelihoods without a trained model, by name: a Parzen window on true training digits for grey
-        pixels, otherwise a model of independent pixels.
+        """Likelihoods without a trained model, by name.
+
+        For grey pixels a Parzen window on true training digits, otherwise a model of independent pixels.
         """
         split = self.split
         if space == GREY:

@@ -70,9 +70,7 @@ class Comparison:
         return table(f"{space.name} ({space.made})", ("", f"{what}, nats", "kind", "bits/dim"), cells)
 
     def gaps(self) -> list[str]:
-        """The gap between two likelihoods of one model, and the largest density that its Normal pixels
-        allow.
-        """
+        """The gap between two likelihoods of a model, and the largest density that Normal pixels allow."""
         lines = []
         for m in self.models:
             if len(m.likelihoods) > 1:
@@ -85,9 +83,7 @@ class Comparison:
         return lines
 
     def pairs(self) -> list[str]:
-        """A line for each pair of comparable models, and one for each reason why others are not
-        comparable.
-        """
+        """A line for each pair of comparable models, and one for each reason why others are not."""
         lines: list[str] = []
         refused: dict[str, dict[str, list[str]]] = {}           # reason -> model -> other models
         for a, b in combinations(self.models, 2):
@@ -121,8 +117,7 @@ class Comparison:
         return table("latent codes and costs", head, cells)
 
     def sample_table(self) -> str:
-        """The quality of samples. Below each space are true digits in the same form: the best possible
-        result.
+        """The quality of samples. The last row of each space has true digits, the best possible result.
 
         Fréchet distances of two spaces have different test sets, so compare each with that of its true
         digits.

@@ -77,9 +77,11 @@ def file_name(seconds: float, full: bool) -> str:
 
 
 def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure: Path = FIGURE) -> None:
-    """Put the tables of compare.json into the chapter, and a copy of the picture with 256 colours beside it.
+    """Put the tables of compare.json into the chapter, and copy its picture to the figure of the chapter.
 
-    The figure stays as it is if there is no new picture. Raises ValueError if the results have no tables or
+    The figure stays as it is if there is no new picture.
+
+    Raises ValueError if the results have no tables or
     the chapter lacks a mark, OSError for a missing file.
     """
     tables = json.loads(results.read_text(encoding="utf-8")).get("tables")

@@ -58,9 +58,9 @@ class Trained:
 def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
     """Train on grey digits x (N, D) for so many seconds of processor time.
 
-    A model with a likelihood keeps the weights of the epoch with the best likelihood of the digits held out.
+    A model with a likelihood keeps the weights of the epoch with the best likelihood of held-out digits.
     A model without one has nothing to choose an epoch by and keeps the last. After every epoch
-    `contender.adjust` fits what gradient descent does not, on the digits held out.
+    `contender.adjust` fits what gradient descent does not, on held-out digits.
 
     Raises ValueError unless seconds > 0.
     """

@@ -96,9 +96,7 @@ def measure(
 
 
 def auroc_of(ood: np.ndarray, known: np.ndarray) -> float:
-    """The probability that an OOD image scores above a known digit: ½ is chance, below ½ the wrong way
-    round.
-    """
+    """The probability that an OOD image scores above a known digit; ½ is chance."""
     y = np.r_[np.ones(len(ood)), np.zeros(len(known))]
     return auroc(np.concatenate([ood, known]), y)               # (ANOM.3)
 

@@ -134,8 +134,8 @@ class Result:
         return table(title, ("", *CONTROLS), cells)
 
     def overview(self) -> str:
-        """Means of all digits, models by scores. A dash marks a score that a model lacks; the reasons are
-        below.
+        """Means of all digits, models by scores. A dash marks a score that a model does not have, and the
+        reasons are below the table.
         """
         means = [{(r.model, r.score): float(r.auroc.mean()) for r in rows} for rows in self.rows.values()]
         scores = [s for s in SCORES if any(s in detector(name).score_names() for name in self.models)]
@@ -176,9 +176,7 @@ class Result:
         })
 
     def figure(self) -> Figure:
-        """The matrix in colours: blue if a score detects OOD images, red if it prefers them to known
-        digits.
-        """
+        """The matrix in colours: blue if OOD images score above known digits, red if below."""
         rows = len(next(iter(self.rows.values())))
         left, right, top, head, line, foot = 2.75, 0.1, 0.72, 0.62, 0.205, 0.12        # inches
         height = top + len(self.rows) * (head + rows * line) + foot

@@ -20,7 +20,7 @@ from scratchgen.metrics import squared_error_per_example
 from scratchgen.models.networks import in_batches
 from scratchgen.training.schedules import OneCycle
 
-BOUND_DRAWS, IMPORTANCE_DRAWS = 4, 25
+BOUND_SAMPLES, IMPORTANCE_SAMPLES = 4, 25
 DENSITY, BOUND, IMPORTANCE = "log-density", "bound", "importance-sampled"
 ERROR, LOGIT, TYPICALITY, INTENSITY = "reconstruction error", "discriminator", "typicality", "intensity"
 SCORES = (DENSITY, BOUND, IMPORTANCE, ERROR, LOGIT, TYPICALITY, INTENSITY)     # in the order of the tables
@@ -46,12 +46,12 @@ def minus_log_p(model: Any, X: np.ndarray) -> np.ndarray:
 
 def minus_importance_sampled(model: Any, X: np.ndarray) -> np.ndarray:
     """−log p(x) of each example by importance sampling, (N,)."""
-    return -model.score_samples(X, samples=IMPORTANCE_DRAWS)    # (ANOM.1)
+    return -model.score_samples(X, samples=IMPORTANCE_SAMPLES)    # (ANOM.1)
 
 
 def minus_bound(model: Any, X: np.ndarray) -> np.ndarray:
     """Minus the lower bound on log p(x) of each example, (N,)."""
-    return -model.elbo(X, rng=np.random.default_rng(0), samples=BOUND_DRAWS)
+    return -model.elbo(X, rng=np.random.default_rng(0), samples=BOUND_SAMPLES)
 
 
 def reconstruction_error(model: Any, X: np.ndarray) -> np.ndarray:

@@ -26,8 +26,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Net:
-    """A network and its training; digits are moved by `jitter` in the first `moved` fraction of the
-    epochs.
+    """A network and its training.
+
+    jitter, moved : the augmentation of the digits, and the fraction of the epochs in which it is used
     """
 
     hidden: int
