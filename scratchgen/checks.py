@@ -1,4 +1,4 @@
-"""Checks of what a caller passes in: names, counts, labels and data."""
+"""Checks of arguments: names, counts, random generators, labels and data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+Array = np.ndarray
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # what layers compute in, in native byte order
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
@@ -27,7 +30,10 @@ def check_name(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def positive(who: str, **counts: int) -> None:
-    """Raise ValueError for a count (channels, features) below one, TypeError for what is no int."""
+    """Check that counts (of channels, features, ...) are integers of at least 1.
+
+    Raises TypeError for a count that is not an integer, ValueError for one below 1.
+    """
     for name, count in counts.items():
         try:
             number = operator.index(count)
@@ -53,11 +59,13 @@ def as_generator(who: str, rng: Any) -> np.random.Generator:
     return np.random.default_rng(int(rng))
 
 
-def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
-    """y as an array, (n,), of whole numbers from 0 on, below `classes` where that is given.
+def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array:
+    """Return labels y as an array (n,) of integers from 0 on, in native byte order.
 
-    Raises ValueError for labels that are missing, of another number or out of range, TypeError for what is
-    no integer.
+    classes : if given, labels must be below it
+
+    Raises ValueError for missing labels, for another number of labels and for labels out of range, TypeError
+    for labels that are not integers.
     """
     if y is None:
         raise ValueError(f"{who} expected labels y, one an example, got none")
@@ -70,7 +78,37 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.nd
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"
         raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
-    return y
+    return y.astype(y.dtype.newbyteorder("="), copy=False)
+
+
+def expect_float(who: str, x: Any) -> None:
+    """Raise TypeError unless x is an array of float32 or float64."""
+    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
+        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+
+
+def expect_pair(who: str, pred: Any, target: Any) -> None:
+    """Check the two arrays of a loss: same shape, same dtype (float32 or float64), at least one example.
+
+    Raises TypeError for other types and dtypes, ValueError for other shapes.
+    """
+    expect_float(who, pred)
+    if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
+        got = target.dtype if isinstance(target, np.ndarray) else type(target).__name__
+        raise TypeError(f"{who} expected a target of dtype {pred.dtype} like the prediction's, got {got}")
+    if pred.shape != target.shape:
+        raise ValueError(f"{who} expected two arrays of one shape, got {pred.shape} and {target.shape}")
+    if pred.ndim < 1 or len(pred) == 0:
+        raise ValueError(f"{who} expected a batch of at least one example, got shape {pred.shape}")
+
+
+def expect_logits_and_labels(who: str, logits: Any, labels: Any) -> Array:
+    """Check logits (N, K) with N ≥ 1 and their labels; return the labels as `expect_labels` does."""
+    expect_float(who, logits)
+    if logits.ndim != 2 or logits.shape[0] == 0:
+        raise ValueError(f"{who} expected logits (N, K) with N ≥ 1, got {logits.shape}")
+    return expect_labels(who, labels, *logits.shape)
 
 
 def expect_examples(

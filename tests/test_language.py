@@ -29,7 +29,8 @@ PROSE = {
     r"\b(?:is|are) said\b": "say who says it, or state it",
     r"\bof one's own\b": "say 'your own' or 'its own'",
     r"\bthere is to\b": "say who has to do it",
-    r"(?:^|[.;:] )who (?:has|wants|needs|asks|looks|takes|calls)\b": "say 'callers that …' or 'a reader who …'",
+    r"(?:^|[.;:] )who (?:has|wants|needs|asks|looks|takes|calls)\b":
+        "say 'callers that …' or 'a reader who …'",
     r"(?:^|[.?!] )(?:Trained|Asked|Measured|Left|Told|Given)\b[^.?!]{0,120}: (?:how|which|what)\b":
         "begin with the subject: 'each model is trained …'",
 }  # fmt: skip
@@ -109,8 +110,9 @@ def complaints(path: str, text: str) -> list[str]:
 
 
 def files() -> list[Path]:
-    inside = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]
-    return sorted(path for path in [*ROOT.glob("*.md"), *inside] if path.resolve() != HERE)
+    inside = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))
+    found = [path for path in [*ROOT.glob("*.md"), *inside] if path.suffix in (".py", ".md")]
+    return sorted(path for path in found if path.resolve() != HERE)
 
 
 def not_yet_plain() -> set[str]:
@@ -129,7 +131,9 @@ def test_texts_are_plain_english():
 
 
 def test_names_of_files_are_words_of_the_field():
-    names = {path.stem for path in files()} | {path.parent.name for path in files()}
+    allowed = not_yet_plain()
+    paths = [path for path in files() if path.relative_to(ROOT).as_posix() not in allowed]
+    names = {name for path in paths for name in (path.stem, path.parent.name)}
     assert not [name for name in names if words(name) & HOUSE_WORDS.keys()]
 
 
@@ -171,7 +175,8 @@ def test_private_word_is_found_in_a_name(name):
 
 
 @pytest.mark.parametrize(
-    "sentence", ["One network stands in for the other.", "Click the link.", "Three out of four are.", "The inking."]
+    "sentence",
+    ["One network stands in for the other.", "Click the link.", "Three out of four are.", "The inking."],
 )
 def test_plain_sentence_is_left_alone(sentence):
     assert complaints("docs/a.md", sentence) == []

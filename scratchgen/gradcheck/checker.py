@@ -25,8 +25,9 @@ import numpy as np
 
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
-from scratchgen.layers.base import Layer, Parameter, Sequential
+from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.sequential import Sequential
 from scratchgen.module import Module
 
 SMOOTH = 1e-8       # the tolerance for functions without kinks

@@ -36,7 +36,8 @@ def without_code(text: str) -> str:
 
 def links(text: str) -> list[str]:
     """The targets of a page's links and images."""
-    return re.findall(r"\]\(\s*<?([^)>\s]+)>?\s*\)", without_code(text))
+    text = without_code(text)
+    return re.findall(r"\]\(\s*<?([^)>\s]+)>?\s*\)", text) + re.findall(r'<img [^>]*src="([^"]+)"', text)
 
 
 def anchors(text: str) -> set[str]:

@@ -42,9 +42,10 @@ def apply(block: Block, root: Path) -> None:
         lines = hunk.splitlines(keepends=True)
         before = "".join(line[1:] for line in lines if line[0] != "+")
         after = "".join(line[1:] for line in lines if line[0] != "-")
-        places = [m.start() for m in re.finditer(re.escape(before), text) if m.start() == 0 or text[m.start() - 1] == "\n"]
+        places = [match.start() for match in re.finditer("^" + re.escape(before), text, re.MULTILINE)]
         if len(places) != 1:
-            raise ValueError(f"expected these lines once in {block.path}, found them {len(places)} times:\n{before}")
+            times = f"found them {len(places)} times:\n{before}"
+            raise ValueError(f"expected these lines once in {block.path}, {times}")
         text = text[: places[0]] + after + text[places[0] + len(before) :]
     path.write_text(text, encoding="utf-8")
 
@@ -59,10 +60,8 @@ def command(line: str) -> list[str]:
 
 def run(words: list[str], root: Path, **environment: str) -> str:
     """Run a command in the copy, with the copy's package; return what it printed."""
-    paths = {"PYTHONPATH": str(root), "SCRATCHGEN_DATA": ""}
-    done = subprocess.run(
-        words, cwd=root, env={**os.environ, **paths, **environment}, capture_output=True, text=True, check=False
-    )
+    variables = {**os.environ, "PYTHONPATH": str(root), "SCRATCHGEN_DATA": "", **environment}
+    done = subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -16,8 +16,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchgen import kernels
 from scratchgen.distributions import Bernoulli
+from scratchgen.kernels import compiled
+
+
+@compiled
+def fill_pixels(
+    x: np.ndarray,
+    uniform: np.ndarray,
+    known: int,
+    first: np.ndarray,
+    upper: tuple[np.ndarray, ...],
+    ends: tuple[np.ndarray, ...],
+    starts: tuple[np.ndarray, ...],
+) -> np.ndarray:
+    """Sample x (N, D) pixel by pixel, of which the first `known` columns are given.
+
+    Pixels and units are sorted: column t of x is the pixel at place t + 1, units are sorted by degree, and
+    ends[l][t] units of hidden layer l have a degree of at most t. So the complete units come first, and a
+    mask is the end of a slice. uniform (N, D); first (D, H₁); upper: the later weights, transposed, (H₂, H₁),
+    …,
+    (D, H_L); starts: biases and label terms, (N, H₁), …, (N, H_L), (N, D).
+    """
+    x, depth = x.copy(), len(ends)
+    hidden = [start.copy() for start in starts]
+    for t in range(x.shape[1]):
+        if t > 0:
+            old, new = ends[0][t - 1], ends[0][t]
+            hidden[0][:, old:] += x[:, t - 1 : t] * first[t - 1, old:]              # (MADE.8)
+            hidden[0][:, old:new] = np.maximum(hidden[0][:, old:new], 0)
+        for layer in range(1, depth if t > 0 else 1):
+            old, new, below = ends[layer][t - 1], ends[layer][t], ends[layer - 1][t]
+            a = hidden[layer][:, old:new] + hidden[layer - 1][:, :below] @ upper[layer - 1][old:new, :below].T
+            hidden[layer][:, old:new] = np.maximum(a, 0)                            # (MADE.9)
+        if t >= known:
+            below = ends[-1][t]
+            logit = hidden[depth][:, t] + hidden[depth - 1][:, :below] @ upper[-1][t, :below]  # (MADE.10)
+            x[:, t] = Bernoulli.sample(logit, uniform[:, t])
+    return x
 
 if TYPE_CHECKING:
     from scratchgen.models.autoregressive.made import MADE
@@ -45,8 +81,7 @@ def fill(
         rows = columns
     upper = tuple(np.ascontiguousarray(w.T) for w in weights[1:])
     placed = np.ascontiguousarray(x[:, pixels])
-    kernels.autoregressive.made_draw(uniform, known, weights[0], upper, ends, tuple(starts), placed)
-    x[:, pixels] = placed
+    x[:, pixels] = fill_pixels(placed, uniform, known, weights[0], upper, ends, tuple(starts))
 
 
 def fill_naively(

@@ -86,7 +86,7 @@ class PixelStacks(Layer):
         return logits, StacksCache(stages, rh_cache, out_cache)
 
     def backward(self, dout: np.ndarray, cache: StacksCache, input_grad: bool = True) -> Any:
-        drh = self.out.backward(dout, cache.out)                # logits = O*rh
+        drh: Any = self.out.backward(dout, cache.out)           # logits = O*rh
         dh = self.relu.backward(drh, cache.rh)
         dv, drv = np.zeros_like(dh), np.zeros_like(dh)
         for i in range(len(cache.stages) - 1, 0, -1):

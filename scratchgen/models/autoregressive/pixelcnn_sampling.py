@@ -47,7 +47,8 @@ class Canvas:
 def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
     """Sample the pixels of x (N, D) after the first `known`; pixel d is 1 where uniform[:, d] < σ(logit)."""
     height, width = model.shape[:2]
-    net, relu = model.net, lambda a: np.maximum(a, 0)
+    net: Any = model.net
+    relu: Any = lambda a: np.maximum(a, 0)  # noqa: E731
     vertical, horizontal = (
         [Canvas(len(x), (height, width), layer, x.dtype) for layer in stack.layers]
         for stack in (net.vertical, net.horizontal)

@@ -39,7 +39,7 @@ class LogisticPrior:
 
     def sample(self, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator) -> np.ndarray:
         inside = np.clip(rng.random(shape), 2.0**-60, None)     # 0 would give an infinite sample
-        return Logistic.sample(0.0, 0.0, inside).astype(dtype)
+        return Logistic.sample(*_standard(inside), inside).astype(dtype)
 
 
 class NormalPrior:

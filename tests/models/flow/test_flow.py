@@ -213,7 +213,7 @@ class TestBadInput:
             (lambda m, X, rng: m.score_samples(X * np.nan), "finite numbers, got NaN"),
             (lambda m, X, rng: m.transform(X[0]), r"\(N, 4\), got \(4,\)"),
             (lambda m, X, rng: m.inverse_transform(X[:, :2]), r"inverse_transform .*\(N, 4\), got \(5, 2\)"),
-            (lambda m, X, rng: m.sample(0, rng=rng), "Flow.sample expected n of at least 1, got 0"),
+            (lambda m, X, rng: m.sample(0, rng=rng), "NICE.sample expected n of at least 1, got 0"),
             (lambda m, X, rng: NICE.dense(4, (3,), rng=rng).spread_of(X[:1]), r"got a constant one \(0\)"),
             (lambda m, X, rng: NICE.dense(1, rng=rng), "NICE.dense expected two or more features, got 1"),
             (lambda m, X, rng: NICE.dense(4, (3,), 1, rng=rng), "two or more couplings.*, got 1"),
