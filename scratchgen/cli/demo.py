@@ -68,7 +68,6 @@ class Demo:
     name: str
     family: str
     path: Path
-    module: str
 
     @property
     def docstring(self) -> str:
@@ -92,10 +91,6 @@ def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
     """
     for root in folders or roots():
         scripts = [path for path in sorted(root.glob("*/*.py")) if path.stem not in NOT_DEMOS]
-        if not scripts and root.is_dir():       # scripts that are not in folders yet: NN_NAME.py
-            flat = sorted(root.glob("[0-9]*_*.py"))
-            demos = (Demo(path.stem.partition("_")[2], root.name, path, path.stem) for path in flat)
-            return {demo.name: demo for demo in demos}
         if scripts:
             found = {(path.parent.name, path.stem): path for path in scripts}
             order = reading_order(root)
@@ -106,9 +101,7 @@ def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
                 for pair in dict.fromkeys([*order, *found])
                 if pair[0] == family and pair in found
             ]
-            return {
-                name: Demo(name, family, found[family, name], f"{family}.{name}") for family, name in pairs
-            }
+            return {name: Demo(name, family, found[family, name]) for family, name in pairs}
     raise FileNotFoundError(f"no demos found in {' or '.join(map(str, folders or roots()))}")
 
 
@@ -138,14 +131,14 @@ def listing(demos: Mapping[str, Demo]) -> list[str]:
 
 def load(demo: Demo) -> Callable[..., Any]:
     """The function main(out, **settings) of a demo. The folder of demos is imported as scratchgen.demos."""
-    root = demo.path.parents[demo.module.count(".")]
+    root = demo.path.parent.parent
     if getattr(sys.modules.get(PACKAGE), "__path__", None) != [str(root)]:
         for name in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
             del sys.modules[name]
         package = types.ModuleType(PACKAGE)
         package.__path__ = [str(root)]
         sys.modules[PACKAGE] = package
-    module = import_module(f"{PACKAGE}.{demo.module}")
+    module = import_module(f"{PACKAGE}.{demo.family}.{demo.name}")
     function: Callable[..., Any] = module.main
     return function
 
