@@ -87,7 +87,7 @@ def nearest(z: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 def draw(panels: dict[str, np.ndarray]) -> Figure:
     """Ten rows, one class each, for each model."""
-    title = "Conditional generation: a class in each row, the same z from N(0, I) in each column"
+    title = "A class in each row, the same z from N(0, I) in each column"
     fig = plots.new_figure(4.45, title=title)
     for ax, (title, grid) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):
         show_image(ax, mosaic(grid, 10), title)

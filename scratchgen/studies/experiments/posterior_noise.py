@@ -126,7 +126,7 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
     for kind, run in runs.items():
         steps = run.history.steps
         last = len(steps["std"])
-        wanted = {"step 1": 1, "step 5": 5, "before the damage": damaged, "end": last}
+        wanted = {"step 1": 1, "step 5": 5, "before damage": damaged, "end": last}
         wanted |= {f"{n} after": damaged + n for n in (1, 5, 15, 60) if damaged + n < last}
         for name, step in sorted(wanted.items(), key=lambda item: item[1]):
             if kind != "undamaged" and step <= damaged:
@@ -138,9 +138,9 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
                 "KL": steps["kl"][step - 1],
                 "std": steps["std"][step - 1],
                 "test std": measured.std,
-                "predicted": measured.predicted,
-                "correlation": measured.correlation,
-                "gradient": measured.decoder_gradient,
+                "pred. std": measured.predicted,
+                "corr.": measured.correlation,
+                "grad.": measured.decoder_gradient,
             }
     return table
 
