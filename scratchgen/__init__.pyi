@@ -48,7 +48,6 @@ from scratchgen.layers.activations import Tanh as Tanh
 from scratchgen.layers.attention import CausalSelfAttention as CausalSelfAttention
 from scratchgen.layers.attention import TransformerBlock as TransformerBlock
 from scratchgen.layers.base import Layer as Layer
-from scratchgen.layers.base import Sequential as Sequential
 from scratchgen.layers.conv import Conv2d as Conv2d
 from scratchgen.layers.conv import ConvTranspose2d as ConvTranspose2d
 from scratchgen.layers.coupling import AdditiveCoupling as AdditiveCoupling
@@ -67,6 +66,7 @@ from scratchgen.layers.pooling import AvgPool2d as AvgPool2d
 from scratchgen.layers.pooling import MaxPool2d as MaxPool2d
 from scratchgen.layers.reshape import Flatten as Flatten
 from scratchgen.layers.reshape import Reshape as Reshape
+from scratchgen.layers.sequential import Sequential as Sequential
 from scratchgen.losses import absolute_error as absolute_error
 from scratchgen.losses import bce_with_logits as bce_with_logits
 from scratchgen.losses import softmax_cross_entropy as softmax_cross_entropy
@@ -75,6 +75,7 @@ from scratchgen.models.autoencoder.model import Autoencoder as Autoencoder
 from scratchgen.models.autoencoder.pca import PCA as PCA
 from scratchgen.models.autoregressive.made import MADE as MADE
 from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
+from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier

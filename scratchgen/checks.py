@@ -1,4 +1,4 @@
-"""Checks of what a caller passes in: names, counts, labels and data."""
+"""Checks of arguments: names, counts, random generators, labels and data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+Array = np.ndarray
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # what layers compute in, in native byte order
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
@@ -27,7 +30,10 @@ def check_name(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def positive(who: str, **counts: int) -> None:
-    """Raise ValueError for a count (channels, features) below one, TypeError for what is no int."""
+    """Check that counts (of channels, features, ...) are integers of at least 1.
+
+    Raises TypeError for a count that is not an integer, ValueError for one below 1.
+    """
     for name, count in counts.items():
         try:
             number = operator.index(count)
@@ -37,11 +43,29 @@ def positive(who: str, **counts: int) -> None:
             raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
 
 
-def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.ndarray:
-    """y as an array, (n,), of whole numbers from 0 on, below `classes` where that is given.
+def as_generator(who: str, rng: Any) -> np.random.Generator:
+    """Return a random generator: `rng` itself, or ``numpy.random.default_rng(rng)`` for an integer seed.
 
-    Raises ValueError for labels that are missing, of another number or out of range, TypeError for what is
-    no integer.
+    Raises TypeError, in the name of `who`, for None, a bool and every other type, and ValueError for a
+    negative seed.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer):
+        got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
+        raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
+    if rng < 0:
+        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+    return np.random.default_rng(int(rng))
+
+
+def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array:
+    """Return labels y as an array (n,) of integers from 0 on, in native byte order.
+
+    classes : if given, labels must be below it
+
+    Raises ValueError for missing labels, for another number of labels and for labels out of range, TypeError
+    for labels that are not integers.
     """
     if y is None:
         raise ValueError(f"{who} expected labels y, one an example, got none")
@@ -54,7 +78,37 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> np.nd
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"
         raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
-    return y
+    return y.astype(y.dtype.newbyteorder("="), copy=False)
+
+
+def expect_float(who: str, x: Any) -> None:
+    """Raise TypeError unless x is an array of float32 or float64."""
+    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
+        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+
+
+def expect_pair(who: str, pred: Any, target: Any) -> None:
+    """Check the two arrays of a loss: same shape, same dtype (float32 or float64), at least one example.
+
+    Raises TypeError for other types and dtypes, ValueError for other shapes.
+    """
+    expect_float(who, pred)
+    if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
+        got = target.dtype if isinstance(target, np.ndarray) else type(target).__name__
+        raise TypeError(f"{who} expected a target of dtype {pred.dtype} like the prediction's, got {got}")
+    if pred.shape != target.shape:
+        raise ValueError(f"{who} expected two arrays of one shape, got {pred.shape} and {target.shape}")
+    if pred.ndim < 1 or len(pred) == 0:
+        raise ValueError(f"{who} expected a batch of at least one example, got shape {pred.shape}")
+
+
+def expect_logits_and_labels(who: str, logits: Any, labels: Any) -> Array:
+    """Check logits (N, K) with N ≥ 1 and their labels; return the labels as `expect_labels` does."""
+    expect_float(who, logits)
+    if logits.ndim != 2 or logits.shape[0] == 0:
+        raise ValueError(f"{who} expected logits (N, K) with N ≥ 1, got {logits.shape}")
+    return expect_labels(who, labels, *logits.shape)
 
 
 def expect_examples(
@@ -85,3 +139,62 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")
+
+
+def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
+    """Check the shape (N, features) and dtype of a batch, without reading its values."""
+    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if x.ndim != 2 or x.shape[1] != features:
+        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
+
+
+def expect_no_labels(who: str, y: Any, hint: str = "the model has no use for them") -> None:
+    """Raise ValueError for labels that a model cannot use."""
+    if y is not None:
+        raise ValueError(f"{who} expected no labels y: {hint}")
+
+
+def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
+    """Return the widths of hidden layers as a tuple: of a sequence, or of one int, where 0 means no layer."""
+    if isinstance(hidden, int | np.integer):
+        hidden = (hidden,) if hidden != 0 else ()
+    widths = tuple(hidden)
+    for width in widths:
+        positive(who, hidden=width)
+    return tuple(int(width) for width in widths)
+
+
+def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
+    """Return an image shape (H, W, C) as a tuple of ints; H and W are multiples of `multiple`."""
+    shape = tuple(shape)
+    if len(shape) != 3:
+        raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
+    positive(who, height=shape[0], width=shape[1], channels=shape[2])
+    if shape[0] % multiple or shape[1] % multiple:
+        raise ValueError(
+            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}: "
+            f"it halves them {multiple.bit_length() - 1} times"
+        )
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
+    """Check an array of float32 or float64, (N, features), of zeros and ones; raise ValueError otherwise.
+
+    hint : what to do about other values; the end of the message
+    """
+    expect_examples(who, X, features=features, low=0, high=1)
+    if np.any((X != 0) & (X != 1)):
+        raise ValueError(
+            f"{who} expected pixels that are exactly 0 or 1, but some are in between. "
+            f"Binarise them with data.binarise(X, rng=rng){hint}"
+        )
+
+
+def one_hot(y: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
+    """Return a row for each label, with a 1 in the column of the label and zeros elsewhere, (N, classes)."""
+    out = np.zeros((len(y), classes), dtype)
+    out[np.arange(len(y)), y] = 1
+    return out

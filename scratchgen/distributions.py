@@ -1,22 +1,29 @@
-"""The distributions that models are made of: log-density, sampling, KL, and their gradients. Their only home.
+"""The distributions that models are made of: log-density, sampling, KL divergence, and their gradients.
 
-All functions work entry by entry on arrays that broadcast and return one number an entry, in nats; summing
-over features is left to the caller. A spread is given as a log-variance, and ``std = exp(0.5·logvar)`` is
-written nowhere but in `Normal.std`. Samplers take their noise as an argument and draw nothing.
+The functions of Bernoulli, Normal and Logistic work entry by entry on arrays that broadcast, and return one
+number for each entry, in nats; the caller sums over features. Categorical has its categories on the last
+axis. The spread of a Normal is given as a log-variance, and ``std = exp(0.5·logvar)`` is written only in
+`Normal.std`. Samplers take their noise as an argument and draw nothing themselves.
 
-Gradients are those of ``log_prob(...).sum()``: multiply by what comes from upstream.
+Gradients are those of ``log_prob(...).sum()``: multiply them by the gradient that comes from the next layer.
 Derived in docs/distributions.md.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from scratchgen.checks import Array
+from scratchgen.kernels import compiled
+
+Numbers = Array | float
 LOG_2PI = float(np.log(2 * np.pi))
 
 
 class Bernoulli:
-    """A coin with P(x = 1) = σ(logits).
+    """The Bernoulli distribution, P(x = 1) = σ(logits).
 
     (BERN.1)  log p(x) = x·l − log(1 + eˡ)            l the logits, x 0 or 1
     (BERN.2)  dl = x − σ(l)
@@ -24,24 +31,89 @@ class Bernoulli:
     """
 
     @staticmethod
-    def mean(logits):
-        """σ(logits), without overflow on either side."""
+    def mean(logits: Array) -> Array:
+        """σ(logits), without overflow."""
         small = np.exp(-np.abs(logits))
         return np.where(logits >= 0, 1, small) / (1 + small)
 
     @staticmethod
-    def log_prob(x, logits):
+    def log_prob(x: Numbers, logits: Array) -> Array:
+        """log p(x), the shape of logits."""
         return x * logits - np.maximum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))  # (BERN.1)
 
     @staticmethod
-    def log_prob_grad(x, logits):
-        """d log_prob / d logits."""
+    def log_prob_grad(x: Numbers, logits: Array) -> Array:
+        """The gradient of log_prob with respect to the logits."""
         return x - Bernoulli.mean(logits)                       # (BERN.2)
 
     @staticmethod
-    def sample(logits, uniform):
+    def sample(logits: Array, uniform: Array) -> Array:
         """0 or 1 in the dtype of the logits; `uniform` in [0, 1) has their shape."""
         return (uniform < Bernoulli.mean(logits)).astype(logits.dtype)  # (BERN.3)
+
+
+@compiled
+def bernoulli_log_prob(x: Array, logits: Array) -> Array:
+    """log p(x) summed over D features: x (B, D), logits (B, K, D) for K sets of logits each -> (B, K)."""
+    return Bernoulli.log_prob(x[:, None], logits).sum(axis=2)
+
+
+class Categorical:
+    """The distribution over categories 0 … K − 1 with probabilities softmax(logits).
+
+    (CAT.1)  log p(k) = l_k − log Σⱼ exp(lⱼ)                  l the logits, on the last axis
+    (CAT.2)  p(k) = exp(l_k) / Σⱼ exp(lⱼ)
+    (CAT.3)  dl = onehot(x) − p                              the gradient of log p(x)
+    (CAT.4)  dl = da − p·Σⱼ daⱼ                              for a = (log p(0), …, log p(K − 1)) and any da
+    (CAT.5)  x = the number of k with p(0) + … + p(k) ≤ u,  u ~ U(0, 1)
+
+    logits (…, K), x (…) integers. The largest logit is subtracted first, so nothing overflows.
+    """
+
+    @staticmethod
+    def log_probabilities(logits: Array) -> Array:
+        """log p(k) for all k, (…, K)."""
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))    # (CAT.1)
+
+    @staticmethod
+    def log_probabilities_backward(da: Array, logits: Array) -> Array:
+        """The gradient of the logits for the gradient da (…, K) of all log p(k)."""
+        p = Categorical.probabilities(logits)
+        return da - p * da.sum(axis=-1, keepdims=True)          # (CAT.4)
+
+    @staticmethod
+    def probabilities(logits: Array) -> Array:
+        """softmax(logits), (…, K)."""
+        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)                # (CAT.2)
+
+    @staticmethod
+    def log_prob(x: Array, logits: Array) -> Array:
+        """log p(x), the shape of x."""
+        return np.take_along_axis(Categorical.log_probabilities(logits), x[..., None], axis=-1)[..., 0]
+
+    @staticmethod
+    def log_prob_grad(x: Array, logits: Array) -> Array:
+        """The gradient of log_prob with respect to the logits, (…, K)."""
+        onehot = np.arange(logits.shape[-1]) == x[..., None]
+        return onehot - Categorical.probabilities(logits)       # (CAT.3)
+
+    @staticmethod
+    def sample(logits: Array, uniform: Array) -> Array:
+        """A category for each row of logits; `uniform` in [0, 1) has the shape of the result."""
+        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        cumulative = e.cumsum(axis=-1)                          # not yet divided by the last column
+        reached = cumulative[..., :-1] <= uniform[..., None] * cumulative[..., -1:]
+        return reached.sum(axis=-1)                             # (CAT.5)
+
+
+def log_sum_exp(a: Array) -> Array:
+    """log Σ exp(a) over the last axis without overflow, (…, K) -> (…). Rows of −∞ give −∞."""
+    largest = a.max(axis=-1, keepdims=True)
+    safe = np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(a - safe).sum(axis=-1)) + safe[..., 0]
 
 
 class Normal:
@@ -56,16 +128,18 @@ class Normal:
     """
 
     @staticmethod
-    def std(logvar):
+    def std(logvar: Numbers) -> Any:
+        """The standard deviation."""
         return np.exp(0.5 * logvar)                             # (NORM.1)
 
     @staticmethod
-    def log_prob(x, mu, logvar):
+    def log_prob(x: Numbers, mu: Numbers, logvar: Numbers) -> Any:
+        """log p(x)."""
         scaled = (x - mu) / Normal.std(logvar)
         return -0.5 * (LOG_2PI + logvar + scaled**2)            # (NORM.2)
 
     @staticmethod
-    def log_prob_grad(x, mu, logvar):
+    def log_prob_grad(x: Numbers, mu: Numbers, logvar: Numbers) -> tuple[Any, Any, Any]:
         """(dx, dmu, dlogvar)."""
         std = Normal.std(logvar)
         scaled = (x - mu) / std
@@ -73,17 +147,18 @@ class Normal:
         return dx, -dx, 0.5 * (scaled**2 - 1)                   # (NORM.3)
 
     @staticmethod
-    def sample(mu, logvar, eps):
+    def sample(mu: Numbers, logvar: Numbers, eps: Numbers) -> Any:
+        """A sample for standard normal noise eps."""
         return mu + Normal.std(logvar) * eps                    # (NORM.4)
 
     @staticmethod
-    def kl(mu, logvar, prior_mean=0.0):
-        """KL from N(prior_mean, 1): at least 0, and 0 only where the two are equal."""
+    def kl(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> Any:
+        """The KL divergence from N(prior_mean, 1). It is at least 0, and 0 only if the two are equal."""
         return 0.5 * ((mu - prior_mean) ** 2 + np.exp(logvar) - 1 - logvar)  # (NORM.5)
 
     @staticmethod
-    def kl_grad(mu, logvar, prior_mean=0.0):
-        """(dmu, dlogvar) of `kl`; the prior mean's gradient is −dmu."""
+    def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
+        """(dmu, dlogvar) of `kl`; the gradient of the prior mean is −dmu."""
         return mu - prior_mean, 0.5 * (np.exp(logvar) - 1)      # (NORM.6)
 
 
@@ -96,12 +171,13 @@ class Logistic:
     """
 
     @staticmethod
-    def log_prob(x, mu, log_scale):
+    def log_prob(x: Numbers, mu: Numbers, log_scale: Numbers) -> Any:
+        """log p(x)."""
         t = (x - mu) * np.exp(-log_scale)
         return -np.abs(t) - log_scale - 2 * np.log1p(np.exp(-np.abs(t)))  # (LOGI.1), which is even in t
 
     @staticmethod
-    def log_prob_grad(x, mu, log_scale):
+    def log_prob_grad(x: Numbers, mu: Numbers, log_scale: Numbers) -> tuple[Any, Any, Any]:
         """(dx, dmu, dlog_scale)."""
         s = np.exp(log_scale)
         t = (x - mu) / s
@@ -109,6 +185,6 @@ class Logistic:
         return -slope / s, slope / s, t * slope - 1             # (LOGI.2)
 
     @staticmethod
-    def sample(mu, log_scale, uniform):
-        """`uniform` in (0, 1); at its ends the sample would be infinite."""
+    def sample(mu: Numbers, log_scale: Numbers, uniform: Numbers) -> Any:
+        """A sample for `uniform` in (0, 1); at 0 and 1 it would be infinite."""
         return mu + np.exp(log_scale) * (np.log(uniform) - np.log1p(-uniform))  # (LOGI.3)

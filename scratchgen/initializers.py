@@ -1,16 +1,17 @@
-"""Where the weights start: He, Glorot, normal, orthogonal.
+"""Initial weights: He, Glorot, normal, orthogonal.
 
-A net trains when signals neither die out nor blow up on their way through it. Each rule here picks the
-spread of the weights so that some variance or norm is kept from layer to layer. `fan_in` is the number of
-inputs that one output sums over, `fan_out` the number of outputs that one input reaches: (D, M) for a
-dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
+A network trains if signals neither vanish nor explode on their way through it. Each rule here chooses the
+spread of the weights so that a variance or a norm stays the same from layer to layer. `fan_in` is the number
+of inputs that one output sums over, `fan_out` the number of outputs that one input contributes to: (D, M) for
+a dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
 
-Every rule is called (shape, fan_in, fan_out, *, rng, dtype), whether it needs the fans or not, so that any of
-them can be a layer's `init`; for another std or gain, ``functools.partial(orthogonal, gain=2.0)``.
+Every rule is called as (shape, fan_in, fan_out, *, rng, dtype), even if it does not use the fans, so that
+each can be the `init` of a layer. For another std or gain, use ``functools.partial(orthogonal, gain=2.0)``.
+rng is a Generator or an integer seed.
 
-Numbers are drawn in float64 and then cast, so a float32 net and its float64 double start from the same
-weights. All raise ValueError for a fan below 1 and TypeError for one that is no int. Derived in
-docs/optimisation.md.
+Numbers are drawn in float64 and then cast, so the float32 and float64 versions of a network start from the
+same weights. All rules raise ValueError for a fan below 1 and TypeError for a fan that is not an integer.
+Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations
@@ -21,17 +22,24 @@ import operator
 import numpy as np
 from numpy.typing import DTypeLike
 
+from scratchgen.checks import Array, as_generator
+
 Shape = int | tuple[int, ...]
 
 
 def he_normal(
-    shape: Shape, fan_in: int, fan_out: int = 1, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
-) -> np.ndarray:
+    shape: Shape,
+    fan_in: int,
+    fan_out: int = 1,
+    *,
+    rng: np.random.Generator | int,
+    dtype: DTypeLike = np.float32,
+) -> Array:
     """Draw N(0, std²) weights that keep the second moment through a ReLU.
 
     (INIT.1)  std = √(2 / fan_in)
 
-    ReLU halves the second moment of a symmetric input; the factor 2 gives it back. fan_out is not used.
+    ReLU halves the second moment of a symmetric input; the factor 2 compensates for it. fan_out is not used.
     Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10.
     """
     _expect_fans("he_normal", fan_in, fan_out)
@@ -39,23 +47,24 @@ def he_normal(
 
 
 def glorot_uniform(
-    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
-) -> np.ndarray:
-    """Draw U(-a, a) weights whose variance is between what forward and what backward ask for.
+    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+) -> Array:
+    """Draw U(-a, a) weights with a variance between the ones that forward and backward need.
 
     (INIT.2)  Var[w] = 2 / (fan_in + fan_out),  and a uniform on [-a, a] has variance a²/3:  a = √(3·Var[w])
 
-    Forward keeps its variance with 1/fan_in, backward with 1/fan_out; this is the compromise.
+    Forward keeps the variance with Var[w] = 1/fan_in, backward with 1/fan_out; this is a compromise.
     Source: Glorot & Bengio 2010, equations 12 and 16.
     """
     _expect_fans("glorot_uniform", fan_in, fan_out)
     limit = math.sqrt(3.0 * 2.0 / (fan_in + fan_out))                                       # (INIT.2)
+    rng = as_generator("glorot_uniform", rng)
     return rng.uniform(-limit, limit, size=shape).astype(dtype)
 
 
 def glorot_normal(
-    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
-) -> np.ndarray:
+    shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+) -> Array:
     """Draw N(0, std²) weights with the variance of (INIT.2), std = √(2 / (fan_in + fan_out)).
 
     Source: Glorot & Bengio 2010, equation 12.
@@ -71,19 +80,19 @@ def normal(
     fan_out: int = 1,
     *,
     std: float = 0.02,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     dtype: DTypeLike = np.float32,
-) -> np.ndarray:
+) -> Array:
     """Draw N(0, std²) weights; the fans are not used.
 
-    std : its default is that of DCGAN's weights (Radford, Metz & Chintala 2016, section 4)
+    std : the default is the one of DCGAN (Radford, Metz & Chintala 2016, section 4)
 
     Raises ValueError for a std that is negative or not finite.
     """
     _expect_fans("normal", fan_in, fan_out)
     if not (math.isfinite(std) and std >= 0):
         raise ValueError(f"normal expected a finite std >= 0, got {std}")
-    return (std * rng.standard_normal(shape)).astype(dtype)
+    return (std * as_generator("normal", rng).standard_normal(shape)).astype(dtype)
 
 
 def orthogonal(
@@ -92,24 +101,24 @@ def orthogonal(
     fan_out: int = 1,
     *,
     gain: float = 1.0,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     dtype: DTypeLike = np.float32,
-) -> np.ndarray:
-    """Draw a matrix with orthogonal columns (orthogonal rows where it is wider than high), times gain.
+) -> Array:
+    """Draw a matrix with orthogonal columns (orthogonal rows if it has more columns than rows), times gain.
 
     (INIT.3)  Wᵀ·W = gain²·I      W (D, M), D ≥ M;  for D < M it is W·Wᵀ = gain²·I
 
     A square W keeps every norm and every angle, not only the variance on average. A shape of more than two
-    axes is taken as (product of the leading axes, last axis); the fans are not used. W is the Q of a
-    Gaussian matrix's QR decomposition; the sign of R's diagonal makes it uniform over the orthogonal
-    matrices. Source: Saxe, McClelland & Ganguli 2014; the sign: Mezzadri 2007, section 5.
-    Raises ValueError for a shape of fewer than two axes or with an empty one.
+    axes is treated as (product of the leading axes, last axis); the fans are not used. W is the Q of the QR
+    decomposition of a Gaussian matrix; multiplying its columns by the signs of R's diagonal makes W uniform
+    over the orthogonal matrices. Source: Saxe, McClelland & Ganguli 2014; the signs: Mezzadri 2007, section
+    5. Raises ValueError for a shape of fewer than two axes or with an empty axis.
     """
     _expect_fans("orthogonal", fan_in, fan_out)
     if not isinstance(shape, tuple) or len(shape) < 2 or min(shape) < 1:
         raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
-    gaussian = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    gaussian = as_generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)                               # q (long, short): orthonormal columns
     q *= np.where(np.diag(r) < 0, -1.0, 1.0)
     w = q if rows >= columns else q.T

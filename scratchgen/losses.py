@@ -1,90 +1,83 @@
-"""Losses: a scalar, and the gradient of exactly that scalar.
+"""Losses. Each returns the loss, a scalar, and its gradient.
 
-Every loss is summed over the features of an example and averaged over the batch (axis 0), and so is its
-gradient: nothing else needs dividing by N. Each is called as ``loss, dx = f(pred, target)``; the loss is a
-Python float, dx has the shape and dtype of pred. The loops live in kernels/*/losses.py.
+Every loss is summed over the features of an example and averaged over the batch (axis 0), and its gradient is
+the gradient of exactly that, so nothing else needs to be divided by N. Each is called as
+``loss, dx = f(pred, target)``; the loss is a Python float, dx has the shape and dtype of pred.
 
-All raise TypeError for what is no float32 or float64 array, ValueError for shapes that do not fit and for an
-empty batch. Derived in docs/backprop.md.
+All raise TypeError for arrays that are not float32 or float64, ValueError for shapes that do not match and
+for an empty batch. Derived in docs/backprop.md.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from scratchgen import kernels
-from scratchgen.checks import expect_labels
-from scratchgen.layers.base import FLOATS
+from scratchgen.checks import Array, expect_logits_and_labels, expect_pair
+from scratchgen.kernels import compiled
 
 __all__ = ["absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"]
 
 
-def squared_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+@compiled
+def squared_error(pred: Array, target: Array) -> tuple[float, Array]:
     """Squared error. pred, target (N, …).
 
     (SE.1)  loss  = 1/N · Σₙ Σ_d (pred − target)²
     (SE.2)  dpred = 2/N · (pred − target)
     """
-    return _rowwise("squared_error", kernels.losses.squared_error, pred, target)  # (SE.1, SE.2)
+    expect_pair("squared_error", pred, target)
+    diff = pred - target                                                        # (N, …)
+    loss = (diff**2).sum(dtype=np.float64) / len(pred)                          # (SE.1)
+    dpred = 2 / len(pred) * diff                                                # (SE.2)
+    return float(loss), dpred
 
 
-def absolute_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+@compiled
+def absolute_error(pred: Array, target: Array) -> tuple[float, Array]:
     """Absolute error. pred, target (N, …).
 
     (AE1.1)  loss  = 1/N · Σₙ Σ_d |pred − target|
-    (AE1.2)  dpred = 1/N · sign(pred − target)            at the kink the slope 0 is taken
+    (AE1.2)  dpred = 1/N · sign(pred − target)            the slope at 0 is taken as 0
     """
-    return _rowwise("absolute_error", kernels.losses.absolute_error, pred, target)  # (AE1.1, AE1.2)
+    expect_pair("absolute_error", pred, target)
+    diff = pred - target                                                        # (N, …)
+    loss = np.abs(diff).sum(dtype=np.float64) / len(pred)                       # (AE1.1)
+    dpred = 1 / len(pred) * np.sign(diff)                                       # (AE1.2)
+    return float(loss), dpred
 
 
-def bce_with_logits(logits: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+@compiled
+def bce_with_logits(logits: Array, target: Array) -> tuple[float, Array]:
     """Binary cross-entropy of Bernoulli logits, in nats. logits (N, …), target (N, …) in [0, 1].
 
     (BCE.1)  loss    = 1/N · Σₙ Σ_d [ max(l, 0) − l·t + log(1 + e^−|l|) ]   = −t·log σ(l) − (1−t)·log(1−σ(l))
     (BCE.2)  dlogits = 1/N · (σ(logits) − target)
 
-    It is the likelihood of a Bernoulli only where the targets are 0 or 1.
+    It is the negative log-likelihood of a Bernoulli distribution only if all targets are 0 or 1.
     """
-    return _rowwise("bce_with_logits", kernels.losses.bce_with_logits, logits, target)  # (BCE.1, BCE.2)
+    expect_pair("bce_with_logits", logits, target)
+    small = np.exp(-np.abs(logits))                                             # at most 1: no overflow
+    nll = np.maximum(logits, 0) - logits * target + np.log1p(small)             # (BCE.1)
+    sig = np.where(logits < 0, small, 1) / (1 + small)
+    dlogits = 1 / len(logits) * (sig - target)                                  # (BCE.2)
+    return float(nll.sum(dtype=np.float64) / len(logits)), dlogits
 
 
-def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+@compiled
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     """Cross-entropy of softmax probabilities, in nats. logits (N, K), labels (N,) integers in [0, K).
 
     (CE.1)  loss    = −1/N · Σₙ log pₙ[labelₙ],  p = softmax(logits)
     (CE.2)  dlogits = 1/N · (p − onehot(labels))
 
-    Raises ValueError also for labels out of range, TypeError for labels that are no integers.
+    Also raises ValueError for labels out of range, TypeError for labels that are not integers.
     """
-    _expect_float("softmax_cross_entropy", logits)
-    if logits.ndim != 2 or logits.shape[0] == 0:
-        raise ValueError(f"softmax_cross_entropy expected logits (N, K) with N ≥ 1, got {logits.shape}")
-    labels = expect_labels("softmax_cross_entropy", labels, *logits.shape)
-    dlogits = np.empty(logits.shape, logits.dtype)
-    scale = logits.dtype.type(1 / len(logits))
-    logits = np.ascontiguousarray(logits)
-    loss = kernels.losses.softmax_cross_entropy(logits, labels, scale, dlogits)  # (CE.1, CE.2)
+    labels = expect_logits_and_labels("softmax_cross_entropy", logits, labels)
+    n = np.arange(len(labels))
+    shifted = logits - logits.max(axis=1, keepdims=True)                        # (N, K)  at most 0
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))        # (N, K)
+    loss = -log_p[n, labels].sum(dtype=np.float64) / len(logits)                # (CE.1)
+    dlogits = np.exp(log_p)
+    dlogits[n, labels] -= 1
+    dlogits *= 1 / len(logits)                                                  # (CE.2)
     return float(loss), dlogits
-
-
-def _rowwise(name, kernel, pred, target):
-    """Run a loss kernel over (N, D) views of pred and target."""
-    _expect_float(name, pred)
-    if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
-        got = target.dtype if isinstance(target, np.ndarray) else type(target).__name__
-        raise TypeError(f"{name} expected a target of dtype {pred.dtype} like the prediction's, got {got}")
-    if pred.shape != target.shape:
-        raise ValueError(f"{name} expected two arrays of one shape, got {pred.shape} and {target.shape}")
-    if pred.ndim < 1 or len(pred) == 0:
-        raise ValueError(f"{name} expected a batch of at least one example, got shape {pred.shape}")
-    rows = (len(pred), -1)
-    dpred = np.empty(pred.shape, pred.dtype)
-    scale = pred.dtype.type(1 / len(pred))
-    loss = kernel(pred.reshape(rows), target.reshape(rows), scale, dpred.reshape(rows))
-    return float(loss), dpred
-
-
-def _expect_float(name, pred):
-    if not isinstance(pred, np.ndarray) or pred.dtype not in FLOATS:
-        got = pred.dtype if isinstance(pred, np.ndarray) else type(pred).__name__
-        raise TypeError(f"{name} expected an array of float32 or float64, got {got}")

@@ -1,7 +1,7 @@
-"""What layers and models are made of: parameters, and modules that hold them.
+"""Parameters, and modules that hold them: what layers and models have in common.
 
-A Module finds its parameters, buffers and generators by walking its attributes, so a layer or model only
-assigns them. Layer (layers/base.py) adds forward and backward, Model (models/base.py) adds loss and fit.
+A Module finds its parameters, buffers and generators by looking through its attributes, so a layer or model
+only assigns them. Layer (layers/base.py) adds forward and backward, Model (models/base.py) adds loss and fit.
 """
 
 from __future__ import annotations
@@ -13,62 +13,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))  # what kernels are written for, in native byte order
+from scratchgen.checks import FLOATS, Array
+from scratchgen.kernels.gradient import Gradient
 
 
 def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
-    """Return `dtype` as a dtype; raise TypeError, in the name of `who`, unless it is float32 or float64."""
+    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
     if np.dtype(dtype) not in FLOATS:
         raise TypeError(f"{who} expected dtype float32 or float64, got {np.dtype(dtype)}")
     return np.dtype(dtype)
 
 
 class Parameter:
-    """An array that is learnt, and the gradient that belongs to it.
+    """An array that is learnt, and its gradient.
 
-    value, grad : arrays of one shape and dtype. Once an optimiser holds the parameter, both are views
-    into its flat buffers, so assign into them (``p.value[...] = w``) rather than to them. Both lie in C order
-    (a value that doesn't is copied), so that a reshape of either is a view.
+    value, grad : arrays of one shape and dtype, in C order. Once an optimiser holds the parameter, both are
+    views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes. Read
+    ``p.grad`` again after zero_grad; an array that was read before may hold old numbers.
 
-    zero_grad writes no zeros yet: whoever reads `grad` next finds them, but the first product is written
-    straight over what was there. What is written into an array that was read from `grad` before zero_grad
-    would be lost, so read it anew. (A step of the autoencoder 784-1000-500-250-30 at batch 128, two threads:
-    9.3 ms with zeros written and added to, 8.7 without.)
-
-    Raises TypeError for anything but float32 and float64.
+    Raises TypeError for a dtype other than float32 and float64.
     """
 
-    def __init__(self, value: np.ndarray):
+    grad = Gradient()   # an array like value; its zeros are written at the first use (kernels/gradient.py)
+
+    def __init__(self, value: Array):
         self.value = np.asarray(value, order="C")
         float_dtype("Parameter", self.value.dtype)
         self.grad = np.zeros_like(self.value)
 
-    @property
-    def grad(self) -> np.ndarray:
-        self.settle()
-        return self._grad
-
-    @grad.setter
-    def grad(self, grad: np.ndarray) -> None:
-        self._grad, self._is_zero = grad, False
-
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self._is_zero = True
+        Parameter.grad.set_zero(self)
 
-    def settle(self) -> None:
-        """Write the zeros that zero_grad left unwritten, for those who read the array by another way."""
-        if self._is_zero:
-            self._grad[...] = 0
-            self._is_zero = False
-
-    def add_product(self, a: np.ndarray, b: np.ndarray) -> None:
-        """grad += a·b, the weight seen as a matrix (rows, last axis); where it is zero, written there."""
-        if self._is_zero:
-            np.matmul(a, b, out=self._grad.reshape(-1, self.shape[-1]))
-            self._is_zero = False
-        else:
-            self.grad += (a @ b).reshape(self.shape)
+    def add_grad(self, a: Array, b: Array) -> None:
+        """grad += a·b, with grad seen as a matrix (all axes but the last, last axis)."""
+        Parameter.grad.add_product(self, a, b)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,18 +87,22 @@ class Module:
 
     def parameters(self) -> dict[str, Parameter]:
         """Every Parameter in and below this module, by dotted name ("encoder.0.weight")."""
-        own = {
+        own = self.own_parameters()
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        return own
+
+    def own_parameters(self) -> dict[str, Parameter]:
+        """The Parameters of this module itself, without those of the modules inside it."""
+        return {
             name: found
             for attribute, value in vars(self).items()
             for name, found in _named(attribute, value)
             if isinstance(found, Parameter)
         }
-        for child_name, child in self.children().items():
-            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
-        return own
 
     def buffers(self) -> dict[str, np.ndarray]:
-        """State that is kept but not learnt (running_mean, running_var), by dotted name."""
+        """State that is saved but not learnt (running_mean, running_var), by dotted name."""
         own = {name: getattr(self, name) for name in self.buffer_names}
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": b for name, b in child.buffers().items()}
@@ -147,7 +130,7 @@ class Module:
     def frozen(self) -> Iterator[None]:
         """Freeze the parameters: inside the block their gradients are neither computed nor changed.
 
-        Gradients still flow through to the input, as the generator of a GAN needs of its discriminator.
+        The gradient of the input is still computed. The generator of a GAN needs it of the discriminator.
         """
         modules = list(self.modules())
         before = [module.trainable for module in modules]
@@ -161,7 +144,7 @@ class Module:
 
     @property
     def dtype(self) -> np.dtype | None:
-        """The dtype of the parameters, in which the module computes; None without parameters."""
+        """The dtype of the parameters, in which the module computes, or None without parameters."""
         for value in vars(self).values():
             if isinstance(value, Parameter):
                 return value.dtype
@@ -170,9 +153,72 @@ class Module:
                 return child.dtype
         return None
 
+    def output_shape_text(self) -> str:
+        """The output shape as `summary` shows it, or "" if the parameters do not determine it."""
+        return ""
+
+    def summary(self) -> Summary:
+        """A table of the layers with their output shapes and parameters. print(model.summary()) shows it."""
+        return Summary(self)
+
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}: {child!r}" for name, child in self.children().items())
         return f"{type(self).__name__}({inner})"
+
+
+class Summary:
+    """A table of the layers of a module. str() gives the table, at most 78 columns wide.
+
+    rows : one tuple (name, class, output shape, parameter, count) for each parameter, and for each layer
+    without
+        parameters, where parameter is "" and count is None
+    total : the number of learnt numbers; parameters that are used twice count once
+    """
+
+    HEAD = ("Name", "Layer", "Output", "Parameter", "Numbers")
+    WIDTHS = (24, 18, 14, 24)   # the largest widths of all columns but the last; longer texts are cut
+
+    def __init__(self, module: Module):
+        self.title = type(module).__name__
+        self.rows = list(_summary_rows("", module))
+        self.total = sum({id(p): p.size for p in module.parameters().values()}.values())
+
+    def __str__(self) -> str:
+        lines = [self.HEAD]
+        for i, (name, layer, output, parameter, count) in enumerate(self.rows):
+            first = i == 0 or self.rows[i - 1][:2] != (name, layer)
+            described = (name, layer, output) if first else ("", "", "")
+            lines.append((*described, parameter, "" if count is None else f"{count:,}"))
+        lines.append(("Total", "", "", "", f"{self.total:,}"))
+        widths = [max(len(line[i]) for line in lines) for i in range(5)]
+        widths = [*(min(pair) for pair in zip(widths, self.WIDTHS, strict=False)), widths[4]]
+        while sum(widths) + 8 > 78:                             # two spaces between columns
+            widest = max(range(4), key=lambda i: widths[i])
+            widths[widest] -= 1
+        table = []
+        for *texts, number in lines:
+            cells = [_cut(text, width).ljust(width) for text, width in zip(texts, widths, strict=False)]
+            table.append("  ".join([*cells, number.rjust(widths[4])]).rstrip())
+        rule = "-" * (sum(widths) + 8)
+        return "\n".join([self.title, table[0], rule, *table[1:-1], rule, table[-1]])
+
+    __repr__ = __str__
+
+
+def _summary_rows(prefix: str, module: Module) -> Iterator[tuple[str, str, str, str, int | None]]:
+    name, kind, output = prefix or "-", type(module).__name__, module.output_shape_text()
+    own, children = module.own_parameters(), module.children()
+    for parameter_name, p in own.items():
+        shape = "×".join(map(str, p.shape))
+        yield name, kind, output, f"{parameter_name} {shape}", p.size
+    if not own and not children:
+        yield name, kind, output, "", None
+    for child_name, child in children.items():
+        yield from _summary_rows(f"{prefix}.{child_name}" if prefix else child_name, child)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _named(name: str, value: Any) -> Iterator[tuple[str, Any]]:

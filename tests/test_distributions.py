@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from scratchgen.distributions import Bernoulli, Logistic, Normal
+from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal, bernoulli_log_prob, log_sum_exp
 
 SHAPE = (5, 3)
 
@@ -167,6 +167,75 @@ def test_logistic_samples_follow_their_distribution_function(rng):
     assert off_by(x, mu, 1.1 * std, kurtosis=4.2) > 10
     assert largest_gap(x, lambda a: logistic_cdf(a, mu, log_scale)) < 1.95
     assert largest_gap(x, lambda a: logistic_cdf(a, mu, log_scale + 0.1)) > 1.95
+
+
+def test_bernoulli_log_prob_is_summed_over_features(rng, backend):
+    """(BERN.1), for every row and each of its sets of logits."""
+    x, logits = (rng.random((4, 6)) < 0.5).astype(float), 3 * rng.standard_normal((4, 2, 6))
+    found = bernoulli_log_prob(x, logits)
+    for b, k in np.ndindex(4, 2):
+        assert found[b, k] == pytest.approx(Bernoulli.log_prob(x[b], logits[b, k]).sum(), rel=1e-12)
+
+
+def test_bernoulli_log_prob_keeps_nearly_certain_features(backend):
+    """Each feature costs log(1 + e⁻²⁰) = 2.06e-9, although its logit is 20: also in float32."""
+    x, logits = np.ones((1, 784), np.float32), np.full((1, 1, 784), 20, np.float32)
+    assert bernoulli_log_prob(x, logits)[0, 0] == pytest.approx(-784 * math.log1p(math.exp(-20)), rel=1e-5)
+
+
+def test_categorical_log_prob_and_probabilities_are_the_sums_written_out(rng):
+    """(CAT.1), (CAT.2)"""
+    logits, x = 2 * rng.standard_normal((4, 2, 5)), rng.integers(0, 5, (4, 2))
+    p, log_p = Categorical.probabilities(logits), Categorical.log_probabilities(logits)
+    for i in np.ndindex(4, 2):
+        norm = sum(math.exp(v) for v in logits[i])
+        np.testing.assert_allclose(p[i], [math.exp(v) / norm for v in logits[i]], rtol=1e-13)
+        np.testing.assert_allclose(log_p[i], [v - math.log(norm) for v in logits[i]], rtol=1e-12)
+    expected = np.array([[log_p[i, j, x[i, j]] for j in range(2)] for i in range(4)])
+    np.testing.assert_array_equal(Categorical.log_prob(x, logits), expected)
+    np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0.0, 1e8, -1e30, 1e30])
+def test_categorical_of_large_equal_logits_is_uniform(size, dtype):
+    logits = np.full((2, 3), size, dtype)
+    np.testing.assert_allclose(Categorical.log_probabilities(logits), -math.log(3), rtol=1e-6)
+    np.testing.assert_allclose(Categorical.probabilities(logits), 1 / 3, rtol=1e-6)
+
+
+def test_categorical_gradients_are_measured_slopes(rng):
+    """(CAT.3), (CAT.4): one logit at a time."""
+    logits, x, da = rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng.standard_normal((3, 4))
+    of_one, of_all = np.empty((3, 4)), np.empty((3, 4))
+    for k in range(4):
+        step = np.where(np.arange(4) == k, 1e-5, 0)
+        high, low = (Categorical.log_prob(x, logits + s) for s in (step, -step))
+        of_one[:, k] = (high - low) / 2e-5
+        high, low = (Categorical.log_probabilities(logits + s) for s in (step, -step))
+        of_all[:, k] = ((high - low) * da).sum(axis=1) / 2e-5
+    np.testing.assert_allclose(Categorical.log_prob_grad(x, logits), of_one, atol=1e-9)
+    np.testing.assert_allclose(Categorical.log_probabilities_backward(da, logits), of_all, atol=1e-9)
+
+
+def test_categorical_samples_have_the_probabilities_of_the_categories(rng):
+    """(CAT.5): shares within five standard errors, and the category into whose interval u falls."""
+    logits = np.array([0.0, 1.5, -1.0, 0.3])
+    p = Categorical.probabilities(logits)
+    n = 40_000
+    x = Categorical.sample(np.broadcast_to(logits, (n, 4)), rng.random(n))
+    shares = np.bincount(x, minlength=4) / n
+    assert (np.abs(shares - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+    edges = np.concatenate([[0], p.cumsum()])
+    middle = (edges[:-1] + edges[1:]) / 2
+    np.testing.assert_array_equal(Categorical.sample(np.broadcast_to(logits, (4, 4)), middle), np.arange(4))
+    assert Categorical.sample(logits, np.array(np.nextafter(1, 0))) == 3
+
+
+def test_log_sum_exp_neither_overflows_nor_loses_rows_of_minus_infinity():
+    a = np.array([[1e4, 1e4], [-np.inf, -np.inf], [-np.inf, 2.0], [-1e4, -1e4]])
+    expected = [1e4 + math.log(2), -np.inf, 2, -1e4 + math.log(2)]
+    np.testing.assert_allclose(log_sum_exp(a), expected, rtol=1e-14)
 
 
 EVERY = {

@@ -1,12 +1,12 @@
-"""Toy densities in one and two dimensions, from which one can draw and whose log-density is known.
+"""Toy densities in one and two dimensions that can be sampled and whose log-density is known.
 
     density = two_moons()
     X = density.sample(1000, rng=rng)                       (1000, 2) float64
     X, y = density.sample(1000, rng=rng, labels=True)       y (1000,) int64: the part each point came from
     density.log_density(X)                                  (1000,) in nats
 
-So a model's mean log-likelihood can be held against what the true density gives: no model can be better on
-average, and the gap is the Kullback-Leibler divergence.
+So a model's mean log-likelihood can be compared with that of the true density. No model can be better on
+average, and the difference is the Kullback-Leibler divergence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Density(ABC):
-    """What every toy density is: `dim` coordinates, `classes` parts, sample and log_density."""
+    """Base class of the toy densities: `dim` coordinates, `classes` parts, `sample` and `log_density`."""
 
     dim: int
     classes: int
@@ -35,7 +35,7 @@ class Density(ABC):
         self, n: int, *, rng: np.random.Generator, labels: Literal[True]
     ) -> tuple[np.ndarray, np.ndarray]: ...
     def sample(self, n, *, rng, labels=False):
-        """Draw n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
+        """Sample n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
 
         Raises ValueError for n < 1, TypeError where rng is no Generator.
         """
@@ -48,7 +48,7 @@ class Density(ABC):
         return (X, y) if labels else X
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats, one per row: X (N, dim) -> (N,) float64; -inf where there is no mass.
+        """log p(x) in nats for each row: X (N, dim) -> (N,) float64, -inf where the density is zero.
 
         Raises ValueError for another shape and for NaN or infinity.
         """
@@ -68,9 +68,9 @@ class Density(ABC):
 
 
 class GaussianMixture(Density):
-    """A mixture of round Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
+    """A mixture of isotropic Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
 
-    weights (K,) positive, of sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
+    weights (K,) positive, with sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
@@ -83,7 +83,7 @@ class GaussianMixture(Density):
                 f"got shapes {self.weights.shape}, {self.means.shape} and {self.stds.shape}"
             )
         if not (self.weights > 0).all() or abs(self.weights.sum() - 1) > 1e-9:
-            raise ValueError(f"{who} expected positive weights of sum 1, got {self.weights.tolist()}")
+            raise ValueError(f"{who} expected positive weights with sum 1, got {self.weights.tolist()}")
         if not ((self.stds > 0) & np.isfinite(self.stds)).all() or not np.isfinite(self.means).all():
             raise ValueError(
                 f"{who} expected finite means and positive stds, "
@@ -102,7 +102,7 @@ class GaussianMixture(Density):
 
 
 class GaussianMixture1D(GaussianMixture):
-    """A mixture of Gaussians on the line; weights, means and stds all of shape (K,), points (N, 1)."""
+    """A mixture of Gaussians in one dimension: weights, means and stds are (K,), points are (N, 1)."""
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
         super().__init__(weights, np.reshape(np.asarray(means, dtype=np.float64), (-1, 1)), stds)
@@ -130,13 +130,14 @@ class Checkerboard(Density):
 
 
 class Pinwheel(Density):
-    """Five blades: Gaussians that are long along the radius, swirled around the origin.
+    """Five blades: Gaussians that are elongated along the radius and swirled around the origin.
 
         f ~ N((m, 0), diag(r², t²)),   x = R(2πk/5 + twist·|f|)·f,   k uniform
 
-    R(a) turns by the angle a. The swirl's angle depends on the distance |f| alone, which a turn keeps: so it
-    can be undone exactly, its Jacobian has determinant 1, and the density is the Gaussian's at the unswirled
-    point. (Where the angle follows f₁ instead, as in other pinwheels, neither holds.)
+    R(a) is the rotation by the angle a. The angle of the swirl depends only on the distance |f|, which a
+    rotation preserves. So the swirl has an exact inverse and a Jacobian of determinant 1, and the density is
+    that of the Gaussian at the unswirled point. (In other pinwheels the angle depends on f₁ instead, and
+    neither holds.)
     """
 
     dim, classes = 2, 5
@@ -160,15 +161,15 @@ class Pinwheel(Density):
 
 
 class NoisyCurves(Density):
-    """Two curves, each taken with probability 1/2, plus round Gaussian noise of standard deviation `noise`.
+    """Two curves, each with probability 1/2, plus isotropic Gaussian noise of standard deviation `noise`.
 
         t = length·u^(1/power), u uniform,   x = curve(t) + noise·eps
         p(x) = Σₖ 1/2·∫ N(x; curveₖ(t), noise²·I)·power·t^(power-1)/length^power dt
 
-    curves : a function of t (n,) that gives the points of both, (2, n, 2)
+    curves : a function of t (n,) that returns the points on both curves, (2, n, 2)
 
-    The integral has no closed form. It is taken by Gauss-Legendre quadrature, 16 nodes on each of 64 panels,
-    to a relative error below 1e-9 within 10 standard deviations of a curve.
+    The integral has no closed form. It is computed by Gauss-Legendre quadrature with 16 nodes on each of 64
+    panels, to a relative error below 1e-9 within 10 standard deviations of a curve.
     """
 
     dim, classes = 2, 2
@@ -199,29 +200,30 @@ class NoisyCurves(Density):
 
 
 def eight_gaussians() -> GaussianMixture:
-    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2; the labels go round it."""
+    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2, labelled counterclockwise."""
     angles = np.arange(8) * math.pi / 4
     means = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return GaussianMixture(np.full(8, 1 / 8), means, np.full(8, 0.2))
 
 
 def checkerboard() -> Checkerboard:
-    """Eight dark squares of a 4x4 board on [-4, 4]²."""
+    """The uniform density on the eight dark squares of a 4x4 board on [-4, 4]²."""
     return Checkerboard()
 
 
 def pinwheel() -> Pinwheel:
-    """Five swirled blades around the origin, within about 4 of it."""
+    """Five swirled blades around the origin, within a radius of about 4."""
     return Pinwheel()
 
 
 def two_moons() -> NoisyCurves:
-    """Two half circles of radius 1 that reach into each other, with noise of standard deviation 0.1."""
+    """Two interleaved half circles of radius 1, with noise of standard deviation 0.1."""
     return NoisyCurves(_moons, length=math.pi, power=1, noise=0.1)
 
 
 def two_spirals() -> NoisyCurves:
-    """Two arms, opposite each other, of one and a half turns up to radius π, with noise of 0.1."""
+    """Two opposite spiral arms of one and a half turns up to radius π, with noise of standard deviation
+    0.1."""
     return NoisyCurves(_spirals, length=3 * math.pi, power=2, noise=0.1)
 
 

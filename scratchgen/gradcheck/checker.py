@@ -25,8 +25,10 @@ import numpy as np
 
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
-from scratchgen.layers.base import Layer, Parameter, Sequential
+from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.sequential import Sequential
+from scratchgen.module import Module
 
 SMOOTH = 1e-8       # the tolerance for functions without kinks
 KINKED = 1e-6       # the tolerance for the others
@@ -93,7 +95,7 @@ def check_loss(
 
 
 def check_model(
-    model: Layer,
+    model: Module,
     loss: Callable[[], tuple[float, Any]],
     *,
     rng: np.random.Generator,
@@ -168,7 +170,7 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
     return returned, gradients
 
 
-def remember(layer: Layer) -> Callable[[], None]:
+def remember(layer: Module) -> Callable[[], None]:
     """A function that puts buffers and random generators back to where they are now."""
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
@@ -226,7 +228,7 @@ def _check_lines(
     return summary(what, gradient.shape, entries, tolerance)
 
 
-def _expect_float64(who: str, layer: Layer, x: np.ndarray | None = None) -> None:
+def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
     if x is not None and x.dtype != np.float64:
         raise TypeError(_float64_wanted(who, "the input", x.dtype))
     for name, p in layer.parameters().items():

@@ -1,33 +1,70 @@
-"""The hot loops, each written twice: `reference` in plain NumPy, `jit` compiled by Numba.
+"""Compiled twins of the readable functions, and the decorator that chooses between the two.
 
-Both packages have the same modules, the same functions and the same signatures, and a kernel writes its
-result into the arrays it is given last. Callers write ``kernels.activations.relu_forward(x, out)`` and get
-one of the two: jit, unless the environment says ``SCRATCHGEN_KERNELS=reference``. With the reference
-kernels the whole library runs without Numba, so a debugger can step through all of it.
+A function decorated with `compiled` is the definition of what is computed, in plain NumPy. The module of this
+package with the same name holds its twin: a function of the same name that takes the same arguments and
+returns the same results, and is fast. `layers/normalisation.py` has its twins in `kernels/normalisation.py`.
 
-Kernels know arrays, not layers, and draw no random numbers. A call runs on one thread, without the GIL; who
-has long arrays gives each thread a part of them (scratchgen/threads.py).
+The twins run unless the environment variable SCRATCHGEN_KERNELS is "reference" or the call is inside
+``with kernels.use("reference")``. With the reference functions the library runs without Numba, so a debugger
+can step through all of it. One test calls every function both ways and compares the results.
+
+Everything that speed costs in lines is in this package: threads, arrays written in place, special cases.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
+from typing import Any, TypeVar, cast
 
 BACKENDS = ("jit", "reference")
+FUNCTIONS: list[Callable[..., Any]] = []    # every function that was decorated with `compiled`
 
+F = TypeVar("F", bound=Callable[..., Any])
 _chosen: str | None = None
 
 
-def backend() -> str:
-    """The name of the kernels in use: "jit" or "reference".
+def compiled(function: F) -> F:
+    """Replace calls of `function` by calls of its twin, unless the reference functions are in use.
 
-    Raises ValueError when SCRATCHGEN_KERNELS names neither.
+    The twin is looked up at the first call, so Numba is not imported before it is needed. The function itself
+    stays reachable as ``__wrapped__``.
     """
-    name = _chosen or os.environ.get("SCRATCHGEN_KERNELS") or "jit"
+    twin: Callable[..., Any] | None = None
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal twin
+        if (_chosen or _from_environment()) == "reference":
+            return function(*args, **kwargs)
+        if twin is None:
+            twin = find_twin(function)
+        return twin(*args, **kwargs)
+
+    FUNCTIONS.append(call)
+    return cast(F, call)
+
+
+def find_twin(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of the same name in the module of this package named like the function's own module."""
+    module = import_module(f"{__name__}.{function.__module__.rpartition('.')[2]}")
+    return cast(Callable[..., Any], getattr(module, function.__name__))
+
+
+def backend() -> str:
+    """Which functions run: "jit" for the compiled twins, "reference" for the readable functions.
+
+    The environment variable is read at the first call. Raises ValueError if its value is neither.
+    """
+    return _chosen or _from_environment()
+
+
+@functools.cache
+def _from_environment() -> str:
+    name = os.environ.get("SCRATCHGEN_KERNELS") or "jit"
     if name not in BACKENDS:
         raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
     return name
@@ -35,7 +72,7 @@ def backend() -> str:
 
 @contextmanager
 def use(name: str) -> Iterator[None]:
-    """Run the enclosed block with the named kernels, whatever the environment says."""
+    """Run the enclosed block with the named functions, whatever the environment variable says."""
     global _chosen
     if name not in BACKENDS:
         raise ValueError(f"kernels.use expected one of {', '.join(BACKENDS)}, got {name!r}")
@@ -44,16 +81,3 @@ def use(name: str) -> Iterator[None]:
         yield
     finally:
         _chosen = before
-
-
-def __getattr__(module: str) -> ModuleType:
-    # Looked up at every call, so that `use` takes effect at once and Numba is imported by the first kernel.
-    if module.startswith("__"):
-        raise AttributeError(module)
-    name = f"{__name__}.{backend()}.{module}"
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise AttributeError(f"module {__name__!r} has no attribute {module!r}") from None

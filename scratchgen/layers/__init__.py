@@ -1,4 +1,4 @@
-"""The alphabet: every layer has a forward, and a backward written by hand."""
+"""Layers. Each has a forward pass and a backward pass written by hand."""
 
 from scratchgen.layers.activations import (
     ELU,
@@ -12,7 +12,7 @@ from scratchgen.layers.activations import (
     Tanh,
 )
 from scratchgen.layers.attention import CausalSelfAttention, TransformerBlock
-from scratchgen.layers.base import Layer, Parameter, Sequential
+from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.conv import Conv2d, ConvTranspose2d
 from scratchgen.layers.coupling import AdditiveCoupling, AffineCoupling, Bijection, Scaling, Squeeze
 from scratchgen.layers.dropout import Dropout
@@ -22,6 +22,7 @@ from scratchgen.layers.masked import MaskedConv2d, MaskedLinear
 from scratchgen.layers.normalisation import BatchNorm, LayerNorm
 from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
 from scratchgen.layers.reshape import Flatten, Reshape
+from scratchgen.layers.sequential import Sequential
 
 __all__ = [
     "ELU",

@@ -1,86 +1,96 @@
-"""The activations: functions of one number, applied to every entry.
+"""Activations: functions of one number, applied to every entry.
 
-Their Jacobian is diagonal, so backward multiplies by the derivative, and pushing a tangent forward is the
-same multiplication: jvp(dx, cache) = backward(dx, cache). The loops live in kernels/*/activations.py. Derived
-in docs/backprop.md.
+Each function is followed by its backward pass: dx = dout times the derivative. The Jacobian is diagonal, so
+pushing a tangent forward is the same multiplication: jvp(dx, cache) = backward(dx, cache). Derived in
+docs/backprop.md.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from scratchgen import kernels
+from scratchgen.checks import Array
+from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer
-from scratchgen.runtime import threads
-
-
-def elementwise(kernel, *arrays, setting=None, outputs=1):
-    """Run a flat kernel over arrays of one shape, with a setting in their dtype; return new array(s)."""
-    first = arrays[0]
-    if any(a.shape != first.shape for a in arrays):
-        raise ValueError(f"elementwise expected arrays of one shape, got {[a.shape for a in arrays]}")
-    flat = [a.reshape(-1) for a in arrays]
-    settings = [] if setting is None else [first.dtype.type(setting)]
-    results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
-
-    def work(part):
-        kernel(*(a[part] for a in flat), *settings, *(r[part] for r in results))
-
-    threads.share(work, first.size, least=threads.ENTRIES)
-    shaped = [r.reshape(first.shape) for r in results]
-    return shaped[0] if outputs == 1 else shaped
 
 
 class Activation(Layer):
-    """What the activations share: no parameters, and a Jacobian that is its own transpose."""
+    """Base of the activations: no parameters, and a Jacobian that is its own transpose."""
 
-    def jvp(self, dx, cache):
-        """Push a tangent forward; the Jacobian is diagonal, so this is what backward does."""
+    def jvp(self, dx: Array, cache: Any) -> Array:
+        """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
         return self.backward(dx, cache)
 
 
+@compiled
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)                                     # (RELU.1)
+
+
+@compiled
+def relu_backward(dout: Array, out: Array) -> Array:
+    return np.where(out > 0, dout, 0)                           # (RELU.2)
+
+
 class ReLU(Activation):
-    """The rectifier, out = max(x, 0) (Nair & Hinton 2010).
+    """The rectified linear unit, out = max(x, 0) (Nair & Hinton 2010).
 
     (RELU.1)  out = max(x, 0)
-    (RELU.2)  dx  = dout where out > 0, else 0          at the kink x = 0 this takes the slope 0
+    (RELU.2)  dx  = dout where out > 0, else 0          the slope at x = 0 is taken as 0
     """
 
-    piecewise_linear = True
-
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        out = elementwise(kernels.activations.relu_forward, x)  # (RELU.1)
+        out = relu(x)                                           # (RELU.1)
         return out, out
 
-    def backward(self, dout, out, input_grad=True):
+    def backward(self, dout: Array, out: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, out.shape, out.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.relu_backward, dout, out)  # (RELU.2)
-        return None
+        return relu_backward(dout, out) if input_grad else None  # (RELU.2)
+
+
+@compiled
+def leaky_relu(x: Array, slope: float) -> Array:
+    return np.where(x < 0, slope * x, x)                        # (LRELU.1)
+
+
+@compiled
+def leaky_relu_backward(dout: Array, x: Array, slope: float) -> Array:
+    return np.where(x > 0, dout, slope * dout)                  # (LRELU.2)
 
 
 class LeakyReLU(Activation):
-    """The rectifier that leaks, out = x for x > 0, else slope·x (Maas et al. 2013).
+    """The leaky rectified linear unit, out = x for x > 0, else slope·x (Maas et al. 2013).
 
     (LRELU.1)  out = x where x ≥ 0, else slope·x
     (LRELU.2)  dx  = dout where x > 0, else slope·dout
     """
 
-    piecewise_linear = True
-
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        out = elementwise(kernels.activations.leaky_relu_forward, x, setting=self.negative_slope)  # (LRELU.1)
-        return out, x
+        return leaky_relu(x, self.negative_slope), x            # (LRELU.1)
 
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, x.shape, x.dtype)
-        if input_grad:
-            slope = self.negative_slope
-            return elementwise(kernels.activations.leaky_relu_backward, dout, x, setting=slope)  # (LRELU.2)
-        return None
+        return leaky_relu_backward(dout, x, self.negative_slope) if input_grad else None  # (LRELU.2)
+
+    def __repr__(self) -> str:
+        return f"LeakyReLU(negative_slope={self.negative_slope})"
+
+
+@compiled
+def elu(x: Array, alpha: float) -> Array:
+    return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x)  # (ELU.1)
+
+
+@compiled
+def elu_backward(dout: Array, out: Array, alpha: float) -> Array:
+    return np.where(out > 0, dout, dout * (out + alpha))        # (ELU.2)
 
 
 class ELU(Activation):
@@ -90,19 +100,31 @@ class ELU(Activation):
     (ELU.2)  dx  = dout where out > 0, else dout·(out + α)      since α·eˣ = out + α
     """
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        out = elementwise(kernels.activations.elu_forward, x, setting=self.alpha)  # (ELU.1)
+        out = elu(x, self.alpha)                                # (ELU.1)
         return out, out
 
-    def backward(self, dout, out, input_grad=True):
+    def backward(self, dout: Array, out: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, out.shape, out.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.elu_backward, dout, out, setting=self.alpha)  # (ELU.2)
-        return None
+        return elu_backward(dout, out, self.alpha) if input_grad else None  # (ELU.2)
+
+    def __repr__(self) -> str:
+        return f"ELU(alpha={self.alpha})"
+
+
+@compiled
+def sigmoid(x: Array) -> Array:
+    small = np.exp(-np.abs(x))                                  # at most 1, so nothing overflows
+    return np.where(x < 0, small, 1) / (1 + small)              # (SIG.1)
+
+
+@compiled
+def sigmoid_backward(dout: Array, out: Array) -> Array:
+    return dout * out * (1 - out)                               # (SIG.2)
 
 
 class Sigmoid(Activation):
@@ -112,16 +134,24 @@ class Sigmoid(Activation):
     (SIG.2)  dx  = dout·out·(1 − out)
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        out = elementwise(kernels.activations.sigmoid_forward, x)  # (SIG.1)
+        out = sigmoid(x)                                        # (SIG.1)
         return out, out
 
-    def backward(self, dout, out, input_grad=True):
+    def backward(self, dout: Array, out: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, out.shape, out.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.sigmoid_backward, dout, out)  # (SIG.2)
-        return None
+        return sigmoid_backward(dout, out) if input_grad else None  # (SIG.2)
+
+
+@compiled
+def tanh(x: Array) -> Array:
+    return np.tanh(x)                                           # (TANH.1)
+
+
+@compiled
+def tanh_backward(dout: Array, out: Array) -> Array:
+    return dout * (1 - out**2)                                  # (TANH.2)
 
 
 class Tanh(Activation):
@@ -131,36 +161,64 @@ class Tanh(Activation):
     (TANH.2)  dx  = dout·(1 − out²)
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        out = elementwise(kernels.activations.tanh_forward, x)  # (TANH.1)
+        out = tanh(x)                                           # (TANH.1)
         return out, out
 
-    def backward(self, dout, out, input_grad=True):
+    def backward(self, dout: Array, out: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, out.shape, out.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.tanh_backward, dout, out)  # (TANH.2)
-        return None
+        return tanh_backward(dout, out) if input_grad else None  # (TANH.2)
+
+
+@compiled
+def silu(x: Array) -> tuple[Array, Array]:
+    """(out, s)."""
+    sig = sigmoid(x)
+    return x * sig, sig                                         # (SILU.1)
+
+
+@compiled
+def silu_backward(dout: Array, out: Array, sig: Array) -> Array:
+    return dout * (sig + out * (1 - sig))                       # (SILU.2)
 
 
 class SiLU(Activation):
     """The sigmoid-weighted linear unit, out = x·σ(x) (Elfwing et al. 2018).
 
     (SILU.1)  out = x·s,  s = σ(x)
-    (SILU.2)  dx  = dout·(s + out·(1 − s))              out is kept by whoever comes next, and x by nobody
+    (SILU.2)  dx  = dout·(s + out·(1 − s))
+
+    The cache is (out, s). The next layer keeps out anyway, so x need not be kept.
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:
         self.expect(x)
-        sig, out = elementwise(kernels.activations.silu_forward, x, outputs=2)  # (SILU.1)
+        out, sig = silu(x)                                      # (SILU.1)
         return out, (out, sig)
 
-    def backward(self, dout, cache, input_grad=True):
+    def backward(self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True) -> Any:
         out, sig = cache
         self.expect_gradient(dout, out.shape, out.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.silu_backward, dout, out, sig)  # (SILU.2)
-        return None
+        return silu_backward(dout, out, sig) if input_grad else None  # (SILU.2)
+
+
+GELU_A = (2 / np.pi) ** 0.5
+GELU_B = 0.044715
+
+
+@compiled
+def gelu(x: Array) -> Array:
+    u = GELU_A * (x + GELU_B * x**3)
+    return x * sigmoid(2 * u)                                   # (GELU.1)
+
+
+@compiled
+def gelu_backward(dout: Array, x: Array) -> Array:
+    u = GELU_A * (x + GELU_B * x**3)
+    du = GELU_A * (1 + 3 * GELU_B * x**2)
+    sig = sigmoid(2 * u)
+    return dout * (sig + 2 * x * sig * (1 - sig) * du)          # (GELU.2)
 
 
 class GELU(Activation):
@@ -171,33 +229,39 @@ class GELU(Activation):
     (GELU.1)  out = x·s,  s = σ(2u)
     (GELU.2)  dx  = dout·(s + 2·x·s·(1 − s)·du),  du = √(2/π)·(1 + 3·0.044715·x²)
 
-    PyTorch's twin is GELU(approximate="tanh").
+    The same function in PyTorch is GELU(approximate="tanh").
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        return elementwise(kernels.activations.gelu_forward, x), x  # (GELU.1)
+        return gelu(x), x                                       # (GELU.1)
 
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, x.shape, x.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.gelu_backward, dout, x)  # (GELU.2)
-        return None
+        return gelu_backward(dout, x) if input_grad else None   # (GELU.2)
+
+
+@compiled
+def softplus(x: Array) -> Array:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))      # (SOFTP.1)
+
+
+@compiled
+def softplus_backward(dout: Array, x: Array) -> Array:
+    return dout * sigmoid(x)                                    # (SOFTP.2)
 
 
 class Softplus(Activation):
     """The smooth rectifier, out = log(1 + eˣ) (Dugas et al. 2001).
 
-    (SOFTP.1)  out = log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)      the right-hand form can't overflow
+    (SOFTP.1)  out = log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)      the right-hand form cannot overflow
     (SOFTP.2)  dx  = dout·σ(x)
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x)
-        return elementwise(kernels.activations.softplus_forward, x), x  # (SOFTP.1)
+        return softplus(x), x                                   # (SOFTP.1)
 
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, x.shape, x.dtype)
-        if input_grad:
-            return elementwise(kernels.activations.softplus_backward, dout, x)  # (SOFTP.2)
-        return None
+        return softplus_backward(dout, x) if input_grad else None  # (SOFTP.2)

@@ -1,24 +1,80 @@
-"""Causal self-attention: each position looks back, and weighs what it finds."""
+"""Causal self-attention, and the transformer block built around it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from scratchgen import kernels
-from scratchgen.checks import positive
+from scratchgen.checks import Array, as_generator, positive
+from scratchgen.distributions import Categorical
+from scratchgen.kernels import compiled
 from scratchgen.layers.activations import GELU
-from scratchgen.layers.base import Layer, Sequential
+from scratchgen.layers.base import Layer
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.normalisation import LayerNorm
-from scratchgen.runtime import threads
+from scratchgen.layers.sequential import Sequential
+
+
+@compiled
+def causal_attention(qkv: Array, heads: int) -> tuple[Array, Array]:
+    """(y, p): the attended values y (N, T, C) and the weights p (N, H, T, T), for qkv (N, T, 3C)."""
+    q, k, v = split_heads(qkv, heads)                                   #           (N, H, T, D)
+    scores = q @ k.swapaxes(2, 3)                                       # (ATT.2)   (N, H, T, T)
+    scale = q.shape[3] ** -0.5                                          # (ATT.3)
+    seen = np.tril(np.ones(scores.shape[2:], bool))                     #           s ≤ t
+    masked = np.where(seen, scale * scores, -np.inf)                    # (ATT.4)
+    e = np.exp(masked - masked.max(axis=3, keepdims=True))
+    p = e / e.sum(axis=3, keepdims=True)                                # (ATT.5)   (N, H, T, T)
+    y = p @ v                                                           # (ATT.6)   (N, H, T, D)
+    return join_heads(y[None]), p
+
+
+@compiled
+def causal_attention_backward(dy: Array, qkv: Array, p: Array) -> Array:
+    """dqkv (N, T, 3C), for dy (N, T, C)."""
+    heads = p.shape[1]
+    q, k, v = split_heads(qkv, heads)                                   #           (N, H, T, D)
+    dy = split_heads(dy, heads, parts=1)[0]                             #           (N, H, T, D)
+    dv = p.swapaxes(2, 3) @ dy                                          # (ATT.8)   y = p·v
+    dp = dy @ v.swapaxes(2, 3)                                          # (ATT.9)
+    dmasked = p * (dp - (p * dp).sum(axis=3, keepdims=True))            # (ATT.10)  p = softmax(masked)
+    dscores = q.shape[3] ** -0.5 * dmasked                              # (ATT.11)  masked = scale·scores
+    dq = dscores @ k                                                    # (ATT.12)  scores = q·kᵀ
+    dk = dscores.swapaxes(2, 3) @ q                                     # (ATT.13)
+    return join_heads(np.stack([dq, dk, dv]))
+
+
+def split_heads(a: Array, heads: int, parts: int = 3) -> Array:
+    """Parts and heads of (N, T, parts·C) as a view (parts, N, H, T, D), with D = C / H."""
+    n, t, _ = a.shape
+    return a.reshape(n, t, parts, heads, -1).transpose(2, 0, 3, 1, 4)
+
+
+def join_heads(a: Array) -> Array:
+    """(parts, N, H, T, D) as (N, T, parts·C), the inverse of split_heads."""
+    _, n, _, t, _ = a.shape
+    return a.transpose(1, 3, 0, 2, 4).reshape(n, t, -1)
+
+
+class AttentionCache(NamedTuple):
+    """What CausalSelfAttention.backward needs."""
+
+    x: Array        # (N, T, C): the input
+    qkv: Array      # (N, T, 3C): queries, keys and values of all heads
+    p: Array        # (N, H, T, T): row t holds the weights of positions s ≤ t
+    y: Array        # (N, T, C): the attended values of all heads, the input of the last affine map
 
 
 class CausalSelfAttention(Layer):
-    """Self-attention with H heads, in which position t sees positions 0 … t and none after it.
+    """Self-attention with H heads, in which position t sees positions 0 … t and no later one.
 
-    For each example and each head, with D = C / H and qkv one affine map for all three:
+    For each example and each head, with D = C / H and one affine map qkv for all three:
 
     (ATT.1)   q, k, v = the parts of x·W + b                each (T, D)
-    (ATT.2)   scores  = q·kᵀ                                (T, T): row t asks, column s is asked
+    (ATT.2)   scores  = q·kᵀ                                (T, T): row t is the query, column s the key
     (ATT.3)   scale   = 1 / √D                              keeps the variance of a score near 1
     (ATT.4)   masked  = scale·scores where s ≤ t, else −∞
     (ATT.5)   p       = softmax(masked), row by row         each row sums to 1
@@ -26,7 +82,7 @@ class CausalSelfAttention(Layer):
     (ATT.7)   out     = [y of all heads]·W' + b'
     (ATT.8)   dv      = pᵀ·dy
     (ATT.9)   dp      = dy·vᵀ
-    (ATT.10)  dmasked = p·(dp − Σ_s p·dp)                   zero where p is: the mask needs no line
+    (ATT.10)  dmasked = p·(dp − Σ_s p·dp)                   zero where p is zero, so the mask needs no line
     (ATT.11)  dscores = scale·dmasked
     (ATT.12)  dq      = dscores·k
     (ATT.13)  dk      = dscoresᵀ·q
@@ -34,135 +90,124 @@ class CausalSelfAttention(Layer):
     x (N, T, C), out (N, T, C). Source: Vaswani et al. 2017, section 3.2. Derived in docs/attention.md.
 
     features, heads : C and H; C must be a multiple of H
+    rng : a Generator or an integer seed
 
-    Raises ValueError for a C that H doesn't divide and for x of another shape.
+    Raises ValueError if C is not a multiple of H, and for x of another shape.
     """
 
-    def __init__(self, features, heads, *, rng, dtype=np.float32):
+    def __init__(
+        self, features: int, heads: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+    ):
         positive("CausalSelfAttention", features=features, heads=heads)
         if features % heads:
             raise ValueError(
                 f"CausalSelfAttention expected features to be a multiple of heads, got {features} and {heads}"
             )
+        rng = as_generator("CausalSelfAttention", rng)
         self.features, self.heads = features, heads
         self.qkv = Linear(features, 3 * features, rng=rng, dtype=dtype)
         self.proj = Linear(features, features, rng=rng, dtype=dtype)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, AttentionCache]:
         self.expect(x, features=self.features, ndim=3)
         if x.shape[1] < 1:
             raise ValueError(f"CausalSelfAttention expected at least one position, got shape {x.shape}")
-        n, t, _ = x.shape
-        qkv, qkv_cache = self.qkv.forward(x)                                # (ATT.1)  (N, T, 3C)
-        q, k, v = self.split(qkv)                                           # (N, H, T, D), views
-        p, y = np.empty((n, self.heads, t, t), x.dtype), np.empty(x.shape, x.dtype)
+        qkv, _ = self.qkv.forward(x)                                        # (ATT.1)  (N, T, 3C)
+        y, p = causal_attention(qkv, self.heads)                            # (ATT.2) to (ATT.6)
+        out, _ = self.proj.forward(y)                                       # (ATT.7)  (N, T, C)
+        return out, AttentionCache(x, qkv, p, y)
 
-        def work(part):
-            np.matmul(q[part], k[part].swapaxes(2, 3), out=p[part])         # (ATT.2)  (N, H, T, T)
-            flat = p[part].reshape(-1, t, t)
-            kernels.attention.causal_softmax_forward(flat, self._scale(x), flat)  # (ATT.4, ATT.5)
-            np.matmul(p[part], v[part], out=self._by_head(y)[part])         # (ATT.6)
+    def backward(self, dout: Array, cache: AttentionCache, input_grad: bool = True) -> Any:
+        x, qkv, p, y = cache
+        self.expect_gradient(dout, x.shape, x.dtype)
+        dy = self.proj.backward(dout, y)                                    #          out = y·W' + b'
+        dqkv = causal_attention_backward(dy, qkv, p)                        # (ATT.8) to (ATT.13)
+        return self.qkv.backward(dqkv, x, input_grad)                       #          qkv = x·W + b
 
-        threads.share(work, n, self._enough(t))
-        out, proj_cache = self.proj.forward(y)                              # (ATT.7)
-        return out, (qkv, p, qkv_cache, proj_cache)
-
-    def backward(self, dout, cache, input_grad=True):
-        qkv, p, qkv_cache, proj_cache = cache
-        self.expect_gradient(dout, qkv_cache.shape, qkv.dtype)
-        q, k, v = self.split(qkv)
-        t = p.shape[-1]
-        dy = self._by_head(self.proj.backward(dout, proj_cache))            # (N, H, T, D)
-        dqkv = np.empty(qkv.shape, qkv.dtype)
-        dq, dk, dv = self.split(dqkv)
-
-        def work(part):
-            np.matmul(p[part].swapaxes(2, 3), dy[part], out=dv[part])       # (ATT.8)   y = p·v
-            dscores = dy[part] @ v[part].swapaxes(2, 3)                     # (ATT.9)   (N, H, T, T)
-            flat = dscores.reshape(-1, t, t)
-            kernels.attention.causal_softmax_backward(  # (ATT.10, ATT.11)  p = softmax(masked)
-                flat, p[part].reshape(-1, t, t), self._scale(qkv), flat
-            )
-            np.matmul(dscores, k[part], out=dq[part])                       # (ATT.12)  scores = q·kᵀ
-            np.matmul(dscores.swapaxes(2, 3), q[part], out=dk[part])        # (ATT.13)
-
-        threads.share(work, len(p), self._enough(t))
-        return self.qkv.backward(dqkv, qkv_cache, input_grad)
-
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: AttentionCache) -> Array:
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
-        qkv, p, qkv_cache, proj_cache = cache
-        self.expect_gradient(dx, qkv_cache.shape, qkv.dtype)
+        x, qkv, p, y = cache
+        self.expect_gradient(dx, x.shape, x.dtype)
         q, k, v = self.split(qkv)
-        dq, dk, dv = self.split(self.qkv.jvp(dx, qkv_cache))
-        dp = dq @ k.swapaxes(2, 3) + q @ dk.swapaxes(2, 3)
-        flat = dp.reshape(-1, *dp.shape[2:])
-        # The Jacobian of softmax, diag(p) − p·pᵀ, is its own transpose, so backward's kernel serves here too.
-        kernels.attention.causal_softmax_backward(flat, p.reshape(flat.shape), self._scale(qkv), flat)
-        dy = np.empty(dx.shape, dx.dtype)
-        self._by_head(dy)[...] = dp @ v + p @ dv
-        return self.proj.jvp(dy, proj_cache)
+        dq, dk, dv = self.split(self.qkv.jvp(dx, x))
+        dmasked = q.shape[3] ** -0.5 * (dq @ k.swapaxes(2, 3) + q @ dk.swapaxes(2, 3))
+        dp = p * (dmasked - (p * dmasked).sum(axis=3, keepdims=True))
+        dy = join_heads((dp @ v + p @ dv)[None])
+        return self.proj.jvp(dy, y)
 
-    def step(self, x, keys, values, t):
-        """One position more: x (N, C) at position t -> out (N, C), the last row that forward would give.
+    def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
+        """One more position: x (N, C) at position t -> out (N, C), the last row that forward would give.
 
-        keys, values (N, H, T', D) hold what earlier positions gave; those of position t are written into
-        them, so that no position is computed twice.
+        keys, values (N, H, T', D) hold those of the earlier positions. The key and value of position t are
+        written into them, so that no position is computed twice.
         """
         qkv = self.qkv.forward(x)[0]                                        # (ATT.1)  (N, 3C)
         q, k, v = qkv.reshape(len(x), 3, self.heads, 1, -1).swapaxes(0, 1)  # (N, H, 1, D)
         keys[:, :, t : t + 1], values[:, :, t : t + 1] = k, v
-        scores = self._scale(x) * (q @ keys[:, :, : t + 1].swapaxes(2, 3))  # (N, H, 1, t + 1)
-        e = np.exp(scores - scores.max(axis=3, keepdims=True))
-        p = e / e.sum(axis=3, keepdims=True)
+        scores = q @ keys[:, :, : t + 1].swapaxes(2, 3)                     # (N, H, 1, t + 1)
+        p = Categorical.probabilities(q.shape[3] ** -0.5 * scores)
         y = p @ values[:, :, : t + 1]                                       # (N, H, 1, D)
         return self.proj.forward(y.reshape(x.shape))[0]
 
-    def split(self, qkv):
-        """q, k, v of each head, (N, H, T, D), as views into (N, T, 3C): BLAS takes them as they lie."""
-        n, t, _ = qkv.shape
-        return qkv.reshape(n, t, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
+    def split(self, qkv: Array) -> Array:
+        """q, k and v of each head, (3, N, H, T, D), as a view into qkv (N, T, 3C)."""
+        return split_heads(qkv, self.heads)
 
-    def _by_head(self, y):
-        """(N, T, C) as (N, H, T, D), a view."""
-        return y.reshape(*y.shape[:2], self.heads, -1).swapaxes(1, 2)
-
-    def _enough(self, t):
-        """How many examples of t positions are worth a thread."""
-        return threads.enough(2 * t * t * self.features, threads.PRODUCTS)
-
-    def _scale(self, x):
-        return x.dtype.type((self.features // self.heads) ** -0.5)          # (ATT.3)
+    def output_shape_text(self) -> str:
+        return f"(N, T, {self.features})"
 
     def __repr__(self) -> str:
         return f"CausalSelfAttention({self.features}, {self.heads})"
 
 
+class TransformerBlockCache(NamedTuple):
+    """The caches of the six layers of a TransformerBlock, in the order of forward."""
+
+    x: Array                    # (N, T, C): the input
+    norm1: Any
+    attention: AttentionCache
+    drop1: Any
+    norm2: Any
+    mlp: list[Any]
+    drop2: Any
+
+
 class TransformerBlock(Layer):
-    """Attention and a feed-forward net, each normalised before and added to what came in.
+    """Attention and a feed-forward network, each applied to the normalised input and added to the input.
 
     (TFB.1)  h   = x + attention(norm1(x))
     (TFB.2)  out = h + mlp(norm2(h))                        mlp: C → 4C, GELU, 4C → C, position by position
     (TFB.3)  dh  = dout + J_norm2ᵀ·J_mlpᵀ·dout
-    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            a sum forwards is two ways back
+    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            each sum gives two paths back
 
     x, out (N, T, C). Pre-norm, as in Radford et al. 2019, section 2.3. Derived in docs/attention.md.
 
     features, heads : C, and the heads of the attention
-    dropout : the share of both branches' outputs that training switches off (its masks come from rng)
+    dropout : the probability that an entry of either branch is dropped in training
+    rng : a Generator or an integer seed; the dropout masks come from two generators spawned from it
     """
 
-    def __init__(self, features, heads, *, dropout=0.0, rng, dtype=np.float32):
-        kind = {"rng": rng, "dtype": dtype}
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+    ):
+        rng = as_generator("TransformerBlock", rng)
         self.norm1 = LayerNorm(features, dtype=dtype)
-        self.attention = CausalSelfAttention(features, heads, **kind)
+        self.attention = CausalSelfAttention(features, heads, rng=rng, dtype=dtype)
         self.norm2 = LayerNorm(features, dtype=dtype)
         self.mlp = Sequential(
-            Linear(features, 4 * features, **kind), GELU(), Linear(4 * features, features, **kind)
+            Linear(features, 4 * features, rng=rng, dtype=dtype),
+            GELU(),
+            Linear(4 * features, features, rng=rng, dtype=dtype),
         )
         self.drop1, self.drop2 = (Dropout(dropout, rng=r) for r in rng.spawn(2))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, TransformerBlockCache]:
         a, norm1 = self.norm1.forward(x)
         a, attention = self.attention.forward(a)
         a, drop1 = self.drop1.forward(a, training)
@@ -170,30 +215,32 @@ class TransformerBlock(Layer):
         f, norm2 = self.norm2.forward(h)
         f, mlp = self.mlp.forward(f)
         f, drop2 = self.drop2.forward(f, training)
-        return h + f, (norm1, attention, drop1, norm2, mlp, drop2)  # (TFB.2)
+        out = h + f                                             # (TFB.2)
+        return out, TransformerBlockCache(x, norm1, attention, drop1, norm2, mlp, drop2)
 
-    def backward(self, dout, cache, input_grad=True):
-        norm1, attention, drop1, norm2, mlp, drop2 = cache
-        self.expect_gradient(dout, norm1[0].shape, norm1[0].dtype)
-        df = self.drop2.backward(dout, drop2)
-        df = self.mlp.backward(df, mlp)
-        df = self.norm2.backward(df, norm2)
+    def backward(self, dout: Array, cache: TransformerBlockCache, input_grad: bool = True) -> Any:
+        self.expect_gradient(dout, cache.x.shape, cache.x.dtype)
+        df = self.drop2.backward(dout, cache.drop2)
+        df = self.mlp.backward(df, cache.mlp)
+        df = self.norm2.backward(df, cache.norm2)
         dh = dout + df                                          # (TFB.3)  out = h + f
-        da = self.drop1.backward(dh, drop1)
-        da = self.attention.backward(da, attention)
-        da = self.norm1.backward(da, norm1, input_grad)
+        da = self.drop1.backward(dh, cache.drop1)
+        da = self.attention.backward(da, cache.attention)
+        da = self.norm1.backward(da, cache.norm1, input_grad)
         return dh + da if input_grad else None                  # (TFB.4)  h = x + a
 
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: TransformerBlockCache) -> Array:
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
-        norm1, attention, drop1, norm2, mlp, drop2 = cache
-        self.expect_gradient(dx, norm1[0].shape, norm1[0].dtype)
-        da = self.attention.jvp(self.norm1.jvp(dx, norm1), attention)
-        dh = dx + self.drop1.jvp(da, drop1)
-        df = self.mlp.jvp(self.norm2.jvp(dh, norm2), mlp)
-        return dh + self.drop2.jvp(df, drop2)
+        self.expect_gradient(dx, cache.x.shape, cache.x.dtype)
+        da = self.attention.jvp(self.norm1.jvp(dx, cache.norm1), cache.attention)
+        dh = dx + self.drop1.jvp(da, cache.drop1)
+        df = self.mlp.jvp(self.norm2.jvp(dh, cache.norm2), cache.mlp)
+        return dh + self.drop2.jvp(df, cache.drop2)
 
-    def step(self, x, keys, values, t):
-        """One position more: x (N, C) at position t -> out (N, C), as in the attention's step; no dropout."""
+    def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
+        """One more position: x (N, C) at position t -> out (N, C), like CausalSelfAttention.step."""
         h = x + self.attention.step(self.norm1.forward(x)[0], keys, values, t)
         return h + self.mlp.forward(self.norm2.forward(h)[0])[0]
+
+    def __repr__(self) -> str:
+        return f"TransformerBlock({self.attention.features}, {self.attention.heads}, dropout={self.drop1.p})"

@@ -1,14 +1,14 @@
-"""What every layer is: a forward, a backward, and the parameters between them.
+"""The base class of all layers.
 
 The contract, in four lines:
 
     out, cache = layer.forward(x, training=False)
-    dx = layer.backward(dout, cache)                  adds into p.grad of every parameter
-    layer.backward(dout, cache, input_grad=False)     nobody asks for dx, so it isn't computed
+    dx = layer.backward(dout, cache)                  adds to p.grad of every parameter
+    layer.backward(dout, cache, input_grad=False)     skips dx when it is not needed
     with layer.frozen(): ...                          no parameter gradient is computed or changed
 
-A layer keeps nothing between calls: what backward needs is what forward returned, and it travels by
-hand. So a layer may be applied twice before either backward, and data is seen to flow.
+A layer keeps no state between calls. Everything that backward needs is in the cache, which the caller passes
+from forward to backward. So a layer can be applied twice before either backward.
 """
 
 from __future__ import annotations
@@ -17,50 +17,44 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.module import FLOATS, Module, Parameter, float_dtype
+from scratchgen.checks import FLOATS, Array
+from scratchgen.module import Module, Parameter, float_dtype
 
-__all__ = ["FLOATS", "Layer", "Parameter", "Sequential", "column_sums", "float_dtype"]
+__all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
 
 
-def column_sums(a: np.ndarray) -> np.ndarray:
-    """Σ over the rows. BLAS does it in 57 µs where sum(axis=0) takes 158 (8,192 x 128, float32)."""
-    return np.ones(len(a), a.dtype) @ a
+def rows(a: Array) -> Array:
+    """Join all axes but the last: (…, C) becomes (M, C)."""
+    return a.reshape(-1, a.shape[-1])
 
 
 class Layer(Module):
-    """Base of all layers. A subclass defines forward and backward, and jvp where it can."""
+    """Base of all layers. A subclass defines forward and backward, and jvp if it can."""
 
-    piecewise_linear = False  # whether, between kinks, the Jacobian of each example is constant
-
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
-        """Return (out, cache); the cache is all that backward will need."""
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
+        """Return (out, cache). The cache holds everything that backward needs."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
-        """Add the parameters' gradients into p.grad; return dx, or None where nobody asked for it."""
+    def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
+        """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
         raise TypeError(f"{type(self).__name__} has no backward")
-
-    def tangent_backward(self, dout: np.ndarray, dx: np.ndarray) -> None:
-        """Add the parameters' gradient of ⟨jvp(dx), dout⟩, dx a tangent; where there are no weights, nothing.
-
-        A gradient penalty needs it, of piecewise linear layers: models/gradient_penalty.py. Raises TypeError
-        for a layer with weights that has not written it.
-        """
-        if self.parameters():
-            raise TypeError(f"{type(self).__name__} has no tangent_backward")
 
     def expect(
         self,
-        x: np.ndarray,
+        x: Array,
         *,
         features: int | None = None,
         ndim: int | None = None,
         channels: int | None = None,
     ) -> None:
-        """Check an input at the layer's door.
+        """Check the input of forward.
 
-        Raises TypeError for what is no array or has another dtype than the parameters, ValueError for a
-        wrong shape; either names the layer, what came and what was expected.
+        features : the size of the last axis
+        ndim : the number of axes
+        channels : the size of the last axis of images (N, H, W, C)
+
+        Raises TypeError if x is not an array or has another dtype than the parameters, ValueError for a wrong
+        shape. The message names the layer, what was expected and what was given.
         """
         who = type(self).__name__
         if not isinstance(x, np.ndarray):
@@ -76,11 +70,11 @@ class Layer(Module):
         if ndim is not None and x.ndim != ndim:
             raise ValueError(f"{who} expected an array of {ndim} dimensions, got shape {x.shape}")
 
-    def expect_gradient(self, dout: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        """Check what backward or jvp was given against the shape and dtype that its cache asks for.
+    def expect_gradient(self, dout: Array, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """Check the gradient or tangent given to backward or jvp against the shape and dtype of the cache.
 
-        Compiled kernels don't notice where an array ends, so every backward and every jvp begins with this.
-        Raises TypeError for what is no array or has another dtype, ValueError for another shape.
+        Compiled functions do not check array bounds, so every backward and every jvp calls this first. Raises
+        TypeError if dout is not an array or has another dtype, ValueError for another shape.
         """
         who = type(self).__name__
         if not isinstance(dout, np.ndarray):
@@ -92,56 +86,3 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
-
-
-class Sequential(Layer):
-    """Layers one after another; backward runs the same list from the end, which is the chain rule.
-
-    (SEQ.1)  out = f_k(…f_2(f_1(x)))
-    (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so only vectors travel
-
-    The cache is the list of the layers' caches. Raises TypeError for what is no layer. Derived in
-    docs/backprop.md.
-    """
-
-    def __init__(self, *layers: Layer):
-        for layer in layers:
-            if isinstance(layer, list | tuple):
-                raise TypeError(f"Sequential expected layers, got a {type(layer).__name__}: unpack it with *")
-            if isinstance(layer, type):
-                raise TypeError(f"Sequential expected layers, got the class {layer.__name__}: call it first")
-            if not isinstance(layer, Layer):
-                raise TypeError(f"Sequential expected layers, got {layer!r}")
-        self.layers = list(layers)
-
-    def children(self) -> dict[str, Any]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
-
-    def forward(self, x, training=False):
-        caches = []
-        for layer in self.layers:                                           # (SEQ.1)
-            x, cache = layer.forward(x, training)
-            caches.append(cache)
-        return x, caches
-
-    def backward(self, dout, caches, input_grad=True):
-        pairs = list(zip(self.layers, caches, strict=True))
-        for i in range(len(pairs) - 1, -1, -1):                             # (SEQ.2)
-            layer, cache = pairs[i]
-            dout = layer.backward(dout, cache, input_grad or i > 0)
-        return dout
-
-    def jvp(self, dx, caches):
-        """Push a tangent forward through every layer: dout = J·dx."""
-        for layer, cache in zip(self.layers, caches, strict=True):
-            dx = layer.jvp(dx, cache)
-        return dx
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, i: int) -> Layer:
-        return self.layers[i]
-
-    def __repr__(self) -> str:
-        return "Sequential(" + ", ".join(map(repr, self.layers)) + ")"

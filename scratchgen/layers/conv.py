@@ -1,22 +1,83 @@
-"""Convolution and its transpose: one matrix of patches, walked in both directions.
+"""Convolution and its transpose.
 
-Conv2d gathers patches and multiplies; ConvTranspose2d multiplies and scatters patches. Either's forward is
-the other's input gradient, so both are made of the same three walks over patches (layers/patches.py).
+im2col copies the patches of an image into a matrix, and col2im adds the entries of such a matrix back to the
+pixels they came from; each is the other's backward pass. Conv2d is im2col and a matrix product, and its input
+gradient is a product and col2im. ConvTranspose2d swaps the two. Derived in docs/layers.md.
+
+Images are (N, H, W, C), patches (N, OH, OW, KH, KW, C), weights (KH, KW, C_in, C_out). kernel, stride and
+padding are pairs (height, width).
 """
 
-import numpy as np
+from __future__ import annotations
 
-from scratchgen.checks import positive
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from scratchgen.checks import Array, as_generator, positive
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
-from scratchgen.layers.patches import correlate, patch_product, rows, scatter
-from scratchgen.layers.windows import make_window, pair
+from scratchgen.kernels import compiled
+from scratchgen.layers.base import Layer, Parameter, float_dtype
+from scratchgen.layers.linear import affine_bias_grad
+from scratchgen.layers.windows import Pair, Window, make_window, pair
+
+
+@compiled
+def im2col(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
+    """The patches of x (N, H, W, C), as (N, OH, OW, KH, KW, C). Cells outside the image are zero."""
+    n, _, _, channels = x.shape
+    out_h, out_w = Window(kernel, stride, padding).output_size("im2col", *x.shape[1:3])
+    (pad_h, pad_w), (stride_h, stride_w) = padding, stride
+    padded = np.pad(x, ((0, 0), (pad_h, pad_h), (pad_w, pad_w), (0, 0)))
+    cols = np.zeros((n, out_h, out_w, *kernel, channels), x.dtype)
+    for u in range(kernel[0]):
+        for v in range(kernel[1]):
+            i, j = slice(u, u + stride_h * out_h, stride_h), slice(v, v + stride_w * out_w, stride_w)
+            cols[:, :, :, u, v] = padded[:, i, j]                               # (CONV.1)
+    return cols
+
+
+@compiled
+def col2im(cols: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+    """The image (N, H, W, C) of the given size (H, W) to which cols (N, OH, OW, KH, KW, C) add up."""
+    n, out_h, out_w, kernel_h, kernel_w, channels = cols.shape
+    (height, width), (pad_h, pad_w), (stride_h, stride_w) = size, padding, stride
+    padded = np.zeros((n, height + 2 * pad_h, width + 2 * pad_w, channels), cols.dtype)
+    for u in range(kernel_h):
+        for v in range(kernel_w):
+            i, j = slice(u, u + stride_h * out_h, stride_h), slice(v, v + stride_w * out_w, stride_w)
+            padded[:, i, j] += cols[:, :, :, u, v]                              # (CONV.6)
+    return padded[:, pad_h : pad_h + height, pad_w : pad_w + width]
+
+
+@compiled
+def conv2d(x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair) -> Array:
+    """out (N, OH, OW, C_out)."""
+    cols = im2col(x, weight.shape[:2], stride, padding)                         # (CONV.1)
+    out = np.tensordot(cols, weight, axes=3)                                    # over (KH, KW, C_in)
+    return out + (0 if bias is None else bias)                                  # (CONV.2)
+
+
+@compiled
+def conv2d_weight_grad(dout: Array, x: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
+    """dW (KH, KW, C_in, C_out) for dout (N, OH, OW, C_out)."""
+    cols = im2col(x, kernel, stride, padding)                                   # (CONV.1)
+    return np.tensordot(cols, dout, axes=((0, 1, 2), (0, 1, 2)))                # (CONV.3)  over (N, OH, OW)
+
+
+@compiled
+def conv2d_input_grad(dout: Array, weight: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+    """dx (N, H, W, C_in) for dout (N, OH, OW, C_out); size is (H, W)."""
+    dcols = np.tensordot(dout, weight, axes=((3,), (3,)))                       # (CONV.5)  over C_out
+    return col2im(dcols, size, stride, padding)                                 # (CONV.6)
 
 
 class Conv2d(Layer):
-    """A convolution: at every place the same affine map of the patch under the kernel.
+    """A convolution: the same affine map of the patch under the kernel, at every position.
 
-    cols holds the patches, one a row; W is the weight as a matrix (KH·KW·C_in, C_out).
+    cols holds the patches, one in a row; W is the weight as a matrix (KH·KW·C_in, C_out).
 
     (CONV.1)  cols[(n,i,j), (u,v,c)] = x[n, i·s − p + u, j·s − p + v, c], and 0 outside the image
     (CONV.2)  out   = cols·W + b             out (N, OH, OW, C_out)
@@ -26,67 +87,66 @@ class Conv2d(Layer):
     (CONV.6)  dx[n, h, w, c] = Σ of the entries of dcols that (CONV.1) copied from x[n, h, w, c]
 
     s is the stride and p the padding, each with its own value for height and width. x (N, H, W, C_in),
-    OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise; weight (KH, KW, C_in, C_out), bias (C_out,). What the last
-    stride leaves over at the bottom or right edge is not seen. Source: Dumoulin & Visin 2016, "A guide to
-    convolution arithmetic", relationships 6 and 14. Derived in docs/layers.md.
+    OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise; weight (KH, KW, C_in, C_out), bias (C_out,). Rows and columns
+    that the last stride does not reach at the bottom and right are not used. Source: Dumoulin & Visin 2016,
+    "A guide to convolution arithmetic", relationships 6 and 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
+    rng : a Generator or an integer seed
     """
 
-    piecewise_linear = True
-
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True,
-        *, rng, dtype=np.float32, init=glorot_uniform,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        init: Callable[..., Array] = glorot_uniform,
     ):
-        positive("Conv2d", in_channels=in_channels, out_channels=out_channels)
+        who = type(self).__name__
+        positive(who, in_channels=in_channels, out_channels=out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.window = make_window("Conv2d", kernel_size, stride, padding)
-        dtype = float_dtype(type(self).__name__, dtype)
-        self.weight = new_weight(init, self.window, in_channels, out_channels, rng, dtype)
+        self.window = make_window(who, kernel_size, stride, padding)
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
+        self.weight = _new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
 
-    def output_shape(self, x):
+    def output_shape(self, x: Array) -> tuple[int, int, int, int]:
         """(N, OH, OW, C_out) for images (N, H, W, C_in)."""
-        return len(x), *self.window.output_size("Conv2d", *x.shape[1:3]), self.out_channels
+        height, width = self.window.output_size(type(self).__name__, *x.shape[1:3])
+        return len(x), height, width, self.out_channels
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         self.expect(x, channels=self.in_channels)
-        x = np.ascontiguousarray(x)
-        out = np.empty(self.output_shape(x), x.dtype)                           # (N, OH, OW, C_out)
-        bias = None if self.bias is None else self.bias.value
-        correlate(x, rows(self.weight.value), self.window, out, bias)           # (CONV.1, CONV.2)
-        return out, x
+        self.output_shape(x)                                    # ValueError for images that are too small
+        bias, w = None if self.bias is None else self.bias.value, self.window
+        return conv2d(x, self.weight.value, bias, w.stride, w.padding), x       # (CONV.1), (CONV.2)
 
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
-        dout = np.ascontiguousarray(dout)
+        w = self.window
         if self.trainable:
-            self._add_weight_grad(dout, x)
+            self.weight.grad += conv2d_weight_grad(dout, x, w.kernel, w.stride, w.padding)  # (CONV.3)
             if self.bias is not None:
-                self.bias.grad += column_sums(rows(dout))                       # (CONV.4)
+                self.bias.grad += affine_bias_grad(dout)                        # (CONV.4)
         if not input_grad:
             return None
-        dx = np.empty_like(x)                                                   # (N, H, W, C_in)
-        scatter(dout, rows(self.weight.value).T, self.window, dx)               # (CONV.5, CONV.6)
-        return dx
+        size = x.shape[1], x.shape[2]
+        return conv2d_input_grad(dout, self.weight.value, size, w.stride, w.padding)  # (CONV.5), (CONV.6)
 
-    def _add_weight_grad(self, dout, x):
-        self.weight.grad += patch_product(x, dout, self.window).reshape(self.weight.shape)  # (CONV.3)
-
-    def jvp(self, dx, x):
+    def jvp(self, dx: Array, x: Array) -> Array:
         """Push a tangent forward: dout = cols(dx)·W."""
         self.expect_gradient(dx, x.shape, x.dtype)
-        dout = np.empty(self.output_shape(dx), dx.dtype)
-        correlate(np.ascontiguousarray(dx), rows(self.weight.value), self.window, dout)
-        return dout
+        return conv2d(dx, self.weight.value, None, self.window.stride, self.window.padding)
 
-    def tangent_backward(self, dout, dx):
-        self.expect(dx, channels=self.in_channels)
-        self.expect_gradient(dout, self.output_shape(dx), dx.dtype)
-        if self.trainable:                                      # (CONV.3), with the tangent for x
-            self._add_weight_grad(np.ascontiguousarray(dout), np.ascontiguousarray(dx))
+    def output_shape_text(self) -> str:
+        return f"(N, H, W, {self.out_channels})"
 
     def __repr__(self) -> str:
         w = self.window
@@ -96,68 +156,95 @@ class Conv2d(Layer):
         )
 
 
+@compiled
+def conv_transpose2d(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair
+) -> Array:
+    """out (N, OH, OW, C_out); size is (OH, OW)."""
+    cols = np.tensordot(x, weight, axes=((3,), (2,)))                           # (CONVT.1)  over C_in
+    return col2im(cols, size, stride, padding) + (0 if bias is None else bias)  # (CONVT.2)
+
+
+@compiled
+def conv_transpose2d_weight_grad(
+    dout: Array, x: Array, kernel: Pair, stride: Pair, padding: Pair
+) -> Array:
+    """dW (KH, KW, C_in, C_out) for dout (N, OH, OW, C_out): dV with its channel axes swapped."""
+    dcols = im2col(dout, kernel, stride, padding)                               # (CONVT.3)
+    dv = np.tensordot(dcols, x, axes=((0, 1, 2), (0, 1, 2)))                    # (CONVT.4)  over (N, H, W)
+    return dv.swapaxes(2, 3)
+
+
+@compiled
+def conv_transpose2d_input_grad(dout: Array, weight: Array, stride: Pair, padding: Pair) -> Array:
+    """dx (N, H, W, C_in) for dout (N, OH, OW, C_out)."""
+    dcols = im2col(dout, weight.shape[:2], stride, padding)                     # (CONVT.3)
+    return np.tensordot(dcols, weight, axes=((3, 4, 5), (0, 1, 3)))             # (CONVT.6)
+
+
 class ConvTranspose2d(Layer):
-    """The transpose of a convolution: every pixel puts down a patch, and where patches overlap they add up.
+    """The transpose of a convolution: every pixel adds a patch to the output, and patches may overlap.
 
-    Its forward is the input gradient of Conv2d, with x in the place of dout. That Conv2d maps C_out channels
-    to C_in, so its weight is this one's with the channel axes swapped, weight.transpose(0, 1, 3, 2), and
-    V below is it as a matrix (KH·KW·C_out, C_in).
+    Its forward is the input gradient of a Conv2d, with x in the place of dout. That Conv2d maps C_out
+    channels to C_in, so its weight is this one's with the channel axes swapped, weight.transpose(0, 1, 3, 2),
+    and V below is that weight as a matrix (KH·KW·C_out, C_in).
 
-    (CONVT.1)  cols = x·Vᵀ                   one patch a row, (N·H·W, KH·KW·C_out)
+    (CONVT.1)  cols = x·Vᵀ                   one patch in a row, (N·H·W, KH·KW·C_out)
     (CONVT.2)  out  = col2im(cols) + b       out[n, i·s − p + u, j·s − p + v, c] += cols[(n,i,j), (u,v,c)]
-    (CONVT.3)  dcols = im2col(dout)          the patches of dout, as (CONV.1) has them
+    (CONVT.3)  dcols = im2col(dout)          the patches of dout, as in (CONV.1)
     (CONVT.4)  dV   = dcolsᵀ·x
     (CONVT.5)  db   = Σₙᵢⱼ doutₙᵢⱼ
     (CONVT.6)  dx   = dcols·V
 
     x (N, H, W, C_in), out (N, OH, OW, C_out) with OH = (H − 1)·s − 2p + KH + output_padding, OW likewise;
-    weight (KH, KW, C_in, C_out), bias (C_out,). Inputs of up to s different heights lead a Conv2d to the
-    same OH; output_padding, 0 to s − 1, says which of them to come back to. Source: Dumoulin & Visin 2016,
+    weight (KH, KW, C_in, C_out), bias (C_out,). A Conv2d gives the same OH for up to s different heights;
+    output_padding, 0 to s − 1, selects which of them this layer returns to. Source: Dumoulin & Visin 2016,
     relationship 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding, output_padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
+    rng : a Generator or an integer seed
     """
 
-    piecewise_linear = True
-
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, bias=True,
-        *, rng, dtype=np.float32, init=glorot_uniform,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        output_padding: int | Pair = 0,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        init: Callable[..., Array] = glorot_uniform,
     ):
-        positive("ConvTranspose2d", in_channels=in_channels, out_channels=out_channels)
+        who = type(self).__name__
+        positive(who, in_channels=in_channels, out_channels=out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.window = make_window("ConvTranspose2d", kernel_size, stride, padding)
-        self.output_padding = pair("ConvTranspose2d", "output_padding", output_padding, least=0)
+        self.window = make_window(who, kernel_size, stride, padding)
+        self.output_padding = pair(who, "output_padding", output_padding, least=0)
         if any(extra >= s for extra, s in zip(self.output_padding, self.window.stride, strict=True)):
             raise ValueError(
-                f"ConvTranspose2d expected output_padding below the stride {self.window.stride}, "
+                f"{who} expected output_padding below the stride {self.window.stride}, "
                 f"got {self.output_padding}"
             )
-        dtype = float_dtype(type(self).__name__, dtype)
-        self.weight = new_weight(init, self.window, in_channels, out_channels, rng, dtype)
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
+        self.weight = _new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
 
-    def output_size(self, height, width):
-        """The size of the image that one of height x width becomes."""
+    def output_size(self, height: int, width: int) -> Pair:
+        """The size (OH, OW) of the output for images of the given size."""
         (kh, kw), (sh, sw), (ph, pw) = self.window.kernel, self.window.stride, self.window.padding
         extra_h, extra_w = self.output_padding
         return (height - 1) * sh - 2 * ph + kh + extra_h, (width - 1) * sw - 2 * pw + kw + extra_w
 
-    def output_shape(self, x):
+    def output_shape(self, x: Array) -> tuple[int, int, int, int]:
         """(N, OH, OW, C_out) for images (N, H, W, C_in)."""
         return len(x), *self.output_size(*x.shape[1:3]), self.out_channels
 
-    def _as_weight(self, v):
-        """A matrix like V in the shape of the weight."""
-        kh, kw, c_in, c_out = self.weight.shape
-        return v.reshape(kh, kw, c_out, c_in).transpose(0, 1, 3, 2)
-
-    def matrix(self):
-        """V, the weight of the Conv2d that this layer transposes, (KH·KW·C_out, C_in)."""
-        return rows(np.ascontiguousarray(self.weight.value.transpose(0, 1, 3, 2)))
-
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x, channels=self.in_channels)
         size = self.output_size(*x.shape[1:3])
         if min(*size, *x.shape[1:3]) < 1:
@@ -165,45 +252,33 @@ class ConvTranspose2d(Layer):
                 f"ConvTranspose2d expected images whose output is not empty, "
                 f"got {x.shape[1]}x{x.shape[2]}, which becomes {size[0]}x{size[1]}"
             )
-        x = np.ascontiguousarray(x)
-        out = self._spread(x)                                                   # (N, OH, OW, C_out)
-        if self.bias is not None:
-            out += self.bias.value                                              # (CONVT.2)
+        bias, w = None if self.bias is None else self.bias.value, self.window
+        out = conv_transpose2d(x, self.weight.value, bias, size, w.stride, w.padding)   # (CONVT.1), (CONVT.2)
         return out, x
 
-    def _spread(self, x):
-        """col2im(x·Vᵀ), without the bias."""
-        out = np.empty(self.output_shape(x), x.dtype)
-        scatter(x, self.matrix().T, self.window, out)                           # (CONVT.1, CONVT.2)
-        return out
-
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
-        dout = np.ascontiguousarray(dout)
+        w = self.window
         if self.trainable:
-            self._add_weight_grad(dout, x)
+            self.weight.grad += conv_transpose2d_weight_grad(                   # (CONVT.3), (CONVT.4)
+                dout, x, w.kernel, w.stride, w.padding
+            )
             if self.bias is not None:
-                self.bias.grad += column_sums(rows(dout))                       # (CONVT.5)
+                self.bias.grad += affine_bias_grad(dout)                        # (CONVT.5)
         if not input_grad:
             return None
-        dx = np.empty_like(x)                                                   # (N, H, W, C_in)
-        correlate(dout, self.matrix(), self.window, dx)                         # (CONVT.3, CONVT.6)
-        return dx
+        return conv_transpose2d_input_grad(                                     # (CONVT.3), (CONVT.6)
+            dout, self.weight.value, w.stride, w.padding
+        )
 
-    def _add_weight_grad(self, dout, x):
-        self.weight.grad += self._as_weight(patch_product(dout, x, self.window))  # (CONVT.3, CONVT.4)
-
-    def jvp(self, dx, x):
+    def jvp(self, dx: Array, x: Array) -> Array:
         """Push a tangent forward: dout = col2im(dx·Vᵀ)."""
         self.expect_gradient(dx, x.shape, x.dtype)
-        return self._spread(np.ascontiguousarray(dx))
+        size, w = self.output_size(*dx.shape[1:3]), self.window
+        return conv_transpose2d(dx, self.weight.value, None, size, w.stride, w.padding)
 
-    def tangent_backward(self, dout, dx):
-        if not self.trainable:
-            return
-        self.expect_gradient(dout, (len(dx), *self.output_size(*dx.shape[1:3]), self.out_channels), dx.dtype)
-        dx, dout = np.ascontiguousarray(dx), np.ascontiguousarray(dout)
-        self._add_weight_grad(dout, dx)                         # (CONVT.4), with the tangent for x
+    def output_shape_text(self) -> str:
+        return f"(N, H, W, {self.out_channels})"
 
     def __repr__(self) -> str:
         w = self.window
@@ -214,8 +289,15 @@ class ConvTranspose2d(Layer):
         )
 
 
-def new_weight(init, window, in_channels, out_channels, rng, dtype):
-    """A weight (KH, KW, C_in, C_out), its fans counted as in initializers.py."""
+def _new_weight(
+    init: Callable[..., Array],
+    window: Window,
+    in_channels: int,
+    out_channels: int,
+    rng: np.random.Generator,
+    dtype: np.dtype,
+) -> Parameter:
+    """A weight (KH, KW, C_in, C_out), with the fans as initializers.py defines them."""
     kh, kw = window.kernel
     shape = (kh, kw, in_channels, out_channels)
     return Parameter(init(shape, kh * kw * in_channels, kh * kw * out_channels, rng=rng, dtype=dtype))

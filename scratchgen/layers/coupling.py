@@ -1,13 +1,13 @@
-"""Layers that run both ways: what a flow is made of.
+"""Invertible layers, from which flows are made.
 
-    z, cache = f.forward(x)                             as every layer
-    cache.logdet                                        log |det dz/dx| in nats, one an example, (N,)
-    dx = f.backward(dz, cache, dlogdet=dlogdet)         both outputs pull: z, and the log-determinant
-    x = f.inverse(z)                                    exactly back
+    z, cache = f.forward(x)                             as for every layer
+    cache.logdet                                        log |det dz/dx| in nats, one per example, (N,)
+    dx = f.backward(dz, cache, dlogdet=dlogdet)         gradients of both outputs: z and the log-determinant
+    x = f.inverse(z)                                    the exact inverse
 
-The log-determinant is a second output. It rides in the cache, so that a bijection keeps the contract of
-layers/base.py to the letter: it may stand in a Sequential, and it is checked as every layer is. Without a
-dlogdet, backward is that of z alone. Derived in docs/flows.md.
+The log-determinant is a second output. It is in the cache, so that a bijection keeps the contract of
+layers/base.py: it can be part of a Sequential and is checked like every layer. Without dlogdet, backward is
+that of z alone. Derived in docs/flows.md.
 """
 
 from __future__ import annotations
@@ -16,34 +16,31 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from scratchgen.checks import positive
+from scratchgen.checks import Array, positive
 from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.masks import MASKS
 
 
-class BijectionCache(NamedTuple):
-    """The log-determinant, (N,), and whatever else the layer's backward needs."""
-
-    logdet: np.ndarray
-    rest: Any
-
-
 class Bijection(Layer):
-    """A layer whose forward can be undone: z = f(x), x = f⁻¹(z), and log |det dz/dx| is known."""
+    """Base of the invertible layers: z = f(x), x = f⁻¹(z), and log |det dz/dx| is known.
 
-    def inverse(self, z: np.ndarray) -> np.ndarray:
-        """The x of which forward makes z."""
+    The cache of every bijection is a NamedTuple with the field logdet, (N,).
+    """
+
+    def inverse(self, z: Array) -> Array:
+        """The x for which forward gives z."""
         raise TypeError(f"{type(self).__name__} has no inverse")
 
     def z_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of one z, given that of one x: the same, but where pixels become channels."""
+        """The shape of one z, given the shape of one x: the same, unless pixels become channels."""
         return shape
 
-    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True, dlogdet: Any = None) -> Any:
-        """Add the parameters' gradients of ⟨z, dout⟩ + ⟨logdet, dlogdet⟩; return dx.
+    def backward(self, dout: Array, cache: Any, input_grad: bool = True, dlogdet: Any = None) -> Any:
+        """Add the gradients of ⟨z, dout⟩ + ⟨logdet, dlogdet⟩ to the parameters; return dx.
 
-        dlogdet : (N,), or None where nothing hangs on the log-determinant
+        dlogdet : (N,), or None if the loss does not depend on the log-determinant
         """
         raise TypeError(f"{type(self).__name__} has no backward")
 
@@ -53,58 +50,68 @@ class Bijection(Layer):
 
 
 class Coupling(Bijection):
-    """What couplings share: a mask, and a conditioner, any layer, that reads what the mask keeps."""
+    """Base of the couplings: a mask, and a conditioner, any layer, that is applied to the kept part."""
 
     def __init__(self, conditioner: Layer, mask: str):
         if not isinstance(conditioner, Layer):
             raise TypeError(f"{type(self).__name__} expected a layer as conditioner, got {conditioner!r}")
         if mask not in MASKS:
             who, known = type(self).__name__, ", ".join(MASKS)
-            raise ValueError(f"{who} expected a mask out of {known}, named after what it keeps, got {mask!r}")
+            raise ValueError(f"{who} expected mask to be one of {known}, got {mask!r}")
         self.conditioner, self.mask = conditioner, mask
 
-    def _split(self, x):
+    def _split(self, x: Array) -> tuple[Array, Array]:
         return MASKS[self.mask].split(type(self).__name__, x)
 
-    def _merge(self, kept, moved):
+    def _merge(self, kept: Array, moved: Array) -> Array:
         return MASKS[self.mask].merge(kept, moved)
 
-    def _expect_output(self, h, shape):
+    def _expect_output(self, h: Array, shape: tuple[int, ...]) -> None:
         if h.shape != shape:
             who = type(self).__name__
-            raise ValueError(f"{who} expected its conditioner to give shape {shape}, got {h.shape}")
+            raise ValueError(f"{who} expected its conditioner to return shape {shape}, got {h.shape}")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.mask!r}, {self.conditioner!r})"
+        return f"{type(self).__name__}({self.conditioner!r}, {self.mask!r})"
+
+
+class AdditiveCouplingCache(NamedTuple):
+    """What AdditiveCoupling.backward needs."""
+
+    logdet: Array               # (N,): log |det dz/dx|, which is 0
+    shape: tuple[int, ...]      # of x
+    conditioner: Any            # the cache of the conditioner
 
 
 class AdditiveCoupling(Coupling):
-    """One half moves by what the other half says (Dinh et al. 2014, "NICE", equations 8 and 9).
+    """One half is shifted by a function of the other half (Dinh et al. 2014, "NICE", equations 8 and 9).
 
-    (NICE.1)  z₁ = x₁,  z₂ = x₂ + m(x₁)               x₁ kept, x₂ moved, m the conditioner
+    (NICE.1)  z₁ = x₁,  z₂ = x₂ + m(x₁)               x₁ kept, x₂ changed, m the conditioner
     (NICE.2)  x₁ = z₁,  x₂ = z₂ − m(z₁)               the inverse
-    (NICE.3)  log |det dz/dx| = 0                     volume is kept, whatever m does
-    (NICE.4)  dx₂ = dz₂,  dx₁ = dz₁ + J_mᵀ·dz₂        and m gets dz₂ as its dout
+    (NICE.3)  log |det dz/dx| = 0                     the map keeps volumes, for any m
+    (NICE.4)  dx₂ = dz₂,  dx₁ = dz₁ + J_mᵀ·dz₂        dz₂ is the dout of m
 
-    x, z (N, D), or images where the mask is for images. m gives the shape of x₂; the checkerboard's x₁ and x₂
-    are full images with zeros.
+    x, z (N, D), or images if the mask is for images. m returns the shape of x₂. With a checkerboard, x₁ and
+    x₂ are full images with zeros.
 
     conditioner : m
-    mask : which entries are kept, "even", "odd", "first", "second", "dark" or "light" (layers/masks.py)
+    mask : which entries are kept: "even", "odd", "first", "second", "dark" or "light" (layers/masks.py)
     """
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, AdditiveCouplingCache]:
         self.expect(x)
         kept, moved = self._split(x)
         shift, cond = self.conditioner.forward(kept, training)
         self._expect_output(shift, moved.shape)
         z = self._merge(kept, moved + shift)                    # (NICE.1)
         logdet = np.zeros(len(x), x.dtype)                      # (NICE.3)
-        return z, BijectionCache(logdet, (x.shape, cond))
+        return z, AdditiveCouplingCache(logdet, x.shape, cond)
 
-    def backward(self, dout, cache, input_grad=True, dlogdet=None):
-        shape, cond = cache.rest
-        self.expect_gradient(dout, shape, cache.logdet.dtype)
+    def backward(
+        self, dout: Array, cache: AdditiveCouplingCache, input_grad: bool = True, dlogdet: Array | None = None
+    ) -> Any:
+        logdet, shape, cond = cache
+        self.expect_gradient(dout, shape, logdet.dtype)
         self._expect_logdet_gradient(dlogdet, len(dout), dout.dtype)
         dkept, dmoved = self._split(dout)
         if not input_grad:
@@ -112,7 +119,7 @@ class AdditiveCoupling(Coupling):
         dkept = dkept + self.conditioner.backward(dmoved, cond)  # (NICE.4)
         return self._merge(dkept, dmoved)
 
-    def inverse(self, z):
+    def inverse(self, z: Array) -> Array:
         self.expect(z)
         kept, moved = self._split(z)
         shift, _ = self.conditioner.forward(kept)
@@ -120,8 +127,19 @@ class AdditiveCoupling(Coupling):
         return self._merge(kept, moved - shift)                 # (NICE.2)
 
 
+class AffineCouplingCache(NamedTuple):
+    """What AffineCoupling.backward needs. moved, log_scale and scale have the shape of x₂."""
+
+    logdet: Array               # (N,): log |det dz/dx|
+    moved: Array                # x₂
+    log_scale: Array            # s
+    scale: Array                # exp(s)
+    conditioner: Any            # the cache of the conditioner
+    shape: tuple[int, ...]      # of x
+
+
 class AffineCoupling(Coupling):
-    """One half is stretched and moved by what the other half says (Dinh et al. 2017, "Real NVP", equation 4).
+    """One half is scaled and shifted by functions of the other (Dinh et al. 2017, "Real NVP", equation 4).
 
     (RNVP.1)  s = bound·tanh(r / bound),  (t, r) = m(x₁)      the log-scale, within ±bound
     (RNVP.2)  z₁ = x₁,  z₂ = x₂·exp(s) + t
@@ -131,12 +149,12 @@ class AffineCoupling(Coupling):
     (RNVP.6)  dr = ds·(1 − (s / bound)²)
     (RNVP.7)  dx₂ = dz₂·exp(s),  dx₁ = dz₁ + J_mᵀ·(dt, dr)
 
-    m gives t and r side by side on the last axis, so twice the width of x₂. The bound keeps exp(s) from
-    running away: no layer stretches by more than exp(bound).
+    m returns t and r next to each other on the last axis, which is twice as wide as that of x₂. No layer
+    scales by more than exp(bound).
 
     conditioner : m
     mask : which entries are kept (layers/masks.py)
-    bound : of |s|
+    bound : the largest |s|
     """
 
     def __init__(self, conditioner: Layer, mask: str, bound: float = 2.0):
@@ -145,46 +163,61 @@ class AffineCoupling(Coupling):
             raise ValueError(f"AffineCoupling expected a finite bound > 0, got {bound}")
         self.bound = float(bound)
 
-    def _shift_and_log_scale(self, kept, moved, training=False):
+    def _shift_and_log_scale(
+        self, kept: Array, moved: Array, training: bool = False
+    ) -> tuple[Array, Array, Any]:
         h, cond = self.conditioner.forward(kept, training)
         self._expect_output(h, (*moved.shape[:-1], 2 * moved.shape[-1]))
         shift, raw = np.split(h, 2, axis=-1)
         log_scale = self.bound * np.tanh(raw / self.bound)      # (RNVP.1)
         return shift, MASKS[self.mask].of_moved(log_scale), cond
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, AffineCouplingCache]:
         self.expect(x)
         kept, moved = self._split(x)
         shift, log_scale, cond = self._shift_and_log_scale(kept, moved, training)
         scale = np.exp(log_scale)
         z = self._merge(kept, moved * scale + shift)            # (RNVP.2)
         logdet = log_scale.reshape(len(x), -1).sum(axis=1)      # (RNVP.4)
-        return z, BijectionCache(logdet, (moved, log_scale, scale, cond, x.shape))
+        return z, AffineCouplingCache(logdet, moved, log_scale, scale, cond, x.shape)
 
-    def backward(self, dout, cache, input_grad=True, dlogdet=None):
-        moved, log_scale, scale, cond, shape = cache.rest
+    def backward(
+        self, dout: Array, cache: AffineCouplingCache, input_grad: bool = True, dlogdet: Array | None = None
+    ) -> Any:
+        _, moved, log_scale, scale, cond, shape = cache
         self.expect_gradient(dout, shape, moved.dtype)
         self._expect_logdet_gradient(dlogdet, len(dout), dout.dtype)
         dkept, dmoved = self._split(dout)
         dlog_scale = dmoved * moved * scale                     # (RNVP.5)
         if dlogdet is not None:
             dlog_scale = dlog_scale + dlogdet.reshape(-1, *[1] * (moved.ndim - 1))
-        draw = MASKS[self.mask].of_moved(dlog_scale) * (1 - (log_scale / self.bound) ** 2)  # (RNVP.6)
-        dh = np.concatenate([dmoved, draw], axis=-1)
+        dr = MASKS[self.mask].of_moved(dlog_scale) * (1 - (log_scale / self.bound) ** 2)  # (RNVP.6)
+        dh = np.concatenate([dmoved, dr], axis=-1)
         if not input_grad:
             return self.conditioner.backward(dh, cond, input_grad=False)
         dkept = dkept + self.conditioner.backward(dh, cond)     # (RNVP.7)
         return self._merge(dkept, dmoved * scale)
 
-    def inverse(self, z):
+    def inverse(self, z: Array) -> Array:
         self.expect(z)
         kept, moved = self._split(z)
         shift, log_scale, _ = self._shift_and_log_scale(kept, moved)
         return self._merge(kept, (moved - shift) * np.exp(-log_scale))  # (RNVP.3)
 
+    def __repr__(self) -> str:
+        return f"AffineCoupling({self.conditioner!r}, {self.mask!r}, bound={self.bound})"
+
+
+class ScalingCache(NamedTuple):
+    """What Scaling.backward needs."""
+
+    logdet: Array       # (N,): log |det dz/dx|
+    z: Array            # the output
+    scale: Array        # exp(s), the shape of one example
+
 
 class Scaling(Bijection):
-    """Every feature stretched by a factor of its own (Dinh et al. 2014, section 3.3).
+    """Every feature scaled by its own factor (Dinh et al. 2014, section 3.3).
 
     (SCALE.1)  z = x·exp(s)                           s learnt, of the shape of one example
     (SCALE.2)  x = z·exp(−s)                          the inverse
@@ -192,26 +225,28 @@ class Scaling(Bijection):
     (SCALE.4)  ds = Σₙ [dz·z + dlogdet]
     (SCALE.5)  dx = dz·exp(s)
 
-    Couplings that only add keep the volume, so in NICE this is the one place where density is gained or lost.
+    Additive couplings keep volumes, so this is the only layer of NICE that changes the density.
 
-    shape : of one example, ``Scaling(784)`` or ``Scaling(28, 28, 1)``; s starts at 0
+    shape : the shape of one example, ``Scaling(784)`` or ``Scaling(28, 28, 1)``; s starts at 0
     """
 
-    def __init__(self, *shape: int, dtype: Any = np.float32):
+    def __init__(self, *shape: int, dtype: DTypeLike = np.float32):
         positive("Scaling", **{f"axis_{i + 1}": size for i, size in enumerate(shape)})
         if not shape:
             raise ValueError("Scaling expected the shape of one example, got none")
         self.log_scale = Parameter(np.zeros(shape, float_dtype("Scaling", dtype)))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, ScalingCache]:
         self._expect_shape(x)
         scale = np.exp(self.log_scale.value)
         z = x * scale                                           # (SCALE.1)
         logdet = np.full(len(x), self.log_scale.value.sum())    # (SCALE.3)
-        return z, BijectionCache(logdet, (z, scale))
+        return z, ScalingCache(logdet, z, scale)
 
-    def backward(self, dout, cache, input_grad=True, dlogdet=None):
-        z, scale = cache.rest
+    def backward(
+        self, dout: Array, cache: ScalingCache, input_grad: bool = True, dlogdet: Array | None = None
+    ) -> Any:
+        _, z, scale = cache
         self.expect_gradient(dout, z.shape, z.dtype)
         self._expect_logdet_gradient(dlogdet, len(z), z.dtype)
         if self.trainable:
@@ -220,11 +255,11 @@ class Scaling(Bijection):
                 self.log_scale.grad += dlogdet.sum()            # (SCALE.4)
         return dout * scale if input_grad else None             # (SCALE.5)
 
-    def inverse(self, z):
+    def inverse(self, z: Array) -> Array:
         self._expect_shape(z)
         return z * np.exp(-self.log_scale.value)                # (SCALE.2)
 
-    def _expect_shape(self, x):
+    def _expect_shape(self, x: Array) -> None:
         self.expect(x)
         if x.shape[1:] != self.log_scale.shape:
             wanted = ", ".join(map(str, self.log_scale.shape))
@@ -234,34 +269,43 @@ class Scaling(Bijection):
         return f"Scaling({', '.join(map(str, self.log_scale.shape))})"
 
 
+class SqueezeCache(NamedTuple):
+    """What Squeeze.backward needs."""
+
+    logdet: Array               # (N,): log |det dz/dx|, which is 0
+    shape: tuple[int, ...]      # of z
+
+
 class Squeeze(Bijection):
     """Every 2×2 block of pixels becomes one pixel of four times the channels (Dinh et al. 2017, section 3.6).
 
     (SQZ.1)  z[n, i, j, (u, v, c)] = x[n, 2i + u, 2j + v, c],  u, v = 0 or 1;  log |det dz/dx| = 0
 
-    So channel masks find spatial neighbours in different channels. x (N, H, W, C), z (N, H/2, W/2, 4C).
+    So a mask over channels separates neighbouring pixels. x (N, H, W, C), z (N, H/2, W/2, 4C).
     Raises ValueError for odd H or W.
     """
 
-    def z_shape(self, shape):
+    def z_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         height, width, channels = shape
         return height // 2, width // 2, 4 * channels
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, SqueezeCache]:
         self.expect(x, ndim=4)
         n, height, width, channels = x.shape
         if height % 2 or width % 2:
             raise ValueError(f"Squeeze expected images of even height and width, got {x.shape}")
         blocks = x.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
         z = blocks.reshape(n, *self.z_shape(x.shape[1:]))       # (SQZ.1)
-        return z, BijectionCache(np.zeros(n, x.dtype), z.shape)
+        return z, SqueezeCache(np.zeros(n, x.dtype), z.shape)
 
-    def backward(self, dout, cache, input_grad=True, dlogdet=None):
-        self.expect_gradient(dout, cache.rest, cache.logdet.dtype)
+    def backward(
+        self, dout: Array, cache: SqueezeCache, input_grad: bool = True, dlogdet: Array | None = None
+    ) -> Any:
+        self.expect_gradient(dout, cache.shape, cache.logdet.dtype)
         self._expect_logdet_gradient(dlogdet, len(dout), dout.dtype)
         return self.inverse(dout) if input_grad else None       # a permutation: its transpose is its inverse
 
-    def inverse(self, z):
+    def inverse(self, z: Array) -> Array:
         self.expect(z, ndim=4)
         n, height, width, channels = z.shape
         if channels % 4:

@@ -1,45 +1,59 @@
-"""Dropout: training with a random part of the entries switched off."""
+"""Dropout: training with a random part of the entries set to zero."""
 
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scratchgen.checks import Array, as_generator
 from scratchgen.layers.base import Layer
 
 
-class Dropout(Layer):
-    """Inverted dropout: in training each entry is zero with probability p, else grows by 1/(1 − p).
+class DropoutCache(NamedTuple):
+    """What Dropout.backward needs."""
 
-    (DROP.1)  out = x·mask,  mask = [noise ≥ p] / (1 − p)       noise uniform on [0, 1), one number an entry
+    shape: tuple[int, ...]      # of x
+    dtype: np.dtype             # of x
+    mask: Array | None          # the factor of each entry; None if nothing was dropped
+
+
+class Dropout(Layer):
+    """Inverted dropout: in training each entry is zero with probability p, otherwise divided by 1 − p.
+
+    (DROP.1)  out = x·mask,  mask = [noise ≥ p] / (1 − p)       noise uniform on [0, 1), one number per entry
     (DROP.2)  dx  = dout·mask
 
-    So out has x as its mean, and evaluation changes nothing: out is x itself, and no mask is kept. The mask
-    is drawn by the layer's own generator, which `generators()` shows, so that a run can be taken up again.
-    Raises ValueError for p outside [0, 1). Source: Srivastava et al. 2014, section 10 for the scaling.
+    So the mean of out is x. In evaluation out is x itself. The layer keeps its own generator for the masks;
+    `generators()` returns it, so that a run can be resumed. Raises ValueError for p outside [0, 1). Source:
+    Srivastava et al. 2014, section 10 for the scaling.
 
     p : the probability that an entry is dropped
+    rng : a Generator or an integer seed
     """
 
-    piecewise_linear = True  # given its mask, which the cache holds
-
-    def __init__(self, p=0.5, *, rng):
+    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout expected a probability p in [0, 1), got {p}")
-        self.p, self.rng = p, rng
+        self.p, self.rng = p, as_generator("Dropout", rng)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, DropoutCache]:
         self.expect(x)
         if not training or self.p == 0:
-            return x, (x.shape, x.dtype, None)
-        noise = self.rng.random(x.shape, x.dtype)
+            return x, DropoutCache(x.shape, x.dtype, None)
+        noise = self.rng.random(x.shape, x.dtype.type)
         mask = (noise >= self.p) * x.dtype.type(1 / (1 - self.p))
-        return x * mask, (x.shape, x.dtype, mask)               # (DROP.1)
+        return x * mask, DropoutCache(x.shape, x.dtype, mask)   # (DROP.1)
 
-    def backward(self, dout, cache, input_grad=True):
+    def backward(self, dout: Array, cache: DropoutCache, input_grad: bool = True) -> Any:
         shape, dtype, mask = cache
         self.expect_gradient(dout, shape, dtype)
         if not input_grad:
             return None
         return dout if mask is None else dout * mask            # (DROP.2)
 
-    def jvp(self, dx, cache):
-        """Push a tangent forward; the Jacobian is diagonal, so this is what backward does."""
+    def jvp(self, dx: Array, cache: DropoutCache) -> Any:
+        """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
         return self.backward(dx, cache)
 
     def __repr__(self) -> str:

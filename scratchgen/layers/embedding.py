@@ -1,47 +1,65 @@
-"""Embedding: from whole numbers, which have no gradient, to rows that are learnt."""
+"""Embedding: a learnt row for each integer."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from scratchgen.checks import positive
+from scratchgen.checks import Array, as_generator, positive
 from scratchgen.initializers import normal
-from scratchgen.layers.base import Layer, Parameter, float_dtype
+from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
+
+
+def embedding_weight_grad(dout: Array, ids: Array, num_embeddings: int) -> Array:
+    """dW (K, C) for dout (N, …, C) and ids (N, …)."""
+    onehot = np.zeros((num_embeddings, ids.size), dout.dtype)
+    onehot[ids.reshape(-1), np.arange(ids.size)] = 1
+    # A product adds up the rows of repeated ids. np.add.at(dW, ids, dout) gives the same and is slower.
+    return onehot @ rows(dout)                                  # (EMB.2)  (K, C)
 
 
 class Embedding(Layer):
-    """A table of learnt rows, looked up by number.
+    """A table of learnt rows, looked up by integers.
 
     (EMB.1)  out = W[ids]                                   ids (N, …) integers, W (K, C), out (N, …, C)
-    (EMB.2)  dW_k = Σ dout over all places where ids is k   (K, C)
+    (EMB.2)  dW_k = Σ dout over all positions where ids is k    (K, C)
 
-    It is onehot(ids)·W without the zeros, and (EMB.2) is onehot(ids)ᵀ·dout. Whole numbers can't be moved a
-    little, so there is no gradient with respect to them: backward returns None. Derived in docs/attention.md.
+    (EMB.1) equals onehot(ids)·W, and (EMB.2) equals onehot(ids)ᵀ·dout. Integers have no gradient, so backward
+    returns None. Derived in docs/attention.md.
 
     num_embeddings, embedding_dim : K and C
     std : the rows start as N(0, std²)
+    rng : a Generator or an integer seed
 
-    Raises TypeError for ids that are no integers, ValueError for one outside 0 … K − 1.
+    Raises TypeError for ids that are not integers, ValueError for ids outside 0 … K − 1.
     """
 
-    def __init__(self, num_embeddings, embedding_dim, *, rng, dtype=np.float32, std=0.02):
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        std: float = 0.02,
+    ):
         positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        dtype = float_dtype("Embedding", dtype)
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        dtype, rng = float_dtype("Embedding", dtype), as_generator("Embedding", rng)
+        self.num_embeddings, self.embedding_dim, self.std = num_embeddings, embedding_dim, std
         self.weight = Parameter(normal((num_embeddings, embedding_dim), std=std, rng=rng, dtype=dtype))
 
-    def forward(self, ids, training=False):
+    def forward(self, ids: Array, training: bool = False) -> tuple[Array, Array]:
         self._expect_ids(ids)
         return self.weight.value[ids], ids                      # (EMB.1)  (N, …, C)
 
-    def backward(self, dout, ids, input_grad=True):
+    def backward(self, dout: Array, ids: Array, input_grad: bool = True) -> None:
         self.expect_gradient(dout, (*ids.shape, self.embedding_dim), self.weight.dtype)
         if self.trainable:
-            drows = dout.reshape(-1, self.embedding_dim)
-            onehot = np.zeros((self.num_embeddings, len(drows)), dout.dtype)
-            onehot[ids.reshape(-1), np.arange(len(drows))] = 1
-            # Rows that occur more than once add up. np.add.at says the same without the zeros, and slower.
-            self.weight.grad += onehot @ drows                  # (EMB.2)  (K, C)
+            self.weight.grad += embedding_weight_grad(dout, ids, self.num_embeddings)   # (EMB.2)
 
-    def _expect_ids(self, ids):
+    def _expect_ids(self, ids: Any) -> None:
         if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
             got = f"dtype {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
             raise TypeError(f"Embedding expected an array of integers, got {got}")
@@ -51,5 +69,8 @@ class Embedding(Layer):
             last = self.num_embeddings - 1
             raise ValueError(f"Embedding expected ids within 0..{last}, got {ids.min()} to {ids.max()}")
 
+    def output_shape_text(self) -> str:
+        return f"(N, …, {self.embedding_dim})"
+
     def __repr__(self) -> str:
-        return f"Embedding({self.num_embeddings}, {self.embedding_dim})"
+        return f"Embedding({self.num_embeddings}, {self.embedding_dim}, std={self.std})"

@@ -1,15 +1,35 @@
 """The affine map, from which every dense network is made."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
-from scratchgen.checks import positive
+from scratchgen.checks import Array, as_generator, positive
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import Layer, Parameter, column_sums, float_dtype
-from scratchgen.runtime import threads
+from scratchgen.kernels import compiled
+from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
 
-# Rows that are worth a thread of ours. With fewer BLAS shares a product better, since each of ours would lay
-# out the whole weight anew; with many, the bias is added where the product has just been written.
-ROWS = 1024
+
+@compiled
+def affine(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """x·W + b for x (…, D), weight (D, M) and bias (M,), or x·W without a bias."""
+    return x @ weight + (0 if bias is None else bias)           # (LIN.1)  (…, M)
+
+
+@compiled
+def affine_bias_grad(dout: Array) -> Array:
+    """The gradient of the bias, dout (…, M) summed over all axes but the last."""
+    return rows(dout).sum(axis=0)                               # (LIN.3)  (M,)
+
+
+@compiled
+def affine_input_grad(dout: Array, weight: Array) -> Array:
+    """The gradient of x for dout (…, M) and weight (D, M)."""
+    return dout @ weight.T                                      # (LIN.4)  (…, D)
 
 
 class Linear(Layer):
@@ -23,56 +43,53 @@ class Linear(Layer):
     Axes between the first and the last, (N, T, D), count as more examples. Derived in docs/backprop.md.
 
     in_features, out_features : D and M
-    bias : without it, out = x·W
+    bias : if False, out = x·W
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
+    rng : a Generator or an integer seed
     """
 
-    piecewise_linear = True
-
-    def __init__(self, in_features, out_features, bias=True, *, rng, dtype=np.float32, init=glorot_uniform):
-        positive("Linear", in_features=in_features, out_features=out_features)
-        dtype = float_dtype("Linear", dtype)
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        init: Callable[..., Array] = glorot_uniform,
+    ):
+        who = type(self).__name__
+        positive(who, in_features=in_features, out_features=out_features)
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.in_features, self.out_features = in_features, out_features
         shape = (in_features, out_features)
         self.weight = Parameter(init(shape, in_features, out_features, rng=rng, dtype=dtype))
         self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
         self.expect(x, features=self.in_features)
-        out = np.empty((*x.shape[:-1], self.out_features), x.dtype)
-        rows, out_rows = x.reshape(-1, self.in_features), out.reshape(-1, self.out_features)
+        bias = None if self.bias is None else self.bias.value
+        return affine(x, self.weight.value, bias), x            # (LIN.1)  (N, M)
 
-        def work(part):
-            np.matmul(rows[part], self.weight.value, out=out_rows[part])
-            if self.bias is not None:
-                out_rows[part] += self.bias.value               # (LIN.1)
-
-        threads.share(work, len(rows), least=ROWS)
-        return out, x
-
-    def backward(self, dout, x, input_grad=True):
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
-            rows, drows = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features)
-            self.weight.add_product(rows.T, drows)              # (LIN.2)  (D, M)
+            self.weight.add_grad(rows(x).T, rows(dout))         # (LIN.2)  (D, M)
             if self.bias is not None:
-                self.bias.grad += column_sums(drows)            # (LIN.3)  (M,)
+                self.bias.grad += affine_bias_grad(dout)        # (LIN.3)  (M,)
         if not input_grad:
             return None
-        if self.out_features == 1:  # an outer product: as one of matrices 0.79 ms, so 0.04 (128 and 6,272)
-            return dout * self.weight.value.T
-        return dout @ self.weight.value.T                       # (LIN.4)  (N, D)
+        return affine_input_grad(dout, self.weight.value)       # (LIN.4)  (N, D)
 
-    def jvp(self, dx, x):
+    def jvp(self, dx: Array, x: Array) -> Array:
         """Push a tangent forward: dout = dx·W."""
         self.expect_gradient(dx, x.shape, x.dtype)
-        return dx @ self.weight.value
+        return affine(dx, self.weight.value)
 
-    def tangent_backward(self, dout, dx):
-        self.expect(dx, features=self.in_features)
-        self.expect_gradient(dout, (*dx.shape[:-1], self.out_features), dx.dtype)
-        if self.trainable:                                      # (LIN.2), with the tangent for x
-            self.weight.add_product(dx.reshape(-1, self.in_features).T, dout.reshape(-1, self.out_features))
+    def output_shape_text(self) -> str:
+        return f"(N, {self.out_features})"
 
     def __repr__(self) -> str:
-        return f"Linear({self.in_features}, {self.out_features}, bias={self.bias is not None})"
+        return (
+            f"{type(self).__name__}({self.in_features}, {self.out_features}, bias={self.bias is not None})"
+        )

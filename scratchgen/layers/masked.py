@@ -1,124 +1,133 @@
-"""Layers some of whose connections are missing: what an autoregressive model is made of."""
+"""Layers with some of their connections missing, from which autoregressive models are made.
 
-from typing import NamedTuple
+Derived in docs/autoregressive.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from scratchgen.checks import Array
 from scratchgen.initializers import glorot_uniform
-from scratchgen.layers.base import column_sums
-from scratchgen.layers.conv import Conv2d
-from scratchgen.layers.linear import Linear
-from scratchgen.layers.patches import correlate, patch_product, rows, scatter
-
-# Half of a staircase, and MADE's masks in the natural order are staircases, is one corner that needs no
-# multiplying. So products are made for a few columns at a time, with the inputs that any of them sees.
-# Forward, dW and dx of 784x500 on 128 rows take 0.89, 1.07 and 0.86 ms whole, 0.66, 0.85 and 0.68 in two
-# blocks, 0.58, 0.76 and 0.66 in four, 0.60, 0.82 and 0.63 in eight.
-BLOCKS, NARROWEST = 4, 32
+from scratchgen.kernels import compiled
+from scratchgen.kernels.masked import Blocks, column_blocks
+from scratchgen.layers.base import rows
+from scratchgen.layers.conv import Conv2d, conv2d, conv2d_input_grad, conv2d_weight_grad
+from scratchgen.layers.linear import Linear, affine_bias_grad
+from scratchgen.layers.windows import Pair
 
 
 class Connections(NamedTuple):
-    """A mask, (D, M), and its columns cut into blocks, each with the inputs it sees."""
+    """A mask, prepared for many calls by `connections`."""
 
-    mask: np.ndarray
-    blocks: tuple[tuple[slice, slice], ...]
+    mask: Array         # (D, M) of bools, [i, j] for the connection from input i to output j
+    blocks: Blocks      # the blocks of the mask outside which it is False; they only save time
 
 
-def connections(mask: np.ndarray) -> Connections:
-    """Cut the columns of a mask into blocks; each with the inputs from its first connection to its last."""
-    step, found = max(NARROWEST, -(-mask.shape[1] // BLOCKS)), []
-    for start in range(0, mask.shape[1], step):
-        columns = slice(start, min(start + step, mask.shape[1]))
-        used = np.flatnonzero(mask[:, columns].any(axis=1))
-        found.append((slice(used[0], used[-1] + 1) if used.size else slice(0, 0), columns))
-    return Connections(mask, tuple(found))
+def connections(mask: Array) -> Connections:
+    """Prepare a mask that is used many times."""
+    return Connections(mask, column_blocks(mask))
+
+
+@compiled
+def masked_affine(x: Array, masked: Array, bias: Array | None, blocks: Blocks) -> Array:
+    """x·(M∘W) + b for x (…, D) and masked = M∘W (D, M)."""
+    return x @ masked + (0 if bias is None else bias)           # (MASK.1)  (…, M)
+
+
+@compiled
+def masked_weight_grad(dout: Array, x: Array, mask: Array, blocks: Blocks) -> Array:
+    """dW (D, M) for dout (…, M) and x (…, D)."""
+    return mask * (rows(x).T @ rows(dout))                      # (MASK.2)  (D, M)
+
+
+@compiled
+def masked_input_grad(dout: Array, masked: Array, blocks: Blocks) -> Array:
+    """dx (…, D) for dout (…, M)."""
+    return dout @ masked.T                                      # (MASK.3)  (…, D)
+
+
+class MaskedLinearCache(NamedTuple):
+    """What MaskedLinear.backward needs."""
+
+    x: Array            # (N, D): the input
+    masked: Array       # (D, M): M∘W
+    seen: Connections   # the mask that forward used
 
 
 class MaskedLinear(Linear):
-    """An affine map through the connections that a mask leaves (Germain et al. 2015, equation 9).
+    """An affine map through the connections that a mask allows (Germain et al. 2015, equation 9).
 
     (MASK.1)  out = x·(M∘W) + b       x (N, D), W and M (D, M), b (M,), out (N, M);  ∘ entry by entry
-    (MASK.2)  dW  = M∘(xᵀ·dout)       a missing connection has no gradient, and its weight stays as it is
+    (MASK.2)  dW  = M∘(xᵀ·dout)       a missing connection has no gradient, and its weight never changes
     (MASK.3)  dx  = dout·(M∘W)ᵀ
 
-    The mask acts on a product made for one forward, and never on the weights themselves: forward takes
-    another mask for one call, and the same weights serve under many; where a mask comes again and again,
-    `connections` looks at it once. Derived in docs/autoregressive.md.
+    The mask acts on a product made for one forward, and never on the weights themselves. So forward can use
+    another mask for one call, and the same weights can be used with many masks; `connections` prepares a mask
+    that is used many times. Derived in docs/autoregressive.md.
 
-    mask : (D, M) of True and False, [i, j] for the connection from input i to output j; a buffer
-    bias, init : as for Linear
+    mask : (D, M) of bools, [i, j] for the connection from input i to output j; a buffer
+    bias, init, rng : as for Linear
 
-    Raises ValueError for a mask of another shape, TypeError for one that isn't of bools.
+    Raises ValueError for a mask of another shape, TypeError for a mask that is not of bools.
     """
 
     buffer_names = ("mask",)
 
     def __init__(
-        self, in_features, out_features, mask, bias=True, *, rng, dtype=np.float32, init=glorot_uniform
+        self,
+        in_features: int,
+        out_features: int,
+        mask: Array,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        init: Callable[..., Array] = glorot_uniform,
     ):
         super().__init__(in_features, out_features, bias, rng=rng, dtype=dtype, init=init)
         self.mask = self._checked(mask).copy()
 
-    def forward(self, x, training=False, mask=None):
+    def forward(  # type: ignore[override]
+        self, x: Array, training: bool = False, mask: Array | Connections | None = None
+    ) -> tuple[Array, MaskedLinearCache]:
         self.expect(x, features=self.in_features)
         seen = self._connections(self.mask if mask is None else mask)
         masked = self.weight.value * seen.mask                  # (D, M)
-        out = self._product(x, masked, seen)                    # (N, M)
-        if self.bias is not None:
-            out += self.bias.value                              # (MASK.1)
-        return out, (x, masked, seen)
+        bias = None if self.bias is None else self.bias.value
+        out = masked_affine(x, masked, bias, seen.blocks)       # (MASK.1)  (N, M)
+        return out, MaskedLinearCache(x, masked, seen)
 
-    def _product(self, x, masked, seen):
-        """x·(M∘W), without the bias."""
-        out = np.empty((*x.shape[:-1], self.out_features), x.dtype)
-        for inputs, columns in seen.blocks:
-            np.matmul(x[..., inputs], masked[inputs, columns], out=out[..., columns])
-        return out
-
-    def backward(self, dout, cache, input_grad=True):
+    def backward(  # type: ignore[override]
+        self, dout: Array, cache: MaskedLinearCache, input_grad: bool = True
+    ) -> Any:
         x, masked, seen = cache
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
-            self._add_weight_grad(x, dout, seen)
+            self.weight.grad += masked_weight_grad(dout, x, seen.mask, seen.blocks)  # (MASK.2)
             if self.bias is not None:
-                self.bias.grad += column_sums(dout.reshape(-1, self.out_features))
-        if not input_grad:
-            return None
-        dx = np.zeros_like(x)                                   # (N, D)
-        for inputs, columns in seen.blocks:
-            dx[..., inputs] += dout[..., columns] @ masked[inputs, columns].T   # (MASK.3)
-        return dx
+                self.bias.grad += affine_bias_grad(dout)
+        return masked_input_grad(dout, masked, seen.blocks) if input_grad else None  # (MASK.3)
 
-    def _add_weight_grad(self, x, dout, seen):
-        x, dout, grad = x.reshape(-1, self.in_features), dout.reshape(-1, self.out_features), self.weight.grad
-        for inputs, columns in seen.blocks:
-            dweight = x[:, inputs].T @ dout[:, columns]
-            dweight *= seen.mask[inputs, columns]
-            grad[inputs, columns] += dweight                    # (MASK.2)
-
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: MaskedLinearCache) -> Array:  # type: ignore[override]
         """Push a tangent forward: dout = dx·(M∘W)."""
         x, masked, seen = cache
         self.expect_gradient(dx, x.shape, x.dtype)
-        return self._product(dx, masked, seen)
+        return masked_affine(dx, masked, None, seen.blocks)
 
-    def tangent_backward(self, dout, dx):
-        self.expect(dx, features=self.in_features)
-        self.expect_gradient(dout, (*dx.shape[:-1], self.out_features), dx.dtype)
-        if self.trainable:                                      # (MASK.2), with the tangent for x
-            self._add_weight_grad(dx, dout, connections(self.mask))
-
-    def _connections(self, mask):
+    def _connections(self, mask: Array | Connections) -> Connections:
         if isinstance(mask, Connections):
             self._checked(mask.mask)
             return mask
         return connections(self._checked(mask))
 
-    def _checked(self, mask):
+    def _checked(self, mask: Any) -> Array:
         shape = (self.in_features, self.out_features)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-            raise TypeError(f"MaskedLinear expected a mask of bools, got {got}; compare: mask > 0")
+        _expect_bools("MaskedLinear", mask)
         if mask.shape != shape:
             raise ValueError(f"MaskedLinear expected a mask of shape {shape}, got {mask.shape}")
         return mask
@@ -131,100 +140,107 @@ class MaskedLinear(Linear):
 
 
 class MaskedConv2d(Conv2d):
-    """A convolution some of whose taps are missing (van den Oord et al. 2016, section 3.4).
+    """A convolution whose kernel has some cells missing (van den Oord et al. 2016, section 3.4).
 
     (MASK.4)  out = cols·(M∘W) + b        cols as in (CONV.1); M is the same for all pairs of channels
     (MASK.5)  dW  = M∘(colsᵀ·dout)
-    (MASK.6)  dx: what the entries of dout·(M∘W)ᵀ were copied from, as in (CONV.6)
+    (MASK.6)  dx  = the sum of the entries of dout·(M∘W)ᵀ that were copied from each x, as in (CONV.6)
 
-    Derived in docs/autoregressive.md.
+    The cache is (x, M∘W). Derived in docs/autoregressive.md.
 
-    mask : (KH, KW) of True and False; a buffer. raster_mask and rows_mask make those that are needed
-    the rest as for Conv2d
+    mask : (KH, KW) of bools; a buffer. raster_mask and rows_mask make the usual ones
+    the others as for Conv2d
 
-    Raises ValueError for a mask of another shape, TypeError for one that isn't of bools.
+    Raises ValueError for a mask of another shape, TypeError for a mask that is not of bools.
     """
 
     buffer_names = ("mask",)
 
     def __init__(
-        self, in_channels, out_channels, mask, stride=1, padding=0, bias=True,
-        *, rng, dtype=np.float32, init=glorot_uniform,
+        self,
+        in_channels: int,
+        out_channels: int,
+        mask: Array,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        bias: bool = True,
+        *,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
+        init: Callable[..., Array] = glorot_uniform,
     ):
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-            raise TypeError(f"MaskedConv2d expected a mask of bools, got {got}; compare: mask > 0")
+        _expect_bools("MaskedConv2d", mask)
         if mask.ndim != 2:
             raise ValueError(f"MaskedConv2d expected a mask of shape (KH, KW), got {mask.shape}")
+        height, width = mask.shape
         super().__init__(
-            in_channels, out_channels, mask.shape, stride, padding, bias, rng=rng, dtype=dtype, init=init
+            in_channels, out_channels, (height, width), stride, padding, bias, rng=rng, dtype=dtype, init=init
         )
         self.mask = mask.copy()
 
-    def masked_weight(self):
+    def masked_weight(self) -> Array:
         """M∘W, (KH, KW, C_in, C_out)."""
         return self.weight.value * self.mask[:, :, None, None]
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:
         self.expect(x, channels=self.in_channels)
-        x, masked = np.ascontiguousarray(x), self.masked_weight()
-        out = self._product(x, masked)                          # (N, OH, OW, C_out)
-        if self.bias is not None:
-            out += self.bias.value                              # (MASK.4)
-        return out, (x, masked)
+        self.output_shape(x)                                    # ValueError for images that are too small
+        bias, masked, w = None if self.bias is None else self.bias.value, self.masked_weight(), self.window
+        return conv2d(x, masked, bias, w.stride, w.padding), (x, masked)        # (MASK.4)
 
-    def _product(self, x, masked):
-        """cols·(M∘W), without the bias."""
-        out = np.empty(self.output_shape(x), x.dtype)
-        correlate(x, rows(masked), self.window, out)
-        return out
-
-    def backward(self, dout, cache, input_grad=True):
+    def backward(  # type: ignore[override]
+        self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True
+    ) -> Any:
         x, masked = cache
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
-        dout = np.ascontiguousarray(dout)
+        w = self.window
         if self.trainable:
-            self._add_weight_grad(dout, x)                      # (MASK.5)
+            dweight = conv2d_weight_grad(dout, x, w.kernel, w.stride, w.padding)
+            self.weight.grad += dweight * self.mask[:, :, None, None]           # (MASK.5)
             if self.bias is not None:
-                self.bias.grad += column_sums(rows(dout))
+                self.bias.grad += affine_bias_grad(dout)
         if not input_grad:
             return None
-        dx = np.empty_like(x)
-        scatter(dout, rows(masked).T, self.window, dx)          # (MASK.6)
-        return dx
+        return conv2d_input_grad(dout, masked, (x.shape[1], x.shape[2]), w.stride, w.padding)  # (MASK.6)
 
-    def _add_weight_grad(self, dout, x):
-        dweight = patch_product(x, dout, self.window).reshape(self.weight.shape)
-        self.weight.grad += dweight * self.mask[:, :, None, None]
-
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: tuple[Array, Array]) -> Array:  # type: ignore[override]
         """Push a tangent forward: dout = cols(dx)·(M∘W)."""
         x, masked = cache
         self.expect_gradient(dx, x.shape, x.dtype)
-        return self._product(np.ascontiguousarray(dx), masked)
+        return conv2d(dx, masked, None, self.window.stride, self.window.padding)
 
     def __repr__(self) -> str:
-        taps = f"{int(self.mask.sum())} of {self.mask.size}"
-        return f"MaskedConv2d({self.in_channels}, {self.out_channels}, taps={taps}, window={self.window})"
+        w, taps = self.window, f"{int(self.mask.sum())} of {self.mask.size}"
+        return (
+            f"MaskedConv2d({self.in_channels}, {self.out_channels}, kernel_size={w.kernel}, taps={taps}, "
+            f"stride={w.stride}, padding={w.padding}, bias={self.bias is not None})"
+        )
 
 
-def raster_mask(kernel_size: tuple[int, int], centre: bool) -> np.ndarray:
-    """The taps before the middle one, row by row from the top left; and, if `centre`, the middle one too.
+def _expect_bools(who: str, mask: Any) -> None:
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise TypeError(f"{who} expected a mask of bools, got {got}; compare: mask > 0")
 
-    Without it this is van den Oord's mask A, for a first layer: no pixel sees itself. With it, mask B.
-    Raises ValueError for a kernel that has no middle.
+
+def raster_mask(kernel_size: tuple[int, int], centre: bool) -> Array:
+    """The kernel cells before the middle one, row by row from the top left, and the middle one if `centre`.
+
+    With centre=False this is mask A of van den Oord et al., for a first layer: no pixel sees itself. With
+    centre=True it is their mask B. Raises ValueError for a kernel of even height or width.
     """
     height, width = kernel_size
     if min(kernel_size) < 1 or height % 2 == 0 or width % 2 == 0:
         raise ValueError(f"raster_mask expected a kernel of odd height and width, got {kernel_size}")
     middle = height * width // 2
-    return (np.arange(height * width) < middle + centre).reshape(height, width)
+    count = middle + 1 if centre else middle
+    return (np.arange(height * width) < count).reshape(height, width)
 
 
-def rows_mask(kernel_size: tuple[int, int], centre: bool) -> np.ndarray:
-    """The taps in the rows above the middle one; and, if `centre`, the middle row too, all of it.
+def rows_mask(kernel_size: tuple[int, int], centre: bool) -> Array:
+    """The kernel cells in the rows above the middle one, and the whole middle row if `centre`.
 
-    Raises ValueError for a kernel that has no middle.
+    Raises ValueError for a kernel of even height or width.
     """
     left = raster_mask(kernel_size, centre)[:, :1]
     above = np.broadcast_to(left, kernel_size).copy()

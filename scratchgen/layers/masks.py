@@ -1,4 +1,4 @@
-"""How a coupling layer divides its input: which entries it keeps as they are, and which it moves.
+"""How a coupling layer divides its input into entries that it keeps and entries that it changes.
 
 A mask is named after the entries that are kept:
 
@@ -11,63 +11,67 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchgen.checks import Array
+
 
 class Strided:
-    """Two slices of the last axis, of one size: `kept` and `moved` are both half as wide as x."""
+    """Two slices of the last axis. If its size is odd, "even" and "first" are one entry wider."""
 
     def __init__(self, kept: int, *, interleaved: bool):
         self.kept, self.interleaved = kept, interleaved
 
-    def split(self, who: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(kept, moved), contiguous. Raises ValueError, in the name of `who`, for a last axis of odd size."""
-        if x.ndim < 2 or x.shape[-1] % 2:
-            raise ValueError(
-                f"{who} expected a last axis of even size to split in two, got shape {x.shape}; "
-                "leave one feature out, or pad one"
-            )
-        kept, moved = self._views(x)
-        return np.ascontiguousarray(kept), np.ascontiguousarray(moved)
+    def widths(self, features: int) -> tuple[int, int]:
+        """(number of kept features, number of changed features)."""
+        sizes = (features - features // 2, features // 2)
+        return sizes[self.kept], sizes[1 - self.kept]
 
-    def merge(self, kept: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        x = np.empty((*kept.shape[:-1], 2 * kept.shape[-1]), kept.dtype)
-        kept_view, moved_view = self._views(x)
-        kept_view[...], moved_view[...] = kept, moved
+    def split(self, who: str, x: Array) -> tuple[Array, Array]:
+        """(kept, moved), contiguous. Raises ValueError, in the name of `who`, for fewer than two features."""
+        if x.ndim < 2 or x.shape[-1] < 2:
+            raise ValueError(f"{who} expected a last axis of two or more to split, got shape {x.shape}")
+        half = x.shape[-1] - x.shape[-1] // 2
+        parts = (x[..., 0::2], x[..., 1::2]) if self.interleaved else (x[..., :half], x[..., half:])
+        return np.ascontiguousarray(parts[self.kept]), np.ascontiguousarray(parts[1 - self.kept])
+
+    def merge(self, kept: Array, moved: Array) -> Array:
+        """The x of which `split` gives (kept, moved)."""
+        parts = (kept, moved) if self.kept == 0 else (moved, kept)
+        if not self.interleaved:
+            return np.concatenate(parts, axis=-1)
+        x = np.zeros((*kept.shape[:-1], kept.shape[-1] + moved.shape[-1]), kept.dtype)
+        x[..., 0::2], x[..., 1::2] = parts
         return x
 
-    def of_moved(self, a: np.ndarray) -> np.ndarray:
-        """`a`, made for the moved entries, with zeros where there are none: here it has none."""
+    def of_moved(self, a: Array) -> Array:
+        """`a`, which holds one number for each changed entry: nothing else is in it, so it is returned."""
         return a
-
-    def _views(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        half = x.shape[-1] // 2
-        pair = (x[..., 0::2], x[..., 1::2]) if self.interleaved else (x[..., :half], x[..., half:])
-        return pair[self.kept], pair[1 - self.kept]
 
 
 class Checkerboard:
-    """The two colours of a board over the pixels; both parts stay full images, with zeros at the other.
+    """The two colours of a checkerboard over the pixels. Each part is a full image, zero at the other colour.
 
-    So a convolution that reads the kept pixels finds them where they are.
+    So a convolution that reads the kept pixels finds them at their places.
     """
 
     def __init__(self, kept: int):
         self.kept = kept
 
-    def split(self, who: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(kept, moved). Raises ValueError, in the name of `who`, for what is no batch of images."""
+    def split(self, who: str, x: Array) -> tuple[Array, Array]:
+        """(kept, moved). Raises ValueError, in the name of `who`, if x is not a batch of images."""
         if x.ndim != 4:
             raise ValueError(f"{who} on a checkerboard expected images of shape (N, H, W, C), got {x.shape}")
         is_moved = self._is_moved(x)
         return np.where(is_moved, x.dtype.type(0), x), np.where(is_moved, x, x.dtype.type(0))
 
-    def merge(self, kept: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    def merge(self, kept: Array, moved: Array) -> Array:
+        """The x of which `split` gives (kept, moved)."""
         return np.where(self._is_moved(kept), moved, kept)
 
-    def of_moved(self, a: np.ndarray) -> np.ndarray:
-        """`a` with zeros at the pixels that are kept."""
+    def of_moved(self, a: Array) -> Array:
+        """`a` with zeros at the kept pixels."""
         return np.where(self._is_moved(a), a, a.dtype.type(0))
 
-    def _is_moved(self, a: np.ndarray) -> np.ndarray:
+    def _is_moved(self, a: Array) -> Array:
         rows, columns = np.ogrid[: a.shape[1], : a.shape[2]]
         return ((rows + columns) % 2 != self.kept)[:, :, None]  # (H, W, 1)
 

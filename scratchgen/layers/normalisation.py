@@ -1,32 +1,63 @@
-"""Normalisation: centre, scale to variance one, and give weight and bias back to be learnt."""
+"""Normalisation: mean 0 and variance 1, followed by a learnt scale and shift.
+
+Each function is followed by its backward pass, which mirrors it line by line. x is (M, C): M examples (or
+pixels of examples) of C channels. Batch norm takes mean and variance over the columns, layer norm over the
+rows. Derived in docs/layers.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from scratchgen import kernels
-from scratchgen.checks import positive
-from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.runtime import threads
-
-
-def rows(a):
-    """Everything but the last axis laid end to end, (M, C); a copy only where it can't be a view."""
-    return np.ascontiguousarray(a).reshape(-1, a.shape[-1])
+from scratchgen.checks import Array, positive
+from scratchgen.kernels import compiled
+from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
 
 
-def expect_fit(layer, dout, xhat):
-    """Check that a gradient or tangent, a cached xhat and the layer's own parameters go together."""
-    layer.expect_gradient(dout, xhat.shape, xhat.dtype)
-    if xhat.shape[-1:] != layer.weight.shape:
-        channels, who = layer.weight.size, type(layer).__name__
-        raise ValueError(f"{who} expected a cache of {channels} channels, got one of {xhat.shape[-1]}")
+@compiled
+def batch_norm(
+    x: Array, weight: Array, bias: Array, eps: float
+) -> tuple[Array, Array, Array, Array, Array]:
+    """(out, xhat, inv, mean, var) for x (M, C)."""
+    mean = x.mean(axis=0)                                       # (BN.1)   (C,)
+    mean += (x - mean).mean(axis=0)                             #          what rounding left
+    xc = x - mean                                               # (BN.2)   (M, C)
+    var = (xc**2).mean(axis=0)                                  # (BN.3)   (C,)
+    inv = 1 / np.sqrt(var + eps)                                #          (C,)
+    xhat = xc * inv                                             # (BN.4)   (M, C)
+    out = weight * xhat + bias                                  # (BN.5)   (M, C)
+    return out, xhat, inv, mean, var
 
 
-def add_affine_gradients(layer, dout, xhat):
-    """Add the gradients of out = weight·xhat + bias to the layer's parameters."""
-    dweight, dbias = np.empty_like(layer.weight.value), np.empty_like(layer.bias.value)
-    kernels.normalisation.affine_backward(dout, xhat, dweight, dbias)           # (BN.7, LN.7)
-    layer.weight.grad += dweight
-    layer.bias.grad += dbias
+@compiled
+def batch_norm_backward(
+    dout: Array, xhat: Array, inv: Array, weight: Array
+) -> tuple[Array, Array, Array]:
+    """(dx, dweight, dbias) for dout (M, C)."""
+    xc = xhat / inv                                             #          as in the forward pass
+    dxhat = dout * weight                                       # (BN.6)   out = weight·xhat + bias
+    dweight, dbias = scale_shift_backward(dout, xhat)           # (BN.7)
+    dvar = (dxhat * xc).sum(axis=0) * -0.5 * inv**3             # (BN.8)   xhat = xc / √(var + eps)
+    dxc = dxhat * inv + 2 / len(dout) * xc * dvar               # (BN.9)   xhat = xc·inv, var = mean(xc²)
+    dx = dxc - dxc.mean(axis=0)                                 # (BN.10)  xc = x − mean(x)
+    return dx, dweight, dbias
+
+
+@compiled
+def scale_shift_backward(dout: Array, xhat: Array) -> tuple[Array, Array]:
+    """(dweight, dbias) of out = weight·xhat + bias."""
+    return (dout * xhat).sum(axis=0), dout.sum(axis=0)          # (BN.7, LN.7)  (C,)
+
+
+class BatchNormCache(NamedTuple):
+    """What BatchNorm.backward needs."""
+
+    xhat: Array         # the shape of x: x with mean 0 and variance 1
+    inv: Array          # (C,): 1 / √(var + eps)
+    training: bool      # whether mean and var are those of the batch
 
 
 class BatchNorm(Layer):
@@ -45,25 +76,27 @@ class BatchNorm(Layer):
     (BN.9)   dxc   = dxhat·inv + 2/M·xc·dvar
     (BN.10)  dx    = dxc − 1/M · Σ dxc                      dmean = −Σ dxc, and Σ xc = 0
 
-    In training the batch's statistics are used and kept in running means, in evaluation those are:
+    Training uses the statistics of the batch and updates running means. Evaluation uses the running means:
 
     (BN.11)  running_mean ← (1 − momentum)·running_mean + momentum·mean
              running_var  ← (1 − momentum)·running_var + momentum·var·M/(M − 1)     unbiased
     (BN.12)  out = weight·xhat + bias,  xhat = (x − running_mean)·inv,  inv = 1 / √(running_var + eps)
     (BN.13)  dx  = dout·weight·inv                          the statistics are constants here
 
-    x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, frozen or
-    not; that is the one thing a layer remembers. Raises ValueError where a training batch has one value per
+    x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, even if
+    the layer is frozen; no other layer keeps state. Raises ValueError for a training batch with one value per
     channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/layers.md.
 
     num_features : C
-    eps : keeps a constant channel finite
-    momentum : the share of the newest batch in the running statistics
+    eps : added to the variance, so that a constant channel stays finite
+    momentum : the weight of the newest batch in the running statistics
     """
 
     buffer_names = ("running_mean", "running_var")
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, *, dtype=np.float32):
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: DTypeLike = np.float32
+    ):
         positive("BatchNorm", num_features=num_features)
         dtype = float_dtype("BatchNorm", dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -71,49 +104,42 @@ class BatchNorm(Layer):
         self.bias = Parameter(np.zeros(num_features, dtype))
         self.running_mean, self.running_var = np.zeros(num_features, dtype), np.ones(num_features, dtype)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, BatchNormCache]:
         self.expect(x, features=self.num_features)
         if not training:
             inv = 1 / np.sqrt(self.running_var + self.eps)
             xhat = (x - self.running_mean) * inv                                # (BN.12)
-            return self.weight.value * xhat + self.bias.value, (xhat, inv, False)
+            return self.weight.value * xhat + self.bias.value, BatchNormCache(xhat, inv, False)
         if x.size < 2 * self.num_features:
             raise ValueError(f"BatchNorm expected two values or more per channel in training, got {x.shape}")
-        mean, var, inv = np.empty((3, self.num_features), x.dtype)
-        xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
-        kernels.normalisation.batch_norm_forward(  # (BN.1, BN.2, BN.3, BN.4, BN.5)
-            rows(x), self.weight.value, self.bias.value, x.dtype.type(self.eps),
-            mean, var, inv, rows(xhat), rows(out),
+        out, xhat, inv, mean, var = batch_norm(                                 # (BN.1) to (BN.5)
+            rows(x), self.weight.value, self.bias.value, self.eps
         )
-        self._remember(mean, var, m=x.size // self.num_features)
-        return out, (xhat, inv, True)
+        self._update_running_statistics(mean, var, m=x.size // self.num_features)
+        return out.reshape(x.shape), BatchNormCache(xhat.reshape(x.shape), inv, True)
 
-    def _remember(self, mean, var, m):
+    def _update_running_statistics(self, mean: Array, var: Array, m: int) -> None:
         self.running_mean += self.momentum * (mean - self.running_mean)         # (BN.11)
         self.running_var += self.momentum * (var * (m / (m - 1)) - self.running_var)
 
-    def backward(self, dout, cache, input_grad=True):
+    def backward(self, dout: Array, cache: BatchNormCache, input_grad: bool = True) -> Any:
         xhat, inv, training = cache
-        expect_fit(self, dout, xhat)
-        flat, xhat = rows(dout), rows(xhat)
+        _expect_cache(self, dout, xhat)
         if not (training and input_grad):
             if self.trainable:
-                add_affine_gradients(self, flat, xhat)                          # (BN.7)
+                _add_gradients(self, *scale_shift_backward(rows(dout), rows(xhat)))  # (BN.7)
             return dout * (self.weight.value * inv) if input_grad else None     # (BN.13)
-        dweight, dbias = np.empty((2, self.num_features), dout.dtype)
-        dx = np.empty(dout.shape, dout.dtype)
-        kernels.normalisation.batch_norm_backward(  # (BN.6, BN.7, BN.8, BN.9, BN.10)
-            flat, xhat, inv, self.weight.value, dweight, dbias, rows(dx)
+        dx, dweight, dbias = batch_norm_backward(                               # (BN.6) to (BN.10)
+            rows(dout), rows(xhat), inv, self.weight.value
         )
         if self.trainable:
-            self.weight.grad += dweight
-            self.bias.grad += dbias
-        return dx
+            _add_gradients(self, dweight, dbias)
+        return dx.reshape(dout.shape)
 
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: BatchNormCache) -> Array:
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
         xhat, inv, training = cache
-        expect_fit(self, dx, xhat)
+        _expect_cache(self, dx, xhat)
         if not training:
             return dx * (self.weight.value * inv)
         xhat = rows(xhat)
@@ -123,14 +149,40 @@ class BatchNorm(Layer):
         dxhat = dxc * inv + xhat / inv * dinv
         return (self.weight.value * dxhat).reshape(dx.shape)
 
+    def output_shape_text(self) -> str:
+        return f"(N, …, {self.num_features})"
+
     def __repr__(self) -> str:
         return f"BatchNorm({self.num_features}, eps={self.eps}, momentum={self.momentum})"
+
+
+@compiled
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
+    """(out, xhat, inv) for x (M, C)."""
+    mean = x.mean(axis=1, keepdims=True)                        # (LN.1)   (M, 1)
+    mean += (x - mean).mean(axis=1, keepdims=True)              #          what rounding left
+    xc = x - mean                                               # (LN.2)   (M, C)
+    var = (xc**2).mean(axis=1, keepdims=True)                   # (LN.3)   (M, 1)
+    inv = 1 / np.sqrt(var + eps)                                #          (M, 1)
+    xhat = xc * inv                                             # (LN.4)   (M, C)
+    out = weight * xhat + bias                                  # (LN.5)   (M, C)
+    return out, xhat, inv
+
+
+@compiled
+def layer_norm_backward(dout: Array, xhat: Array, inv: Array, weight: Array) -> Array:
+    """dx for dout (M, C). The gradients of weight and bias are those of `scale_shift_backward`."""
+    xc = xhat / inv                                             #          as in the forward pass
+    dxhat = dout * weight                                       # (LN.6)   out = weight·xhat + bias
+    dvar = (dxhat * xc).sum(axis=1, keepdims=True) * -0.5 * inv**3  # (LN.8)   xhat = xc / √(var + eps)
+    dxc = dxhat * inv + 2 / dout.shape[1] * xc * dvar           # (LN.9)   xhat = xc·inv, var = mean(xc²)
+    return dxc - dxc.mean(axis=1, keepdims=True)                # (LN.10)  xc = x − mean(x)
 
 
 class LayerNorm(Layer):
     """Layer normalisation: each example to mean 0 and variance 1 over its features.
 
-    Means and sums run over the C features of a row, but those of (LN.7) over the M rows.
+    Means and sums run over the C features of a row, except those of (LN.7), which run over the M rows.
 
     (LN.1)   mean  = 1/C · Σ x                              (M, 1)
     (LN.2)   xc    = x − mean                               (M, C)
@@ -143,64 +195,66 @@ class LayerNorm(Layer):
     (LN.9)   dxc   = dxhat·inv + 2/C·xc·dvar
     (LN.10)  dx    = dxc − 1/C · Σ dxc
 
-    x (..., C); training and evaluation are the same. Source: Ba, Kiros & Hinton 2016, equation 4 for one
-    layer's features. Derived in docs/layers.md.
+    x (..., C). Training and evaluation are the same. The cache is (xhat, inv): xhat in the shape of x, inv
+    (M, 1). Source: Ba, Kiros & Hinton 2016, equation 4 for the features of one layer. Derived in
+    docs/layers.md.
 
-    features : C (torch's normalized_shape, here one axis)
-    eps : keeps a constant row finite
+    features : C (PyTorch's normalized_shape, here one axis)
+    eps : added to the variance, so that a constant row stays finite
     """
 
-    def __init__(self, features, eps=1e-5, *, dtype=np.float32):
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
         positive("LayerNorm", features=features)
         dtype = float_dtype("LayerNorm", dtype)
         self.features, self.eps = features, eps
         self.weight = Parameter(np.ones(features, dtype))
         self.bias = Parameter(np.zeros(features, dtype))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:
         self.expect(x, features=self.features)
-        xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
-        inv = np.empty(x.size // self.features, x.dtype)
-        flat, flat_xhat, flat_out = rows(x), rows(xhat), rows(out)
+        out, xhat, inv = layer_norm(                                            # (LN.1) to (LN.5)
+            rows(x), self.weight.value, self.bias.value, self.eps
+        )
+        return out.reshape(x.shape), (xhat.reshape(x.shape), inv)
 
-        def work(part):
-            kernels.normalisation.layer_norm_forward(  # (LN.1, LN.2, LN.3, LN.4, LN.5)
-                flat[part], self.weight.value, self.bias.value, x.dtype.type(self.eps),
-                inv[part], flat_xhat[part], flat_out[part],
-            )
-
-        threads.share(work, len(flat), threads.enough(self.features, threads.ENTRIES))
-        return out, (xhat, inv)
-
-    def backward(self, dout, cache, input_grad=True):
+    def backward(self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True) -> Any:
         xhat, inv = cache
-        expect_fit(self, dout, xhat)
-        flat, xhat = rows(dout), rows(xhat)
+        _expect_cache(self, dout, xhat)
         if self.trainable:
-            add_affine_gradients(self, flat, xhat)                              # (LN.7)
+            _add_gradients(self, *scale_shift_backward(rows(dout), rows(xhat)))  # (LN.7)
         if not input_grad:
             return None
-        dx = np.empty(dout.shape, dout.dtype)
-        flat_dx = rows(dx)
+        dx = layer_norm_backward(                                               # (LN.6), (LN.8) to (LN.10)
+            rows(dout), rows(xhat), inv, self.weight.value
+        )
+        return dx.reshape(dout.shape)
 
-        def work(part):
-            kernels.normalisation.layer_norm_backward(  # (LN.6, LN.8, LN.9, LN.10)
-                flat[part], xhat[part], inv[part], self.weight.value, flat_dx[part]
-            )
-
-        threads.share(work, len(flat), threads.enough(self.features, threads.ENTRIES))
-        return dx
-
-    def jvp(self, dx, cache):
+    def jvp(self, dx: Array, cache: tuple[Array, Array]) -> Array:
         """Push a tangent forward: the tangents of the lines of forward, in their order."""
         xhat, inv = cache
-        expect_fit(self, dx, xhat)
-        xhat, inv = rows(xhat), inv[:, None]
+        _expect_cache(self, dx, xhat)
+        xhat = rows(xhat)
         dxc = rows(dx) - rows(dx).mean(axis=1, keepdims=True)
         dvar = 2 * (xhat / inv * dxc).mean(axis=1, keepdims=True)
         dinv = -0.5 * inv**3 * dvar
         dxhat = dxc * inv + xhat / inv * dinv
         return (self.weight.value * dxhat).reshape(dx.shape)
 
+    def output_shape_text(self) -> str:
+        return f"(N, …, {self.features})"
+
     def __repr__(self) -> str:
         return f"LayerNorm({self.features}, eps={self.eps})"
+
+
+def _expect_cache(layer: Any, dout: Array, xhat: Array) -> None:
+    """Check that a gradient or tangent, the cached xhat and the layer's parameters have matching shapes."""
+    layer.expect_gradient(dout, xhat.shape, xhat.dtype)
+    if xhat.shape[-1:] != layer.weight.shape:
+        channels, who = layer.weight.size, type(layer).__name__
+        raise ValueError(f"{who} expected a cache of {channels} channels, got one of {xhat.shape[-1]}")
+
+
+def _add_gradients(layer: Any, dweight: Array, dbias: Array) -> None:
+    layer.weight.grad += dweight
+    layer.bias.grad += dbias

@@ -1,4 +1,4 @@
-"""The geometry that convolution and pooling share: a window that slides over an image."""
+"""The geometry of convolution and pooling: a window that slides over an image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Window:
     padding: Pair
 
     def output_size(self, who: str, height: int, width: int) -> Pair:
-        """How often the window fits: ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W.
+        """The number of window positions: ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W.
 
-        Raises ValueError, in the name of `who`, where it does not fit at all, or sees padding only.
+        Raises ValueError, in the name of `who`, if the window does not fit or the image has no pixels.
         """
         if height < 1 or width < 1:
             raise ValueError(f"{who} expected images of at least one pixel, got {height}x{width}")
@@ -34,19 +34,9 @@ class Window:
             (padded[1] - self.kernel[1]) // self.stride[1] + 1,
         )
 
-    @property
-    def steps(self) -> tuple[int, int, int, int]:
-        """Stride and padding, in the order in which the convolution kernels take them."""
-        return *self.stride, *self.padding
-
-    @property
-    def settings(self) -> tuple[int, int, int, int, int, int]:
-        """Kernel, stride and padding, in the order in which the pooling kernels take them."""
-        return *self.kernel, *self.stride, *self.padding
-
 
 def make_window(who: str, kernel_size: int | Pair, stride: int | Pair, padding: int | Pair) -> Window:
-    """Check the three settings and make them pairs; ValueError or TypeError says which is wrong."""
+    """Check the three settings and make them pairs. ValueError or TypeError names the wrong one."""
     return Window(
         pair(who, "kernel_size", kernel_size, least=1),
         pair(who, "stride", stride, least=1),
@@ -55,7 +45,7 @@ def make_window(who: str, kernel_size: int | Pair, stride: int | Pair, padding: 
 
 
 def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
-    """Make an int or a pair of ints a pair (height, width), each of at least `least`."""
+    """Return an int or a pair of ints as a pair (height, width), each at least `least`."""
     values = value if isinstance(value, tuple | list) else (value, value)
     try:
         ints = tuple(operator.index(v) for v in values)

@@ -1,4 +1,4 @@
-"""Distances of every example of one set to every one of another, block by block."""
+"""Pairwise distances between two sets of examples, block by block."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-BLOCK = 500     # rows of a distance matrix at a time: 40 MB beside 10,000 others
+BLOCK = 500     # rows of the distance matrix per block: 40 MB for 10,000 columns
 
 
 def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
+    """Yield (rows, squared distances) for blocks of rows of A: a slice, and an array (B, M) in float64.
 
-    Both are centred on B's mean first: far from the origin the difference of large squares would lose digits.
+        ‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖²
+
+    Both sets are centred on B's mean first. Far from the origin, the difference of large squares would lose
+    digits.
     """
     centre = B.mean(axis=0, dtype=np.float64)
     A, B = A - centre, B - centre

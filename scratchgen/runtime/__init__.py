@@ -1,1 +1,1 @@
-"""The process that the library runs in: its threads and its settings."""
+"""Threads and process settings."""

@@ -1,16 +1,16 @@
-"""What the library asks of the process that imports it: threads that sleep, and memory that stays.
+"""Two settings of the process, for speed only: BLAS threads that sleep, and memory that is kept.
 
-Both are there for speed alone, and both leave what the environment says as it is. The times below are of
-single runs at 2.6 GHz, batch 128.
+Both leave a setting that the environment already makes unchanged. The times below are of single runs at
+2.6 GHz, batch size 128.
 
-OpenBLAS's threads spin for 2^26 ticks of the processor, some 25 ms, after each product, and take the core
-from whoever works there: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
-ticks, 0.2 ms, 83, and with 2^17 or 2^21 85 and 90. Steps of dense nets, in which products follow each other
-closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0). OpenBLAS reads it when NumPy is loaded, so it
-only helps where scratchgen, or the environment, comes first.
+After each product, the threads of OpenBLAS wait actively for 2^26 ticks of the processor, about 25 ms, and
+occupy a core that other work needs: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
+ticks (0.2 ms) it took 83 ms, with 2^17 or 2^21 85 and 90 ms. Steps of dense networks, in which products
+follow each other closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0 ms). OpenBLAS reads the
+setting when NumPy is loaded, so it only has an effect if it is made before.
 
-glibc gives the memory of every large array back to the system, which clears it page by page for the next one.
-The same step on one thread, beside other work, took 182 ms; with memory that stays, 148.
+glibc returns the memory of every large array to the system, which clears it page by page for the next one.
+The same step on one thread, next to other work, took 182 ms; with memory that is kept, 148 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of mallopt, in glibc's malloc.h
 LARGEST, OLD = 128 << 20, 32 << 20     # bytes; arrays up to this size reuse memory
-KEPT = 512 << 20        # bytes; more than this, unused, goes back to the system
+KEPT = 512 << 20        # bytes; unused memory above this is returned to the system
 TIMEOUT = "19"
 
 
@@ -32,6 +32,6 @@ def prepare() -> None:
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
     if sys.platform == "linux" and not own:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)   # musl has none
-        # glibc before 2.35 refuses more than 32 MB; and where the first call fails, the second would do harm
+        # glibc before 2.35 refuses more than 32 MB. If the first call fails, the second would do harm.
         if mallopt is not None and (mallopt(M_MMAP_THRESHOLD, LARGEST) or mallopt(M_MMAP_THRESHOLD, OLD)):
             mallopt(M_TRIM_THRESHOLD, KEPT)

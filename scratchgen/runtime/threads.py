@@ -1,15 +1,14 @@
-"""One pool of threads, for work on arrays that is long enough to be shared.
+"""One pool of threads, for work on arrays that takes long enough to be shared.
 
-The products of dense layers go to BLAS whole, unless they have thousands of rows, and BLAS has threads of
-its own. A convolution is a long row of small copies and products, as is attention, and Adam's step or an
-activation has no product at all: there each thread gets a share of the examples, or of the entries, and BLAS
-keeps to one thread meanwhile. Both never compute at once: two pools on the same cores hold each other up (14
-times slower with Numba's).
+The products of dense layers are passed to BLAS whole, unless they have thousands of rows, and BLAS has its
+own threads. A convolution is a sequence of many small copies and products, as is attention, and Adam's step
+or an activation has no product at all. There each thread gets a part of the examples or of the entries, and
+BLAS is limited to one thread meanwhile. The two pools never compute at the same time: they would compete for
+the same cores (with Numba's pool this was 14 times slower).
 
-There are as many threads as BLAS is told to have: OPENBLAS_NUM_THREADS=1 makes the whole library serial.
-Where threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which call Accelerate, work
-stays serial too. What is summed over examples, as a convolution's dW, depends on the number of threads, to
-rounding.
+The number of threads is that of BLAS: OPENBLAS_NUM_THREADS=1 makes the whole library serial. Work stays
+serial too if threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which use Accelerate.
+Sums over examples, such as the dW of a convolution, depend on the number of threads, up to rounding.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# What a thread is to get at least, some 50 µs of work: multiplications, or entries of an array passed over.
+# The least work that is worth a thread, about 50 µs: multiplications, or entries of an array.
 PRODUCTS, ENTRIES = 4 << 20, 1 << 18
 
 _sharing = threading.Lock()
 
 
 def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
-    """[work(part), …] for consecutive parts of range(n), all at once, each in a thread of its own.
+    """Return [work(part), …] for consecutive parts of range(n), computed in parallel, one thread each.
 
-    work : function of a slice; it may not depend on how the others fare
-    least : the smallest part that is worth a thread (handing one over takes 20 to 50 µs); see `enough`
+    work : function of a slice; the parts must be independent of each other
+    least : the smallest part that is worth a thread (starting one takes 20 to 50 µs); see `enough`
 
-    Where there is too little for two threads, one BLAS thread only, or the pool is taken, by work that was
-    itself shared or by another thread of the caller's, it is [work(slice(0, n))]. An error in one part comes
-    back when all of them have ended.
+    If there is too little work for two threads, if BLAS has only one thread, or if the pool is busy,
+    everything runs in the calling thread, as [work(slice(0, n))]. If a part fails, its exception is raised
+    after all parts have finished.
     """
     parts = n // least
     if parts > 1:
@@ -48,7 +47,7 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
         return [work(slice(0, n))]
     try:
         with _blas().limit(limits=1):
-            if _blas_threads() > 1:     # another thread of the caller's has the say over BLAS: threadpoolctl
+            if _blas_threads() > 1:     # another thread controls BLAS: a rule of threadpoolctl
                 return [work(slice(0, n))]
             return _at_once(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
     finally:
@@ -59,9 +58,9 @@ def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
     futures: list[Future[T]] = []
     try:
         for part in parts[1:]:
-            try:    # in a context of its own: NumPy keeps errstate there
+            try:    # in a copy of the context, which holds NumPy's errstate
                 futures.append(_pool().submit(copy_context().run, work, part))
-            except RuntimeError:        # Python is ending, or can't start a thread
+            except RuntimeError:        # Python is shutting down, or cannot start a thread
                 break
         own = [work(part) for part in (parts[0], *parts[1 + len(futures) :])]
     finally:
@@ -70,12 +69,12 @@ def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
 
 
 def enough(each: int, work: int) -> int:
-    """How many examples have `work` entries, or products, together, where one has `each`."""
+    """The number of examples that have `work` entries or products together, if one has `each`."""
     return -(-work // max(1, each))
 
 
 def count() -> int:
-    """How many threads there are to share work: those of BLAS, and no more than processors."""
+    """The number of threads that share work: that of BLAS, but at most the number of processors."""
     return min(_blas_threads(), _processors())
 
 
@@ -102,7 +101,7 @@ def _pool() -> ThreadPoolExecutor:
 
 def _forget() -> None:
     global _sharing
-    _pool.cache_clear()     # a forked child has the pool, but none of its threads
+    _pool.cache_clear()     # a forked child inherits the pool, but none of its threads
     _sharing = threading.Lock()
 
 

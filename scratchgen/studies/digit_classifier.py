@@ -32,16 +32,20 @@ def trained_judge(digits: Digits, folder: Path = FOLDER) -> ConvClassifier:
     epochs = EPOCHS["full" if size > 10_000 else "embedded"]
     rng = np.random.default_rng(SEED)
     model = ConvClassifier(rng=rng)
-    model.augment = Jitter()
     path = folder / f"judge-{size}.safetensors"
     if path.is_file() and checkpoint.is_finished(path):
         checkpoint.load_model(path, model)
         print(f"the judge: a ConvClassifier trained on {size:,} digits, read from {path}")
         return model
     print(f"the judge: training a ConvClassifier on {size:,} digits, once; it will stand in {path}")
-    steps = epochs * -(-size // BATCH)
     trainer = model.trainer(
-        digits.x_train, digits.y_train, epochs=epochs, batch_size=BATCH, lr=OneCycle(PEAK, steps), rng=rng
+        digits.x_train,
+        digits.y_train,
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=OneCycle(PEAK),
+        augment=Jitter(),
+        rng=rng,
     )
     run_saved(trainer, path, resume=path.is_file(), config={"run": "judge", "size": size, "epochs": epochs})
     return model

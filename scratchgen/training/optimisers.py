@@ -1,9 +1,8 @@
-"""Optimisers: from gradients to new weights, over one flat buffer.
+"""Optimisers: from gradients to new weights.
 
-An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer, of
-which every ``p.value`` and ``p.grad`` is from then on a view. So one step is one pass over two or four long
-arrays, and the gradient's norm is one dot product. The loops live in kernels/*/optimisers.py. Derived in
-docs/optimisation.md.
+An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer. Every
+``p.value`` and ``p.grad`` is then a view into these buffers. So one step is one pass over a few long arrays,
+and the norm of the gradient is one dot product. Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from numbers import Real
 
 import numpy as np
 
-from scratchgen import kernels
-from scratchgen.layers.base import Parameter
-from scratchgen.runtime import threads
+from scratchgen.checks import Array
+from scratchgen.kernels import compiled
+from scratchgen.module import Parameter
 
 __all__ = ["Adam", "Optimizer", "RMSProp", "SGD"]
 
@@ -24,7 +23,7 @@ Schedule = Callable[[int], float]
 
 
 class Optimizer:
-    """What all optimisers share: the flat buffers, the learning rate's course, clipping, and state.
+    """Base of the optimisers: flat buffers, learning rate, clipping and state.
 
     parameters : dict name -> Parameter, all of one dtype, from ``layer.parameters()``
     lr : a float, or a schedule: a function step -> float (steps count from 0)
@@ -32,8 +31,8 @@ class Optimizer:
     value, grad : the flat buffers, (P,) for P numbers in all
     steps : updates made so far
 
-    Raises ValueError for no parameters and for settings out of range, TypeError for what is no dict of
-    parameters, for mixed dtypes and for settings that are no numbers.
+    Raises ValueError if there are no parameters and for settings out of range, TypeError for anything but a
+    dict of parameters, for mixed dtypes and for settings that are not numbers.
     """
 
     moments: tuple[str, ...] = ()
@@ -62,7 +61,7 @@ class Optimizer:
             setattr(self, name, np.zeros_like(self.value))
 
     def _flatten(self, dtype: np.dtype) -> None:
-        """Lay all parameters end to end and make each of them a view into the whole."""
+        """Copy all parameters into one buffer and make each of them a view into it."""
         size = sum(p.size for p in self.parameters.values())
         self.value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
         start = 0
@@ -73,10 +72,10 @@ class Optimizer:
             start += p.size
 
     @property
-    def grad(self) -> np.ndarray:
-        """All gradients, end to end, (P,)."""
+    def grad(self) -> Array:
+        """The flat buffer of all gradients, (P,)."""
         for p in self.parameters.values():
-            p.settle()
+            Parameter.grad.write_zeros(p)
         return self._grad
 
     @property
@@ -85,30 +84,30 @@ class Optimizer:
         return float(self.lr(self.steps) if callable(self.lr) else self.lr)
 
     def step(self) -> None:
-        """Make one update from the gradients as they are; they are left as they are."""
-        self._update(self._number(self.rate))
+        """Update the parameters once from their gradients, which stay as they are."""
+        self._update(self.rate)
         self.steps += 1
 
-    def _update(self, lr: np.floating) -> None:
+    def _update(self, lr: float) -> None:
         raise TypeError(f"{type(self).__name__} has no update; use SGD, RMSProp or Adam")
 
     def _number(self, x: float) -> np.floating:
-        # Kernels get their settings in the parameters' dtype; a Python float makes them compute in float64.
         return self.value.dtype.type(x)
 
     def zero_grad(self) -> None:
-        """Set all gradients to zero (they add up until someone does)."""
+        """Set all gradients to zero. They accumulate until this is called."""
         for p in self.parameters.values():
             p.zero_grad()
 
     def grad_norm(self) -> float:
-        """The joint L2 norm of all gradients; NaN or infinite where one of them is."""
+        """The joint L2 norm of all gradients; NaN or infinite if one of them is."""
         info = np.finfo(self.grad.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             square = float(np.dot(self.grad, self.grad))
         if self.grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
             return math.sqrt(square)
-        # The squares left the range of the dtype, as those of 1e25 do in float32, or all are zero, or NaN.
+        # The squares are out of the range of the dtype, like 1e25² in float32, or all are zero, or one is
+        # NaN.
         largest = float(max(self.grad.max(), -self.grad.min()))  # a NaN is in both
         if largest == 0 or not math.isfinite(largest):
             return largest
@@ -120,22 +119,23 @@ class Optimizer:
 
         (CLIP.1)  grad ← grad · min(1, max_norm / ‖grad‖)          (Pascanu et al. 2013, algorithm 1)
 
-        Where a gradient is NaN or infinite, so is the norm that comes back, and all gradients stay as they
-        are: no scale would mend them, and the caller sees it. Raises ValueError for max_norm ≤ 0.
+        If a gradient is NaN or infinite, the returned norm is too, and the gradients are not changed. Raises
+        ValueError for max_norm ≤ 0.
         """
         if not max_norm > 0:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
         norm = self.grad_norm()
         if max_norm < norm < math.inf:
-            np.multiply(self.grad, self._number(max_norm / norm), out=self.grad)   # (CLIP.1)
+            grad = self.grad
+            grad *= self._number(max_norm / norm)                       # (CLIP.1)
         return norm
 
-    def state(self) -> dict[str, np.ndarray]:
-        """The moments, name -> flat array: with `steps`, all that an optimiser remembers."""
+    def state(self) -> dict[str, Array]:
+        """The moments, name -> flat array. Together with `steps` this is the whole state of the optimiser."""
         return {name: getattr(self, name) for name in self.moments}
 
-    def load_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
-        """Take up again where `state` and `steps` were read. Raises ValueError where they don't fit."""
+    def load_state(self, state: Mapping[str, Array], steps: int) -> None:
+        """Restore `state` and `steps`. Raises ValueError if a moment is missing or has another shape."""
         for name in self.moments:
             if name not in state or state[name].shape != self.value.shape:
                 got = state[name].shape if name in state else "nothing"
@@ -146,6 +146,19 @@ class Optimizer:
         self.steps = steps
 
 
+@compiled
+def sgd_step(value: Array, grad: Array, lr: float) -> None:
+    """Change value in place."""
+    value -= lr * grad                                          # (SGD.1)
+
+
+@compiled
+def momentum_step(value: Array, grad: Array, velocity: Array, lr: float, momentum: float) -> None:
+    """Change value and velocity in place."""
+    velocity[:] = momentum * velocity + grad                    # (SGD.2)
+    value -= lr * velocity                                      # (SGD.2)
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent, with or without momentum (Polyak 1964, in PyTorch's form).
 
@@ -153,18 +166,26 @@ class SGD(Optimizer):
     (SGD.2)  velocity ← momentum·velocity + grad,   value ← value − lr·velocity
     """
 
-    def __init__(self, parameters, lr, momentum=0.0):
+    velocity: Array
+
+    def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule, momentum: float = 0.0):
         _expect_share("SGD", "momentum", momentum)
         self.moments = ("velocity",) if momentum else ()
         super().__init__(parameters, lr)
         self.momentum = momentum
 
-    def _update(self, lr):
-        if not self.momentum:
-            kernels.optimisers.sgd_step(self.grad, lr, self.value)  # (SGD.1)
-            return
-        momentum = self._number(self.momentum)
-        kernels.optimisers.momentum_step(self.grad, lr, momentum, self.velocity, self.value)  # (SGD.2)
+    def _update(self, lr: float) -> None:
+        if self.momentum:
+            momentum_step(self.value, self.grad, self.velocity, lr, float(self.momentum))   # (SGD.2)
+        else:
+            sgd_step(self.value, self.grad, lr)                                             # (SGD.1)
+
+
+@compiled
+def rmsprop_step(value: Array, grad: Array, square: Array, lr: float, decay: float, eps: float) -> None:
+    """Change value and square in place."""
+    square[:] = decay * square + (1 - decay) * grad**2          # (RMS.1)
+    value -= lr * grad / (np.sqrt(square) + eps)                # (RMS.2)
 
 
 class RMSProp(Optimizer):
@@ -173,22 +194,41 @@ class RMSProp(Optimizer):
     (RMS.1)  square ← decay·square + (1 − decay)·grad²
     (RMS.2)  value  ← value − lr·grad / (√square + eps)
 
-    decay : the share of the old mean that is kept; torch's RMSprop calls it alpha
+    decay : the weight of the old mean; PyTorch's RMSprop calls it alpha
     """
 
     moments = ("square",)
+    square: Array
 
-    def __init__(self, parameters, lr, decay=0.99, eps=1e-8):
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter],
+        lr: float | Schedule,
+        decay: float = 0.99,
+        eps: float = 1e-8,
+    ):
         _expect_share("RMSProp", "decay", decay)
         _expect_eps("RMSProp", eps)
         super().__init__(parameters, lr)
         self.decay, self.eps = decay, eps
 
-    def _update(self, lr):
-        decay, eps = self._number(self.decay), self._number(self.eps)
-        kernels.optimisers.rmsprop_step(  # (RMS.1), (RMS.2)
-            self.grad, lr, decay, eps, self.square, self.value
+    def _update(self, lr: float) -> None:
+        rmsprop_step(  # (RMS.1), (RMS.2)
+            self.value, self.grad, self.square, lr, float(self.decay), float(self.eps)
         )
+
+
+@compiled
+def adam_step(
+    value: Array, grad: Array, m: Array, v: Array,
+    lr: float, beta1: float, beta2: float, eps: float, t: int,
+) -> None:  # fmt: skip
+    """Change value, m and v in place. t counts the steps from 1."""
+    m[:] = beta1 * m + (1 - beta1) * grad                       # (ADAM.1)
+    v[:] = beta2 * v + (1 - beta2) * grad**2                    # (ADAM.2)
+    mhat = m / (1 - beta1**t)
+    vhat = v / (1 - beta2**t)
+    value -= lr * mhat / (np.sqrt(vhat) + eps)                  # (ADAM.3)
 
 
 class Adam(Optimizer):
@@ -200,31 +240,29 @@ class Adam(Optimizer):
     """
 
     moments = ("m", "v")
-    m: np.ndarray
-    v: np.ndarray
+    m: Array
+    v: Array
 
-    def __init__(self, parameters, lr, betas=(0.9, 0.999), eps=1e-8):
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter],
+        lr: float | Schedule,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ):
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise TypeError(f"Adam expected betas as a pair of numbers, got {betas!r}")
         for beta in betas:
             _expect_share("Adam", "betas", beta)
         _expect_eps("Adam", eps)
         super().__init__(parameters, lr)
-        self.betas, self.eps = tuple(betas), eps
+        self.betas, self.eps = (betas[0], betas[1]), eps
 
-    def _update(self, lr):
-        t = self.steps + 1
-        beta1, beta2, eps = map(self._number, (*self.betas, self.eps))
-        correction1, correction2 = (self._number(1 - beta**t) for beta in self.betas)
-        grad = self.grad
-
-        def work(part: slice) -> None:
-            kernels.optimisers.adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
-                grad[part], lr, beta1, beta2, eps, correction1, correction2,
-                self.m[part], self.v[part], self.value[part],
-            )
-
-        threads.share(work, grad.size, least=threads.ENTRIES)
+    def _update(self, lr: float) -> None:
+        beta1, beta2, eps = map(float, (*self.betas, self.eps))
+        adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
+            self.value, self.grad, self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
+        )
 
 
 def _expect_share(who: str, name: str, value: float) -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from scratchgen import kernels
 from scratchgen.data import Jitter, binarise, dequantise
+from scratchgen.data.augment import SHARPNESS, affine_warp
 
 
 def blob(side, row, column):
@@ -20,8 +21,7 @@ def test_jitter_of_no_spread_changes_nothing(rng, backend):
 def test_affine_warp_shifts_by_whole_pixels(backend):
     images = np.arange(20.0).reshape(1, 4, 5) / 20
     maps = np.array([[1.0, 0, 0, 1, 1, -2]])                    # out[i, j] = image[i + 1, j − 2]
-    out = np.empty_like(images)
-    kernels.warp.affine_warp(images, maps, out)
+    out = affine_warp(images, maps, SHARPNESS)
     expected = np.zeros_like(images)
     expected[0, :3, 2:] = images[0, 1:, :3]
     np.testing.assert_allclose(out, expected, atol=1e-12)
@@ -29,8 +29,7 @@ def test_affine_warp_shifts_by_whole_pixels(backend):
 
 def test_affine_warp_interpolates_between_pixels(backend):
     images = np.array([[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]])
-    out = np.empty_like(images)
-    kernels.warp.affine_warp(images, np.array([[1.0, 0, 0, 1, 0.25, 0]]), out)
+    out = affine_warp(images, np.array([[1.0, 0, 0, 1, 0.25, 0]]), SHARPNESS)
     a = -0.75
     near, far = ((a + 2) * 0.25 - (a + 3)) * 0.25**2 + 1, ((a + 2) * 0.75 - (a + 3)) * 0.75**2 + 1
     np.testing.assert_allclose(out[0, :, 1], [far, near, 0], atol=1e-12)  # the last, below 0, is clipped
@@ -38,9 +37,9 @@ def test_affine_warp_interpolates_between_pixels(backend):
 
 def test_affine_warp_of_a_flat_patch_is_flat(backend, rng):
     """The sixteen weights sum to one, wherever between the pixels they are taken."""
-    images, out = np.full((1, 9, 9), 0.4), np.empty((1, 9, 9))
+    images = np.full((1, 9, 9), 0.4)
     maps = np.array([[1.0, 0.1, -0.1, 0.9, *rng.uniform(-0.5, 0.5, 2)]])
-    kernels.warp.affine_warp(images, maps, out)
+    out = affine_warp(images, maps, SHARPNESS)
     np.testing.assert_allclose(out[0, 3:6, 3:6], 0.4, atol=1e-12)
 
 
@@ -68,8 +67,7 @@ def test_augmenting_refuses_what_is_no_ink(change, rng):
 
 def test_affine_warp_quarter_turn_is_exact(backend, rng):
     images = rng.uniform(size=(2, 5, 5))
-    out = np.empty_like(images)
-    kernels.warp.affine_warp(images, np.array([[0.0, -1, 1, 0, 0, 0]] * 2), out)
+    out = affine_warp(images, np.array([[0.0, -1, 1, 0, 0, 0]] * 2), SHARPNESS)
     np.testing.assert_allclose(out, np.rot90(images, k=-1, axes=(1, 2)), atol=1e-12)
 
 
@@ -79,10 +77,8 @@ def test_affine_warp_reference_and_jit_agree(rng):
     maps += rng.normal(0, 0.3, size=maps.shape).astype(np.float32)
     results = []
     for name in kernels.BACKENDS:
-        out = np.empty_like(images)
         with kernels.use(name):
-            kernels.warp.affine_warp(images, maps, out)
-        results.append(out)
+            results.append(affine_warp(images, maps, SHARPNESS))
     np.testing.assert_allclose(results[0], results[1], atol=2e-5)
 
 

@@ -1,15 +1,18 @@
-"""How kernels are chosen and compiled."""
+"""How twins are chosen, and how kernels are compiled."""
 
+import inspect
 import logging
+import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchgen import kernels
-from scratchgen.kernels.jit import compile as compiling
+from scratchgen import kernels, layers
+from scratchgen.kernels import compile as compiling
 
 
 def total(x, out):
@@ -19,7 +22,7 @@ def total(x, out):
 
 def test_kernel_divides_by_zero_as_numpy_does_and_keeps_nan():
     out = np.empty(3)
-    compiling.kernel(total)(np.array([0.0, 1.0, np.nan]), out)
+    compiling.kernel("contract")(total)(np.array([0.0, 1.0, np.nan]), out)
     assert np.isnan(out[0]) and np.isposinf(out[1]) and np.isnan(out[2])
 
 
@@ -35,7 +38,7 @@ def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
     monkeypatch.setattr(compiling, "njit", nowhere_to_write)
     compiling.warn_uncached.cache_clear()
     with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as said:
-        first, second = compiling.kernel(total), compiling.kernel(total)
+        first, second = compiling.kernel("contract")(total), compiling.kernel("contract")(total)
     assert len(said) == 1
     for function in (first, second):
         out = np.empty(2)
@@ -96,14 +99,64 @@ def test_use_chooses_for_a_block_and_puts_back():
     with kernels.use("reference"):
         assert kernels.backend() == "reference"
         with kernels.use("jit"):
-            assert kernels.losses.__name__.endswith("jit.losses")
-        assert kernels.losses.__name__.endswith("reference.losses")
+            assert kernels.backend() == "jit"
+        assert kernels.backend() == "reference"
     assert kernels.backend() == before
     with pytest.raises(ValueError, match="got 'fast'"), kernels.use("fast"):
         pass
 
 
-def test_kernels_have_no_attribute_that_is_no_module():
-    """Whoever asks with hasattr, as inspecting tools do, gets an answer and no import error."""
-    assert not hasattr(kernels, "no_such_kernels")
-    assert hasattr(kernels, "activations")
+def scale(x, factor=2.0):
+    """The readable function."""
+    return ("readable", x, factor)
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """`scale`, decorated, with a twin in a module that stands for kernels/made_up.py."""
+    twins = types.ModuleType("scratchgen.kernels.made_up")
+    twins.scale = lambda x, factor=2.0: ("twin", x, factor)
+    monkeypatch.setitem(sys.modules, twins.__name__, twins)
+    readable = types.FunctionType(scale.__code__, globals(), "scale", scale.__defaults__)
+    readable.__module__, readable.__doc__ = "scratchgen.layers.made_up", scale.__doc__
+    monkeypatch.setattr(kernels, "FUNCTIONS", [])
+    return kernels.compiled(readable)
+
+
+def test_compiled_calls_the_twin_and_the_readable_function_on_request(pair):
+    with kernels.use("jit"):
+        assert pair(1, factor=3) == ("twin", 1, 3)
+        with kernels.use("reference"):
+            assert pair(1) == ("readable", 1, 2.0)
+        assert pair(1) == ("twin", 1, 2.0)
+
+
+def test_compiled_shows_the_readable_function(pair):
+    assert pair.__name__ == "scale" and pair.__doc__ == "The readable function."
+    assert inspect.signature(pair) == inspect.signature(scale)
+    assert pair.__wrapped__(1) == ("readable", 1, 2.0)
+    assert [pair] == kernels.FUNCTIONS
+    assert inspect.getsource(layers.linear.affine).startswith("@compiled\ndef affine(x: Array")
+
+
+def test_compiled_function_without_a_twin_says_so():
+    def lonely(x):
+        return x
+
+    lonely.__module__ = "scratchgen.layers.linear"
+    with pytest.raises(AttributeError, match="scratchgen.kernels.linear.* has no attribute 'lonely'"):
+        kernels.find_twin(lonely)
+
+
+def test_kernel_refuses_flags_that_may_lose_a_nan():
+    with pytest.raises(ValueError, match="expected flags among contract, reassoc, nsz, got arcp, nnan"):
+        compiling.kernel("contract", "nnan", "arcp")
+
+
+def test_every_kernel_names_its_flags():
+    """No kernel is compiled with a flag that the line above it does not name."""
+    folder = Path(kernels.__file__).parent
+    lines = [line for path in folder.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    decorated = [line for line in lines if "@kernel" in line]
+    assert len(decorated) > 30
+    assert all(re.fullmatch(r'@kernel\("contract"(, "reassoc", "nsz")?\)', line) for line in decorated)

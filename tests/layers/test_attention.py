@@ -77,7 +77,7 @@ def test_attention_gradients_of_q_k_and_v_are_the_sums_written_out(layer, rng, b
 
 
 def test_attention_weights_are_a_distribution_over_the_past(layer, rng, backend):
-    p = layer.forward(20 * rng.standard_normal((N, T, C)))[1][1]                 # (N, H, T, T)
+    p = layer.forward(20 * rng.standard_normal((N, T, C)))[1].p                  # (N, H, T, T)
     np.testing.assert_allclose(p.sum(axis=3), 1, rtol=1e-13)
     assert (p >= 0).all()
     assert not np.triu(p, k=1).any()

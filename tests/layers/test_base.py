@@ -202,13 +202,13 @@ def test_parameter_gradient_is_zero_after_zero_grad_and_adds_up_from_there(rng):
     assert not p.grad.any()
     for _ in range(2):
         p.zero_grad()
-        p.add_product(a, b)                                     # written over what lay there
+        p.add_grad(a, b)                                     # written over the old numbers
         np.testing.assert_allclose(p.grad, (a @ b).reshape(2, 3, 5), rtol=1e-14)
-        p.add_product(a, 2 * b)                                 # added
+        p.add_grad(a, 2 * b)                                 # added
         np.testing.assert_allclose(p.grad, 3 * (a @ b).reshape(2, 3, 5), rtol=1e-14)
     p.zero_grad()
     p.grad[0] = 1                                               # by hand, so it is kept
-    p.add_product(a, b)
+    p.add_grad(a, b)
     expected = (a @ b).reshape(2, 3, 5)
     expected[0] += 1
     np.testing.assert_allclose(p.grad, expected, rtol=1e-14)

@@ -8,7 +8,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from scratchgen import kernels
-from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, LayerNorm, Linear, SiLU, linear
+from scratchgen.kernels import linear
+from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, LayerNorm, Linear, SiLU
 from scratchgen.runtime import threads
 from scratchgen.training.optimisers import Adam
 

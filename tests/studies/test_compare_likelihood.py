@@ -143,7 +143,7 @@ def test_invert_comes_nearer_than_its_start_and_keeps_the_model(rng):
     found = invert(model, x, rng=np.random.default_rng(1))
     near, far = (distance_and_pull(net, z, x)[0] for z in (found, start))
     assert (near < far).all()
-    nearest = model.inverse_transform(model.draw_noise(500, np.random.default_rng(1)))
+    nearest = model.inverse_transform(model.prior_sample(500, rng=np.random.default_rng(1)))
     np.testing.assert_allclose(far, ((nearest[None] - x[:, None]) ** 2).sum(axis=2).min(axis=1), rtol=1e-9)
     for name, p in net.parameters().items():
         np.testing.assert_array_equal(p.value, before[name])

@@ -115,7 +115,7 @@ def test_reproduce_vae_measures_the_whole_test_set_by_importance_sampling(tmp_pa
     found = vae.reproduce(epochs=5)
     model, trainer = vae.build(part, 5)
     moved = []
-    trainer.callbacks.append(Watch(lambda: moved.append(model.augment is not None)))
+    trainer.callbacks.append(Watch(lambda: moved.append(trainer.augment is not None)))
     trainer.run()
     assert moved == [True, True, True, False, False]            # after each epoch, for the next one
     test = binarise(part.x_test, rng=np.random.default_rng(0))

@@ -39,7 +39,7 @@ def test_reproduce_gan_measures_the_test_set_by_parzen_windows(part, monkeypatch
     averaged = AveragedGenerator(model)
     trainer.callbacks.append(averaged)
     trainer.run()
-    with averaged.lent():
+    with averaged.applied():
         samples = model.sample(60, rng=np.random.default_rng(0))
     nats = {
         sigma: parzen_log_likelihood(held_out, samples, sigma).mean() for sigma in np.geomspace(0.08, 0.4, 25)
@@ -66,7 +66,7 @@ def test_reproduce_convolutional_games_are_measured_by_the_judge(part, monkeypat
     trainer.callbacks.append(averaged)
     trainer.run()
     judge = games.trained_judge(part)
-    with averaged.lent():
+    with averaged.applied():
         samples = model.sample(60, rng=np.random.default_rng(0))
     expected = frechet_distance(judge.features(samples), judge.features(part.x_test))
     assert found.ours == pytest.approx(expected, abs=2e-3) == found.curve[-1]["figure"]

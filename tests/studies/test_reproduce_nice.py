@@ -24,7 +24,7 @@ def test_reproduce_nice_measures_the_whole_test_set_dequantised_once(tmp_path, m
     found = nice.reproduce(epochs=4)
     model, trainer = nice.build(part, 4)
     moved = []
-    trainer.callbacks.append(Watch(lambda: moved.append(model.augment is not None)))
+    trainer.callbacks.append(Watch(lambda: moved.append(trainer.augment is not None)))
     trainer.run()
     assert moved == [True, True, False, False]
     test = dequantise(part.x_test, rng=np.random.default_rng(0))

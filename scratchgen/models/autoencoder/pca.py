@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
-from scratchgen.models.base import Model
+from scratchgen.checks import expect_examples, expect_no_labels
+from scratchgen.models.base import Estimator
 
 
-class PCA(Model):
+class PCA(Estimator):
     """Principal component analysis, and its probabilistic form (Tipping & Bishop 1999).
 
     With x̄ the mean and S = 1/N·Σₙ (xₙ − x̄)(xₙ − x̄)ᵀ the covariance of the data, (D, D):
@@ -39,6 +39,7 @@ class PCA(Model):
 
     def fit(self, X, y=None):
         """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples."""
+        expect_no_labels("PCA.fit", y)
         expect_examples("PCA.fit", X, least=2)
         dimensions = X.shape[1]
         if self.n_components > dimensions:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import expect_examples, expect_labels
-from scratchgen.models.base import Model
+from scratchgen.models.base import Estimator
 
 
-class Classifier(Model):
+class Classifier(Estimator):
     """A model that predicts labels 0 … C − 1; a subclass says how, in `predict_proba`."""
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

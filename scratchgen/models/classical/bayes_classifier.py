@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.base import Estimator, NoLikelihood
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
 
@@ -28,26 +28,27 @@ class BayesClassifier(GenerativeClassifier):
     ValueError for a function that gives one and the same model for several classes.
     """
 
-    def __init__(self, model: Model | Callable[[], Model]):
-        if isinstance(model, Model):
+    def __init__(self, model: Estimator | Callable[[], Any]):
+        if isinstance(model, Estimator):
             _expect_likelihood(model)
-        if isinstance(model, Model) and not getattr(model, "classes", 0):
+        if isinstance(model, Estimator) and not getattr(model, "classes", 0):
             who = type(model).__name__
             raise TypeError(
                 f"BayesClassifier expected a function that builds a model for each class, or a model that "
                 f"knows classes, got {who}: try BayesClassifier(lambda: {who}(...))"
             )
-        if not isinstance(model, Model) and not callable(model):
+        if not isinstance(model, Estimator) and not callable(model):
             raise TypeError(
                 f"BayesClassifier expected a model or a function that builds one, got {type(model).__name__}"
             )
         self.model = model
-        self.likelihood = model.likelihood if isinstance(model, Model) else None  # else it is known after fit
+        # A function's models have one after fit.
+        self.likelihood = model.likelihood if isinstance(model, Estimator) else None
 
     def fit(self, X, y=None, **run):
         """Fit the model of each class to its examples of X (N, D), y (N,); `run` is what its `fit` takes."""
         y, classes = expect_labelled("BayesClassifier.fit", X, y)
-        if isinstance(self.model, Model):
+        if isinstance(self.model, Estimator):
             known = self.model.classes
             if classes != known:
                 raise ValueError(f"BayesClassifier.fit expected {known} classes, got {classes}")
@@ -70,12 +71,12 @@ class BayesClassifier(GenerativeClassifier):
         self._expect_fitted("models_")
         columns = []
         for k, model in enumerate(self.models_):
-            labels = (np.full(len(X), k),) if isinstance(self.model, Model) else ()
+            labels = (np.full(len(X), k),) if isinstance(self.model, Estimator) else ()
             columns.append(model.score_samples(X, *labels, **how))
         return np.stack(columns, axis=1)
 
     def _sample_class(self, k, n, rng):
-        if isinstance(self.model, Model):
+        if isinstance(self.model, Estimator):
             return self.model.sample(n, rng=rng, y=np.full(n, k))
         return self.models_[k].sample(n, rng=rng)
 

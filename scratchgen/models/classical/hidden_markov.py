@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from scratchgen.checks import expect_no_labels
 from scratchgen.layers.base import Parameter
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import log_sum_exp
@@ -139,7 +140,21 @@ class HiddenMarkovModel(Model):
             steps += np.exp(both).sum(axis=0)                                       # (HMM.6)
         return np.exp(alpha + beta - log_px[:, None, None]), steps                  # (HMM.6)
 
-    def fit(self, X, y=None, *, iterations=100, tolerance=1e-6, smoothing=1e-6):
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check sequences X (N, T)."""
+        expect_no_labels(self._who("fit"), y)
+        self.emissions.expect_data(self._who("fit"), X)
+        return X, None
+
+    def fit(  # type: ignore[override]  # expectation-maximisation takes other settings than Adam
+        self,
+        X: np.ndarray,
+        y: None = None,
+        *,
+        iterations: int = 100,
+        tolerance: float = 1e-6,
+        smoothing: float = 1e-6,
+    ) -> Self:
         """Expectation-maximisation on sequences X (N, T), from the parameters there are.
 
         No step lowers the likelihood, apart from what the smoothing costs; which of its maxima is reached
@@ -148,7 +163,7 @@ class HiddenMarkovModel(Model):
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
         history_ : the mean log p(x) in nats before each step, and after the last
         """
-        self.emissions.expect_data("HiddenMarkovModel.fit", X)
+        self.check_data(X, y)
         if not (math.isfinite(smoothing) and smoothing > 0):
             raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
         self.history_ = []

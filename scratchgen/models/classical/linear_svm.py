@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import expect_examples, expect_labels, expect_rows
 from scratchgen.layers.base import Parameter, float_dtype
+from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 
-class LinearSVM(Classifier):
+class LinearSVM(Classifier, Model):
     """Hinge loss on linear scores, each class against the rest.
 
     (SVM.1)  scores = x·W + b,   margins = t·scores                    t = +1 in the column of y, else −1
@@ -41,7 +42,7 @@ class LinearSVM(Classifier):
 
     def loss(self, x, y=None, *, rng=None, training=False):
         """Return (loss, cache) for x (N, D) and labels y (N,)."""
-        self.expect(x, features=len(self.weight.value), ndim=2)
+        expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.dtype)
         y = expect_labels("LinearSVM.loss", y, len(x), self.bias.size)
         t = np.full((len(x), self.bias.size), -1, x.dtype)
         t[np.arange(len(x)), y] = 1
@@ -59,11 +60,10 @@ class LinearSVM(Classifier):
             self.bias.grad += dscores.sum(axis=0)
         return {"dscores": dscores}
 
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes, on X (N, D), y (N,); takes what Model.trainer takes."""
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) and labels y (N,), with an example of every class."""
         features, classes = self.weight.shape
-        y, _ = expect_labelled("LinearSVM.fit", X, y, features=features, classes=classes)
-        return super().trainer(X, y, **run)
+        return X, expect_labelled(self._who("fit"), X, y, features=features, classes=classes)[0]
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """The scores x·W + b, (N, C): how far on which side, and no logits of any probability."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, expect_rows
 from scratchgen.layers.base import Parameter, float_dtype
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier, expect_labelled, log_sum_exp
 from scratchgen.training.lbfgs import minimise
 
 
-class LogisticRegression(Classifier):
+class LogisticRegression(Classifier, Model):
     """Softmax of linear scores: P(y | x) with no word about p(x).
 
     (LR.1)  P(y | x) = softmax(x·W + b)[y]                             x (N, D), W (D, C), b (C,)
@@ -46,7 +47,7 @@ class LogisticRegression(Classifier):
 
     def loss(self, x, y=None, *, rng=None, training=False):
         """Return (loss, cache) for x (N, D) and labels y (N,)."""
-        self.expect(x, features=len(self.weight.value), ndim=2)
+        expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.dtype)
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
         nll, dlogits = softmax_cross_entropy(logits, y)
         penalty = 0.5 * self.l2 * float((self.weight.value**2).sum())
@@ -60,15 +61,16 @@ class LogisticRegression(Classifier):
             self.bias.grad += dlogits.sum(axis=0)
         return {"dlogits": dlogits}
 
-    def fit(self, X, y=None, *, tolerance=1e-5, iterations=2000):
+    def fit(  # type: ignore[override]  # L-BFGS takes other settings than Adam
+        self, X: np.ndarray, y: Any = None, *, tolerance: float = 1e-5, iterations: int = 2000
+    ) -> Self:
         """Go to the minimum of the loss on X (N, D), y (N,), from the weights there are.
 
         tolerance : the largest slope that counts as zero
         Raises ValueError for labels that are missing or out of range and for a class without an example,
         TypeError for labels that are no integers.
         """
-        features, classes = self.weight.shape
-        y, _ = expect_labelled("LogisticRegression.fit", X, y, features=features, classes=classes)
+        X, y = self.check_data(X, y)
 
         def put(w):
             self.weight.value[...] = w[: self.weight.size].reshape(self.weight.shape)
@@ -87,11 +89,10 @@ class LogisticRegression(Classifier):
         self.converged_, self.iterations_ = found.converged, found.iterations
         return self
 
-    def trainer(self, X, y=None, **run):
-        """Set up a run by Adam on batches, in the place of `fit`; takes what Model.trainer takes."""
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) and labels y (N,), with an example of every class."""
         features, classes = self.weight.shape
-        y, _ = expect_labelled("LogisticRegression.trainer", X, y, features=features, classes=classes)
-        return super().trainer(X, y, **run)
+        return X, expect_labelled(self._who("fit"), X, y, features=features, classes=classes)[0]
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """The logits x·W + b, (N, C)."""

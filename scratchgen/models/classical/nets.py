@@ -35,14 +35,10 @@ class NetClassifier(Model):
         self.net.backward(dlogits, net, input_grad=False)
         return {"dlogits": dlogits}
 
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes, on X (N, D) and labels y (N,).
-
-        Raises ValueError for labels that are missing or out of range, TypeError for what is no integer.
-        """
-        who = f"{type(self).__name__}.fit"
-        expect_examples(who, X)
-        return super().trainer(X, expect_labels(who, y, len(X)), **run)
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) and labels y (N,)."""
+        expect_examples(self._who("fit"), X)
+        return X, expect_labels(self._who("fit"), y, len(X))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""

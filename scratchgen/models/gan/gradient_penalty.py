@@ -1,33 +1,57 @@
-"""The gradient penalty of a Wasserstein critic, differentiated a second time by hand."""
+"""The gradient penalty of a Wasserstein critic, which is differentiated a second time by hand.
+
+Derived in docs/wgan.md.
+"""
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
-from scratchgen.layers import Layer, Sequential
+from scratchgen.checks import Array
+from scratchgen.layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaskedConv2d,
+    MaskedLinear,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Sequential,
+)
+from scratchgen.layers.base import rows
+from scratchgen.layers.conv import conv2d_weight_grad, conv_transpose2d_weight_grad
+from scratchgen.layers.masked import connections, masked_weight_grad
 
 
-def gradient_penalty(critic: Layer, x: np.ndarray, weight: float) -> tuple[float, np.ndarray]:
+def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Array]:
     """Penalise slopes that differ from 1 (Gulrajani et al. 2017); add the penalty's gradient to p.grad.
 
-    g is the slope of the critic at x, so the penalty depends on the weights through a backward pass, and its
-    gradient takes a backward pass through that one. For a piecewise linear critic there is a short way.
+    g is the gradient of the critic at x, so the penalty depends on the weights through a backward pass, and
+    its own gradient needs a backward pass through that backward pass. For a piecewise linear critic this is
+    short:
 
     (GP.1)  P = λ/N · Σₙ (‖gₙ‖ − 1)²,  gₙ = ∂D(xₙ)/∂xₙ
-    (GP.2)  v = ∂P/∂g = 2λ/N · (1 − 1/‖g‖)·g                 one v an example
+    (GP.2)  v = ∂P/∂g = 2λ/N · (1 − 1/‖g‖)·g                 one v per example
     (GP.3)  a_L = 1,  a_{l−1} = J_lᵀ·a_l,  g = a_0            the adjoints, from the last layer to the first
     (GP.4)  t_0 = v,  t_l = J_l·t_{l−1}                      v pushed forward as a tangent
     (GP.5)  dW_l = t_{l−1}ᵀ·a_l                              as (LIN.2), with t for x and a for dout
 
-    For ⟨v, g⟩ = ⟨t_{l−1}·W_l, a_l⟩ at every layer l, and neither t_{l−1} nor a_l depends on W_l. Biases get
-    nothing: they move the critic's value, not its slope. Between kinks the activations' slopes are constant;
-    where they aren't (Sigmoid, BatchNorm), g depends on W_l by another way too, and the layer is refused.
+    The reason is ⟨v, g⟩ = ⟨t_{l−1}·W_l, a_l⟩ at every layer l, where neither t_{l−1} nor a_l depends on W_l.
+    Biases get no gradient: they change the value of the critic, not its slope. The slopes of the activations
+    are constant between kinks. For other layers (Sigmoid, BatchNorm) g depends on W_l in another way too, so
+    they are refused.
 
-    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). While the critic is frozen nothing is added.
-    Derived in docs/wgan.md.
-    Raises ValueError for a weight below zero, TypeError for a layer that is not piecewise linear.
+    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). If the critic is frozen nothing is added.
+    Derived in docs/wgan.md. Raises ValueError for a weight below zero, TypeError for a layer that is not
+    piecewise linear.
     """
     expect_piecewise_linear(critic)
     if not weight >= 0:
@@ -48,30 +72,100 @@ def gradient_penalty(critic: Layer, x: np.ndarray, weight: float) -> tuple[float
             adjoint = layer.backward(adjoint, cache)            # (GP.3)
     g = adjoint                                                 # (N, D)
 
-    # Where the squares underflow, a floor keeps the tangent's length, |‖g‖ − 1|, from passing 1.
+    # Where the squares underflow, a floor keeps the length of the tangent, |‖g‖ − 1|, at most 1.
     floor = np.sqrt(np.finfo(g.dtype).tiny)
     norm = np.maximum(np.sqrt((g**2).sum(axis=1, keepdims=True)), floor)  # (N, 1)
     penalty = weight * float(((norm - 1) ** 2).mean())          # (GP.1)
     tangent = g.dtype.type(2 * weight / len(g)) * (1 - 1 / norm) * g  # (GP.2)
     for layer, cache, a in zip(layers, caches, reversed(adjoints), strict=True):
-        layer.tangent_backward(a, tangent)                      # (GP.5)
+        tangent_backward(layer, a, tangent)                     # (GP.5)
         tangent = layer.jvp(tangent, cache)                     # (GP.4)
     return penalty, g
 
 
 def expect_piecewise_linear(critic: Layer) -> None:
-    """Raise TypeError, naming the layer, unless every layer is piecewise linear, example by example."""
+    """Raise TypeError, naming the layer, unless every layer of the critic is piecewise linear."""
     for layer in leaves(critic):
-        if not layer.piecewise_linear:
+        if not is_piecewise_linear(layer):
             raise TypeError(
                 "the gradient penalty expected piecewise linear layers (Linear, convolutions, ReLU, "
                 f"LeakyReLU, pooling, reshapes, dropout), got {layer!r}: its slope changes with its input or "
-                "with the rest of the batch, and the second derivative that this takes is not written"
+                "with the rest of the batch, and the second derivative that this needs is not written"
             )
 
 
 def leaves(layer: Layer) -> list[Any]:
-    """The layers of a chain in order, without the Sequentials around them."""
+    """The layers of nested Sequentials, in order."""
     if isinstance(layer, Sequential):
         return [leaf for child in layer.layers for leaf in leaves(child)]
     return [layer]
+
+
+@singledispatch
+def tangent_backward(layer: Layer, dout: Array, dx: Array) -> None:
+    """Add the gradient of ⟨jvp(dx), dout⟩ to the parameters of a layer, where dx is a tangent.
+
+    Only layers that are piecewise linear, example by example, can have this function: their jvp does not
+    depend on x between kinks. For your own layer, register one: ``tangent_backward.register(MyLayer,
+    function)``. Raises TypeError for a layer without one.
+    """
+    raise TypeError(f"{type(layer).__name__} has no tangent_backward")
+
+
+def is_piecewise_linear(layer: Layer) -> bool:
+    """Whether a `tangent_backward` is registered for the layer's class or one of its base classes."""
+    return tangent_backward.dispatch(type(layer)) is not tangent_backward.dispatch(object)
+
+
+@tangent_backward.register(ReLU)
+@tangent_backward.register(LeakyReLU)
+@tangent_backward.register(MaxPool2d)
+@tangent_backward.register(AvgPool2d)
+@tangent_backward.register(Reshape)
+@tangent_backward.register(Dropout)
+def _without_parameters(layer: Layer, dout: Array, dx: Array) -> None:
+    """There is nothing to add."""
+
+
+@tangent_backward.register
+def _linear(layer: Linear, dout: Array, dx: Array) -> None:
+    layer.expect(dx, features=layer.in_features)
+    layer.expect_gradient(dout, (*dx.shape[:-1], layer.out_features), dx.dtype)
+    if layer.trainable:                                         # (LIN.2), with the tangent for x
+        layer.weight.add_grad(rows(dx).T, rows(dout))
+
+
+@tangent_backward.register
+def _masked_linear(layer: MaskedLinear, dout: Array, dx: Array) -> None:
+    layer.expect(dx, features=layer.in_features)
+    layer.expect_gradient(dout, (*dx.shape[:-1], layer.out_features), dx.dtype)
+    if layer.trainable:                                         # (MASK.2), with the tangent for x
+        layer.weight.grad += masked_weight_grad(dout, dx, *connections(layer.mask))
+
+
+@tangent_backward.register
+def _conv2d(layer: Conv2d, dout: Array, dx: Array) -> None:
+    layer.expect(dx, channels=layer.in_channels)
+    layer.expect_gradient(dout, layer.output_shape(dx), dx.dtype)
+    if layer.trainable:                                         # (CONV.3), with the tangent for x
+        w = layer.window
+        layer.weight.grad += conv2d_weight_grad(dout, dx, w.kernel, w.stride, w.padding)
+
+
+@tangent_backward.register
+def _masked_conv2d(layer: MaskedConv2d, dout: Array, dx: Array) -> None:
+    layer.expect(dx, channels=layer.in_channels)
+    layer.expect_gradient(dout, layer.output_shape(dx), dx.dtype)
+    if layer.trainable:                                         # (MASK.5), with the tangent for x
+        w = layer.window
+        dweight = conv2d_weight_grad(dout, dx, w.kernel, w.stride, w.padding)
+        layer.weight.grad += dweight * layer.mask[:, :, None, None]
+
+
+@tangent_backward.register
+def _conv_transpose2d(layer: ConvTranspose2d, dout: Array, dx: Array) -> None:
+    layer.expect(dx, channels=layer.in_channels)
+    layer.expect_gradient(dout, layer.output_shape(dx), dx.dtype)
+    if layer.trainable:                                         # (CONVT.4), with the tangent for x
+        w = layer.window
+        layer.weight.grad += conv_transpose2d_weight_grad(dout, dx, w.kernel, w.stride, w.padding)

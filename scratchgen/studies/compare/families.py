@@ -72,9 +72,7 @@ class Family:
 
 def normal_vae(rng: np.random.Generator) -> VAE:
     """A VAE of dequantised pixels, drawn anew every time they are seen; of its σ see `fit_std`."""
-    model = VAE.dense((784, 400, 20), observation=NormalPixels(0.3), rng=rng)
-    model.augment = dequantise
-    return model
+    return VAE.dense((784, 400, 20), observation=NormalPixels(0.3), rng=rng)
 
 
 def fit_std(model: Model, x: np.ndarray) -> None:
@@ -129,7 +127,7 @@ FAMILIES = (
         "stochastic",
         "a bound on the KL",
         normal_vae,
-        {"batch_size": 128, "lr": OneCycle(2e-3, PARTS)},
+        {"batch_size": 128, "lr": OneCycle(2e-3, PARTS), "augment": dequantise},
     ),
     Family(
         "NICE, 4 couplings of 2 × 500",

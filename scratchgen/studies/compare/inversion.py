@@ -30,7 +30,7 @@ def invert(
     expect_examples("invert", X, least=1)
     if steps < 1 or starts < 1:
         raise ValueError(f"invert expected steps and starts of at least 1, got {steps} and {starts}")
-    drawn = model.draw_noise(starts, rng)
+    drawn = model.prior_sample(starts, rng=rng)
     pictures = model.inverse_transform(drawn)
     if pictures.shape[1] != X.shape[1]:
         raise ValueError(f"invert expected examples of {pictures.shape[1]} numbers, got {X.shape}")

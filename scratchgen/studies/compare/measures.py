@@ -197,7 +197,7 @@ def round_trips(model: Any, x: np.ndarray) -> tuple[float | None, float | None]:
         z, to_z = model.prior_sample(len(x), rng=rng), model.transform
         drawn = model.inverse_transform(z)
     elif isinstance(model, GAN):
-        z = model.draw_noise(len(x), rng)
+        z = model.prior_sample(len(x), rng=rng)
         drawn = model.inverse_transform(z)
 
         def to_z(X: np.ndarray) -> np.ndarray:

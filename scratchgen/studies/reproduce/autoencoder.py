@@ -28,13 +28,12 @@ def build(digits: Digits, epochs: int) -> Trainer:
     """The run: model, batches, schedule and seed, ready to go."""
     rng = np.random.default_rng(SEED)
     model = Autoencoder.dense(SIZES, rng=rng)
-    model.augment = JITTER
-    steps = epochs * -(-len(digits.x_train) // BATCH)
     return model.trainer(
         digits.x_train,
         epochs=epochs,
         batch_size=BATCH,
-        lr=OneCycle(PEAK, steps),
+        lr=OneCycle(PEAK),
+        augment=JITTER,
         rng=rng,
         validate=lambda: error(model, digits.x_test),
     )

@@ -129,7 +129,7 @@ def judged_record(
     averaged = AveragedGenerator(model)
 
     def measured() -> Judged:
-        with averaged.lent():
+        with averaged.applied():
             return court.measure(draw(model, seed))
 
     curve = Curve(lambda: measured().distance, every)

@@ -14,7 +14,7 @@ import numpy as np
 from scratchgen.data import Digits, load_digits
 from scratchgen.metrics import choose_sigma, kmeans, parzen_log_likelihood
 from scratchgen.models import GAN, AveragedGenerator
-from scratchgen.models.gan.networks import dense_critic, dense_generator, faint
+from scratchgen.models.gan.networks import dense_critic, dense_generator, small_pixel_init
 from scratchgen.studies.digit_classifier import trained_judge
 from scratchgen.studies.reproduce.games import SAMPLES, Court, Curve, beside, cosine_run, draw
 from scratchgen.studies.reproduce.record import Record, machine
@@ -26,7 +26,7 @@ EPOCHS, BATCH, RATE, DISCRIMINATOR_RATE, DROPOUT, SEED = 100, 100, 2e-3, 2e-4, 0
 RECIPE = (
     f"noise uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D 784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 "
     f"with leaky ReLU and dropout of {DROPOUT:g}; the weights that touch pixels begin as N(0, "
-    f"{faint.keywords['std']:g}²); "
+    f"{small_pixel_init.keywords['std']:g}²); "
     f"non-saturating loss; Adam, betas (0.5, 0.999), on cosines from {RATE:g} for G and from "
     f"{DISCRIMINATOR_RATE:g} for D; dropout, start and rates were chosen in trials of 5 to 15 epochs by the "
     f"same measure on the last 6,000 training digits, which the trials left out"
@@ -40,7 +40,7 @@ RUN = Path("runs/reproduce-gan.safetensors")
 def build(X: np.ndarray, epochs: int) -> tuple[GAN, Trainer]:
     """The game and its run, ready to go."""
     rng = np.random.default_rng(SEED)
-    kind: dict[str, Any] = {"pixel_init": faint, "rng": rng}
+    kind: dict[str, Any] = {"pixel_init": small_pixel_init, "rng": rng}
     generator = dense_generator(CODE, GENERATOR, X.shape[1], **kind)
     discriminator = dense_critic(X.shape[1], DISCRIMINATOR, dropout=DROPOUT, **kind)
     model = GAN(generator, discriminator, code=CODE, noise="uniform")
@@ -81,14 +81,14 @@ def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
     averaged = AveragedGenerator(model)
 
     def figure() -> float:
-        with averaged.lent():
+        with averaged.applied():
             return parzen(draw(model, SEED), held_out, digits.x_test)[0]
 
     curve = Curve(figure, EVERY)
     trainer.callbacks += [averaged, curve]
     history = run_saved(trainer, RUN, resume=resume, config=config, every=EVERY)
     last = parzen(draw(model, SEED), held_out, digits.x_test)[0]
-    with averaged.lent():
+    with averaged.applied():
         samples = draw(model, SEED)
     ours, error, sigma = parzen(samples, held_out, digits.x_test)
     judged = court.measure(samples)

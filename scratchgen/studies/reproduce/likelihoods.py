@@ -49,7 +49,7 @@ class MoveUntil(Callback):
         self.jitter, self.epoch = jitter, epoch
 
     def on_start(self, trainer):
-        trainer.model.augment = self.jitter if trainer.epoch < self.epoch else None
+        trainer.augment = self.jitter if trainer.epoch < self.epoch else None
 
     def on_epoch(self, trainer, values):
         self.on_start(trainer)

@@ -52,7 +52,7 @@ def drawn_by(module: ModuleType, x_train: np.ndarray) -> np.ndarray:
     trainer.callbacks += [averaged, Curve(lambda: 0.0, 1)]
     checkpoint.load(path, trainer)
     averaged.on_start(trainer)
-    with averaged.lent():
+    with averaged.applied():
         return draw(model, module.SEED)
 
 

@@ -1,0 +1,218 @@
+"""Twins of layers/activations.py: one compiled pass over flat arrays, shared between threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.mathematics import exp, expm1, log1p
+from scratchgen.runtime import threads
+
+GELU_A = (2 / np.pi) ** 0.5
+GELU_B = 0.044715
+
+
+def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:
+    """Run a loop over flat arrays of one shape, with a setting in their dtype; return the new array."""
+    return _elementwise(loop, arrays, setting, outputs=1)[0]
+
+
+def _elementwise(
+    loop: Callable[..., Any], arrays: tuple[np.ndarray, ...], setting: float | None, outputs: int
+) -> list[np.ndarray]:
+    first = arrays[0]
+    if any(a.shape != first.shape for a in arrays):
+        raise ValueError(f"elementwise expected arrays of one shape, got {[a.shape for a in arrays]}")
+    flat = [a.reshape(-1) for a in arrays]
+    settings = [] if setting is None else [first.dtype.type(setting)]
+    results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
+
+    def work(part: slice) -> None:
+        loop(*(a[part] for a in flat), *settings, *(r[part] for r in results))
+
+    threads.share(work, first.size, least=threads.ENTRIES)
+    return [r.reshape(first.shape) for r in results]
+
+
+@kernel("contract")
+def _relu(x, out):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        out[i] = zero if x[i] < zero else x[i]  # this way round a NaN passes through
+
+
+def relu(x):
+    return elementwise(_relu, x)
+
+
+@kernel("contract")
+def _relu_backward(dout, out, dx):
+    zero = dout.dtype.type(0)
+    for i in range(dout.size):
+        dx[i] = dout[i] if out[i] > zero else zero
+
+
+def relu_backward(dout, out):
+    return elementwise(_relu_backward, dout, out)
+
+
+@kernel("contract")
+def _leaky_relu(x, slope, out):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        out[i] = slope * x[i] if x[i] < zero else x[i]
+
+
+def leaky_relu(x, slope):
+    return elementwise(_leaky_relu, x, setting=slope)
+
+
+@kernel("contract")
+def _leaky_relu_backward(dout, x, slope, dx):
+    zero = dout.dtype.type(0)
+    for i in range(dout.size):
+        dx[i] = dout[i] if x[i] > zero else slope * dout[i]
+
+
+def leaky_relu_backward(dout, x, slope):
+    return elementwise(_leaky_relu_backward, dout, x, setting=slope)
+
+
+@kernel("contract")
+def _elu(x, alpha, out):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        out[i] = alpha * expm1(x[i]) if x[i] < zero else x[i]
+
+
+def elu(x, alpha):
+    return elementwise(_elu, x, setting=alpha)
+
+
+@kernel("contract")
+def _elu_backward(dout, out, alpha, dx):
+    zero = dout.dtype.type(0)
+    for i in range(dout.size):
+        dx[i] = dout[i] if out[i] > zero else dout[i] * (out[i] + alpha)
+
+
+def elu_backward(dout, out, alpha):
+    return elementwise(_elu_backward, dout, out, setting=alpha)
+
+
+@kernel("contract")
+def _sigmoid(x, out):
+    one = x.dtype.type(1)
+    for i in range(x.size):
+        out[i] = one / (one + exp(-x[i]))
+
+
+def sigmoid(x):
+    return elementwise(_sigmoid, x)
+
+
+@kernel("contract")
+def _sigmoid_backward(dout, out, dx):
+    one = dout.dtype.type(1)
+    for i in range(dout.size):
+        dx[i] = dout[i] * out[i] * (one - out[i])
+
+
+def sigmoid_backward(dout, out):
+    return elementwise(_sigmoid_backward, dout, out)
+
+
+def _tanh(x, out):
+    # NumPy's own tanh is vectorised: 21 µs for 128,000 float32, against 1,800 µs in a compiled loop.
+    np.tanh(x, out=out)
+
+
+def tanh(x):
+    return elementwise(_tanh, x)
+
+
+@kernel("contract")
+def _tanh_backward(dout, out, dx):
+    one = dout.dtype.type(1)
+    for i in range(dout.size):
+        dx[i] = dout[i] * (one - out[i] * out[i])
+
+
+def tanh_backward(dout, out):
+    return elementwise(_tanh_backward, dout, out)
+
+
+@kernel("contract")
+def _silu(x, sig, out):
+    one = x.dtype.type(1)
+    for i in range(x.size):
+        sig[i] = one / (one + exp(-x[i]))
+        out[i] = x[i] * sig[i]
+
+
+def silu(x):
+    sig, out = _elementwise(_silu, (x,), None, outputs=2)
+    return out, sig
+
+
+@kernel("contract")
+def _silu_backward(dout, out, sig, dx):
+    one = dout.dtype.type(1)
+    for i in range(dout.size):
+        dx[i] = dout[i] * (sig[i] + out[i] * (one - sig[i]))
+
+
+def silu_backward(dout, out, sig):
+    return elementwise(_silu_backward, dout, out, sig)
+
+
+@kernel("contract")
+def _gelu(x, out):
+    one, two, a, b = x.dtype.type(1), x.dtype.type(2), x.dtype.type(GELU_A), x.dtype.type(GELU_B)
+    for i in range(x.size):
+        u = a * (x[i] + b * x[i] * x[i] * x[i])
+        out[i] = x[i] / (one + exp(-two * u))
+
+
+def gelu(x):
+    return elementwise(_gelu, x)
+
+
+@kernel("contract")
+def _gelu_backward(dout, x, dx):
+    one, two, three = dout.dtype.type(1), dout.dtype.type(2), dout.dtype.type(3)
+    a, b = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B)
+    for i in range(dout.size):
+        u = a * (x[i] + b * x[i] * x[i] * x[i])
+        du = a * (one + three * b * x[i] * x[i])
+        sig = one / (one + exp(-two * u))
+        dx[i] = dout[i] * (sig + two * x[i] * sig * (one - sig) * du)
+
+
+def gelu_backward(dout, x):
+    return elementwise(_gelu_backward, dout, x)
+
+
+@kernel("contract")
+def _softplus(x, out):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        out[i] = max(x[i], zero) + log1p(exp(-abs(x[i])))
+
+
+def softplus(x):
+    return elementwise(_softplus, x)
+
+
+@kernel("contract")
+def _softplus_backward(dout, x, dx):
+    one = dout.dtype.type(1)
+    for i in range(dout.size):
+        dx[i] = dout[i] / (one + exp(-x[i]))
+
+
+def softplus_backward(dout, x):
+    return elementwise(_softplus_backward, dout, x)

@@ -1,0 +1,101 @@
+"""Twins of layers/attention.py: examples shared between threads, softmax and its mask in one loop.
+
+A row reads and computes only the positions that its mask allows, half of them on average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.mathematics import exp
+from scratchgen.runtime import threads
+
+
+def causal_attention(qkv, heads):
+    n, t, features = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q, k, v = _split(qkv, heads)
+    scale = qkv.dtype.type(q.shape[3] ** -0.5)
+    p, y = np.empty((n, heads, t, t), qkv.dtype), np.empty((n, t, features), qkv.dtype)
+    y_by_head = _by_head(y, heads)
+
+    def work(part: slice) -> None:
+        np.matmul(q[part], k[part].swapaxes(2, 3), out=p[part])
+        flat = p[part].reshape(-1, t, t)
+        _causal_softmax(flat, scale, flat)
+        np.matmul(p[part], v[part], out=y_by_head[part])
+
+    threads.share(work, n, _enough(t, features))
+    return y, p
+
+
+def causal_attention_backward(dy, qkv, p):
+    heads, t, features = p.shape[1], p.shape[2], dy.shape[2]
+    q, k, v = _split(qkv, heads)
+    dqkv = np.empty(qkv.shape, qkv.dtype)
+    dq, dk, dv = _split(dqkv, heads)
+    scale, dy = qkv.dtype.type(q.shape[3] ** -0.5), _by_head(dy, heads)
+
+    def work(part: slice) -> None:
+        np.matmul(p[part].swapaxes(2, 3), dy[part], out=dv[part])
+        dscores = np.empty(p[part].shape, p.dtype)      # in C order, so that `flat` is a view
+        np.matmul(dy[part], v[part].swapaxes(2, 3), out=dscores)
+        flat = dscores.reshape(-1, t, t)
+        _causal_softmax_backward(flat, p[part].reshape(-1, t, t), scale, flat)
+        np.matmul(dscores, k[part], out=dq[part])
+        np.matmul(dscores.swapaxes(2, 3), q[part], out=dk[part])
+
+    threads.share(work, len(p), _enough(t, features))
+    return dqkv
+
+
+def _split(qkv: np.ndarray, heads: int) -> np.ndarray:
+    """q, k and v of each head, (3, N, H, T, D), a view into (N, T, 3C)."""
+    n, t, _ = qkv.shape
+    return qkv.reshape(n, t, 3, heads, -1).transpose(2, 0, 3, 1, 4)
+
+
+def _by_head(y: np.ndarray, heads: int) -> np.ndarray:
+    """(N, T, C) as (N, H, T, D), a view."""
+    return y.reshape(*y.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def _enough(t: int, features: int) -> int:
+    """The number of examples of t positions that is worth a thread."""
+    return threads.enough(2 * t * t * features, threads.PRODUCTS)
+
+
+@kernel("contract", "reassoc", "nsz")
+def _causal_softmax(scores, scale, p):
+    heads, length, _ = scores.shape
+    zero, one = scores.dtype.type(0), scores.dtype.type(1)
+    for m in range(heads):
+        for t in range(length):
+            highest = scores[m, t, 0]
+            for s in range(1, t + 1):
+                highest = max(highest, scores[m, t, s])
+            norm = zero
+            for s in range(t + 1):
+                e = exp(scale * (scores[m, t, s] - highest))
+                p[m, t, s] = e
+                norm += e
+            share = one / norm
+            for s in range(t + 1):
+                p[m, t, s] *= share
+            for s in range(t + 1, length):
+                p[m, t, s] = zero
+
+
+@kernel("contract", "reassoc", "nsz")
+def _causal_softmax_backward(dp, p, scale, dscores):
+    heads, length, _ = dp.shape
+    zero = dp.dtype.type(0)
+    for m in range(heads):
+        for t in range(length):
+            pull = zero
+            for s in range(t + 1):
+                pull += dp[m, t, s] * p[m, t, s]
+            for s in range(t + 1):
+                dscores[m, t, s] = scale * p[m, t, s] * (dp[m, t, s] - pull)
+            for s in range(t + 1, length):
+                dscores[m, t, s] = zero

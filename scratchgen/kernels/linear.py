@@ -1,0 +1,37 @@
+"""Twins of layers/linear.py: products that are shared between threads or made by a faster call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.runtime import threads
+
+# The number of rows that is worth a thread of this library. BLAS shares a product with fewer rows better,
+# because each of these threads would have to arrange the whole weight in memory again. With many rows, the
+# bias is added while the product is still in the CPU's cache.
+ROWS = 1024
+
+
+def affine(x, weight, bias=None):
+    out = np.empty((*x.shape[:-1], weight.shape[1]), x.dtype)
+    rows, out_rows = x.reshape(-1, weight.shape[0]), out.reshape(-1, weight.shape[1])
+
+    def work(part: slice) -> None:
+        np.matmul(rows[part], weight, out=out_rows[part])
+        if bias is not None:
+            out_rows[part] += bias
+
+    threads.share(work, len(rows), least=ROWS)
+    return out
+
+
+def affine_bias_grad(dout):
+    # BLAS sums the columns of 8,192 x 128 float32 in 57 µs, sum(axis=0) in 158 µs.
+    rows = dout.reshape(-1, dout.shape[-1])
+    return np.ones(len(rows), rows.dtype) @ rows
+
+
+def affine_input_grad(dout, weight):
+    if weight.shape[1] == 1:    # an outer product: 0.04 ms, as a product of matrices 0.79 ms (128 and 6,272)
+        return dout * weight.T
+    return dout @ weight.T

@@ -1,0 +1,111 @@
+"""Twins of losses.py: the loss and its gradient in one pass over the rows.
+
+The loss of a row is summed in the arrays' dtype, the rows in float64. Where the terms of a row contain a
+difference, they are computed first, without "reassoc", and then summed by `row_sum`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scratchgen.checks import expect_logits_and_labels, expect_pair
+from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.mathematics import exp, log1p, row_sum
+
+
+def squared_error(pred, target):
+    expect_pair("squared_error", pred, target)
+    return _over_rows(_squared_error, pred, target)
+
+
+def absolute_error(pred, target):
+    expect_pair("absolute_error", pred, target)
+    return _over_rows(_absolute_error, pred, target)
+
+
+def bce_with_logits(logits, target):
+    expect_pair("bce_with_logits", logits, target)
+    return _over_rows(_bce_with_logits, logits, target)
+
+
+def softmax_cross_entropy(logits, labels):
+    labels = expect_logits_and_labels("softmax_cross_entropy", logits, labels)
+    dlogits = np.empty(logits.shape, logits.dtype)
+    scale = logits.dtype.type(1 / len(logits))
+    loss = _softmax_cross_entropy(np.ascontiguousarray(logits), labels.astype(np.intp), scale, dlogits)
+    return float(loss), dlogits
+
+
+def _over_rows(loop: Callable[..., Any], pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    rows = (len(pred), -1)
+    dpred = np.empty(pred.shape, pred.dtype)
+    scale = pred.dtype.type(1 / len(pred))
+    loss = loop(pred.reshape(rows), target.reshape(rows), scale, dpred.reshape(rows))
+    return float(loss), dpred
+
+
+@kernel("contract", "reassoc", "nsz")
+def _squared_error(pred, target, scale, dpred):
+    total = 0.0
+    two = pred.dtype.type(2)
+    for n in range(pred.shape[0]):
+        row = pred.dtype.type(0)
+        for d in range(pred.shape[1]):
+            diff = pred[n, d] - target[n, d]
+            row += diff * diff
+            dpred[n, d] = two * scale * diff
+        total += row
+    return total * scale
+
+
+@kernel("contract", "reassoc", "nsz")
+def _absolute_error(pred, target, scale, dpred):
+    total = 0.0
+    zero = pred.dtype.type(0)
+    for n in range(pred.shape[0]):
+        row = pred.dtype.type(0)
+        for d in range(pred.shape[1]):
+            diff = pred[n, d] - target[n, d]
+            row += abs(diff)
+            dpred[n, d] = scale if diff > zero else (-scale if diff < zero else zero * diff)
+        total += row
+    return total * scale
+
+
+# With "reassoc" a nearly certain pixel would be lost: of max(l, 0) − l·t + log(1 + e^−|l|), the difference is
+# 0 and the logarithm tiny, and (row + max(l, 0)) − l·t rounds it away.
+@kernel("contract")
+def _bce_with_logits(logits, target, scale, dlogits):
+    total = 0.0
+    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    nll = np.empty(logits.shape[1], logits.dtype)
+    for n in range(logits.shape[0]):
+        for d in range(logits.shape[1]):
+            x, t = logits[n, d], target[n, d]
+            small = exp(-abs(x))
+            nll[d] = (max(x, zero) - x * t) + log1p(small)
+            sig = (one if x >= zero else small) / (one + small)
+            dlogits[n, d] = scale * (sig - t)
+        total += row_sum(nll)
+    return total * scale
+
+
+@kernel("contract")
+def _softmax_cross_entropy(logits, labels, scale, dlogits):
+    total = 0.0
+    for n in range(logits.shape[0]):
+        highest = logits[n, 0]
+        for k in range(1, logits.shape[1]):
+            highest = max(highest, logits[n, k])
+        for k in range(logits.shape[1]):
+            dlogits[n, k] = exp(logits[n, k] - highest)
+        norm = row_sum(dlogits[n])
+        label = labels[n]
+        total += np.log(norm) - (logits[n, label] - highest)
+        for k in range(logits.shape[1]):
+            dlogits[n, k] *= scale / norm
+        dlogits[n, label] -= scale
+    return total * scale

@@ -1,0 +1,66 @@
+"""Twins of training/optimisers.py: one pass over the flat buffers, which are changed in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+from scratchgen.runtime import threads
+
+
+def sgd_step(value, grad, lr):
+    _sgd_step(grad, value.dtype.type(lr), value)
+
+
+def momentum_step(value, grad, velocity, lr, momentum):
+    number = value.dtype.type
+    _momentum_step(grad, number(lr), number(momentum), velocity, value)
+
+
+def rmsprop_step(value, grad, square, lr, decay, eps):
+    number = value.dtype.type
+    _rmsprop_step(grad, number(lr), number(decay), number(eps), square, value)
+
+
+def adam_step(value, grad, m, v, lr, beta1, beta2, eps, t):
+    settings = map(value.dtype.type, (lr, beta1, beta2, eps, 1 - beta1**t, 1 - beta2**t))
+    lr, beta1, beta2, eps, correction1, correction2 = settings
+
+    def work(part: slice) -> None:
+        _adam_step(
+            grad[part], lr, beta1, beta2, eps, correction1, correction2, m[part], v[part], value[part]
+        )
+
+    threads.share(work, value.size, least=threads.ENTRIES)
+
+
+@kernel("contract")
+def _sgd_step(grad, lr, value):
+    for i in range(value.size):
+        value[i] -= lr * grad[i]
+
+
+@kernel("contract")
+def _momentum_step(grad, lr, momentum, velocity, value):
+    for i in range(value.size):
+        velocity[i] = momentum * velocity[i] + grad[i]
+        value[i] -= lr * velocity[i]
+
+
+@kernel("contract")
+def _rmsprop_step(grad, lr, decay, eps, square, value):
+    one = value.dtype.type(1)
+    for i in range(value.size):
+        square[i] = decay * square[i] + (one - decay) * grad[i] * grad[i]
+        value[i] -= lr * grad[i] / (np.sqrt(square[i]) + eps)
+
+
+@kernel("contract")
+def _adam_step(grad, lr, beta1, beta2, eps, correction1, correction2, m, v, value):
+    one = value.dtype.type(1)
+    rate = lr / correction1
+    unbias = one / np.sqrt(correction2)
+    for i in range(value.size):
+        m[i] = beta1 * m[i] + (one - beta1) * grad[i]
+        v[i] = beta2 * v[i] + (one - beta2) * grad[i] * grad[i]
+        value[i] -= rate * m[i] / (np.sqrt(v[i]) * unbias + eps)

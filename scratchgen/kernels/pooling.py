@@ -1,0 +1,117 @@
+"""Twins of layers/pooling.py, with the channels in the innermost loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.kernels.compile import kernel
+
+Pair = tuple[int, int]
+
+
+def max_pool(x, kernel, stride, padding):
+    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    where = np.empty(out.shape, np.int32)
+    _max_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, where, out)
+    return out, where
+
+
+def max_pool_backward(dout, where, size):
+    dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
+    _max_pool_backward(np.ascontiguousarray(dout), np.ascontiguousarray(where), dx)
+    return dx
+
+
+def avg_pool(x, kernel, stride, padding):
+    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    _avg_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, out)
+    return out
+
+
+def avg_pool_backward(dout, size, kernel, stride, padding):
+    dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
+    _avg_pool_backward(np.ascontiguousarray(dout), *kernel, *stride, *padding, dx)
+    return dx
+
+
+def _output_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
+    size = (
+        (length + 2 * p - k) // s + 1
+        for length, k, s, p in zip(x.shape[1:3], kernel, stride, padding, strict=True)
+    )
+    return len(x), *size, x.shape[3]
+
+
+@kernel("contract")
+def _max_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, where, out):
+    examples, height, width, channels = x.shape
+    _, out_h, out_w, _ = out.shape
+    for n in range(examples):
+        for i in range(out_h):
+            top, bottom = max(0, i * stride_h - pad_h), min(height, i * stride_h - pad_h + kernel_h)
+            for j in range(out_w):
+                left, right = max(0, j * stride_w - pad_w), min(width, j * stride_w - pad_w + kernel_w)
+                best, place = out[n, i, j], where[n, i, j]
+                for c in range(channels):
+                    best[c] = x[n, top, left, c]
+                    place[c] = top * width + left
+                for h in range(top, bottom):
+                    for w in range(left, right):
+                        cell = x[n, h, w]
+                        here = where.dtype.type(h * width + w)
+                        for c in range(channels):
+                            better = cell[c] > best[c] or (cell[c] != cell[c] and best[c] == best[c])
+                            place[c] = here if better else place[c]
+                            best[c] = cell[c] if better else best[c]
+
+
+@kernel("contract")
+def _max_pool_backward(dout, where, dx):
+    examples, height, width, channels = dx.shape
+    _, out_h, out_w, _ = dout.shape
+    cells = dx.reshape(examples, height * width, channels)
+    dx[:] = 0
+    for n in range(examples):
+        for i in range(out_h):
+            for j in range(out_w):
+                for c in range(channels):
+                    cells[n, where[n, i, j, c], c] += dout[n, i, j, c]
+
+
+@kernel("contract")
+def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
+    examples, height, width, channels = x.shape
+    _, out_h, out_w, _ = out.shape
+    share = x.dtype.type(1) / x.dtype.type(kernel_h * kernel_w)
+    for n in range(examples):
+        for i in range(out_h):
+            top, bottom = max(0, i * stride_h - pad_h), min(height, i * stride_h - pad_h + kernel_h)
+            for j in range(out_w):
+                left, right = max(0, j * stride_w - pad_w), min(width, j * stride_w - pad_w + kernel_w)
+                total = out[n, i, j]
+                for c in range(channels):
+                    total[c] = 0
+                for h in range(top, bottom):
+                    for w in range(left, right):
+                        cell = x[n, h, w]
+                        for c in range(channels):
+                            total[c] += cell[c] * share
+
+
+@kernel("contract")
+def _avg_pool_backward(dout, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dx):
+    examples, height, width, channels = dx.shape
+    _, out_h, out_w, _ = dout.shape
+    share = dout.dtype.type(1) / dout.dtype.type(kernel_h * kernel_w)
+    dx[:] = 0
+    for n in range(examples):
+        for i in range(out_h):
+            top, bottom = max(0, i * stride_h - pad_h), min(height, i * stride_h - pad_h + kernel_h)
+            for j in range(out_w):
+                left, right = max(0, j * stride_w - pad_w), min(width, j * stride_w - pad_w + kernel_w)
+                pull = dout[n, i, j]
+                for h in range(top, bottom):
+                    for w in range(left, right):
+                        cell = dx[n, h, w]
+                        for c in range(channels):
+                            cell[c] += pull[c] * share

@@ -1,1 +1,0 @@
-"""The kernels in plain NumPy: the algorithm to read, and the standard the compiled ones are held to."""

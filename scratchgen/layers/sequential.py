@@ -1,0 +1,77 @@
+"""Layers one after another: the chain rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.checks import Array
+from scratchgen.layers.base import Layer
+
+
+class Sequential(Layer):
+    """Layers one after another. backward runs the same list from the end, which is the chain rule.
+
+    (SEQ.1)  out = f_k(…f_2(f_1(x)))
+    (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so every product is with a vector
+
+    The cache is the list of the layers' caches. Raises TypeError for an argument that is not a layer, and for
+    a layer whose forward does not return (out, cache). Derived in docs/backprop.md.
+    """
+
+    def __init__(self, *layers: Layer):
+        for layer in layers:
+            if isinstance(layer, list | tuple):
+                raise TypeError(f"Sequential expected layers, got a {type(layer).__name__}: unpack it with *")
+            if isinstance(layer, type):
+                raise TypeError(f"Sequential expected layers, got the class {layer.__name__}: call it first")
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential expected layers, got {layer!r}")
+        self.layers = list(layers)
+
+    def children(self) -> dict[str, Any]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, list[Any]]:
+        caches = []
+        for layer in self.layers:                                           # (SEQ.1)
+            x, cache = _pair(layer, layer.forward(x, training))
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dout: Array, caches: list[Any], input_grad: bool = True) -> Any:
+        pairs = list(zip(self.layers, caches, strict=True))
+        for i in range(len(pairs) - 1, -1, -1):                             # (SEQ.2)
+            layer, cache = pairs[i]
+            dout = layer.backward(dout, cache, input_grad or i > 0)
+        return dout
+
+    def jvp(self, dx: Array, caches: list[Any]) -> Array:
+        """Push a tangent forward through every layer: dout = J·dx."""
+        layer: Any
+        for layer, cache in zip(self.layers, caches, strict=True):
+            dx = layer.jvp(dx, cache)
+        return dx
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Layer:
+        return self.layers[i]
+
+    def __repr__(self) -> str:
+        return "Sequential(" + ", ".join(map(repr, self.layers)) + ")"
+
+
+def _pair(layer: Layer, returned: Any) -> tuple[Array, Any]:
+    """Check that a layer's forward returned (out, cache)."""
+    if isinstance(returned, tuple) and len(returned) == 2:
+        return returned
+    if isinstance(returned, np.ndarray):
+        got = f"an array of shape {returned.shape}"
+    elif isinstance(returned, tuple):
+        got = f"a tuple of {len(returned)}"
+    else:
+        got = "None" if returned is None else f"a {type(returned).__name__}"
+    raise TypeError(f"{type(layer).__name__}.forward expected to return (out, cache), got {got}")

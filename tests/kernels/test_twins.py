@@ -1,0 +1,377 @@
+"""Every function that is decorated with `compiled` against its twin: the same signature, the same numbers."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scratchgen
+from scratchgen import kernels
+from scratchgen.kernels import masked as masked_kernels
+
+for module in pkgutil.walk_packages(scratchgen.__path__, "scratchgen."):
+    source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
+    if "@compiled" in source and not module.name.startswith("scratchgen.kernels"):
+        importlib.import_module(module.name)
+
+FUNCTIONS = {f"{f.__module__}.{f.__name__}": f for f in kernels.FUNCTIONS}
+DTYPES = [np.float32, np.float64]
+LARGE = [s * x for x in (1e-30, 1e-3, 15.0, 88.0, 95.0, 1e4) for s in (1, -1)]
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, *LARGE]
+
+
+class Draw:
+    """Makes the arguments of a function: arrays of one dtype from one generator."""
+
+    def __init__(self, dtype: Any, seed: int):
+        self.dtype, self.rng = dtype, np.random.default_rng(seed)
+        self.n, self.c, self.m, self.t = (int(v) for v in self.rng.integers(2, 9, 4))
+
+    def __call__(self, *shape: int) -> np.ndarray:
+        return (3 * self.rng.standard_normal(shape)).astype(self.dtype)
+
+    def positive(self, *shape: int) -> np.ndarray:
+        return np.abs(self(*shape)) + self.dtype(0.1)
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        return self.rng.random(shape).astype(self.dtype)
+
+
+def elementwise(*settings: float, arrays: int = 1) -> Callable[[Draw], tuple]:
+    return lambda a: (*(a(a.n, a.m, a.c) for _ in range(arrays)), *settings)
+
+
+def windows(a: Draw) -> tuple[tuple, tuple, tuple, tuple, tuple]:
+    """(image size, kernel, stride, padding, output size), with padding of at most half the kernel."""
+    kernel, stride = (tuple(int(v) for v in a.rng.integers(1, 4, 2)) for _ in range(2))
+    padding = tuple(int(a.rng.integers(0, k // 2 + 1)) for k in kernel)
+    size = tuple(int(k + v) for k, v in zip(kernel, a.rng.integers(0, 5, 2), strict=True))
+    out = tuple((h + 2 * p - k) // s + 1 for h, k, s, p in zip(size, kernel, stride, padding, strict=True))
+    return size, kernel, stride, padding, out
+
+
+def conv2d(a: Draw) -> tuple:
+    size, kernel, stride, padding, _ = windows(a)
+    bias = a(a.m) if a.n % 2 else None
+    return a(a.n, *size, a.c), a(*kernel, a.c, a.m), bias, stride, padding
+
+
+def conv2d_weight_grad(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *out, a.m), a(a.n, *size, a.c), kernel, stride, padding
+
+
+def conv2d_input_grad(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *out, a.m), a(*kernel, a.c, a.m), size, stride, padding
+
+
+def conv_transpose2d(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *out, a.c), a(*kernel, a.c, a.m), a(a.m), size, stride, padding
+
+
+def conv_transpose2d_weight_grad(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *size, a.m), a(a.n, *out, a.c), kernel, stride, padding
+
+
+def conv_transpose2d_input_grad(a: Draw) -> tuple:
+    size, kernel, stride, padding, _ = windows(a)
+    return a(a.n, *size, a.m), a(*kernel, a.c, a.m), stride, padding
+
+
+def im2col(a: Draw) -> tuple:
+    size, kernel, stride, padding, _ = windows(a)
+    return a(a.n, *size, a.c), kernel, stride, padding
+
+
+def col2im(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *out, *kernel, a.c), size, stride, padding
+
+
+def max_pool(a: Draw) -> tuple:
+    size, kernel, stride, padding, _ = windows(a)
+    return a.rng.integers(-3, 3, (a.n, *size, a.c)).astype(a.dtype), kernel, stride, padding    # with ties
+
+
+def max_pool_backward(a: Draw) -> tuple:
+    size, _, _, _, out = windows(a)
+    where = a.rng.integers(0, size[0] * size[1], (a.n, *out, a.c)).astype(np.int32)
+    return a(a.n, *out, a.c), where, size
+
+
+def avg_pool_backward(a: Draw) -> tuple:
+    size, kernel, stride, padding, out = windows(a)
+    return a(a.n, *out, a.c), size, kernel, stride, padding
+
+
+def attention(a: Draw) -> tuple:
+    return a(a.n, a.t, 3 * 2 * a.c), 2
+
+
+def attention_backward(a: Draw) -> tuple:
+    p = np.tril(a.uniform(a.n, 2, a.t, a.t))
+    return a(a.n, a.t, 2 * a.c), a(a.n, a.t, 3 * 2 * a.c), p / (p.sum(axis=3, keepdims=True) + a.dtype(1e-3))
+
+
+def masked(a: Draw) -> tuple[np.ndarray, tuple]:
+    mask = np.tril(a.rng.random((a.c, 80)) < 0.7, k=2)
+    return mask, masked_kernels.column_blocks(mask)
+
+
+def masked_affine(a: Draw) -> tuple:
+    mask, blocks = masked(a)
+    return a(a.n, a.t, a.c), a(*mask.shape) * mask, a(80), blocks
+
+
+def masked_weight_grad(a: Draw) -> tuple:
+    mask, blocks = masked(a)
+    return a(a.n, a.t, 80), a(a.n, a.t, a.c), mask, blocks
+
+
+def masked_input_grad(a: Draw) -> tuple:
+    mask, blocks = masked(a)
+    return a(a.n, a.t, 80), a(*mask.shape) * mask, blocks
+
+
+def fill_pixels(a: Draw) -> tuple:
+    places, widths = 9, (7, 5)
+    degrees = [np.sort(a.rng.integers(1, places, width)) for width in widths]
+    ends = tuple(np.searchsorted(m, np.arange(places), side="right") for m in degrees)
+    upper = a(widths[1], widths[0]), a(places, widths[1])
+    starts = tuple(a(20, width) for width in (*widths, places))
+    x = (a.uniform(20, places) < 0.5).astype(a.dtype)
+    return x, a.uniform(20, places), 2, a(places, widths[0]), upper, ends, starts
+
+
+ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
+    "layers.linear.affine": lambda a: (a(a.n, a.t, a.c), a(a.c, a.m), a(a.m) if a.n % 2 else None),
+    "layers.linear.affine_bias_grad": lambda a: (a(a.n, a.t, a.c),),
+    "layers.linear.affine_input_grad": lambda a: (a(a.n, a.t, a.m % 3 + 1), a(a.c, a.m % 3 + 1)),
+    "layers.activations.relu": elementwise(),
+    "layers.activations.relu_backward": elementwise(arrays=2),
+    "layers.activations.leaky_relu": elementwise(0.2),
+    "layers.activations.leaky_relu_backward": elementwise(0.2, arrays=2),
+    "layers.activations.elu": elementwise(0.7),
+    "layers.activations.elu_backward": elementwise(0.7, arrays=2),
+    "layers.activations.sigmoid": elementwise(),
+    "layers.activations.sigmoid_backward": elementwise(arrays=2),
+    "layers.activations.tanh": elementwise(),
+    "layers.activations.tanh_backward": elementwise(arrays=2),
+    "layers.activations.silu": elementwise(),
+    "layers.activations.silu_backward": elementwise(arrays=3),
+    "layers.activations.gelu": elementwise(),
+    "layers.activations.gelu_backward": elementwise(arrays=2),
+    "layers.activations.softplus": elementwise(),
+    "layers.activations.softplus_backward": elementwise(arrays=2),
+    "layers.normalisation.batch_norm": lambda a: (a(a.n, a.c), a(a.c), a(a.c), 1e-5),
+    "layers.normalisation.batch_norm_backward": lambda a: (
+        a(a.n, a.c), *batch_normalised(a(a.n, a.c)), a(a.c)
+    ),
+    "layers.normalisation.scale_shift_backward": lambda a: (a(a.n, a.c), a(a.n, a.c)),
+    "layers.normalisation.layer_norm": lambda a: (a(a.n, a.c), a(a.c), a(a.c), 1e-5),
+    "layers.normalisation.layer_norm_backward": lambda a: (
+        a(a.n, a.c), *(v.T for v in batch_normalised(a(a.c, a.n))), a(a.c)
+    ),
+    "layers.conv.im2col": im2col,
+    "layers.conv.col2im": col2im,
+    "layers.conv.conv2d": conv2d,
+    "layers.conv.conv2d_weight_grad": conv2d_weight_grad,
+    "layers.conv.conv2d_input_grad": conv2d_input_grad,
+    "layers.conv.conv_transpose2d": conv_transpose2d,
+    "layers.conv.conv_transpose2d_weight_grad": conv_transpose2d_weight_grad,
+    "layers.conv.conv_transpose2d_input_grad": conv_transpose2d_input_grad,
+    "layers.pooling.max_pool": max_pool,
+    "layers.pooling.max_pool_backward": max_pool_backward,
+    "layers.pooling.avg_pool": max_pool,
+    "layers.pooling.avg_pool_backward": avg_pool_backward,
+    "layers.attention.causal_attention": attention,
+    "layers.attention.causal_attention_backward": attention_backward,
+    "layers.masked.masked_affine": masked_affine,
+    "layers.masked.masked_weight_grad": masked_weight_grad,
+    "layers.masked.masked_input_grad": masked_input_grad,
+    "losses.squared_error": lambda a: (a(a.n, a.m, a.c), a.uniform(a.n, a.m, a.c)),
+    "losses.absolute_error": lambda a: (a(a.n, a.m, a.c), a.uniform(a.n, a.m, a.c)),
+    "losses.bce_with_logits": lambda a: (a(a.n, a.m, a.c), a.uniform(a.n, a.m, a.c)),
+    "losses.softmax_cross_entropy": lambda a: (a(a.n, a.c), a.rng.integers(0, a.c, a.n)),
+    "distributions.bernoulli_log_prob": lambda a: ((a(a.n, a.c) > 0).astype(a.dtype), a(a.n, a.m, a.c)),
+    "training.optimisers.sgd_step": lambda a: (a(61), a(61), 0.1),
+    "training.optimisers.momentum_step": lambda a: (a(61), a(61), a(61), 0.1, 0.9),
+    "training.optimisers.rmsprop_step": lambda a: (a(61), a(61), a.positive(61), 0.1, 0.99, 1e-8),
+    "training.optimisers.adam_step": lambda a: (
+        a(61), a(61), a(61), a.positive(61), 0.1, 0.9, 0.999, 1e-8, 3
+    ),
+    "data.augment.affine_warp": lambda a: (
+        a.uniform(a.n, 9, 11), a(a.n, 6) / 3 + np.array([1, 0, 0, 1, 0, 0], a.dtype), 0.75
+    ),
+    "models.autoregressive.made_sampling.fill_pixels": fill_pixels,
+}  # fmt: skip
+IN_PLACE = {"sgd_step": 1, "momentum_step": 3, "rmsprop_step": 3, "adam_step": 4}   # arrays, by position
+
+
+def batch_normalised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(xhat, inv) of the columns of x; both with two axes for layer norm, inv with one for batch norm."""
+    inv = 1 / np.sqrt(x.var(axis=0) + x.dtype.type(1e-3))
+    return (x - x.mean(axis=0)) * inv, inv
+
+
+def arguments(name: str, dtype: Any, seed: int) -> list[Any]:
+    found = list(ARGUMENTS[name.removeprefix("scratchgen.")](Draw(dtype, seed)))
+    if name.endswith("layer_norm_backward"):
+        found[2] = found[2][:, None]    # (M, 1)
+    return found
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    """All arrays and numbers in a result or argument, in order."""
+    if isinstance(value, tuple | list):
+        return [a for part in value for a in arrays(part)]
+    return [np.asarray(value)] if isinstance(value, np.ndarray | float | np.floating) else []
+
+
+def call(function: Callable[..., Any], given: list[Any]) -> tuple[list[np.ndarray], list[Any]]:
+    """(the arrays that were returned or changed on purpose, the arguments afterwards)."""
+    copies = [a.copy(order="K") if isinstance(a, np.ndarray) else a for a in given]
+    returned = function(*copies)
+    changed = copies[: IN_PLACE.get(function.__name__, 0)]
+    return [*arrays(returned), *arrays(changed)], copies
+
+
+def both(name: str, given: list[Any]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The results of the readable function and of its twin."""
+    found = []
+    for backend in ("reference", "jit"):
+        with kernels.use(backend):
+            found.append(call(FUNCTIONS[name], given)[0])
+    return found[0], found[1]
+
+
+def assert_same(readable: list[np.ndarray], twin: list[np.ndarray], dtype: Any) -> None:
+    rtol, atol = (5e-5, 1e-5) if dtype == np.float32 else (1e-11, 1e-12)
+    assert len(readable) == len(twin) > 0
+    for a, b in zip(readable, twin, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(b, a, rtol=rtol, atol=atol * max(1, np.abs(a).max(initial=0)))
+
+
+def test_every_compiled_function_has_arguments_here():
+    assert sorted(FUNCTIONS) == sorted(f"scratchgen.{name}" for name in ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_twin_has_the_same_signature(name):
+    readable = FUNCTIONS[name].__wrapped__
+    twin = kernels.find_twin(readable)
+    shown = [
+        [(p.name, p.default, p.kind) for p in inspect.signature(f).parameters.values()]
+        for f in (readable, twin)
+    ]
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_twin_returns_the_same_numbers(name, dtype):
+    for seed in range(4):
+        assert_same(*both(name, arguments(name, dtype, seed)), dtype)
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "reversed": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", [n for n, f in FUNCTIONS.items() if f.__name__ not in IN_PLACE])
+def test_twin_takes_arrays_that_are_not_contiguous(name, layout):
+    given = arguments(name, np.float64, 1)
+    expected, _ = both(name, given)
+    changed = [LAYOUTS[layout](a) if isinstance(a, np.ndarray) else a for a in given]
+    readable, twin = both(name, changed)
+    assert_same(expected, readable, np.float64)
+    assert_same(expected, twin, np.float64)
+
+
+@pytest.mark.parametrize("backend", kernels.BACKENDS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_leaves_its_arguments_as_they_are(name, backend):
+    """Except the buffers of an optimiser, which its step changes; the gradient stays as it is."""
+    given = arguments(name, np.float64, 2)
+    with kernels.use(backend):
+        _, after = call(FUNCTIONS[name], given)
+    changed = {"sgd_step": {0}, "momentum_step": {0, 2}, "rmsprop_step": {0, 2}, "adam_step": {0, 2, 3}}
+    for i, (a, b) in enumerate(zip(given, after, strict=True)):
+        same = all(np.array_equal(u, v) for u, v in zip(arrays(a), arrays(b), strict=True))
+        assert same == (i not in changed.get(FUNCTIONS[name].__name__, set())), i
+
+
+ACTIVATIONS = [name for name in FUNCTIONS if "activations" in name]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if not name.endswith("_backward")])
+def test_activations_agree_on_nan_infinity_and_large_numbers(name, dtype):
+    x = np.array(SPECIAL, dtype)
+    with np.errstate(all="ignore"):
+        readable, twin = both(name, [x, *arguments(name, dtype, 0)[1:]])
+    assert np.isnan(readable[0][0]) and np.isnan(twin[0][0])
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(twin[0], readable[0], rtol=rtol, atol=1e-30)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name.endswith("_backward")])
+def test_activations_pass_a_nan_gradient_on(name, dtype):
+    given = arguments(name, dtype, 0)
+    given[1] = np.abs(given[1]) + dtype(0.1)    # where the slope of a rectifier is not zero
+    given[0].flat[::5] = np.nan
+    expected = np.isnan(given[0])
+    for found in both(name, given):
+        np.testing.assert_array_equal(np.isnan(found[0]), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if "optimisers" in name])
+def test_optimiser_steps_show_a_nan_or_infinite_gradient(name, dtype):
+    given = arguments(name, dtype, 0)
+    given[1][3], given[1][8] = np.nan, np.inf
+    with np.errstate(all="ignore"):
+        for found in both(name, given):
+            assert np.flatnonzero(~np.isfinite(found[0])).tolist() == [3, 8]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elu_near_zero_keeps_its_digits(dtype, backend):
+    x = -np.logspace(-20, -1, 57).astype(dtype)
+    exact = 0.7 * np.expm1(x.astype(np.float64))
+    elu = FUNCTIONS["scratchgen.layers.activations.elu"]
+    np.testing.assert_allclose(elu(x, 0.7), exact, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_softmax_of_attention_shows_a_nan_of_the_past_and_none_of_the_future(backend):
+    attention = FUNCTIONS["scratchgen.layers.attention.causal_attention"]
+    qkv = np.zeros((1, 3, 3))
+    qkv[0, 1, 1] = np.nan       # the key of position 1
+    _, p = attention(qkv, 1)
+    assert p[0, 0, 0].tolist() == [1, 0, 0]
+    assert np.isnan(p[0, 0, 1, :2]).all() and np.isnan(p[0, 0, 2]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_masked_pixels_are_the_same_in_both(dtype):
+    """The sampled pixels are equal, not only close: thresholds are rarely hit to the last digit."""
+    name = "scratchgen.models.autoregressive.made_sampling.fill_pixels"
+    for seed in range(5):
+        given = arguments(name, dtype, seed)
+        readable, twin = both(name, given)
+        np.testing.assert_array_equal(readable[0], twin[0])
+        assert (readable[0][:, :2] == given[0][:, :2]).all() and (readable[0][:, 2:] != given[0][:, 2:]).any()

@@ -1,0 +1,27 @@
+"""What layers/ must not contain: threads, arrays passed in to be filled, uninitialised memory."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scratchgen import layers
+
+FOLDER = Path(layers.__file__).parent
+UNWANTED = re.compile(r"threads|\bout=|np\.empty|scratch memory|numba", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
+def test_layers_hold_mathematics_and_no_speed_code(path):
+    found = [line for line in path.read_text(encoding="utf-8").splitlines() if UNWANTED.search(line)]
+    assert not found
+
+
+def test_unwanted_code_is_found():
+    for line in ("np.matmul(a, b, out=c)", "threads.share(work, 3)", "x = np.empty_like(y)"):
+        assert UNWANTED.search(line)
+    assert not UNWANTED.search("layout=3  # (N, H, W, C)")
+
+
+def test_base_is_short():
+    assert len((FOLDER / "base.py").read_text(encoding="utf-8").splitlines()) <= 120
