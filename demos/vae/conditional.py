@@ -57,7 +57,7 @@ def main(out: Path, *, shown: int = 120_000, generated: int = 2000, seed: int = 
                 )
                 means = np.array([z[y == k].mean(axis=0) for k in range(10)])
                 from_z[width] = accuracy(nearest(z_test, means), digits.y_test)
-        same = [model.prior_sample(10, rng=np.random.default_rng(seed), y=np.full(10, k)) for k in range(10)]
+        same = [model.prior_sample(10, rng=seed, y=np.full(10, k)) for k in range(10)]
         grid = model.inverse_transform(np.concatenate(same), np.repeat(np.arange(10), 10))
         panels[f"{name}, code of {width}: {right.mean():.0%} read as requested"] = grid
 

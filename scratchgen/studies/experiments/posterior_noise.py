@@ -46,7 +46,7 @@ def train(x: np.ndarray, x_test: np.ndarray, kind: str, epochs: int, *, seed: in
     """Train a VAE 784-400-20 whose decoder is damaged half-way; return the run and the step of the damage."""
     rng = np.random.default_rng(seed)
     model = VAE.dense((784, 400, 20), rng=rng)
-    damaged = epochs * -(-len(x) // 128) // 2
+    damaged = epochs * -(-len(x) // 128) // 2       # half of the updates
     gradients = NoiseGradients(model, x_test, damaged, seed)
     damage = Damage(model.decoder.parameters()["0.weight"], kind, damaged, seed)
     callbacks = [ProgressBar(), gradients, damage]
@@ -92,7 +92,7 @@ class NoiseGradients(Callback):
         if since > 20 and since % 10 and trainer.step != self.damaged:
             return
         with self.model.frozen():
-            _, cache = self.model.loss(self.x, rng=np.random.default_rng(self.seed))
+            _, cache = self.model.loss(self.x, rng=self.seed)
             dz = len(self.x) * self.model.backward(cache)["dz"]     # (N, K), of each example's own loss
         decoder, kl = 0.5 * dz * cache.eps * cache.std, 0.5 * (cache.std**2 - 1)
         predicted, std = predicted_noise(self.model, self.x[:100]), cache.std[:100]
