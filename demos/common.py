@@ -46,19 +46,19 @@ def train(
     lr: float,
     rng: np.random.Generator,
     batch_size: int = 128,
-    callbacks: tuple = (),
     quiet: bool = False,
 ) -> float:
     """Fit a model on about `shown` examples, with a one-cycle schedule of peak lr; return the seconds."""
-    epochs = epochs_for(shown, x)
-    schedule = OneCycle(lr, epochs * -(-len(x) // batch_size))
-    labels = () if y is None else (y,)
-    bar = () if quiet else (ProgressBar(),)
     start = time.perf_counter()
     model.fit(
-        x, *labels, epochs=epochs, batch_size=batch_size, lr=schedule, rng=rng,
-        callbacks=[*bar, *callbacks],
-    )  # fmt: skip
+        x,
+        y,
+        epochs=epochs_for(shown, x),
+        batch_size=batch_size,
+        lr=OneCycle(lr),
+        rng=rng,
+        callbacks=[] if quiet else [ProgressBar()],
+    )
     return time.perf_counter() - start
 
 

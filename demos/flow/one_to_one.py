@@ -104,7 +104,7 @@ def main(
 
 def search(gan: GAN, x: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
     """z for each x, (N, K): Adam on ‖G(z) − x‖², from a sample of the prior; G does not change."""
-    z = Parameter(gan.draw_noise(len(x), rng))
+    z = Parameter(gan.prior_sample(len(x), rng=rng))
     optimizer = Adam({"z": z}, Cosine(0.1, steps))
     with gan.generator.frozen():
         for _ in range(steps):

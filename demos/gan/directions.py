@@ -45,7 +45,7 @@ def main(
     model = DCGAN(32, (16, 32), rng=rng)
     digit_gans.fit(model, digits.x_train, shown, 1e-3, 5e-4, rng)
 
-    z = model.draw_noise(draws, rng)
+    z = model.prior_sample(draws, rng=rng)
     measured = experiment.measure(model.inverse_transform(z), classifier)      # (draws, 12)
     fit = 2 * draws // 3
     found = experiment.directions(z[:fit], measured[:fit])                      # (12, K)
@@ -71,7 +71,7 @@ def main(
         "a digit": list(found[:10]),
         "random": list(chance[:10]),
     }
-    z = model.draw_noise(moved, rng)
+    z = model.prior_sample(moved, rng=rng)
     std = measured.std(axis=0)[10:]
     effects = {}
     for name, group in groups.items():

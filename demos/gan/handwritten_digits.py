@@ -60,7 +60,7 @@ def main(
         model = build(x, rng)
         sizes = [parameter_count(net) for net in (model.generator, model.discriminator)]
         print(f"\nTraining a {name}: {sizes[0]:,} parameters in G, {sizes[1]:,} in D")
-        watch = experiment.Watch(model, model.draw_noise(generated, np.random.default_rng(seed)), MOMENTS)
+        watch = experiment.Watch(model, model.prior_sample(generated, rng=seed), MOMENTS)
         experiment.fit(model, x, shown, lr, discriminator_lr, rng, watch)
         for m in watch.moments:
             row = {"D(x)": m.d_real, "D(G(z))": m.d_fake, **reader.measure(m.images)}
@@ -92,7 +92,7 @@ def walk(
     model: GAN, reader: experiment.Reader, pairs: int, rng: np.random.Generator
 ) -> tuple[dict[str, float], np.ndarray]:
     """How sure the classifier is at the ends and half-way; one walk from one digit to another, (T, 784)."""
-    a, b = model.draw_noise(pairs, rng), model.draw_noise(pairs, rng)
+    a, b = model.prior_sample(pairs, rng=rng), model.prior_sample(pairs, rng=rng)
     ends = [model.inverse_transform(z) for z in (a, b)]
     sure = {
         "ends": float(np.mean([reader.sure(end) for end in ends])),

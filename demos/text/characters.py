@@ -28,7 +28,6 @@ from ..common import parameter_count, print_table, run, save, say, tidy
 
 PHRASE = "`Off with her head!'"     # whose attention is drawn
 PROMPT = "`Off with "
-BATCH = 16
 
 
 def main(
@@ -56,10 +55,9 @@ def main(
     )
     print(f"{depth} blocks of {heads} heads, {width} wide: {parameter_count(model):,} parameters")
     trainer = model.trainer(
-        train, epochs=epochs, batch_size=BATCH, rng=rng, callbacks=[ProgressBar()],
+        train, epochs=epochs, batch_size=16, lr=OneCycle(3e-3), rng=rng, callbacks=[ProgressBar()],
         validate=lambda: -model.score(test),
     )  # fmt: skip
-    trainer.optimizer.lr = OneCycle(3e-3, epochs * len(trainer.batches))
     history = trainer.run()
     print(f"{epochs} epochs, {history.seconds:.0f} s of training and testing")
 
@@ -77,7 +75,7 @@ def main(
     say(f"\nWriting {written} characters took {1000 * seconds['cached']:.0f} ms with cached keys and values, "
         f"{1000 * seconds['not cached']:.0f} ms without: {ratio:.1f} times as long for the same characters.")
     for temperature in (0.5, 1.0):
-        text = model.write(written, rng=np.random.default_rng(seed), prompt=PROMPT, temperature=temperature)
+        text = model.write(written, rng=seed, prompt=PROMPT, temperature=temperature)
         print(f"\nat temperature {temperature}:")
         for line in text.splitlines():
             say(line)

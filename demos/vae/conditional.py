@@ -57,7 +57,7 @@ def main(out: Path, *, shown: int = 120_000, generated: int = 2000, seed: int = 
                 )
                 means = np.array([z[y == k].mean(axis=0) for k in range(10)])
                 from_z[width] = accuracy(nearest(z_test, means), digits.y_test)
-        same = [model.prior_sample(10, rng=np.random.default_rng(seed), y=np.full(10, k)) for k in range(10)]
+        same = [model.prior_sample(10, rng=seed, y=np.full(10, k)) for k in range(10)]
         grid = model.inverse_transform(np.concatenate(same), np.repeat(np.arange(10), 10))
         panels[f"{name}, code of {width}: {right.mean():.0%} read as requested"] = grid
 
@@ -87,7 +87,7 @@ def nearest(z: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 def draw(panels: dict[str, np.ndarray]) -> Figure:
     """Ten rows, one class each, for each model."""
-    title = "Conditional generation: a class in each row, the same z from N(0, I) in each column"
+    title = "A class in each row, the same z from N(0, I) in each column"
     fig = plots.new_figure(4.45, title=title)
     for ax, (title, grid) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):
         show_image(ax, mosaic(grid, 10), title)

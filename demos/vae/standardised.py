@@ -70,10 +70,8 @@ def main(
 
 def train(vae: VAE, x: np.ndarray, x_test: np.ndarray, eps: np.ndarray, shown: int, rng: Any) -> list[float]:
     """Train, and return MMD² of the test digits' codes after each epoch."""
-    epochs = epochs_for(shown, x)
     trainer = vae.trainer(
-        x, epochs=epochs, batch_size=128, lr=OneCycle(3e-3, epochs * -(-len(x) // 128)), rng=rng,
-        callbacks=[ProgressBar()],
+        x, epochs=epochs_for(shown, x), lr=OneCycle(3e-3), rng=rng, callbacks=[ProgressBar()],
         validate=lambda: experiment.mmd_to_normal(Normal.sample(*vae.posterior(x_test), eps)),
     )  # fmt: skip
     return trainer.run().epochs["validation"]

@@ -43,7 +43,8 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
         "predicted std sqrt(1 / (1 + H)), the correlation of both, and the decoder's gradient by the "
         "log-variance, which asks for more noise where it is negative"
     )
-    print_table(moments, title, {"error": ".1f", "KL": ".1f", "std": ".3f", "test std": ".3f"})
+    formats = dict.fromkeys(("std", "test std", "pred. std"), ".3f") | {"error": ".1f", "KL": ".1f"}
+    print_table(moments, title, formats)
     ratios = experiment.against_undamaged(runs, damaged)
     title = "Noise and error over those of the undamaged run, steps 5 to 30 after the damage"
     print_table(ratios, title, {"std": ".3f", "reconstruction": ".3f"})

@@ -11,6 +11,7 @@ import pytest
 
 import demos
 from demos import common
+from scratchgen.training.schedules import OneCycle
 
 FOLDER = Path(demos.__file__).parent
 NAMES = [f"{family}.{name}" for family, names in demos.ORDER.items() for name in names]
@@ -92,16 +93,24 @@ def test_train_shows_about_as_many_examples_as_asked_for(rng):
     runs = []
 
     class Model:
-        def fit(self, x, *labels, epochs, **settings):
-            runs.append((labels, epochs, settings["batch_size"]))
+        def fit(self, x, y, *, epochs, **settings):
+            runs.append((y, epochs, settings["batch_size"], settings["lr"]))
 
     x = np.zeros((100, 3))
     for shown in (20, 249, 251):
         assert common.train(Model(), x, shown=shown, lr=1e-3, rng=rng, quiet=True) >= 0
-    assert runs == [((), 1, 128), ((), 2, 128), ((), 3, 128)]
+    assert runs == [(None, epochs, 128, OneCycle(1e-3)) for epochs in (1, 2, 3)]
 
 
 def test_mosaic_puts_digits_side_by_side():
     image = common.mosaic(np.repeat(np.arange(6.0)[:, None], 784, axis=1), 2)
     assert image.shape == (56, 84)
     assert image[0, [0, 28, 56]].tolist() == [0, 1, 2] and image[28, [0, 28, 56]].tolist() == [3, 4, 5]
+
+
+def test_gallery_lists_every_demo_with_its_claim():
+    page = (FOLDER.parent / "gallery" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\[`demo (\w+)`\]\(\.\./demos/(\w+)/\1\.py\) \| (.*?) \| .+? \|", page)
+    claims = {name: (ast.get_docstring(ast.parse(source(name))) or "").splitlines()[0] for name in NAMES}
+    assert [f"{family}.{name}" for name, family, _ in rows] == NAMES
+    assert [claim.replace("\\|", "|") for *_, claim in rows] == list(claims.values())

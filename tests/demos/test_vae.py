@@ -61,13 +61,13 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
     """Against an undamaged run at the same steps; and the prediction from the decoder alone holds."""
     results = run_demo("vae.tug_of_war", shown=60_000)
     rows = results["moments"]
-    start, trained = rows["undamaged, step 1"], rows["undamaged, before the damage"]
+    start, trained = rows["undamaged, step 1"], rows["undamaged, before damage"]
     assert trained["std"] < 0.7 * start["std"] and trained["error"] < 0.5 * start["error"]
     assert results["correlation"] > 0.5
-    assert rows["undamaged, step 5"]["gradient"] < 0 < trained["gradient"]
-    for moment in ("undamaged, before the damage", "undamaged, end", "shuffled, end", "noised, end"):
+    assert rows["undamaged, step 5"]["grad."] < 0 < trained["grad."]
+    for moment in ("undamaged, before damage", "undamaged, end", "shuffled, end", "noised, end"):
         row = rows[moment]
-        assert abs(row["predicted"] / row["test std"] - 1) < 0.1 and row["correlation"] > 0.7
+        assert abs(row["pred. std"] / row["test std"] - 1) < 0.1 and row["corr."] > 0.7
 
     shuffled, noised = results["ratios"]["shuffled"], results["ratios"]["noised"]
     assert shuffled["std"] > 1.3 and shuffled["reconstruction"] > 1.1
@@ -76,7 +76,7 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
     assert rows["shuffled, 15 after"]["std"] > 1.3 * control
     assert rows["noised, 15 after"]["std"] < 0.97 * control
     after = rows["shuffled, 1 after"]
-    assert after["predicted"] > 1.2 * max(after["test std"], trained["predicted"])
+    assert after["pred. std"] > 1.2 * max(after["test std"], trained["pred. std"])
 
 
 @pytest.mark.slow

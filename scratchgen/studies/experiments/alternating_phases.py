@@ -18,14 +18,7 @@ import numpy as np
 
 from scratchgen.data import GaussianMixture1D
 from scratchgen.models import GAN
-from scratchgen.studies.experiments.gan_on_a_line import (
-    Grid,
-    adam,
-    discriminator_step,
-    generator_step,
-    plogp,
-    tanh_game,
-)
+from scratchgen.studies.experiments.gan_on_a_line import Grid, adam, plogp, tanh_game
 
 DATA = GaussianMixture1D((1.0,), (3.0,), (0.5,))
 GRID = Grid(DATA, -4, 8, 400, 600)
@@ -56,12 +49,12 @@ def train(schedule: str, updates: int, seed: int = 1) -> list[State]:
     states = [measure(model, 0)]
     player, since = "D", 0
     for step in range(1, updates + 1):
-        z = model.draw_noise(BATCH, rng)
+        z = model.prior_sample(BATCH, rng=rng)
         if player == "D":
             x = DATA.sample(BATCH, rng=rng).astype(np.float32)
-            discriminator_step(model, x, z, optimizers["discriminator"])
+            model.discriminator_step(x, z, optimizer=optimizers["discriminator"])
         else:
-            generator_step(model, z, optimizers["generator"])
+            model.generator_step(z, optimizer=optimizers["generator"])
         since += 1
         if step % EVERY == 0 or step == updates:
             states.append(measure(model, step))

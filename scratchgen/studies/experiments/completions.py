@@ -12,7 +12,6 @@ import numpy as np
 from scratchgen.data import binarise, dequantise
 from scratchgen.distributions import Bernoulli
 from scratchgen.models import MADE, NICE, VAE
-from scratchgen.models.flow.model import PRIORS
 
 UPPER = np.arange(784) < 392
 STEP = 0.1      # h of the first Langevin step
@@ -110,13 +109,10 @@ def langevin(
 
 
 def log_density_gradient(nice: NICE, x: np.ndarray) -> np.ndarray:
-    """d log p(x) / dx, (N, D): the gradient of the prior, back through all layers."""
+    """d log p(x) / dx of each example, (N, D), from the gradient of the loss −1/N · Σₙ log p(xₙ)."""
     with nice.frozen():
         _, cache = nice.loss(x)
-        dh, one = PRIORS[nice.prior].log_prob_grad(cache.z), np.ones(len(x), x.dtype)
-        for layer, layer_cache in zip(nice.layers[::-1], cache.caches[::-1], strict=True):
-            dh = layer.backward(dh, layer_cache, dlogdet=one)
-    return dh
+        return -len(x) * nice.backward(cache, input_grad=True)["dx"]
 
 
 def nearest_lower_halves(train: np.ndarray, test: np.ndarray) -> np.ndarray:

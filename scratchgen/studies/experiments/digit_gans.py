@@ -8,7 +8,7 @@ import numpy as np
 
 from scratchgen.metrics import frechet_distance, nearest_distance
 from scratchgen.models import DCGAN, GAN, MLPClassifier
-from scratchgen.models.gan.networks import faint
+from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.schedules import Cosine
@@ -87,11 +87,9 @@ class Reader:
 
 def fit(model: GAN, x: np.ndarray, shown: int, lr: float, discriminator_lr: float, rng: Any, *callbacks: Any):
     """Train on about `shown` digits, both learning rates on a cosine to 0."""
-    epochs = max(1, round(shown / len(x)))
-    steps = epochs * (len(x) // BATCH)
     model.fit(
-        x, epochs=epochs, batch_size=BATCH, lr=Cosine(lr, steps), rng=rng,
-        discriminator_lr=Cosine(discriminator_lr, steps), callbacks=[ProgressBar(), *callbacks],
+        x, epochs=max(1, round(shown / len(x))), batch_size=BATCH, lr=Cosine(lr), rng=rng,
+        discriminator_lr=Cosine(discriminator_lr), callbacks=[ProgressBar(), *callbacks],
     )  # fmt: skip
 
 
@@ -102,7 +100,7 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
     down from grey. The weights that touch pixels begin near 0, so that both networks learn them from the
     first step on instead of starting from noise: see docs/gan.md, section 12.
     """
-    model = GAN.dense(64, 400, dropout=0.6, pixel_init=faint, rng=rng)
+    model = GAN.dense(64, 400, dropout=0.6, pixel_init=small_pixel_init, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
     model.generator.parameters()["6.bias"].value[...] = np.log(mean / (1 - mean))
     return model

@@ -15,7 +15,7 @@ from scratchgen.data import Density, GaussianMixture1D
 from scratchgen.layers import Layer, Linear, Tanh
 from scratchgen.models import GAN
 from scratchgen.models.networks import dense
-from scratchgen.studies.experiments.gan_on_a_line import BETAS, discriminator_step
+from scratchgen.studies.experiments.gan_on_a_line import BETAS
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Cosine
 
@@ -70,7 +70,8 @@ def highest_value(pair: Pair) -> float:
 
 def game(pair: Pair, discriminator: Layer) -> GAN:
     """A GAN whose generator, x = mean + std·z, samples q."""
-    generator = Linear(1, 1, rng=np.random.default_rng(0), dtype=np.float64)
+    generator = Linear(1, 1, rng=0, dtype=np.float64)
+    assert generator.bias is not None
     generator.weight.value[...], generator.bias.value[...] = pair.std, pair.mean
     return GAN(generator, discriminator, code=1, output_range=None)
 
@@ -107,7 +108,7 @@ def learn(
     values = []
     for step in range(1, updates + 1):
         x = pair.p.sample(batch_size, rng=rng)
-        discriminator_step(model, x, model.draw_noise(batch_size, rng), optimizer)
+        model.discriminator_step(x, model.prior_sample(batch_size, rng=rng), optimizer=optimizer)
         if step in steps:
             values.append(value(model, pair))
     return steps, values
@@ -118,10 +119,10 @@ def memorise(
 ) -> tuple[float, float]:
     """Train D on the same n samples of p and q: V(D) − V(D*) on these samples, and V(D) on all of p and q."""
     model, optimizer = _learner(pair, updates, rng)
-    x, z = pair.p.sample(n, rng=rng), model.draw_noise(n, rng)
+    x, z = pair.p.sample(n, rng=rng), model.prior_sample(n, rng=rng)
     size = min(n, batch_size)
     for _ in range(updates):
         some_x, some_z = (rng.choice(given, size, replace=False) for given in (x, z))
-        discriminator_step(model, some_x, some_z, optimizer)
+        model.discriminator_step(some_x, some_z, optimizer=optimizer)
     best = game(pair, Best(pair))
     return best.discriminator_loss(x, z)[0] - model.discriminator_loss(x, z)[0], value(model, pair)

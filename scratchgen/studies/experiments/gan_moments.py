@@ -8,13 +8,7 @@ import numpy as np
 
 from scratchgen.data import GaussianMixture1D
 from scratchgen.models import GAN
-from scratchgen.studies.experiments.gan_on_a_line import (
-    Grid,
-    adam,
-    discriminator_step,
-    generator_step,
-    tanh_game,
-)
+from scratchgen.studies.experiments.gan_on_a_line import Grid, adam, tanh_game
 from scratchgen.training.schedules import Cosine
 
 DATA = GaussianMixture1D((0.6, 0.4), (1.5, 2.9), (0.5, 0.45))
@@ -78,9 +72,10 @@ def train(rounds: int, frames: int, seed: int = 1) -> tuple[list[Moment], list[M
     for step in range(1, alone + rounds + 1):
         x = DATA.sample(128, rng=rng).astype(np.float32)
         if step <= FIRST + AHEAD:
-            discriminator_step(model, x, model.draw_noise(len(x), rng), optimizers["discriminator"])
+            z = model.prior_sample(len(x), rng=rng)
+            model.discriminator_step(x, z, optimizer=optimizers["discriminator"])
         elif step <= alone:
-            generator_step(model, model.draw_noise(len(x), rng), optimizers["generator"])
+            model.generator_step(model.prior_sample(len(x), rng=rng), optimizer=optimizers["generator"])
         else:
             model.train_step((x,), optimizers, rng)
         if step in (FIRST, FIRST + AHEAD, alone, alone + rounds):
@@ -92,7 +87,7 @@ def train(rounds: int, frames: int, seed: int = 1) -> tuple[list[Moment], list[M
 
 def look(model: GAN, step: int) -> Moment:
     """Evaluate both networks on the grid."""
-    d = model.judge(GRID.x[:, None].astype(np.float32)).astype(np.float64)
+    d = model.predict_real(GRID.x[:, None].astype(np.float32)).astype(np.float64)
     tips = model.inverse_transform(ARROWS[:, None].astype(np.float32))[:, 0]
     signs = np.sign(np.diff(GRID.images(model)[np.abs(GRID.z) < 3]))
     return Moment(step, GRID.density(model), d, tips, bool(signs.min() < 0 < signs.max()))

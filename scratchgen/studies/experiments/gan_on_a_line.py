@@ -16,7 +16,7 @@ from scratchgen.data import Density
 from scratchgen.layers import Tanh
 from scratchgen.models import GAN
 from scratchgen.models.networks import dense
-from scratchgen.training.optimisers import Adam, Optimizer
+from scratchgen.training.optimisers import Adam
 
 BETAS = (0.5, 0.999)
 
@@ -80,19 +80,3 @@ def adam(model: GAN, lr: Any, discriminator_lr: Any) -> dict[str, Adam]:
         "discriminator": Adam(model.discriminator.parameters(), discriminator_lr, BETAS),
         "generator": Adam(model.generator.parameters(), lr, BETAS),
     }
-
-
-def discriminator_step(model: GAN, x: np.ndarray, z: np.ndarray, optimizer: Optimizer) -> None:
-    """One update of D on real x and on G(z); G does not change."""
-    optimizer.zero_grad()
-    _, cache = model.discriminator_loss(x, z)
-    model.discriminator_backward(cache)
-    optimizer.step()
-
-
-def generator_step(model: GAN, z: np.ndarray, optimizer: Optimizer) -> None:
-    """One update of G; D does not change."""
-    optimizer.zero_grad()
-    _, cache = model.generator_loss(z)
-    model.generator_backward(cache)
-    optimizer.step()

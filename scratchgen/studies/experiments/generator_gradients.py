@@ -10,7 +10,7 @@ from scratchgen.data import GaussianMixture1D
 from scratchgen.layers import Layer, LeakyReLU, Linear, Tanh
 from scratchgen.models import GAN, WGAN
 from scratchgen.models.networks import dense
-from scratchgen.studies.experiments.gan_on_a_line import BETAS, discriminator_step, tanh_game
+from scratchgen.studies.experiments.gan_on_a_line import BETAS, tanh_game
 from scratchgen.training.optimisers import SGD, Adam, Optimizer
 from scratchgen.training.schedules import Cosine
 
@@ -66,7 +66,8 @@ def shifted(d: float, discriminator: Layer, objective: str = "minimax") -> GAN:
 
 
 def _shift(d: float) -> Linear:
-    generator = Linear(1, 1, rng=np.random.default_rng(0), dtype=np.float64)
+    generator = Linear(1, 1, rng=0, dtype=np.float64)
+    assert generator.bias is not None
     generator.weight.value[...], generator.bias.value[...] = 1, d
     return generator
 
@@ -97,14 +98,11 @@ def learn_critic(d: float, updates: int, rng: np.random.Generator) -> tuple[WGAN
 
 def teach(model: GAN, x: np.ndarray, optimizer: Optimizer, rng: np.random.Generator) -> None:
     """One update of D, or of the critic; G does not change."""
-    z = model.draw_noise(len(x), rng)
-    if not isinstance(model, WGAN):
-        discriminator_step(model, x, z, optimizer)
-        return
-    optimizer.zero_grad()
-    _, cache = model.discriminator_loss(x, z, rng.random((len(x), 1)).astype(x.dtype))
-    model.discriminator_backward(cache)
-    optimizer.step()
+    z = model.prior_sample(len(x), rng=rng)
+    if isinstance(model, WGAN):
+        model.discriminator_step(x, z, rng.random((len(x), 1)).astype(x.dtype), optimizer=optimizer)
+    else:
+        model.discriminator_step(x, z, optimizer=optimizer)
 
 
 def networks(loss: str, rng: np.random.Generator) -> GAN:
@@ -127,7 +125,7 @@ def first_norms(loss: str, seeds: int) -> list[float]:
         for step in range(UPDATES[-1] + 1):
             if step in UPDATES:
                 model.generator.zero_grad()
-                _, cache = model.generator_loss(model.draw_noise(2000, np.random.default_rng(seed)))
+                _, cache = model.generator_loss(model.prior_sample(2000, rng=seed))
                 model.generator_backward(cache)
                 logs[UPDATES.index(step)] += math.log(norm()) / seeds
             teach(model, DATA.sample(BATCH, rng=rng).astype(np.float32), optimizer, rng)

@@ -17,7 +17,7 @@ MISSING = (0.0, 0.5, 0.75, 0.9, 0.95)
 def fit_models(x: np.ndarray, y: np.ndarray, epochs: int, rng: np.random.Generator) -> dict[str, Any]:
     """Two models of P(x, y) and two of P(y | x), by name. epochs : of the net."""
     net = MLPClassifier((784, 128, 10), rng=rng)
-    net.fit(x, y, epochs=epochs, lr=OneCycle(5e-3, epochs * -(-len(x) // 128)), rng=rng)
+    net.fit(x, y, epochs=epochs, lr=OneCycle(5e-3), rng=rng)
     return {
         NAIVE: BernoulliNaiveBayes(threshold=0.5).fit(x, y),
         GAUSSIAN: GaussianDiscriminant(shared=False, shrinkage=0.1).fit(x, y),

@@ -31,5 +31,5 @@ def averaged(log_p: np.ndarray) -> np.ndarray:
 
 def averaged_logits(model: MADE, x: np.ndarray) -> np.ndarray:
     """What the mean of the orderings' logits gives: no log-density, (N,)."""
-    mean = sum(model.logits(x, ordering=o)[0] for o in range(len(model.orders))) / len(model.orders)
+    mean = np.mean([model.logits(x, ordering=o)[0] for o in range(len(model.orders))], axis=0)
     return Bernoulli.log_prob(x, mean).sum(axis=1, dtype=np.float64)

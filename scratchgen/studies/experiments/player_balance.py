@@ -78,7 +78,7 @@ def train(setting: Setting, updates: int, seed: int) -> End:
         if number in measured:
             course.append(GRID.jensen_shannon(GRID.density(model)))
     q = GRID.density(model)
-    d = model.judge(GRID.x[:, None].astype(np.float32))
+    d = model.predict_real(GRID.x[:, None].astype(np.float32))
     left, d_fake = GRID.mean(q, GRID.x < BETWEEN), GRID.mean(q, d)
     return End(GRID.jensen_shannon(q), course, left, d_fake, q)
 

@@ -46,7 +46,7 @@ def train(x: np.ndarray, x_test: np.ndarray, kind: str, epochs: int, *, seed: in
     """Train a VAE 784-400-20 whose decoder is damaged half-way; return the run and the step of the damage."""
     rng = np.random.default_rng(seed)
     model = VAE.dense((784, 400, 20), rng=rng)
-    damaged = epochs * -(-len(x) // 128) // 2
+    damaged = epochs * -(-len(x) // 128) // 2       # half of the updates
     gradients = NoiseGradients(model, x_test, damaged, seed)
     damage = Damage(model.decoder.parameters()["0.weight"], kind, damaged, seed)
     callbacks = [ProgressBar(), gradients, damage]
@@ -92,7 +92,7 @@ class NoiseGradients(Callback):
         if since > 20 and since % 10 and trainer.step != self.damaged:
             return
         with self.model.frozen():
-            _, cache = self.model.loss(self.x, rng=np.random.default_rng(self.seed))
+            _, cache = self.model.loss(self.x, rng=self.seed)
             dz = len(self.x) * self.model.backward(cache)["dz"]     # (N, K), of each example's own loss
         decoder, kl = 0.5 * dz * cache.eps * cache.std, 0.5 * (cache.std**2 - 1)
         predicted, std = predicted_noise(self.model, self.x[:100]), cache.std[:100]
@@ -126,7 +126,7 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
     for kind, run in runs.items():
         steps = run.history.steps
         last = len(steps["std"])
-        wanted = {"step 1": 1, "step 5": 5, "before the damage": damaged, "end": last}
+        wanted = {"step 1": 1, "step 5": 5, "before damage": damaged, "end": last}
         wanted |= {f"{n} after": damaged + n for n in (1, 5, 15, 60) if damaged + n < last}
         for name, step in sorted(wanted.items(), key=lambda item: item[1]):
             if kind != "undamaged" and step <= damaged:
@@ -138,9 +138,9 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
                 "KL": steps["kl"][step - 1],
                 "std": steps["std"][step - 1],
                 "test std": measured.std,
-                "predicted": measured.predicted,
-                "correlation": measured.correlation,
-                "gradient": measured.decoder_gradient,
+                "pred. std": measured.predicted,
+                "corr.": measured.correlation,
+                "grad.": measured.decoder_gradient,
             }
     return table
 

@@ -102,7 +102,7 @@ class Ask(AtMoments):
     def __init__(self, model: GAN, damaged: Damaged, seed: int):
         super().__init__(MOMENTS)
         self.model, self.damaged = model, damaged
-        self.codes = model.draw_noise(1000, np.random.default_rng(seed))
+        self.codes = model.prior_sample(1000, rng=seed)
         self.verdicts: list[Verdict] = []
 
     def on_moment(self, trainer: Trainer) -> None:

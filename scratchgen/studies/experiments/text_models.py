@@ -48,5 +48,5 @@ def seconds_to_write(model: CharacterModel, length: int, cached: bool, seed: int
 
 def attention_weights(model: CharacterModel, phrase: str) -> np.ndarray:
     """The attention weights (H, T, T) of each head of the first block, for a phrase of T characters."""
-    (_, _, blocks, _, _) = model.forward(model.alphabet.encode(phrase)[None])[1]
-    return blocks[0][1][1][0]       # of the first block, its attention: p of the first text
+    _, cache = model.forward(model.alphabet.encode(phrase)[None])
+    return cache.blocks[0].attention.p[0]

@@ -33,7 +33,7 @@ def best_class(X: np.ndarray) -> np.ndarray:
 def fit_models(X: np.ndarray, y: np.ndarray, epochs: int, rng: np.random.Generator) -> dict[str, Any]:
     """Two discriminative and three generative models, by name. epochs : of the net."""
     net = MLPClassifier((2, 16, 2), rng=rng, activation=Tanh, dtype=np.float64)
-    net.fit(X, y, epochs=epochs, batch_size=64, lr=OneCycle(0.02, epochs * -(-len(X) // 64)), rng=rng)
+    net.fit(X, y, epochs=epochs, batch_size=64, lr=OneCycle(0.02), rng=rng)
     return {
         "logistic regression": LogisticRegression(2, 2, dtype=np.float64).fit(X, y),
         NET: net,

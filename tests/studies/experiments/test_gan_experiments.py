@@ -29,10 +29,8 @@ class KnownMap:
     def forward(self, x):
         return np.zeros_like(x), None
 
-    def judge(self, x):
+    def predict_real(self, x):
         return np.full(len(x), 0.5)
-
-    predict_real = judge
 
 
 MAPS = [
