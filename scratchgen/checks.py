@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes that layers compute in, in native byte order
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # what layers compute in, in native byte order
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """The distributions that models are made of: log-density, sampling, KL divergence, and their gradients.
 
 The functions of Bernoulli, Normal and Logistic work entry by entry on arrays that broadcast, and return one
-number for each entry, in nats; the caller sums over features. Categorical has its categories on the last axis.
-The spread of a Normal is given as a log-variance, and ``std = exp(0.5·logvar)`` is written only in
+number for each entry, in nats; the caller sums over features. Categorical has its categories on the last
+axis. The spread of a Normal is given as a log-variance, and ``std = exp(0.5·logvar)`` is written only in
 `Normal.std`. Samplers take their noise as an argument and draw nothing themselves.
 
 Gradients are those of ``log_prob(...).sum()``: multiply them by the gradient that comes from the next layer.
@@ -11,11 +11,14 @@ Derived in docs/distributions.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scratchgen.checks import Array
 from scratchgen.kernels import compiled
 
+Numbers = Array | float
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -34,12 +37,12 @@ class Bernoulli:
         return np.where(logits >= 0, 1, small) / (1 + small)
 
     @staticmethod
-    def log_prob(x: Array, logits: Array) -> Array:
+    def log_prob(x: Numbers, logits: Array) -> Array:
         """log p(x), the shape of logits."""
         return x * logits - np.maximum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))  # (BERN.1)
 
     @staticmethod
-    def log_prob_grad(x: Array, logits: Array) -> Array:
+    def log_prob_grad(x: Numbers, logits: Array) -> Array:
         """The gradient of log_prob with respect to the logits."""
         return x - Bernoulli.mean(logits)                       # (BERN.2)
 
@@ -125,18 +128,18 @@ class Normal:
     """
 
     @staticmethod
-    def std(logvar: Array) -> Array:
+    def std(logvar: Numbers) -> Any:
         """The standard deviation."""
         return np.exp(0.5 * logvar)                             # (NORM.1)
 
     @staticmethod
-    def log_prob(x: Array, mu: Array, logvar: Array) -> Array:
+    def log_prob(x: Numbers, mu: Numbers, logvar: Numbers) -> Any:
         """log p(x)."""
         scaled = (x - mu) / Normal.std(logvar)
         return -0.5 * (LOG_2PI + logvar + scaled**2)            # (NORM.2)
 
     @staticmethod
-    def log_prob_grad(x: Array, mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
+    def log_prob_grad(x: Numbers, mu: Numbers, logvar: Numbers) -> tuple[Any, Any, Any]:
         """(dx, dmu, dlogvar)."""
         std = Normal.std(logvar)
         scaled = (x - mu) / std
@@ -144,17 +147,17 @@ class Normal:
         return dx, -dx, 0.5 * (scaled**2 - 1)                   # (NORM.3)
 
     @staticmethod
-    def sample(mu: Array, logvar: Array, eps: Array) -> Array:
+    def sample(mu: Numbers, logvar: Numbers, eps: Numbers) -> Any:
         """A sample for standard normal noise eps."""
         return mu + Normal.std(logvar) * eps                    # (NORM.4)
 
     @staticmethod
-    def kl(mu: Array, logvar: Array, prior_mean: Array | float = 0.0) -> Array:
+    def kl(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> Any:
         """The KL divergence from N(prior_mean, 1). It is at least 0, and 0 only if the two are equal."""
         return 0.5 * ((mu - prior_mean) ** 2 + np.exp(logvar) - 1 - logvar)  # (NORM.5)
 
     @staticmethod
-    def kl_grad(mu: Array, logvar: Array, prior_mean: Array | float = 0.0) -> tuple[Array, Array]:
+    def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
         """(dmu, dlogvar) of `kl`; the gradient of the prior mean is −dmu."""
         return mu - prior_mean, 0.5 * (np.exp(logvar) - 1)      # (NORM.6)
 
@@ -168,13 +171,13 @@ class Logistic:
     """
 
     @staticmethod
-    def log_prob(x: Array, mu: Array, log_scale: Array) -> Array:
+    def log_prob(x: Numbers, mu: Numbers, log_scale: Numbers) -> Any:
         """log p(x)."""
         t = (x - mu) * np.exp(-log_scale)
         return -np.abs(t) - log_scale - 2 * np.log1p(np.exp(-np.abs(t)))  # (LOGI.1), which is even in t
 
     @staticmethod
-    def log_prob_grad(x: Array, mu: Array, log_scale: Array) -> tuple[Array, Array, Array]:
+    def log_prob_grad(x: Numbers, mu: Numbers, log_scale: Numbers) -> tuple[Any, Any, Any]:
         """(dx, dmu, dlog_scale)."""
         s = np.exp(log_scale)
         t = (x - mu) / s
@@ -182,6 +185,6 @@ class Logistic:
         return -slope / s, slope / s, t * slope - 1             # (LOGI.2)
 
     @staticmethod
-    def sample(mu: Array, log_scale: Array, uniform: Array) -> Array:
+    def sample(mu: Numbers, log_scale: Numbers, uniform: Numbers) -> Any:
         """A sample for `uniform` in (0, 1); at 0 and 1 it would be infinite."""
         return mu + np.exp(log_scale) * (np.log(uniform) - np.log1p(-uniform))  # (LOGI.3)

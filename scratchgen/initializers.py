@@ -1,17 +1,17 @@
 """Initial weights: He, Glorot, normal, orthogonal.
 
 A network trains if signals neither vanish nor explode on their way through it. Each rule here chooses the
-spread of the weights so that a variance or a norm stays the same from layer to layer. `fan_in` is the number of
-inputs that one output sums over, `fan_out` the number of outputs that one input contributes to: (D, M) for a
-dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
+spread of the weights so that a variance or a norm stays the same from layer to layer. `fan_in` is the number
+of inputs that one output sums over, `fan_out` the number of outputs that one input contributes to: (D, M) for
+a dense weight (D, M), and KH·KW·C_in, KH·KW·C_out for a convolution weight (KH, KW, C_in, C_out).
 
-Every rule is called as (shape, fan_in, fan_out, *, rng, dtype), even if it does not use the fans, so that each
-can be the `init` of a layer. For another std or gain, use ``functools.partial(orthogonal, gain=2.0)``. rng is a
-Generator or an integer seed.
+Every rule is called as (shape, fan_in, fan_out, *, rng, dtype), even if it does not use the fans, so that
+each can be the `init` of a layer. For another std or gain, use ``functools.partial(orthogonal, gain=2.0)``.
+rng is a Generator or an integer seed.
 
-Numbers are drawn in float64 and then cast, so the float32 and float64 versions of a network start from the same
-weights. All rules raise ValueError for a fan below 1 and TypeError for a fan that is not an integer. Derived in
-docs/optimisation.md.
+Numbers are drawn in float64 and then cast, so the float32 and float64 versions of a network start from the
+same weights. All rules raise ValueError for a fan below 1 and TypeError for a fan that is not an integer.
+Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ Shape = int | tuple[int, ...]
 
 
 def he_normal(
-    shape: Shape, fan_in: int, fan_out: int = 1, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+    shape: Shape,
+    fan_in: int,
+    fan_out: int = 1,
+    *,
+    rng: np.random.Generator | int,
+    dtype: DTypeLike = np.float32,
 ) -> Array:
     """Draw N(0, std²) weights that keep the second moment through a ReLU.
 
@@ -105,9 +110,9 @@ def orthogonal(
 
     A square W keeps every norm and every angle, not only the variance on average. A shape of more than two
     axes is treated as (product of the leading axes, last axis); the fans are not used. W is the Q of the QR
-    decomposition of a Gaussian matrix; multiplying its columns by the signs of R's diagonal makes W uniform over
-    the orthogonal matrices. Source: Saxe, McClelland & Ganguli 2014; the signs: Mezzadri 2007, section 5.
-    Raises ValueError for a shape of fewer than two axes or with an empty axis.
+    decomposition of a Gaussian matrix; multiplying its columns by the signs of R's diagonal makes W uniform
+    over the orthogonal matrices. Source: Saxe, McClelland & Ganguli 2014; the signs: Mezzadri 2007, section
+    5. Raises ValueError for a shape of fewer than two axes or with an empty axis.
     """
     _expect_fans("orthogonal", fan_in, fan_out)
     if not isinstance(shape, tuple) or len(shape) < 2 or min(shape) < 1:

@@ -4,8 +4,8 @@ Every loss is summed over the features of an example and averaged over the batch
 the gradient of exactly that, so nothing else needs to be divided by N. Each is called as
 ``loss, dx = f(pred, target)``; the loss is a Python float, dx has the shape and dtype of pred.
 
-All raise TypeError for arrays that are not float32 or float64, ValueError for shapes that do not match and for
-an empty batch. Derived in docs/backprop.md.
+All raise TypeError for arrays that are not float32 or float64, ValueError for shapes that do not match and
+for an empty batch. Derived in docs/backprop.md.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from scratchgen.checks import FLOATS, Array
 from scratchgen.kernels.gradient import Gradient
 
+
 def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
     """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
     if np.dtype(dtype) not in FLOATS:
@@ -168,7 +169,8 @@ class Module:
 class Summary:
     """A table of the layers of a module. str() gives the table, at most 78 columns wide.
 
-    rows : one tuple (name, class, output shape, parameter, count) for each parameter, and for each layer without
+    rows : one tuple (name, class, output shape, parameter, count) for each parameter, and for each layer
+    without
         parameters, where parameter is "" and count is None
     total : the number of learnt numbers; parameters that are used twice count once
     """
@@ -193,11 +195,10 @@ class Summary:
         while sum(widths) + 8 > 78:                             # two spaces between columns
             widest = max(range(4), key=lambda i: widths[i])
             widths[widest] -= 1
-        table = [
-            "  ".join([*(_cut(line[i], widths[i]).ljust(widths[i]) for i in range(4)), line[4].rjust(widths[4])])
-            for line in lines
-        ]
-        table = [line.rstrip() for line in table]
+        table = []
+        for *texts, number in lines:
+            cells = [_cut(text, width).ljust(width) for text, width in zip(texts, widths, strict=False)]
+            table.append("  ".join([*cells, number.rjust(widths[4])]).rstrip())
         rule = "-" * (sum(widths) + 8)
         return "\n".join([self.title, table[0], rule, *table[1:-1], rule, table[-1]])
 

@@ -1,11 +1,11 @@
-"""Toy densities in one and two dimensions, with samples and exact log-densities.
+"""Toy densities in one and two dimensions that can be sampled and whose log-density is known.
 
     density = two_moons()
     X = density.sample(1000, rng=rng)                       (1000, 2) float64
-    X, y = density.sample(1000, rng=rng, labels=True)       y (1000,) int64: the part of each point
+    X, y = density.sample(1000, rng=rng, labels=True)       y (1000,) int64: the part each point came from
     density.log_density(X)                                  (1000,) in nats
 
-The mean log-likelihood of a model can be compared with that of the true density: no model can be better on
+So a model's mean log-likelihood can be compared with that of the true density. No model can be better on
 average, and the difference is the Kullback-Leibler divergence.
 """
 
@@ -24,7 +24,7 @@ from scratchgen.distributions import LOG_2PI
 
 
 class Density(ABC):
-    """The base of toy densities: `dim` coordinates, `classes` parts, sample and log_density."""
+    """Base class of the toy densities: `dim` coordinates, `classes` parts, `sample` and `log_density`."""
 
     dim: int
     classes: int
@@ -38,7 +38,7 @@ class Density(ABC):
         self, n: int, *, rng: np.random.Generator | int, labels: Literal[True]
     ) -> tuple[np.ndarray, np.ndarray]: ...
     def sample(self, n: int, *, rng: np.random.Generator | int, labels: bool = False) -> Any:
-        """Draw n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
+        """Sample n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
 
         rng : a Generator or an integer seed. Raises ValueError for n < 1.
         """
@@ -49,7 +49,7 @@ class Density(ABC):
         return (X, y) if labels else X
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats, one per row: X (N, dim) -> (N,) float64; -inf where the density is 0.
+        """log p(x) in nats for each row: X (N, dim) -> (N,) float64, -inf where the density is zero.
 
         Raises ValueError for another shape and for NaN or infinity.
         """
@@ -69,7 +69,7 @@ class Density(ABC):
 
 
 class GaussianMixture(Density):
-    """A mixture of round Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
+    """A mixture of isotropic Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
 
     weights (K,) positive, with sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
     """
@@ -103,7 +103,7 @@ class GaussianMixture(Density):
 
 
 class GaussianMixture1D(GaussianMixture):
-    """A mixture of Gaussians on the line; weights, means and stds all of shape (K,), points (N, 1)."""
+    """A mixture of Gaussians in one dimension: weights, means and stds are (K,), points are (N, 1)."""
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
         super().__init__(weights, np.reshape(np.asarray(means, dtype=np.float64), (-1, 1)), stds)
@@ -131,13 +131,14 @@ class Checkerboard(Density):
 
 
 class Pinwheel(Density):
-    """Five blades: Gaussians that are long along the radius, swirled around the origin.
+    """Five blades: Gaussians that are elongated along the radius and swirled around the origin.
 
         f ~ N((m, 0), diag(r², t²)),   x = R(2πk/5 + twist·|f|)·f,   k uniform
 
-    R(a) rotates by the angle a. The angle depends only on the distance |f|, which a rotation preserves. So it
-    can be inverted exactly, its Jacobian has determinant 1, and the density is that of the Gaussian at the
-    inverse. (In other pinwheels the angle depends on f₁, and neither holds.)
+    R(a) is the rotation by the angle a. The angle of the swirl depends only on the distance |f|, which a
+    rotation preserves. So the swirl has an exact inverse and a Jacobian of determinant 1, and the density is
+    that of the Gaussian at the unswirled point. (In other pinwheels the angle depends on f₁ instead, and
+    neither holds.)
     """
 
     dim, classes = 2, 5
@@ -161,15 +162,15 @@ class Pinwheel(Density):
 
 
 class NoisyCurves(Density):
-    """Two curves with probability 1/2 each, plus isotropic Gaussian noise of standard deviation `noise`.
+    """Two curves, each with probability 1/2, plus isotropic Gaussian noise of standard deviation `noise`.
 
         t = length·u^(1/power), u uniform,   x = curve(t) + noise·eps
         p(x) = Σₖ 1/2·∫ N(x; curveₖ(t), noise²·I)·power·t^(power-1)/length^power dt
 
-    curves : a function of t (n,) that returns the points of both, (2, n, 2)
+    curves : a function of t (n,) that returns the points on both curves, (2, n, 2)
 
-    The integral has no closed form. Gauss-Legendre quadrature, 16 nodes on each of 64 panels, gives a
-    relative error below 1e-9 within 10 standard deviations of a curve.
+    The integral has no closed form. It is computed by Gauss-Legendre quadrature with 16 nodes on each of 64
+    panels, to a relative error below 1e-9 within 10 standard deviations of a curve.
     """
 
     dim, classes = 2, 2
@@ -200,19 +201,19 @@ class NoisyCurves(Density):
 
 
 def eight_gaussians() -> GaussianMixture:
-    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2, with labels in order of angle."""
+    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2, labelled counterclockwise."""
     angles = np.arange(8) * math.pi / 4
     means = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return GaussianMixture(np.full(8, 1 / 8), means, np.full(8, 0.2))
 
 
 def checkerboard() -> Checkerboard:
-    """Eight dark squares of a 4x4 board on [-4, 4]²."""
+    """The uniform density on the eight dark squares of a 4x4 board on [-4, 4]²."""
     return Checkerboard()
 
 
 def pinwheel() -> Pinwheel:
-    """Five swirled blades around the origin, within about 4 of it."""
+    """Five swirled blades around the origin, within a radius of about 4."""
     return Pinwheel()
 
 
@@ -222,7 +223,8 @@ def two_moons() -> NoisyCurves:
 
 
 def two_spirals() -> NoisyCurves:
-    """Two arms, opposite each other, of one and a half turns up to radius π, with noise of 0.1."""
+    """Two opposite spiral arms of one and a half turns up to radius π, with noise of standard deviation
+    0.1."""
     return NoisyCurves(_spirals, length=3 * math.pi, power=2, noise=0.1)
 
 

@@ -21,13 +21,13 @@ import numpy as np
 from scratchgen.kernels.compile import kernel
 from scratchgen.runtime import threads
 
-# Patches are made for a few examples at a time, in scratch memory of this size in bytes, which stays in the CPU's
-# cache. backward makes them again. Alternatives that were slower, for Conv2d(64, 128, 4, stride=2, padding=1)
-# on 64 float32 images of 14x14, forward and backward on one core, where the three matrix products alone take
-# 22.3 ms and this takes 23.5 ms: the whole matrix of patches (12.8 MB), made in forward and again in backward,
-# 26.4 ms; made once and kept in the cache, 30.8 ms, because fresh memory costs more than making the patches
-# (0.6 ms). Keeping it is faster only for images with one channel: Conv2d(1, 64, 4, stride=2, padding=1) on
-# 28x28 takes 1.35 ms instead of 1.6 ms.
+# Patches are made for a few examples at a time, in scratch memory of this size in bytes, which stays in the
+# CPU's cache. backward makes them again. Alternatives that were slower, for Conv2d(64, 128, 4, stride=2,
+# padding=1) on 64 float32 images of 14x14, forward and backward on one core, where the three matrix products
+# alone take 22.3 ms and this takes 23.5 ms: the whole matrix of patches (12.8 MB), made in forward and again
+# in backward, 26.4 ms; made once and kept in the cache, 30.8 ms, because fresh memory costs more than making
+# the patches (0.6 ms). Keeping it is faster only for images with one channel: Conv2d(1, 64, 4, stride=2,
+# padding=1) on 28x28 takes 1.35 ms instead of 1.6 ms.
 SCRATCH_BYTES = 2 << 20
 
 Pair = tuple[int, int]
@@ -178,7 +178,7 @@ def _blocks(n: int, kernel: Pair, size: Pair, image: np.ndarray) -> Blocks:
 
 
 def _enough(image: np.ndarray, each: int) -> int:
-    """The number of examples that is worth a thread, if every pixel of `image` takes `each` multiplications."""
+    """The number of examples that is worth a thread, if each pixel of `image` takes `each` products."""
     return threads.enough(image.shape[1] * image.shape[2] * each, threads.PRODUCTS)
 
 

@@ -75,8 +75,8 @@ def _absolute_error(pred, target, scale, dpred):
     return total * scale
 
 
-# With "reassoc" a nearly certain pixel would be lost: of max(l, 0) − l·t + log(1 + e^−|l|), the difference is 0
-# and the logarithm tiny, and (row + max(l, 0)) − l·t rounds it away.
+# With "reassoc" a nearly certain pixel would be lost: of max(l, 0) − l·t + log(1 + e^−|l|), the difference is
+# 0 and the logarithm tiny, and (row + max(l, 0)) − l·t rounds it away.
 @kernel("contract")
 def _bce_with_logits(logits, target, scale, dlogits):
     total = 0.0

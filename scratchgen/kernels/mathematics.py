@@ -1,8 +1,8 @@
 """exp, expm1 and log1p in a form that the compiler turns into SIMD instructions, and the sum of a row.
 
-Numba calls the C library's exp once per number. This takes 2.4 ns each and keeps the compiler from vectorising
-the loop. For float32 the polynomial below is as exact (within 2 units in the last place) and takes 0.15 ns.
-float64 is used for gradient checks, where speed does not matter, and calls the C library.
+Numba calls the C library's exp once per number. This takes 2.4 ns each and keeps the compiler from
+vectorising the loop. For float32 the polynomial below is as exact (within 2 units in the last place) and
+takes 0.15 ns. float64 is used for gradient checks, where speed does not matter, and calls the C library.
 
 Source of the coefficients and of the split of log 2: S. Moshier, Cephes library, expf.
 """
@@ -28,8 +28,8 @@ C11, C13, C15 = f32(1 / 11), f32(1 / 13), f32(1 / 15)
 BIAS, MANTISSA = np.int32(127), np.int32(23)
 
 
-# Compiled without "reassoc", which would add the two parts of log 2 first: the error would be 4.5 units in the
-# last place instead of 1. A sigmoid over 128,000 numbers takes 24 µs instead of 20 µs.
+# Compiled without "reassoc", which would add the two parts of log 2 first: the error would be 4.5 units in
+# the last place instead of 1. A sigmoid over 128,000 numbers takes 24 µs instead of 20 µs.
 @njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})
 def split_float32(x):
     """x = n·log 2 + r with n = round(x / log 2), so |r| ≤ log(2) / 2: 2ⁿ, and eʳ − 1 by a polynomial."""
@@ -108,8 +108,8 @@ def _log1p(t):
     return lambda t: math.log1p(t)
 
 
-# Sums of a flat array. "reassoc" lets the compiler add it up in SIMD lanes; it applies to these loops only, also
-# where they are called from a kernel without the flag.
+# Sums of a flat array. "reassoc" lets the compiler add it up in SIMD lanes; it applies to these loops only,
+# also where they are called from a kernel without the flag.
 sum_loop = njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 
 

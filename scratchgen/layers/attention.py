@@ -117,7 +117,7 @@ class CausalSelfAttention(Layer):
         out, _ = self.proj.forward(y)                                       # (ATT.7)  (N, T, C)
         return out, AttentionCache(x, qkv, p, y)
 
-    def backward(self, dout: Array, cache: AttentionCache, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: AttentionCache, input_grad: bool = True) -> Any:
         x, qkv, p, y = cache
         self.expect_gradient(dout, x.shape, x.dtype)
         dy = self.proj.backward(dout, y)                                    #          out = y·W' + b'
@@ -218,7 +218,7 @@ class TransformerBlock(Layer):
         out = h + f                                             # (TFB.2)
         return out, TransformerBlockCache(x, norm1, attention, drop1, norm2, mlp, drop2)
 
-    def backward(self, dout: Array, cache: TransformerBlockCache, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: TransformerBlockCache, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, cache.x.shape, cache.x.dtype)
         df = self.drop2.backward(dout, cache.drop2)
         df = self.mlp.backward(df, cache.mlp)
@@ -238,7 +238,7 @@ class TransformerBlock(Layer):
         return dh + self.drop2.jvp(df, cache.drop2)
 
     def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
-        """One more position: x (N, C) at position t -> out (N, C), as CausalSelfAttention.step; no dropout."""
+        """One more position: x (N, C) at position t -> out (N, C), like CausalSelfAttention.step."""
         h = x + self.attention.step(self.norm1.forward(x)[0], keys, values, t)
         return h + self.mlp.forward(self.norm2.forward(h)[0])[0]
 

@@ -124,11 +124,11 @@ class Conv2d(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         self.expect(x, channels=self.in_channels)
-        self.output_shape(x)                                    # raises ValueError for images that are too small
+        self.output_shape(x)                                    # ValueError for images that are too small
         bias, w = None if self.bias is None else self.bias.value, self.window
         return conv2d(x, self.weight.value, bias, w.stride, w.padding), x       # (CONV.1), (CONV.2)
 
-    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
         w = self.window
         if self.trainable:
@@ -179,15 +179,15 @@ def conv_transpose2d_weight_grad(
 def conv_transpose2d_input_grad(dout: Array, weight: Array, stride: Pair, padding: Pair) -> Array:
     """dx (N, H, W, C_in) for dout (N, OH, OW, C_out)."""
     dcols = im2col(dout, weight.shape[:2], stride, padding)                     # (CONVT.3)
-    return np.tensordot(dcols, weight, axes=((3, 4, 5), (0, 1, 3)))             # (CONVT.6)  over (KH, KW, C_out)
+    return np.tensordot(dcols, weight, axes=((3, 4, 5), (0, 1, 3)))             # (CONVT.6)
 
 
 class ConvTranspose2d(Layer):
-    """The transpose of a convolution: every pixel adds a patch to the output, and overlapping patches add up.
+    """The transpose of a convolution: every pixel adds a patch to the output, and patches may overlap.
 
-    Its forward is the input gradient of a Conv2d, with x in the place of dout. That Conv2d maps C_out channels
-    to C_in, so its weight is this one's with the channel axes swapped, weight.transpose(0, 1, 3, 2), and
-    V below is that weight as a matrix (KH·KW·C_out, C_in).
+    Its forward is the input gradient of a Conv2d, with x in the place of dout. That Conv2d maps C_out
+    channels to C_in, so its weight is this one's with the channel axes swapped, weight.transpose(0, 1, 3, 2),
+    and V below is that weight as a matrix (KH·KW·C_out, C_in).
 
     (CONVT.1)  cols = x·Vᵀ                   one patch in a row, (N·H·W, KH·KW·C_out)
     (CONVT.2)  out  = col2im(cols) + b       out[n, i·s − p + u, j·s − p + v, c] += cols[(n,i,j), (u,v,c)]
@@ -253,9 +253,10 @@ class ConvTranspose2d(Layer):
                 f"got {x.shape[1]}x{x.shape[2]}, which becomes {size[0]}x{size[1]}"
             )
         bias, w = None if self.bias is None else self.bias.value, self.window
-        return conv_transpose2d(x, self.weight.value, bias, size, w.stride, w.padding), x  # (CONVT.1), (CONVT.2)
+        out = conv_transpose2d(x, self.weight.value, bias, size, w.stride, w.padding)   # (CONVT.1), (CONVT.2)
+        return out, x
 
-    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
         w = self.window
         if self.trainable:
@@ -266,7 +267,9 @@ class ConvTranspose2d(Layer):
                 self.bias.grad += affine_bias_grad(dout)                        # (CONVT.5)
         if not input_grad:
             return None
-        return conv_transpose2d_input_grad(dout, self.weight.value, w.stride, w.padding)  # (CONVT.3), (CONVT.6)
+        return conv_transpose2d_input_grad(                                     # (CONVT.3), (CONVT.6)
+            dout, self.weight.value, w.stride, w.padding
+        )
 
     def jvp(self, dx: Array, x: Array) -> Array:
         """Push a tangent forward: dout = col2im(dx·Vᵀ)."""

@@ -34,7 +34,7 @@ class Bijection(Layer):
         raise TypeError(f"{type(self).__name__} has no inverse")
 
     def z_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of one z, given the shape of one x. They are the same except where pixels become channels."""
+        """The shape of one z, given the shape of one x: the same, unless pixels become channels."""
         return shape
 
     def backward(self, dout: Array, cache: Any, input_grad: bool = True, dlogdet: Any = None) -> Any:
@@ -50,7 +50,7 @@ class Bijection(Layer):
 
 
 class Coupling(Bijection):
-    """Base of the couplings: a mask, and a conditioner (any layer) whose input is the part that the mask keeps."""
+    """Base of the couplings: a mask, and a conditioner, any layer, that is applied to the kept part."""
 
     def __init__(self, conditioner: Layer, mask: str):
         if not isinstance(conditioner, Layer):
@@ -91,8 +91,8 @@ class AdditiveCoupling(Coupling):
     (NICE.3)  log |det dz/dx| = 0                     the map keeps volumes, for any m
     (NICE.4)  dx₂ = dz₂,  dx₁ = dz₁ + J_mᵀ·dz₂        dz₂ is the dout of m
 
-    x, z (N, D), or images if the mask is for images. m returns the shape of x₂. With a checkerboard, x₁ and x₂
-    are full images with zeros.
+    x, z (N, D), or images if the mask is for images. m returns the shape of x₂. With a checkerboard, x₁ and
+    x₂ are full images with zeros.
 
     conditioner : m
     mask : which entries are kept: "even", "odd", "first", "second", "dark" or "light" (layers/masks.py)
@@ -139,7 +139,7 @@ class AffineCouplingCache(NamedTuple):
 
 
 class AffineCoupling(Coupling):
-    """One half is scaled and shifted by functions of the other half (Dinh et al. 2017, "Real NVP", equation 4).
+    """One half is scaled and shifted by functions of the other (Dinh et al. 2017, "Real NVP", equation 4).
 
     (RNVP.1)  s = bound·tanh(r / bound),  (t, r) = m(x₁)      the log-scale, within ±bound
     (RNVP.2)  z₁ = x₁,  z₂ = x₂·exp(s) + t
@@ -149,8 +149,8 @@ class AffineCoupling(Coupling):
     (RNVP.6)  dr = ds·(1 − (s / bound)²)
     (RNVP.7)  dx₂ = dz₂·exp(s),  dx₁ = dz₁ + J_mᵀ·(dt, dr)
 
-    m returns t and r next to each other on the last axis, which is twice as wide as that of x₂. No layer scales
-    by more than exp(bound).
+    m returns t and r next to each other on the last axis, which is twice as wide as that of x₂. No layer
+    scales by more than exp(bound).
 
     conditioner : m
     mask : which entries are kept (layers/masks.py)

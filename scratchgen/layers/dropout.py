@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,14 +45,14 @@ class Dropout(Layer):
         mask = (noise >= self.p) * x.dtype.type(1 / (1 - self.p))
         return x * mask, DropoutCache(x.shape, x.dtype, mask)   # (DROP.1)
 
-    def backward(self, dout: Array, cache: DropoutCache, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: DropoutCache, input_grad: bool = True) -> Any:
         shape, dtype, mask = cache
         self.expect_gradient(dout, shape, dtype)
         if not input_grad:
             return None
         return dout if mask is None else dout * mask            # (DROP.2)
 
-    def jvp(self, dx: Array, cache: DropoutCache) -> Array | None:
+    def jvp(self, dx: Array, cache: DropoutCache) -> Any:
         """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
         return self.backward(dx, cache)
 

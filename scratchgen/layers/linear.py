@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -70,7 +71,7 @@ class Linear(Layer):
         bias = None if self.bias is None else self.bias.value
         return affine(x, self.weight.value, bias), x            # (LIN.1)  (N, M)
 
-    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, x: Array, input_grad: bool = True) -> Any:
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
             self.weight.add_grad(rows(x).T, rows(dout))         # (LIN.2)  (D, M)

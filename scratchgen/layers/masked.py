@@ -104,7 +104,7 @@ class MaskedLinear(Linear):
 
     def backward(  # type: ignore[override]
         self, dout: Array, cache: MaskedLinearCache, input_grad: bool = True
-    ) -> Array | None:
+    ) -> Any:
         x, masked, seen = cache
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
@@ -184,13 +184,13 @@ class MaskedConv2d(Conv2d):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:
         self.expect(x, channels=self.in_channels)
-        self.output_shape(x)                                    # raises ValueError for images that are too small
+        self.output_shape(x)                                    # ValueError for images that are too small
         bias, masked, w = None if self.bias is None else self.bias.value, self.masked_weight(), self.window
         return conv2d(x, masked, bias, w.stride, w.padding), (x, masked)        # (MASK.4)
 
     def backward(  # type: ignore[override]
         self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True
-    ) -> Array | None:
+    ) -> Any:
         x, masked = cache
         self.expect_gradient(dout, self.output_shape(x), x.dtype)
         w = self.window

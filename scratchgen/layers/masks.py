@@ -28,7 +28,7 @@ class Strided:
     def split(self, who: str, x: Array) -> tuple[Array, Array]:
         """(kept, moved), contiguous. Raises ValueError, in the name of `who`, for fewer than two features."""
         if x.ndim < 2 or x.shape[-1] < 2:
-            raise ValueError(f"{who} expected a last axis of two or more to split in two, got shape {x.shape}")
+            raise ValueError(f"{who} expected a last axis of two or more to split, got shape {x.shape}")
         half = x.shape[-1] - x.shape[-1] // 2
         parts = (x[..., 0::2], x[..., 1::2]) if self.interleaved else (x[..., :half], x[..., half:])
         return np.ascontiguousarray(parts[self.kept]), np.ascontiguousarray(parts[1 - self.kept])
@@ -48,7 +48,7 @@ class Strided:
 
 
 class Checkerboard:
-    """The two colours of a checkerboard over the pixels. Both parts are full images, zero at the other colour.
+    """The two colours of a checkerboard over the pixels. Each part is a full image, zero at the other colour.
 
     So a convolution that reads the kept pixels finds them at their places.
     """

@@ -83,8 +83,8 @@ class BatchNorm(Layer):
     (BN.12)  out = weight·xhat + bias,  xhat = (x − running_mean)·inv,  inv = 1 / √(running_var + eps)
     (BN.13)  dx  = dout·weight·inv                          the statistics are constants here
 
-    x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, even if the
-    layer is frozen; no other layer keeps state. Raises ValueError for a training batch with one value per
+    x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, even if
+    the layer is frozen; no other layer keeps state. Raises ValueError for a training batch with one value per
     channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/layers.md.
 
     num_features : C
@@ -122,7 +122,7 @@ class BatchNorm(Layer):
         self.running_mean += self.momentum * (mean - self.running_mean)         # (BN.11)
         self.running_var += self.momentum * (var * (m / (m - 1)) - self.running_var)
 
-    def backward(self, dout: Array, cache: BatchNormCache, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: BatchNormCache, input_grad: bool = True) -> Any:
         xhat, inv, training = cache
         _expect_cache(self, dout, xhat)
         if not (training and input_grad):
@@ -217,14 +217,16 @@ class LayerNorm(Layer):
         )
         return out.reshape(x.shape), (xhat.reshape(x.shape), inv)
 
-    def backward(self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: tuple[Array, Array], input_grad: bool = True) -> Any:
         xhat, inv = cache
         _expect_cache(self, dout, xhat)
         if self.trainable:
             _add_gradients(self, *scale_shift_backward(rows(dout), rows(xhat)))  # (LN.7)
         if not input_grad:
             return None
-        dx = layer_norm_backward(rows(dout), rows(xhat), inv, self.weight.value)  # (LN.6), (LN.8) to (LN.10)
+        dx = layer_norm_backward(                                               # (LN.6), (LN.8) to (LN.10)
+            rows(dout), rows(xhat), inv, self.weight.value
+        )
         return dx.reshape(dout.shape)
 
     def jvp(self, dx: Array, cache: tuple[Array, Array]) -> Array:
@@ -246,7 +248,7 @@ class LayerNorm(Layer):
 
 
 def _expect_cache(layer: Any, dout: Array, xhat: Array) -> None:
-    """Check that a gradient or tangent, a cached xhat and the parameters of the layer have matching shapes."""
+    """Check that a gradient or tangent, the cached xhat and the layer's parameters have matching shapes."""
     layer.expect_gradient(dout, xhat.shape, xhat.dtype)
     if xhat.shape[-1:] != layer.weight.shape:
         channels, who = layer.weight.size, type(layer).__name__

@@ -5,7 +5,7 @@ Images are (N, H, W, C). kernel, stride and padding are pairs (height, width).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,8 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> tuple[Array
             w = np.arange(out_w) * stride[1] - padding[1] + v
             inside = ((h >= 0) & (h < height))[:, None] & ((w >= 0) & (w < width))      # (OH, OW)
             cell = x[:, h.clip(0, height - 1)][:, :, w.clip(0, width - 1)]              # (N, OH, OW, C)
-            # Strictly greater, so the first of equal values stays. The first cell inside always counts, even -inf.
+            # Strictly greater, so the first of equal values stays. The first cell inside always counts, even
+            # -inf.
             better = (cell > out) | (np.isnan(cell) & ~np.isnan(out)) | (where < 0)
             better &= inside[:, :, None]
             out = np.where(better, cell, out)                                           # (MAXP.1)
@@ -113,8 +114,8 @@ class MaxPool2d(Pool):
     (MAXP.2)  dx[n, h, w, c]  = Σ dout of the windows whose maximum is x[n, h, w, c]
 
     Of equal values the first in reading order is the maximum and gets the whole gradient. Padded cells are
-    never the maximum, not even against −∞. A NaN in the window is returned. x (N, H, W, C), out (N, OH, OW, C)
-    with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
+    never the maximum, not even against −∞. A NaN in the window is returned. x (N, H, W, C), out (N, OH, OW,
+    C) with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width); the default stride is the kernel size,
     and padding is at most half of it
@@ -122,12 +123,12 @@ class MaxPool2d(Pool):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, MaxPoolCache]:
         self.expect(x, ndim=4)
-        self.output_shape(x.shape)                              # raises ValueError for images that are too small
+        self.output_shape(x.shape)                              # ValueError for images that are too small
         w = self.window
         out, where = max_pool(x, w.kernel, w.stride, w.padding)                 # (MAXP.1)
         return out, MaxPoolCache(x.shape, x.dtype, where)
 
-    def backward(self, dout: Array, cache: MaxPoolCache, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: MaxPoolCache, input_grad: bool = True) -> Any:
         shape, dtype, where = cache
         self.expect_gradient(dout, where.shape, dtype)
         if not input_grad:
@@ -161,13 +162,13 @@ class AvgPool2d(Pool):
         self, x: Array, training: bool = False
     ) -> tuple[Array, tuple[tuple[int, ...], np.dtype]]:
         self.expect(x, ndim=4)
-        self.output_shape(x.shape)                              # raises ValueError for images that are too small
+        self.output_shape(x.shape)                              # ValueError for images that are too small
         w = self.window
         return avg_pool(x, w.kernel, w.stride, w.padding), (x.shape, x.dtype)   # (AVGP.1)
 
     def backward(
         self, dout: Array, cache: tuple[tuple[int, ...], np.dtype], input_grad: bool = True
-    ) -> Array | None:
+    ) -> Any:
         shape, dtype = cache
         self.expect_gradient(dout, self.output_shape(shape), dtype)
         if not input_grad:

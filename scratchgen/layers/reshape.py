@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Reshape(Layer):
         self.expect(x)
         return x.reshape(self.target(x.shape)), (x.shape, x.dtype)
 
-    def backward(self, dout: Array, cache: ShapeAndDtype, input_grad: bool = True) -> Array | None:
+    def backward(self, dout: Array, cache: ShapeAndDtype, input_grad: bool = True) -> Any:
         shape, dtype = cache
         self.expect_gradient(dout, self.target(shape), dtype)
         return dout.reshape(shape) if input_grad else None

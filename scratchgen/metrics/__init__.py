@@ -1,7 +1,8 @@
-"""Metrics of reconstructions, samples, scores and probabilities.
+"""Metrics for reconstructions, latent codes, samples, scores and predicted probabilities.
 
-All take NumPy arrays, compute in float64, and raise TypeError or ValueError for arguments that do not fit.
-Distances are computed in blocks of rows, so that memory does not grow with the square of the data.
+All functions take NumPy arrays and compute in float64. They raise a TypeError or ValueError that says what
+was expected and what was given. Distances are computed in blocks of rows, so memory does not grow with the
+square of the number of examples.
 """
 
 from scratchgen.metrics.calibration import Reliability, expected_calibration_error, reliability

@@ -1,4 +1,4 @@
-"""How well classes are separated, and k-means clustering."""
+"""How well classes are separated in a space, and k-means clustering."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
 
         a_i = 1/(N_c − 1) · Σ_{j ≠ i, y_j = c} d(z_i, z_j)          to its own class
         b_i = min_{k ≠ c} 1/N_k · Σ_{y_j = k} d(z_i, z_j)           to the nearest other class
-        s_i = (b_i − a_i) / max(a_i, b_i)                           0 if N_c = 1, or if a_i = b_i = 0
+        s_i = (b_i − a_i) / max(a_i, b_i)                           0 where N_c = 1, or where a_i = b_i = 0
 
-    The result is the mean of s_i over all examples: 1 is perfect, 0 is chance level, and below 0 examples are
-    closer to another class. Raises ValueError for fewer than two classes.
+    Returns the mean of s_i over all examples: 1 is perfect, 0 is no better than chance, and below 0 examples
+    are closer to another class than to their own.
+    Raises ValueError for fewer than two classes.
     """
     expect_examples("silhouette_score", Z)
     classes, y = np.unique(expect_labels("silhouette_score", y, len(Z)), return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"silhouette_score expected at least two classes, got {len(classes)}")
-    members = one_hot(y, len(classes))                          # (N, C)
+        raise ValueError(f"silhouette_score expected two classes or more, got {len(classes)}")
+    members = one_hot(y, len(classes))                          # (N, C), one-hot rows
     sizes = members.sum(axis=0)                                 # (C,)
     silhouettes = np.zeros(len(Z))
     for rows, squared in squared_distances(Z, Z):
         own = np.arange(len(squared)), y[rows]
-        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0  # exactly
+        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0  # rounding leaves 1e-16
         totals = np.sqrt(squared) @ members                     # (B, C)
         a = totals[own] / np.maximum(sizes[y[rows]] - 1, 1)
         to_others = totals / sizes
@@ -45,9 +46,9 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
 def knn_accuracy(
     Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray, k: int = 10
 ) -> float:
-    """The fraction of test examples whose k nearest training examples vote for their class.
+    """The accuracy of a k-nearest-neighbour classifier on test examples.
 
-    Z_train (N, K), Z_test (M, K); Euclidean distance; a tie goes to the smallest label.
+    Z_train (N, K), Z_test (M, K). The distance is Euclidean, and ties go to the smallest label.
     Raises ValueError for k < 1 and for fewer than k training examples.
     """
     expect_examples("knn_accuracy", Z_train)
@@ -73,16 +74,18 @@ def kmeans(
     iterations: int = 100,
     centres: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The centroids of k clusters of X, by Lloyd's algorithm: (N, D) -> (k, D), in the dtype of X.
+    """The centroids of k clusters of X, by Lloyd's algorithm: (N, D) -> (k, D), in X's dtype.
 
         yₙ = argmin_c ‖xₙ − m_c‖²,   m_c = mean of the xₙ with yₙ = c         until no yₙ changes
 
-    Neither step can increase Σₙ ‖xₙ − m_yₙ‖², so the algorithm converges (Lloyd 1982). A cluster that lost
-    all its examples is moved to the example that is farthest from its own centroid.
+    Neither step can increase Σₙ ‖xₙ − m_yₙ‖², so the algorithm converges (Lloyd 1982). An empty cluster is
+    moved to the example that is farthest from its own centroid.
 
-    iterations : the largest number of iterations
-    centres : (k, D), the initial centroids; by default k-means++ (Arthur & Vassilvitskii 2007)
-    Raises ValueError for k outside 1 … N, iterations < 1, and centres of another shape.
+    iterations : the maximum number of iterations
+    centres    : (k, D), the initial centroids; by default k-means++ (Arthur & Vassilvitskii 2007), which
+                 takes k passes over X
+
+    Raises ValueError for k outside 1 … N, for iterations < 1 and for centres of another shape.
     """
     expect_examples("kmeans", X)
     if not 1 <= k <= len(X):
@@ -103,19 +106,19 @@ def kmeans(
 
 
 def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k examples, each drawn with a probability proportional to its squared distance to those before it."""
+    """k examples, chosen with probability proportional to the squared distance to the nearest chosen one."""
     chosen = [int(rng.integers(len(X)))]
     squared = np.full(len(X), np.inf)
     for _ in range(k - 1):
         squared = np.minimum(squared, ((X - X[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
         total = squared.sum()
-        weights = squared / total if total > 0 else None        # all examples equal a centre
+        weights = squared / total if total > 0 else None        # None: every example equals a chosen one
         chosen.append(int(rng.choice(len(X), p=weights)))
     return X[chosen]
 
 
 def _nearest_centre(X: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest centre of each example, and the squared distance to it, both (N,); in the dtype of X."""
+    """The index of the nearest centre and the squared distance to it, both (N,); in X's dtype, for speed."""
     middle = X.mean(axis=0)
     centres = centres - middle
     lengths = (centres**2).sum(axis=1)

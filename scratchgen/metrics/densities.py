@@ -1,4 +1,4 @@
-"""Kernel density estimation (Parzen windows), and the choice of its width."""
+"""Kernel density estimation on samples: the Parzen window, and the choice of its width."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from scratchgen.checks import expect_examples
 from scratchgen.metrics.pairwise import squared_distances
 
-SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels within [0, 1]
+SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels in [0, 1]
 
 
 def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> np.ndarray:
-    """log p(x) in nats, with p a mixture of Normal kernels of width σ at the samples: (N, D), (M, D) -> (N,).
+    """log p(x) in nats, with a Normal kernel of width σ on each sample: X (N, D), samples (M, D) -> (N,).
 
         log p(x) = log 1/M·Σ_m exp(−‖x − s_m‖² / 2σ²) − D/2·log(2πσ²)
 
-    Goodfellow et al. 2014 (section 5) evaluate a GAN by it, with 10,000 samples, after Breuleux et al. 2011.
-    In many dimensions it says little about the model: Theis et al. 2016 show that k-means centroids can have
-    a higher value than true samples. Higher is better; values above 0 are possible for a density.
+    Goodfellow et al. 2014 (section 5) evaluate a GAN with it, on 10,000 samples, after Breuleux et al. 2011.
+    In many dimensions it says little about the model: Theis et al. 2016 show that k-means centroids beat true
+    samples. Higher is better. It is a density of continuous pixels, so it can be above 0.
 
     Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
@@ -32,9 +32,10 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
 
 def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = SIGMAS) -> float:
-    """The value of `sigmas` with the highest likelihood of held-out examples X.
+    """The σ in `sigmas` with the highest likelihood of the validation examples X.
 
-    X (N, D), samples (M, D). Distances are computed once for all of `sigmas`.
+    X (N, D), which neither the model nor the evaluation has used otherwise; samples (M, D). The distances are
+    computed once for all of `sigmas`.
     """
     _expect("choose_sigma", X, samples, sigmas)
     totals = np.zeros(len(sigmas))
@@ -44,7 +45,7 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
 
 
 def _log_density(squared: np.ndarray, sigma: float, dimensions: int) -> np.ndarray:
-    """One block of log p, (B,) from squared distances (B, M), without overflow."""
+    """One block of log p, (B,), from squared distances (B, M), by a log-sum-exp that cannot overflow."""
     nearest = squared.min(axis=1, keepdims=True)
     terms = np.exp((nearest - squared) / (2 * sigma**2))        # the largest is 1
     log_mean = np.log(terms.mean(axis=1)) - nearest[:, 0] / (2 * sigma**2)

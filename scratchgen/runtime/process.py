@@ -5,12 +5,12 @@ Both leave a setting that the environment already makes unchanged. The times bel
 
 After each product, the threads of OpenBLAS wait actively for 2^26 ticks of the processor, about 25 ms, and
 occupy a core that other work needs: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
-ticks (0.2 ms) it took 83 ms, with 2^17 or 2^21 85 and 90 ms. Steps of dense networks, in which products follow
-each other closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0 ms). OpenBLAS reads the setting when
-NumPy is loaded, so it only has an effect if it is made before.
+ticks (0.2 ms) it took 83 ms, with 2^17 or 2^21 85 and 90 ms. Steps of dense networks, in which products
+follow each other closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0 ms). OpenBLAS reads the
+setting when NumPy is loaded, so it only has an effect if it is made before.
 
-glibc returns the memory of every large array to the system, which clears it page by page for the next one. The
-same step on one thread, next to other work, took 182 ms; with memory that is kept, 148 ms.
+glibc returns the memory of every large array to the system, which clears it page by page for the next one.
+The same step on one thread, next to other work, took 182 ms; with memory that is kept, 148 ms.
 """
 
 from __future__ import annotations

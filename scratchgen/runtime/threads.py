@@ -1,14 +1,14 @@
 """One pool of threads, for work on arrays that takes long enough to be shared.
 
-The products of dense layers are passed to BLAS whole, unless they have thousands of rows, and BLAS has its own
-threads. A convolution is a sequence of many small copies and products, as is attention, and Adam's step or an
-activation has no product at all. There each thread gets a part of the examples or of the entries, and BLAS is
-limited to one thread meanwhile. The two pools never compute at the same time: they would compete for the same
-cores (with Numba's pool this was 14 times slower).
+The products of dense layers are passed to BLAS whole, unless they have thousands of rows, and BLAS has its
+own threads. A convolution is a sequence of many small copies and products, as is attention, and Adam's step
+or an activation has no product at all. There each thread gets a part of the examples or of the entries, and
+BLAS is limited to one thread meanwhile. The two pools never compute at the same time: they would compete for
+the same cores (with Numba's pool this was 14 times slower).
 
-The number of threads is that of BLAS: OPENBLAS_NUM_THREADS=1 makes the whole library serial. Work stays serial
-too if threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which use Accelerate. Sums over
-examples, such as the dW of a convolution, depend on the number of threads, up to rounding.
+The number of threads is that of BLAS: OPENBLAS_NUM_THREADS=1 makes the whole library serial. Work stays
+serial too if threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which use Accelerate.
+Sums over examples, such as the dW of a convolution, depend on the number of threads, up to rounding.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
     work : function of a slice; the parts must be independent of each other
     least : the smallest part that is worth a thread (starting one takes 20 to 50 µs); see `enough`
 
-    If there is too little work for two threads, if BLAS has only one thread, or if the pool is busy, everything
-    runs in the calling thread, as [work(slice(0, n))]. If a part fails, its exception is raised after all parts
-    have finished.
+    If there is too little work for two threads, if BLAS has only one thread, or if the pool is busy,
+    everything runs in the calling thread, as [work(slice(0, n))]. If a part fails, its exception is raised
+    after all parts have finished.
     """
     parts = n // least
     if parts > 1:

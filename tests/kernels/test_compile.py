@@ -135,7 +135,7 @@ def test_compiled_shows_the_readable_function(pair):
     assert pair.__name__ == "scale" and pair.__doc__ == "The readable function."
     assert inspect.signature(pair) == inspect.signature(scale)
     assert pair.__wrapped__(1) == ("readable", 1, 2.0)
-    assert kernels.FUNCTIONS == [pair]
+    assert [pair] == kernels.FUNCTIONS
     assert inspect.getsource(layers.linear.affine).startswith("@compiled\ndef affine(x: Array")
 
 
@@ -156,6 +156,7 @@ def test_kernel_refuses_flags_that_may_lose_a_nan():
 def test_every_kernel_names_its_flags():
     """No kernel is compiled with a flag that the line above it does not name."""
     folder = Path(kernels.__file__).parent
-    decorated = [line for path in folder.glob("*.py") for line in path.read_text().splitlines() if "@kernel" in line]
+    lines = [line for path in folder.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    decorated = [line for line in lines if "@kernel" in line]
     assert len(decorated) > 30
     assert all(re.fullmatch(r'@kernel\("contract"(, "reassoc", "nsz")?\)', line) for line in decorated)

@@ -1,4 +1,4 @@
-"""What a reader of layers/ never meets: threads, arrays that are passed to be filled, uninitialised memory."""
+"""What layers/ must not contain: threads, arrays passed in to be filled, uninitialised memory."""
 
 import re
 from pathlib import Path

@@ -33,8 +33,9 @@ def fill_pixels(
     """Sample x (N, D) pixel by pixel, of which the first `known` columns are given.
 
     Pixels and units are sorted: column t of x is the pixel at place t + 1, units are sorted by degree, and
-    ends[l][t] units of hidden layer l have a degree of at most t. So the complete units come first, and a mask
-    is the end of a slice. uniform (N, D); first (D, H₁); upper: the later weights, transposed, (H₂, H₁), …,
+    ends[l][t] units of hidden layer l have a degree of at most t. So the complete units come first, and a
+    mask is the end of a slice. uniform (N, D); first (D, H₁); upper: the later weights, transposed, (H₂, H₁),
+    …,
     (D, H_L); starts: biases and label terms, (N, H₁), …, (N, H_L), (N, D).
     """
     x, depth = x.copy(), len(ends)

@@ -34,8 +34,9 @@ from scratchgen.layers.masked import connections, masked_weight_grad
 def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Array]:
     """Penalise slopes that differ from 1 (Gulrajani et al. 2017); add the penalty's gradient to p.grad.
 
-    g is the gradient of the critic at x, so the penalty depends on the weights through a backward pass, and its
-    own gradient needs a backward pass through that backward pass. For a piecewise linear critic this is short:
+    g is the gradient of the critic at x, so the penalty depends on the weights through a backward pass, and
+    its own gradient needs a backward pass through that backward pass. For a piecewise linear critic this is
+    short:
 
     (GP.1)  P = λ/N · Σₙ (‖gₙ‖ − 1)²,  gₙ = ∂D(xₙ)/∂xₙ
     (GP.2)  v = ∂P/∂g = 2λ/N · (1 − 1/‖g‖)·g                 one v per example
@@ -44,13 +45,13 @@ def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Arr
     (GP.5)  dW_l = t_{l−1}ᵀ·a_l                              as (LIN.2), with t for x and a for dout
 
     The reason is ⟨v, g⟩ = ⟨t_{l−1}·W_l, a_l⟩ at every layer l, where neither t_{l−1} nor a_l depends on W_l.
-    Biases get no gradient: they change the value of the critic, not its slope. The slopes of the activations are
-    constant between kinks. For other layers (Sigmoid, BatchNorm) g depends on W_l in another way too, so they
-    are refused.
+    Biases get no gradient: they change the value of the critic, not its slope. The slopes of the activations
+    are constant between kinks. For other layers (Sigmoid, BatchNorm) g depends on W_l in another way too, so
+    they are refused.
 
-    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). If the critic is frozen nothing is added. Derived
-    in docs/wgan.md. Raises ValueError for a weight below zero, TypeError for a layer that is not piecewise
-    linear.
+    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). If the critic is frozen nothing is added.
+    Derived in docs/wgan.md. Raises ValueError for a weight below zero, TypeError for a layer that is not
+    piecewise linear.
     """
     expect_piecewise_linear(critic)
     if not weight >= 0:
@@ -104,9 +105,9 @@ def leaves(layer: Layer) -> list[Any]:
 def tangent_backward(layer: Layer, dout: Array, dx: Array) -> None:
     """Add the gradient of ⟨jvp(dx), dout⟩ to the parameters of a layer, where dx is a tangent.
 
-    Only layers that are piecewise linear, example by example, can have this function: their jvp does not depend
-    on x between kinks. For your own layer, register one: ``tangent_backward.register(MyLayer, function)``.
-    Raises TypeError for a layer without one.
+    Only layers that are piecewise linear, example by example, can have this function: their jvp does not
+    depend on x between kinks. For your own layer, register one: ``tangent_backward.register(MyLayer,
+    function)``. Raises TypeError for a layer without one.
     """
     raise TypeError(f"{type(layer).__name__} has no tangent_backward")
 

@@ -130,7 +130,7 @@ def test_tangent_backward_that_is_not_written_is_refused(layer):
 
 
 def test_tangent_backward_can_be_registered_for_a_layer_of_the_user(rng):
-    """A critic with the layer in it is refused first, and then has the penalty of the same critic of Linears."""
+    """The critic is refused first. Then its penalty is that of the same critic made of Linears."""
 
     class Scale(Layer):
         def __init__(self):
