@@ -120,10 +120,9 @@ def expect_examples(
     high: float | None = None,
     least: int = 1,
 ) -> None:
-    """Check data at a model's door: (N, features) floats, finite, N ≥ least, within [low, high].
+    """Check the data X of a model: (N, features) floats, finite, N ≥ least, within [low, high].
 
-    Raises TypeError for what is no float array, ValueError for the rest; each names what came, and what was
-    expected.
+    Raises TypeError for anything but an array of float32 or float64, ValueError for the other conditions.
     """
     if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
         got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
@@ -133,7 +132,7 @@ def expect_examples(
         raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
     if len(X) < least:
         raise ValueError(f"{who} expected at least {least} example{'s' * (least > 1)}, got {len(X)}")
-    smallest, largest = X.min(), X.max()  # both carry a NaN along
+    smallest, largest = X.min(), X.max()  # both are NaN if one entry is
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         row = np.argwhere(~np.isfinite(X))[0, 0]
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")

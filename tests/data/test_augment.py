@@ -58,7 +58,7 @@ def test_binarise_draws_the_grey_value_as_probability(rng):
 
 
 @pytest.mark.parametrize("change", [binarise, Jitter(side=2)])
-def test_augmenting_refuses_what_is_no_ink(change, rng):
+def test_augmenting_refuses_values_outside_0_and_1(change, rng):
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
         change(np.array([[0.0, 2.0, 0.0, 1.0]]), rng=rng)
     with pytest.raises(TypeError, match="float32 or float64, got uint8"):
