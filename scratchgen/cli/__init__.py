@@ -17,6 +17,7 @@ from importlib import import_module
 
 import scratchgen
 from scratchgen.cli.common import Parser
+from scratchgen.runtime import process
 
 COMMANDS = ("demo", "gradcheck", "train", "study", "data", "download")     # in the order of --help
 ALIASES = {
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     and code 2. Training that diverged gives one line and code 1. Any other exception is a bug and keeps its
     traceback. --debug shows the traceback in every case.
     """
+    process.prepare()
     make_output_safe()
     logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
     logging.getLogger("scratchgen").setLevel(logging.INFO)
