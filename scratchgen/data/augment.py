@@ -1,4 +1,4 @@
-"""New examples out of old ones: digits moved a little, grey pixels made black or white, or continuous."""
+"""Augmentation of images: small random maps, and grey pixels made binary or continuous."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, as_generator
 from scratchgen.kernels import compiled
 
 SHARPNESS = 0.75  # the a of Keys 1981 is its negative
@@ -57,19 +57,19 @@ def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
 
 @dataclass(frozen=True)
 class Jitter:
-    """Turn, stretch, slant and shift every image a little, anew each time it is seen.
+    """Rotate, scale, shear and shift every image by a small random amount, differently at each call.
 
-    Each image gets an affine map of its own, drawn from centred Normal distributions with these spreads:
+    Each image gets its own affine map, from normal distributions of mean 0 with these standard deviations:
 
     turn    : of the angle, in radians
-    stretch : of the logarithm of the scale, for height and width apart
+    stretch : of the logarithm of the scale, independently for height and width
     slant   : of the shear along the rows
     shift   : of the displacement in pixels, for both axes
-    keep    : share of the images that are left as they are
+    keep    : the fraction of the images that are not changed
     side    : images are rows of side² pixels
 
-    jitter(x, rng=rng) takes and returns (N, side²) within [0, 1]; between pixels it takes the bicubic value,
-    from outside the image 0.
+    jitter(x, rng=rng) takes and returns (N, side²) within [0, 1]. Values between pixels are bicubic, values
+    outside the image are 0. rng is a Generator or an integer seed.
     """
 
     turn: float = 0.12
@@ -79,11 +79,11 @@ class Jitter:
     keep: float = 0.3
     side: int = 28
 
-    def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, x: Array, *, rng: np.random.Generator | int) -> Array:
         if x.ndim != 2 or x.shape[1] != self.side**2:
             raise ValueError(f"Jitter expected rows of {self.side**2} pixels, got shape {x.shape}")
-        _expect_ink("Jitter", x)
-        n = len(x)
+        _expect_intensity("Jitter", x)
+        n, rng = len(x), as_generator("Jitter", rng)
         angle, slant = rng.normal(0, self.turn, n), rng.normal(0, self.slant, n)
         high, wide = np.exp(rng.normal(0, self.stretch, (2, n)))
         cos, sin = np.cos(angle), np.sin(angle)
@@ -96,37 +96,41 @@ class Jitter:
         return affine_warp(images, maps, SHARPNESS).reshape(n, -1)
 
 
-def binarise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Draw every pixel as 1 with its grey value as the probability, else 0; pixels of 0 and 1 stay.
+def binarise(x: Array, *, rng: np.random.Generator | int) -> Array:
+    """Sample every pixel as 1 with its intensity as the probability, else 0. Pixels of 0 and 1 do not change.
 
-    Called anew for every batch this is dynamic binarisation, once before training it is the fixed one.
+    Calling it for every batch is dynamic binarisation, calling it once before training fixed binarisation.
     Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
+
+    rng : a Generator or an integer seed
     """
-    _expect_ink("binarise", x)
-    return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)
+    _expect_intensity("binarise", x)
+    return (as_generator("binarise", rng).random(x.shape, x.dtype) < x).astype(x.dtype)
 
 
-def dequantise(x: np.ndarray, *, rng: np.random.Generator, levels: int = 256) -> np.ndarray:
-    """Spread every grey level evenly over an interval of its own, so that pixels get a density.
+def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -> Array:
+    """Add uniform noise, so that every grey level covers its own interval and pixels have a density.
 
     (DEQ.1)  out = ((levels − 1)·x + u) / levels,  u ~ U(0, 1)
 
-    x in [0, 1] holds k / (levels − 1) for grey level k = 0 … levels − 1; out lies in [k, k + 1) / levels. A
-    density of such numbers bounds the probability of the levels: metrics.bits_per_dim.
+    x in [0, 1] holds k / (levels − 1) for grey level k = 0 … levels − 1; out lies in [k, k + 1) / levels. The
+    mean log-density of such numbers is at most the log-probability of the levels: see metrics.bits_per_dim.
     Source: Uria et al. 2013, section 5; Theis et al. 2016, section 3.1. Raises ValueError for values outside
     [0, 1].
+
+    rng : a Generator or an integer seed
     """
-    _expect_ink("dequantise", x)
+    _expect_intensity("dequantise", x)
     if levels < 2:
         raise ValueError(f"dequantise expected two or more levels, got {levels}")
-    out = rng.random(x.shape, x.dtype)
+    out = as_generator("dequantise", rng).random(x.shape, x.dtype)
     out += x * x.dtype.type(levels - 1)
     out /= x.dtype.type(levels)                                 # (DEQ.1)
     return out
 
 
-def _expect_ink(who: str, x: np.ndarray) -> None:
-    """Raise TypeError for another dtype than float32 or float64, ValueError for values outside [0, 1]."""
+def _expect_intensity(who: str, x: Array) -> None:
+    """Raise TypeError for a dtype other than float32 or float64, ValueError for values outside [0, 1]."""
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(f"{who} expected float32 or float64, got {x.dtype}")
     if x.size and not (x.min() >= 0 and x.max() <= 1):

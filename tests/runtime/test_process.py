@@ -1,4 +1,4 @@
-"""What importing the library sets in the process, and what it leaves alone."""
+"""The process settings that importing the library makes, and those that it does not change."""
 
 import os
 import subprocess
@@ -36,15 +36,15 @@ def test_import_lets_blas_threads_sleep_and_memory_stay():
     assert found() == f"19 [(-3, {128 << 20}), (-1, {512 << 20})]"
 
 
-def test_import_leaves_the_user_s_timeout():
+def test_import_keeps_a_timeout_that_is_set():
     assert found(OPENBLAS_THREAD_TIMEOUT="26").startswith("26 ")
 
 
-def test_import_takes_what_an_older_glibc_grants():
-    """It refuses a threshold above 32 MB, and the other setting alone would make all arrays fresh memory."""
-    asked = [(-3, 128 << 20), (-3, 32 << 20)]
-    assert found(most=32 << 20).endswith(str([*asked, (-1, 512 << 20)]))
-    assert found(most=0).endswith(str(asked))
+def test_import_uses_the_threshold_that_an_older_glibc_allows():
+    """It refuses a threshold above 32 MB. With the other setting alone, every array would use new memory."""
+    tried = [(-3, 128 << 20), (-3, 32 << 20)]
+    assert found(most=32 << 20).endswith(str([*tried, (-1, 512 << 20)]))
+    assert found(most=0).endswith(str(tried))
 
 
 def test_import_after_numpy_sets_no_timeout_that_would_only_reach_children():
@@ -55,5 +55,5 @@ def test_import_after_numpy_sets_no_timeout_that_would_only_reach_children():
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
-def test_import_leaves_the_user_s_allocator(name):
+def test_import_keeps_allocator_settings(name):
     assert found(**{name: ""}).endswith(" []")
