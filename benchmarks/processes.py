@@ -16,8 +16,8 @@ OURS, LIMIT = "scratchgen", "matrix products"
 def environment(who: str, threads: int) -> dict[str, str]:
     """The environment of a contender's process: the number of threads, and our settings if it is ours.
 
-    NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is made
-    here. The worker makes the setting for memory, in our process only.
+    NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is
+    made here. The worker makes the setting for memory, in our process only.
     """
     from scratchgen.runtime import process  # not at the top: startup.py times the import of scratchgen
 
