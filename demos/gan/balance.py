@@ -39,7 +39,7 @@ def main(out: Path, *, updates: int = 3000, seeds: int = 3) -> dict[str, Any]:
         setting: [experiment.train(setting, updates, seed) for seed in range(seeds)] for setting in SETTINGS
     }
     table = {title(setting): experiment.summary(ends) for setting, ends in grid.items()}
-    print_table(table, f"{seeds} runs of each setting", FORMATS)
+    print_table(table, f"Runs of each setting: {seeds}", FORMATS)
     groups = {}
     for name, settings in GROUPS.items():
         ends = [end for setting in settings for end in grid[setting]]
