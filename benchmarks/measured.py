@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -19,13 +18,11 @@ def read(path: Path) -> dict[str, Any]:
 
 def put(path: Path, **parts: Any) -> None:
     """Replace the named parts and keep the others. The file is replaced atomically."""
-    from scratchgen.studies.reproduce.record import machine  # not at the top: startup.py times NumPy's import
+    # Not imported at the top, because startup.py measures the import of NumPy.
+    from scratchgen.data.files import write_json
+    from scratchgen.studies.machine import machine
 
-    result = read(path) | {"machine": machine()} | parts
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    write_json(path, read(path) | {"machine": machine()} | parts)
 
 
 def versions() -> dict[str, str]:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from measured import RESULTS, put, read, vectors, versions
 from processes import LIMIT, OURS, environment
-from steps import CONVOLUTIONAL, MODELS
+from steps import CONVOLUTIONAL
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
@@ -195,6 +195,13 @@ def line(r: dict) -> str:
     return f"| {what} | {eager} | {best} | {jax} | {limit} |"
 
 
+def step_names() -> list[str]:
+    """The modules of steps/ that the cards of the families list."""
+    from scratchgen.studies.cards import cards
+
+    return [name for card in cards().values() for name in card.benchmarks]
+
+
 def save(rows: list[dict], path: Path) -> None:
     """Add rows to the results, replacing older ones with the same model, batch, threads and vectors."""
     keys = ("model", "batch", "threads", "vectors")
@@ -203,8 +210,9 @@ def save(rows: list[dict], path: Path) -> None:
 
 
 def main() -> None:
+    models = step_names()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
     parser.add_argument("--batches", nargs="+", type=int, default=[128, 32, 512])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds per contender (%(default)s)")

@@ -189,3 +189,42 @@ def test_loss_refuses_all_but_native_single_and_double(f, dtype):
     message = f"{f.__name__} expected an array of float32 or float64, got {pred.dtype}"
     with pytest.raises(TypeError, match=message):
         f(pred, pred)
+
+
+LARGE_LOGITS = [
+    [1e8, 1e8, 1e8], [-1e30, -1e30, -1e30], [1e30, 0, -1e30], [88.5, 0, -88.5], [1e-40, 0, -1e-40],
+    [400, 399, 398], [-400, -399, -398], [1e4, 1e4 - 1, 0], [16777216, 16777215, 0], [1e17, 1e17, 1e17],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", LARGE_LOGITS)
+def test_cross_entropy_of_large_logits_depends_on_their_differences_only(row, dtype, backend):
+    """(CE.1): log Σ exp(l − max) − (l − max) with exact differences."""
+    logits = np.array([row], dtype)
+    exact = [float(v) - float(logits.max()) for v in logits[0]]
+    log_norm = math.log(sum(math.exp(v) for v in exact))
+    for label in range(3):
+        loss, dlogits = softmax_cross_entropy(logits, np.array([label]))
+        assert loss == pytest.approx(log_norm - exact[label], rel=2e-6, abs=2e-6)
+        assert abs(dlogits.sum()) < 1e-6
+
+
+@pytest.mark.parametrize(("logit", "target"), [(20.0, 1.0), (-20.0, 0.0), (15.0, 1.0)])
+def test_bce_keeps_nearly_certain_pixels_in_float32(logit, target, backend):
+    """(BCE.1): every pixel costs log(1 + e^−|l|), which is far below the rounding of the logit."""
+    logits, targets = np.full((2, 784), logit, np.float32), np.full((2, 784), target, np.float32)
+    loss, _ = bce_with_logits(logits, targets)
+    assert loss == pytest.approx(784 * math.log1p(math.exp(-abs(logit))), rel=1e-5)
+    logits[:, ::2] *= -1                                        # half of the pixels are quite wrong
+    loss, _ = bce_with_logits(logits, targets)
+    assert loss == pytest.approx(392 * (abs(logit) + 2 * math.log1p(math.exp(-abs(logit)))), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [">i8", ">i4", ">u2", "<i8", np.int8, np.uint64])
+def test_cross_entropy_takes_integer_labels_of_any_size_and_byte_order(dtype, rng, backend):
+    logits, labels = rng.standard_normal((4, 3)), np.array([2, 0, 1, 1])
+    loss, dlogits = softmax_cross_entropy(logits, labels.astype(dtype))
+    expected, dexpected = softmax_cross_entropy(logits, labels)
+    assert loss == expected
+    np.testing.assert_array_equal(dlogits, dexpected)

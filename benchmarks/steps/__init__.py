@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MODELS = ("autoencoder", "vae", "gan", "dcgan", "wgan_gp", "nice", "made", "characters")
 CONVOLUTIONAL = ("dcgan", "wgan_gp")    # models with PyTorch's channels-last as an additional contender
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scratchgen.data.files import write_whole
 from scratchgen.data.idx import GZIP_MAGIC, uncompress
 from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_verified
 
@@ -53,7 +54,7 @@ def download_digits(
         if _is_whole(find_file(folder, name), sha256):
             continue
         packed, mirror = _fetch(name, sha256, order, timeout)
-        _write_whole(folder / f"{name}.gz", packed)
+        write_whole(folder / f"{name}.gz", packed)
         order.sort(key=lambda other: other != mirror)       # try the mirror that worked first from now on
     return folder
 
@@ -109,12 +110,3 @@ def _get(url: str, timeout: float) -> bytes:
 def _in_short(err: Exception) -> str:
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
     return text if len(text) <= 300 else text[:299] + "…"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

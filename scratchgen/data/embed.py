@@ -1,4 +1,4 @@
-"""Choose the part of MNIST that comes with the package: python -m scratchgen.data.embed FOLDER [FILE]
+"""Choose the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
 
 Each class keeps its share of the full set, and a fixed seed selects its digits. The arrays depend on nothing
 else. The bytes of the file also depend on the version of zlib.
@@ -7,7 +7,6 @@ else. The bytes of the file also depend on the version of zlib.
 from __future__ import annotations
 
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scratchgen.data.digits import EMBEDDED
+from scratchgen.data.files import write_whole
 from scratchgen.data.mnist import read_folder
 
 SEED = 2006
@@ -80,9 +80,7 @@ def main(arguments: list[str]) -> int:
         return 2
     data = embed(read_folder(arguments[0]))
     path = Path(arguments[1]) if len(arguments) == 2 else EMBEDDED
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
+    write_whole(path, data)
     print(f"{path}: {len(data):,} bytes")
     return 0
 

@@ -28,12 +28,16 @@ class Gradient:
         if instance is None:
             return self
         self.write_zeros(instance)
-        array: np.ndarray = getattr(instance, self.array)
-        return array
+        return self.stored(instance)
 
     def __set__(self, instance: object, array: np.ndarray) -> None:
         setattr(instance, self.array, array)
         setattr(instance, self.is_zero, False)
+
+    def stored(self, instance: object) -> np.ndarray:
+        """The array as it is in memory: if it is marked as zero, it holds old numbers."""
+        array: np.ndarray = getattr(instance, self.array)
+        return array
 
     def set_zero(self, instance: object) -> None:
         """Mark the array as zero."""
@@ -42,12 +46,12 @@ class Gradient:
     def write_zeros(self, instance: object) -> None:
         """Write the zeros that `set_zero` left unwritten."""
         if getattr(instance, self.is_zero):
-            getattr(instance, self.array)[...] = 0
+            self.stored(instance)[...] = 0
             setattr(instance, self.is_zero, False)
 
     def add_product(self, instance: Any, a: np.ndarray, b: np.ndarray) -> None:
         """Add the matrix product a·b to the array, seen as a matrix (all axes but the last, last axis)."""
-        array: np.ndarray = getattr(instance, self.array)
+        array = self.stored(instance)
         if getattr(instance, self.is_zero):
             np.matmul(a, b, out=array.reshape(-1, array.shape[-1]))
             setattr(instance, self.is_zero, False)

@@ -2,7 +2,8 @@
 
 An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer. Every
 ``p.value`` and ``p.grad`` is then a view into these buffers. So one step is one pass over a few long arrays,
-and the norm of the gradient is one dot product. Derived in docs/optimisation.md.
+and the norm of the gradient is one dot product. If several optimisers hold a parameter, the one that is used
+takes it over. Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations
@@ -61,19 +62,42 @@ class Optimizer:
             setattr(self, name, np.zeros_like(self.value))
 
     def _flatten(self, dtype: np.dtype) -> None:
-        """Copy all parameters into one buffer and make each of them a view into it."""
+        """Make both buffers, copy all parameters into them, and make each parameter a view."""
         size = sum(p.size for p in self.parameters.values())
-        self.value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
-        start = 0
+        self._value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
+        self._parts, start = [], 0
         for p in self.parameters.values():
-            part = slice(start, start + p.size)
-            self.value[part], self._grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
-            p.value, p.grad = self.value[part].reshape(p.shape), self._grad[part].reshape(p.shape)
+            self._parts.append(slice(start, start + p.size))
             start += p.size
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Copy in every parameter that is not a view into the buffers.
+
+        This happens at the start, and later if another optimiser has taken the parameter over, if either was
+        copied or unpickled, or after an assignment to p.value. Without it, steps would change unused memory.
+        """
+        for (name, p), part in zip(self.parameters.items(), self._parts, strict=True):
+            if p.value.base is self._value and Parameter.grad.stored(p).base is self._grad:
+                continue
+            if p.size != part.stop - part.start or p.dtype != self._value.dtype or p.grad.shape != p.shape:
+                raise ValueError(
+                    f"{type(self).__name__} expected {name} to keep its shape and dtype, "
+                    f"got a value of shape {p.shape} and {p.dtype} and a gradient of shape {p.grad.shape}"
+                )
+            self._value[part], self._grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
+            p.value, p.grad = self._value[part].reshape(p.shape), self._grad[part].reshape(p.shape)
+
+    @property
+    def value(self) -> Array:
+        """The flat buffer of all values, (P,)."""
+        self._take_back()
+        return self._value
 
     @property
     def grad(self) -> Array:
         """The flat buffer of all gradients, (P,)."""
+        self._take_back()
         for p in self.parameters.values():
             Parameter.grad.write_zeros(p)
         return self._grad
@@ -101,17 +125,17 @@ class Optimizer:
 
     def grad_norm(self) -> float:
         """The joint L2 norm of all gradients; NaN or infinite if one of them is."""
-        info = np.finfo(self.grad.dtype)
+        grad = self.grad
+        info = np.finfo(grad.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            square = float(np.dot(self.grad, self.grad))
-        if self.grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
+            square = float(np.dot(grad, grad))
+        if grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
             return math.sqrt(square)
-        # The squares are out of the range of the dtype, like 1e25² in float32, or all are zero, or one is
-        # NaN.
-        largest = float(max(self.grad.max(), -self.grad.min()))  # a NaN is in both
+        # The squares are out of the range of the dtype, like 1e25² in float32, or all zero, or one is NaN.
+        largest = float(max(grad.max(), -grad.min()))  # a NaN is in both
         if largest == 0 or not math.isfinite(largest):
             return largest
-        scaled = self.grad / self._number(largest)
+        scaled = grad / self._number(largest)
         return largest * math.sqrt(float(np.dot(scaled, scaled)))
 
     def clip_grad_norm(self, max_norm: float) -> float:

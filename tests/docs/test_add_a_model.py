@@ -15,10 +15,14 @@ x = np.random.default_rng(0).random((5, 4), dtype=np.float32)
 assert (first.score_samples(x) == second.score_samples(x)).all()
 """
 COMPARISON = """
-from scratchgen.studies.cards import cards
-found = [c for card in cards().values() for c in card.contenders if c.family == "mixture"]
-assert [c.name for c in found] == ["Gaussian mixture, 20 components"]
-assert [c.seeded().likelihood for c in found] == ["exact"]
+from scratchgen import load_digits
+from scratchgen.studies.compare.study import contenders
+from scratchgen.studies.compare.train import train
+(contender,) = [c for c in contenders() if c.family == "mixture"]
+x = load_digits("embedded").x_train
+trained = train(contender, x[:1000], x[1000:1200], 0.5)
+kinds = contender.log_prob(trained.model, contender.space.prepare(x[1200:1300]))
+assert list(kinds) == ["exact"] and kinds["exact"].shape == (100,)
 """
 
 

@@ -1,4 +1,7 @@
-"""What all layers share: names, the frozen switch, the door, and Sequential as the chain rule."""
+"""What all layers share: names, frozen parameters, checks of the input, and Sequential as the chain rule."""
+
+import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -80,6 +83,25 @@ def test_sequential_of_nothing_hands_through(rng):
     assert Sequential().backward(x, caches) is x
 
 
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        (lambda x: x, r"an array of shape \(2, 3\)"),      # two rows: it could be unpacked by mistake
+        (lambda x: None, "None"),
+        (lambda x: (x,), "a tuple of 1"),
+        (lambda x: (x, x, x), "a tuple of 3"),
+        (lambda x: [x, x], "a list"),
+    ],
+)
+def test_sequential_names_a_layer_that_does_not_return_out_and_cache(returned, got):
+    class OnlyOut(Layer):
+        def forward(self, x, training=False):
+            return returned(x)
+
+    with pytest.raises(TypeError, match=rf"OnlyOut.forward expected to return \(out, cache\), got {got}"):
+        Sequential(OnlyOut()).forward(np.ones((2, 3)))
+
+
 def test_sequential_is_a_sequence_with_a_name(net):
     assert len(net) == 4
     assert isinstance(net[1], Tanh)
@@ -159,7 +181,7 @@ def test_dtype_is_that_of_the_parameters(net, rng):
     assert Tanh().dtype is None
 
 
-def test_door_names_the_layer_what_came_and_what_was_expected():
+def test_expect_names_the_layer_what_was_expected_and_what_was_given():
     layer = Tanh()
     with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; cast it"):
         layer.forward(np.ones((2, 3), int))
@@ -214,3 +236,24 @@ def test_parameter_gradient_is_zero_after_zero_grad_and_adds_up_from_there(rng):
     np.testing.assert_allclose(p.grad, expected, rtol=1e-14)
     p.zero_grad()
     assert not p.grad.any()
+
+
+def test_parameter_gradient_stays_correct_after_copy_and_pickle(rng):
+    p = Parameter(rng.standard_normal((2, 3)))
+    p.grad[...] = 5
+    p.zero_grad()
+    for q in (copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
+        assert not q.grad.any() and q.grad is not p.grad
+        q.add_grad(np.ones((2, 1)), np.ones((1, 3)))
+        assert (q.grad == 1).all() and not p.grad.any()
+
+
+def test_parameter_of_no_axes_and_of_one_axis_add_up():
+    for value in (np.array(2.0), np.ones(3)):
+        p = Parameter(value)
+        p.grad += 1
+        p.grad += 1
+        assert (p.grad == 2).all()
+        p.zero_grad()
+        p.grad += 1
+        assert (p.grad == 1).all()

@@ -189,6 +189,19 @@ def test_norm_keeps_a_constant_input_finite(backend, layer_class):
     assert np.isfinite(layer.backward(np.ones_like(out), cache)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [3, 7, 48, 100, 768, 1000])
+@pytest.mark.parametrize("value", [0.1, 100 / 3, 255.0, 9694.5586, 1e6, -1e6, 1e14])
+@pytest.mark.parametrize("layer_class", [BatchNorm, LayerNorm])
+def test_norm_of_equal_numbers_is_the_bias(backend, layer_class, value, width, dtype):
+    """Whatever the number is: x − mean is 0, although the sum of the numbers is rounded."""
+    shape = (width, 2) if layer_class is BatchNorm else (2, width)
+    layer = layer_class(shape[1], dtype=dtype)
+    layer.bias.value[...] = 0.25
+    out, _ = layer.forward(np.full(shape, value, dtype), training=True)
+    np.testing.assert_array_equal(out, np.full(shape, 0.25))
+
+
 @pytest.mark.parametrize("layer_class", [BatchNorm, LayerNorm])
 def test_norm_shows_nan(backend, layer_class):
     x = np.ones((4, 3), np.float32)

@@ -1,6 +1,8 @@
 """Optimisers against plain loops over the published formulas, and their flat buffers."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -278,3 +280,49 @@ def test_small_net_fits_a_tiny_batch(rng, backend):
         net.backward(2 * (out - target) / len(x), caches, input_grad=False)
         optimizer.step()
     assert ((net.forward(x)[0] - target) ** 2).sum() < 1e-3
+
+
+def ones_step(optimizer, parameters):
+    """One step with gradients of one, and the change that it made to each parameter."""
+    for p in parameters.values():
+        p.zero_grad()
+        p.grad[...] = 1
+    before = {name: p.value.copy() for name, p in parameters.items()}
+    optimizer.step()
+    return {name: before[name] - p.value for name, p in parameters.items()}
+
+
+def test_optimisers_that_share_parameters_all_train_them(rng):
+    """As in InfoGAN: value − lr·grad for the parameters of the optimiser that steps, and for no others."""
+    g, d = make_parameters(), make_parameters()
+    both = {f"g.{name}": p for name, p in g.items()} | {f"d.{name}": p for name, p in d.items()}
+    optimizers = [(SGD(g, 0.1), "g"), (SGD(d, 0.1), "d"), (SGD(both, 0.1), "gd")]
+    for optimizer, names in [*optimizers, *optimizers[::-1]]:
+        for name, change in ones_step(optimizer, both).items():
+            np.testing.assert_allclose(change, 0.1 if name[0] in names else 0, rtol=1e-12)
+        assert optimizer.grad_norm() == pytest.approx(math.sqrt(optimizer.value.size))
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copied_optimiser_trains_the_copied_layer(clone, rng):
+    layer = Linear(3, 2, rng=rng, dtype=np.float64)
+    layer, optimizer = clone((layer, Adam(layer.parameters(), 0.1)))
+    for change in ones_step(optimizer, layer.parameters()).values():
+        np.testing.assert_allclose(change, 0.1, rtol=1e-6)
+
+
+def test_optimiser_trains_a_value_that_was_assigned(parameters):
+    optimizer = SGD(parameters, 0.1)
+    parameters["w"].value = np.full((2, 3), 7.0)
+    np.testing.assert_allclose(ones_step(optimizer, parameters)["w"], 0.1)
+    np.testing.assert_allclose(optimizer.value[:6], 6.9)
+    parameters["w"].value = np.ones((3, 3))
+    with pytest.raises(ValueError, match=r"SGD expected w to keep its shape and dtype, got .* \(3, 3\)"):
+        optimizer.step()
+
+
+def test_optimiser_clips_gradients_that_another_optimiser_holds(parameters):
+    first, _ = SGD(parameters, 0.1), SGD(parameters, 0.1)
+    parameters["b"].grad[...] = 3, 0, 4
+    assert first.clip_grad_norm(1.0) == pytest.approx(5)
+    np.testing.assert_allclose(parameters["b"].grad, [0.6, 0, 0.8])
