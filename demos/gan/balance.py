@@ -1,4 +1,4 @@
-"""A GAN converges most often if D has five times G's learning rate.
+"""A GAN converges most often with a fast discriminator.
 
 Data with two modes on a line; the settings are D's steps k for each of G, its learning rate over G's, and
 whether it has a head start. All make the same number of updates of both nets together, so more steps of D

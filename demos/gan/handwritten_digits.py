@@ -1,4 +1,4 @@
-"""Two GANs turn noise into handwritten digits without copying any.
+"""Two GANs generate digits without copying any.
 
 A dense GAN and a DCGAN, watched from the first steps on: a column shows what becomes of one code z. A
 classifier trained on real digits reads what is generated: is it sure, does each digit get its share, how far
