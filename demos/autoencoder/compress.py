@@ -1,4 +1,4 @@
-"""An autoencoder compresses digits with less error than PCA.
+"""An autoencoder compresses digits better than PCA.
 
 An autoencoder learns to reproduce its input through a narrow code; PCA gives the best code that is linear.
 Look at the rows of each width: with 2 numbers the autoencoder already gives readable digits and PCA does not.

@@ -1,4 +1,4 @@
-"""With few labels, a small net learns more from codes than from pixels.
+"""With few labels, codes are a better input than pixels.
 
 An autoencoder learns from all digits without a label, and only its encoder is kept. Then a small classifier
 gets 100 to 6,000 labelled digits, as pixels, as codes of 10 or 30 numbers, or as 30 principal components

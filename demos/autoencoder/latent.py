@@ -1,4 +1,4 @@
-"""A 2-D autoencoder code separates the digits better than PCA does.
+"""A 2-D autoencoder separates the digits better than PCA.
 
 Neither sees a label. How well the ten classes separate is measured in two ways: by the mean silhouette, and
 by how often the ten nearest training codes vote for the right class. Look at how the classes overlap on the

@@ -1,4 +1,4 @@
-"""MADE and PixelCNN see every earlier pixel, and complete digits.
+"""MADE and PixelCNN see every earlier pixel and no other.
 
 Above, the gradient of every logit by every pixel, of digits of 10×10. A MADE and a PixelCNN with two stacks
 see every pixel before their own, and no other. One stack of masked convolutions, however deep, never sees

@@ -1,4 +1,4 @@
-"""Probabilities of several orderings may be averaged, logits may not.
+"""Orderings may be averaged by probability, not by logit.
 
 Masks remove the connections through which a logit would see its own pixel or a later one; the dependencies
 that remain are read off by gradient. One set of weights serves several orderings, with other masks. Their

@@ -1,4 +1,4 @@
-"""Bayes' theorem gives the counted P(y | x), until counting ends.
+"""Bayes' theorem agrees exactly with counting.
 
 Threes and fives, and three of their pixels, 0 or 1: eight possible x. Counting P(y | x) directly, and
 counting P(x | y) and P(y) and dividing by P(x), give the same table to the last digit: look at the two bars

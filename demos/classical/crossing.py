@@ -1,4 +1,4 @@
-"""Naive Bayes wins with few examples on some data sets, not on all.
+"""Naive Bayes wins with few examples on some data sets.
 
 Ng and Jordan (2001) argue that the error curves of naive Bayes and logistic regression should cross: counting
 comes close to its best with fewer examples, but its best is worse. Here both are measured on five data sets,

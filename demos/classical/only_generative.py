@@ -1,4 +1,4 @@
-"""Models of P(x, y) generate, read incomplete digits and detect others.
+"""Models of P(x, y) generate and handle missing pixels.
 
 Two models of P(x, y), naive Bayes on binary pixels and a Gaussian for each class on grey ones, against two of
 P(y | x), logistic regression and a small net, all trained on the same digits.

@@ -1,4 +1,4 @@
-"""Two kinds of classifier agree near the data; one has a density.
+"""Two classifiers agree near the data; one has a density.
 
 Points of two classes in the plane, from known densities, so the best possible boundary is known too. The
 discriminative models learn P(y | x) and nothing else: logistic regression and a small net. The generative

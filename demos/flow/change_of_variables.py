@@ -1,4 +1,4 @@
-"""A flow bends the plane and keeps account of the area at each step.
+"""A flow bends the plane and keeps account of the area.
 
 A flow is trained on two moons, and its inverse is taken apart: a grid over the plane of z, and samples of the
 prior on it, go back through two couplings at a time until they lie in the plane of x. Behind each step there

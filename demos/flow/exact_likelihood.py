@@ -1,4 +1,4 @@
-"""A flow's log p(x) is exact; a VAE has only a bound and an estimate.
+"""A flow's log p(x) is exact, a VAE has only a bound.
 
 A toy density knows its own log p(x), so a model's can be compared with it point by point; the mean gap is the
 divergence KL(p_data ‖ model) in nats. The flow's number is exact: one pass, no samples. A VAE gives a lower

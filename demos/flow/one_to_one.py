@@ -1,4 +1,4 @@
-"""A flow reconstructs a digit exactly; a VAE and a GAN only nearly.
+"""A flow reconstructs digits exactly, VAE and GAN nearly.
 
 A flow maps x and z one to one, so the way back is exact up to rounding, in float32 and, with the same
 weights, in float64. A VAE's code is narrower than the digit and noisy, so its reconstruction is close. A GAN

@@ -1,4 +1,4 @@
-"""A GAN converges most often if D has five times G's learning rate.
+"""A GAN converges most often with a fast discriminator.
 
 Data with two modes on a line; the settings are D's steps k for each of G, its learning rate over G's, and
 whether it has a head start. All make the same number of updates of both nets together, so more steps of D
@@ -39,7 +39,7 @@ def main(out: Path, *, updates: int = 3000, seeds: int = 3) -> dict[str, Any]:
         setting: [experiment.train(setting, updates, seed) for seed in range(seeds)] for setting in SETTINGS
     }
     table = {title(setting): experiment.summary(ends) for setting, ends in grid.items()}
-    print_table(table, f"{seeds} runs of each setting", FORMATS)
+    print_table(table, f"Runs of each setting: {seeds}", FORMATS)
     groups = {}
     for name, settings in GROUPS.items():
         ends = [end for setting in settings for end in grid[setting]]

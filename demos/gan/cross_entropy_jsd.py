@@ -1,4 +1,4 @@
-"""A discriminator's value is a lower bound of 2 JSD - 2 log 2.
+"""The value of a discriminator bounds the JSD from below.
 
 With D* = p / (p + q) the value of the game is V = 2·JSD(p, q) − 2·log 2, and any other D has a lower one.
 Both sides are computed in different ways: the JSD by quadrature over two known densities, V by the library's

@@ -1,4 +1,4 @@
-"""A GAN's code has directions for slant, stroke width and digit.
+"""A GAN's code has directions for slant, width and digit.
 
 Directions are fitted after training: measure the images of many codes and regress the measurement on z
 (studies/experiments/code_directions.py). What a direction is worth is the correlation of z·u with the

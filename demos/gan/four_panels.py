@@ -1,4 +1,4 @@
-"""While a GAN trains, D follows p / (p + q) and q approaches p.
+"""D follows p / (p + q) while a GAN trains, and q nears p.
 
 Data with two overlapping modes; the generator turns z ~ N(0, 1) into numbers. Beside the learned D(x) stands
 D* = p / (p + q), the best there is for the generator of that moment:

@@ -1,4 +1,4 @@
-"""Two GANs turn noise into handwritten digits without copying any.
+"""Two GANs generate digits without copying any.
 
 A dense GAN and a DCGAN, watched from the first steps on: a column shows what becomes of one code z. A
 classifier trained on real digits reads what is generated: is it sure, does each digit get its share, how far
@@ -74,7 +74,7 @@ def main(
     formats = {"sure": ".1%", "very near": ".1%", "Fréchet": ".1f"}
     print_table(table, "Generated digits, by the real digits that D has seen", formats)
     rows = {name: {str(k): share for k, share in enumerate(row)} for name, row in shares.items()}
-    print_table(rows, "Share of each digit", dict.fromkeys(map(str, range(10)), ".1%"))
+    print_table(rows, "Share of each digit", dict.fromkeys(map(str, range(10)), ".0%"))
     title = f"How sure the classifier is on {pairs} arcs from code to code"
     print_table(arcs, title, dict.fromkeys(("ends", "half-way", "ends blended"), ".1%"))
     rows = {name: {"white points": share} for name, share in specks.items()}

@@ -1,4 +1,4 @@
-"""A discriminator minds one wrong pixel if it was shown such pixels.
+"""A discriminator minds stray pixels if it was shown some.
 
 Test digits are damaged by a speck (one pixel, squared error 1), a hole (one pixel) and a swelling (six pixels
 on the edge of the stroke, 1.5). Squared error always says that the single pixel did less harm; the common

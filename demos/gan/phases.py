@@ -1,4 +1,4 @@
-"""Single updates in turn work; training each player to the end does not.
+"""Single updates in turn work, whole phases do not.
 
 GAN training is often told as a story of two phases that repeat. Here they are taken literally, on a line,
 with the same number of updates in all (studies/experiments/alternating_phases.py):

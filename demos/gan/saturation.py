@@ -1,4 +1,4 @@
-"""Far from the data, minimax gives a generator no gradient.
+"""Far from the data, minimax has almost no gradient.
 
 First two Normals d apart, and a generator x = z + d: the gradient of its bias is the pull on d. Minimax with
 the best D pulls with the slope of 2·JSD, which vanishes with e^(−d²/8). Non-saturating pulls with d if D is

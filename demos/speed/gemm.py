@@ -1,4 +1,4 @@
-"""The order of a product's loops decides its speed, by a factor of 75.
+"""The order of its loops makes a product 75 times faster.
 
 Nearly all the time of a training step goes into matrix products. One of them is written here four times in
 Numba, each version changing one thing (studies/experiments/matrix_products.py), and compared with BLAS and

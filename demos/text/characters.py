@@ -1,4 +1,4 @@
-"""A small attention model does not beat the best n-gram on one book.
+"""Attention does not beat the best n-gram on one book.
 
 The text is "Alice's Adventures in Wonderland", split by position: nine tenths for training, the last tenth
 for the test. Both models give each character a probability over the alphabet, so their perplexities compare.

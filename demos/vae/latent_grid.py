@@ -1,4 +1,4 @@
-"""Paths through the latent plane give digits; blends of pixels do not.
+"""Paths between codes give digits, pixel blends do not.
 
 A VAE with a code of two numbers is a map of everything that it can generate. The cells of the grid lie at
 equal steps of the Normal's distribution function, so each is as probable as any other.

@@ -1,4 +1,4 @@
-"""A VAE leaves dimensions of its code unused, all with a large beta.
+"""A VAE leaves many dimensions of its code unused.
 
 Each dimension of the code costs its KL, in nats. A dimension that does not lower the loss by more than it
 costs is left at the prior, and the decoder ignores it. A dimension with more than 0.1 nats counts as used.

@@ -1,4 +1,4 @@
-"""A decoder trained on codes from the prior learns only the mean image.
+"""A decoder of prior codes learns only the mean image.
 
 A VAE's decoder learns to make x from a code drawn for x, from q(z | x). Here a second decoder of the same
 shape, with as many updates, gets a code drawn from the prior N(0, I), whatever x is. Such a code says nothing

@@ -1,4 +1,4 @@
-"""Reparameterised gradients need a tenth of the samples or fewer.
+"""Reparameterised gradients need far fewer samples.
 
 Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average: through z = mu + std·eps,
 and by the score function, which needs only values of f. First f is a bowl whose gradient is known, then the

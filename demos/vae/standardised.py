@@ -1,4 +1,4 @@
-"""The KL keeps the codes of all digits together close to N(0, I).
+"""The KL keeps the codes of all digits close to N(0, I).
 
 If every q(z | x) were the prior, so would be their mixture, and samples from the prior would be codes that
 the decoder knows. With beta = 1 the mixture comes close: MMD² falls until about epoch 25 of 40 and stays at

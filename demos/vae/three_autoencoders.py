@@ -1,4 +1,4 @@
-"""Only learned noise and the KL together let the prior draw digits.
+"""Learned noise and the KL let the prior generate digits.
 
 Three nets of one shape reconstruct digits through a noisy code; they differ in what decides on the noise:
 

@@ -1,4 +1,4 @@
-"""A net turns noise into data, but samples alone do not fix a KL.
+"""Samples alone do not determine a KL.
 
 A small net turns z ~ N(0, 1) into samples of a density with three modes; on a line, sorted samples can be
 compared, and that is its loss. Images cannot be sorted. The obvious measure, KL, needs densities, and many

@@ -1,4 +1,4 @@
-"""The noise of codes follows how steep the decoder is, not how good.
+"""The noise of codes follows the slope of the decoder.
 
 The decoder's gradient lowers the noise of the codes and the KL's gradient raises it. A common account says
 that the encoder lowers its noise while the decoder is bad, and raises it once the decoder is good. Measured,

@@ -1,9 +1,9 @@
 """The gradient checker: is a hand-written backward the derivative of its forward?
 
 The output of a layer is reduced to a number, f = ⟨out, u⟩, with a random u. Backward with dout = u returns
-the claimed gradient of f, which is compared with differences of f. u is random because u = 1 hides mistakes:
-the sum of a softmax, or of batch norm's output over the batch, is constant, so the true gradient is zero, and a
-backward that returns zeros would pass. Losses are numbers already.
+the claimed gradient of f, which is compared with differences of f. u is random because u = 1 hides
+mistakes: the sum of a softmax, or of batch norm's output over the batch, is constant, so the true gradient is
+zero, and a backward that returns zeros would pass. Losses are numbers already.
 
 (GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line can check a million parameters at once
 (GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without differences

@@ -42,8 +42,8 @@ class DecisionTree(Classifier):
     If questions tie, the first feature and the lowest threshold are taken; impurities that differ only by
     rounding tie. A node is split if it has several classes, is less than `max_depth` deep, and a question
     leaves at least `min_leaf` examples on both sides, even if the impurity does not fall: for an
-    XOR the first question does not help, but the second one then does. P(y | x) is the share of y in the leaf
-    of x. The loss has no useful gradient, as it is constant almost everywhere. Derived in
+    XOR the first question does not help, but the second one then does. P(y | x) is the share of y in the
+    leaf of x. The loss has no useful gradient, as it is constant almost everywhere. Derived in
     docs/discriminative.md.
 
     criterion : "gini" or "entropy";  max_depth : None for no limit;  min_leaf : examples in a leaf
