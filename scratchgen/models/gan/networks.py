@@ -183,6 +183,10 @@ def conv_critic(
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("conv_critic", rng), "dtype": dtype}
     norm: list[Layer] = [BatchNorm(c2, dtype=dtype)] if batch_norm else []
+    sizes = (height // 4 * (width // 4) * c2, *as_widths("conv_critic", hidden))
+    last: list[Layer] = []      # made first: the order of the random numbers
+    for fan_in, fan_out in pairwise(sizes):
+        last += [Linear(fan_in, fan_out, **net_args), LeakyReLU(0.2)]
     convolutions: list[Layer] = [
         Reshape(height, width, depth),
         Conv2d(depth, c1, 4, stride=2, padding=1, **net_args),
@@ -192,8 +196,4 @@ def conv_critic(
         LeakyReLU(0.2),
         Flatten(),
     ]
-    sizes = (height // 4 * (width // 4) * c2, *as_widths("conv_critic", hidden))
-    last: list[Layer] = []
-    for fan_in, fan_out in pairwise(sizes):
-        last += [Linear(fan_in, fan_out, **net_args), LeakyReLU(0.2)]
     return Sequential(*convolutions, *last, Linear(sizes[-1], 1, **net_args))
