@@ -131,7 +131,8 @@ def expect_examples(
     if X.ndim != 2 or (features is not None and X.shape[1] != features):
         raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
     if len(X) < least:
-        raise ValueError(f"{who} expected at least {least} example{'s' * (least > 1)}, got {len(X)}")
+        examples = "example" if least == 1 else "examples"
+        raise ValueError(f"{who} expected at least {least} {examples}, got {len(X)}")
     smallest, largest = X.min(), X.max()  # both are NaN if there is one
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         row = np.argwhere(~np.isfinite(X))[0, 0]

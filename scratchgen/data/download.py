@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scratchgen.data.files import write_whole
 from scratchgen.data.idx import GZIP_MAGIC, uncompress
@@ -93,7 +94,7 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
 class _Buffer(io.BytesIO):
     """A memory buffer with a maximum size."""
 
-    def write(self, chunk, /):
+    def write(self, chunk: Any, /) -> int:
         if self.tell() + len(chunk) > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
         return super().write(chunk)

@@ -229,7 +229,9 @@ def _json(value: Any) -> str:
 def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more: dict[str, str]) -> None:
     path = Path(path)
     metadata = {"format": FORMAT, "version": __version__, "config": _json(config or {})} | more
-    write_whole(path, to_bytes(tensors, metadata=metadata))
+    # safetensors writes the memory of an array as it is, so it must be in C order.
+    ordered = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    write_whole(path, to_bytes(ordered, metadata=metadata))
 
 
 def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:

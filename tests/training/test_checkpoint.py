@@ -320,3 +320,22 @@ def test_history_keeps_the_order_of_its_names(tmp_path):
     checkpoint.load(tmp_path / "run.safetensors", resumed)
     assert list(resumed.history.steps.items()) == list(trainer.history.steps.items())
     assert list(resumed.history.epochs) == list(trainer.history.epochs)
+
+
+def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
+    """safetensors writes memory as it is; buffers may be transposed, reversed or strided views."""
+
+    class Views(Net):
+        buffer_names = ("fortran", "reversed", "strided")
+
+        def __init__(self, start):
+            super().__init__()
+            numbers = start + np.arange(12.0).reshape(3, 4)
+            self.fortran = np.asfortranarray(numbers)
+            self.reversed, self.strided = numbers[:, ::-1], numbers[:, ::2]
+
+    saved, loaded = Views(0), Views(100)
+    checkpoint.save_model(tmp_path / "model", saved)
+    checkpoint.load_model(tmp_path / "model", loaded)
+    for name, buffer in saved.buffers().items():
+        np.testing.assert_array_equal(loaded.buffers()[name], buffer, err_msg=name)

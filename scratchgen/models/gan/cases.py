@@ -88,15 +88,15 @@ def _smooth_gan(rng: np.random.Generator, dtype: Any, **settings: Any) -> GAN:
 
 
 def _conv_wgan(rng: np.random.Generator, dtype: Any) -> WGAN:
-    kind = {"rng": rng, "dtype": dtype}
+    net_args: dict[str, Any] = {"rng": rng, "dtype": dtype}
     critic = Sequential(
         Reshape(5, 4, 1),
-        Conv2d(1, 3, (3, 2), stride=(2, 1), padding=1, **kind),
+        Conv2d(1, 3, (3, 2), stride=(2, 1), padding=1, **net_args),
         LeakyReLU(0.2),
-        Sequential(Conv2d(3, 2, 2, bias=False, **kind), ReLU(), Flatten()),
-        Linear(2 * 2 * 4, 1, **kind),
+        Sequential(Conv2d(3, 2, 2, bias=False, **net_args), ReLU(), Flatten()),
+        Linear(2 * 2 * 4, 1, **net_args),
     )
-    return WGAN(dense((3, 7, 20), activation=Tanh, **kind), critic, code=3, penalty=10.0)
+    return WGAN(dense((3, 7, 20), activation=Tanh, **net_args), critic, code=3, penalty=10.0)
 
 
 MODELS = (
