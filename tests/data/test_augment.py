@@ -114,3 +114,15 @@ def test_dequantise_spreads_each_level_over_its_own_interval(rng):
         assert within.min() > -1e-6 and within.max() < 1 + 1e-6
         assert abs(within.mean() - 0.5) < 5 / np.sqrt(12 * within.size)
         assert abs(within.var() * 12 - 1) < 0.06
+
+
+def test_jitter_moves_all_channels_of_an_image_together(rng):
+    """Each channel of (N, H, W, C) is what an image of that channel alone becomes, with the same numbers."""
+    X = rng.random((5, 8 * 6 * 3))
+    moved = Jitter(shape=(8, 6, 3))(X, rng=3).reshape(5, 8, 6, 3)
+    for c in range(3):
+        plane = X.reshape(5, 8, 6, 3)[..., c].reshape(5, -1)
+        alone = Jitter(shape=(8, 6, 1))(plane, rng=np.random.default_rng(3)).reshape(5, 8, 6)
+        np.testing.assert_allclose(moved[..., c], alone, rtol=1e-12, atol=1e-14)
+    with pytest.raises(ValueError, match="Jitter expected rows of 48 pixels, got shape"):
+        Jitter(shape=(8, 6, 1))(X, rng=3)

@@ -10,6 +10,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, RandomCrop, windows
+from scratchgen.distributions import Categorical
 from scratchgen.layers import Embedding, LayerNorm, Linear, Sequential, TransformerBlock
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.base import Model
@@ -209,7 +210,7 @@ class CharacterModel(TextModel, Model):
         writer: Writer | FullWriter = Writer(self, n) if cached else FullWriter(self)
         for i in range(len(before), text.shape[1]):
             logits = writer.next_logits(text[:, :i])                            # (n, V)
-            text[:, i] = sample_rows(logits / np.float64(temperature), rng.random(n))
+            text[:, i] = Categorical.sample(logits / np.float64(temperature), rng.random(n))
         return text[:, len(before) :]
 
     def write(
@@ -225,9 +226,7 @@ class CharacterModel(TextModel, Model):
         for start in range(0, len(X), 64):
             x = X[start : start + 64]
             logits = self.forward(x)[0].astype(np.float64)                      # (B, T, V)
-            logits -= logits.max(axis=2, keepdims=True)
-            log_norm = np.log(np.exp(logits).sum(axis=2))
-            found.append(np.take_along_axis(logits, x[:, :, None], axis=2)[:, :, 0] - log_norm)
+            found.append(Categorical.log_prob(x, logits))
         return np.concatenate(found)
 
     def _expect_windows(self, verb: str, x: Any) -> None:
@@ -240,10 +239,3 @@ class CharacterModel(TextModel, Model):
         if x.min() < 0 or x.max() >= len(self.alphabet):
             last = len(self.alphabet) - 1
             raise ValueError(f"{who} expected integers within 0..{last}, got {x.min()} to {x.max()}")
-
-
-def sample_rows(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """A sample from the softmax of each row, by inverting its distribution function: (n, V), (n,) -> (n,)."""
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    reached = np.cumsum(p, axis=1)
-    return (reached[:, :-1] <= u[:, None] * reached[:, -1:]).sum(axis=1)
