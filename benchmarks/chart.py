@@ -1,4 +1,4 @@
-"""From results/bench.json to the pictures and the tables of docs/speed.md; what is not measured stays empty.
+"""Make the figures and tables of docs/speed.md from results/bench.json; missing measurements stay empty.
 
     python benchmarks/chart.py
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHAPTER = Path("docs/speed.md")
-BATCH, THREADS = 128, 2         # of the bars
+BATCH, THREADS = 128, 2         # the setting that the bar chart shows
 BEST = "best of PyTorch's ways"
-BARS = {                        # who -> colour, in the order in which they stand
+BARS = {                        # contender -> colour, in the order of the bars
     PYTORCH[0]: plots.LINES[1][0],
     BEST: "#e69f00",
     JAX: plots.LINES[2][0],
@@ -32,13 +32,13 @@ BARS = {                        # who -> colour, in the order in which they stan
 
 
 def bars(r: dict[str, Any]) -> dict[str, float]:
-    """The milliseconds of a row of `steps`, by the name of the bar."""
+    """Milliseconds per step by the name of the bar, from one row of `steps`."""
     best = r["all_ms"][r["best"]]
     return {name: best if name == BEST else r["all_ms"][name] for name in BARS}
 
 
 def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
-    """A group of bars for each model, as multiples of our time; None where nothing was measured."""
+    """A group of bars for each model, as multiples of our time; None if there are no measurements."""
     rows = tables.one_each([r for r in steps if (r["batch"], r["threads"]) == (BATCH, THREADS)])
     if not rows:
         return None
@@ -67,7 +67,7 @@ def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
 
 
 def draw_growth(growth: dict[str, Any]) -> Figure:
-    """Time above and memory below, against batch, width and depth; both axes logarithmic."""
+    """Time (top) and memory (bottom) against batch, width and depth, on logarithmic axes."""
     figure = plots.new_figure(6.2, title="How a step of a dense autoencoder grows")
     grid = figure.subplots(2, len(growth["rows"]), sharex="col", sharey="row", squeeze=False)
     for r, column in zip(growth["rows"], grid.T, strict=True):
@@ -83,13 +83,13 @@ def draw_growth(growth: dict[str, Any]) -> Figure:
             ax.tick_params(axis="y", labelsize=8.5)
             ax.legend(frameon=False, fontsize=7.5, title="and the exponent", title_fontsize=7.5)
         column[1].set_xlabel(r["what"], fontsize=10, color=plots.TEXT)
-    for ax, label in zip(grid[:, 0], ("milliseconds", "MB, highest, above what was there"), strict=True):
+    for ax, label in zip(grid[:, 0], ("milliseconds", "peak MB above the start"), strict=True):
         ax.set_ylabel(label, fontsize=9.5, color=plots.TEXT)
     return figure
 
 
 def keep(figure: Figure | None, path: Path) -> None:
-    """Save a picture in 256 colours, if there is one."""
+    """Save a figure as an image of 256 colours; do nothing for None."""
     if figure is not None:
         plots.save(figure, path)
         with Image.open(path) as image:
@@ -107,7 +107,7 @@ def main() -> None:
     keep(draw_growth(found["growth"]) if "growth" in found else None, pictures / "growth.png")
     text = tables.fill(args.chapter.read_text(encoding="utf-8"), found)
     args.chapter.write_text(text, encoding="utf-8")
-    print(f"{args.chapter} and its pictures are up to date with {args.results}")
+    print(f"{args.chapter} and its figures are up to date with {args.results}")
 
 
 if __name__ == "__main__":

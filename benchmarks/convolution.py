@@ -1,10 +1,10 @@
-"""Conv2d, forward and backward, beside the convolutions of teaching code in plain NumPy.
+"""Time Conv2d, forward and backward, against textbook convolutions in plain NumPy.
 
     python benchmarks/convolution.py            two threads, then one: about three minutes
 
-First all are shown to compute the same in float64, within 1e-9. Then each contender runs in a process of its
-own, in float32, some rounds in turns; a round's time is the median of its calls. The four loops, which take
-seconds, run once.
+First all are checked to give the same results in float64, within 1e-9. Then each contender runs in a separate
+process in float32, for several rounds in turn; a round's time is the median of its calls. The version with
+four loops takes seconds and runs once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from scratchgen.layers import Conv2d
 
 BASELINES = {"slices": textbook.slices, "indices": textbook.indices, "loops": textbook.loops}
 ONCE = ("loops",)
-BATCH, ROUNDS, SECONDS = 64, 7, 0.5     # seconds of calls in each round
-# in channels, out channels, size of the image; all with a kernel of 4x4, stride 2, padding 1
+BATCH, ROUNDS, SECONDS = 64, 7, 0.5     # SECONDS: duration of a round
+# input channels, output channels, image size; all with a kernel of 4x4, stride 2, padding 1
 SHAPES = ((64, 128, 14), (1, 64, 28))
 STRIDE, PAD = 2, 1
 
 
 class Case:
-    """A Conv2d and its data in both layouts, NHWC for it and NCHW for the textbook."""
+    """A Conv2d and its data in two layouts, NHWC for Conv2d and NCHW for the textbook functions."""
 
     def __init__(self, channels: int, filters: int, size: int, batch: int, dtype: str):
         rng = np.random.default_rng(0)
@@ -46,13 +46,13 @@ class Case:
         self.textbook = (x, weight, self.layer.bias.value, dout, STRIDE, PAD)
 
     def products(self) -> list[tuple[int, int, int]]:
-        """The three matrix products, (rows, inner, columns) each."""
+        """The three matrix products, each as (rows, inner, columns)."""
         filters = self.layer.out_channels
         places, patch = self.dout.size // filters, self.layer.weight.size // filters
         return [(places, patch, filters), (patch, places, filters), (places, filters, patch)]
 
     def ours(self) -> textbook.Arrays:
-        """Forward and backward, as the textbook's functions return them, but in our layout."""
+        """Forward and backward, with the results of the textbook functions, but in our layout."""
         self.layer.zero_grad()
         out, cache = self.layer.forward(self.x, training=True)
         dx = self.layer.backward(self.dout, cache)
@@ -60,7 +60,7 @@ class Case:
 
 
 def difference(name: str, case: Case) -> float:
-    """The largest difference of a baseline's four arrays from ours, relative to the largest entry of ours."""
+    """The largest difference between a baseline's four arrays and ours, relative to our largest entry."""
     out, dx, dweight, dbias = BASELINES[name](*case.textbook)
     theirs = (out.transpose(0, 2, 3, 1), dx.transpose(0, 2, 3, 1), dweight.transpose(2, 3, 1, 0), dbias)
     pairs = zip(theirs, case.ours(), strict=True)
@@ -68,7 +68,7 @@ def difference(name: str, case: Case) -> float:
 
 
 def here(who: str, shape: tuple[int, int, int]) -> float:
-    """One contender in this process: the median milliseconds of its forward and backward."""
+    """Time one contender in this process: the median milliseconds of its forward and backward."""
     case = Case(*shape, BATCH, "float32")
     call: Callable[[], object] = case.ours
     if who == LIMIT:
@@ -86,11 +86,11 @@ def here(who: str, shape: tuple[int, int, int]) -> float:
 
 
 def measure(shape: tuple[int, int, int], threads: int) -> dict:
-    """One shape, all contenders, in turns; their times over ours, round by round."""
+    """Time all contenders on one shape, in turn; ratios to our time are computed round by round."""
     small = Case(*shape, 2, "float64")
     differ = max(difference(name, small) for name in BASELINES)
     if not differ <= 1e-9:
-        raise SystemExit(f"{shape}: the convolutions do not compute the same, but differ by {differ:.1e}")
+        raise SystemExit(f"{shape}: the results of the convolutions differ by {differ:.1e}")
     times: dict[str, list[float]] = {who: [] for who in (OURS, LIMIT, *BASELINES)}
     for turn in range(ROUNDS):
         for who, found in times.items():
@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--here", choices=(OURS, LIMIT, *BASELINES), help="one contender; print JSON")
+    parser.add_argument("--here", choices=(OURS, LIMIT, *BASELINES), help="time one contender, print JSON")
     parser.add_argument("--shape", nargs=3, type=int, default=SHAPES[0])
     args = parser.parse_args()
     if args.here:
@@ -128,7 +128,7 @@ def main() -> None:
             r = measure(shape, threads)
             rows.append(r)
             against = ", ".join(f"{who} {ratio:.1f}x" for who, ratio in r["against"].items())
-            own = f"{r['ms']:.2f} ms, {r['limit_share']:.0%} of it products"
+            own = f"{r['ms']:.2f} ms, {r['limit_share']:.0%} of it matrix products"
             print(f"{r['shape']}, {threads} threads: {own}; {against}", flush=True)
     put(args.out, versions=versions(), convolution=rows)
 

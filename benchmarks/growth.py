@@ -1,12 +1,13 @@
-"""How a training step's time and memory grow with batch, width and depth, here and in PyTorch eager.
+"""How the time and memory of a training step grow with batch, width and depth, here and in PyTorch eager.
 
     python benchmarks/growth.py                 about five minutes
 
-A dense autoencoder 784-width-...-width and back, with Adam; one of batch, width and depth grows, the others
-stay at BASE. Every point is a process of its own, in turns with the other contenders' at the same point. Its
-memory is the rise of the resident size from before the model is made (but after all is imported, compiled and
-warmed up with a small one) to the highest that the steps reach. The exponent is the slope of log time, or log
-memory, against the log of what grows, over the last three points: before them fixed costs hide it.
+The model is a dense autoencoder 784-width-...-width and back, with Adam. One of batch, width and depth grows,
+and the others stay at BASE. Every point is measured in a separate process, in turn with the other contenders
+at the same point. Memory is the increase of the resident size from before the model is built (but after
+imports, compilation and a warm-up with a small model) to the peak during the steps. The exponent is the slope
+of log time, or log memory, against the log of the growing quantity over the last three points; at smaller
+sizes fixed costs dominate.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from pytorch_side import Way
 from steps import autoencoder, digits_like
 
 PYTORCH = "PyTorch eager"
-ROUNDS, SECONDS = 3, 0.5            # processes of each contender at a point; seconds of steps in each
-LAST = 3                            # points that an exponent is fitted to
+ROUNDS, SECONDS = 3, 0.5            # processes per contender and point; seconds of steps in each
+LAST = 3                            # number of points to which an exponent is fitted
 
 
 class Point(NamedTuple):
-    """batch : rows;  width : of every hidden layer;  depth : weight matrices from pixels to pixels, even."""
+    """batch : rows;  width : of every hidden layer;  depth : number of weight matrices in total, even."""
 
     batch: int = 128
     width: int = 512
@@ -40,7 +41,7 @@ class Point(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of the encoder's layers; the decoder has the same, backwards."""
+        """Widths of the encoder's layers; the decoder has the same in reverse order."""
         return 784, *(self.width,) * (self.depth // 2)
 
 
@@ -49,7 +50,7 @@ GROWN = {"batch": (32, 128, 512, 2048), "width": (128, 256, 512, 1024, 2048), "d
 
 
 def stepper(who: str, point: Point):
-    """A contender's training step, a function of a batch; what run.py measures, but for the sizes."""
+    """A contender's training step, a function of a batch: as in run.py, with other sizes."""
     if who == LIMIT:
         return Limit(autoencoder.products(point.batch, point.sizes), "float32").step
     if who == OURS:
@@ -58,21 +59,21 @@ def stepper(who: str, point: Point):
 
 
 def resident(key: str) -> int:
-    """From Linux: the resident size, VmRSS, or the highest since it was last set back, VmHWM, in bytes."""
+    """Memory in bytes, from Linux: VmRSS is the resident size, VmHWM its peak since the last reset."""
     text = Path("/proc/self/status").read_text(encoding="ascii")
     return int(next(line.split()[1] for line in text.splitlines() if line.startswith(key))) * 1024
 
 
 def here(who: str, point: Point) -> dict[str, float]:
-    """One point in this process: the median milliseconds of a step, and the bytes it takes."""
+    """Measure one point in this process: the median milliseconds of a step, and the bytes that it needs."""
     small = point._replace(batch=8, width=16)
     warm = stepper(who, small)
     for _ in range(3):
         warm(*digits_like(small.batch, "float32", 1)[0])
     data = digits_like(point.batch, "float32", 2)
     del warm
-    ctypes.CDLL(None).malloc_trim(0)        # what was freed goes back, or the model would move in for nothing
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")     # sets VmHWM back to VmRSS
+    ctypes.CDLL(None).malloc_trim(0)        # return freed memory, so that the model cannot reuse it uncounted
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")     # resets VmHWM to VmRSS
     before = resident("VmRSS")
     step = stepper(who, point)
     for x in data:
@@ -86,7 +87,7 @@ def here(who: str, point: Point) -> dict[str, float]:
 
 
 def measure(point: Point, threads: int) -> dict[str, dict[str, float]]:
-    """All contenders at one point, in turns; the medians over their processes."""
+    """Measure all contenders at one point, in turn; the medians over their processes."""
     found: dict[str, list[dict[str, float]]] = {who: [] for who in (OURS, PYTORCH, LIMIT)}
     for _ in range(ROUNDS):
         for who, answers in found.items():
@@ -97,12 +98,12 @@ def measure(point: Point, threads: int) -> dict[str, dict[str, float]]:
 
 
 def exponent(sizes: list[int], values: list[float]) -> float:
-    """The slope of log value against log size, by least squares, over the last points."""
+    """The least-squares slope of log value against log size over the last points."""
     return float(np.polyfit(np.log(sizes[-LAST:]), np.log(values[-LAST:]), 1)[0])
 
 
 def row(what: str, sizes: list[int], points: list[dict[str, dict[str, float]]]) -> dict:
-    """What grew, each contender's numbers, and their exponents."""
+    """One row of the results: the growing quantity, each contender's measurements, and the exponents."""
     contenders = {
         who: {
             "ms": [p[who]["ms"] for p in points],
@@ -110,7 +111,7 @@ def row(what: str, sizes: list[int], points: list[dict[str, dict[str, float]]]) 
         }
         for who in points[0]
     }
-    del contenders[LIMIT]["mb"]             # the products' own arrays are no one's memory of a step
+    del contenders[LIMIT]["mb"]             # the arrays of the products are not the memory of a training step
     exponents = {who: {k: exponent(sizes, v) for k, v in c.items()} for who, c in contenders.items()}
     return {"what": what, "sizes": sizes, "contenders": contenders, "exponents": exponents}
 
@@ -119,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--here", choices=(OURS, PYTORCH, LIMIT), help="one point; print JSON")
+    parser.add_argument("--here", choices=(OURS, PYTORCH, LIMIT), help="measure one point, print JSON")
     parser.add_argument("--point", nargs=3, type=int, default=BASE, metavar=Point._fields)
     args = parser.parse_args()
     if args.here:

@@ -1,4 +1,5 @@
-"""JAX's side of a step: the whole of it under jit, the old weights' memory given to the new ones."""
+"""Training steps in JAX: the whole step is compiled, and the old weights' buffers are donated to the new
+ones."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ from steps import Step
 
 
 def jax_one_loss(loss: Callable[..., Any], ours, dtype: str) -> Step:
-    """A loss(weights, key, *batch) with the weights as a list in our layouts, and Adam."""
+    """The step of a model with a single loss, and Adam.
+
+    loss(weights, key, *batch) takes the weights as a list in our layouts.
+    """
     import jax
 
     state = start(ours, dtype)
@@ -43,7 +47,11 @@ def jax_one_loss(loss: Callable[..., Any], ours, dtype: str) -> Step:
 
 
 def jax_game(draw: Callable[..., Any], losses: tuple, ours, dtype: str) -> Step:
-    """losses: critic's (critic, generator, key, x, z[, u]) and generator's (generator, critic, x, z)."""
+    """The step of a GAN.
+
+    losses : the critic's, called as loss(critic, generator, key, x, z[, u]), and the generator's, called as
+             loss(generator, critic, x, z)
+    """
     import jax
 
     critic = start(ours.discriminator, dtype)
@@ -77,7 +85,7 @@ def jax_game(draw: Callable[..., Any], losses: tuple, ours, dtype: str) -> Step:
 
 
 def start(ours, dtype: str):
-    """The weights, Adam's moments at zero, the count of steps, and a key."""
+    """The initial state: the weights, Adam's moments (zero), the step count and a random key."""
     import jax
     import jax.numpy as jnp
 

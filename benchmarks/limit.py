@@ -1,6 +1,6 @@
-"""The limit of a step: its matrix products alone, through NumPy's BLAS, into arrays that stand ready.
+"""The lower limit for a step: its matrix products alone, by NumPy's BLAS, into preallocated arrays.
 
-Where the inner size is 1, the product is that of a column and a row, which NumPy multiplies faster than BLAS.
+If the inner size is 1, the product is an outer product, which NumPy's multiply computes faster than BLAS.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Limit:
-    """The products of a step, one after the other: (rows, inner, columns), or with a count of them before."""
+    """The products of a step, one after the other; each is ([count,] rows, inner, columns)."""
 
     def __init__(self, products: list[tuple[int, ...]], dtype: str):
         rng = np.random.default_rng(0)

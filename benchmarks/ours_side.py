@@ -1,4 +1,4 @@
-"""Our side of a step: what `fit` does with a batch."""
+"""Training steps in scratchgen: what `fit` does with a batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GAME_LR, GAME_BETAS = 1e-4, (0.5, 0.999)
 
 
 def one_loss(model, noise: str | None = None) -> Step:
-    """A model with one loss; `noise` names the argument of `loss` that takes what it would draw."""
+    """The step of a model with a single loss; `noise` names the argument of `loss` for its noise."""
     optimizer = Adam(model.parameters(), LR)
     rng = np.random.default_rng(0)
 
@@ -29,7 +29,7 @@ def one_loss(model, noise: str | None = None) -> Step:
 
 
 def game(model) -> Step:
-    """A game of two networks: one step of each, every noise drawn anew."""
+    """The step of a GAN: one step of each network, with fresh noise."""
     optimizers = {
         player: Adam(getattr(model, player).parameters(), GAME_LR, GAME_BETAS)
         for player in ("discriminator", "generator")

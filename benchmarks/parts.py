@@ -1,10 +1,10 @@
-"""Where the time of one training step goes: the dense autoencoder of run.py, taken apart.
+"""Where the time of a training step goes: the dense autoencoder of run.py, part by part.
 
-    python benchmarks/parts.py                  on two threads and on one: ten seconds
+    python benchmarks/parts.py                  with two threads and with one: ten seconds
 
-The parts are timed one after the other within the same step, the median of many steps. The matrix products
-alone are timed between the steps; what the linear layers take above them is their biases, the biases'
-gradients, new arrays, and weights that other work has pushed out of the cache.
+The parts are timed one after the other within the same step; the result is the median of many steps. The
+matrix products alone are timed between the steps. The additional time of the linear layers is for the biases
+and their gradients, new arrays, and weights that other work has evicted from the cache.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BATCH, STEPS = 128, 60
 
 
 def timed(parts: dict[str, float], name: str, call, *arguments):
-    """Call, and add the milliseconds it took to a part."""
+    """Call a function, and add its milliseconds to the part `name`."""
     start = time.perf_counter()
     result = call(*arguments)
     parts[name] += (time.perf_counter() - start) * 1e3
@@ -37,7 +37,7 @@ def timed(parts: dict[str, float], name: str, call, *arguments):
 
 
 def step_in_parts(model, optimizer: Adam, x: np.ndarray) -> dict[str, float]:
-    """One step, as `train_step` makes it, layer by layer; the milliseconds of each part."""
+    """The milliseconds of each part of one step, made layer by layer as in `train_step`."""
     parts: dict[str, float] = defaultdict(float)
     layers = [*model.encoder.layers, *model.decoder.layers]
     names = ["linear layers" if isinstance(layer, Linear) else "activations" for layer in layers]
@@ -64,7 +64,7 @@ def measure(threads: int) -> dict:
         parts: dict[str, float] = defaultdict(float, step_in_parts(model, optimizer, x))
         timed(parts, "matrix products", limit.step)
         timed(parts, "whole step", model.train_step, (x,), optimizer, rng)
-        if i >= 5:                  # compiled and warmed up
+        if i >= 5:                  # the first steps compile and warm up
             for name, ms in parts.items():
                 found[name].append(ms)
     medians = {name: float(np.median(times)) for name, times in found.items()}

@@ -1,4 +1,4 @@
-"""A measurement in a Python of its own: so many threads, so many cores, and its answer as JSON."""
+"""Run a measurement in a separate Python process, with a given number of threads and cores."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ OURS, LIMIT = "scratchgen", "matrix products"
 
 
 def environment(who: str, threads: int) -> dict[str, str]:
-    """Of a contender's process: so many threads, and nothing of ours in the others'.
+    """The environment of a contender's process: the number of threads, and our settings if it is ours.
 
-    Here users import scratchgen first, and so before NumPy, which a benchmark can't promise: so what
-    scratchgen/process.py sets is set. The others' processes import it too, for their starting weights, and to
-    them it does nothing: it leaves the allocator alone where GLIBC_TUNABLES is set.
+    NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is
+    made here. The worker makes the setting for memory, in our process only.
     """
-    from scratchgen.runtime import process  # here: startup.py times the import of scratchgen
+    from scratchgen.runtime import process  # not at the top: startup.py times the import of scratchgen
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
+    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {}
     return os.environ | dict.fromkeys(names, str(threads)) | own
 
 
 def answer_of(
     arguments: list[str], threads: int = 2, env: Mapping[str, str] = MappingProxyType({}), who: str = OURS
 ) -> Any:
-    """Run `python arguments...`, with `env` added to the environment; return what it prints last, as JSON.
+    """Run `python arguments...` with `env` added to the environment. Returns its last line, parsed as JSON.
 
-    Raises SystemExit where it ends with anything but 0.
+    Raises SystemExit if the process ends with a code other than 0.
     """
     cores = sorted(os.sched_getaffinity(0))[:threads]
     done = subprocess.run(

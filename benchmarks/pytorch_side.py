@@ -1,4 +1,4 @@
-"""PyTorch's side of a step, in the ways its users have: eager, with a fused optimiser, compiled."""
+"""Training steps in PyTorch, in several variants: eager, with a fused optimiser, compiled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from steps import Step
 
 @dataclass(frozen=True)
 class Way:
-    """fused : one kernel for the whole optimiser step;  compiled : torch.compile;  channels_last : NHWC."""
+    """A variant of the step.
+
+    fused : one kernel for the optimiser step;  compiled : torch.compile;  channels_last : NHWC
+    """
 
     fused: bool = False
     compiled: bool = False
@@ -21,7 +24,7 @@ class Way:
 
 
 def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
-    """A net with one loss, its weights taken from our model."""
+    """The step of a network with a single loss; its initial weights are those of our model."""
     import torch
 
     copy_weights(net, ours, dtype)
@@ -45,7 +48,11 @@ def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
 
 
 def game(net, draw: Callable[..., Any], losses: tuple, ours, dtype: str, way: Way) -> Step:
-    """A net of .generator and .discriminator; draw(n, like) -> z and losses (critic's, generator's)."""
+    """The step of a GAN with the networks net.generator and net.discriminator.
+
+    draw   : draw(n, like) -> z
+    losses : (the critic's, the generator's)
+    """
     import torch
 
     copy_weights(net, ours, dtype)
@@ -81,7 +88,7 @@ def game(net, draw: Callable[..., Any], losses: tuple, ours, dtype: str, way: Wa
 
 
 def copy_weights(net, ours, dtype: str) -> None:
-    """Give a PyTorch net our model's weights; both list them in the same order."""
+    """Copy our model's weights to a PyTorch network; both list them in the same order."""
     import torch
 
     net.to(getattr(torch, dtype))
@@ -100,7 +107,7 @@ Layout = Callable[[np.ndarray], np.ndarray]
 
 
 def parameters(net) -> Iterator[tuple[Any, Layout, Layout]]:
-    """Each parameter with the way from our layout to PyTorch's, and back."""
+    """Each parameter with the conversion from our layout to PyTorch's, and back."""
     from torch import nn
 
     for module in net.modules():

@@ -1,13 +1,13 @@
-"""Training steps, here, in PyTorch and in JAX, as ratios: make bench
+"""Compare training steps in scratchgen, PyTorch and JAX: make bench
 
     python benchmarks/run.py                                      everything, two to three hours
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
-First all contenders are shown to compute the same losses and the same gradients (float64, within 1e-9). Then
-each runs in a process of its own, in alternation, a few steps at a time, or one long one, so that a change in
-the machine's speed meets all of them; between its turns it is stopped. A round's time is the median of its
-steps; the table has the median over rounds, and the ratio of theirs to ours is taken round by round, with its
-quartiles.
+First all contenders are checked to compute the same losses and the same gradients (float64, within 1e-9).
+Then each runs in a separate process, in alternation, a few steps at a time (or one, if a step is long), so
+that a change in the machine's speed affects all of them. Between its turns a process is stopped. A round's
+time is the median of its steps. The table has the median over the rounds; the ratio of their time to ours is
+computed round by round, and the table has its quartiles.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from pathlib import Path
 import numpy as np
 from measured import RESULTS, put, read, vectors, versions
 from processes import LIMIT, OURS, environment
-from steps import CONVOLUTIONAL, MODELS
+from steps import CONVOLUTIONAL
 
 HERE = Path(__file__).parent
 PYTORCH = ("PyTorch eager", "PyTorch fused", "PyTorch compiled")
-NOT_COMPILED = ("wgan_gp",)     # torch.compile has no second derivative
+NOT_COMPILED = ("wgan_gp",)     # torch.compile does not support second derivatives
 CHANNELS_LAST, JAX = "PyTorch channels-last", "JAX jit"
-ROUNDS, SECONDS = 15, 0.25      # of each contender: rounds, and how long each is to take
+ROUNDS, SECONDS = 15, 0.25      # rounds per contender, and the duration of each
 
 
 def command(contender: str, model: str, batch: int) -> list[str]:
-    """How a contender's process is started."""
+    """The command that starts a contender's process."""
     return [sys.executable, str(HERE / "worker.py"), contender, model, str(batch)]
 
 
 class Worker:
-    """A contender's process, stopped between its turns, that no thread of it may spin in another's turn."""
+    """A contender's process. It is stopped between its turns, so that its threads do not spin meanwhile."""
 
     def __init__(self, contender: str, model: str, batch: int, threads: int):
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -51,8 +51,8 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             env=environment(contender, threads),
-            process_group=0,                                    # so that its helpers stop with it
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting that others don't need
+            process_group=0,                                    # so that its child processes stop with it
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting for the number of threads
         )
         try:
             self.answer()
@@ -63,7 +63,7 @@ class Worker:
 
     def ask(self, order: str) -> str:
         os.killpg(self.process.pid, signal.SIGCONT)
-        with contextlib.suppress(BrokenPipeError):                  # it has ended: answer says so
+        with contextlib.suppress(BrokenPipeError):                  # it has ended: answer() reports this
             self.process.stdin.write(order + "\n")
             self.process.stdin.flush()
         return self.answer()
@@ -76,11 +76,11 @@ class Worker:
         return line
 
     def time(self, steps: int | None = None) -> float:
-        """The median of so many steps, in milliseconds; one before them that doesn't count."""
+        """The median milliseconds of `steps` steps, after one step that is not counted."""
         return float(np.median(json.loads(self.ask(f"time {1 + (steps or self.steps)}"))[1:]))
 
     def close(self) -> int:
-        """End the process; the most memory it had, in bytes."""
+        """End the process; returns its peak memory in bytes."""
         most = int(self.ask("memory"))
         os.killpg(self.process.pid, signal.SIGCONT)
         self.process.stdin.close()
@@ -88,13 +88,13 @@ class Worker:
         return most
 
     def kill(self) -> None:
-        """End the process and its helpers at once, if any are left; stopped ones would stay for good."""
+        """Kill the process and its children, if any are left; stopped processes would never end."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def gradients(contender: str, model: str, batch: int) -> list[np.ndarray]:
-    """Its losses and its gradients, in float64."""
+    """The losses and gradients of a contender, in float64."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gradients.npz"
         subprocess.run([*command(contender, model, batch), str(path)], check=True)
@@ -103,11 +103,11 @@ def gradients(contender: str, model: str, batch: int) -> list[np.ndarray]:
 
 
 def largest_difference(found: dict[str, list[np.ndarray]]) -> float:
-    """Between any contender's losses and gradients and ours, relative to the largest entry of ours."""
+    """The largest difference of any losses and gradients from ours, relative to our largest entry."""
     own = found[OURS]
     for name, arrays in found.items():
         if [a.shape for a in arrays] != [a.shape for a in own]:
-            raise SystemExit(f"{name} has gradients of other shapes than ours")
+            raise SystemExit(f"the shapes of the gradients of {name} differ from ours")
     differences = [
         np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(np.float64).tiny)   # some gradients are 0
         for arrays in found.values()
@@ -118,17 +118,18 @@ def largest_difference(found: dict[str, list[np.ndarray]]) -> float:
 
 @functools.cache
 def contenders(model: str, batch: int) -> tuple[list[str], float]:
-    """Who runs a model, ours first, and how far they differ in float64. Raises SystemExit beyond 1e-9."""
+    """The contenders for a model, ours first, and their difference in float64. Raises SystemExit above
+    1e-9."""
     ways = PYTORCH[:2] if model in NOT_COMPILED else PYTORCH
     names = [OURS, *ways, *([CHANNELS_LAST] if model in CONVOLUTIONAL else []), JAX]
     difference = largest_difference({name: gradients(name, model, batch) for name in names})
     if not difference <= 1e-9:
-        raise SystemExit(f"{model}: the contenders do not compute the same, but differ by {difference:.1e}")
+        raise SystemExit(f"{model}: the results of the contenders differ by {difference:.1e}")
     return names, difference
 
 
 def measure(model: str, batch: int, threads: int, rounds: int) -> dict:
-    """All contenders of one model, in alternation; a row of the results."""
+    """Measure all contenders for one model, in alternation; returns a row of the results."""
     names, difference = contenders(model, batch)
     names = [*names, LIMIT]
     workers: dict[str, Worker] = {}
@@ -138,7 +139,7 @@ def measure(model: str, batch: int, threads: int, rounds: int) -> dict:
             workers[name] = Worker(name, model, batch, threads)
         for i in range(rounds):
             for j in range(len(names)):
-                name = names[(i + j) % len(names)]  # each follows another one only now and then
+                name = names[(i + j) % len(names)]  # rotate the order, one place per round
                 times[name].append(workers[name].time())
         memory = {name: worker.close() for name, worker in workers.items()}
     finally:
@@ -156,7 +157,7 @@ def measure(model: str, batch: int, threads: int, rounds: int) -> dict:
 
 
 def row(rounds: dict[str, list[float]]) -> dict:
-    """Ratios of theirs to ours, round by round: medians, and the quartiles of each."""
+    """The ratios of the contenders' times to ours, computed round by round: medians and quartiles."""
     own = np.array(rounds[OURS])
     quartiles = {name: np.percentile(np.array(times) / own, [25, 50, 75]) for name, times in rounds.items()}
     best = min((name for name in rounds if name.startswith("PyTorch")), key=lambda name: quartiles[name][1])
@@ -194,19 +195,27 @@ def line(r: dict) -> str:
     return f"| {what} | {eager} | {best} | {jax} | {limit} |"
 
 
+def step_names() -> list[str]:
+    """The modules of steps/ that the cards of the families list."""
+    from scratchgen.studies.cards import cards
+
+    return [name for card in cards().values() for name in card.benchmarks]
+
+
 def save(rows: list[dict], path: Path) -> None:
-    """Put rows into the results, in place of older ones of the same model, batch, threads and vectors."""
+    """Add rows to the results, replacing older ones with the same model, batch, threads and vectors."""
     keys = ("model", "batch", "threads", "vectors")
     new = {tuple(r[key] for key in keys): r for r in [*read(path).get("steps", []), *rows]}
     put(path, versions=versions(), steps=[new[key] for key in sorted(new)])
 
 
 def main() -> None:
+    models = step_names()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
     parser.add_argument("--batches", nargs="+", type=int, default=[128, 32, 512])
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each contender (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds per contender (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     if args.rounds < 1:

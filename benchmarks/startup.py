@@ -1,10 +1,10 @@
-"""From nothing to the first training step: import, first step cold, first step warm, later steps.
+"""Start-up times: import, first step with a cold cache, first step with a warm cache, later steps.
 
     python benchmarks/startup.py                about two minutes
 
-Each line is of processes of their own, the median of three. Cold: Numba's cache is an empty folder, so
-every kernel that a step calls is compiled. Warm: the same folder again. The steps are the ones that run.py
-measures; a first step includes making the model, for PyTorch and JAX from the weights of ours.
+Each result is the median of three separate processes. Cold: Numba's cache is an empty folder, so every kernel
+of a step is compiled. Warm: the same folder again. The steps are those of run.py. A first step includes
+building the model, for PyTorch and JAX from the weights of ours.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ BATCH, REPEATS, LATER = 128, 3, 20
 
 
 def here(who: str, models: list[str]) -> dict[str, float]:
-    """Import, make a step of each model and then some more, in this process; all in seconds.
+    """Seconds for the import, the first step of each model and later steps, in this process.
 
-    Nothing that this file imports imports NumPy, scratchgen, PyTorch or JAX, or `import` would leave it out.
+    The modules that this file imports must not import NumPy, scratchgen, PyTorch or JAX: otherwise the time
+    of the import would not include them.
     """
     start = time.perf_counter()
     import_module({"scratchgen": "scratchgen.models", "PyTorch": "torch", "JAX": "jax"}[who])
@@ -51,7 +52,7 @@ def here(who: str, models: list[str]) -> dict[str, float]:
 
 
 def steps_of(who: str, module: Any):
-    """The Step that run.py measures too; PyTorch's is the eager one."""
+    """The Step of a contender, as in run.py; for PyTorch the eager one."""
     from pytorch_side import Way
 
     if who == "scratchgen":
@@ -60,7 +61,7 @@ def steps_of(who: str, module: Any):
 
 
 def measure(who: str, models: list[str], **env: str) -> dict[str, float]:
-    """The medians over processes; where Numba's cache is to be cold, over as many empty folders."""
+    """The medians over several processes, each with an empty folder as Numba's cache unless `env` sets it."""
     found = []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as empty:
@@ -70,7 +71,7 @@ def measure(who: str, models: list[str], **env: str) -> dict[str, float]:
 
 
 def rows(models: list[str]) -> list[dict]:
-    """All contenders, ours with both sets of kernels."""
+    """The rows for all contenders; scratchgen runs with both sets of kernels."""
     with tempfile.TemporaryDirectory() as cache:
         answer_of([__file__, "--here", "scratchgen", "--models", *models], env={"NUMBA_CACHE_DIR": cache})
         found = {
@@ -87,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=DENSE)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--here", choices=("scratchgen", "PyTorch", "JAX"), help="one process; print JSON")
+    parser.add_argument("--here", choices=("scratchgen", "PyTorch", "JAX"), help="measure here, print JSON")
     args = parser.parse_args()
     if args.here:
         print(json.dumps(here(args.here, args.models)))

@@ -1,4 +1,4 @@
-"""The tables of docs/speed.md, made from results/bench.json."""
+"""Make the tables of docs/speed.md from results/bench.json."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scratchgen.studies import chapters
 COMMAND = "python benchmarks/chart.py"
 NOTHING = "*Not measured yet: `make bench`.*"
 MISSED = "✗"
-EXPLAINED = f"After *of* stands what was asked for, on two threads; {MISSED} where it is missed."
+EXPLAINED = f"The number after *of* is the target, for two threads; {MISSED} marks a missed target."
 
 KEYS = ("against_eager", "against_best", "against_jax", "limit_share")
-# what was asked for of each of these, by model
+# the target for each of these, by model
 DENSE = dict.fromkeys(("autoencoder", "vae", "gan", "made", "nice"), (2.0, 1.4, 1.1, 0.85))
 CONVOLUTIONAL = dict.fromkeys(("dcgan", "wgan-gp"), (1.3, 1.1, 1.0, 0.75))
 ASKED = DENSE | CONVOLUTIONAL
@@ -25,13 +25,13 @@ NOTHING_ASKED = (None,) * len(KEYS)
 
 
 def machine(found: dict[str, Any]) -> str:
-    """What was measured, and on what."""
+    """The machine and the versions of the measured packages."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return f"Measured on {found['machine']}; {versions}."
 
 
 def steps(found: dict[str, Any]) -> str:
-    """Training steps: every model at every batch and number of threads, and the memory beside."""
+    """Training steps: every model at every batch size and number of threads."""
     rows = sorted(found["steps"], key=lambda r: (r["model"], r["batch"], r["vectors"]))
     rows.sort(key=lambda r: (-r["threads"], r["batch"] != 128))
     picture = "![A training step's time as bars, for each model and contender](figures/bench.png)"
@@ -50,7 +50,7 @@ def steps(found: dict[str, Any]) -> str:
 
 
 def one_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row of each model: the one with AVX-512, where several were measured."""
+    """One row per model: the one with AVX-512, if several were measured."""
     found: dict[str, dict[str, Any]] = {}
     for r in rows:
         if r["model"] not in found or r["vectors"] == "AVX-512":
@@ -59,7 +59,7 @@ def one_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def ratio(value: float, spread: list[float], asked: float | None = None, digits: int = 2) -> str:
-    """A ratio, its quartiles, and what was asked for, with a sign where it is missed."""
+    """A ratio with its quartiles and its target, with a mark if the target is missed."""
     low, high = spread
     text = f"{value:,.{digits}f}"
     if low < high:
@@ -70,7 +70,7 @@ def ratio(value: float, spread: list[float], asked: float | None = None, digits:
 
 
 def parts(found: dict[str, Any]) -> str:
-    """Where the time of one step goes, in milliseconds, and the rates at which it goes."""
+    """The milliseconds of each part of a step, and the rates of the products and of Adam."""
     columns = ("activations", "loss and its gradient", "Adam")
     heads = ["threads", "whole step", "matrix products", "linear layers beyond them", *columns]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
@@ -90,7 +90,7 @@ def parts(found: dict[str, Any]) -> str:
 
 
 def memory(found: dict[str, Any]) -> str:
-    """The largest resident size of each contender's process, at the largest batch."""
+    """The peak resident size of each contender's process, at the largest batch size."""
     rows = [r for r in found["steps"] if r["threads"] == 2]
     largest = max((r["batch"] for r in rows), default=0)
     names = list(dict.fromkeys(name for r in rows for name in r["memory_mb"] if name != "matrix products"))
@@ -102,9 +102,9 @@ def memory(found: dict[str, Any]) -> str:
 
 
 def convolution(found: dict[str, Any]) -> str:
-    """Conv2d beside the textbook's: how many times as long they take."""
+    """The textbook convolutions compared with Conv2d: ratios of their times to ours."""
     lines = [
-        "| 4x4, stride 2, batch | threads | Conv2d, ms | of it products | slices | indices | loops |",
+        "| 4x4, stride 2, batch | threads | Conv2d, ms | share of products | slices | indices | loops |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in found["convolution"]:
@@ -118,7 +118,7 @@ def convolution(found: dict[str, Any]) -> str:
 
 
 def growth(found: dict[str, Any]) -> str:
-    """The exponents of time and memory, and the memory against PyTorch's at the largest point."""
+    """The exponents of time and memory, and the memory at the largest point, ours against PyTorch's."""
     lines = [
         "![Time and memory of a step against batch, width and depth](figures/growth.png)",
         "",
@@ -137,7 +137,7 @@ def growth(found: dict[str, Any]) -> str:
 
 
 def startup(found: dict[str, Any]) -> str:
-    """Import, first step and later steps."""
+    """The times of the import, the first step and later steps."""
     lines = ["| models | who | import, s | first step, s | a later step, ms |", "|---|---|---|---|---|"]
     for r in found["startup"]:
         times = f"{r['import']:.2f} | {r['first']:.2f} | {r['later'] * 1e3:.1f}"
@@ -145,7 +145,7 @@ def startup(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-# name of the marks -> the part of the results, and the function that makes the text
+# name in the chapter's markers -> the part of the results, and the function that formats it
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "machine": ("machine", machine),
     "parts": ("parts", parts),
@@ -158,6 +158,6 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def fill(text: str, found: dict[str, Any]) -> str:
-    """Put each table between its two marks; raises ValueError where one is missing."""
+    """Insert each table between its two markers. Raises ValueError if a marker is missing."""
     made = {name: table(found) if part in found else NOTHING for name, (part, table) in TABLES.items()}
     return chapters.fill(text, made, COMMAND)

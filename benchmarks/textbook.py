@@ -1,8 +1,8 @@
-"""The convolution of teaching code, in plain NumPy, three times: baselines to measure Conv2d against.
+"""Three textbook convolutions in plain NumPy, as baselines for Conv2d.
 
-Images (N, C, H, W) and weights (F, C, KH, KW), as such code has them. Each function here is one forward and
-one backward: given x, weight, bias, dout, stride and padding it returns out, dx, dweight and dbias. They are
-written as they are usually taught, and no slower than that.
+Images are (N, C, H, W) and weights (F, C, KH, KW), as is usual in such code. Each function computes one
+forward and one backward pass: it takes x, weight, bias, dout, stride and padding, and returns out, dx,
+dweight and dbias. The code is as it is usually taught, and not made slower on purpose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def loops(x, weight, bias, dout, stride, pad) -> Arrays:
-    """Four loops, over examples, filters and places; one patch at a time times one filter."""
+    """Four loops, over examples, filters, rows and columns; each step multiplies one patch by one filter."""
     n, _, height, width = x.shape
     filters, _, kh, kw = weight.shape
     padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -44,7 +44,7 @@ def loops(x, weight, bias, dout, stride, pad) -> Arrays:
 
 
 def slices(x, weight, bias, dout, stride, pad) -> Arrays:
-    """im2col and col2im by a loop over the kernel's pixels, each one strided slice of the image."""
+    """im2col and col2im by a loop over the pixels of the kernel; each is a strided slice of the image."""
     n, channels, height, width = x.shape
     filters, _, kh, kw = weight.shape
     padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -71,7 +71,7 @@ def slices(x, weight, bias, dout, stride, pad) -> Arrays:
 
 
 def indices(x, weight, bias, dout, stride, pad) -> Arrays:
-    """im2col by arrays of indices, and col2im by np.add.at with the same ones."""
+    """im2col by index arrays, and col2im by np.add.at with the same indices."""
     n, channels, height, width = x.shape
     filters, _, kh, kw = weight.shape
     padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))

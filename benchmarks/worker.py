@@ -1,10 +1,11 @@
-"""One contender in a process of its own: takes orders on stdin, answers on stdout.
+"""One contender in a separate process, which reads commands from stdin and answers on stdout.
 
-    time N      make N steps, answer with the milliseconds of each
-    memory      answer with the largest resident size so far, in bytes
+    time N      make N steps; the answer is the milliseconds of each
+    memory      the answer is the peak resident size so far, in bytes
 
-Given a file as well, it saves losses and gradients there, computed in float64, and ends: another process, as
-float64 would count into the memory, and JAX has one switch for it that its noise would follow.
+With a file as an additional argument, it saves losses and gradients there, computed in float64, and ends.
+This is done in another process, because float64 arrays would count towards the memory, and because JAX has
+one global switch for float64 that also changes its random numbers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import numpy as np
 from limit import Limit
 from pytorch_side import Way
 
+from scratchgen.runtime import process
+
 WAYS = {
     "PyTorch eager": Way(),
     "PyTorch fused": Way(fused=True),
@@ -28,9 +31,10 @@ WAYS = {
 
 
 def build(contender: str, model: str, batch: int, dtype: str):
-    """The contender's Step for a model."""
+    """The Step of a contender for a model."""
     module = import_module(f"steps.{model}")
     if contender == "scratchgen":
+        process.prepare()       # keeps freed memory, as the command does
         return module.ours(dtype)
     if contender == "matrix products":
         return Limit(module.products(batch), dtype)
@@ -38,7 +42,7 @@ def build(contender: str, model: str, batch: int, dtype: str):
 
 
 def save_gradients(contender: str, model: str, batch: int, path: str) -> None:
-    """Losses and gradients of one batch, in float64."""
+    """Save the losses and gradients of one batch, in float64."""
     module = import_module(f"steps.{model}")
     exact = build(contender, model, batch, "float64")
     losses, gradients = exact.gradients(*module.data(batch, "float64")[0], *module.noise(batch, "float64"))
@@ -46,7 +50,7 @@ def save_gradients(contender: str, model: str, batch: int, path: str) -> None:
 
 
 def main(contender: str, model: str, batch: int) -> None:
-    """Make steps in float32 until the orders end."""
+    """Make steps in float32 until there are no more commands."""
     data = import_module(f"steps.{model}").data(batch, "float32")
     step = build(contender, model, batch, "float32").step
     for x in data:  # compile, allocate, warm up

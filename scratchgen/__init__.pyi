@@ -75,6 +75,7 @@ from scratchgen.models.autoencoder.model import Autoencoder as Autoencoder
 from scratchgen.models.autoencoder.pca import PCA as PCA
 from scratchgen.models.autoregressive.made import MADE as MADE
 from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
+from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier

@@ -138,3 +138,62 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")
+
+
+def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
+    """Check the shape (N, features) and dtype of a batch, without reading its values."""
+    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if x.ndim != 2 or x.shape[1] != features:
+        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
+
+
+def expect_no_labels(who: str, y: Any, hint: str = "the model has no use for them") -> None:
+    """Raise ValueError for labels that a model cannot use."""
+    if y is not None:
+        raise ValueError(f"{who} expected no labels y: {hint}")
+
+
+def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
+    """Return the widths of hidden layers as a tuple: of a sequence, or of one int, where 0 means no layer."""
+    if isinstance(hidden, int | np.integer):
+        hidden = (hidden,) if hidden != 0 else ()
+    widths = tuple(hidden)
+    for width in widths:
+        positive(who, hidden=width)
+    return tuple(int(width) for width in widths)
+
+
+def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
+    """Return an image shape (H, W, C) as a tuple of ints; H and W are multiples of `multiple`."""
+    shape = tuple(shape)
+    if len(shape) != 3:
+        raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
+    positive(who, height=shape[0], width=shape[1], channels=shape[2])
+    if shape[0] % multiple or shape[1] % multiple:
+        raise ValueError(
+            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}: "
+            f"it halves them {multiple.bit_length() - 1} times"
+        )
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
+    """Check an array of float32 or float64, (N, features), of zeros and ones; raise ValueError otherwise.
+
+    hint : what to do about other values; the end of the message
+    """
+    expect_examples(who, X, features=features, low=0, high=1)
+    if np.any((X != 0) & (X != 1)):
+        raise ValueError(
+            f"{who} expected pixels that are exactly 0 or 1, but some are in between. "
+            f"Binarise them with data.binarise(X, rng=rng){hint}"
+        )
+
+
+def one_hot(y: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
+    """Return a row for each label, with a 1 in the column of the label and zeros elsewhere, (N, classes)."""
+    out = np.zeros((len(y), classes), dtype)
+    out[np.arange(len(y)), y] = 1
+    return out

@@ -1,11 +1,13 @@
-"""Pictures: rows of digits and codes, points by class, curves. Matplotlib is imported when one is drawn.
+"""Figures: rows of digits and latent codes, points by class, curves.
 
-Each function returns a matplotlib Figure of its own, with no window and no global state; `save` writes it.
-All are WIDTH inches wide, 1,200 pixels in the file, so text stays legible where a page shows them narrower.
+Each function returns a new matplotlib Figure without a window or global state; `save` writes it to a file.
+All figures are WIDTH inches wide (1,200 pixels in the file), so their text stays legible on a page that shows
+them narrower. Matplotlib is imported by the first figure.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from scratchgen.data.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,23 +28,23 @@ WIDTH = 8.0
 DPI = 150
 FORMATS = ("png", "svg", "pdf")
 TEXT, GREY = "#222222", "#777777"
-# Ten colours that stay apart for colour-blind readers: P. Tol's "muted" scheme, and black.
+# Ten colours that colour-blind readers can distinguish: P. Tol's "muted" scheme, and black.
 COLOURS = (
     "#332288", "#88ccee", "#44aa99", "#117733", "#999933",
     "#ddcc77", "#cc6677", "#882255", "#aa4499", "#000000",
 )
-# For a few lines: blue, orange, green, purple of Okabe and Ito; each also has a marker of its own.
+# For a few lines: blue, orange, green and purple of Okabe and Ito, and a marker for each.
 LINES = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"), (GREY, "v"))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an image_grid: the same thing for every column.
+    """One row of an image_grid.
 
-    label   : stands at the left
-    values  : images, (C, H·W) with H = W, white on black; or with bars=True codes, (C, K)
-    bars    : draw each row of values as K bars, up for positive numbers and down for negative ones
-    numbers : one for each column, written below the images; none where empty
+    label   : text at the left
+    values  : images (C, H·W) with H = W, white on black; or latent codes (C, K) with bars=True
+    bars    : plot each code as K bars, up for positive numbers and down for negative ones
+    numbers : one for each column, below the images; empty for none
     """
 
     label: str
@@ -50,11 +54,12 @@ class Row:
 
 
 def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Sequence[int] = ()) -> Figure:
-    """Rows of small pictures under each other; `breaks` are the rows before which a gap is left.
+    """Rows of small images.
 
-    The note, one line, stands below the title.
+    note   : one line below the title
+    breaks : indices of the rows that have a gap above them
 
-    Raises ValueError for no rows, for rows of different lengths, and for images that aren't square.
+    Raises ValueError for no rows, for rows of different lengths, and for images that are not square.
     """
     columns = _columns(rows)
     heights = [0.55 if row.bars else 1.28 if len(row.numbers) else 1.0 for row in rows]
@@ -66,7 +71,8 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
     fig.text(0.1 / WIDTH, 1 - 0.40 / height, note, fontsize=9.5, color=GREY, va="top")
     y = height - top
     for number, (row, share) in enumerate(zip(rows, heights, strict=True)):
-        y -= gap * (number in breaks)
+        if number in breaks:
+            y -= gap
         size = side * min(share, 1)
         middle = (y - size / 2) / height
         fig.text(0.1 / WIDTH, middle, row.label, fontsize=9.5, color=TEXT, va="center", linespacing=1.3)
@@ -74,9 +80,9 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
             box = ((left + side * c + 0.02) / WIDTH, (y - size + 0.02) / height)
             ax = fig.add_axes((*box, (side - 0.04) / WIDTH, (size - 0.04) / height))
             if row.bars:
-                _draw_bars(ax, row.values[c], np.abs(row.values).max())
+                _plot_bars(ax, row.values[c], np.abs(row.values).max())
             else:
-                _draw_image(ax, row.values[c])
+                _plot_image(ax, row.values[c])
             if len(row.numbers):
                 ax.text(
                     0.5, -0.06, f"{row.numbers[c]:.1f}", transform=ax.transAxes,
@@ -87,10 +93,14 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
 
 
 def scatter_by_class(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = "") -> Figure:
-    """Points in the plane, one colour a class, a panel for each title -> (Z (N, 2), y (N,)).
+    """Points in the plane with a colour for each class.
 
-    The class also stands as a number near the median of its points. Raises ValueError for points that are not
-    (N, 2), for labels of another length, and for more than ten classes.
+    panels : title -> (Z (N, 2), y (N,)), the points and their classes
+
+    The number of each class is near the median of its points.
+
+    Raises ValueError for no panels, for points that are not (N, 2), for labels of another length, and for
+    more than ten classes.
     """
     from matplotlib.patheffects import withStroke
 
@@ -128,9 +138,12 @@ def lines(
     ylabel: str,
     log_x: bool = False,
 ) -> Figure:
-    """Lines with a marker at each point, name -> (x, y); the name stands at the end of its line.
+    """Lines with a marker at each point and a legend.
 
-    Raises ValueError for no series, for more than five, and for x and y of different lengths.
+    series : name -> (x, y)
+    log_x  : make the x axis logarithmic, with a tick at each x
+
+    Raises ValueError for no series, for more than five, and for x and y of different lengths or empty.
     """
     if not 1 <= len(series) <= len(LINES):
         raise ValueError(f"lines expected one to {len(LINES)} series, got {len(series)}")
@@ -153,7 +166,7 @@ def lines(
 def curves(history: History, *, title: str = "Loss while training") -> Figure:
     """The loss of a run: of every update, the mean of each epoch, and the validation value if there is one.
 
-    The axis of the loss is logarithmic where all values are positive. Raises ValueError for an empty history.
+    The axis of the loss is logarithmic if all values are positive. Raises ValueError for an empty history.
     """
     loss = history.steps.get("loss", [])
     if not loss:
@@ -161,7 +174,7 @@ def curves(history: History, *, title: str = "Loss while training") -> Figure:
     fig = new_figure(4.2, title=title)
     (ax,) = _axes(fig, 1)
     ax.plot(range(1, len(loss) + 1), loss, color="#9ecae1", linewidth=0.8, label="each update")
-    drawn = list(loss)
+    shown = list(loss)
     for name, label, (colour, marker) in (
         ("loss", "mean of each epoch", LINES[0]),
         ("validation", "validation", LINES[1]),
@@ -169,8 +182,8 @@ def curves(history: History, *, title: str = "Loss while training") -> Figure:
         values = history.epochs.get(name, [])
         if values:
             ax.plot(history.epochs["step"], values, color=colour, marker=marker, markersize=4, label=label)
-            drawn += values
-    if min(drawn) > 0:
+            shown += values
+    if min(shown) > 0:
         ax.set_yscale("log")
     _label(ax, "updates", "loss")
     ax.legend(frameon=False, fontsize=9.5)
@@ -178,7 +191,7 @@ def curves(history: History, *, title: str = "Loss while training") -> Figure:
 
 
 def new_figure(height: float, *, title: str = "") -> Figure:
-    """An empty figure, WIDTH inches wide, with a canvas that draws into memory."""
+    """An empty figure, WIDTH inches wide, with a canvas in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -190,28 +203,20 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as what its name ends in, beside it first and then renamed, and return the path.
+    """Write a figure in the format that the file name ends in, as a whole, and return the path.
 
-    Raises OSError (FileNotFoundError, PermissionError ...) where it can't be written, ValueError for an
-    ending that is none of FORMATS; nothing is left behind.
+    Raises ValueError if the name ends in none of FORMATS, and what `data.files.write_whole` raises.
     """
-    path, kind = Path(path), picture_format(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        fig.savefig(beside, format=kind, dpi=DPI)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=picture_format(path), dpi=DPI)
+    return write_whole(path, buffer.getvalue())
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
-    """The format that a file's name asks for, one of FORMATS. Raises ValueError for any other."""
+    """The format of a file by the end of its name, one of FORMATS. Raises ValueError for any other."""
     kind = Path(path).suffix[1:].lower()
     if kind not in FORMATS:
-        raise ValueError(f"a picture expected a name that ends in .png, .svg or .pdf, got {os.fspath(path)}")
+        raise ValueError(f"a figure expected a name that ends in .png, .svg or .pdf, got {os.fspath(path)}")
     return kind
 
 
@@ -242,7 +247,7 @@ def _axes(fig: Figure, count: int) -> list[Any]:
 
 
 def _apart(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
-    """Places (N, 2) moved a little until none hides another, in a plane of that extent (2,)."""
+    """Places (N, 2), moved a little until none covers another, in a plane of that extent (2,)."""
     scale = np.where(extent > 0, extent, 1)
     moved = places / scale
     for _ in range(50):
@@ -264,13 +269,13 @@ def _label(ax: Any, xlabel: str, ylabel: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_image(ax: Any, pixels: np.ndarray) -> None:
+def _plot_image(ax: Any, pixels: np.ndarray) -> None:
     side = round(len(pixels) ** 0.5)
     ax.imshow(pixels.reshape(side, side), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
 
 
-def _draw_bars(ax: Any, code: np.ndarray, largest: float) -> None:
+def _plot_bars(ax: Any, code: np.ndarray, largest: float) -> None:
     colours = np.where(code >= 0, LINES[0][0], LINES[1][0])
     ax.bar(range(len(code)), code, width=0.8, color=colours)
     ax.axhline(0, color="#bbbbbb", linewidth=0.6)

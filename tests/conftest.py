@@ -1,15 +1,16 @@
-"""What all tests share: a seeded generator, both sets of kernels, and Hypothesis without chance."""
+"""Fixtures that all tests share: a seeded generator, both sets of kernels, a demo on few digits."""
 
 import os
 
-# The arrays of the tests are small, and BLAS threads that spin beside other work cost twenty times more than
-# they bring. Said before NumPy is loaded, which reads it once.
+# The arrays of the tests are small, and BLAS threads that wait beside other work cost twenty times more than
+# they save. NumPy reads this variable once, when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import runpy
+import importlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,7 @@ import scratchgen.data
 from scratchgen import kernels
 from scratchgen.data import load_digits
 
-DEMOS = Path(__file__).resolve().parent.parent / "demos"
-
-# A shell that starts the tests in the background has them ignore Ctrl-C, which some of them send themselves.
+# A shell that starts the tests in the background makes them ignore Ctrl-C, which some tests send themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -43,19 +42,30 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def run_demo(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, look at its picture, and return the lines that it printed.
+    """Run one demo on the embedded digits, check what it draws and prints, and return its results.
 
-    most : the largest share of the picture that may be other than white
+    name     : family and name, such as "vae.prior_code"
+    most     : the largest share of the picture that may be other than white
+    settings : keyword arguments of the demo's main
     """
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
 
-    def run(script: str, picture: str, most: float = 0.9, **budget: int) -> list[str]:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
+    def run(name: str, most: float = 0.9, **settings: Any) -> dict[str, Any]:
+        demo = importlib.import_module(f"demos.{name}")
+        monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
+        monkeypatch.setattr(demo, "load_digits", lambda: load_digits("embedded"), raising=False)
+        results = demo.main(tmp_path, **settings)
+
+        picture = tmp_path / f"{name.partition('.')[2]}.png"
+        pictures = [value for value in results.values() if isinstance(value, Path)]
+        assert picture in pictures and sorted(pictures) == sorted(tmp_path.iterdir())
+        with Image.open(picture) as image:
             assert image.width == 1200 and 500 <= image.height <= 1300
             levels = np.asarray(image.convert("L"))
         assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < most
-        return capsys.readouterr().out.splitlines()
+
+        printed = capsys.readouterr().out.splitlines()
+        wide = [line for line in printed if len(line) > 80 and str(tmp_path) not in line]
+        assert printed and not wide
+        return results
 
     return run

@@ -129,7 +129,7 @@ def test_library_prints_only_in_commands():
         ]
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         speakers = {"cli", "studies"}
-        speaks = part in speakers or path.name in ("embed.py", "report.py", "callbacks.py")
+        speaks = part in speakers or path.name in ("embed.py", "callbacks.py")
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
 
@@ -219,34 +219,65 @@ def test_sdist_holds_what_a_reader_needs(built):
     assert not [name for name in held if re.search(r"\.(pyc|nbi|nbc)$", name)]
 
 
+def installed(wheel: Path, folder: Path) -> tuple[Path, dict[str, str]]:
+    """Install a wheel without its dependencies; return the command and the environment to run it in."""
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check")
+    run(*pip, "--target", folder, wheel, cwd=folder.parent)
+    return folder / "bin" / "scratchgen", {"PYTHONPATH": str(folder), "SCRATCHGEN_DATA": ""}
+
+
 @pytest.mark.slow
-def test_wheel_holds_the_package_and_nothing_else(built):
+def test_wheel_holds_the_package_and_the_demos_and_nothing_else(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
     source = built / "source"
     files = {p.relative_to(source).as_posix() for p in (source / "scratchgen").rglob("*") if p.is_file()}
-    assert held == files
+    demos = {f"scratchgen/{p.relative_to(source).as_posix()}" for p in (source / "demos").rglob("*.py")}
+    assert len(demos) > 20 and held == files | demos
 
 
 @pytest.mark.slow
 def test_wheel_runs_away_from_the_checkout(built, tmp_path):
     (wheel,) = built.glob("*.whl")
-    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--disable-pip-version-check")
-    run(*pip, "--target", site, wheel, cwd=elsewhere)
-    away = {"PYTHONPATH": str(site), "SCRATCHGEN_DATA": ""}
-    command = site / "bin" / "scratchgen"
+    command, away = installed(wheel, tmp_path / "site")
     assert run(command, "--version", cwd=elsewhere, **away) == f"scratchgen {scratchgen.__version__}\n"
     code = (
         "import scratchgen; from scratchgen.data import load_digits; d = load_digits('embedded');"
         "print(scratchgen.__file__, d.x_train.shape, d.x_test.shape, sep='|')"
     )
     file, train, test = run(sys.executable, "-c", code, cwd=elsewhere, **away).strip().split("|")
-    assert Path(file).is_relative_to(site)
+    assert Path(file).is_relative_to(tmp_path / "site")
     assert (train, test) == ("(6000, 784)", "(1000, 784)")
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_wheel_lists_describes_and_runs_the_demos(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command, away = installed(wheel, tmp_path / "site")
+    listed = run(command, "demo", "--list", cwd=elsewhere, **away)
+    assert listed == run(sys.executable, "-m", "scratchgen", "demo", "--list", cwd=ROOT)
+    assert "settings (--set):" in run(command, "demo", "compress", "--describe", cwd=elsewhere, **away)
+    few = ("--set", "updates=20", "--set", "cells=40")
+    plain = away | {"SCRATCHGEN_KERNELS": "reference"}          # compiles nothing
+    run(command, "demo", "change_of_variables", *few, cwd=elsewhere, **plain)
+    assert list((elsewhere / "gallery").iterdir())
+
+
+@pytest.mark.slow
+def test_editable_install_points_to_the_checkout_and_copies_nothing(built, tmp_path):
+    code = f"from setuptools import build_meta; print(build_meta.build_editable({str(tmp_path)!r}))"
+    run(sys.executable, "-c", code, cwd=built / "source")
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name).decode() for name in archive.namelist() if ".dist-info/" not in name}
+    assert not any(name.startswith("scratchgen/") for name in held)
+    assert str(built / "source" / "scratchgen") in "".join(held.values())
 
 
 def test_readme_examples_run(capsys):

@@ -133,11 +133,10 @@ def test_save_keeps_the_old_picture_when_drawing_fails(tmp_path, monkeypatch):
     (tmp_path / "picture.png").write_bytes(b"old")
     fig = plots.new_figure(1)
 
-    def full(file, **how):
-        file.write_bytes(b"half")
-        raise OSError(28, "No space left on device", str(file))
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fig, "savefig", full)
+    monkeypatch.setattr("scratchgen.data.files.os.fsync", full)
     with pytest.raises(OSError, match=r"No space left on device: .*/picture\.png"):
         plots.save(fig, tmp_path / "picture.png")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("picture.png", b"old")]

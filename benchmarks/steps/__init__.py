@@ -1,15 +1,15 @@
-"""What is measured: one training step of each model, written here, in PyTorch and in JAX.
+"""The measured steps: one training step of each model, in scratchgen, in PyTorch and in JAX.
 
 A module NAME.py of this folder defines
 
-    model(dtype)            our model, seeded: its parameters, in their order, are everybody's initial weights
+    model(dtype)            our model, seeded: its parameters, in their order, are the initial weights of all
     data(n, dtype)          a list of batches, each a tuple of arrays
-    noise(n, dtype)         what a step would draw, a tuple of arrays, to compare gradients with
+    noise(n, dtype)         the noise of a step, a tuple of arrays, to compare gradients
     ours(dtype)             -> Step
     pytorch(dtype, way)     -> Step;  way: pytorch_side.Way
     jax(dtype)              -> Step
-    products(n)             the matrix products of a step, the limit: (rows, inner, columns) each, and where
-                            many small ones are made in one call, (count, rows, inner, columns)
+    products(n)             the matrix products of a step, for the limit: each is (rows, inner, columns), or
+                            (count, rows, inner, columns) for many small ones in one call
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MODELS = ("autoencoder", "vae", "gan", "dcgan", "wgan_gp", "nice", "made", "characters")
-CONVOLUTIONAL = ("dcgan", "wgan_gp")    # where PyTorch's channels-last is one more contender
+CONVOLUTIONAL = ("dcgan", "wgan_gp")    # models with PyTorch's channels-last as an additional contender
 
 
 class Step(NamedTuple):
@@ -31,9 +30,10 @@ class Step(NamedTuple):
 
 
 def digits_like(n: int, dtype: str, count: int = 8, seed: int = 1) -> list[tuple[np.ndarray]]:
-    """Batches of n rows of 784 numbers in [0, 1], a fifth of them ink, as digits have.
+    """Batches of n rows of 784 numbers in [0, 1], a fifth of them large, like the pixels of digits.
 
-    The paper isn't quite blank: at exactly 0 a biasless kink would have a slope of each library's own.
+    The background is not exactly 0: without a bias, an input of 0 would be at the kink of ReLU, where the
+    libraries use different slopes.
     """
     rng = np.random.default_rng(seed)
     shape = (count, n, 784)
@@ -42,7 +42,7 @@ def digits_like(n: int, dtype: str, count: int = 8, seed: int = 1) -> list[tuple
 
 
 def dense_products(sizes: tuple[int, ...], n: int) -> list[tuple[int, int, int]]:
-    """The products of a dense net: forward and both gradients, without the input's at the first layer."""
+    """The products of a dense network: forward and both gradients, without that of the network's input."""
     found = []
     for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
         found += [(n, a, b), (a, n, b)]

@@ -34,7 +34,7 @@ def up_and_down(sizes):
 
 
 def plain(sizes):
-    """The linear layers that no SiLU follows, counted from 1: the code, and the sigmoid's."""
+    """The linear layers without a SiLU, counted from 1: those before the latent code and the sigmoid."""
     return len(sizes) - 1, 2 * (len(sizes) - 1)
 
 

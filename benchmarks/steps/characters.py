@@ -110,7 +110,7 @@ def jax(dtype):
 
 
 def products(n):
-    """All positions' rows in one product; the scores' and values' for all heads in one call, a batch."""
+    """One product for the rows of all positions; scores and values for all heads are a batch of products."""
     rows, d = n * T, C // HEADS
     linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)]
     block = [p for a, b in linear for p in ((rows, a, b), (a, rows, b), (rows, b, a))]

@@ -76,7 +76,7 @@ def pytorch_net(batch_norm: bool, channels_last: bool):
 
 
 def jax(dtype):
-    return jax_game(jax_draw, jax_losses(jax_generate, jax_judge), model(dtype), dtype)
+    return jax_game(jax_draw, jax_losses(jax_generate, jax_discriminate), model(dtype), dtype)
 
 
 def batch_norm(x, weight, bias):
@@ -93,7 +93,7 @@ def conv(x, w):
 
 
 def conv_transpose(x, w):
-    """The input gradient of a convolution; w (KH, KW, C_in, C_out), and its taps turned around."""
+    """The input gradient of a convolution; w (KH, KW, C_in, C_out), with its taps reversed."""
     from jax.lax import conv_general_dilated
 
     return conv_general_dilated(
@@ -110,7 +110,7 @@ def jax_generate(weights, z):
     return sigmoid((conv_transpose(x, w3) + b3).reshape(len(z), -1))
 
 
-def jax_judge(weights, x):
+def jax_discriminate(weights, x):
     from jax.nn import leaky_relu
 
     w1, b1, w2, n2, o2, w3, b3 = weights
@@ -120,13 +120,14 @@ def jax_judge(weights, x):
 
 
 def products(n):
-    """Of the convolutions as products of patches, and of the linear layers."""
+    """The products of the convolutions (with patches) and of the linear layers."""
     first, second = (n * 196, 16, C1), (n * 49, 16 * C1, C2)    # of the critic, forward
-    draw = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
-    judge = [first, second, (n, 49 * C2, 1)]
-    judge_weights = [(16, n * 196, C1), (16 * C1, n * 49, C2), (49 * C2, n, 1)]
-    judge_inner = [(n * 49, C2, 16 * C1), (n, 1, 49 * C2)]
-    critic_step = draw + 2 * (judge + judge_weights + judge_inner)
-    draw_weights = [(CODE, n, 49 * C2), (C2, n * 49, 16 * C1), (C1, n * 196, 16)]
-    draw_inner = [(n * 49, 16 * C1, C2), (n * 196, 16, C1)]
-    return critic_step + draw + judge + judge_inner + [(n * 196, C1, 16)] + draw_weights + draw_inner
+    generator = [(n, CODE, 49 * C2), (n * 49, C2, 16 * C1), (n * 196, C1, 16)]
+    critic = [first, second, (n, 49 * C2, 1)]
+    critic_weights = [(16, n * 196, C1), (16 * C1, n * 49, C2), (49 * C2, n, 1)]
+    critic_inner = [(n * 49, C2, 16 * C1), (n, 1, 49 * C2)]
+    critic_step = generator + 2 * (critic + critic_weights + critic_inner)
+    generator_weights = [(CODE, n, 49 * C2), (C2, n * 49, 16 * C1), (C1, n * 196, 16)]
+    generator_inner = [(n * 49, 16 * C1, C2), (n * 196, 16, C1)]
+    critic_frozen = [*critic, *critic_inner, (n * 196, C1, 16)]
+    return critic_step + generator + critic_frozen + generator_weights + generator_inner

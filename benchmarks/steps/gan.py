@@ -56,7 +56,7 @@ def pytorch_draw(n, like):
 
 
 def pytorch_losses(net):
-    """Those of (GAN.2) and (GAN.5), for any two networks."""
+    """The losses (GAN.2) and (GAN.5), for any two networks."""
     import torch
     from torch.nn.functional import softplus
 
@@ -78,11 +78,11 @@ def jax(dtype):
         w1, b1, w2, b2, w3, b3 = weights
         return sigmoid(relu(relu(z @ w1 + b1) @ w2 + b2) @ w3 + b3)
 
-    def judge(weights, x):
+    def discriminate(weights, x):
         w1, b1, w2, b2, w3, b3 = weights
         return leaky_relu(leaky_relu(x @ w1 + b1, 0.2) @ w2 + b2, 0.2) @ w3 + b3
 
-    return jax_game(jax_draw, jax_losses(generate, judge), model(dtype), dtype)
+    return jax_game(jax_draw, jax_losses(generate, discriminate), model(dtype), dtype)
 
 
 def jax_draw(key, like):
@@ -91,23 +91,23 @@ def jax_draw(key, like):
     return normal(key, (len(like), CODE), like.dtype)
 
 
-def jax_losses(generate, judge):
-    """Those of (GAN.2) and (GAN.5), for any two networks."""
+def jax_losses(generate, discriminate):
+    """The losses (GAN.2) and (GAN.5), for any two networks."""
     from jax.nn import softplus
 
     def critic_loss(critic, generator, key, x, z):
         fake = generate(generator, z)
-        return softplus(-judge(critic, x)).mean() + softplus(judge(critic, fake)).mean()
+        return softplus(-discriminate(critic, x)).mean() + softplus(discriminate(critic, fake)).mean()
 
     def generator_loss(generator, critic, x, z):
-        return softplus(-judge(critic, generate(generator, z))).mean()
+        return softplus(-discriminate(critic, generate(generator, z))).mean()
 
     return critic_loss, generator_loss
 
 
 def products(n):
-    draw = [(n, CODE, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
-    judge = [(n, 784, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 1)]
-    judge_held = [(n, 1, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
-    critic_step = draw + 2 * dense_products((784, HIDDEN, HIDDEN, 1), n)
-    return critic_step + dense_products((CODE, HIDDEN, HIDDEN, 784), n) + judge + judge_held
+    generator = [(n, CODE, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
+    critic = [(n, 784, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 1)]
+    critic_frozen = [(n, 1, HIDDEN), (n, HIDDEN, HIDDEN), (n, HIDDEN, 784)]
+    critic_step = generator + 2 * dense_products((784, HIDDEN, HIDDEN, 1), n)
+    return critic_step + dense_products((CODE, HIDDEN, HIDDEN, 784), n) + critic + critic_frozen

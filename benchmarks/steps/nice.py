@@ -18,7 +18,7 @@ data = digits_like
 
 
 def model(dtype):
-    """As it is built, but for the zeros that it starts with, at which most gradients are zero too."""
+    """NICE with small random numbers added: it starts with zeros, at which most gradients are zero too."""
     rng = np.random.default_rng(0)
     found = NICE.dense(784, SIZES[1:-1], COUPLINGS, rng=rng, dtype=dtype)
     for p in found.parameters().values():
@@ -95,5 +95,5 @@ def jax(dtype):
 
 
 def products(n):
-    inner = (n, SIZES[1], SIZES[0])     # the gradient of what a conditioner reads; nobody asks the first
+    inner = (n, SIZES[1], SIZES[0])     # the gradient of a conditioner's input; not needed for the first
     return COUPLINGS * dense_products(SIZES, n) + (COUPLINGS - 1) * [inner]

@@ -1,4 +1,4 @@
-"""The VAE 784-400-20, on pixels as they are."""
+"""The VAE 784-400-20, on pixels in [0, 1], not binarised."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def jax(dtype):
 
 
 def products(n):
-    decoder = [*dense_products((CODE, HIDDEN, 784), n), (n, HIDDEN, CODE)]  # the code's gradient is asked for
+    decoder = [*dense_products((CODE, HIDDEN, 784), n), (n, HIDDEN, CODE)]  # last: the gradient of z
     return dense_products((784, HIDDEN, 2 * CODE), n) + decoder

@@ -10,7 +10,7 @@ from pytorch_side import game as pytorch_game
 
 from scratchgen.models import WGAN
 from steps import dcgan, digits_like
-from steps.gan import CODE, jax_draw, pytorch_draw
+from steps.gan import CODE, jax_noise, pytorch_draw
 
 WEIGHT = 10.0
 data = digits_like
@@ -56,7 +56,7 @@ def jax(dtype):
     from jax.nn import leaky_relu
     from jax.random import uniform
 
-    def judge(weights, x):
+    def discriminate(weights, x):
         w1, b1, w2, b2, w3, b3 = weights
         x = leaky_relu(dcgan.conv(x.reshape(-1, 28, 28, 1), w1) + b1, 0.2)
         x = leaky_relu(dcgan.conv(x, w2) + b2, 0.2)
@@ -65,18 +65,18 @@ def jax(dtype):
     def critic_loss(critic, generator, key, x, z, u=None):
         fake = dcgan.jax_generate(generator, z)
         u = uniform(key, (len(x), 1), x.dtype) if u is None else u
-        slope = grad(lambda between: judge(critic, between).sum())(u * x + (1 - u) * fake)
+        slope = grad(lambda between: discriminate(critic, between).sum())(u * x + (1 - u) * fake)
         penalty = WEIGHT * ((jnp.sqrt((slope**2).sum(1)) - 1) ** 2).mean()
-        return judge(critic, fake).mean() - judge(critic, x).mean() + penalty
+        return discriminate(critic, fake).mean() - discriminate(critic, x).mean() + penalty
 
     def generator_loss(generator, critic, x, z):
-        return -judge(critic, dcgan.jax_generate(generator, z)).mean()
+        return -discriminate(critic, dcgan.jax_generate(generator, z)).mean()
 
-    return jax_game(jax_draw, (critic_loss, generator_loss), model(dtype), dtype)
+    return jax_game(jax_noise, (critic_loss, generator_loss), model(dtype), dtype)
 
 
 def products(n):
-    """DCGAN's; and for the penalty once more forward, backward to the image, tangent forward, and weights."""
+    """The products of DCGAN; for the penalty also forward, backward to the image, tangent and weights."""
     c1, c2 = dcgan.C1, dcgan.C2
     along = [(n * 196, 16, c1), (n * 49, 16 * c1, c2), (n, 49 * c2, 1)]
     back = [(n * 196, c1, 16), (n * 49, c2, 16 * c1), (n, 1, 49 * c2)]

@@ -1,4 +1,4 @@
-"""Draw the figures of the chapters that are computed, step_size.svg and curve.svg, beside this file."""
+"""Compute and draw two figures of the chapters: step_size.svg and curve.svg, in the folder of this file."""
 
 import numpy as np
 from draw_diagrams import GRADIENT, INK, VALUE, save
@@ -16,7 +16,7 @@ GREEN, GREY = "#009E73", "#B5B5B5"
 
 
 def errors(dtype, steps):
-    """Relative errors of (GRAD.1) and (GRAD.2) at each step, for one weight of a small tanh net."""
+    """Relative errors of (GRAD.1) and (GRAD.2) at each step size, for one weight of a small network."""
     rng = np.random.default_rng(0)
     net = Sequential(Linear(5, 7, rng=rng, dtype=dtype), Tanh(), Linear(7, 3, rng=rng, dtype=dtype))
     x, u = rng.standard_normal((4, 5)).astype(dtype), rng.standard_normal((4, 3)).astype(dtype)
@@ -31,7 +31,7 @@ def errors(dtype, steps):
 
 
 def draw_step_size():
-    """Error against step size, on logarithmic axes."""
+    """Plot the error against the step size, on logarithmic axes."""
     steps = 2.0 ** np.arange(-36, 0.5, 1)
     figure = Figure(figsize=(9, 5), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
@@ -55,10 +55,10 @@ def draw_step_size():
 
 
 def train_autoencoder(x, rng, steps=4000):
-    """A net 2-32-1-32-2; return encoder and decoder. Each step is forward, backward, update."""
-    kind = {"rng": rng, "dtype": np.float64}
-    encoder = Sequential(Linear(2, 32, **kind), Tanh(), Linear(32, 1, **kind))
-    decoder = Sequential(Linear(1, 32, **kind), Tanh(), Linear(32, 2, **kind))
+    """Train a network 2-32-1-32-2 on x (N, 2); return its encoder and decoder."""
+    settings = {"rng": rng, "dtype": np.float64}
+    encoder = Sequential(Linear(2, 32, **settings), Tanh(), Linear(32, 1, **settings))
+    decoder = Sequential(Linear(1, 32, **settings), Tanh(), Linear(32, 2, **settings))
     net = Sequential(encoder, decoder)
     optimizer = Adam(net.parameters(), OneCycle(0.02, steps))
     for _ in range(steps):
@@ -71,7 +71,7 @@ def train_autoencoder(x, rng, steps=4000):
 
 
 def draw_curve():
-    """Points along a curve, their best line, and the curve that a one-number autoencoder learns."""
+    """Plot points along a curve, their best line, and the curve that an autoencoder learns."""
     rng = np.random.default_rng(1)
     angle = rng.uniform(-0.15 * np.pi, 1.15 * np.pi, 150)
     x = np.stack([1.4 * np.cos(angle), 1.2 * np.sin(angle)], axis=1) + 0.06 * rng.standard_normal((150, 2))
@@ -86,11 +86,11 @@ def draw_curve():
     ends = line_out[[line_out[:, 0].argmin(), line_out[:, 0].argmax()]]
     panels = (("PCA, one component", line_out, ends, VALUE),
               ("autoencoder, a code of one number", curve_out, curve, GRADIENT))
-    for axes, (title, out, drawn, color) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-        pairs = np.stack([x, out], axis=1)                      # (N, 2, 2), a point and what it became
+    for axes, (title, out, path, color) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+        pairs = np.stack([x, out], axis=1)                      # (N, 2, 2), each point and its reconstruction
         axes.plot(*pairs.transpose(2, 1, 0), color=GREY, lw=0.7, zorder=1)
         axes.plot(*x.T, ".", color=INK, ms=4, zorder=2)
-        axes.plot(*drawn.T, color=color, lw=2.5, zorder=3)
+        axes.plot(*path.T, color=color, lw=2.5, zorder=3)
         error = ((out - x) ** 2).sum(axis=1).mean()
         axes.set_title(f"{title}\nsquared error {error:.4f} per point", fontsize=12.5)
         axes.set_aspect("equal")

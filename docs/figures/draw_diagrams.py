@@ -1,4 +1,4 @@
-"""Draw the diagrams of the chapters, graph.svg, linear_shapes.svg and im2col.svg, beside this file."""
+"""Draw the diagrams of the chapters, graph.svg, linear_shapes.svg and im2col.svg, in this folder."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ HERE = Path(__file__).resolve().parent
 VALUE, GRADIENT, INK, PALE = "#0072B2", "#C44E00", "#333333", "#E8EEF3"
 TINTS = ("#CFE3F1", "#F6DCC8", "#D5EBDD")     # x, W, out
 
-matplotlib.rcParams["svg.hashsalt"] = "scratchgen"          # the same file from the same script
+matplotlib.rcParams["svg.hashsalt"] = "scratchgen"          # the same script gives the same file
 
 
 def blank(width: float, height: float) -> tuple[Figure, Axes]:
-    """A white page on which one unit is one inch, y upwards."""
+    """A white figure on which one unit is one inch, with y pointing up."""
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -34,7 +34,7 @@ def save(figure: Figure, name: str) -> None:
 
 
 def draw_graph() -> Figure:
-    """The graph of (w·x + b − t)² with the numbers of the chapter: values above, gradients below."""
+    """Draw the graph of (w·x + b − t)² with the numbers of the chapter: values above, gradients below."""
     figure, axes = blank(9.2, 3.5)
     nodes = {
         "x": (0.8, 2.75, "2", "12"), "w": (0.8, 1.25, "3", "8"), "w·x": (2.7, 2.0, "6", "4"),
@@ -60,7 +60,7 @@ def draw_graph() -> Figure:
 
 
 def draw_linear_shapes() -> Figure:
-    """The three products of Linear as blocks whose sides have the lengths N = 3, D = 5, M = 2."""
+    """Draw the three products of Linear as blocks whose sides stand for N, D and M."""
     figure, axes = blank(12.7, 2.5)
     size = {"N": 0.75, "D": 1.15, "M": 0.55}
     products = (
@@ -85,7 +85,7 @@ def draw_linear_shapes() -> Figure:
 
 
 def draw_im2col() -> Figure:
-    """A 4x4 image of one channel, a 2x2 window of stride 2 (no overlap), and the matrix of patches."""
+    """Draw a 4x4 image of one channel, a 2x2 window of stride 2, and the matrix of patches."""
     figure, axes = blank(10.2, 3.4)
     colors = ("#CFE3F1", "#F6DCC8", "#D5EBDD", "#EBDCF0")
     cell = 0.5

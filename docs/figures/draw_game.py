@@ -1,4 +1,7 @@
-"""Draw the GAN chapters' figures, optimal_discriminator.svg, generator_losses.svg, distances.svg, here."""
+"""Draw the figures of the GAN chapters: optimal_discriminator.svg, generator_losses.svg and distances.svg.
+
+They are written to the folder of this file.
+"""
 
 import numpy as np
 from draw_diagrams import GRADIENT, INK, VALUE, save
@@ -12,7 +15,7 @@ X = np.arange(-14, 14, STEP)
 
 
 def page(columns: int) -> tuple[Figure, list[Axes]]:
-    """A white page with plain axes side by side."""
+    """A white figure with plain axes side by side."""
     figure = Figure(figsize=(9, 3.4), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     all_axes = list(figure.subplots(1, columns, squeeze=False)[0])
@@ -27,13 +30,13 @@ def normal(mean: float, std: float = 1.0) -> np.ndarray:
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """JSD of two densities that are positive on the whole of X, by the sum over it."""
+    """The Jensen-Shannon divergence of two densities that are positive on all of X, as a sum over X."""
     m = (p + q) / 2
     return STEP * float((p * np.log(p / m) + q * np.log(q / m)).sum()) / 2
 
 
 def draw_optimal_discriminator() -> Figure:
-    """Two densities and p/(p + q), before the generator has learnt and when it is done."""
+    """Two densities and p/(p + q), before and after the generator has learnt."""
     figure, (before, after) = page(2)
     p = 0.6 * normal(-1.5, 0.7) + 0.4 * normal(1.5, 0.7)
     wide = normal(2.0, 1.5)
@@ -44,14 +47,14 @@ def draw_optimal_discriminator() -> Figure:
         axes.set(xlim=(-5, 7), ylim=(0, 1.05), xlabel="x")
         axes.set_title(title, fontsize=12)
     before.text(-2.6, 0.37, "p, data", color=VALUE, fontsize=11, ha="right")
-    before.text(3.6, 0.22, "q, drawn", color=GRADIENT, fontsize=11)
+    before.text(3.6, 0.22, "q, generated", color=GRADIENT, fontsize=11)
     before.text(0.1, 0.84, "the best D", color=INK, fontsize=11)
     after.text(3.2, 0.53, "the best D is 1/2", color=INK, fontsize=11)
     return figure
 
 
 def draw_generator_losses() -> Figure:
-    """Both losses of the generator against the logit of one drawn example, and the size of their slopes."""
+    """Both losses of the generator against the logit of one generated example, and their slopes."""
     figure, (losses, slopes) = page(2)
     logit = np.linspace(-8, 8, 400)
     d = 1 / (1 + np.exp(-logit))
@@ -64,15 +67,15 @@ def draw_generator_losses() -> Figure:
     slopes.plot(logit, d, color=GRADIENT, lw=2, ls="--")
     slopes.text(-7.8, 0.8, "non-saturating\n1 − D", color=VALUE, fontsize=11)
     slopes.text(-7.8, 0.06, "minimax\nD", color=GRADIENT, fontsize=11)
-    slopes.set_title("size of its slope", fontsize=12)
+    slopes.set_title("absolute slope", fontsize=12)
     for axes in (losses, slopes):
         axes.axvline(0, color=INK, lw=0.8, ls=":")
-        axes.set_xlabel("logit of a drawn example (left: caught)")
+        axes.set_xlabel("logit of a generated example (left: recognised as generated)")
     return figure
 
 
 def draw_distances() -> Figure:
-    """JSD and Wasserstein distance of N(0, 1) and N(d, 1) against d, and the slopes of both."""
+    """The JSD and the Wasserstein distance of N(0, 1) and N(d, 1) against d, and their slopes."""
     figure, (values, slopes) = page(2)
     d = np.linspace(0, 8, 161)
     p = normal(0)

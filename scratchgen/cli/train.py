@@ -1,30 +1,131 @@
-"""`scratchgen train`: train a model on digits and keep the run in a file."""
+"""`scratchgen train`: train a model on digits and save the run."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from scratchgen.cli.common import check_writable, whole_number, widths
 
-from scratchgen.data import load_digits
-from scratchgen.metrics import squared_error_per_example
-from scratchgen.models.autoencoder import Autoencoder
-from scratchgen.training.runs import expect_place, run_saved
+if TYPE_CHECKING:
+    from scratchgen.studies.cards import Trainable
+
+HELP = "train a model on digits and save the run"
 
 
-def train(args: argparse.Namespace) -> int:
-    """The command `scratchgen train autoencoder`: train on digits, save the run, say how good it is."""
-    config = {"model": args.model, "form": args.form, "code": args.code, "seed": args.seed, "lr": args.lr}
-    expect_place(args.out, resume=args.resume, config=config)
+def models() -> dict[str, Trainable]:
+    """The models that can be trained, from the cards of all families."""
+    from scratchgen.studies.cards import cards
+
+    return {name: model for card in cards().values() for name, model in card.trainable.items()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    known = models()
+    forms = dict.fromkeys(form for model in known.values() for form in model.forms)
+    parser.add_argument("model", choices=known, metavar="MODEL", help=f"one of {', '.join(known)}")
+    parser.add_argument("--form", choices=forms, help="form of the networks (default: the model's first)")
+    parser.add_argument(
+        "--hidden", type=widths, metavar="W,W", help="widths of the hidden layers, such as 400,200"
+    )
+    parser.add_argument("--code", type=whole_number(1), metavar="K", help="width of the latent code")
+    parser.add_argument(
+        "--epochs", type=whole_number(1), default=20, metavar="N", help="epochs in total (default: 20)"
+    )
+    parser.add_argument(
+        "--batch-size", type=whole_number(1), metavar="N", help="examples per batch (default: the model's)"
+    )
+    parser.add_argument("--lr", type=float, metavar="RATE", help="learning rate (default: the model's)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="S", help="seed (default: 0)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file of the run (default: runs/MODEL.safetensors)"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in FILE")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train the model, save the run, and print what it reaches on the test digits."""
+    path = args.out or Path(f"runs/{args.model}.safetensors")
+    check_writable(path.parent)
+    run = {"batch_size": args.batch_size, "lr": args.lr}
+    line = train(
+        args.model,
+        models()[args.model],
+        path,
+        form=args.form,
+        hidden=args.hidden,
+        code=args.code,
+        epochs=args.epochs,
+        run={name: value for name, value in run.items() if value is not None},
+        seed=args.seed,
+        resume=args.resume,
+    )
+    print(line)
+    print(f"weights and run are in {path}")
+    return 0
+
+
+def train(
+    name: str,
+    model: Trainable,
+    path: Path,
+    *,
+    form: str | None = None,
+    hidden: tuple[int, ...] | None = None,
+    code: int | None = None,
+    epochs: int = 20,
+    run: dict[str, Any] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+) -> str:
+    """Train a model of a card on digits, save the run in `path`, and return a line with its figures.
+
+    form, hidden, code : of the networks; the card's defaults if they are None
+    run : other arguments of the model's trainer, such as batch_size and lr
+
+    Raises ValueError for a form or a setting that the model does not have.
+    """
+    import numpy as np
+
+    from scratchgen.checks import check_name
+    from scratchgen.data import load_digits
+    from scratchgen.training.runs import expect_place, run_saved
+
+    form = check_name("form", form or next(iter(model.forms)), model.forms)
+    settings = network_settings(f"{name} ({form})", model.forms[form], {"hidden": hidden, "code": code})
+    run = run or {}
+    saved = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    config = {"model": name, "form": form, "seed": seed, **saved, **run}
+    expect_place(path, resume=resume, config=config)
     digits = load_digits()
     print(digits.source)
-    rng = np.random.default_rng(args.seed)
-    if args.form == "dense":
-        model = Autoencoder.dense((784, 400, 150, args.code), rng=rng)
-    else:
-        model = Autoencoder.convolutional(args.code, rng=rng)
-    trainer = model.trainer(digits.x_train, epochs=args.epochs, rng=rng, lr=args.lr)
-    run_saved(trainer, args.out, resume=args.resume, config=config)
-    error = squared_error_per_example(model.reconstruct(digits.x_test), digits.x_test).mean()
-    print(f"squared error per test digit: {error:.2f}; weights and run are in {args.out}")
-    return 0
+    rng = np.random.default_rng(seed)
+    net = model.forms[form](rng, **settings)
+    labels = (digits.y_train,) if model.labels else ()
+    trainer = net.trainer(digits.x_train, *labels, epochs=epochs, rng=rng, **run)
+    history = run_saved(trainer, path, resume=resume, config=config)
+    last = ", ".join(
+        f"{key.replace('_', ' ')} {column[-1]:.4g}"
+        for key, column in history.epochs.items()
+        if key not in ("step", "seconds")
+    )
+    figure = model.figure(net, digits, model.space)
+    return f"{figure}; last epoch: {last}" if figure else f"last epoch: {last}"
+
+
+def network_settings(who: str, build: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that `build` takes: the given ones, otherwise its defaults.
+
+    Raises ValueError for a given setting that it does not take.
+    """
+    defaults = {
+        name: p.default for name, p in inspect.signature(build).parameters.items() if p.default is not p.empty
+    }
+    for name, value in given.items():
+        if value is not None and name not in defaults:
+            raise ValueError(f"{who} has no --{name}; leave it out")
+    return {name: default if given.get(name) is None else given[name] for name, default in defaults.items()}

@@ -1,4 +1,4 @@
-"""What the models learn from: handwritten digits, toy densities, and batches of them."""
+"""Data for the models: handwritten digits, a text, toy densities, augmentation and batches."""
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches

@@ -1,4 +1,4 @@
-"""Augmentation of images: small random maps, and grey pixels made binary or continuous."""
+"""Augmentation of images, and ways to make pixels binary or continuous."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SHARPNESS = 0.75  # the a of Keys 1981 is its negative
 
 
 def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
-    """The weights of the pixels at −1, 0, 1 and 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
+    """The weights of the pixels at −1, 0, 1, 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
 
     Linear weights would blur every image that is shifted by part of a pixel, and a model trained on those
-    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with them, 3.23
-    with these.
+    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with linear weights
+    and 3.23 with these.
     """
     s = 1 - t
     return (
@@ -30,7 +30,7 @@ def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
 
 @compiled
 def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
-    """out[n, i, j] = images[n] at (y, x): bicubic, 0 outside the image, clipped to [0, 1].
+    """out[n, i, j] = images[n] at (y, x), bicubic from the 16 nearest pixels, 0 outside, clipped to [0, 1].
 
     images, out (N, H, W); maps (N, 6) with rows (a, b, c, d, ty, tx). With (i, j) relative to the centre of
     the image, y = a·i + b·j + ty and x = c·i + d·j + tx.
@@ -55,21 +55,30 @@ def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
     return np.clip(out, 0, 1)
 
 
+BINARISATIONS = {
+    "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
+    "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
+    "none": "as they are",
+}
+"""How `fit` of a model of binary pixels treats grey ones, with descriptions."""
+
+
 @dataclass(frozen=True)
 class Jitter:
-    """Rotate, scale, shear and shift every image by a small random amount, differently at each call.
+    """Rotate, stretch, shear and shift every image a little, differently each time it is used.
 
-    Each image gets its own affine map, from normal distributions of mean 0 with these standard deviations:
+    Each image gets its own affine map, drawn from centred Normal distributions with these spreads:
 
     turn    : of the angle, in radians
     stretch : of the logarithm of the scale, independently for height and width
     slant   : of the shear along the rows
     shift   : of the displacement in pixels, for both axes
-    keep    : the fraction of the images that are not changed
+    keep    : fraction of the images that are not changed
     side    : images are rows of side² pixels
+    shape   : (H, W, C) of the images, instead of `side`; all channels are moved together
 
-    jitter(x, rng=rng) takes and returns (N, side²) within [0, 1]. Values between pixels are bicubic, values
-    outside the image are 0. rng is a Generator or an integer seed.
+    jitter(x, rng=rng) takes and returns (N, H·W·C) within [0, 1]. Interpolation is bicubic, and pixels
+    outside the image are 0.
     """
 
     turn: float = 0.12
@@ -78,12 +87,16 @@ class Jitter:
     shift: float = 0.6
     keep: float = 0.3
     side: int = 28
+    shape: tuple[int, int, int] | None = None
 
     def __call__(self, x: Array, *, rng: np.random.Generator | int) -> Array:
-        if x.ndim != 2 or x.shape[1] != self.side**2:
-            raise ValueError(f"Jitter expected rows of {self.side**2} pixels, got shape {x.shape}")
-        _expect_intensity("Jitter", x)
-        n, rng = len(x), as_generator("Jitter", rng)
+        height, width, channels = self.shape or (self.side, self.side, 1)
+        if x.ndim != 2 or x.shape[1] != height * width * channels:
+            wanted = height * width * channels
+            raise ValueError(f"Jitter expected rows of {wanted} pixels, got shape {x.shape}")
+        _expect_intensities("Jitter", x)
+        rng = as_generator("Jitter", rng)
+        n = len(x)
         angle, slant = rng.normal(0, self.turn, n), rng.normal(0, self.slant, n)
         high, wide = np.exp(rng.normal(0, self.stretch, (2, n)))
         cos, sin = np.cos(angle), np.sin(angle)
@@ -92,35 +105,37 @@ class Jitter:
         maps[:, 2], maps[:, 3] = high * (sin + slant * cos), wide * (cos - slant * sin)
         maps[:, 4:] = rng.normal(0, self.shift, (n, 2))
         maps[rng.random(n) < self.keep] = 1, 0, 0, 1, 0, 0
-        images = np.ascontiguousarray(x).reshape(n, self.side, self.side)
-        return affine_warp(images, maps, SHARPNESS).reshape(n, -1)
+        if channels == 1:
+            images = np.ascontiguousarray(x).reshape(n, height, width)
+            return affine_warp(images, maps, SHARPNESS).reshape(n, -1)
+        planes = np.moveaxis(x.reshape(n, height, width, channels), 3, 1)      # (N, C, H, W)
+        stacked = np.ascontiguousarray(planes).reshape(n * channels, height, width)
+        moved = affine_warp(stacked, np.repeat(maps, channels, axis=0), SHARPNESS)
+        return np.moveaxis(moved.reshape(n, channels, height, width), 1, 3).reshape(n, -1)
 
 
 def binarise(x: Array, *, rng: np.random.Generator | int) -> Array:
-    """Sample every pixel as 1 with its intensity as the probability, else 0. Pixels of 0 and 1 do not change.
+    """Draw each pixel as 1 with its intensity as the probability, and as 0 otherwise.
 
-    Calling it for every batch is dynamic binarisation, calling it once before training fixed binarisation.
+    Applied to every batch this is dynamic binarisation, applied once before training the fixed one.
     Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
-
-    rng : a Generator or an integer seed
     """
-    _expect_intensity("binarise", x)
-    return (as_generator("binarise", rng).random(x.shape, x.dtype) < x).astype(x.dtype)
+    _expect_intensities("binarise", x)
+    rng = as_generator("binarise", rng)
+    return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)
 
 
 def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -> Array:
-    """Add uniform noise, so that every grey level covers its own interval and pixels have a density.
+    """Spread each grey level uniformly over its own interval, so that pixels have a density.
 
     (DEQ.1)  out = ((levels − 1)·x + u) / levels,  u ~ U(0, 1)
 
-    x in [0, 1] holds k / (levels − 1) for grey level k = 0 … levels − 1; out lies in [k, k + 1) / levels. The
-    mean log-density of such numbers is at most the log-probability of the levels: see metrics.bits_per_dim.
+    x in [0, 1] is k / (levels − 1) for grey level k = 0 … levels − 1, and out is in [k, k + 1) / levels. The
+    density of these numbers bounds the probability of the levels: see metrics.bits_per_dim.
     Source: Uria et al. 2013, section 5; Theis et al. 2016, section 3.1. Raises ValueError for values outside
     [0, 1].
-
-    rng : a Generator or an integer seed
     """
-    _expect_intensity("dequantise", x)
+    _expect_intensities("dequantise", x)
     if levels < 2:
         raise ValueError(f"dequantise expected two or more levels, got {levels}")
     out = as_generator("dequantise", rng).random(x.shape, x.dtype)
@@ -129,8 +144,8 @@ def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -
     return out
 
 
-def _expect_intensity(who: str, x: Array) -> None:
-    """Raise TypeError for a dtype other than float32 or float64, ValueError for values outside [0, 1]."""
+def _expect_intensities(who: str, x: np.ndarray) -> None:
+    """Raise TypeError for another dtype than float32 or float64, ValueError for values outside [0, 1]."""
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(f"{who} expected float32 or float64, got {x.dtype}")
     if x.size and not (x.min() >= 0 and x.max() <= 1):

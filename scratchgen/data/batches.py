@@ -1,4 +1,4 @@
-"""Batches: every example once per epoch, in an order that a seed decides and a run can take up again."""
+"""Batches: every example once per epoch, in an order that is set by a seed and can be resumed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator
+
 
 class Batches:
-    """The examples of X (and their y) in batches; iterating over it is one epoch.
+    """The examples of X (and their y) in batches. One iteration over it is one epoch.
 
         for x, y in Batches(X, Y, batch_size=128, rng=rng): ...
         for (x,) in Batches(X, batch_size=128, rng=rng): ...
 
-    X (N, ...), y (N, ...); x (batch_size, ...) of X's dtype, contiguous, and a fresh array each time: a cache
-    may hold it. The last batch is smaller where batch_size doesn't divide N; drop_last leaves it out.
-    One draw from `rng` starts a generator of its own, so that whatever else `rng` is used for, the order of
-    the batches depends on the seed alone. Without shuffle they come in the order of X.
+    X (N, ...), y (N, ...); x (batch_size, ...) has X's dtype, is contiguous, and is a new array each time, so
+    it may be kept in a cache. If batch_size does not divide N, the last batch is smaller; drop_last skips it.
+    `rng`, a Generator or an integer seed, is used once, to seed a separate generator. The order of the
+    batches therefore does not depend on other uses of `rng`. With shuffle=False they are in the order of X.
 
-    Raises TypeError for what is no array, no whole batch_size or no Generator; ValueError for no examples,
-    NaN or infinity, X and y of different lengths, batch_size < 1, and when drop_last would leave nothing.
+    Raises TypeError if X or y is not an array of numbers, batch_size is not an integer, or rng is neither a
+    Generator nor an integer. Raises ValueError for no examples, NaN or infinity, X and y of different
+    lengths, batch_size < 1, and if drop_last would leave no batch.
     """
 
     def __init__(
@@ -30,31 +33,32 @@ class Batches:
         y: np.ndarray | None = None,
         *,
         batch_size: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         shuffle: bool = True,
         drop_last: bool = False,
     ):
         self.X = _checked("X", X)
         self.y = None if y is None else _checked("y", y)
         if self.y is not None and len(self.y) != len(self.X):
-            raise ValueError(f"Batches expected X and y of one length, got {len(self.X)} and {len(self.y)}")
+            raise ValueError(
+                f"Batches expected X and y of the same length, got {len(self.X)} and {len(self.y)}"
+            )
         self.batch_size = _checked_size(batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
         if len(self) == 0:
             raise ValueError(
-                f"Batches expected batch_size <= {len(self.X)} (the examples there are) with drop_last, "
+                f"Batches expected batch_size <= {len(self.X)} (the number of examples) with drop_last, "
                 f"got {self.batch_size}"
             )
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Batches expected a numpy.random.Generator as rng, got {type(rng).__name__}")
+        rng = as_generator("Batches", rng)
         self._rng = np.random.default_rng(rng.integers(2**63, size=2))
         self._epoch_start = self._rng.bit_generator.state
-        self._position = 0          # batches of this epoch that have been handed out
-        self._resume_at = 0         # where the next epoch is entered; not 0 only after load_state
+        self._position = 0          # number of batches of this epoch that have been returned
+        self._resume_at = 0         # first batch of the next epoch; nonzero only after load_state
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """The number of batches per epoch."""
         n = len(self.X)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
@@ -73,10 +77,10 @@ class Batches:
         self._position = 0
 
     def state(self) -> dict[str, Any]:
-        """The exact place, as a dict that JSON can hold.
+        """The current position, as a dict that can be stored as JSON.
 
-        Right after a batch it is the place behind that batch (behind the last one: an epoch of which nothing
-        is left); after the epoch it is the start of the next one.
+        After a batch, this is the position behind that batch. Behind the last batch, nothing is left of the
+        epoch. Once the iteration has ended, it is the start of the next epoch.
         """
         return {
             "generator": self._epoch_start,
@@ -88,9 +92,9 @@ class Batches:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go to the place that `state` describes: the next iteration is the rest of its epoch.
+        """Restore the position in `state`: the next iteration returns the rest of its epoch.
 
-        Raises ValueError when the state belongs to batches of another kind.
+        Raises ValueError if the state belongs to batches with other settings.
         """
         own = self.state()
         if set(state) != set(own):
@@ -111,8 +115,8 @@ def _checked(name: str, array: np.ndarray) -> np.ndarray:
         what = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {what}")
     if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"Batches expected {name} to hold one example or more, got shape {array.shape}")
-    # Minimum and maximum carry NaN and infinity along, without a temporary as large as the array.
+        raise ValueError(f"Batches expected {name} to have at least one example, got shape {array.shape}")
+    # Minimum and maximum propagate NaN and infinity, and need no temporary array.
     if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):
         row = np.argwhere(~np.isfinite(array))[0, 0]
         raise ValueError(f"Batches expected {name} to be finite, got NaN or infinity (first in row {row})")
@@ -123,7 +127,7 @@ def _checked_size(batch_size: int) -> int:
     try:
         size = operator.index(batch_size)
     except TypeError:
-        raise TypeError(f"Batches expected a whole number as batch_size, got {batch_size!r}") from None
+        raise TypeError(f"Batches expected batch_size to be an integer, got {batch_size!r}") from None
     if size < 1:
         raise ValueError(f"Batches expected batch_size >= 1, got {size}")
     return size

@@ -1,4 +1,4 @@
-"""Handwritten digits: the embedded part of MNIST, or the full set."""
+"""Handwritten digits: the part of MNIST in the package, or the full set."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SOURCES = ("auto", "full", "embedded")
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Digits to train and to test with.
+    """Digits for training and testing.
 
-    x_train, x_test : (N, 784) float32, ink from 0 (paper) to 1, row by row from the top
+    x_train, x_test : (N, 784) float32, intensities from 0 (background) to 1, row by row from the top
     y_train, y_test : (N,) int64, 0 to 9
     source          : one sentence that says where they come from
     """
@@ -34,7 +34,7 @@ class Digits:
 
     @property
     def which(self) -> str:
-        """The source without the place where it lies, for results that are kept."""
+        """The source without its folder, for files of results."""
         return re.split("[;,] ", self.source)[0]
 
     def __repr__(self) -> str:
@@ -45,19 +45,20 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     """Load MNIST.
 
     source "embedded" : the 6,000 + 1,000 digits that come with the package
-    source "full"     : all 60,000 + 10,000, from a folder, or else downloaded once into the user's cache
-    source "auto"     : the full set where a folder is named or where it was downloaded before, else the
-                        embedded part; the network is never touched
-    folder            : holds the IDX files, gzipped or not, itself or in its subfolder mnist/; by default
-                        what the environment variable SCRATCHGEN_DATA says
+    source "full"     : all 60,000 + 10,000, from a folder if one is given, or else downloaded once into the
+                        user's cache
+    source "auto"     : the full set if a folder is given or the set was downloaded before, else the embedded
+                        part; never uses the network
+    folder            : contains the IDX files, gzipped or not, directly or in its subfolder mnist/; by
+                        default the environment variable SCRATCHGEN_DATA
 
-    A folder that was named must be readable: nothing else is silently taken instead.
+    If a folder is given, its files must be readable; there is no silent fallback.
 
-    Raises ValueError for an unknown source and for a damaged or foreign file, FileNotFoundError for a
-    folder or a file that isn't there, ConnectionError where the download fails.
+    Raises ValueError for an unknown source and for a damaged or unexpected file, FileNotFoundError for a
+    missing folder or file, and ConnectionError if the download fails.
     """
     if source not in SOURCES:
-        raise ValueError(f"load_digits expected a source out of {', '.join(SOURCES)}, got {source!r}")
+        raise ValueError(f"load_digits expected source to be one of {', '.join(SOURCES)}, got {source!r}")
     if source == "embedded":
         if folder is not None:
             raise ValueError(f"load_digits expected no folder with source 'embedded', got {folder}")
@@ -74,7 +75,7 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
 
 
 def as_images(X: np.ndarray) -> np.ndarray:
-    """Rows to images, (N, 784) -> (N, 28, 28, 1); raises ValueError for another shape."""
+    """Reshape rows to images, (N, 784) -> (N, 28, 28, 1). Raises ValueError for another shape."""
     if X.ndim != 2 or X.shape[1] != 784:
         raise ValueError(f"as_images expected rows of shape (N, 784), got {X.shape}")
     return X.reshape(-1, 28, 28, 1)
@@ -87,14 +88,14 @@ def _embedded() -> Digits:
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
         "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
     )
-    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+    return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
 
 
 def _full(arrays: Sequence[np.ndarray], where: str) -> Digits:
     x_train, y_train, x_test, y_test = arrays
     source = f"full MNIST: {len(x_train):,} + {len(x_test):,} digits, {where}"
-    return Digits(_ink(x_train), y_train.astype(np.int64), _ink(x_test), y_test.astype(np.int64), source)
+    return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
 
 
-def _ink(pixels: np.ndarray) -> np.ndarray:
+def _scale(pixels: np.ndarray) -> np.ndarray:
     return np.divide(pixels.reshape(len(pixels), -1), 255, dtype=np.float32)

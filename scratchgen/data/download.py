@@ -1,4 +1,4 @@
-"""Fetching MNIST: several mirrors, none of them trusted."""
+"""Download MNIST from one of several mirrors, and verify every file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scratchgen.data.files import write_whole
 from scratchgen.data.idx import GZIP_MAGIC, uncompress
 from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_verified
 
@@ -17,7 +18,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
-LARGEST = 64_000_000        # bytes; the largest file has 47 million, so a mirror that sends more is lying
+LARGEST = 64_000_000        # bytes; the largest file has 47 million, so a longer answer is wrong
 
 
 def download_digits(
@@ -27,18 +28,18 @@ def download_digits(
     files: Mapping[str, str] = MNIST,
     timeout: float = 20.0,
 ) -> Path:
-    """Download the full MNIST once, about 11 MB; returns the folder that holds it.
+    """Download the full MNIST once, about 11 MB. Returns the folder with the files.
 
-    folder  : where to; the user's cache by default, where load_digits finds it again
-    mirrors : addresses that a file's name is appended to, tried in this order for each file
+    folder  : the destination; by default the user's cache, where load_digits finds it
+    mirrors : base addresses, to which a file's name is appended; tried in this order for each file
     files   : name -> SHA-256 of the uncompressed bytes
-    timeout : seconds that a mirror may stay silent before the next one is tried
+    timeout : seconds without an answer after which the next mirror is tried
 
     A file that is there and whole is kept. A file is written only when its SHA-256 is right, beside its
     place and then renamed, so that there is never half a file.
 
-    Raises ConnectionError listing each mirror and what it answered when none had the file, and OSError
-    when the folder can't be written.
+    Raises ConnectionError with the answer of each mirror if none had the file, and OSError if the folder
+    cannot be written.
     """
     folder = cache_folder() if folder is None else Path(folder)
     try:
@@ -53,8 +54,8 @@ def download_digits(
         if _is_whole(find_file(folder, name), sha256):
             continue
         packed, mirror = _fetch(name, sha256, order, timeout)
-        _write_whole(folder / f"{name}.gz", packed)
-        order.sort(key=lambda other: other != mirror)       # the one that worked comes first from now on
+        write_whole(folder / f"{name}.gz", packed)
+        order.sort(key=lambda other: other != mirror)       # try the mirror that worked first from now on
     return folder
 
 
@@ -69,7 +70,7 @@ def _is_whole(path: Path | None, sha256: str) -> bool:
 
 
 def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tuple[bytes, str]:
-    """The gzipped file from the first mirror that has the right one, and that mirror."""
+    """The gzipped file from the first mirror with the right content, and the address of that mirror."""
     answers = []
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}.gz"
@@ -81,7 +82,8 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
             continue
         got = hashlib.sha256(data).hexdigest()
         if got == sha256:
-            # A server that declares gzip as its transfer encoding has it undone on the way.
+            # If the server declares gzip as a transfer encoding, the client has already uncompressed the
+            # file.
             packed = came if came.startswith(GZIP_MAGIC) else gzip.compress(data, mtime=0)
             return packed, mirror
         answers.append(f"{mirror}: {len(data)} bytes with SHA-256 {got[:12]}…, expected {sha256[:12]}…")
@@ -89,7 +91,7 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
 
 
 class _Buffer(io.BytesIO):
-    """Bytes in memory that refuse to grow for ever."""
+    """A memory buffer with a maximum size."""
 
     def write(self, chunk, /):
         if self.tell() + len(chunk) > LARGEST:
@@ -98,7 +100,7 @@ class _Buffer(io.BytesIO):
 
 
 def _get(url: str, timeout: float) -> bytes:
-    import pooch  # here, because it is slow to import and most runs never download
+    import pooch  # imported here because it is slow to import and most runs never download
 
     buffer = _Buffer()
     pooch.HTTPDownloader(timeout=timeout, chunk_size=1 << 16)(url, buffer, None)
@@ -108,12 +110,3 @@ def _get(url: str, timeout: float) -> bytes:
 def _in_short(err: Exception) -> str:
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
     return text if len(text) <= 300 else text[:299] + "…"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,13 +1,12 @@
-"""Draw the part of MNIST that comes with the package: python -m scratchgen.data.embed FOLDER [FILE]
+"""Choose the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
 
-Each class keeps its share of the full set, and which of its digits are taken is drawn by a fixed seed. The
-arrays depend on nothing else, nor do the bytes of the file, as long as zlib is the same.
+Each class keeps its share of the full set, and a fixed seed selects its digits. The arrays depend on nothing
+else. The bytes of the file also depend on the version of zlib.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scratchgen.data.digits import EMBEDDED
+from scratchgen.data.files import write_whole
 from scratchgen.data.mnist import read_folder
 
 SEED = 2006
@@ -22,31 +22,31 @@ TRAIN, TEST = 6_000, 1_000
 
 
 def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of n examples, ascending, in which each class has its share, rounded by largest remainder.
+    """Ascending indices of n random examples in which each class keeps its share.
 
-    labels (N,) int from 0 on, 1 <= n <= N; the order of the full set is kept.
-    Raises ValueError for another n.
+    The counts are rounded by the largest-remainder method. labels (N,) are non-negative integers.
+    Raises ValueError unless 1 <= n <= N.
     """
     if not 1 <= n <= len(labels):
-        raise ValueError(f"stratified expected 1 <= n <= {len(labels)} (the examples there are), got {n}")
+        raise ValueError(f"stratified expected 1 <= n <= {len(labels)} (the number of examples), got {n}")
     exact = n * np.bincount(labels) / len(labels)
     counts = np.floor(exact).astype(int)
     short = n - counts.sum()
     counts[np.argsort(counts - exact, kind="stable")[:short]] += 1
-    # Sorting uniform numbers shuffles with nothing but the generator's raw stream, which NumPy keeps stable.
+    # Shuffle by sorting uniform numbers: this uses only the generator's raw stream, which NumPy keeps stable.
     order = rng.random(len(labels)).argsort(kind="stable")
     chosen = [order[labels[order] == label][:count] for label, count in enumerate(counts)]
     return np.sort(np.concatenate(chosen))
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """The bytes of an npz file (what np.load reads) whose entries bear no date."""
+    """The bytes of an npz file (as np.load reads it) without dates, so that equal arrays give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3         # else it would name the machine's own
+            entry.create_system = 3         # the default would depend on the operating system
             npy = io.BytesIO()
             np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
             archive.writestr(entry, npy.getvalue(), compresslevel=9)
@@ -54,9 +54,10 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def embed(full: list[np.ndarray], n_train: int = TRAIN, n_test: int = TEST) -> bytes:
-    """The embedded file, from the four arrays of the full set (uint8, as read_folder gives them).
+    """The bytes of the embedded file, from the four uint8 arrays of the full set (as read_folder returns
+    them).
 
-    Beside the digits it holds train_index and test_index, their places in the full set.
+    Besides the digits it contains train_index and test_index, their positions in the full set.
     """
     x_train, y_train, x_test, y_test = full
     rng = np.random.default_rng(SEED)
@@ -79,9 +80,7 @@ def main(arguments: list[str]) -> int:
         return 2
     data = embed(read_folder(arguments[0]))
     path = Path(arguments[1]) if len(arguments) == 2 else EMBEDDED
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
+    write_whole(path, data)
     print(f"{path}: {len(data):,} bytes")
     return 0
 

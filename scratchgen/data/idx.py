@@ -1,12 +1,12 @@
-"""The IDX format, in which MNIST is handed out: a header of big-endian integers, then the raw array.
+"""The IDX format, in which MNIST is distributed: a header of big-endian integers, then the raw array.
 
     bytes 0, 1      0 0
-    byte  2         the type of the entries; 8 = unsigned byte, the only one that MNIST has
+    byte  2         the type of the entries; 8 = unsigned byte, the only one used by MNIST
     byte  3         the number of dimensions, D
     4·D bytes       the dimensions
     the rest        the entries, last dimension fastest
 
-Source: the description that Y. LeCun, C. Cortes and C. Burges gave with MNIST.
+Source: the description by Y. LeCun, C. Cortes and C. Burges that comes with MNIST.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Read one IDX file of unsigned bytes, gzipped or not: a read-only array, its shape from the header.
+    """Read an IDX file of unsigned bytes, gzipped or not. Returns a read-only array with the shape in the
+    header.
 
-    Raises ValueError, naming the file, what came and what was expected, for anything but one whole IDX
-    file: not gzip, a damaged or truncated file, another type of entry, bytes left over. OSError where the
-    file can't be read.
+    Raises ValueError for anything but one complete IDX file: not gzip, a damaged or truncated file, another
+    type of entry, extra bytes. The message names the file, what was expected and what was found. Raises
+    OSError if the file cannot be read.
     """
     return parse_idx(read_bytes(path), str(path))
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The uncompressed bytes of a file; raises ValueError when a gzip stream is none or is damaged."""
+    """The uncompressed bytes of a file. Raises ValueError if a .gz file is not gzip or is damaged."""
     path = Path(path)
     return uncompress(path.read_bytes(), str(path), must_be_gzip=path.suffix == ".gz")
 
 
 def uncompress(data: bytes, name: str, must_be_gzip: bool = False) -> bytes:
-    """Undo gzip where there is gzip (an IDX file starts with zeros, so the first two bytes tell)."""
+    """Uncompress the data if it is gzip. An IDX file starts with zeros, so the first two bytes decide."""
     if not data.startswith(GZIP_MAGIC):
         if must_be_gzip:
             raise ValueError(f"{name}: expected a gzip file (first bytes 1f 8b), got {_first_bytes(data, 2)}")
@@ -48,25 +49,27 @@ def uncompress(data: bytes, name: str, must_be_gzip: bool = False) -> bytes:
     try:
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as err:
-        raise ValueError(f"{name}: expected a whole gzip file, got a damaged or cut one ({err})") from err
+        raise ValueError(
+            f"{name}: expected a complete gzip file, got a damaged or truncated one ({err})"
+        ) from err
 
 
 def parse_idx(data: bytes, name: str) -> np.ndarray:
-    """The array in the (uncompressed) bytes of an IDX file; `name` is for the messages, as in read_idx."""
+    """The array in the uncompressed bytes of an IDX file; `name` is the file's name for error messages."""
     if len(data) < 4 or data[:2] != b"\0\0":
         raise ValueError(f"{name}: expected an IDX file (first bytes 00 00), got {_first_bytes(data, 4)}")
     kind, ndim = data[2], data[3]
     if kind != UNSIGNED_BYTE:
         raise ValueError(f"{name}: expected IDX entries of type 0x08 (unsigned byte), got 0x{kind:02x}")
     if ndim == 0:
-        raise ValueError(f"{name}: expected an IDX array of 1 dimension or more, got 0")
+        raise ValueError(f"{name}: expected an IDX array of at least 1 dimension, got 0")
     start = 4 + 4 * ndim
     if len(data) < start:
         raise ValueError(f"{name}: expected an IDX header of {start} bytes, got {len(data)} bytes in all")
     shape = struct.unpack(f">{ndim}I", data[4:start])
     expected, got = math.prod(shape), len(data) - start
     if got != expected:
-        what = "truncated" if got < expected else "bytes left over"
+        what = "truncated" if got < expected else "extra bytes"
         raise ValueError(f"{name}: expected {expected} bytes of data for shape {shape}, got {got} ({what})")
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""The four files of MNIST: their names, their fingerprints, and where they may lie."""
+"""The four files of MNIST: their names, their SHA-256 hashes, and the folders where they may be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from scratchgen.data.idx import parse_idx, read_bytes
 
-# name -> SHA-256 of the uncompressed bytes. Uncompressed, because mirrors pack the same files differently.
+# name -> SHA-256 of the uncompressed bytes. Uncompressed, because mirrors compress the same files
+# differently.
 MNIST: dict[str, str] = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -20,22 +21,22 @@ MNIST: dict[str, str] = {
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept for this user."""
+    """The folder for this user's downloads."""
     import pooch
 
     return Path(pooch.os_cache("scratchgen")) / "mnist"
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """The file in the folder or in its subfolder mnist/, gzipped or not; None where there is none."""
+    """The path of a file in the folder or in its subfolder mnist/, gzipped or not; None if it is missing."""
     candidates = (place / full for place in (folder, folder / "mnist") for full in (f"{name}.gz", name))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def read_verified(path: Path, sha256: str) -> np.ndarray:
-    """Read an IDX file and check that it is the one meant.
+    """Read an IDX file and check its SHA-256.
 
-    Raises ValueError for a damaged file (see read_idx) and for a whole one with another SHA-256.
+    Raises ValueError for a damaged file (see read_idx) and for a file with another SHA-256.
     """
     data = read_bytes(path)
     array = parse_idx(data, str(path))
@@ -48,8 +49,8 @@ def read_verified(path: Path, sha256: str) -> np.ndarray:
 def read_folder(folder: str | Path, files: Mapping[str, str] = MNIST) -> list[np.ndarray]:
     """Read the files (name -> SHA-256), in their order, from a folder or from its subfolder mnist/.
 
-    Raises FileNotFoundError for a folder or a file that isn't there, ValueError for a file that is damaged
-    or another one than expected.
+    Raises FileNotFoundError for a missing folder or file, and ValueError for a file that is damaged or has
+    another SHA-256.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""A text to learn to write: characters as numbers, and windows of them."""
+"""Text for language models: characters as numbers, and windows of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ALICE = Path(__file__).with_name("alice.txt")
 
 
 class Alphabet:
-    """The characters of a text, in the order of their code points, each with a number from 0 on.
+    """The different characters of a text, numbered from 0 in the order of their code points.
 
-    characters : any text; what occurs in it is the alphabet. len(alphabet) is how many there are.
+    characters : any text; its characters form the alphabet. len(alphabet) is their number.
 
-    Raises TypeError for what is no string, ValueError for an empty one.
+    Raises TypeError if `characters` is not a string, and ValueError if it is empty.
     """
 
     def __init__(self, characters: str):
@@ -27,7 +27,8 @@ class Alphabet:
     def encode(self, text: str) -> np.ndarray:
         """The numbers of a text's characters, (L,) int64.
 
-        Raises ValueError for a character that the alphabet lacks: it says which, where, and what there is.
+        Raises ValueError for a character that is not in the alphabet. The message has the character, its
+        position and the alphabet.
         """
         if not isinstance(text, str):
             raise TypeError(f"Alphabet.encode expected a string, got {type(text).__name__}")
@@ -37,16 +38,18 @@ class Alphabet:
             unknown = error.args[0]
             raise ValueError(
                 f"Alphabet.encode got an unknown character {unknown!r} (U+{ord(unknown):04X}) at position "
-                f"{text.index(unknown)}: replace it or leave it out; known are {self.characters!r}"
+                f"{text.index(unknown)}: replace or remove it; the alphabet is {self.characters!r}"
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of numbers (L,). Raises ValueError for one outside the alphabet."""
+        """The text for the numbers ids, (L,). Raises ValueError for a number outside the alphabet."""
         ids = np.asarray(ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise ValueError(f"Alphabet.decode expected integers (L,), got shape {ids.shape} of {ids.dtype}")
         if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
-            raise ValueError(f"Alphabet.decode expected ids within 0..{len(self) - 1}, got one outside")
+            raise ValueError(
+                f"Alphabet.decode expected ids within 0..{len(self) - 1}, got {ids.min()} to {ids.max()}"
+            )
         return "".join(self.characters[i] for i in ids)
 
     def __len__(self) -> int:
@@ -62,10 +65,10 @@ def load_text() -> str:
 
 
 def split_text(text: str, test: float = 0.1) -> tuple[str, str]:
-    """Cut a text in two by position: what to train with, and its last part, `test` of the whole.
+    """Split a text into a training part and a test part, which is the last share `test` of the characters.
 
-    By position, since a text whose every tenth line were kept back would be known from its neighbours.
-    Raises ValueError where one of the two would be empty.
+    The split is by position. If every tenth line were a test line, its neighbours would be training text.
+    Raises ValueError if one of the two parts would be empty.
     """
     _expect_text("split_text", text)
     cut = len(text) - round(test * len(text)) if 0 < test < 1 else 0
@@ -77,9 +80,9 @@ def split_text(text: str, test: float = 0.1) -> tuple[str, str]:
 
 
 def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
-    """Every stretch of `length` that starts at a multiple of `hop`, (M, length), a view of ids (L,).
+    """All windows of `length` ids that start at a multiple of `hop`: (M, length), a view of ids (L,).
 
-    What is left after the last whole window is in none. Raises ValueError where there is no whole one.
+    Ids after the last complete window are not included. Raises ValueError if there is no complete window.
     """
     length, hop = operator.index(length), operator.index(hop)
     if length < 1 or hop < 1:
@@ -90,10 +93,10 @@ def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
 
 
 class RandomCrop:
-    """Cut a stretch of `length` out of each row, at a place drawn evenly: (N, W) -> (N, length).
+    """Crop `length` entries from each row, at a uniformly random position: (N, W) -> (N, length).
 
-    Fed with `windows(ids, 2 * length - 1, length)`, it makes each place of a text equally likely as a start.
-    Raises ValueError for a length below 1 and for rows that are shorter.
+    Applied to `windows(ids, 2 * length - 1, length)`, it makes every position of a text equally likely as a
+    start. Raises ValueError for a length below 1 and for rows that are shorter than `length`.
     """
 
     def __init__(self, length: int):

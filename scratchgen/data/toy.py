@@ -1,12 +1,12 @@
-"""Toy densities in one and two dimensions, from which one can draw and whose log-density is known.
+"""Toy densities in one and two dimensions that can be sampled and whose log-density is known.
 
     density = two_moons()
     X = density.sample(1000, rng=rng)                       (1000, 2) float64
     X, y = density.sample(1000, rng=rng, labels=True)       y (1000,) int64: the part each point came from
     density.log_density(X)                                  (1000,) in nats
 
-So a model's mean log-likelihood can be held against what the true density gives: no model can be better on
-average, and the gap is the Kullback-Leibler divergence.
+So a model's mean log-likelihood can be compared with that of the true density. No model can be better on
+average, and the difference is the Kullback-Leibler divergence.
 """
 
 from __future__ import annotations
@@ -14,41 +14,42 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-LOG_2PI = math.log(2 * math.pi)
+from scratchgen.checks import as_generator
+from scratchgen.distributions import LOG_2PI
 
 
 class Density(ABC):
-    """What every toy density is: `dim` coordinates, `classes` parts, sample and log_density."""
+    """Base class of the toy densities: `dim` coordinates, `classes` parts, `sample` and `log_density`."""
 
     dim: int
     classes: int
 
     @overload
-    def sample(self, n: int, *, rng: np.random.Generator, labels: Literal[False] = False) -> np.ndarray: ...
+    def sample(
+        self, n: int, *, rng: np.random.Generator | int, labels: Literal[False] = False
+    ) -> np.ndarray: ...
     @overload
     def sample(
-        self, n: int, *, rng: np.random.Generator, labels: Literal[True]
+        self, n: int, *, rng: np.random.Generator | int, labels: Literal[True]
     ) -> tuple[np.ndarray, np.ndarray]: ...
-    def sample(self, n, *, rng, labels=False):
-        """Draw n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
+    def sample(self, n: int, *, rng: np.random.Generator | int, labels: bool = False) -> Any:
+        """Sample n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
 
-        Raises ValueError for n < 1, TypeError where rng is no Generator.
+        rng : a Generator or an integer seed. Raises ValueError for n < 1.
         """
         who = f"{type(self).__name__}.sample"
         if n < 1:
             raise ValueError(f"{who} expected n >= 1, got {n}")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"{who} expected a numpy.random.Generator as rng, got {type(rng).__name__}")
-        X, y = self._draw(n, rng)
+        X, y = self._draw(n, as_generator(who, rng))
         return (X, y) if labels else X
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats, one per row: X (N, dim) -> (N,) float64; -inf where there is no mass.
+        """log p(x) in nats for each row: X (N, dim) -> (N,) float64, -inf where the density is zero.
 
         Raises ValueError for another shape and for NaN or infinity.
         """
@@ -68,9 +69,9 @@ class Density(ABC):
 
 
 class GaussianMixture(Density):
-    """A mixture of round Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
+    """A mixture of isotropic Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
 
-    weights (K,) positive, of sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
+    weights (K,) positive, with sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
@@ -83,7 +84,7 @@ class GaussianMixture(Density):
                 f"got shapes {self.weights.shape}, {self.means.shape} and {self.stds.shape}"
             )
         if not (self.weights > 0).all() or abs(self.weights.sum() - 1) > 1e-9:
-            raise ValueError(f"{who} expected positive weights of sum 1, got {self.weights.tolist()}")
+            raise ValueError(f"{who} expected positive weights with sum 1, got {self.weights.tolist()}")
         if not ((self.stds > 0) & np.isfinite(self.stds)).all() or not np.isfinite(self.means).all():
             raise ValueError(
                 f"{who} expected finite means and positive stds, "
@@ -91,18 +92,18 @@ class GaussianMixture(Density):
             )
         self.classes, self.dim = self.means.shape
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.choice(self.classes, size=n, p=self.weights)
         return self.means[y] + self.stds[y, None] * rng.standard_normal((n, self.dim)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         z2 = ((X[:, None, :] - self.means) ** 2).sum(axis=2) / self.stds**2     # (N, K)
         parts = np.log(self.weights) - 0.5 * z2 - self.dim * (0.5 * LOG_2PI + np.log(self.stds))
         return np.logaddexp.reduce(parts, axis=1)
 
 
 class GaussianMixture1D(GaussianMixture):
-    """A mixture of Gaussians on the line; weights, means and stds all of shape (K,), points (N, 1)."""
+    """A mixture of Gaussians in one dimension: weights, means and stds are (K,), points are (N, 1)."""
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
         super().__init__(weights, np.reshape(np.asarray(means, dtype=np.float64), (-1, 1)), stds)
@@ -116,39 +117,40 @@ class Checkerboard(Density):
 
     dim, classes = 2, 8
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         row = y // 2
         column = 2 * (y % 2) + row % 2
         corner = 2.0 * np.stack([column, row], axis=1) - 4
         return corner + 2 * rng.random((n, 2)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         cell = np.floor((X + 4) / 2)
         dark = ((cell >= 0) & (cell < 4)).all(axis=1) & (cell.sum(axis=1) % 2 == 0)
         return np.where(dark, -math.log(32), -np.inf)
 
 
 class Pinwheel(Density):
-    """Five blades: Gaussians that are long along the radius, swirled around the origin.
+    """Five blades: Gaussians that are elongated along the radius and swirled around the origin.
 
         f ~ N((m, 0), diag(r², t²)),   x = R(2πk/5 + twist·|f|)·f,   k uniform
 
-    R(a) turns by the angle a. The swirl's angle depends on the distance |f| alone, which a turn keeps: so it
-    can be undone exactly, its Jacobian has determinant 1, and the density is the Gaussian's at the unswirled
-    point. (Where the angle follows f₁ instead, as in other pinwheels, neither holds.)
+    R(a) is the rotation by the angle a. The angle of the swirl depends only on the distance |f|, which a
+    rotation preserves. So the swirl has an exact inverse and a Jacobian of determinant 1, and the density is
+    that of the Gaussian at the unswirled point. (In other pinwheels the angle depends on f₁ instead, and
+    neither holds.)
     """
 
     dim, classes = 2, 5
     mean, radial_std, tangential_std, twist = 2.0, 0.5, 0.15, 0.6
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         f = rng.standard_normal((n, 2)) * (self.radial_std, self.tangential_std) + (self.mean, 0)
         radius = np.hypot(f[:, 0], f[:, 1])
         return _turn(f, 2 * math.pi * y / self.classes + self.twist * radius), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         radius = np.hypot(X[:, 0], X[:, 1])
         parts = []
         for k in range(self.classes):
@@ -160,15 +162,15 @@ class Pinwheel(Density):
 
 
 class NoisyCurves(Density):
-    """Two curves, each taken with probability 1/2, plus round Gaussian noise of standard deviation `noise`.
+    """Two curves, each with probability 1/2, plus isotropic Gaussian noise of standard deviation `noise`.
 
         t = length·u^(1/power), u uniform,   x = curve(t) + noise·eps
         p(x) = Σₖ 1/2·∫ N(x; curveₖ(t), noise²·I)·power·t^(power-1)/length^power dt
 
-    curves : a function of t (n,) that gives the points of both, (2, n, 2)
+    curves : a function of t (n,) that returns the points on both curves, (2, n, 2)
 
-    The integral has no closed form. It is taken by Gauss-Legendre quadrature, 16 nodes on each of 64 panels,
-    to a relative error below 1e-9 within 10 standard deviations of a curve.
+    The integral has no closed form. It is computed by Gauss-Legendre quadrature with 16 nodes on each of 64
+    panels, to a relative error below 1e-9 within 10 standard deviations of a curve.
     """
 
     dim, classes = 2, 2
@@ -177,12 +179,12 @@ class NoisyCurves(Density):
     def __init__(self, curves: Callable[[np.ndarray], np.ndarray], length: float, power: int, noise: float):
         self.curves, self.length, self.power, self.noise = curves, length, power, noise
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         t = self.length * rng.random(n) ** (1 / self.power)
         return self.curves(t)[y, np.arange(n)] + self.noise * rng.standard_normal((n, 2)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         nodes, weights = np.polynomial.legendre.leggauss(self.nodes)
         t = (self.length * (np.arange(self.panels)[:, None] + (nodes + 1) / 2) / self.panels).ravel()
         dt = np.tile(self.length * weights / 2 / self.panels, self.panels)
@@ -191,7 +193,7 @@ class NoisyCurves(Density):
         points = self.curves(t).reshape(-1, 2)                              # (2·T, 2)
         return np.concatenate([self._integrate(part, points, log_weights) for part in _chunks(X, 512)])
 
-    def _integrate(self, X, points, log_weights):
+    def _integrate(self, X: np.ndarray, points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
         d2 = (X[:, :1] - points[:, 0]) ** 2 + (X[:, 1:] - points[:, 1]) ** 2    # (N, 2·T)
         parts = log_weights - d2 / (2 * self.noise**2)
         top = parts.max(axis=1)
@@ -199,29 +201,30 @@ class NoisyCurves(Density):
 
 
 def eight_gaussians() -> GaussianMixture:
-    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2; the labels go round it."""
+    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2, labelled counterclockwise."""
     angles = np.arange(8) * math.pi / 4
     means = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return GaussianMixture(np.full(8, 1 / 8), means, np.full(8, 0.2))
 
 
 def checkerboard() -> Checkerboard:
-    """Eight dark squares of a 4x4 board on [-4, 4]²."""
+    """The uniform density on the eight dark squares of a 4x4 board on [-4, 4]²."""
     return Checkerboard()
 
 
 def pinwheel() -> Pinwheel:
-    """Five swirled blades around the origin, within about 4 of it."""
+    """Five swirled blades around the origin, within a radius of about 4."""
     return Pinwheel()
 
 
 def two_moons() -> NoisyCurves:
-    """Two half circles of radius 1 that reach into each other, with noise of standard deviation 0.1."""
+    """Two interleaved half circles of radius 1, with noise of standard deviation 0.1."""
     return NoisyCurves(_moons, length=math.pi, power=1, noise=0.1)
 
 
 def two_spirals() -> NoisyCurves:
-    """Two arms, opposite each other, of one and a half turns up to radius π, with noise of 0.1."""
+    """Two opposite spiral arms of one and a half turns up to radius π, with noise of standard deviation
+    0.1."""
     return NoisyCurves(_spirals, length=3 * math.pi, power=2, noise=0.1)
 
 

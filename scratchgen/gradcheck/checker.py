@@ -8,8 +8,8 @@ returns nothing would pass. Losses are numbers already.
 (GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line can check a million parameters at once
 (GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without any difference
 
-How differences are taken, and what counts as agreement and as a kink: scratchgen/differences.py. Derived in
-docs/gradcheck.md.
+How differences are taken, and what counts as agreement and as a kink: differences.py in this
+package. Derived in docs/gradcheck.md.
 
 Numbers must be float64. In float32 the best step leaves an error near 1e-5, and a step of 1e-4 one near 1e-3
 (`scratchgen gradcheck --plot` draws it), which hides real mistakes.
@@ -23,11 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
 from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.sequential import Sequential
+from scratchgen.module import Module
 
 SMOOTH = 1e-8       # the tolerance for functions without kinks
 KINKED = 1e-6       # the tolerance for the others
@@ -39,7 +41,7 @@ def check_layer(
     layer: Layer,
     x: np.ndarray,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     training: bool = False,
     tolerance: float = SMOOTH,
 ) -> list[Result]:
@@ -51,6 +53,7 @@ def check_layer(
     Raises TypeError for anything but float64.
     """
     _expect_float64("check_layer", layer, x)
+    rng = as_generator("check_layer", rng)
     x = x.copy()
     restore = remember(layer)
     out, cache = layer.forward(x, training)
@@ -68,12 +71,15 @@ def check_layer(
     return results
 
 
-def with_upstream(layer: Layer, x: np.ndarray, *, rng: np.random.Generator) -> tuple[Sequential, np.ndarray]:
+def with_upstream(
+    layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int
+) -> tuple[Sequential, np.ndarray]:
     """A learnable Linear before `layer`, and the input for which the layer still sees x.
 
     Then a wrong dx shows as a wrong weight gradient of the Linear, as it would in a net. W is orthogonal,
     so the input is (x − b)·Wᵀ, and a point chosen away from kinks stays away from them.
     """
+    rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
     linear = Linear(width, width, rng=rng, dtype=np.float64)
     linear.weight.value[...] = orthogonal((width, width), rng=rng, dtype=np.float64)
@@ -94,10 +100,10 @@ def check_loss(
 
 
 def check_model(
-    model: Layer,
+    model: Module,
     loss: Callable[[], tuple[float, Any]],
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     directions: int = 4,
     tolerance: float = SMOOTH,
 ) -> list[Result]:
@@ -113,6 +119,7 @@ def check_model(
     _expect_float64("check_model", model)
     if directions < 2:
         raise ValueError(f"check_model expected at least 2 directions, got {directions}")
+    rng = as_generator("check_model", rng)
     restore = remember(model)
     _, cache = loss()
     _, gradients = backward(model, None, cache)
@@ -130,13 +137,14 @@ def check_model(
     return results
 
 
-def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator, training: bool = False) -> Result:
+def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False) -> Result:
     """The adjoint test, (GRAD.4): jvp multiplies by J, backward by Jᵀ, so the two inner products agree.
 
     The error is relative to the sum of the products' sizes, |J·v|·|u|. Raises TypeError for anything but
     float64. A layer without a `jvp` raises AttributeError: ask `has_jvp` first.
     """
     _expect_float64("check_jvp", layer, x)
+    rng = as_generator("check_jvp", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)
     u, v = rng.standard_normal(out.shape), rng.standard_normal(x.shape)
@@ -169,7 +177,7 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
     return returned, gradients
 
 
-def remember(layer: Layer) -> Callable[[], None]:
+def remember(layer: Module) -> Callable[[], None]:
     """A function that puts buffers and random generators back to where they are now."""
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
@@ -227,7 +235,7 @@ def _check_lines(
     return summary(what, gradient.shape, entries, tolerance)
 
 
-def _expect_float64(who: str, layer: Layer, x: np.ndarray | None = None) -> None:
+def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
     if x is not None and x.dtype != np.float64:
         raise TypeError(_float64_wanted(who, "the input", x.dtype))
     for name, p in layer.parameters().items():

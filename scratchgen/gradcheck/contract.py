@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator
 from scratchgen.gradcheck.checker import backward, remember
 from scratchgen.gradcheck.differences import Result, exact_result
 from scratchgen.layers.base import Layer
 
 
 def check_contract(
-    layer: Layer, x: np.ndarray, *, rng: np.random.Generator, training: bool = False
+    layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False
 ) -> list[Result]:
     """Check the promises of scratchgen.layers.base, for input x, (N, …).
 
@@ -31,6 +32,7 @@ def check_contract(
 
     The layer's gradients are zero afterwards; buffers and generators are as they were.
     """
+    rng = as_generator("check_contract", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)
     u = rng.standard_normal(out.shape).astype(out.dtype)

@@ -1,8 +1,8 @@
-"""What `scratchgen gradcheck` prints and draws."""
+"""The table and the plot of `scratchgen gradcheck`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,53 +11,59 @@ from scratchgen.checks import check_name
 from scratchgen.gradcheck.cases import LayerCase, kind, worst
 from scratchgen.gradcheck.checker import backward, remember
 from scratchgen.gradcheck.differences import STEPS, Result, central, line, richardson
-from scratchgen.plots import WIDTH, picture_format, save
+from scratchgen.plots import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVE_STEPS = tuple(2.0**-k for k in range(0, 45))
-COLUMNS = "{:<44}{:<34}{:<11}{:>12}{:>9}  {}"
+# Rows of at most 80 columns: a summary has one for each case, the detailed table one for each array.
+SUMMARY = "{:<50}{:>11}  {}"
+DETAILED = "  {:<39}{:<12}{:>11}{:>7}  {}"
+HEAD = {
+    False: SUMMARY.format("case", "worst error", "verdict"),
+    True: DETAILED.format("array", "shape", "worst error", "step", "verdict"),
+}
 
 
-def run(every_case: Sequence[Any], names: list[str], plot: str | None) -> int:
-    """Check the named layers, losses and models (all where none is named) and print a table.
+def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """The cases of the named layers, losses and models; all cases if no name is given.
 
-    every_case : all gradient cases there are, as in `scratchgen.models.cases.CASES`
-    With no name there is one line for each case, its worst; with names, one for each array. A step of
-    "none" means that no difference was taken (adjoint test and contract).
-    plot : where to draw the error against the step size, for the first layer named
-    Returns 1 if a check failed, else 0. Raises ValueError, before any check, for a name that nobody has, for
-    a plot in a format that isn't written, and for a plot where no layer is named.
+    Raises ValueError, with the nearest name, for a name that no case has.
     """
     kinds = list(dict.fromkeys(kind(case) for case in every_case))
     for name in names:
         check_name("layer, loss or model", name, kinds)
-    cases = [case for case in every_case if not names or kind(case) in names]
-    if plot is not None:
-        picture_format(plot)
-    drawn = _case_to_draw(cases, names) if plot is not None else None
-
-    print(COLUMNS.format("what", "array", "shape", "worst error", "step", "verdict"))
-    failed = kinks = 0
-    for case in cases:
-        results = case.run()
-        shown = results if names else [r for r in results if not r.ok] or [worst(results)]
-        for r in shown:
-            print(_row(case, r), flush=True)
-        failed += sum(not r.ok for r in results)
-        kinks += sum(r.verdict == "kink" for r in results)
-    print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
-    if plot is not None and drawn is not None:
-        save(draw(drawn), plot)
-        print(f"error against step size: {plot}")
-    return 1 if failed else 0
+    return [case for case in every_case if not names or kind(case) in names]
 
 
-def draw(case: LayerCase) -> Figure:
-    """Draw the error of the input's gradient against the step: the V of truncation and rounding.
+def rows(case: Any, results: list[Result], detailed: bool) -> list[str]:
+    """The rows of one case, 80 columns at most: all arrays, or only the worst and those that failed.
 
-    A layer that is linear in its input has only the left half: there is nothing to truncate.
+    A step of "none" means that no difference was taken, as in the adjoint test and the contract.
+    """
+    failed = [r for r in results if not r.ok]
+    if detailed or failed:
+        return [f"{case.name}:", *map(_detailed, results if detailed else failed)]
+    largest = worst(results)
+    return [SUMMARY.format(case.name, f"{largest.error:.1e}", largest.verdict)]
+
+
+def case_to_plot(cases: Sequence[Any], names: Sequence[str]) -> LayerCase:
+    """The first layer among the named ones, or a small dense network if no name is given.
+
+    Raises ValueError if none of the named is a layer.
+    """
+    layers = [case for case in cases if isinstance(case, LayerCase)]
+    if not layers:
+        raise ValueError(f"--plot expected the name of a layer, got {', '.join(names)}")
+    return layers[0] if names else next(case for case in layers if case.name == "Sequential dense")
+
+
+def error_figure(case: LayerCase) -> Figure:
+    """Plot the error of the input's gradient against the step: a V of truncation and rounding error.
+
+    A layer that is linear in its input has only the left half, because nothing is truncated.
     """
     from matplotlib.figure import Figure
 
@@ -78,11 +84,12 @@ def draw(case: LayerCase) -> Figure:
     return figure
 
 
-def error_curve(case: LayerCase, dtype: Any, rule: Any) -> list[float]:
-    """For each of CURVE_STEPS, the worst error of difference quotients of a forward in `dtype`.
+def error_curve(case: LayerCase, dtype: Any, rule: Callable[..., float]) -> list[float]:
+    """The largest error of the difference quotients for each of CURVE_STEPS, with the forward in `dtype`.
 
-    They are measured against backward in float64, at the same point and with the same weights.
+    The reference is the backward pass in float64, at the same point and with the same weights.
     rule : `central` or `richardson`
+    Errors are relative to the largest entry of the gradient.
     """
     coarse, x32, rng = case.make(np.float32)
     layer, _, _ = case.make(np.float64)
@@ -114,15 +121,12 @@ def error_curve(case: LayerCase, dtype: Any, rule: Any) -> list[float]:
     return [float(error) / largest for error in errors]
 
 
-def _case_to_draw(cases: list[Any], names: list[str]) -> LayerCase:
-    """The first layer among the named, or a small dense net."""
-    layers = [case for case in cases if isinstance(case, LayerCase)]
-    if not layers:
-        raise ValueError(f"--plot expected a layer to draw, got {', '.join(names)}")
-    return layers[0] if names else next(case for case in layers if case.name == "Sequential dense")
-
-
-def _row(case: Any, r: Result) -> str:
+def _detailed(r: Result) -> str:
     shape = "×".join(map(str, r.shape)) or "scalar"
     step = f"{r.step:.0e}" if r.step else "none"
-    return COLUMNS.format(case.name, r.what, shape, f"{r.error:.1e}", step, r.verdict)
+    return DETAILED.format(_shorten(r.what, 38), shape, f"{r.error:.1e}", step, r.verdict)
+
+
+def _shorten(text: str, width: int) -> str:
+    """The text, or its last characters after an ellipsis: the end of an array's name tells more."""
+    return text if len(text) <= width else "…" + text[1 - width :]

@@ -1,7 +1,8 @@
-"""Figures of merit: what comes back from a code, what samples are worth, what a score or a probability knows.
+"""Metrics for reconstructions, latent codes, samples, scores and predicted probabilities.
 
-All take NumPy arrays, compute in float64 and raise TypeError or ValueError that name what came and what was
-expected. Distances are computed in blocks of rows, so memory does not grow with the square of the data.
+All functions take NumPy arrays and compute in float64. They raise a TypeError or ValueError that says what
+was expected and what was given. Distances are computed in blocks of rows, so memory does not grow with the
+square of the number of examples.
 """
 
 from scratchgen.metrics.calibration import Reliability, expected_calibration_error, reliability

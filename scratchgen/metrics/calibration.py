@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say: among predictions of 80 %, are 80 % right?"""
+"""Calibration: of the predictions with a probability of 80 %, are 80 % right?"""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from scratchgen.checks import expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):
-    """One row for each bin of confidence that holds a prediction, all (B,).
+    """One row for each non-empty bin of confidence; all fields have shape (B,).
 
-    low, high : the bin's edges, low < confidence ≤ high
-    share : of all predictions;  confidence : their mean;  accuracy : how many of them are right
+    low, high  : the edges of the bin, low < confidence ≤ high
+    share      : the share of all predictions that are in the bin
+    confidence : the mean confidence of the predictions in the bin
+    accuracy   : the share of the predictions in the bin that are right
     """
 
     low: np.ndarray
@@ -26,11 +28,13 @@ class Reliability(NamedTuple):
 def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Reliability:
     """The reliability table: predictions sorted into bins of equal width by their confidence.
 
-    The confidence is the largest probability of a row, and the prediction its class; on the diagonal of
-    accuracy against confidence a classifier is calibrated (Guo et al. 2017, section 2).
+    The confidence of a prediction is the largest probability in its row, and the predicted class is the
+    position of this probability. A classifier is calibrated if accuracy equals confidence in every bin
+    (Guo et al. 2017, section 2).
 
-    probabilities (N, C), rows that sum to 1;  y (N,). Raises ValueError for rows that don't, for bins < 1 and
-    for labels out of range, TypeError for labels that are no integers.
+    probabilities (N, C), each row sums to 1;  y (N,).
+    Raises ValueError for rows that do not sum to 1, for bins < 1 and for labels out of range, and TypeError
+    for labels that are not integers.
     """
     expect_examples("reliability", probabilities, low=0, high=1)
     if bins < 1:
@@ -55,11 +59,11 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
 
 
 def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> float:
-    """How far confidence and accuracy lie apart, averaged over the predictions (Naeini et al. 2015).
+    """The difference between confidence and accuracy, averaged over the predictions (Naeini et al. 2015).
 
         ECE = Σ_b |B_b|/N · |accuracy_b − confidence_b|
 
-    over the bins of `reliability`; 0 is calibrated, and takes what `reliability` takes.
+    The sum is over the bins of `reliability`, which takes the same arguments. 0 means calibrated.
     """
     table = reliability(probabilities, y, bins)
     return float((table.share * np.abs(table.accuracy - table.confidence)).sum())

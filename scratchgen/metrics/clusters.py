@@ -1,16 +1,16 @@
-"""How well classes separate, and clusters found without them."""
+"""How well classes are separated in a space, and k-means clustering."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import as_generator, expect_examples, expect_labels, one_hot
 from scratchgen.metrics.labels import accuracy
 from scratchgen.metrics.pairwise import BLOCK, squared_distances
 
 
 def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
-    """How well the classes y, (N,), separate in Z, (N, K): the mean silhouette (Rousseeuw 1987).
+    """How well the classes y, (N,), are separated in Z, (N, K): the mean silhouette (Rousseeuw 1987).
 
     For an example i of class c, with d the Euclidean distance and N_k the number of examples of class k:
 
@@ -18,14 +18,15 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
         b_i = min_{k ≠ c} 1/N_k · Σ_{y_j = k} d(z_i, z_j)           to the nearest other class
         s_i = (b_i − a_i) / max(a_i, b_i)                           0 where N_c = 1, or where a_i = b_i = 0
 
-    The mean of s_i over all examples: 1 is perfect, 0 no better than chance, below 0 on the wrong side.
+    Returns the mean of s_i over all examples: 1 is perfect, 0 is no better than chance, and below 0 examples
+    are closer to another class than to their own.
     Raises ValueError for fewer than two classes.
     """
     expect_examples("silhouette_score", Z)
     classes, y = np.unique(expect_labels("silhouette_score", y, len(Z)), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"silhouette_score expected two classes or more, got {len(classes)}")
-    members = np.eye(len(classes))[y]                           # (N, C), one 1 a row
+    members = one_hot(y, len(classes))                          # (N, C), one-hot rows
     sizes = members.sum(axis=0)                                 # (C,)
     silhouettes = np.zeros(len(Z))
     for rows, squared in squared_distances(Z, Z):
@@ -45,9 +46,9 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
 def knn_accuracy(
     Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray, k: int = 10
 ) -> float:
-    """The share of test examples whose k nearest training examples vote for their class.
+    """The accuracy of a k-nearest-neighbour classifier on test examples.
 
-    Z_train (N, K), Z_test (M, K); Euclidean distance; a tie goes to the smallest label.
+    Z_train (N, K), Z_test (M, K). The distance is Euclidean, and ties go to the smallest label.
     Raises ValueError for k < 1 and for fewer than k training examples.
     """
     expect_examples("knn_accuracy", Z_train)
@@ -56,7 +57,7 @@ def knn_accuracy(
     classes, y_train = np.unique(expect_labels("knn_accuracy", y_train, len(Z_train)), return_inverse=True)
     if not 1 <= k <= len(Z_train):
         raise ValueError(f"knn_accuracy expected k in 1..{len(Z_train)} (the training examples), got {k}")
-    members = np.eye(len(classes))[y_train]                     # (N, C)
+    members = one_hot(y_train, len(classes))                    # (N, C)
     predicted = np.empty_like(y_test)
     for rows, squared in squared_distances(Z_test, Z_train):
         nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
@@ -69,20 +70,22 @@ def kmeans(
     X: np.ndarray,
     k: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     iterations: int = 100,
     centres: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The centroids of k clusters of X, by Lloyd's iterations: (N, D) -> (k, D), in X's dtype.
+    """The centroids of k clusters of X, by Lloyd's algorithm: (N, D) -> (k, D), in X's dtype.
 
         yₙ = argmin_c ‖xₙ − m_c‖²,   m_c = mean of the xₙ with yₙ = c         until no yₙ changes
 
-    Neither line can raise Σₙ ‖xₙ − m_yₙ‖², so it comes to rest (Lloyd 1982). A cluster that lost all its
-    examples is put on the example that is farthest from its own centroid.
+    Neither step can increase Σₙ ‖xₙ − m_yₙ‖², so the algorithm converges (Lloyd 1982). An empty cluster is
+    moved to the example that is farthest from its own centroid.
 
-    iterations : the most that are made
-    centres : (k, D), where to start; else k-means++ (Arthur & Vassilvitskii 2007): k passes over X
-    Raises ValueError for k outside 1 … N, iterations < 1, and centres of another shape.
+    iterations : the maximum number of iterations
+    centres    : (k, D), the initial centroids; by default k-means++ (Arthur & Vassilvitskii 2007), which
+                 takes k passes over X
+
+    Raises ValueError for k outside 1 … N, for iterations < 1 and for centres of another shape.
     """
     expect_examples("kmeans", X)
     if not 1 <= k <= len(X):
@@ -90,7 +93,7 @@ def kmeans(
     if iterations < 1:
         raise ValueError(f"kmeans expected iterations >= 1, got {iterations}")
     if centres is None:
-        centres = _spread_centres(X, k, rng)
+        centres = _spread_centres(X, k, as_generator("kmeans", rng))
     elif centres.shape != (k, X.shape[1]):
         raise ValueError(f"kmeans expected centres of shape {(k, X.shape[1])}, got {centres.shape}")
     y = np.full(len(X), -1)
@@ -103,19 +106,19 @@ def kmeans(
 
 
 def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k examples, each drawn with a chance in proportion to its squared distance from those before it."""
+    """k examples, chosen with probability proportional to the squared distance to the nearest chosen one."""
     chosen = [int(rng.integers(len(X)))]
     squared = np.full(len(X), np.inf)
     for _ in range(k - 1):
         squared = np.minimum(squared, ((X - X[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
         total = squared.sum()
-        weights = squared / total if total > 0 else None        # all of X lies on a centre already
+        weights = squared / total if total > 0 else None        # None: every example equals a chosen one
         chosen.append(int(rng.choice(len(X), p=weights)))
     return X[chosen]
 
 
 def _nearest_centre(X: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which centre is nearest, and the squared distance to it, both (N,); in X's dtype, for speed."""
+    """The index of the nearest centre and the squared distance to it, both (N,); in X's dtype, for speed."""
     middle = X.mean(axis=0)
     centres = centres - middle
     lengths = (centres**2).sum(axis=1)

@@ -1,4 +1,4 @@
-"""A density laid over samples, kernel by kernel: the Parzen window, and how its width is chosen."""
+"""Kernel density estimation on samples: the Parzen window, and the choice of its width."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from scratchgen.checks import expect_examples
 from scratchgen.metrics.pairwise import squared_distances
 
-SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels within [0, 1]
+SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels in [0, 1]
 
 
 def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> np.ndarray:
-    """log p(x) in nats where p is a Normal kernel of width σ on each sample: (N, D), (M, D) -> (N,).
+    """log p(x) in nats, with a Normal kernel of width σ on each sample: X (N, D), samples (M, D) -> (N,).
 
         log p(x) = log 1/M·Σ_m exp(−‖x − s_m‖² / 2σ²) − D/2·log(2πσ²)
 
-    Goodfellow et al. 2014 (section 5) rate a GAN by it, with 10,000 samples, after Breuleux et al. 2011. In
-    many dimensions it says little of the model: Theis et al. 2016 show centroids of k-means that beat true
-    samples. Higher is better; a density of continuous pixels, so it may be above 0.
+    Goodfellow et al. 2014 (section 5) evaluate a GAN with it, on 10,000 samples, after Breuleux et al. 2011.
+    In many dimensions it says little about the model: Theis et al. 2016 show that k-means centroids beat true
+    samples. Higher is better. It is a density of continuous pixels, so it can be above 0.
 
-    Raises ValueError for sigma that is not above 0, and where samples and X don't fit.
+    Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
     _expect("parzen_log_likelihood", X, samples, [sigma])
     result = np.empty(len(X))
@@ -32,9 +32,10 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
 
 def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = SIGMAS) -> float:
-    """The σ out of `sigmas` under which examples X, held out from everything, are likeliest.
+    """The σ in `sigmas` with the highest likelihood of the validation examples X.
 
-    X (N, D), samples (M, D). Distances are computed once for all of `sigmas`.
+    X (N, D), which neither the model nor the evaluation has used otherwise; samples (M, D). The distances are
+    computed once for all of `sigmas`.
     """
     _expect("choose_sigma", X, samples, sigmas)
     totals = np.zeros(len(sigmas))
@@ -44,7 +45,7 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
 
 
 def _log_density(squared: np.ndarray, sigma: float, dimensions: int) -> np.ndarray:
-    """One block of log p, (B,) from squared distances (B, M), by a log-sum-exp that can't overflow."""
+    """One block of log p, (B,), from squared distances (B, M), by a log-sum-exp that cannot overflow."""
     nearest = squared.min(axis=1, keepdims=True)
     terms = np.exp((nearest - squared) / (2 * sigma**2))        # the largest is 1
     log_mean = np.log(terms.mean(axis=1)) - nearest[:, 0] / (2 * sigma**2)

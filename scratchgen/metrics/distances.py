@@ -1,4 +1,4 @@
-"""How far apart: examples from examples, one set of examples from another."""
+"""Distances between examples, and between sets of examples."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from scratchgen.metrics.pairwise import squared_distances
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Σ_d (x_nd − y_nd)², one for each example: X and Y (N, D) -> (N,)."""
+    """The squared error of each example, Σ_d (x_nd − y_nd)²: X and Y (N, D) -> (N,)."""
     expect_examples("squared_error_per_example", X)
     expect_examples("squared_error_per_example", Y)
     if X.shape != Y.shape:
-        raise ValueError(f"squared_error_per_example expected X and Y of one shape, got {X.shape}, {Y.shape}")
+        raise ValueError(
+            f"squared_error_per_example expected X and Y of the same shape, got {X.shape} and {Y.shape}"
+        )
     return ((X.astype(np.float64) - Y) ** 2).sum(axis=1)
 
 
 def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """The Euclidean distance of each example of X to the nearest of Y: X (N, D), Y (M, D) -> (N,).
+    """The Euclidean distance from each example of X to the nearest example of Y: X (N, D), Y (M, D) -> (N,).
 
         d_n = min_m ‖x_n − y_m‖
 
-    To compare samples with data, look both ways. From samples to data alone a blank or blurred image wins: it
-    is near to everything. From data to samples it loses, and so do samples that leave out a part of the data.
+    To compare samples with data, use both directions. From samples to data alone, a blank or blurred image
+    does best, because it is close to everything. From data to samples, such images do badly, and so do
+    samples that leave out a part of the data.
     """
     expect_examples("nearest_distance", X)
     expect_examples("nearest_distance", Y, features=X.shape[1])
@@ -34,16 +37,18 @@ def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
-    """How far apart two sets of features lie, by their means and covariances: X (N, F), Y (M, F).
+    """The Fréchet distance between two sets of features: X (N, F), Y (M, F).
 
         d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½)
 
-    It is the squared Wasserstein distance of two Normal distributions (Dowson & Landau 1982, equation 4), and
-    of samples' features the FID (Heusel et al. 2017, equation 6). With S = Σ₁^½, symmetric, Σ₁Σ₂ has the
-    eigenvalues of S·Σ₂·S, which is symmetric too: tr (Σ₁Σ₂)^½ is the sum of their roots.
+    This is the squared Wasserstein distance between two Normal distributions (Dowson & Landau 1982,
+    equation 4). For a classifier's features of samples it is the FID (Heusel et al. 2017, equation 6). With
+    S = Σ₁^½, symmetric, Σ₁Σ₂ has the eigenvalues of S·Σ₂·S, which is symmetric too, so tr (Σ₁Σ₂)^½ is the sum
+    of their square roots.
 
-    Covariances are divided by N − 1 and M − 1. Few examples lift the distance, even between two draws from
-    one distribution: compare figures of one N only. Raises ValueError for fewer than two examples.
+    Covariances are divided by N − 1 and M − 1. A small number of examples increases the distance, even
+    between two samples of one distribution, so compare only values for the same N. Raises ValueError for
+    fewer than two examples.
     """
     expect_examples("frechet_distance", X, least=2)
     expect_examples("frechet_distance", Y, features=X.shape[1], least=2)
@@ -53,7 +58,7 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # S = Σ₁^½
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov2 @ root), 0)).sum()  # tr (Σ₁Σ₂)^½
     distance = ((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * cross
-    return max(float(distance), 0.0)  # rounding leaves −1e-13 between equals
+    return max(float(distance), 0.0)  # rounding gives −1e-13 for equal sets
 
 
 def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

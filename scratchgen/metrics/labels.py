@@ -1,4 +1,4 @@
-"""Counting labels: how many are right, and how often each one comes."""
+"""Metrics of labels: the accuracy of predictions, and the share of each class."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scratchgen.checks import expect_labels
 
 
 class Shares(NamedTuple):
-    """How often each class came, and the standard error of that share, both (C,)."""
+    """The share of each class and the standard error of that share, both (C,)."""
 
     share: np.ndarray
     error: np.ndarray
 
 
 def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
-    """The share of predicted labels, (N,), that equal the labels y, (N,)."""
+    """The share of the predicted labels, (N,), that equal the labels y, (N,)."""
     predicted, y = np.asarray(predicted), np.asarray(y)
     if predicted.ndim != 1 or predicted.shape != y.shape or len(y) == 0:
         raise ValueError(
@@ -31,9 +31,11 @@ def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
 
         p_c = N_c / N,   error_c = √(p_c·(1 − p_c) / N)
 
-    The labels are a classifier's for samples, say. A model that leaves out a digit has p_c = 0 there, ± 0;
-    but a share of 3/N goes unseen in N samples one time in twenty.
-    Raises ValueError for a label outside 0 … classes − 1 and for no labels, TypeError for what is no integer.
+    A typical use is the labels that a classifier assigns to samples. A model that leaves out a digit has
+    p_c = 0 ± 0 for it; but a class with the true share 3/N is also missing from N samples one time in twenty.
+
+    Raises ValueError for a label outside 0 … classes − 1 and for no labels, and TypeError for labels that are
+    not integers.
     """
     y = expect_labels("digit_shares", y, np.size(y), classes)
     if len(y) == 0:

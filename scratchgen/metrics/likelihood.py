@@ -1,4 +1,4 @@
-"""Log-densities in other units."""
+"""Log-densities in bits per dimension."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from scratchgen.checks import expect_examples
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:
-    """Bits that a feature costs, (N,), given log-densities in nats of whole examples, (N,). Lower is better.
+    """Bits per dimension, (N,), from the log-densities of whole examples in nats, (N,). Lower is better.
 
     (DEQ.2)  bits = (D·log levels − log p(y)) / (D·log 2),  y = dequantise(x) in [0, 1]
 
-    (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average no fewer bits than −log₂ P(x) / D
+    (DEQ.3)  log P(x) ≥ E[log p(y)] − D·log levels,  so on average the bits are at least −log₂ P(x) / D
 
-    P(x) is the probability that y falls into the cell of the grey levels x. A uniform density costs 8 bits
-    for 256 levels. Without levels, features are continuous, and it is −log p(y) / (D·log 2).
+    P(x) is the probability that y falls into the cell of the pixel values x. A uniform density costs 8 bits
+    for 256 levels. With levels=None the features are continuous, and the result is −log p(y) / (D·log 2).
     """
     expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
     if features < 1:
-        raise ValueError(f"bits_per_dim expected features of at least 1, got {features}")
+        raise ValueError(f"bits_per_dim expected features >= 1, got {features}")
     offset = 0.0 if levels is None else features * math.log(levels)
     return (offset - np.asarray(log_density)) / (features * math.log(2))    # (DEQ.2, DEQ.3)

@@ -1,4 +1,4 @@
-"""How well a score ranks: the area under the ROC curve."""
+"""The area under the ROC curve: how well a score ranks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 
 
 def auroc(scores: np.ndarray, y: np.ndarray) -> float:
-    """The chance that a positive example scores above a negative one, ties counting one half.
+    """The probability that a positive example has a higher score than a negative one; ties count one half.
 
-        AUROC = (R₊ − N₊·(N₊ + 1)/2) / (N₊·N₋),   R₊ = Σ of the positives' ranks among all, from 1
+        AUROC = (R₊ − N₊·(N₊ + 1)/2) / (N₊·N₋),   R₊ = sum of the ranks of the positives among all, from 1
 
-    Equal scores share the mean of their ranks. It is the area under the ROC curve and the Mann-Whitney U
-    divided by N₊·N₋ (Hanley & McNeil 1982): 1 ranks perfectly, ½ like chance, 0 the wrong way round.
+    Equal scores all get the mean of their ranks. The AUROC is the area under the ROC curve, and the
+    Mann-Whitney U divided by N₊·N₋ (Hanley & McNeil 1982). 1 is a perfect ranking, ½ is chance, 0 is
+    reversed.
 
-    scores (N,), high where y says 1;  y (N,), 0 or 1 (or bool). Infinite scores are ranked like any other.
-    Raises ValueError for a NaN, for labels that are neither 0 nor 1, and where one of the two is missing.
+    scores (N,), higher for y = 1;  y (N,), 0 or 1 (or bool). Infinite scores are ranked like any other.
+    Raises ValueError for a NaN, for labels that are neither 0 nor 1, and if one of the two labels is missing.
     """
     scores, y = np.asarray(scores), np.asarray(y)
     if scores.ndim != 1 or scores.shape != y.shape:
@@ -28,5 +29,5 @@ def auroc(scores: np.ndarray, y: np.ndarray) -> float:
     if n1 == 0 or n0 == 0:
         raise ValueError(f"auroc expected examples of both labels, got {n1} of 1 and {n0} of 0")
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]       # (N,), ties at the mean of theirs
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]       # (N,), ties get their mean rank
     return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))

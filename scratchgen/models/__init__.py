@@ -6,11 +6,11 @@ derived from it: a family's public names are the `__all__` of its package.
 
 from importlib import import_module
 
-from scratchgen.models.base import Model, NoLikelihood
+from scratchgen.models.base import Estimator, Model, NoLikelihood
 
 FAMILIES = ("autoencoder", "vae", "gan", "flow", "autoregressive", "text", "classical")
 
-__all__ = ["FAMILIES", "Model", "NoLikelihood"]
+__all__ = ["FAMILIES", "Estimator", "Model", "NoLikelihood"]
 
 for _family in FAMILIES:
     _module = import_module(f"scratchgen.models.{_family}")

@@ -1,52 +1,151 @@
-"""What every model is: a layer with a loss, and scikit-learn's verbs around it."""
+"""The base classes of models: the verbs of scikit-learn, and training by gradient descent.
+
+`Estimator` is the base of all models and has the verbs. `Model` is an Estimator that is trained by gradient
+descent: a module with a loss and a backward pass. Models whose fit has a closed form (PCA, naive Bayes)
+are Estimators only.
+
+Names that mean the same in all models:
+
+    features        number of columns of X
+    hidden          widths of the hidden layers, a sequence
+    code            width of the latent code
+    shape           (H, W, C) of an image, for convolutional models
+    classes         number of labels, 0 … classes − 1
+    rng             a numpy Generator or an integer seed
+    prior_sample    draw latent codes from the prior
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data.batches import Batches
-from scratchgen.layers.base import Layer
-from scratchgen.training.loop import Callback, Trainer, plain_step
-from scratchgen.training.optimisers import Adam, Schedule
+from scratchgen.module import Module
+from scratchgen.training.loop import Augment, Callback, Trainer, training_step
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import Rate, bind
 
-
-class Augment(Protocol):
-    """A function that makes new examples from old ones, (N, D) -> (N, D), such as data.Jitter."""
-
-    def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
+__all__ = ["Augment", "Estimator", "Model", "NoLikelihood"]
 
 
 class NoLikelihood(TypeError):
-    """A density was asked of a model that has none."""
+    """Raised when a log-likelihood is requested from a model that has none."""
 
 
-class Model(Layer):
-    """A model: `loss` and `backward` for those who step through it, `fit` and other verbs to use it.
+class Estimator:
+    """The base of all models: scikit-learn's verbs.
 
-        loss, cache = model.loss(x)
-        grads = model.backward(cache)       named intermediate gradients; p.grad of each parameter is added to
+    Subclasses define the verbs that make sense for them. The others raise an error that explains why the
+    model does not have them.
 
-    likelihood : what score_samples means: "exact", "lower bound", "importance-sampled", or None
-    augment : where it is set, every batch goes through ``augment(x, rng=rng)`` on its way into training
-
-    A subclass defines loss, backward and the verbs that it has; the others say here why it hasn't.
+    likelihood : what score_samples returns, "exact", "lower bound", "importance-sampled", or None
     """
 
     likelihood: str | None = None
-    augment: Augment | None = None
+    fit: Callable[..., Any]
 
-    def loss(self, x: np.ndarray, *, rng: np.random.Generator | None = None, training: bool = False) -> Any:
-        """Return (loss, cache): a float averaged over the batch, and what backward will need."""
-        raise TypeError(f"{type(self).__name__} has no loss to be trained with")
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        """log p(x) in nats of each example, (N,). `likelihood` says whether it is exact."""
+        raise NoLikelihood(f"{type(self).__name__} has no likelihood{self._because('score_samples')}")
+
+    def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
+        """Draw n new examples, (n, D)."""
+        raise TypeError(f"{type(self).__name__} cannot sample{self._because('sample')}")
+
+    def __repr__(self) -> str:
+        """The class and its settings, without those that have their default value."""
+        settings: dict[str, Any] = {}
+        for cls in type(self).__mro__:
+            if "__init__" not in vars(cls):
+                continue
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters
+            for name, parameter in parameters.items():
+                inherited = cls is not type(self) and parameter.default is parameter.empty and settings
+                if name in ("self", "rng", "dtype", *settings) or inherited:
+                    continue
+                if hasattr(self, name):
+                    value = repr(getattr(self, name))
+                    settings[name] = None if value == repr(parameter.default) else f"{name}={value}"
+            if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+                break       # otherwise the settings of the base class can be passed too
+        return f"{type(self).__name__}({', '.join(shown for shown in settings.values() if shown)})"
+
+    def _because(self, verb: str) -> str:
+        """The rest of the sentence "… has no likelihood", which explains why."""
+        return ""
+
+    def _who(self, verb: str) -> str:
+        """The method that an error message names: "VAE.fit"."""
+        return f"{type(self).__name__}.{verb}"
+
+    def _expect_count(self, n: int, verb: str = "sample") -> None:
+        """Raise ValueError unless n, a number of examples to draw, is at least 1."""
+        if n < 1:
+            raise ValueError(f"{self._who(verb)} expected n of at least 1, got {n}")
+
+
+class Model(Estimator, Module):
+    """A model that is trained by gradient descent.
+
+        loss, cache = model.loss(x)         a float, averaged over the batch
+        grads = model.backward(cache)       named gradients; adds to p.grad of every parameter
+
+    A subclass defines `loss` and `backward`, and those of the hooks below that differ from the default:
+
+        check_data(X, y) -> (X, y)          validate the training data
+        before_training(X, rng) -> X        once per run: start parameters from the data, binarise once
+        prepare(batch, rng) -> batch        each step: binarise, dequantise, add noise
+        report(loss, cache) -> dict         the numbers to record, "loss" first
+        optimizers(lr, steps)               an optimiser, or a dict of them by name
+        check_augment()                     refuse augmentation if the model cannot be trained with it
+    """
+
+    def loss(
+        self, x: Any, *, rng: np.random.Generator | int | None = None, training: bool = False
+    ) -> tuple[float, Any]:
+        """Return (loss, cache): a float averaged over the batch, and what backward needs."""
+        raise TypeError(f"{type(self).__name__} has no loss")
+
+    def backward(self, cache: Any) -> dict[str, np.ndarray]:
+        """Add the gradient of the loss to p.grad of every parameter; return named gradients."""
+        raise TypeError(f"{type(self).__name__} has no backward")
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the training data (X, y), or raise an error that names `fit`.
+
+        By default X is a finite array of floats, (N, D), and there are no labels.
+        """
+        expect_no_labels(self._who("fit"), y)
+        expect_examples(self._who("fit"), X)
+        return X, None
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Called once, before a run; returns the data to train on."""
+        return X
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Called on each batch, after augmentation; returns the arguments of `loss`."""
+        return batch
+
+    def report(self, loss: float, cache: Any) -> dict[str, float]:
+        """The numbers that a step records."""
+        return {"loss": loss}
+
+    def optimizers(self, lr: float | Rate, steps: int) -> Any:
+        """The optimiser of a run of so many steps: Adam. A model with two players returns a dict by name."""
+        return Adam(self.parameters(), bind(lr, steps))
+
+    def check_augment(self) -> None:
+        """Raise ValueError if the model cannot be trained on augmented data."""
 
     def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
-        """Make one update; return the scalars to record."""
-        if self.augment is not None:
-            batch = (self.augment(batch[0], rng=rng), *batch[1:])
-        return plain_step(self, batch, optimizer, rng)
+        """Make one update on a batch; return the numbers to record."""
+        return training_step(self, batch, optimizer, rng)
 
     def trainer(
         self,
@@ -54,39 +153,76 @@ class Model(Layer):
         y: np.ndarray | None = None,
         *,
         epochs: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         batch_size: int = 128,
+        lr: float | Rate = 1e-3,
+        augment: Augment | None = None,
         drop_last: bool = False,
-        lr: float | Schedule = 1e-3,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
     ) -> Trainer:
-        """Set up the run that `fit` makes: Adam on shuffled batches.
-
-        lr : a float, or a schedule such as OneCycle, a function of the step
-        drop_last : leave the last batch out where it would be smaller, as batch norm may need
-        validate : called after every epoch; its value goes into the history, and EarlyStopping watches it
-
-        The order of the batches, and what the model draws, come from `rng` alone.
-        """
-        batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
-        optimizer = Adam(self.parameters(), lr)
-        return Trainer(
-            self, batches, optimizer, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
+        """Return the run that `fit` makes, without starting it: a Trainer. Takes what `fit` takes."""
+        return self._trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
+            callbacks=callbacks, validate=validate, optimizers=lambda steps: self.optimizers(lr, steps),
         )
 
-    def fit(self, X: np.ndarray, y: np.ndarray | None = None, **run: Any) -> Self:
-        """Train with Adam and return the model; takes what `trainer` takes. X (N, D)."""
-        self.trainer(X, y, **run).run()
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 128,
+        lr: float | Rate = 1e-3,
+        augment: Augment | None = None,
+        drop_last: bool = False,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+    ) -> Self:
+        """Train with Adam on shuffled batches; return the model.
+
+        X : (N, D);  y : labels (N,), for models that use them
+        epochs : passes over the data
+        rng : a Generator or an integer seed; decides the order of the batches and all noise of the training
+        lr : a number, a schedule such as OneCycle(3e-3), or a function of the fraction of training completed
+        augment : called on each batch of inputs, ``augment(x, rng=rng)``, such as data.Jitter()
+        drop_last : leave out a last batch that is smaller than the others, as batch norm may need
+        callbacks : called during the run, such as EarlyStopping or ProgressBar
+        validate : called after each epoch; its value is recorded, and EarlyStopping watches it
+
+        Raises ValueError or TypeError for data or settings that do not fit, and TrainingDiverged at the first
+        nan or infinity.
+        """
+        self.trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, augment=augment, drop_last=drop_last,
+            callbacks=callbacks, validate=validate,
+        ).run()
         return self
 
-    def score_samples(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats, one per example, (N,); `likelihood` says of which kind."""
-        raise NoLikelihood(f"{type(self).__name__} has no likelihood{self._because('score_samples')}")
-
-    def sample(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """n new examples, (n, D)."""
-        raise TypeError(f"{type(self).__name__} cannot sample{self._because('sample')}")
-
-    def _because(self, verb: str) -> str:
-        return ""
+    def _trainer(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int,
+        augment: Augment | None,
+        drop_last: bool,
+        callbacks: Sequence[Callback],
+        validate: Callable[[], float] | None,
+        optimizers: Callable[[int], Any],
+    ) -> Trainer:
+        """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
+        X, y = self.check_data(X, y)
+        rng = as_generator(self._who("fit"), rng)
+        if augment is not None:
+            self.check_augment()
+        X = self.before_training(X, rng)
+        batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
+        return Trainer(
+            self, batches, optimizers(epochs * len(batches)), epochs=epochs, rng=rng, augment=augment,
+            callbacks=callbacks, validate=validate,
+        )

@@ -1,13 +1,15 @@
-"""The networks that models are usually made of: dense of any sizes, convolutional for 28×28 digits."""
+"""The networks that most models are made of: dense ones of any widths, and convolutional ones for images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator, as_image_shape, as_widths, positive
 from scratchgen.layers import (
     Activation,
     Conv2d,
@@ -20,70 +22,125 @@ from scratchgen.layers import (
     SiLU,
 )
 
+Rng = np.random.Generator | int
+Shape = tuple[int, int, int]    # (H, W, C)
+
 
 def dense(
     sizes: Sequence[int],
     *,
-    rng: np.random.Generator,
+    rng: Rng,
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
     """Linear layers from size to size, with an activation between any two of them; the last is linear.
 
-    Raises ValueError for fewer than two sizes, or one below 1.
+    Raises ValueError for fewer than two sizes, or a size below 1.
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"a dense network expected two or more sizes of at least 1, got {tuple(sizes)}")
+    rng = as_generator("a dense network", rng)
     layers: list[Layer] = []
     for fan_in, fan_out in pairwise(sizes):
         layers += [Linear(fan_in, fan_out, rng=rng, dtype=dtype), activation()]
     return Sequential(*layers[:-1])
 
 
+def dense_sizes(
+    who: str,
+    sizes: Sequence[int] | None,
+    default: Sequence[int],
+    features: int | None,
+    hidden: int | Sequence[int] | None,
+    code: int | None,
+    last: str = "code",
+) -> tuple[int, ...]:
+    """The sizes (features, *hidden, code) of a dense network, from the arguments of a constructor.
+
+    Callers pass either all sizes at once, or some of features, hidden and code; what they omit is taken from
+    `default`. `last` is the name of the last argument. Raises ValueError for both at once, and for fewer than
+    two sizes.
+    """
+    if sizes is not None and (features, hidden, code) != (None, None, None):
+        raise ValueError(f"{who} expected either sizes or features, hidden and {last}, got both")
+    if sizes is None:
+        inner = default[1:-1] if hidden is None else as_widths(who, hidden)
+        sizes = (
+            default[0] if features is None else features, *inner, default[-1] if code is None else code
+        )
+    sizes = tuple(sizes)
+    if len(sizes) < 2:
+        raise ValueError(f"{who} expected two or more sizes, got {sizes}")
+    for size in sizes:
+        positive(who, size=size)
+    return sizes
+
+
 def conv_encoder(
-    features: int,
+    outputs: int,
     channels: tuple[int, int] = (16, 32),
     *,
-    rng: np.random.Generator,
+    shape: Shape = (28, 28, 1),
+    rng: Rng,
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """Two 4×4 convolutions of stride 2: 784 → 28×28×1 → 14×14×C1 → 7×7×C2 → features."""
+    """Two 4×4 convolutions of stride 2: H·W·C → H×W×C → H/2×W/2×C1 → H/4×W/4×C2 → outputs.
+
+    Raises ValueError unless H and W are divisible by 4.
+    """
+    height, width, depth = as_image_shape("a convolutional network", shape, multiple=4)
     c1, c2 = channels
-    kind = {"rng": rng, "dtype": dtype}
+    net_args: dict[str, Any] = {"rng": as_generator("a convolutional network", rng), "dtype": dtype}
     return Sequential(
-        Reshape(28, 28, 1),
-        Conv2d(1, c1, 4, stride=2, padding=1, **kind),
+        Reshape(height, width, depth),
+        Conv2d(depth, c1, 4, stride=2, padding=1, **net_args),
         activation(),
-        Conv2d(c1, c2, 4, stride=2, padding=1, **kind),
+        Conv2d(c1, c2, 4, stride=2, padding=1, **net_args),
         activation(),
         Flatten(),
-        Linear(7 * 7 * c2, features, **kind),
+        Linear(height // 4 * (width // 4) * c2, outputs, **net_args),
     )
 
 
 def conv_decoder(
-    features: int,
+    code: int,
     channels: tuple[int, int] = (16, 32),
     *,
-    rng: np.random.Generator,
+    shape: Shape = (28, 28, 1),
+    rng: Rng,
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """The way back, by transposed convolutions: features → 7×7×C2 → 14×14×C1 → 28×28×1 → 784."""
+    """The way back, by transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C.
+
+    Raises ValueError unless H and W are divisible by 4.
+    """
+    height, width, depth = as_image_shape("a convolutional network", shape, multiple=4)
     c1, c2 = channels
-    kind = {"rng": rng, "dtype": dtype}
+    net_args: dict[str, Any] = {"rng": as_generator("a convolutional network", rng), "dtype": dtype}
     return Sequential(
-        Linear(features, 7 * 7 * c2, **kind),
+        Linear(code, height // 4 * (width // 4) * c2, **net_args),
         activation(),
-        Reshape(7, 7, c2),
-        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, **kind),
+        Reshape(height // 4, width // 4, c2),
+        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, **net_args),
         activation(),
-        ConvTranspose2d(c1, 1, 4, stride=2, padding=1, **kind),
+        ConvTranspose2d(c1, depth, 4, stride=2, padding=1, **net_args),
         Flatten(),
     )
 
 
-def in_batches(f, X: np.ndarray, size: int = 1000) -> np.ndarray:
+def input_width(net: Layer) -> int | None:
+    """The number of columns that a network takes, if its first layer says so: a Linear or a Reshape."""
+    while isinstance(net, Sequential) and len(net):
+        net = net[0]
+    if isinstance(net, Linear):
+        return net.in_features
+    if isinstance(net, Reshape):
+        return math.prod(net.shape)
+    return None
+
+
+def in_batches(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray, size: int = 1000) -> np.ndarray:
     """f over X in parts of at most `size` rows, so that memory does not grow with the data."""
     return np.concatenate([f(X[i : i + size]) for i in range(0, len(X), size)])

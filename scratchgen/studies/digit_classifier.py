@@ -1,7 +1,6 @@
-"""The judge: a classifier trained by the library; it says which digit a sample shows, and lends its features.
+"""The digit classifier: it reads the digit that a sample shows, and its features give the Fréchet distance.
 
-Digit shares and Fréchet distances are taken with it everywhere, so that figures of different models can stand
-side by side.
+All studies use the same one, so that the results of different models can be compared.
 """
 
 from __future__ import annotations
@@ -21,27 +20,32 @@ BATCH, PEAK, SEED = 128, 2e-3, 0
 FOLDER = Path("runs")
 
 
-def trained_judge(digits: Digits, folder: Path = FOLDER) -> ConvClassifier:
-    """A ConvClassifier trained on these digits: read from `folder`, or else trained once and saved there.
+def trained_digit_classifier(digits: Digits, folder: Path = FOLDER) -> ConvClassifier:
+    """A ConvClassifier trained on these digits: read from `folder`, or trained once and saved there.
 
-    On the full set training takes about three minutes on one core (test accuracy 99.6 %), on the embedded
-    digits 15 seconds; the file is judge-60000.safetensors, after the number of digits. A run that was broken
-    off is taken up again. Says in one line what it does.
+    Training takes about three minutes of one core on the full set (test accuracy 99.6 %) and 15 seconds on
+    the embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits. An
+    interrupted run is continued. Prints one line that says what it does.
     """
     size = len(digits.x_train)
     epochs = EPOCHS["full" if size > 10_000 else "embedded"]
     rng = np.random.default_rng(SEED)
     model = ConvClassifier(rng=rng)
-    model.augment = Jitter()
-    path = folder / f"judge-{size}.safetensors"
+    path = folder / f"digit-classifier-{size}.safetensors"
     if path.is_file() and checkpoint.is_finished(path):
         checkpoint.load_model(path, model)
-        print(f"the judge: a ConvClassifier trained on {size:,} digits, read from {path}")
+        print(f"digit classifier: a ConvClassifier trained on {size:,} digits, read from {path}")
         return model
-    print(f"the judge: training a ConvClassifier on {size:,} digits, once; it will stand in {path}")
-    steps = epochs * -(-size // BATCH)
+    print(f"digit classifier: training a ConvClassifier on {size:,} digits once, to be saved in {path}")
     trainer = model.trainer(
-        digits.x_train, digits.y_train, epochs=epochs, batch_size=BATCH, lr=OneCycle(PEAK, steps), rng=rng
+        digits.x_train,
+        digits.y_train,
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=OneCycle(PEAK),
+        rng=rng,
+        augment=Jitter(),
     )
-    run_saved(trainer, path, resume=path.is_file(), config={"run": "judge", "size": size, "epochs": epochs})
+    config = {"run": "digit classifier", "size": size, "epochs": epochs}
+    run_saved(trainer, path, resume=path.is_file(), config=config)
     return model

@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
+from scratchgen.data.files import write_whole
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
 __all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
@@ -228,15 +229,7 @@ def _json(value: Any) -> str:
 def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more: dict[str, str]) -> None:
     path = Path(path)
     metadata = {"format": FORMAT, "version": __version__, "config": _json(config or {})} | more
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(to_bytes(tensors, metadata=metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, to_bytes(tensors, metadata=metadata))
 
 
 def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -1,9 +1,9 @@
-"""The loop: batches in, updates out, and a record of what happened.
+"""The training loop, and the training step.
 
-One update is the model's own business: `model.train_step(batch, optimizer, rng)` makes it and returns the
-scalars to record, "loss" first. For most models that is `plain_step` below; a model with two optimisers
-brings its own. The loop adds what all of them need: a history, callbacks, an early end, a stop at the first
-nan, and a Ctrl-C that waits for the end of the step.
+`training_step` makes one update of a model with one loss and one optimiser. It is the train_step of every
+model but a GAN, which has two players and a step of its own. `Trainer` repeats the step over batches and
+epochs, and adds what all runs need: augmentation, a history, callbacks, early stopping, an end at the first
+number that is not finite, and a Ctrl-C that takes effect between two steps.
 """
 
 from __future__ import annotations
@@ -19,56 +19,77 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scratchgen.layers.base import Parameter
-
-_NOWHERE = "that number itself (every parameter and gradient is finite)"
+from scratchgen.checks import as_generator
+from scratchgen.module import Parameter
 
 
 class Stateful(Protocol):
-    """What has weights and buffers: every layer and every model."""
+    """An object with parameters and buffers: every layer and every model."""
 
     def parameters(self) -> dict[str, Parameter]: ...
     def buffers(self) -> dict[str, np.ndarray]: ...
 
 
 class Trainable(Stateful, Protocol):
-    """What the loop knows of a model: a step, and the state that a checkpoint keeps."""
+    """What the Trainer needs of a model: a step, and the state that a checkpoint keeps."""
 
     def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]: ...
     def generators(self) -> dict[str, np.random.Generator]: ...
 
 
-class TrainingDiverged(ArithmeticError):
-    """Something became nan or infinite: what, where, and in which step and epoch (both count from 1)."""
+class Augment(Protocol):
+    """A function that makes new examples out of a batch, (N, D) -> (N, D), such as data.Jitter."""
 
-    def __init__(self, what: str, where: str):
+    def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
+
+
+class TrainingDiverged(ArithmeticError):
+    """A number became nan or infinite. Step and epoch count from 1.
+
+    what : the number, such as "loss became nan"
+    where : the first parameter, gradient or buffer that is not finite; None if all of them are finite
+    """
+
+    def __init__(self, what: str, where: str | None = None):
         super().__init__(what, where)
         self.what, self.where = what, where
         self.step = self.epoch = 0
 
     def __str__(self) -> str:
         when = f" at step {self.step} (epoch {self.epoch})" if self.step else ""
+        if self.where is None:
+            return (
+                f"{self.what}{when}, although all parameters and gradients are finite; "
+                "try a smaller learning rate"
+            )
         return f"{self.what}{when}: first seen in {self.where}; try a smaller learning rate"
 
 
-def plain_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
-    """Make one update of a model with one loss and one optimiser; return {"loss": loss}.
+def training_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
+    """Make one update of a model that has one loss and one optimiser; return the numbers to record.
 
-    Raises TrainingDiverged, before any update, where the loss is nan or infinite.
+        batch = model.prepare(batch, rng)               binarise, dequantise, add noise
+        loss, cache = model.loss(*batch, rng=rng, training=True)
+        model.backward(cache)
+        optimizer.step()
+        return model.report(loss, cache)                {"loss": loss, …}
+
+    Raises TrainingDiverged, before any update, if the loss is nan or infinite.
     """
     optimizer.zero_grad()
+    batch = model.prepare(batch, rng)
     loss, cache = model.loss(*batch, rng=rng, training=True)
     expect_finite(model, loss, lambda: model.backward(cache))
     model.backward(cache)
     optimizer.step()
-    return {"loss": loss}
+    return model.report(loss, cache)
 
 
 def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], name: str = "loss") -> None:
     """Raise TrainingDiverged for a loss that is nan or infinite; call it before backward.
 
-    Names the first parameter whose value is not finite, in the order of parameters(); where all values are
-    finite, `backward` is called on gradients of zero to find the first gradient that is not.
+    The error names the first parameter whose value is not finite, in the order of parameters(). If all values
+    are finite, `backward` is called on zero gradients to find the first gradient that is not.
     """
     if math.isfinite(loss):
         return
@@ -79,11 +100,11 @@ def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], 
         with np.errstate(all="ignore"):
             backward()
         where = first_not_finite(model, gradients=True)
-    raise TrainingDiverged(f"{name} became {loss}", where or _NOWHERE)
+    raise TrainingDiverged(f"{name} became {loss}", where)
 
 
 def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
-    """Name the first parameter or buffer that is not finite (or the first such gradient), if there is one."""
+    """Name the first parameter or buffer (or the first gradient) that is not finite; None if all are."""
     for name, p in model.parameters().items():
         if not np.isfinite(p.grad if gradients else p.value).all():
             return f"{name} (its {'gradient' if gradients else 'value'})"
@@ -96,12 +117,13 @@ def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
 
 @dataclass
 class History:
-    """What a run recorded. Lists of one length, so any two can be plotted against each other.
+    """The numbers that a run recorded. All lists of a table have the same length.
 
-    steps  : name -> one value an update ("loss", and what else the model's step returns)
-    epochs : name -> one value an epoch: the mean over the epoch's updates of everything in `steps`,
-             "validation" where there is one, "step" (updates so far), "seconds" (training time so far)
-    ended  : a sentence saying how the run ended; empty while it goes on, or where an error broke it off
+    steps  : name -> one value per update: "loss", and whatever else the model's step returns
+    epochs : name -> one value per epoch: the epoch's mean of everything in `steps`, "validation" if the run
+             has a validate function, "step" (updates so far), "seconds" (training time so far)
+    seconds : training time so far;  interrupted : whether Ctrl-C ended the run
+    ended  : a sentence that says how the run ended; empty while it is running, or after an error
     """
 
     steps: dict[str, list[float]] = field(default_factory=dict)
@@ -111,55 +133,59 @@ class History:
     ended: str = ""
 
     def add(self, table: dict[str, list[float]], values: dict[str, float]) -> None:
-        """Append one row. Raises ValueError where its names are not those of the rows before."""
+        """Append one row. Raises ValueError if its names differ from those of earlier rows."""
         if table and table.keys() != values.keys():
             raise ValueError(f"History expected the scalars {', '.join(table)}, got {', '.join(values)}")
         for name, value in values.items():
             table.setdefault(name, []).append(float(value))
 
     def epoch_means(self) -> dict[str, float]:
-        """The mean of every step scalar since the last epoch that was recorded."""
+        """The mean of each step's numbers since the last recorded epoch."""
         start = int(self.epochs["step"][-1]) if self.epochs else 0
         return {name: float(np.mean(column[start:])) for name, column in self.steps.items()}
 
 
 class Callback:
-    """Something told of a run's progress. Override what you need; `trainer` shows the rest.
+    """Base of callbacks, which the trainer calls during a run. Override the methods that you need.
 
-    A callback between two calls of train_step sees, and may save, a state that no half-made update is in.
+    Callbacks are called between two updates, never in the middle of one, so they may save the run.
     """
 
     def on_start(self, trainer: Trainer) -> None:
-        """Before the first step of a call of run()."""
+        """Called before the first step of each call of run()."""
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
-        """After every update, with its scalars."""
+        """Called after every update, with the numbers that it returned."""
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
-        """After every epoch, with its row of `history.epochs`."""
+        """Called after every epoch, with its row of `history.epochs`."""
 
     def on_stop(self, trainer: Trainer) -> None:
-        """The run ends in good order: finished, stopped early or interrupted (`trainer.history.ended`)."""
+        """Called when the run is finished, stopped early or interrupted (see `trainer.history.ended`)."""
 
     def on_end(self, trainer: Trainer) -> None:
-        """The last call, after on_stop and after an error alike: close what is open."""
+        """Called last, after on_stop or after an error: close what is open."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays that a resumed run needs of this callback."""
+        """Return the arrays that a resumed run needs from this callback."""
         return {}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take back what state() gave."""
+        """Restore what state() returned."""
 
 
 class Trainer:
-    """A run: a model, its batches, its optimiser (or a dict of them, by name), and where the run stands.
+    """A training run: a model, its batches, its optimiser (or a dict of them by name), and its progress.
 
-    `epochs` is the total: a run of 5 that is resumed with epochs=8 makes 3 more, and one that had its 5
-    already makes none. `validate`, called after every epoch, gives the number that EarlyStopping watches.
-    `rng` is what the model's step draws from.
+    epochs : the total. A run of 5 epochs that is resumed with epochs=8 makes 3 more; one that already made
+        5 makes none.
+    rng : a Generator or an integer seed, for the random numbers of the model's steps
+    augment : called on the inputs of every batch, ``augment(x, rng=rng)``. A callback may assign another
+        one, or None, during a run.
+    callbacks : a sequence of Callback
+    validate : called after every epoch; its value is recorded, and EarlyStopping watches it
 
-    trainer.step, trainer.epoch : updates and whole epochs so far; trainer.history : a History.
+    trainer.step, trainer.epoch : updates and whole epochs so far;  trainer.history : a History
     """
 
     def __init__(
@@ -169,30 +195,43 @@ class Trainer:
         optimizer: Any,
         *,
         epochs: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
+        augment: Augment | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
     ):
         if epochs < 0:
             raise ValueError(f"Trainer expected epochs >= 0, the total number of them, got {epochs}")
         if len(batches) == 0:
-            raise ValueError("Trainer expected at least one batch an epoch, got none")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Trainer expected a numpy.random.Generator as rng, got {type(rng).__name__}")
+            raise ValueError("Trainer expected at least one batch per epoch, got none")
+        self.rng = as_generator("Trainer", rng)
         self.model, self.batches, self.optimizer = model, batches, optimizer
-        self.epochs, self.rng, self.validate = epochs, rng, validate
+        self.epochs, self.validate = epochs, validate
+        self.augment = augment
         self.callbacks = list(callbacks)
         self.history = History()
         self.step = self.epoch = 0
         self._stop_reason = ""
         self._interrupted = False
 
-    def run(self) -> History:
-        """Train until `epochs` epochs are done, someone calls stop(), or Ctrl-C; return the history.
+    @property
+    def augment(self) -> Augment | None:
+        """The augmentation that is applied to the inputs of every batch, or None."""
+        return self._augment
 
-        Ctrl-C takes effect after the step it falls into: callbacks get their on_stop (a Checkpointer saves),
-        history.interrupted is set and KeyboardInterrupt is raised, whose text says where the run stands. A
-        second Ctrl-C breaks off at once, and nothing is saved.
+    @augment.setter
+    def augment(self, augment: Augment | None) -> None:
+        check = getattr(self.model, "check_augment", None)
+        if augment is not None and check is not None:
+            check()
+        self._augment = augment
+
+    def run(self) -> History:
+        """Train until `epochs` epochs are done or the run is stopped; return the history.
+
+        Ctrl-C takes effect after the current step: on_stop of the callbacks is called (a Checkpointer saves),
+        history.interrupted is set, and a KeyboardInterrupt is raised that says how far the run got. A second
+        Ctrl-C ends the run at once without saving.
         Raises TrainingDiverged at the first nan or infinity.
         """
         self._stop_reason, self._interrupted = "", False
@@ -217,11 +256,11 @@ class Trainer:
         return self.history
 
     def stop(self, reason: str) -> None:
-        """End the run in good order after the current epoch; `reason` goes into history.ended."""
+        """End the run after the current epoch; `reason` is recorded in history.ended."""
         self._stop_reason = reason
 
     def expect_finite(self) -> None:
-        """Raise TrainingDiverged where a parameter or buffer holds a nan or an infinity."""
+        """Raise TrainingDiverged if a parameter or buffer holds a nan or an infinity."""
         where = first_not_finite(self.model)
         if where is not None:
             raise self._placed(TrainingDiverged("an update left a number that is not finite", where))
@@ -235,7 +274,7 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_step(self, values)
             if self._interrupted:
-                # The loop over this epoch is left for good: the next one is to enter where it was left.
+                # This loop is abandoned in the middle of an epoch; the next one resumes at the same place.
                 self.batches.load_state(self.batches.state())
                 return
         self.expect_finite()
@@ -252,7 +291,9 @@ class Trainer:
 
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # said once, below
+            if self.augment is not None:
+                batch = (self.augment(batch[0], rng=self.rng), *batch[1:])
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
                 values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
             raise self._placed(error) from None
@@ -263,7 +304,7 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 where = first_not_finite(self.model) or first_not_finite(self.model, gradients=True)
-                raise self._placed(TrainingDiverged(f"{name} became {value}", where or _NOWHERE))
+                raise self._placed(TrainingDiverged(f"{name} became {value}", where))
 
     def _placed(self, error: TrainingDiverged) -> TrainingDiverged:
         error.step, error.epoch = self.step, self.epoch + 1
@@ -281,7 +322,7 @@ class Trainer:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C set a flag that is looked at between two steps; where it is ignored it stays so."""
+        """Let Ctrl-C set a flag that is read between two steps, unless the process ignores Ctrl-C."""
         before = signal.getsignal(signal.SIGINT)
         in_main_thread = threading.current_thread() is threading.main_thread()
         if not in_main_thread or before in (signal.SIG_IGN, None):

@@ -1,4 +1,4 @@
-"""Runs on disk: trained with a bar, saved as they go, taken up again where they stopped."""
+"""Runs that are saved while they train and can be resumed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from scratchgen.training.loop import History, Trainer
 def run_saved(
     trainer: Trainer, path: Path, *, resume: bool, config: dict[str, Any], every: int = 1
 ) -> History:
-    """Run a trainer with a progress bar, saving it to `path` each `every` epochs and when it ends.
+    """Run a trainer with a progress bar, and save it to `path` every `every` epochs and at the end.
 
-    With `resume` the run goes on from `path`, to the bits of an undisturbed one. Without it, a run that
-    stands there unfinished is not overwritten.
+    resume : continue the run in `path`; the result has the same bits as that of a run without interruption.
+        Otherwise an unfinished run in `path` is not overwritten
+    config : settings that are saved with the run and must be the same when it is resumed
 
-    Raises FileNotFoundError where there is nothing to resume, ValueError for a run of another kind or an
-    unfinished one in the way; KeyboardInterrupt, after saving, says how to go on.
+    Raises FileNotFoundError if there is no run to resume, ValueError for a run with other settings or an
+    unfinished run in `path`. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to continue.
     """
     expect_place(path, resume=resume, config=config)
     if resume:
@@ -30,21 +31,21 @@ def run_saved(
     try:
         return trainer.run()
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f"{interrupt}; saved in {path}, go on with --resume") from None
+        raise KeyboardInterrupt(f"{interrupt}; saved in {path}, continue with --resume") from None
 
 
 def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
-    """Find out, before any work is done, whether a run can be saved at `path`, or taken up from there.
+    """Check, before any work is done, that a run can be saved at `path` or resumed from it.
 
-    Raises what run_saved raises.
+    Raises what run_saved raises, and IsADirectoryError.
     """
     if path.is_dir():
         raise IsADirectoryError(f"expected a file to save the run to, but {path} is a folder")
     if resume and not path.is_file():
-        raise FileNotFoundError(f"no run to resume: {path} is not there")
+        raise FileNotFoundError(f"no run to resume: {path} does not exist")
     if resume:
         found = checkpoint.read_config(path)
         if found != config:
-            raise ValueError(f"{path} is a run of another kind: expected {config}, the file has {found}")
+            raise ValueError(f"{path} has another run: expected {config}, the file has {found}")
     elif path.is_file() and not checkpoint.is_finished(path):
-        raise ValueError(f"{path} holds a run that is not finished: go on with --resume, or delete it first")
+        raise ValueError(f"{path} has an unfinished run: continue it with --resume, or delete it first")

@@ -1,107 +1,178 @@
-"""Learning rates that change while a net learns: a schedule is a function, step -> learning rate.
+"""Learning-rate schedules: functions of the fraction of training completed.
 
-Steps count from 0 and one step is one update. After its last step a schedule stays where it ended, so a
-run that goes on a little longer does no harm. Any callable of that kind may stand in for these.
+    model.fit(X, epochs=10, lr=OneCycle(3e-3), rng=0)
+
+A schedule is a function of t in [0, 1], the fraction of the updates that are done, so it does not depend on
+the number of steps. The trainer knows that number and calls ``schedule.over(steps)``, which returns the same
+schedule as a function of the step: step -> learning rate, counted from 0. That is what an optimiser expects.
+A schedule that is used without a trainer therefore gets its number of steps when it is made,
+``Adam(parameters, OneCycle(3e-3, steps))``. After its last step it keeps its final value.
+
+``fit(lr=f)`` also takes any other function of the fraction, ``lambda t: 1e-3 * (1 - t)``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
 
-__all__ = ["Constant", "Cosine", "OneCycle", "StepDecay"]
+__all__ = ["Constant", "Cosine", "OneCycle", "StepDecay", "bind"]
+
+Rate = Callable[[float], float]     # of the fraction of training, or of the step
 
 
 @dataclass(frozen=True)
 class Constant:
-    """lr(t) = lr. Raises ValueError for an lr that is negative or not finite, as all schedules do."""
+    """lr(t) = lr.
+
+    All schedules raise ValueError for a learning rate that is negative or not finite.
+    """
 
     lr: float
 
     def __post_init__(self) -> None:
         _expect_rate(self, "lr", self.lr)
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, t: float) -> float:
         return float(self.lr)
+
+    def over(self, steps: int) -> Self:
+        """The same schedule as a function of the step."""
+        return self
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """lr(t) = lr·factor^⌊t / every⌋: a fall by `factor` each `every` steps (torch's StepLR)."""
+    """lr(t) = lr·factor^⌊t / every⌋: multiply the rate by `factor` after each `every` (torch's StepLR).
+
+    every : a fraction of the training below 1, such as 0.25, or a whole number of steps
+    """
 
     lr: float
-    every: int
+    every: float
     factor: float
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         _expect_rate(self, "lr", self.lr)
         _expect_rate(self, "factor", self.factor)
-        _expect_steps(self, "every", self.every)
+        if not self.every > 0:
+            raise ValueError(
+                f"StepDecay expected every > 0, a fraction of the training or a number of steps, "
+                f"got {self.every}"
+            )
+        _expect_steps(self, self.steps)
 
-    def __call__(self, step: int) -> float:
-        return float(self.lr * self.factor ** (step // self.every))
+    def __call__(self, t: float) -> float:
+        if self.every < 1:
+            # In whole steps where their number is known: (0.3 / 0.1) rounds down to 2.
+            every = self.every if self.steps is None else self.every * self.steps
+            t = _fraction(self, t) if self.steps is None else t
+            return float(self.lr * self.factor ** math.floor(t / every + 1e-9))
+        return float(self.lr * self.factor ** (t // self.every))
+
+    def over(self, steps: int) -> Self:
+        """The same schedule as a function of the step, for a run of so many steps."""
+        return replace(self, steps=steps) if self.steps is None else self
 
 
 @dataclass(frozen=True)
 class Cosine:
     """Half a cosine from lr down to final.
 
-    lr(t) = final + (lr - final)·(1 + cos(π·t / steps)) / 2        0 ≤ t ≤ steps, then final
+    lr(t) = final + (lr - final)·(1 + cos(π·t)) / 2           t = step / steps, then final
 
     Source: Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts; torch's CosineAnnealingLR in
     closed form.
+
+    steps : makes it a function of the step, for use with an optimiser; the trainer sets it otherwise
     """
 
     lr: float
-    steps: int
+    steps: int | None = None
     final: float = 0.0
 
     def __post_init__(self) -> None:
         _expect_rate(self, "lr", self.lr)
         _expect_rate(self, "final", self.final)
-        _expect_steps(self, "steps", self.steps)
+        _expect_steps(self, self.steps)
 
-    def __call__(self, step: int) -> float:
-        return _half_cosine(self.lr, self.final, step / self.steps)
+    def __call__(self, t: float) -> float:
+        done = _fraction(self, t) if self.steps is None else t / self.steps
+        return _half_cosine(self.lr, self.final, done)
+
+    def over(self, steps: int) -> Self:
+        """The same schedule as a function of the step, for a run of so many steps."""
+        return replace(self, steps=steps) if self.steps is None else self
 
 
 @dataclass(frozen=True)
 class OneCycle:
     """Up along half a cosine to peak, then down along a longer one to almost nothing.
 
-    start = peak / start_divisor,  end = start / end_divisor,  rise = max(warmup·steps - 1, 0)
+    start = peak / start_divisor,  end = start / end_divisor
 
-    lr(t) = start + (peak - start)·(1 - cos(π·t / rise)) / 2                              t ≤ rise
-    lr(t) = end + (peak - end)·(1 + cos(π·(t - rise) / (steps - 1 - rise))) / 2           rise ≤ t < steps
+    lr(t) = start + (peak - start)·(1 - cos(π·t / warmup)) / 2                     t ≤ warmup
+    lr(t) = end + (peak - end)·(1 + cos(π·(t - warmup) / (1 - warmup))) / 2        warmup ≤ t ≤ 1
 
-    So the last of `steps` updates is made with `end`. Large rates in the middle act as a regulariser.
-    Source: Smith & Topin 2018, "Super-Convergence"; cosine ramps as in torch's OneCycleLR, same values.
-    There peak is called max_lr, warmup pct_start, start_divisor div_factor, and end_divisor final_div_factor.
+    Over a number of steps the rise takes max(warmup·steps - 1, 0) of them and the last update is made with
+    `end`, as in torch's OneCycleLR, which gives the same values. Large rates in the middle act as a
+    regulariser. Source: Smith & Topin 2018, "Super-Convergence". In torch peak is called max_lr, warmup
+    pct_start, start_divisor div_factor, and end_divisor final_div_factor.
+
+    steps : makes it a function of the step, for use with an optimiser; the trainer sets it otherwise
     """
 
     peak: float
-    steps: int
+    steps: int | None = None
     warmup: float = 0.3
     start_divisor: float = 25.0
     end_divisor: float = 1e4
 
     def __post_init__(self) -> None:
         _expect_rate(self, "peak", self.peak)
-        _expect_steps(self, "steps", self.steps)
+        _expect_steps(self, self.steps)
         if not 0 <= self.warmup < 1:
-            raise ValueError(f"OneCycle expected warmup in [0, 1), a share of the steps, got {self.warmup}")
+            raise ValueError(
+                f"OneCycle expected warmup in [0, 1), a fraction of the training, got {self.warmup}"
+            )
         for name in ("start_divisor", "end_divisor"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"OneCycle expected {name} >= 1, got {getattr(self, name)}")
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, t: float) -> float:
         start = self.peak / self.start_divisor
         end = start / self.end_divisor
-        rise = max(self.warmup * self.steps - 1, 0.0)
-        if step < rise:
-            return _half_cosine(start, self.peak, step / rise)
-        fall = max(self.steps - 1 - rise, 1.0)
-        return _half_cosine(self.peak, end, (step - rise) / fall)
+        if self.steps is None:
+            t, rise, last = _fraction(self, t), self.warmup, 1.0
+        else:
+            rise, last = max(self.warmup * self.steps - 1, 0.0), float(self.steps - 1)
+        if t < rise:
+            return _half_cosine(start, self.peak, t / rise)
+        fall = last - rise
+        return _half_cosine(self.peak, end, (t - rise) / fall if fall > 0 else t - rise)
+
+    def over(self, steps: int) -> Self:
+        """The same schedule as a function of the step, for a run of so many steps."""
+        return replace(self, steps=steps) if self.steps is None else self
+
+
+def bind(lr: float | Rate, steps: int) -> float | Rate:
+    """Make a learning rate what an optimiser takes: a number, or a function of the step.
+
+    lr : a number, a schedule, or a function of the fraction of training completed
+    steps : the number of updates that the optimiser will make
+
+    A schedule that was made for a number of steps of its own keeps it.
+    """
+    steps = max(steps, 1)
+    if hasattr(lr, "over"):
+        return lr.over(steps)
+    if callable(lr):
+        return lambda step: lr(min(step / steps, 1.0))
+    return lr
 
 
 def _half_cosine(start: float, end: float, share: float) -> float:
@@ -109,11 +180,21 @@ def _half_cosine(start: float, end: float, share: float) -> float:
     return float(end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
 
 
+def _fraction(schedule: object, t: float) -> float:
+    """t, checked: a schedule without steps that is asked for step 2 was not given to a trainer."""
+    if not 0 <= t <= 1:
+        raise ValueError(
+            f"{type(schedule).__name__} without steps is a function of the fraction of training completed, "
+            f"expected t in [0, 1], got {t}: pass steps to use it with an optimiser"
+        )
+    return t
+
+
 def _expect_rate(schedule: object, name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{type(schedule).__name__} expected a finite {name} >= 0, got {value}")
 
 
-def _expect_steps(schedule: object, name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{type(schedule).__name__} expected {name} >= 1, got {value}")
+def _expect_steps(schedule: object, steps: int | None) -> None:
+    if steps is not None and not steps >= 1:
+        raise ValueError(f"{type(schedule).__name__} expected steps >= 1, got {steps}")

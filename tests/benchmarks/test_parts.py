@@ -121,7 +121,7 @@ def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
     assert ratio(1.4, [1.4, 1.4], 1.4) == "1.40 of 1.4" and ratio(1.4, [1.4, 1.4]) == "1.40"
     text = table({"steps": steps})
     rows = [line.split(" | ") for line in text.splitlines() if "| 128 | 2 |" in line]
-    assert [row[0] for row in rows] == ["| dcgan", "| vae"] and "✗ where it is missed" in text
+    assert [row[0] for row in rows] == ["| dcgan", "| vae"] and "✗ marks a missed target" in text
     asked_of = (("1.3", "1.1", "1.0", "0.75 ✗"), ("2.0", "1.4", "1.1", "0.85 ✗"))
     for row, asked in zip(rows, asked_of, strict=True):
         endings = [cell.rstrip(" |").partition(" of ")[2] for cell in row[5:]]

@@ -79,7 +79,7 @@ def multiplications(products: list[tuple[int, ...]]) -> int:
 )
 @pytest.mark.parametrize("n", [1, 7])
 def test_limit_of_a_dense_net_has_three_products_for_each_weight_but_the_first(name, first, n):
-    """Forward, dW and dx, N·D·M multiplications each; nobody asks for the dx of the pixels."""
+    """Forward, dW and dx, N·D·M multiplications each; the dx of the pixels is not needed."""
     step = import_module(f"steps.{name}")
     weights = sum(p.size for p in step.model("float32").parameters().values() if p.value.ndim == 2)
     assert multiplications(step.products(n)) == n * (3 * weights - first)

@@ -1,17 +1,23 @@
-"""Runs kept on disk by the command, and their resumption to the same bits."""
+"""The command `train`: every model of the cards, and runs that are saved and resumed to the same bits."""
 
+import inspect
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchgen import cli
+from scratchgen import cli, models
+from scratchgen.cli import train as command
+from scratchgen.data import Digits, load_digits
 from scratchgen.layers import BatchNorm, Dropout, Linear, Sequential, SiLU
-from scratchgen.models import Autoencoder
-from scratchgen.training.checkpoint import is_finished, load_model
+from scratchgen.models import VAE, Autoencoder
+from scratchgen.studies.cards.card import no_figure
+from scratchgen.studies.spaces import BINARY
+from scratchgen.training.checkpoint import is_finished, load_model, read_config
 from scratchgen.training.loop import Callback
 from scratchgen.training.runs import run_saved
 
@@ -30,7 +36,7 @@ def values(path):
 
 
 class StopAt(Callback):
-    """Presses Ctrl-C after a given step."""
+    """Sends Ctrl-C after a given step."""
 
     def __init__(self, step):
         self.step = step
@@ -43,7 +49,7 @@ class StopAt(Callback):
 def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, capsys):
     run_saved(trainer(), tmp_path / "whole.safetensors", resume=False, config={})
     path = tmp_path / "broken.safetensors"
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*go on with --resume"):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*, continue with"):
         run_saved(trainer(callbacks=[StopAt(6)]), path, resume=False, config={})
     assert not is_finished(path)
     assert not np.array_equal(values(path), values(tmp_path / "whole.safetensors"))
@@ -87,25 +93,25 @@ def test_run_of_n_epochs_resumed_to_2n_equals_one_of_2n(tmp_path, capsys):
     np.testing.assert_array_equal(values(path), values(tmp_path / "whole.safetensors"))
 
 
-def test_run_in_the_way_is_not_overwritten_unless_finished(tmp_path, capsys):
+def test_existing_run_is_not_overwritten_unless_finished(tmp_path, capsys):
     path = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
         run_saved(trainer(callbacks=[StopAt(2)]), path, resume=False, config={})
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="holds a run that is not finished: go on with --resume, or delete"):
+    with pytest.raises(ValueError, match="has an unfinished run: continue it with --resume, or delete"):
         run_saved(trainer(), path, resume=False, config={})
     assert path.read_bytes() == before
     run_saved(trainer(), path, resume=True, config={})
-    run_saved(trainer(1), path, resume=False, config={})        # a finished one may be replaced
+    run_saved(trainer(1), path, resume=False, config={})        # a finished run may be replaced
     assert path.read_bytes() != before
 
 
-def test_run_of_another_kind_is_not_resumed(tmp_path, capsys):
+def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
     path = tmp_path / "run.safetensors"
     with pytest.raises(FileNotFoundError, match="no run to resume"):
         run_saved(trainer(), path, resume=True, config={})
     run_saved(trainer(), path, resume=False, config={"code": 2})
-    with pytest.raises(ValueError, match="another kind: expected {'code': 3}, the file has {'code': 2}"):
+    with pytest.raises(ValueError, match="has another run: expected {'code': 3}, the file has {'code': 2}"):
         run_saved(trainer(), path, resume=True, config={"code": 3})
 
 
@@ -117,7 +123,7 @@ def test_train_command_interrupted_and_resumed_equals_one_go(tmp_path, monkeypat
     arguments = ["train", "autoencoder", "--code", "2", "--epochs", "2", "--seed", "4", "--out"]
     assert cli.main([*arguments, "whole.safetensors"]) == 0
 
-    def press_ctrl_c_in_the_first_epoch():
+    def send_ctrl_c_in_the_first_epoch():
         time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -126,11 +132,11 @@ def test_train_command_interrupted_and_resumed_equals_one_go(tmp_path, monkeypat
     def on_start(self, trainer):
         if not wait.is_set():
             wait.set()
-            threading.Thread(target=press_ctrl_c_in_the_first_epoch).start()
+            threading.Thread(target=send_ctrl_c_in_the_first_epoch).start()
 
     monkeypatch.setattr("scratchgen.training.callbacks.ProgressBar.on_start", on_start)
     assert cli.main([*arguments, "broken.safetensors"]) == 130
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue with --resume" in capsys.readouterr().err
     assert cli.main([*arguments, "broken.safetensors", "--resume"]) == 0
 
     def weights(name):
@@ -150,4 +156,76 @@ def test_train_command_bad_arguments_are_named(tmp_path, capsys):
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x10\x00\x00\x00not a safetensors file")
     assert cli.main(["train", "autoencoder", "--resume", "--out", str(damaged)]) == 2
-    assert "no whole safetensors file" in capsys.readouterr().err
+    assert "safetensors file" in capsys.readouterr().err
+
+
+FORMS = [(name, form) for name, model in command.models().items() for form in model.forms]
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """A few digits in place of all."""
+    d = load_digits("embedded")
+    few = Digits(d.x_train[:160], d.y_train[:160], d.x_test[:24], d.y_test[:24], "a few")
+    monkeypatch.setattr("scratchgen.data.load_digits", lambda *source: few)
+    monkeypatch.chdir(tmp_path)
+    return few
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_train_trains_every_model_in_every_form(few, capsys, name, form):
+    words = ["train", name, "--form", form, "--epochs", "1", "--batch-size", "32"]
+    settings = inspect.signature(command.models()[name].forms[form]).parameters
+    words += ["--hidden", "6,5"] if "hidden" in settings else []
+    words += ["--code", "3"] if "code" in settings else []
+    assert cli.main(words) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "a few" and out[-1] == f"weights and run are in runs/{name}.safetensors"
+    figure = command.models()[name].figure
+    assert ("last epoch: loss " in out[1]) and (figure is no_figure or ";" in out[1])
+    assert is_finished(f"runs/{name}.safetensors")
+    config = read_config(f"runs/{name}.safetensors")
+    assert config["model"] == name and config["form"] == form and config["batch_size"] == 32
+    assert config.get("hidden", [6, 5]) == [6, 5] and config.get("code", 3) == 3
+
+
+def test_train_prints_the_figure_of_the_saved_weights(few):
+    model = command.models()["vae"]
+    line = command.train("vae", model, Path("a.safetensors"), hidden=(6,), code=2, epochs=2, seed=5)
+    net = VAE.dense((784, 6, 2), rng=0)
+    load_model("a.safetensors", net)
+    nats = net.score_samples(BINARY.prepare(few.x_test)).mean()
+    assert line.startswith(f"log p(x) per test digit: {nats:.2f} nats (importance-sampled; binary pixels);")
+
+
+def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
+    assert cli.main(["train", "made", "--code", "3"]) == 2
+    assert "made (dense) has no --code; leave it out" in capsys.readouterr().err
+    assert cli.main(["train", "made", "--form", "convolutional"]) == 2
+    assert "unknown form 'convolutional'; there are: dense" in " ".join(capsys.readouterr().err.split())
+    assert not list(Path().iterdir())
+
+
+def test_train_seed_decides_the_weights(few):
+    model, lines = command.models()["autoencoder"], []
+    for seed in (0, 0, 7):
+        path = Path(f"{len(lines)}.safetensors")
+        lines.append(command.train("autoencoder", model, path, hidden=(6,), code=2, epochs=1, seed=seed))
+    assert lines[0] == lines[1] != lines[2]
+
+
+def test_every_public_image_model_can_be_trained():
+    """Every class that builds networks for images is in a card, except for the base class of the flows."""
+    public = {
+        name
+        for name in models.__all__
+        if inspect.isclass(getattr(models, name))
+        and issubclass(getattr(models, name), models.Model)
+        and (hasattr(getattr(models, name), "dense") or hasattr(getattr(models, name), "convolutional"))
+    }
+    built = {
+        type(build(np.random.default_rng(0))).__name__
+        for model in command.models().values()
+        for build in model.forms.values()
+    }
+    assert public - {"Flow"} <= built and {"MADE", "PixelCNN", "MLPClassifier", "ConvClassifier"} <= built

@@ -150,19 +150,19 @@ def test_batches_of_images_with_channels_moved_last_are_contiguous(rng):
 @pytest.mark.parametrize(
     ("X", "y", "options", "error", "said"),
     [
-        (np.zeros((0, 3)), None, {}, ValueError, r"X to hold one example or more, got shape \(0, 3\)"),
+        (np.zeros((0, 3)), None, {}, ValueError, r"X to have at least one example, got shape \(0, 3\)"),
         (np.zeros((2, 0)), None, {}, ValueError, r"got shape \(2, 0\)"),
         (np.array(1.0), None, {}, ValueError, r"got shape \(\)"),
-        (np.zeros((4, 3)), np.zeros(3), {}, ValueError, "one length, got 4 and 3"),
+        (np.zeros((4, 3)), np.zeros(3), {}, ValueError, "same length, got 4 and 3"),
         (np.array([[0.0], [np.nan]]), None, {}, ValueError, r"X to be finite.*first in row 1"),
         (np.array([[0.0], [1.0], [-np.inf]]), None, {}, ValueError, "first in row 2"),
         (np.zeros((2, 3)), np.array([np.nan, 0]), {}, ValueError, "y to be finite.*first in row 0"),
         (np.zeros((2, 3)), None, {"batch_size": 0}, ValueError, "batch_size >= 1, got 0"),
         (np.zeros((2, 3)), None, {"batch_size": -4}, ValueError, "batch_size >= 1, got -4"),
-        (np.zeros((2, 3)), None, {"batch_size": 1.5}, TypeError, "whole number as batch_size, got 1.5"),
+        (np.zeros((2, 3)), None, {"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
         ([[1.0]], None, {}, TypeError, "X to be a NumPy array of numbers, got list"),
         (np.array(["a"]), None, {}, TypeError, "array of numbers, got <U1"),
-        (np.zeros((2, 3)), None, {"rng": 7}, TypeError, "numpy.random.Generator as rng, got int"),
+        (np.zeros((2, 3)), None, {"rng": 7.5}, TypeError, "Batches expected rng to be .* got float 7.5"),
     ],
 )
 def test_batches_reject_bad_input_in_one_line(rng, X, y, options, error, said):

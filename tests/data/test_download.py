@@ -14,7 +14,7 @@ from scratchgen.data.mnist import read_folder
 BAD = {
     "forbidden": "403",
     "truncated": "IncompleteRead|incomplete",
-    "short": "a whole gzip file",
+    "short": "a complete gzip file",
     "lying": "bytes with SHA-256",
     "page": "bytes with SHA-256",
     "silent": r"timed out.*0\.3",
@@ -115,9 +115,9 @@ def test_download_lists_what_each_mirror_answered_and_leaves_nothing_behind(serv
     assert names(tmp_path) == []
 
 
-def test_download_from_nobody_listening_says_so(tiny_hashes, tmp_path, monkeypatch):
+def test_download_from_a_port_without_server_says_so(tiny_hashes, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with socket.socket() as deaf:           # bound, so that nobody else takes the port, but not listening
+    with socket.socket() as deaf:           # bound, so that the port stays taken, but not listening
         deaf.bind(("127.0.0.1", 0))
         mirror = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(ConnectionError, match=f"{mirror}: .*establish"):

@@ -182,8 +182,10 @@ def test_density_rejects_bad_input(make, rng):
         density.log_density(np.full((1, density.dim), np.nan))
     with pytest.raises(ValueError, match="n >= 1, got 0"):
         density.sample(0, rng=rng)
-    with pytest.raises(TypeError, match="numpy.random.Generator as rng, got int"):
-        density.sample(1, rng=3)
+    with pytest.raises(TypeError, match="expected rng to be a numpy.random.Generator or an integer seed"):
+        density.sample(1, rng=None)
+    same = density.sample(5, rng=np.random.default_rng(3))
+    np.testing.assert_array_equal(density.sample(5, rng=3), same)
     assert density.log_density(np.zeros((0, density.dim))).shape == (0,)
 
 
@@ -193,8 +195,8 @@ def test_density_rejects_bad_input(make, rng):
         ([1.0], [0, 1], [1, 1], "as many weights as means and stds"),
         ([0.5, 0.5], [0, 1], [1], "as many weights as means and stds"),
         ([], [], [], "as many weights as means and stds"),
-        ([0.5, 0.6], [0, 1], [1, 1], r"positive weights of sum 1, got \[0.5, 0.6\]"),
-        ([-0.5, 1.5], [0, 1], [1, 1], "positive weights of sum 1"),
+        ([0.5, 0.6], [0, 1], [1, 1], r"positive weights with sum 1, got \[0.5, 0.6\]"),
+        ([-0.5, 1.5], [0, 1], [1, 1], "positive weights with sum 1"),
         ([0.5, 0.5], [0, 1], [1, 0], "positive stds"),
         ([0.5, 0.5], [0, np.nan], [1, 1], "finite means"),
     ],

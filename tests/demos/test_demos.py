@@ -1,82 +1,116 @@
-"""Each demo runs, its picture is one, and its table shows what it claims."""
+"""Rules that every demo follows: a claim, keyword settings, a short file, a test that runs it."""
 
 import ast
+import importlib
 import inspect
 import re
-import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import scratchgen.data
-from scratchgen.data import load_digits
+import demos
+from demos import common
+from scratchgen.training.schedules import OneCycle
 
-pytestmark = pytest.mark.slow
-
-DEMOS = Path(__file__).resolve().parents[2] / "demos"
-SCRIPTS = sorted(path.name for path in DEMOS.glob("[0-9]*_*.py"))
+FOLDER = Path(demos.__file__).parent
+NAMES = [f"{family}.{name}" for family, names in demos.ORDER.items() for name in names]
 
 
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits; return the rows of its table, by name, as lists of numbers."""
-    monkeypatch.setattr(scratchgen.data, "load_digits", lambda: load_digits("embedded"))
-
-    def run_demo(script: str, picture: str, **budget: int) -> dict[str, list[float]]:
-        runpy.run_path(str(DEMOS / script))["main"](tmp_path, **budget)
-        assert [path.name for path in tmp_path.iterdir()] == [picture]
-        with Image.open(tmp_path / picture) as image:
-            assert image.width == 1200 and 600 <= image.height <= 1300
-            levels = np.asarray(image.convert("L"))
-        assert np.ptp(levels) > 200 and 0.02 < (levels < 250).mean() < 0.9
-
-        table = {}
-        for line in capsys.readouterr().out.splitlines():
-            found = re.fullmatch(r"(\S.*?)((?:  +-?[\d.,]+%?){2,})", line)
-            if found:
-                table[found[1]] = [float(word.strip("%").replace(",", "")) for word in found[2].split()]
-        return table
-
-    return run_demo
+def source(name: str) -> str:
+    return (FOLDER / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
 
 
-def test_demo_compress_autoencoder_beats_pca_at_each_width(run):
-    table = run("01_compress.py", "compress.png", shown=90_000)
-    for width in (2, 10, 30):
-        ours, pca = table[f"autoencoder, {width}"], table[f"PCA, {width}"]
-        assert ours[0] < 0.9 * pca[0]
-    assert table["PCA, 30"][0] == pytest.approx(14.15, abs=0.01)
+def test_order_lists_every_demo_once():
+    found = {f"{path.parent.name}.{path.stem}" for path in FOLDER.glob("*/*.py") if path.stem != "__init__"}
+    assert found == set(NAMES) and len(NAMES) == len(set(NAMES))
+    short = [name.partition(".")[2] for name in NAMES]
+    assert len(short) == len(set(short))
 
 
-def test_demo_latent_classes_separate_better_than_in_pca(run):
-    table = run("02_latent.py", "latent.png")
-    assert table["autoencoder"][0] > table["PCA"][0]
-    assert table["autoencoder"][1] > table["PCA"][1] + 15
+@pytest.mark.parametrize("family", demos.ORDER)
+def test_family_has_a_docstring(family):
+    assert importlib.import_module(f"demos.{family}").__doc__
 
 
-def test_demo_encoder_only_codes_help_where_labels_are_scarce(run):
-    table = run("03_encoder_only.py", "encoder_only.png", shown=120_000, updates=800)
-    pixels, codes = table["784 pixels"], table["code of 10"]
-    assert codes[0] > pixels[0]
-    assert min(pixels[3], codes[3]) > 88
-    assert 10 * codes[4] < pixels[4]
+@pytest.mark.parametrize("name", NAMES)
+def test_demo_is_short_and_states_its_claim(name):
+    text = source(name)
+    assert len(text.splitlines()) <= 120
+    claim, blank, *rest = (ast.get_docstring(ast.parse(text)) or "").splitlines()
+    assert claim.endswith(".") and len(claim) <= 56 and blank == "" and rest    # as `demo --list` shows it
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_demo_has_the_line_that_the_list_shows(script):
-    tree = ast.parse((DEMOS / script).read_text(encoding="utf-8"))
-    assert (ast.get_docstring(tree) or "").splitlines()[0].endswith(".")
+@pytest.mark.parametrize("name", NAMES)
+def test_demo_has_settings_with_defaults_and_ends_like_the_others(name):
+    main = importlib.import_module(f"demos.{name}").main
+    out, *settings = inspect.signature(main).parameters.values()
+    assert out.name == "out" and settings
+    for setting in settings:
+        assert setting.kind is inspect.Parameter.KEYWORD_ONLY
+        assert isinstance(setting.default, int | float | str | tuple)
+    assert main.__doc__ and "dict" in str(main.__annotations__["return"])
+    assert source(name).endswith('\n\nif __name__ == "__main__":\n    run(main)\n')
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_demo_as_a_script_makes_the_gallery_and_calls_main_with_it(script, tmp_path, monkeypatch):
-    """The script is loaded, and its last block run as in a script of its own, with a main that only notes."""
+@pytest.mark.parametrize("name", NAMES)
+def test_demo_is_run_by_a_test(name):
+    """The fixture run_demo checks its dictionary, its picture and the width of its lines."""
+    family = name.partition(".")[0]
+    tests = Path(__file__).with_name(f"test_{family}.py").read_text(encoding="utf-8")
+    assert re.search(rf'run_demo\(\s*"{re.escape(name)}"', tests)
+
+
+def test_run_makes_the_gallery_and_calls_main_with_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names, calls = runpy.run_path(str(DEMOS / script)), []
-    assert inspect.isfunction(names["main"]) and not list(tmp_path.iterdir())
-    names |= {"__name__": "__main__", "main": lambda *given: calls.append((*given, Path("gallery").is_dir()))}
-    last = ast.parse((DEMOS / script).read_text(encoding="utf-8")).body[-1]
-    exec(compile(ast.Module([last], []), script, "exec"), names)
+    calls = []
+    common.run(lambda out: calls.append((out, out.is_dir())) or {})
     assert calls == [(Path("gallery"), True)]
+
+
+def test_print_table_breaks_headers_and_leaves_missing_cells_empty(capsys):
+    rows = {"one": {"a": 1234, "a long header of many words": 0.5}, "another": {"a": 2, "text": "yes"}}
+    common.print_table(rows, "A title", {"a long header of many words": ".1%"})
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "A title",
+        "                a long header",
+        "             a  of many words  text",
+        "one      1,234          50.0%",
+        "another      2                  yes",
+    ]
+
+
+def test_print_table_continues_below_where_columns_do_not_fit(capsys):
+    common.print_table({"row": {f"{i} a_long_name": i for i in range(12)}})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    blocks = [line.split()[1:] for line in lines if line.startswith("row")]
+    assert len(blocks) > 1 and [cell for block in blocks for cell in block] == list(map(str, range(12)))
+
+
+def test_train_shows_about_as_many_examples_as_asked_for(rng):
+    runs = []
+
+    class Model:
+        def fit(self, x, y, *, epochs, **settings):
+            runs.append((y, epochs, settings["batch_size"], settings["lr"]))
+
+    x = np.zeros((100, 3))
+    for shown in (20, 249, 251):
+        assert common.train(Model(), x, shown=shown, lr=1e-3, rng=rng, quiet=True) >= 0
+    assert runs == [(None, epochs, 128, OneCycle(1e-3)) for epochs in (1, 2, 3)]
+
+
+def test_mosaic_puts_digits_side_by_side():
+    image = common.mosaic(np.repeat(np.arange(6.0)[:, None], 784, axis=1), 2)
+    assert image.shape == (56, 84)
+    assert image[0, [0, 28, 56]].tolist() == [0, 1, 2] and image[28, [0, 28, 56]].tolist() == [3, 4, 5]
+
+
+def test_gallery_lists_every_demo_with_its_claim():
+    page = (FOLDER.parent / "gallery" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\[`demo (\w+)`\]\(\.\./demos/(\w+)/\1\.py\) \| (.*?) \| .+? \|", page)
+    claims = {name: (ast.get_docstring(ast.parse(source(name))) or "").splitlines()[0] for name in NAMES}
+    assert [f"{family}.{name}" for name, family, _ in rows] == NAMES
+    assert [claim.replace("\\|", "|") for *_, claim in rows] == list(claims.values())

@@ -26,6 +26,7 @@ from scratchgen.gradcheck.checker import (
     has_jvp,
     with_upstream,
 )
+from scratchgen.gradcheck.contract import check_contract
 from scratchgen.gradcheck.differences import STEPS, line, richardson
 from scratchgen.layers import Layer, Linear, Sequential, SiLU, Tanh
 
@@ -214,3 +215,16 @@ def test_float32_is_refused_with_the_reason(rng):
         check_model(Linear(5, 3, rng=rng), lambda: (0.0, None), rng=rng)
     with pytest.raises(ValueError, match="check_model expected at least 2 directions, got 1"):
         check_model(Tanh(), lambda: (0.0, None), rng=rng, directions=1)
+
+
+def test_checks_take_a_seed_in_place_of_a_generator():
+    """A seed gives what a new generator of that seed gives."""
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    layer = Linear(4, 2, rng=np.random.default_rng(1), dtype=np.float64)
+    assert check_layer(layer, x, rng=7) == check_layer(layer, x, rng=np.random.default_rng(7))
+    assert check_jvp(layer, x, rng=7) == check_jvp(layer, x, rng=np.random.default_rng(7))
+    assert check_contract(layer, x, rng=7) == check_contract(layer, x, rng=np.random.default_rng(7))
+    first, second = (with_upstream(layer, x, rng=rng)[1] for rng in (7, np.random.default_rng(7)))
+    assert (first == second).all()
+    with pytest.raises(TypeError, match="check_layer expected rng to be a numpy.random.Generator or an int"):
+        check_layer(layer, x, rng=None)

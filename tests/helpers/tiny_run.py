@@ -10,7 +10,8 @@ import numpy as np
 from scratchgen.data.batches import Batches
 from scratchgen.layers import Layer, Linear, Sequential, Tanh
 from scratchgen.losses import squared_error
-from scratchgen.training.loop import Trainer, plain_step
+from scratchgen.models.base import Model
+from scratchgen.training.loop import Trainer
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Cosine
 
@@ -37,7 +38,7 @@ class Blur(Layer):
         return dout
 
 
-class Net(Layer):
+class Net(Model):
     """A regression net whose loss draws from the run's generator too."""
 
     def __init__(self, seed=0, hidden=4):
@@ -58,9 +59,6 @@ class Net(Layer):
         dpred, cache = cache
         self.body.backward(dpred, cache, input_grad=False)
         return {"pred": dpred}
-
-    def train_step(self, batch, optimizer, rng):
-        return plain_step(self, batch, optimizer, rng)
 
 
 def data():

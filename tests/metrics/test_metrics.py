@@ -116,7 +116,7 @@ Z, Y = np.eye(3), np.array([0, 1, 1])
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: squared_error_per_example(Z, Z[:2]), ValueError, r"one shape, got \(3, 3\), \(2, 3\)"),
+        (lambda: squared_error_per_example(Z, Z[:2]), ValueError, r"same shape, got \(3, 3\) and \(2, 3\)"),
         (lambda: squared_error_per_example(Z, Z * np.nan), ValueError, "finite numbers, got NaN"),
         (lambda: accuracy(Y, Y[:2]), ValueError, r"got \(3,\), \(2,\)"),
         (lambda: accuracy(Y[:0], Y[:0]), ValueError, "at least one"),

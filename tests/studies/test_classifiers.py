@@ -1,4 +1,4 @@
-"""The table of classifiers: every entry fits and answers, and the table says what was measured."""
+"""The table of classifiers: every entry fits and predicts, and the table shows what was measured."""
 
 import json
 from pathlib import Path
@@ -6,39 +6,55 @@ from pathlib import Path
 import pytest
 
 from scratchgen.data import Digits, load_digits
-from scratchgen.studies.chapters import fill, marks
-from scratchgen.studies.classifiers import COMMAND, ENTRIES, measure, table
+from scratchgen.studies import classifiers
+from scratchgen.studies.chapters import between
+from scratchgen.studies.classifiers import entries, measure, table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def a_few() -> Digits:
+    d = load_digits("embedded")
+    return Digits(d.x_train[:600], d.y_train[:600], d.x_test[:200], d.y_test[:200], "a few")
 
 
 @pytest.mark.slow
 def test_every_classifier_is_measured_and_better_than_chance():
-    d = load_digits("embedded")
-    few = Digits(d.x_train[:600], d.y_train[:600], d.x_test[:200], d.y_test[:200], "a few")
-    rows = [measure(entry, few) for entry in ENTRIES]
-    assert [row["classifier"] for row in rows] == [entry.title for entry in ENTRIES]
+    rows = [measure(entry, a_few()) for entry in entries()]
+    assert [row["classifier"] for row in rows] == [entry.title for entry in entries()]
     for row in rows:
         error = row["test error, %"] / 100
         assert 0.02 < error < 0.6
         assert abs(row["standard error"] - 100 * (error * (1 - error) / 200) ** 0.5) < 0.01
-        assert row["seconds to learn"] >= 0 and row["seconds to answer"] >= 0
+        assert row["seconds to fit"] >= 0 and row["seconds to predict"] >= 0
 
 
 def test_table_of_classifiers_has_a_line_for_each_and_no_bars_within_cells():
-    row = {"title": "a", "models": "p(x, y)", "error": 12.346, "spread": 0.5, "learn": 1.26, "ask": 0.04}
+    row = {"title": "a", "models": "p(x, y)", "error": 12.346, "spread": 0.5, "fit": 1.26, "predict": 0.04}
     head, rule, line = table([row]).splitlines()
     assert line == "| a | p(x, y) | 12.35 ± 0.50 % | 1.3 s | 0.0 s |"
     assert head.count("|") == rule.count("|") == line.count("|")
-    assert not any("|" in entry.title + entry.models for entry in ENTRIES)
+    assert not any("|" in entry.title + entry.models for entry in entries())
 
 
-def test_classifiers_have_marks_of_their_own():
-    start, end = marks("classifiers", COMMAND)
-    assert start == "<!-- classifiers: made by python -m scratchgen.studies.classifiers -->"
-    assert fill(f"{start}\n{end}", {"classifiers": "x"}, COMMAND) == f"{start}\nx\n{end}"
+def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, capsys):
+    """With two quick classifiers: the file has a row after each, and the chapter gets the table."""
+    monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
+    monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
+    path, chapter = tmp_path / "a.json", tmp_path / "a.md"
+    rows = classifiers.run(path)
+    assert json.loads(path.read_text(encoding="utf-8"))["classifiers"] == rows and len(rows) == 2
+    chapter.write_text("<!-- classifiers: none -->\n<!-- end of classifiers -->\n", encoding="utf-8")
+    classifiers.write_chapter(path, chapter)
+    assert between(chapter.read_text(encoding="utf-8"), "classifiers") == table(rows)
+
+
+def test_results_have_every_classifier_of_the_cards():
+    rows = json.loads((ROOT / "results" / "classifiers.json").read_text(encoding="utf-8"))["classifiers"]
+    assert [row["classifier"] for row in rows] == [entry.title for entry in entries()]
 
 
 def test_chapter_holds_the_table_of_the_results():
-    root = Path(__file__).resolve().parents[2]
-    text = (root / "docs" / "discriminative.md").read_text(encoding="utf-8")
-    rows = json.loads((root / "results" / "classifiers.json").read_text(encoding="utf-8"))["classifiers"]
-    assert fill(text, {"classifiers": table(rows)}, COMMAND) == text
+    text = (ROOT / "docs" / "discriminative.md").read_text(encoding="utf-8")
+    rows = json.loads((ROOT / "results" / "classifiers.json").read_text(encoding="utf-8"))["classifiers"]
+    assert between(text, "classifiers") == table(rows)

@@ -1,12 +1,12 @@
-"""The judge: trained once, read from its file afterwards, taken up again where it was broken off."""
+"""The digit classifier: trained once, then read from its file, and continued after an interruption."""
 
 import numpy as np
 import pytest
 
 from scratchgen.data import Digits, load_digits
 from scratchgen.models import ConvClassifier
-from scratchgen.studies import digit_classifier as judge
-from scratchgen.studies.digit_classifier import trained_judge
+from scratchgen.studies import digit_classifier
+from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.training import checkpoint
 from scratchgen.training.loop import Trainer
 
@@ -16,40 +16,40 @@ def small_digits(n=128):
     return Digits(d.x_train[:n], d.y_train[:n], d.x_test[:n], d.y_test[:n], "a part")
 
 
-def test_trained_judge_is_trained_once_and_then_read(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(judge.EPOCHS, "embedded", 1)
+def test_digit_classifier_is_trained_once_and_then_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(digit_classifier.EPOCHS, "embedded", 1)
     digits = small_digits()
-    first = trained_judge(digits, tmp_path)
+    first = trained_digit_classifier(digits, tmp_path)
     assert "training a ConvClassifier on 128 digits" in capsys.readouterr().out
     monkeypatch.setattr(Trainer, "run", lambda self: pytest.fail("trained a second time"))
-    again = trained_judge(digits, tmp_path)
+    again = trained_digit_classifier(digits, tmp_path)
     assert "read from" in capsys.readouterr().out
     np.testing.assert_array_equal(again.features(digits.x_test), first.features(digits.x_test))
 
 
-def test_trained_judge_goes_on_where_it_was_broken_off(tmp_path, monkeypatch, capsys):
-    """Broken off after two of three epochs and called again: the same weights as without the break."""
-    monkeypatch.setitem(judge.EPOCHS, "embedded", 3)
+def test_digit_classifier_continues_after_an_interruption(tmp_path, monkeypatch, capsys):
+    """Interrupted after two of three epochs and called again: the same weights as in one go."""
+    monkeypatch.setitem(digit_classifier.EPOCHS, "embedded", 3)
     digits = small_digits()
-    whole = trained_judge(digits, tmp_path / "whole")
+    whole = trained_digit_classifier(digits, tmp_path / "whole")
     on_epoch = checkpoint.Checkpointer.on_epoch
 
-    def break_off(self, trainer, values):
+    def interrupt(self, trainer, values):
         on_epoch(self, trainer, values)
         if trainer.epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.Checkpointer, "on_epoch", break_off)
+    monkeypatch.setattr(checkpoint.Checkpointer, "on_epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        trained_judge(digits, tmp_path)
+        trained_digit_classifier(digits, tmp_path)
     monkeypatch.setattr(checkpoint.Checkpointer, "on_epoch", on_epoch)
-    resumed = trained_judge(digits, tmp_path)
+    resumed = trained_digit_classifier(digits, tmp_path)
     np.testing.assert_array_equal(resumed.features(digits.x_test), whole.features(digits.x_test))
 
 
 @pytest.mark.slow
-def test_trained_judge_of_the_embedded_digits_is_a_good_one(tmp_path, capsys):
+def test_digit_classifier_of_the_embedded_digits_is_a_good_one(tmp_path, capsys):
     digits = load_digits("embedded")
-    model = trained_judge(digits, tmp_path)
+    model = trained_digit_classifier(digits, tmp_path)
     assert isinstance(model, ConvClassifier)
     assert model.score(digits.x_test, digits.y_test) > 0.97

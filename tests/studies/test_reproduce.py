@@ -1,13 +1,17 @@
+"""Reproductions: records and their tables, and two whole runs at a small size."""
+
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchgen import cli
 from scratchgen.data import Digits, binarise, load_digits
 from scratchgen.studies import chapters
-from scratchgen.studies.reproduce import REPRODUCTIONS, autoencoder, record, vae
+from scratchgen.studies.reproduce import autoencoder, made, record, vae
+from scratchgen.studies.reproduce import recipe as recipes
+from scratchgen.studies.reproduce.recipe import recipe, recipe_names, reproduce
 from scratchgen.studies.reproduce.record import Record
 from scratchgen.training.loop import Callback
 
@@ -26,7 +30,7 @@ def example(**changes):
         "machine": "a machine",
         "recipe": "a recipe",
         "curve": [{"epoch": 1, "seconds": 90.0, "figure": 2.5}],
-        "beside": {"PCA": 13.87},
+        "other_figures": {"PCA": 13.87},
     }
     return Record(**(values | changes))
 
@@ -34,105 +38,153 @@ def example(**changes):
 def test_record_is_saved_and_read_back(tmp_path):
     example().save(tmp_path)
     example(name="other").save(tmp_path, suffix="-5-epochs")
-    assert record.read_all(tmp_path) == [example()]             # another length is no recipe's figure
+    assert record.read_all(tmp_path) == [example()]             # another length is not the recipe's figure
     assert {path.name for path in tmp_path.iterdir()} == {"thing.json", "other-5-epochs.json"}
     keys = json.loads((tmp_path / "thing.json").read_text())
     assert {"name", "figure", "unit", "paper", "ours", "seconds", "machine", "recipe", "curve"} <= keys.keys()
 
 
-def test_table_has_a_line_for_each_figure(tmp_path):
-    lines = record.table([example()]).splitlines()
-    assert lines[2] == "| a figure | nats | 3.00 (A 2006) | **2.50** | 1.5 min |"
-    assert lines[3] == "| … PCA | | | 13.87 | |"
+def test_tables_have_a_line_for_each_figure():
+    made = record.tables([example()])
+    row = "| a figure | nats | 3.00 (A 2006) | **2.50** | 1.5 min |"
+    assert made["results"].splitlines()[2:] == [row]
+    assert made["all results"].splitlines()[2:] == [row, "| … PCA |  |  | 13.87 |  |"]
 
 
-def test_table_and_summary_say_where_nothing_is_published():
+def test_table_and_summary_say_that_nothing_is_published():
     found = example(paper=None, source="")
-    assert record.table([found]).splitlines()[2] == "| a figure | nats | none | **2.50** | 1.5 min |"
+    row = record.tables([found])["results"].splitlines()[2]
+    assert row == "| a figure | nats | none | **2.50** | 1.5 min |"
     assert found.summary() == "a figure: 2.50 nats after 1.5 min, published: none"
     assert example().summary().endswith("published: 3.00 (A 2006)")
 
 
-def test_fill_puts_the_table_between_the_marks_and_nowhere_else():
-    start, end = chapters.marks("results", "python -m scratchgen.studies.reproduce")
-    text = f"before\n{start}\nold\n{end}\nafter"
-    filled = record.fill(text, [example()])
-    assert filled == f"before\n{start}\n{record.table([example()])}\n{end}\nafter"
-    assert record.fill(filled, [example()]) == filled
+def test_write_tables_fills_both_texts_between_their_marks(tmp_path):
+    example().save(tmp_path)
+    readme, chapter = tmp_path / "README.md", tmp_path / "results.md"
+    for path, name in ((readme, "results"), (chapter, "all results")):
+        start, end = chapters.marks(name, record.COMMAND)
+        path.write_text(f"before\n{start}\nold\n{end}\nafter", encoding="utf-8")
+    record.write_tables(tmp_path, readme, chapter)
+    made = record.tables([example()])
+    for path, name in ((readme, "results"), (chapter, "all results")):
+        start, end = chapters.marks(name, record.COMMAND)
+        assert path.read_text(encoding="utf-8") == f"before\n{start}\n{made[name]}\n{end}\nafter"
+    readme.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="expected the marks"):
-        record.fill("no marks", [])
+        record.write_tables(tmp_path, readme, chapter)
 
 
-def test_readme_table_is_made_from_the_results():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert record.fill(readme, record.read_all(ROOT / "results")) == readme
+@pytest.mark.parametrize(("page", "name"), [("README.md", "results"), ("docs/results.md", "all results")])
+def test_tables_of_the_docs_are_made_from_the_results(page, name):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert chapters.between(text, name) == record.tables(record.read_all(ROOT / "results"))[name]
 
 
-@pytest.mark.parametrize("name", REPRODUCTIONS)
-def test_results_hold_what_a_run_gave(name):
-    """The curve ends where the run does; its last point is the figure or (vae) the bound above it."""
+@pytest.mark.parametrize("name", recipe_names())
+def test_results_agree_with_their_curves(name):
+    """The curve ends with the run; its last point is the figure, or for the VAE the bound above it."""
     found = Record(**json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8")))
     last = found.curve[-1]["figure"]
-    assert last == pytest.approx(found.beside.get("the bound", found.ours), abs=1e-3)
+    assert last == pytest.approx(found.other_figures.get("the bound", found.ours), abs=1e-3)
     assert found.ours <= last + 1e-3
     assert found.curve[-1]["seconds"] <= found.seconds + 0.1
+    wanted = recipe(name)
+    assert (found.name, found.unit, found.paper) == (name, wanted.unit, wanted.paper)
     seconds = [row["seconds"] for row in found.curve]
     assert seconds == sorted(seconds) and found.machine and found.recipe
 
 
-def test_reproduce_autoencoder_trains_on_the_training_digits_and_measures_on_the_test_digits(
-    tmp_path, monkeypatch, capsys
-):
-    """The whole path at a small size: run, figure, curve, PCA beside it, resume of a finished run."""
+def test_recipes_are_listed_once_and_named_after_their_modules():
+    names = recipe_names()
+    assert len(set(names)) == len(names)
+    assert [recipe(name).name for name in names] == list(names)
+    folder = Path(recipes.__file__).parent
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    assert set(names) == {stem for stem, text in texts.items() if "\nRECIPE = " in text}
+    with pytest.raises(ValueError, match="did you mean 'autoencoder'?"):
+        recipe("autoencodr")
+
+
+@pytest.fixture
+def part(monkeypatch, tmp_path):
+    """A few digits in place of the full MNIST, and an empty folder to run in."""
     full = load_digits("embedded")
-    part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:100], full.y_test[:100], "a part")
+    part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(autoencoder, "load_digits", lambda source: part)
+    monkeypatch.setattr(recipes, "load_digits", lambda source: part)
+    return part
+
+
+def test_autoencoder_is_trained_on_training_digits_and_measured_on_test_digits(part, monkeypatch):
+    """The whole path at a small size: run, figure, curve, PCA, resume of a finished run."""
     monkeypatch.setattr(autoencoder, "SIZES", (784, 32, 10))
-    found = autoencoder.reproduce(epochs=3)
-    model = autoencoder.build(part, 3)
-    model.run()
-    error = ((model.model.reconstruct(part.x_test) - part.x_test) ** 2).sum(axis=1).mean()
+    found, path = reproduce("autoencoder", epochs=3)
+    assert path == Path("results/autoencoder-3-epochs.json")
+    assert Record(**json.loads(path.read_text(encoding="utf-8"))) == found
+    run = autoencoder.build(part, 3)
+    run.run()
+    error = ((run.model.reconstruct(part.x_test) - part.x_test) ** 2).sum(axis=1).mean()
     assert found.ours == pytest.approx(error, abs=1e-4)
     assert [row["epoch"] for row in found.curve] == [1, 2, 3]
+    assert found.figure == "autoencoder 784-32-10, 3 epochs, test set"
     centred = part.x_train - part.x_train.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)[2][:10]
     shifted = part.x_test - part.x_train.mean(axis=0)
     pca = ((shifted - shifted @ axes.T @ axes) ** 2).sum(axis=1).mean()
-    assert found.beside["PCA, 10 components"] == pytest.approx(pca, abs=1e-3)
-    again = autoencoder.reproduce(epochs=3, resume=True)
-    assert again.ours == found.ours
+    assert found.other_figures["PCA, 10 components"] == pytest.approx(pca, abs=1e-3)
+    again, _ = reproduce("autoencoder", epochs=3, resume=True)
+    assert (again.ours, again.curve) == (found.ours, found.curve)
 
 
-def test_reproduce_vae_measures_the_whole_test_set_by_importance_sampling(tmp_path, monkeypatch, capsys):
-    """The same at a small size: the figure of these weights; digits are moved at first, then left."""
-    full = load_digits("embedded")
-    part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(vae, "load_digits", lambda source: part)
+def test_run_of_another_length_is_not_resumed(part, monkeypatch):
+    monkeypatch.setattr(autoencoder, "SIZES", (784, 8, 2))
+    with pytest.raises(FileNotFoundError, match="no run to resume"):
+        recipe("autoencoder").run(epochs=1, resume=True)
+    recipe("autoencoder").run(epochs=1)
+    with pytest.raises(ValueError, match="epochs"):
+        recipe("autoencoder").run(epochs=2, resume=True)
+
+
+def test_vae_is_measured_on_the_whole_test_set_by_importance_sampling(part, monkeypatch, capsys):
+    """At a small size: the figure of these weights; digits are moved at first, then unchanged."""
     monkeypatch.setattr(vae, "SIZES", (784, 16, 5))
     monkeypatch.setattr(vae, "SAMPLES", 20)
-    found = vae.reproduce(epochs=5)
-    model, trainer = vae.build(part, 5)
+    found = recipe("vae").run(epochs=5)
+    trainer = vae.build(part, 5)
     moved = []
-    trainer.callbacks.append(Watch(lambda: moved.append(model.augment is not None)))
+    trainer.callbacks.append(Watch(lambda: moved.append(trainer.augment is not None)))
     trainer.run()
     assert moved == [True, True, True, False, False]            # after each epoch, for the next one
     test = binarise(part.x_test, rng=np.random.default_rng(0))
-    nll = -model.score_samples(test, rng=np.random.default_rng(0), samples=20).mean()
+    nll = -trainer.model.score_samples(test, rng=np.random.default_rng(0), samples=20).mean()
     assert found.ours == pytest.approx(nll, abs=2e-3)
-    assert found.ours < found.curve[-1]["figure"] == found.beside["the bound"]
-    assert vae.reproduce(epochs=5, resume=True).curve == found.curve
+    assert found.ours < found.curve[-1]["figure"]
+    assert found.other_figures["the bound"] == pytest.approx(found.curve[-1]["figure"], abs=1e-3)
+    assert recipe("vae").run(epochs=5, resume=True).curve == found.curve
+
+
+@pytest.mark.parametrize("name", ["made", "made_wide"])
+def test_made_is_measured_on_binarised_digits(part, name):
+    """A network of 6 units: −log p(x) of the test set, and of as many training digits."""
+    whole = recipe(name)
+    net = replace(whole.build.args[0], hidden=6)
+    fields = {key: getattr(whole, key) for key in ("name", "title", "paper", "source", "epochs")}
+    small = made.made_recipe(net, **fields)
+    found = small.run(epochs=2)
+    trainer = small.build(part, 2)
+    trainer.run()
+    test = binarise(part.x_test, rng=np.random.default_rng(0))
+    assert found.ours == pytest.approx(-trainer.model.score_samples(test).mean(), abs=2e-3)
+    assert ("digits moved" in found.recipe) == (name == "made_wide")
+    assert found.other_figures == {"the first 60 training digits": round(found.curve[-1]["train"], 3)}
 
 
 class Watch(Callback):
+    """Calls a function after each epoch."""
+
     def __init__(self, look):
         self.look = look
 
     def on_epoch(self, trainer, values):
         self.look()
-
-
-def test_reproduce_names_what_there_is(capsys):
-    assert cli.main(["reproduce", "autoencodr"]) == 2
-    assert "did you mean 'autoencoder'?" in capsys.readouterr().err

@@ -3,10 +3,13 @@ import pytest
 
 from scratchgen.data import Digits, dequantise, load_digits
 from scratchgen.studies.reproduce import nice
+from scratchgen.studies.reproduce import recipe as recipes
 from scratchgen.training.loop import Callback
 
 
 class Watch(Callback):
+    """Calls a function after each epoch."""
+
     def __init__(self, look):
         self.look = look
 
@@ -14,20 +17,20 @@ class Watch(Callback):
         self.look()
 
 
-def test_reproduce_nice_measures_the_whole_test_set_dequantised_once(tmp_path, monkeypatch, capsys):
-    """The same at a small size: exact nats of these weights; digits are moved at first, then left."""
+def test_nice_is_measured_on_the_whole_test_set_dequantised_once(tmp_path, monkeypatch):
+    """At a small size: exact nats of these weights; digits are moved at first, then unchanged."""
     full = load_digits("embedded")
     part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nice, "load_digits", lambda source: part)
+    monkeypatch.setattr(recipes, "load_digits", lambda source: part)
     monkeypatch.setattr(nice, "HIDDEN", (20,))
-    found = nice.reproduce(epochs=4)
-    model, trainer = nice.build(part, 4)
+    found = nice.RECIPE.run(epochs=4)
+    trainer = nice.build(part, 4)
     moved = []
-    trainer.callbacks.append(Watch(lambda: moved.append(model.augment is not None)))
+    trainer.callbacks.append(Watch(lambda: moved.append(trainer.augment is not None)))
     trainer.run()
     assert moved == [True, True, False, False]
     test = dequantise(part.x_test, rng=np.random.default_rng(0))
-    assert found.ours == pytest.approx(model.score_samples(test).mean(), abs=0.01)
+    assert found.ours == pytest.approx(trainer.model.score_samples(test).mean(), abs=0.01)
     assert found.ours == found.curve[-1]["figure"] and "bits/dim" in found.figure
-    assert nice.reproduce(epochs=4, resume=True).curve == found.curve
+    assert nice.RECIPE.run(epochs=4, resume=True).curve == found.curve

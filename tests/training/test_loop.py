@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.tiny_run import Net, ctrl_c_in_step, hijacked_step, tiny_trainer
+from helpers.tiny_run import Net, ctrl_c_in_step, data, hijacked_step, tiny_trainer
 
 from scratchgen import kernels
 from scratchgen.layers import Layer, Parameter
@@ -167,7 +167,8 @@ def test_expect_finite_names_the_first_gradient_when_values_are_finite():
 
 def test_expect_finite_says_so_when_only_the_loss_is_not():
     net = Fragile()
-    with pytest.raises(TrainingDiverged, match=r"first seen in that number itself \(every parameter"):
+    message = "^loss became inf, although all parameters and gradients are finite; try"
+    with pytest.raises(TrainingDiverged, match=message):
         expect_finite(net, float("inf"), lambda: net.backward(None))
 
 
@@ -186,15 +187,15 @@ def test_training_stops_at_the_step_and_names_the_parameter():
 @pytest.mark.parametrize(
     ("target", "where"),
     [
-        (1e200, "that number itself"),              # its square overflows, its gradient doesn't
-        (np.nan, r"body.0.weight \(its gradient\)"),
+        (1e200, ", although all parameters"),       # its square overflows, its gradient doesn't
+        (np.nan, r": first seen in body.0.weight \(its gradient\)"),
     ],
 )
 def test_training_stops_before_an_update_that_would_spoil_the_weights(target, where):
     trainer = tiny_trainer()
     trainer.batches.y[:] = target
     before = trainer.optimizer.value.copy()
-    message = rf"^loss became (inf|nan) at step 1 \(epoch 1\): first seen in {where}"
+    message = rf"^loss became (inf|nan) at step 1 \(epoch 1\){where}"
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
         trainer.run()
     np.testing.assert_array_equal(trainer.optimizer.value, before)
@@ -267,9 +268,46 @@ def trainer_of(batches: list, rng: Any) -> Trainer:
     [
         (lambda: tiny_trainer(epochs=-1), ValueError, "Trainer expected epochs >= 0, .* got -1"),
         (lambda: trainer_of([], np.random.default_rng()), ValueError, "expected at least one batch"),
-        (lambda: trainer_of([(np.ones(3),)], 3), TypeError, "numpy.random.Generator as rng, got int"),
+        (lambda: trainer_of([(np.ones(3),)], None), TypeError, "Trainer expected rng to be .*, got None"),
     ],
 )
 def test_training_names_what_is_wrong(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_trainer_applies_the_augmentation_of_the_moment():
+    """A callback may change it during the run: here from the second epoch on."""
+
+    class Switch(Callback):
+        def on_epoch(self, trainer, values):
+            trainer.augment = lambda x, rng: 0 * x
+
+    net, seen = Net(), []
+    loss = net.loss
+    net.loss = lambda x, y, **how: seen.append(bool(x.any())) or loss(x, y, **how)
+    tiny_trainer(epochs=2, net=net, callbacks=[Switch()]).run()
+    assert seen == [True] * 5 + [False] * 5
+
+
+class Doubled(Net):
+    """A model with hooks: it doubles each batch, and reports more than the loss."""
+
+    def prepare(self, batch, rng):
+        x, y = batch
+        return 2 * x, y
+
+    def report(self, loss, cache):
+        return {"loss": loss, "size": float(len(cache[0]))}
+
+
+def test_training_step_prepares_the_batch_and_records_the_report():
+    net, seen = Doubled(), []
+    loss = net.loss
+    net.loss = lambda x, y, **how: seen.append(x) or loss(x, y, **how)
+    trainer = tiny_trainer(epochs=1, net=net, augment=lambda x, rng: x + 1)
+    history = trainer.run()
+    assert history.steps["size"] == [5, 5, 5, 5, 2]
+    x, _ = data()
+    shown = np.sort(np.concatenate(seen), axis=0)
+    np.testing.assert_allclose(shown, np.sort(2 * (x + 1), axis=0))     # augmented first, then prepared

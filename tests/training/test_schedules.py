@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
+from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay, bind
 
 
 def test_constant_stays():
@@ -72,7 +72,7 @@ def test_schedules_are_values():
         (lambda: Constant(-0.1), "Constant expected a finite lr >= 0, got -0.1"),
         (lambda: Cosine(math.nan, 5), "Cosine expected a finite lr >= 0, got nan"),
         (lambda: Cosine(0.1, 0), "Cosine expected steps >= 1, got 0"),
-        (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every >= 1, got 0"),
+        (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every > 0, .* got 0"),
         (lambda: OneCycle(0.1, 10, warmup=1.0), r"OneCycle expected warmup in \[0, 1\)"),
         (lambda: OneCycle(0.1, 10, end_divisor=0), "OneCycle expected end_divisor >= 1, got 0"),
     ],
@@ -80,3 +80,43 @@ def test_schedules_are_values():
 def test_schedules_name_what_is_wrong(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+SCHEDULES = [Constant(0.1), Cosine(0.1, final=0.01), OneCycle(0.1), StepDecay(0.1, 0.25, 0.5)]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
+def test_schedule_over_many_steps_is_the_function_of_the_fraction(schedule):
+    bound = schedule.over(100_000)
+    for t in (0.0, 0.1, 0.26, 0.5, 0.74, 0.99):
+        assert bound(round(t * 100_000)) == pytest.approx(schedule(t), rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 470])
+def test_schedule_bound_by_the_trainer_equals_one_made_for_that_many_steps(steps):
+    for free, fixed in ((OneCycle(0.1), OneCycle(0.1, steps)), (Cosine(0.1), Cosine(0.1, steps))):
+        assert [free.over(steps)(i) for i in range(steps + 2)] == [fixed(i) for i in range(steps + 2)]
+
+
+def test_schedule_made_for_a_number_of_steps_keeps_it():
+    assert bind(Cosine(0.1, 20), 1000) == Cosine(0.1, 20)
+
+
+def test_function_of_the_fraction_is_bound_to_the_steps_of_the_run():
+    bound = bind(lambda t: 1 - t, 4)
+    assert [bound(step) for step in range(6)] == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    assert bind(0.1, 4) == 0.1
+
+
+def test_one_cycle_reaches_its_end_when_less_than_one_step_is_left_to_fall():
+    assert OneCycle(0.3, 4, 0.9)(3) == pytest.approx(1.2e-6, rel=1e-12)
+
+
+def test_step_decay_by_fraction_falls_in_whole_steps():
+    assert [StepDecay(1.0, 0.1, 0.5).over(10)(i) for i in range(10)] == [0.5**i for i in range(10)]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES[1:], ids=lambda s: type(s).__name__)
+def test_schedule_without_steps_refuses_to_be_used_step_by_step(schedule):
+    with pytest.raises(ValueError, match="function of the fraction of training completed.*got 2: pass steps"):
+        schedule(2)

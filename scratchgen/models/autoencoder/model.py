@@ -1,30 +1,37 @@
-"""The autoencoder: compress, decompress, and learn from the difference."""
+"""The autoencoder: compress an input to a code, decompress it, and minimise the difference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, as_image_shape, expect_examples, expect_no_labels
 from scratchgen.layers import Activation, Layer, Sequential, Sigmoid, SiLU
 from scratchgen.losses import squared_error
 from scratchgen.models.base import Model
-from scratchgen.models.networks import conv_decoder, conv_encoder, dense, in_batches
+from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_sizes, in_batches, input_width
+
+
+class AutoencoderCache(NamedTuple):
+    """What backward needs."""
+
+    enc: Any            # the encoder's cache
+    dec: Any            # the decoder's cache
+    dout: np.ndarray    # (N, D)
 
 
 class Autoencoder(Model):
-    """A narrow code between two networks (Rumelhart, Hinton & Williams 1986; Hinton & Salakhutdinov 2006).
+    """A narrow latent code between two networks (Rumelhart et al. 1986; Hinton & Salakhutdinov 2006).
 
     (AE.1)  z    = f(x)                                     f the encoder; x (N, D), z (N, K), K < D
     (AE.2)  out  = g(z)                                     g the decoder; out (N, D)
-    (AE.3)  loss = 1/N · Σₙ ‖outₙ − xₙ‖²                     summed over pixels, averaged over examples
+    (AE.3)  loss = 1/N · Σₙ ‖outₙ − xₙ‖²                     summed over features, averaged over examples
     (AE.4)  dout = 2/N · (out − x)
-    (AE.5)  dz   = J_gᵀ·dout                                the decoder's backward
-            and the encoder's backward takes dz; dx is asked for by nobody
+    (AE.5)  dz   = J_gᵀ·dout                                the decoder's backward; the encoder's takes dz
 
-    It has no likelihood: nothing says how probable a code is, nor how probable an x is given its code.
+    It has no likelihood, as it defines neither a distribution of codes nor one of x given a code.
     Derived in docs/autoencoder.md.
 
     encoder, decoder : any two layers that fit each other; `dense` and `convolutional` build the usual ones
@@ -36,19 +43,31 @@ class Autoencoder(Model):
     @classmethod
     def dense(
         cls,
-        sizes: Sequence[int] = (784, 1000, 500, 250, 30),
+        sizes: Sequence[int] | None = None,
         *,
-        rng: np.random.Generator,
+        features: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        code: int | None = None,
+        rng: np.random.Generator | int,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ) -> Self:
-        """Linear layers of the given sizes down to the code, and the same sizes back up.
+        """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
 
-        The code is linear; the output goes through a sigmoid, so it lies within [0, 1] like the pixels.
+        The code is linear; the output goes through a sigmoid, so it lies within [0, 1] as intensities do.
+
+        features, hidden, code : by default 784, (1000, 500, 250) and 30
+        sizes : all of them at once, (features, *hidden, code)
+
         Raises ValueError for fewer than two sizes.
         """
-        kind = {"rng": rng, "activation": activation, "dtype": dtype}
-        return cls(dense(sizes, **kind), Sequential(*dense(sizes[::-1], **kind).layers, Sigmoid()))
+        who = f"{cls.__name__}.dense"
+        sizes = dense_sizes(who, sizes, (784, 1000, 500, 250, 30), features, hidden, code)
+        net_args: dict[str, Any] = {
+            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
+        }
+        encoder = dense(sizes, **net_args)
+        return cls(encoder, Sequential(*dense(sizes[::-1], **net_args).layers, Sigmoid()))
 
     @classmethod
     def convolutional(
@@ -56,49 +75,75 @@ class Autoencoder(Model):
         code: int = 30,
         channels: tuple[int, int] = (16, 32),
         *,
-        rng: np.random.Generator,
+        shape: tuple[int, int, int] = (28, 28, 1),
+        rng: np.random.Generator | int,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ) -> Self:
-        """Two 4×4 convolutions of stride 2 down to 7×7, a linear code, and their transposes back up."""
-        kind = {"rng": rng, "activation": activation, "dtype": dtype}
-        encoder = conv_encoder(code, channels, **kind)
-        return cls(encoder, Sequential(*conv_decoder(code, channels, **kind).layers, Sigmoid()))
+        """Two 4×4 convolutions of stride 2, a linear code, and the transposed convolutions back.
 
-    def loss(self, x, *, rng=None, training=False):
+        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        """
+        who = f"{cls.__name__}.convolutional"
+        net_args: dict[str, Any] = {
+            "shape": as_image_shape(who, shape, multiple=4),
+            "rng": as_generator(who, rng),
+            "activation": activation,
+            "dtype": dtype,
+        }
+        encoder = conv_encoder(code, channels, **net_args)
+        return cls(encoder, Sequential(*conv_decoder(code, channels, **net_args).layers, Sigmoid()))
+
+    @property
+    def features(self) -> int | None:
+        """D, the number of input columns; None if the encoder does not begin with a Linear or Reshape."""
+        return input_width(self.encoder)
+
+    @property
+    def code(self) -> int | None:
+        """K, the width of the latent code; None if the decoder does not begin with a Linear or Reshape."""
+        return input_width(self.decoder)
+
+    def loss(
+        self, x: np.ndarray, *, rng: np.random.Generator | int | None = None, training: bool = False
+    ) -> tuple[float, AutoencoderCache]:
+        """Return (loss, cache) for x (N, D)."""
         z, enc = self.encoder.forward(x, training)              # (AE.1)  (N, K)
         out, dec = self.decoder.forward(z, training)            # (AE.2)  (N, D)
         loss, dout = squared_error(out, x)                      # (AE.3), (AE.4)
-        return loss, (enc, dec, dout)
+        return loss, AutoencoderCache(enc, dec, dout)
 
-    def backward(self, cache):
-        enc, dec, dout = cache
-        dz = self.decoder.backward(dout, dec)                   # (AE.5)  (N, K)
-        self.encoder.backward(dz, enc, input_grad=False)
-        return {"dout": dout, "dz": dz}
+    def backward(self, cache: AutoencoderCache) -> dict[str, np.ndarray]:
+        """Add the parameters' gradients; return dout (N, D) and dz (N, K)."""
+        dz = self.decoder.backward(cache.dout, cache.dec)       # (AE.5)  (N, K)
+        self.encoder.backward(dz, cache.enc, input_grad=False)
+        return {"dout": cache.dout, "dz": dz}
 
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes, on X (N, D) within [0, 1]; y is not looked at."""
-        expect_examples("Autoencoder.fit", X, low=0, high=1)
-        return super().trainer(X, None, **run)
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check X (N, D), values within [0, 1]."""
+        expect_no_labels(self._who("fit"), y)
+        expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        return X, None
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The codes of X: (N, D) -> (N, K)."""
-        expect_examples("Autoencoder.transform", X)
-        return in_batches(lambda x: self.encoder.forward(x)[0], X)
+        """The latent codes of X: (N, D) -> (N, K)."""
+        return self._encode(X, "transform")
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        """What the codes decode to: (N, K) -> (N, D)."""
-        expect_examples("Autoencoder.inverse_transform", Z)
+        """Decode latent codes: (N, K) -> (N, D)."""
+        expect_examples(self._who("inverse_transform"), Z, features=self.code)
         return in_batches(lambda z: self.decoder.forward(z)[0], Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        """X through the code and back, (N, D)."""
-        return self.inverse_transform(self.transform(X))
+        """Encode and decode X, (N, D)."""
+        return self.inverse_transform(self._encode(X, "reconstruct"))
 
-    def _because(self, verb):
+    def _encode(self, X: np.ndarray, verb: str) -> np.ndarray:
+        expect_examples(self._who(verb), X, features=self.features)
+        return in_batches(lambda x: self.encoder.forward(x)[0], X)
+
+    def _because(self, verb: str) -> str:
         return (
-            ": nothing says how probable a code is; a VAE puts a prior on the codes, "
-            "and PCA (probabilistic) has one in closed form"
+            ": it has no distribution of codes. A VAE has a prior for them, and probabilistic PCA has one in "
+            "closed form"
         )
-

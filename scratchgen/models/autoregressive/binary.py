@@ -1,79 +1,49 @@
-"""What models of black and white pixels share: what they take for data, and how they are trained."""
+"""What models of Bernoulli pixels with an exact likelihood share: checks of data and labels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
-from scratchgen.data import binarise
-from scratchgen.models.base import Model
-from scratchgen.training.loop import plain_step
-
-BINARISATIONS = {
-    "none": "0 or 1 as they are",
-    "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
-}
+from scratchgen.checks import expect_binary, expect_examples, expect_labels, expect_no_labels, one_hot
+from scratchgen.models.pixels import PixelModel
 
 
-class BinaryModel(Model):
+class BinaryModel(PixelModel):
     """A model with an exact likelihood of rows of D pixels, each 0 or 1.
 
+    features : D
     binarisation : what `fit` does with grey pixels: "none" refuses them, "dynamic" draws every pixel anew
-        each time that it is seen, with its grey value as the probability of a 1
-    classes : how many labels the model is told apart by; 0 for a model that knows of none
+        each time it is used, with its intensity as the probability of a 1, "fixed" draws it once
+    classes : number of labels that the density is conditioned on; 0 for none
     """
 
     likelihood = "exact"
 
     def __init__(self, features: int, *, classes: int = 0, binarisation: str = "none"):
-        who = type(self).__name__
-        if binarisation not in BINARISATIONS:
-            known = ", ".join(BINARISATIONS)
-            raise ValueError(f"{who} expected a binarisation out of {known}, got {binarisation!r}")
+        super().__init__(binarisation)
         if classes < 0:
-            raise ValueError(f"{who} expected classes >= 0, got {classes}")
-        self.features, self.classes, self.binarisation = features, classes, binarisation
+            raise ValueError(f"{type(self).__name__} expected classes >= 0, got {classes}")
+        self.features, self.classes = features, classes
 
-    @property
-    def data_note(self) -> str:
-        """One line that says what the pixels are, for whoever reports a figure."""
-        return f"Bernoulli pixels, {BINARISATIONS[self.binarisation]}"
-
-    def train_step(self, batch, optimizer, rng):
-        """Make one update on pixels moved by `augment`, where that is set, and binarised."""
-        x, *labels = batch
-        if self.augment is not None:
-            x = self.augment(x, rng=rng)
-        if self.binarisation == "dynamic":
-            x = binarise(x, rng=rng)
-        return plain_step(self, (x, *labels), optimizer, rng)
-
-    def trainer(self, X, y=None, **run: Any):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D), y (N,) with classes."""
-        who = f"{type(self).__name__}.fit"
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check X (N, D), and labels y (N,) if the model has classes."""
         if self.binarisation == "none":
             self.expect_binary("fit", X)
         else:
-            expect_examples(who, X, features=self.features, low=0, high=1)
-        if self.augment is not None and self.binarisation != "dynamic":
-            raise ValueError(f"{who} with augment expected binarisation 'dynamic', got {self.binarisation!r}")
-        return super().trainer(X, self.labels(y, len(X)), **run)
+            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        return X, self.labels(y, len(X), "fit")
 
-    def expect_binary(self, verb: str, X: np.ndarray) -> None:
-        """Raise ValueError unless X is (N, D) of the model's D, and 0 or 1 everywhere."""
-        who = f"{type(self).__name__}.{verb}"
-        expect_examples(who, X, features=self.features, low=0, high=1)
-        if np.any((X != 0) & (X != 1)):
-            raise ValueError(
-                f"{who} expected pixels that are 0 or 1, got grey ones; draw them with "
-                f"data.binarise(X, rng=rng), or train with binarisation='dynamic'"
-            )
+    def expect_binary(self, verb: str, X: Any) -> None:
+        """Raise ValueError unless X is (N, D) and 0 or 1 everywhere."""
+        hint = ", or train with binarisation='dynamic'." if verb == "fit" else "."
+        expect_binary(self._who(verb), X, features=self.features, hint=hint)
 
-    def only_observed(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """X (N, D), 0 or 1 where it is observed, with 0 for all other pixels; they may have been anything."""
-        who = f"{type(self).__name__}.complete"
+    def only_observed(self, X: Any, observed: np.ndarray) -> np.ndarray:
+        """X (N, D) with 0 for all pixels that are not observed; the observed ones must be 0 or 1."""
+        who = self._who("complete")
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != self.features:
             got = X.shape if isinstance(X, np.ndarray) else type(X).__name__
             raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {got}")
@@ -81,9 +51,9 @@ class BinaryModel(Model):
         self.expect_binary("complete", known)
         return known.astype(self.dtype)
 
-    def known_places(self, observed: np.ndarray, orders: Any) -> int:
-        """How many pixels are observed. Raises ValueError unless they come first in each of the orders."""
-        who = f"{type(self).__name__}.complete"
+    def known_places(self, observed: Any, orders: Iterable[np.ndarray]) -> int:
+        """The number of observed pixels. Raises ValueError unless they come first in each of the orders."""
+        who = self._who("complete")
         observed = np.asarray(observed)
         if observed.shape != (self.features,) or observed.dtype != np.bool_:
             got = f"shape {observed.shape} of {observed.dtype}"
@@ -96,18 +66,13 @@ class BinaryModel(Model):
             )
         return known
 
-    def labels(self, y: Any, n: int) -> np.ndarray | None:
-        """y, checked: n whole numbers from 0 to classes − 1, and None for a model without classes."""
-        who = type(self).__name__
+    def labels(self, y: Any, n: int, verb: str = "loss") -> np.ndarray | None:
+        """Check labels y: n integers from 0 to classes − 1; return None for a model without classes."""
         if self.classes == 0:
-            if y is not None:
-                raise ValueError(f"{who} without classes expected no labels y; build it with classes=...")
+            expect_no_labels(self._who(verb), y, "build the model with classes= to use them")
             return None
-        return expect_labels(who, y, n, self.classes)
+        return expect_labels(self._who(verb), y, n, self.classes)
 
     def onehot(self, y: np.ndarray | None, n: int) -> np.ndarray:
-        """A row of zeros with one 1 for each label, (n, classes); with no classes it has no columns."""
-        out = np.zeros((n, self.classes), self.dtype)
-        if y is not None:
-            out[np.arange(n), y] = 1
-        return out
+        """The labels as rows with a single 1, (n, classes); without classes it has no columns."""
+        return np.zeros((n, 0), self.dtype) if y is None else one_hot(y, self.classes, self.dtype)

@@ -1,18 +1,18 @@
-"""Drawing from a MADE: pixel after pixel, and as little as possible computed for each.
+"""Sampling from a MADE, pixel by pixel, with little computation for each.
 
-The plain way asks the whole net for D logits, D times, and uses one of them each time. But what a pixel
-changes is little. Let h, with the units sorted by degree, be the hidden layer; place t + 1 comes next:
+The naive way computes all D logits D times and uses one of them each time. But a new pixel changes little.
+Let h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one:
 
-(MADE.8)   a¹ ← a¹ + x_e·W¹[e]                 when pixel e is drawn: one row, for the units that see it
-(MADE.9)   hₖ = max(aₖ, 0) once and for all    for a unit of degree t, as soon as t pixels are drawn
+(MADE.8)   a¹ ← a¹ + x_e·W¹[e]                 when pixel e is known: one row of W¹
+(MADE.9)   hₖ = max(aₖ, 0) once and for all    for a unit of degree t, once t pixels are known
 (MADE.10)  logit_d = h[complete]·W²[complete, d] + b_d        a dot product over the units of degree ≤ t
 
-Over all pixels that is one pass through the net, not D. Derived in docs/autoregressive.md.
+Over all pixels that is one pass through the network instead of D. Derived in docs/autoregressive.md.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,13 +55,18 @@ def fill_pixels(
             x[:, t] = Bernoulli.sample(logit, uniform[:, t])
     return x
 
+if TYPE_CHECKING:
+    from scratchgen.models.autoregressive.made import MADE
 
-def draw(model: Any, uniform: np.ndarray, known: int, ordering: int, y: Any, x: np.ndarray) -> None:
-    """Fill x (N, D), whose pixels at the first `known` places of the ordering are given, by (MADE.8) to (10).
+
+def fill(
+    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+) -> None:
+    """Sample the pixels of x (N, D) after the first `known` places of the ordering, by (MADE.8) to (MADE.10).
 
     uniform (N, D), by place: the pixel at place t is 1 where uniform[:, t − 1] < σ(logit).
     """
-    pixels = np.argsort(model.orders[ordering])                 # (D,) which pixel stands at each place
+    pixels = np.argsort(model.orders[ordering])                 # (D,) the pixel at each place
     degrees = model.layer_degrees(ordering)
     units = [np.argsort(m, kind="stable") for m in degrees]
     places = np.arange(len(pixels))
@@ -69,7 +74,7 @@ def draw(model: Any, uniform: np.ndarray, known: int, ordering: int, y: Any, x: 
     onehot, starts, weights = model.onehot(y, len(x)), [], []
     rows = pixels
     for i, columns in enumerate([*units, pixels]):
-        layer = model.net.layers[i]
+        layer: Any = model.net.layers[i]
         term = model.net.labels[i].forward(onehot)[0] if model.classes else np.zeros((len(x), 1), x.dtype)
         starts.append(np.ascontiguousarray((term + layer.bias.value)[:, columns]))
         weights.append(layer.weight.value[np.ix_(rows, columns)])
@@ -79,8 +84,10 @@ def draw(model: Any, uniform: np.ndarray, known: int, ordering: int, y: Any, x: 
     x[:, pixels] = fill_pixels(placed, uniform, known, weights[0], upper, ends, tuple(starts))
 
 
-def draw_naively(model: Any, uniform: np.ndarray, known: int, ordering: int, y: Any, x: np.ndarray) -> None:
-    """The same draw by a whole pass of the net for every pixel: what `draw` is tested and timed against."""
+def fill_naively(
+    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+) -> None:
+    """The same with a whole pass of the network for every pixel; `fill` is tested against it."""
     pixels = np.argsort(model.orders[ordering])
     x[:, pixels[known:]] = 0
     for t in range(known, len(pixels)):

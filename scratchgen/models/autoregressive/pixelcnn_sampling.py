@@ -1,26 +1,29 @@
-"""Drawing from a PixelCNN: row after row, pixel after pixel, every feature computed once.
+"""Sampling from a PixelCNN, pixel by pixel, with every feature computed once.
 
-The plain way runs the whole net for every pixel. But v at row i sees the rows above alone, so as soon as they
-are drawn it is computed for the whole row, and kept; and h at a place sees what lies to its left, so it is
-computed there when its turn comes, and kept:
+The naive way runs the whole network for every pixel. But v at row i depends on the rows above only, so it is
+computed for the whole row once these are known; and h at a place depends on v and on what is to its left, so
+it is computed once, when that place is reached:
 
 (PIX.9)   vˡ[i] = vˡ⁻¹[i] + Σ_uv r(vˡ⁻¹)[i + u, · + v]·Vˡ[u, v]          once a row, over the taps of the mask
 (PIX.10)  hˡ[i, j] = hˡ⁻¹[i, j] + Σ_v r(hˡ⁻¹)[i, j + v]·Hˡ[v] + r(vˡ)[i, j]·Lˡ          once a pixel
 
-Over all pixels that is one pass through the net, not D. Derived in docs/autoregressive.md.
+Over all pixels that is one pass through the network instead of D. Derived in docs/autoregressive.md.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scratchgen.distributions import Bernoulli
 
+if TYPE_CHECKING:
+    from scratchgen.models.autoregressive.pixelcnn import PixelCNN
+
 
 class Canvas:
-    """What one convolution reads, and the zeros around it that its padding asks for."""
+    """The input of one convolution, with the zeros of its padding."""
 
     def __init__(self, n: int, shape: tuple[int, int], layer: Any, dtype: Any):
         (self.pad_h, self.pad_w), (height, width) = layer.window.padding, shape
@@ -28,7 +31,7 @@ class Canvas:
         self.values, self.layer = np.zeros(size, dtype), layer
         self.taps = [(u, v, layer.weight.value[u, v]) for u, v in np.argwhere(layer.mask)]
 
-    def put(self, i: int, j: int, values: np.ndarray) -> None:
+    def write(self, i: int, j: int, values: np.ndarray) -> None:
         """Write (N, width, C) to row i, from column j on."""
         j += self.pad_w
         self.values[:, i + self.pad_h, j : j + values.shape[1]] = values
@@ -41,22 +44,24 @@ class Canvas:
         return total
 
 
-def draw(model: Any, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
-    """Fill x (N, D), whose first `known` pixels are given; pixel d is 1 where uniform[:, d] < σ(logit)."""
-    height, width = model.shape
-    net, relu = model.net, lambda a: np.maximum(a, 0)
+def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+    """Sample the pixels of x (N, D) after the first `known`; pixel d is 1 where uniform[:, d] < σ(logit)."""
+    height, width = model.shape[:2]
+    net: Any = model.net
+    relu: Any = lambda a: np.maximum(a, 0)  # noqa: E731
     vertical, horizontal = (
-        [Canvas(len(x), model.shape, layer, x.dtype) for layer in stack.layers]
+        [Canvas(len(x), (height, width), layer, x.dtype) for layer in stack.layers]
         for stack in (net.vertical, net.horizontal)
     )
-    link = [(layer.masked_weight()[0, 0], layer.bias.value) for layer in net.link.layers]
+    links: list[Any] = net.link.layers
+    link = [(layer.masked_weight()[0, 0], layer.bias.value) for layer in links]
     out, out_bias = net.out.masked_weight()[0, 0], net.out.bias.value
     for i in range(height):
         rv: list[np.ndarray] = []
         v: Any = 0
         for layer, canvas in enumerate(vertical):
             if layer > 0:
-                canvas.put(i, 0, rv[-1])
+                canvas.write(i, 0, rv[-1])
             v = v + canvas.convolved(i, 0, width)                                       # (PIX.9)
             rv.append(relu(v))                                  # (N, W, C)
         above = [r @ weight + bias for r, (weight, bias) in zip(rv, link, strict=True)]
@@ -65,17 +70,17 @@ def draw(model: Any, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
             h: Any = 0
             for layer, canvas in enumerate(horizontal):
                 if layer > 0:
-                    canvas.put(i, j, relu(h))
+                    canvas.write(i, j, relu(h))
                 h = h + canvas.convolved(i, j, 1) + above[layer][:, j : j + 1]          # (PIX.10)
             if d >= known:
                 logit = (relu(h) @ out + out_bias)[:, 0, 0]
                 x[:, d] = Bernoulli.sample(logit, uniform[:, d])
             for canvas in (vertical[0], horizontal[0]):
-                canvas.put(i, j, x[:, d, None, None])
+                canvas.write(i, j, x[:, d, None, None])
 
 
-def draw_naively(model: Any, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
-    """The same draw by a whole pass of the net for every pixel: what `draw` is tested and timed against."""
+def fill_naively(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+    """The same with a whole pass of the network for every pixel; `fill` is tested against it."""
     x[:, known:] = 0
     for d in range(known, x.shape[1]):
         x[:, d] = Bernoulli.sample(model.logits(x)[0][:, d], uniform[:, d])

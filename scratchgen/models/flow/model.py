@@ -1,4 +1,4 @@
-"""Flows: x and z map one to one, so log p(x) is exact."""
+"""Normalizing flows: an invertible map between x and z, so that log p(x) is exact."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data import dequantise
 from scratchgen.distributions import Logistic, Normal
 from scratchgen.layers import Bijection, Scaling
+from scratchgen.layers.masks import MASKS, Strided
 from scratchgen.models.base import Model
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged, expect_finite
+from scratchgen.training.loop import TrainingDiverged
 
 
 class FlowOverflow(ArithmeticError):
-    """A number on its way through a flow became infinite or NaN: which way it went, and in which layer."""
+    """A number became infinite or NaN in a flow: the direction, and the layer in which it happened."""
 
     def __init__(self, way: str, where: str):
         super().__init__(f"{way}: a number left the range of its dtype in {where}")
@@ -26,7 +27,7 @@ class FlowOverflow(ArithmeticError):
 
 
 class LogisticPrior:
-    """Independent logistic variables of mean 0 and scale 1; `spread` is their standard deviation."""
+    """Independent logistic variables with mean 0 and scale 1; `spread` is their standard deviation."""
 
     spread = math.pi / math.sqrt(3)
 
@@ -37,8 +38,8 @@ class LogisticPrior:
         return Logistic.log_prob_grad(z, *_standard(z))[0]
 
     def sample(self, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator) -> np.ndarray:
-        inside = np.clip(rng.random(shape), 2.0**-60, None)     # at 0 the draw would be infinite
-        return Logistic.sample(0.0, 0.0, inside).astype(dtype)
+        inside = np.clip(rng.random(shape), 2.0**-60, None)     # 0 would give an infinite sample
+        return Logistic.sample(*_standard(inside), inside).astype(dtype)
 
 
 class NormalPrior:
@@ -60,15 +61,15 @@ PRIORS: dict[str, LogisticPrior | NormalPrior] = {"logistic": LogisticPrior(), "
 
 
 def _standard(z: np.ndarray) -> tuple[Any, Any]:
-    """Mean 0 and logarithm of the spread 0, in the dtype of z: a Python 0.0 would make exp(0.0) a float64."""
+    """Mean 0 and log-scale 0 in the dtype of z. A Python 0.0 would make exp(0.0) a float64."""
     return z.dtype.type(0), z.dtype.type(0)
 
 
 class FlowCache(NamedTuple):
-    """What backward needs: where x ended up, and each layer's cache."""
+    """What backward needs."""
 
-    z: np.ndarray
-    caches: list[Any]
+    z: np.ndarray           # (N, D)
+    layers: list[Any]       # the cache of each layer
 
 
 class Flow(Model):
@@ -77,17 +78,17 @@ class Flow(Model):
     (FLOW.1)  log p(x) = log p_Z(z) + log |det dz/dx|,  z = f(x)            change of variables
     (FLOW.2)  f = f_K ∘ … ∘ f_1:  log |det dz/dx| = Σ_k log |det dh_k/dh_(k−1)|,  h_0 = x, h_K = z
     (FLOW.3)  loss = −1/N · Σₙ log p(xₙ)                                    in nats, exact
-    (FLOW.4)  dz = −1/N · d log p_Z(z)/dz,  dlogdetₙ = −1/N                 the two pulls on every layer
+    (FLOW.4)  dz = −1/N · d log p_Z(z)/dz,  dlogdetₙ = −1/N                 the two gradients of each layer
     (FLOW.5)  dh_(k−1) = J_kᵀ·dh_k + dlogdet · d log |det J_k| / dh_(k−1)
 
-    x, z (N, D). A density may exceed 1, so the loss may well be negative. Derived in docs/flows.md.
+    x, z (N, D). A density may exceed 1, so the loss may be negative. Derived in docs/flows.md.
 
     features : D
-    layers : bijections; they see x as it is, or as images of `shape`
-    prior : p_Z, "logistic" or "normal"; sampling draws from the one that training used
-    shape : (H, W, C), where the layers want images
-    levels : of grey, for pixels in [0, 1] that are to be dequantised in `fit` (256 for digits); None for data
-        that is continuous as it is
+    layers : bijections, applied to x, or to images of `shape`
+    prior : p_Z, "logistic" or "normal"
+    shape : (H, W, C), if the layers expect images
+    levels : number of grey levels of pixels in [0, 1], which `fit` dequantises (256 for digits); None for
+        data that is continuous
     """
 
     likelihood = "exact"
@@ -105,11 +106,11 @@ class Flow(Model):
         if not layers or not all(isinstance(layer, Bijection) for layer in layers):
             raise TypeError(f"{who} expected one or more bijections, such as couplings, got {layers!r}")
         if prior not in PRIORS:
-            raise ValueError(f"{who} expected a prior out of {', '.join(PRIORS)}, got {prior!r}")
+            raise ValueError(f"{who} expected prior to be one of {', '.join(PRIORS)}, got {prior!r}")
         if shape is not None and math.prod(shape) != features:
             raise ValueError(f"{who} expected a shape of {features} numbers, got {shape}")
         self.layers, self.features, self.prior = list(layers), features, prior
-        self.levels = levels
+        self.levels, self.shape = levels, shape
         self.x_shape: tuple[int, ...] = shape or (features,)
         self.z_shape: tuple[int, ...] = self.x_shape
         for layer in self.layers:
@@ -118,26 +119,29 @@ class Flow(Model):
     def children(self) -> dict[str, Any]:
         return {f"layers.{i}": layer for i, layer in enumerate(self.layers)}
 
-    def loss(self, x, *, rng=None, training=False):
-        """Return (loss, cache) for x (N, D), taken as it is: nothing is drawn here."""
+    def loss(
+        self, x: np.ndarray, *, rng: np.random.Generator | int | None = None, training: bool = False
+    ) -> tuple[float, FlowCache]:
+        """Return (loss, cache) for x (N, D), which is not dequantised here."""
         z, logdet, caches = self._forward(x, training)
         loss = -float((self._log_prior(z) + logdet).sum()) / len(x)         # (FLOW.3), (FLOW.1)
         return loss, FlowCache(z, caches)
 
-    def backward(self, cache):
-        """Add the parameters' gradients; return dz (N, D), the pull of the prior."""
+    def backward(self, cache: FlowCache, input_grad: bool = False) -> dict[str, np.ndarray]:
+        """Add the parameters' gradients; return dz (N, D), and dx (N, D) if `input_grad` is set."""
         n = len(cache.z)
         dz = PRIORS[self.prior].log_prob_grad(cache.z) / -n                 # (FLOW.4)
         dlogdet = np.full(n, -1 / n, dz.dtype)
         dh = dz.reshape(n, *self.z_shape)
         for i in range(len(self.layers) - 1, -1, -1):                       # (FLOW.5)
-            dh = self.layers[i].backward(dh, cache.caches[i], input_grad=i > 0, dlogdet=dlogdet)
-        return {"dz": dz}
+            wanted = input_grad or i > 0
+            dh = self.layers[i].backward(dh, cache.layers[i], input_grad=wanted, dlogdet=dlogdet)
+        return {"dz": dz, "dx": dh.reshape(n, -1)} if input_grad else {"dz": dz}
 
-    def _forward(self, x, training=False):
+    def _forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, np.ndarray, list[Any]]:
         """z (N, D), log |det dz/dx| (N,) in float64, and the layers' caches."""
         h, logdet, caches = x.reshape(len(x), *self.x_shape), np.zeros(len(x)), []
-        with np.errstate(over="ignore", invalid="ignore"):                  # said by name instead
+        with np.errstate(over="ignore", invalid="ignore"):                  # reported below
             for i, layer in enumerate(self.layers):
                 h, cache = layer.forward(h, training)
                 self._expect_finite("x -> z", i, h, cache.logdet)
@@ -145,7 +149,7 @@ class Flow(Model):
                 caches.append(cache)
         return h.reshape(len(x), -1), logdet, caches
 
-    def _inverse(self, z):
+    def _inverse(self, z: np.ndarray) -> np.ndarray:
         h = z.reshape(len(z), *self.z_shape)
         with np.errstate(over="ignore", invalid="ignore"):
             for i in range(len(self.layers) - 1, -1, -1):
@@ -153,63 +157,60 @@ class Flow(Model):
                 self._expect_finite("z -> x", i, h)
         return h.reshape(len(z), -1)
 
-    def _expect_finite(self, way, i, *arrays):
+    def _expect_finite(self, way: str, i: int, *arrays: np.ndarray) -> None:
         if not all(np.isfinite(a).all() for a in arrays):
             where = f"layers.{i} ({type(self.layers[i]).__name__})"
             raise FlowOverflow(f"{type(self).__name__}, {way}", where)
 
-    def _log_prior(self, z):
+    def _log_prior(self, z: np.ndarray) -> np.ndarray:
         return PRIORS[self.prior].log_prob(z).sum(axis=1, dtype=np.float64)  # (N,)
 
-    def train_step(self, batch, optimizer, rng):
-        """Make one update; pixels are dequantised anew each time."""
-        (x,) = batch
-        if self.augment is not None:
-            x = self.augment(x, rng=rng)
-        if self.levels is not None:
-            x = dequantise(x, rng=rng, levels=self.levels)
-        optimizer.zero_grad()
-        try:
-            loss, cache = self.loss(x, training=True)
-        except FlowOverflow as overflow:
-            raise TrainingDiverged(f"{type(self).__name__} overflowed", overflow.where) from None
-        expect_finite(self, loss, lambda: self.backward(cache))
-        self.backward(cache)
-        optimizer.step()
-        return {"loss": loss}
-
-    def trainer(self, X, y=None, **run):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D)."""
-        who = f"{type(self).__name__}.fit"
-        if y is not None:
-            raise ValueError(f"{who} expected no labels: a flow has no use for them")
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check X (N, D), within [0, 1] if it will be dequantised."""
+        expect_no_labels(self._who("fit"), y)
         if self.levels is None:
-            expect_examples(who, X, features=self.features)
+            expect_examples(self._who("fit"), X, features=self.features)
         else:
-            expect_examples(who, X, features=self.features, low=0, high=1)
+            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        return X, None
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Start scales that are still zero from the spread of the data."""
         if any(not layer.log_scale.value.any() for layer in self._scalings()):
             self.start_from(X)
-        return super().trainer(X, **run)
+        return X
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Dequantise the batch, for a flow with `levels`."""
+        (x,) = batch
+        return (x if self.levels is None else dequantise(x, rng=rng, levels=self.levels),)
+
+    def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
+        """Make one update; a FlowOverflow ends the run as TrainingDiverged."""
+        try:
+            return super().train_step(batch, optimizer, rng)
+        except FlowOverflow as overflow:
+            raise TrainingDiverged(f"{type(self).__name__} overflowed", overflow.where) from None
 
     def start_from(self, X: np.ndarray) -> None:
-        """Set the scaling layer (the first, where there are more): z starts as wide as the prior.
+        """Set the scales of the (first) scaling layer so that z starts with the spread of the prior.
 
-        It counts on couplings that start as the identity. `fit` calls it for scales that nobody has touched.
-        Without it a pixel whose spread is 1/1,000 waits until Adam, which moves a scale by one lr a step, has
-        found that out.
+        This assumes couplings that start as the identity. `fit` calls it if the scales are still zero.
+        Otherwise a feature with a standard deviation of 1/1,000 would need many steps, as Adam changes a
+        log-scale by about lr per step.
         """
-        expect_examples(f"{type(self).__name__}.start_from", X, features=self.features, least=2)
+        expect_examples(self._who("start_from"), X, features=self.features, least=2)
         start = np.log(PRIORS[self.prior].spread / self.spread_of(X))       # (D,)
         for layer in self._scalings()[:1]:
             layer.log_scale.value[...] = start.reshape(layer.log_scale.shape)
 
-    def _scalings(self):
+    def _scalings(self) -> list[Scaling]:
         return [layer for layer in self.layers if isinstance(layer, Scaling)]
 
     def spread_of(self, X: np.ndarray) -> np.ndarray:
-        """The standard deviation of each feature, with the noise that `fit` will add, (D,).
+        """The standard deviation of each feature, including the noise that `fit` adds, (D,).
 
-        Raises ValueError for a feature that doesn't vary.
+        Raises ValueError for a constant feature.
         """
         std = X.std(axis=0, dtype=np.float64)
         if self.levels is not None:
@@ -217,25 +218,25 @@ class Flow(Model):
         if not std.all():
             raise ValueError(
                 f"{type(self).__name__} expected features that vary, got a constant one ({std.argmin()}): "
-                "it has no density; leave it out, or pass levels for pixels to be dequantised"
+                "it has no density. Leave it out, or pass levels= for pixels to be dequantised"
             )
         return std
 
-    def score_samples(self, X):
-        """log p(x) in nats, exact, one an example, (N,); x is taken as it is.
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        """Exact log p(x) in nats of each example, (N,).
 
-        Where the model has `levels`, X is to be dequantised first, ``dequantise(X, rng=rng)``: raises
-        ValueError for grey levels as they come, since a density between levels says nothing about them.
+        If the model has `levels`, dequantise X first, ``dequantise(X, rng=rng)``. Raises ValueError for grey
+        levels, as a density cannot be compared with probabilities of levels.
         """
-        who = f"{type(self).__name__}.score_samples"
+        who = self._who("score_samples")
         expect_examples(who, X, features=self.features)
         if self.levels is not None and not np.any(np.abs(X * (self.levels - 1) % 1 - 0.5) < 0.499):
             raise ValueError(
-                f"{who} expected dequantised pixels, got grey levels, which have no density; "
-                "add their noise with data.dequantise(X, rng=rng)"
+                f"{who} expected dequantised pixels, got grey levels, which have no density: "
+                "use data.dequantise(X, rng=rng)"
             )
 
-        def log_prob(x):
+        def log_prob(x: np.ndarray) -> np.ndarray:
             z, logdet, _ = self._forward(x)
             return self._log_prior(z) + logdet                              # (FLOW.1)
 
@@ -243,27 +244,51 @@ class Flow(Model):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Exact inference, z = f(x): (N, D) -> (N, D)."""
-        expect_examples(f"{type(self).__name__}.transform", X, features=self.features)
+        expect_examples(self._who("transform"), X, features=self.features)
         return in_batches(lambda x: self._forward(x)[0], X)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        """The exact way back, x = f⁻¹(z): (N, D) -> (N, D)."""
-        expect_examples(f"{type(self).__name__}.inverse_transform", Z, features=self.features)
+        """The exact inverse, x = f⁻¹(z): (N, D) -> (N, D)."""
+        expect_examples(self._who("inverse_transform"), Z, features=self.features)
         return in_batches(self._inverse, Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        """X there and back again: X itself, but for rounding."""
+        """X mapped to z and back: X up to rounding."""
         return self.inverse_transform(self.transform(X))
 
-    def sample(self, n, *, rng):
-        """n draws from p(x): z from the prior, then x = f⁻¹(z), (n, D).
+    def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
+        """Draw n examples from p(x): z from the prior, then x = f⁻¹(z), (n, D).
 
-        Pixels may lie a little outside [0, 1], where the density isn't quite zero; clip them for a picture.
+        Pixels may be slightly outside [0, 1], where the density is not exactly zero; clip them for a picture.
         """
-        return self.inverse_transform(self.prior_sample(n, rng=rng))
+        self._expect_count(n)
+        return self.inverse_transform(self.prior_sample(n, rng=as_generator(self._who("sample"), rng)))
 
-    def prior_sample(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """n draws of z from the prior, (n, D)."""
-        if n < 1:
-            raise ValueError(f"{type(self).__name__} expected to draw at least one example, got n = {n}")
+    def prior_sample(
+        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw n latent codes z from the prior, (n, D)."""
+        expect_no_labels(self._who("prior_sample"), y)
+        self._expect_count(n, "prior_sample")
+        rng = as_generator(self._who("prior_sample"), rng)
         return PRIORS[self.prior].sample((n, self.features), self.dtype, rng)
+
+    @property
+    def code(self) -> int:
+        """The width of the latent code, which for a flow is the number of features."""
+        return self.features
+
+
+def mask_widths(mask: str, features: int) -> tuple[int, int]:
+    """The numbers of features that a coupling with this mask keeps and moves."""
+    strided = MASKS[mask]
+    assert isinstance(strided, Strided)
+    return strided.widths(features)
+
+
+def expect_sizes(who: str, features: int, couplings: int) -> None:
+    """Raise ValueError for fewer than two features or couplings."""
+    if features < 2:
+        raise ValueError(f"{who} expected two or more features, got {features}")
+    if couplings < 2:
+        raise ValueError(f"{who} expected two or more couplings, as one leaves half of x, got {couplings}")

@@ -1,4 +1,4 @@
-"""NICE: couplings that only add, and one scaling layer."""
+"""NICE: additive couplings and one scaling layer."""
 
 from __future__ import annotations
 
@@ -8,76 +8,83 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, as_widths, expect_examples
 from scratchgen.initializers import he_normal
-from scratchgen.layers import AdditiveCoupling, Linear, ReLU, Scaling, Sequential
+from scratchgen.layers import AdditiveCoupling, Bijection, Linear, ReLU, Scaling, Sequential
 from scratchgen.layers.masks import MASKS
-from scratchgen.models.flow.model import Flow
+from scratchgen.models.flow.model import Flow, expect_sizes, mask_widths
 
 
 class NICE(Flow):
-    """Additive couplings on odd and even features in turn, then a scaling layer (Dinh et al. 2014).
+    """Additive couplings that keep even and odd features in turn, then a scaling layer (Dinh et al. 2014).
 
-    Couplings keep the volume, (NICE.3), so the scaling layer alone decides how much density there is, and it
-    is the same everywhere: log p(x) = log p_Z(z) + Σ s.
+    Couplings preserve volume, (NICE.3), so the log-determinant is that of the scaling layer, the same for all
+    x: log p(x) = log p_Z(z) + Σ s.
 
-    Build it with NICE.dense; `fit` starts the scales from the data's spread (`start_from`).
+    `NICE.dense` builds the layers; `fit` starts the scales from the spread of the data (`start_from`).
     """
 
     @classmethod
     def dense(
         cls,
         features: int = 784,
-        hidden: Sequence[int] = (1000,) * 5,
+        hidden: int | Sequence[int] = (1000,) * 5,
         couplings: int = 4,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         prior: str = "logistic",
         levels: int | None = None,
     ) -> Self:
-        """`couplings` couplings, whose conditioners are ReLU nets of the `hidden` widths.
+        """`couplings` couplings, whose conditioners are ReLU networks with the `hidden` widths.
 
-        The last layer of each conditioner starts at zero, so that the flow starts as the scaling layer alone.
-        Raises ValueError for odd features, which can't be halved, and for fewer than two couplings, which
-        would leave one half as it came.
+        The last layer of each conditioner starts at zero, so that the flow starts as the scaling layer. If
+        the number of features is odd, there is one even feature more.
+
+        prior : "logistic" or "normal";  levels : number of grey levels to dequantise in `fit`, or None
+
+        Raises ValueError for fewer than two features, and for fewer than two couplings, which would leave
+        half of the features unchanged.
         """
-        if features < 2 or features % 2:
-            raise ValueError(f"{cls.__name__} expected an even number of features to halve, got {features}")
-        if couplings < 2:
-            raise ValueError(f"{cls.__name__} expected two or more couplings, got {couplings}")
-        half = features // 2
-        layers = [
-            AdditiveCoupling(conditioner(half, hidden, rng=rng, dtype=dtype), ("even", "odd")[i % 2])
-            for i in range(couplings)
-        ]
+        rng = as_generator(f"{cls.__name__}.dense", rng)
+        hidden = as_widths(f"{cls.__name__}.dense", hidden)
+        expect_sizes(f"{cls.__name__}.dense", features, couplings)
+        layers: list[Bijection] = []
+        for i in range(couplings):
+            mask = ("even", "odd")[i % 2]
+            kept, moved = mask_widths(mask, features)
+            net = conditioner(kept, hidden, moved, rng=rng, dtype=dtype)
+            layers.append(AdditiveCoupling(net, mask))
         return cls([*layers, Scaling(features, dtype=dtype)], features, prior=prior, levels=levels)
 
-    def start_from(self, X):
-        """Start the scales from the spread of X (N, D), as Flow.start_from does, and the conditioners too.
+    def start_from(self, X: np.ndarray) -> None:
+        """Start the scales from the spread of X (N, D), as Flow.start_from does, and the conditioners, too.
 
-        Each conditioner of NICE.dense ends in a scaling layer of its own, which starts at the spread of the
-        features that it moves: so its net speaks in units of that spread, and one step of Adam's moves a
-        pixel that is always black no further, for its size, than one that is busy. Conditioners of another
-        form are left as they are.
+        Each conditioner of NICE.dense ends with a scaling layer, which starts at the spread of the features
+        that it moves. The rest of the conditioner then works in units of that spread, and a step of Adam
+        moves a pixel that hardly varies no further, relative to its spread, than one that varies a lot.
+        Conditioners of another form are left as they are.
         """
-        expect_examples(f"{type(self).__name__}.start_from", X, features=self.features, least=2)
+        expect_examples(self._who("start_from"), X, features=self.features, least=2)
         log_std = np.log(self.spread_of(X))
-        for layer in self.layers:
-            net = layer.conditioner if isinstance(layer, AdditiveCoupling) else None
-            if isinstance(net, Sequential) and isinstance(net[-1], Scaling):
+        couplings = [layer for layer in self.layers if isinstance(layer, AdditiveCoupling)]
+        for layer in couplings:
+            last = layer.conditioner[-1] if isinstance(layer.conditioner, Sequential) else None
+            if isinstance(last, Scaling):
                 _, moved = MASKS[layer.mask].split(type(self).__name__, log_std[None])
-                net[-1].log_scale.value[...] = moved[0]
+                last.log_scale.value[...] = moved[0]
         super().start_from(X)
 
 
-def conditioner(half: int, hidden: Sequence[int], *, rng: np.random.Generator, dtype: Any) -> Sequential:
-    """A ReLU net from one half of the features to a shift for the other, in units of the data's spread.
+def conditioner(
+    kept: int, hidden: Sequence[int], moved: int, *, rng: np.random.Generator, dtype: Any
+) -> Sequential:
+    """A ReLU network from the kept features to a shift of the moved ones, in units of the data's spread.
 
     Its last Linear starts at zero.
     """
     layers: list[Any] = []
-    for fan_in, fan_out in pairwise((half, *hidden, half)):
+    for fan_in, fan_out in pairwise((kept, *hidden, moved)):
         layers += [Linear(fan_in, fan_out, rng=rng, dtype=dtype, init=he_normal), ReLU()]
     layers[-2].weight.value[...] = 0
-    return Sequential(*layers[:-1], Scaling(half, dtype=dtype))
+    return Sequential(*layers[:-1], Scaling(moved, dtype=dtype))

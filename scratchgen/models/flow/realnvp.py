@@ -1,4 +1,4 @@
-"""RealNVP: couplings that stretch and move, in masks that suit vectors or images."""
+"""RealNVP: affine couplings, with masks for vectors or images."""
 
 from __future__ import annotations
 
@@ -7,42 +7,49 @@ from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.checks import as_generator, as_image_shape, as_widths
 from scratchgen.layers import AffineCoupling, Bijection, Conv2d, Scaling, Sequential, SiLU, Squeeze
-from scratchgen.models.flow.model import Flow
+from scratchgen.models.flow.model import Flow, expect_sizes, mask_widths
 from scratchgen.models.networks import dense
 
 
 class RealNVP(Flow):
     """A scaling layer, then affine couplings (Dinh et al. 2017).
 
-    Other than NICE's, its log-determinant depends on x, (RNVP.4). Build it with RealNVP.dense for vectors or
-    RealNVP.convolutional for images; `fit` starts the scaling layer from the data's spread.
+    Unlike that of NICE, its log-determinant depends on x, (RNVP.4). `RealNVP.dense` is for vectors and
+    `RealNVP.convolutional` for images; `fit` starts the scaling layer from the spread of the data.
     """
 
     @classmethod
     def dense(
         cls,
         features: int = 2,
-        hidden: Sequence[int] = (64, 64),
+        hidden: int | Sequence[int] = (64, 64),
         couplings: int = 8,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         bound: float = 2.0,
         **settings: Any,
     ) -> Self:
-        """Couplings that keep the first half and the second in turn, conditioned by SiLU nets.
+        """Couplings that alternately keep the first and the second half of the features.
 
-        Raises ValueError for odd features, which can't be halved, and for fewer than two couplings.
+        hidden : widths of the conditioners' hidden layers, which are followed by SiLU
+        bound : of |log-scale| in each coupling
+        settings : the other arguments of Flow (prior, levels)
+
+        If the number of features is odd, the first half has one feature more. Raises ValueError for fewer
+        than two features, and for fewer than two couplings.
         """
-        if features < 2 or features % 2:
-            raise ValueError(f"{cls.__name__} expected an even number of features to halve, got {features}")
-        _expect_two(cls.__name__, couplings)
-        half = features // 2
+        rng = as_generator(f"{cls.__name__}.dense", rng)
+        hidden = as_widths(f"{cls.__name__}.dense", hidden)
+        expect_sizes(f"{cls.__name__}.dense", features, couplings)
         layers: list[Bijection] = [Scaling(features, dtype=dtype)]
         for i in range(couplings):
-            net = _silenced(dense((half, *hidden, features), rng=rng, dtype=dtype))
-            layers.append(AffineCoupling(net, ("first", "second")[i % 2], bound))
+            mask = ("first", "second")[i % 2]
+            kept, moved = mask_widths(mask, features)
+            net = _starting_at_zero(dense((kept, *hidden, 2 * moved), rng=rng, dtype=dtype))
+            layers.append(AffineCoupling(net, mask, bound))
         return cls(layers, features, **settings)
 
     @classmethod
@@ -52,50 +59,48 @@ class RealNVP(Flow):
         channels: int = 32,
         couplings: int = 4,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         bound: float = 2.0,
         **settings: Any,
     ) -> Self:
         """`couplings` couplings on a checkerboard, a squeeze, and as many on halves of the channels.
 
-        Their conditioners are three convolutions of 3×3. Raises ValueError for odd height or width, and for
-        fewer than two couplings.
+        The conditioners are three 3×3 convolutions with `channels` channels.
+
+        shape : (H, W, C) of the images, with H and W even; examples are rows of H·W·C numbers
+        settings : the other arguments of Flow (prior, levels)
+
+        Raises ValueError for fewer than two couplings.
         """
-        height, width, depth = shape
-        if height % 2 or width % 2:
-            raise ValueError(f"{cls.__name__} expected images of even height and width, got shape {shape}")
-        _expect_two(cls.__name__, couplings)
-        kind = {"rng": rng, "dtype": dtype}
+        who = f"{cls.__name__}.convolutional"
+        shape = height, width, depth = as_image_shape(who, shape, multiple=2)
+        expect_sizes(who, height * width * depth, couplings)
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
         layers: list[Bijection] = [Scaling(*shape, dtype=dtype)]
         for i in range(couplings):
-            net = _convolutions(depth, channels, **kind)
+            net = _convolutions(depth, channels, **net_args)
             layers.append(AffineCoupling(net, ("dark", "light")[i % 2], bound))
         layers.append(Squeeze())
         for i in range(couplings):
-            net = _convolutions(2 * depth, channels, **kind)
+            net = _convolutions(2 * depth, channels, **net_args)
             layers.append(AffineCoupling(net, ("first", "second")[i % 2], bound))
         return cls(layers, height * width * depth, shape=shape, **settings)
 
 
-def _convolutions(depth: int, channels: int, **kind: Any) -> Sequential:
-    return _silenced(
+def _convolutions(depth: int, channels: int, **net_args: Any) -> Sequential:
+    return _starting_at_zero(
         Sequential(
-            Conv2d(depth, channels, 3, padding=1, **kind),
+            Conv2d(depth, channels, 3, padding=1, **net_args),
             SiLU(),
-            Conv2d(channels, channels, 3, padding=1, **kind),
+            Conv2d(channels, channels, 3, padding=1, **net_args),
             SiLU(),
-            Conv2d(channels, 2 * depth, 3, padding=1, **kind),
+            Conv2d(channels, 2 * depth, 3, padding=1, **net_args),
         )
     )
 
 
-def _silenced(net: Sequential) -> Sequential:
-    """The net with a last layer of zeros: a coupling that starts as the identity."""
+def _starting_at_zero(net: Sequential) -> Sequential:
+    """Set the last layer of a network to zero, so that its coupling starts as the identity."""
     net[-1].parameters()["weight"].value[...] = 0
     return net
-
-
-def _expect_two(who: str, couplings: int) -> None:
-    if couplings < 2:
-        raise ValueError(f"{who} expected two or more couplings, as one leaves a half, got {couplings}")

@@ -1,4 +1,4 @@
-"""A running average of a GAN's generator, to draw from."""
+"""A callback that keeps a running average of a GAN's generator."""
 
 from __future__ import annotations
 
@@ -8,51 +8,57 @@ from contextlib import contextmanager
 import numpy as np
 
 from scratchgen.models.gan.model import GAN
-from scratchgen.training.loop import Callback
+from scratchgen.training.loop import Callback, Trainer
 
-WARM = 50   # batches after which 0.9^50, half a per cent, is left of what batch norm remembered before
+BATCHES = 50    # after so many, 0.9^50 or half a per cent of batch norm's earlier statistics is left
 
 
 class AveragedGenerator(Callback):
-    """A running average of the generator's weights, to draw from instead of the last ones.
+    """A running average of the generator's weights, to sample with instead of the last ones.
 
-        average ← average + (1 − decay)·(weights − average)           after every step
+        average ← average + (1 − d)·(weights − average),   d = min(decay, t / (t + 10))     after step t
 
-    The two players circle each other, and the average lies nearer to the middle of the circle (Yazıcı et al.
-    2019). Training itself never sees it.
+    The smaller d of the first steps makes the average forget the initial weights: with decay = 0.999 it
+    applies to the first 9,990 steps. The two players circle around an equilibrium, and the average is nearer
+    to its centre (Yazıcı et al. 2019). It has no effect on the training.
+
+    Raises ValueError for a decay outside [0, 1).
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"AveragedGenerator expected a decay in [0, 1), got {decay}")
         self.model, self.decay = model, decay
         self.average = np.zeros(0, np.float32)
 
-    def on_start(self, trainer):
+    def on_start(self, trainer: Trainer) -> None:
         if not self.average.size:
             self.average = trainer.optimizer["generator"].value.copy()
         self.weights = trainer.optimizer["generator"].value
 
-    def on_step(self, trainer, values):
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         share = 1 - min(self.decay, trainer.step / (trainer.step + 10))
         self.average += np.float32(share) * (self.weights - self.average)
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         return {"average": self.average}
 
-    def load_state(self, state):
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
         self.average = state["average"].copy()
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
-        """The generator holds the average inside the block, and its own weights again behind it.
+    def applied(self) -> Iterator[None]:
+        """Inside the block the generator has the averaged weights; afterwards it has its own again.
 
-        Batch norm's statistics belong to the weights that they were gathered with, so they are gathered anew.
+        The running statistics of batch norm belong to the weights, so they are computed again inside the
+        block.
         """
         generator, rng = self.model.generator, np.random.default_rng(0)
         own, statistics = self.weights.copy(), {k: b.copy() for k, b in generator.buffers().items()}
         try:
             self.weights[...] = self.average
-            for _ in range(WARM if statistics else 0):
-                generator.forward(self.model.draw_noise(500, rng), training=True)
+            for _ in range(BATCHES if statistics else 0):
+                generator.forward(self.model.prior_sample(500, rng=rng), training=True)
             yield
         finally:
             self.weights[...] = own

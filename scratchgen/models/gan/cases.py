@@ -10,14 +10,15 @@ import numpy as np
 
 from scratchgen.gradcheck.checker import KINKED, SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
-from scratchgen.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
+from scratchgen.layers import Conv2d, Flatten, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
 from scratchgen.models.gan import DCGAN, GAN, WGAN
 from scratchgen.models.gan.gradient_penalty import gradient_penalty
 from scratchgen.models.networks import dense
+from scratchgen.module import Module
 
 
-class Turn(Layer):
-    """One player's turn as a model: its parameters, and its loss's backward; the other player is held."""
+class Turn(Module):
+    """One player's turn as a model: its parameters, and its loss's backward; the other player is frozen."""
 
     def __init__(self, game: GAN, player: str, player_backward: Callable[[Any], Any]):
         self.game, self.player, self.player_backward = game, player, player_backward
@@ -42,11 +43,11 @@ class GameCase:
         """Each player's loss along random lines of its own parameters, and a gradient penalty alone."""
         rng = np.random.default_rng(20)
         game, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
-        # Away from biases of 0, with which real and drawn examples lie on the same side of every kink, and
-        # what a critic's biases get is the difference of two equal numbers.
+        # Away from biases of 0: with these, real and generated examples lie on the same side of every kink,
+        # and the gradient of a critic's bias is the difference of two equal numbers.
         for p in game.parameters().values():
             p.value += 0.5 * rng.standard_normal(p.shape)
-        z, u = game.draw_noise(len(x), rng), rng.random((len(x), 1))
+        z, u = game.prior_sample(len(x), rng=rng), rng.random((len(x), 1))
         losses: dict[str, Callable[[], tuple[float, Any]]] = {
             "discriminator": lambda: game.discriminator_loss(x, z),
             "generator": lambda: game.generator_loss(z),
@@ -70,6 +71,7 @@ def _check_penalty(
     game: WGAN, weight: float, x: np.ndarray, z: np.ndarray, u: np.ndarray, how: dict[str, Any]
 ) -> list[Result]:
     critic, between = game.discriminator, game.discriminator_loss(x, z, u)[1].between
+    assert between is not None
 
     def loss() -> tuple[float, None]:
         with critic.frozen():
@@ -103,6 +105,14 @@ MODELS = (
     GameCase(
         "GAN dense",
         lambda rng, dtype: GAN.dense(3, 6, 9, dropout=0, rng=rng, dtype=dtype),
+        (5, 9),
+        smooth=False,
+    ),
+    GameCase(
+        "GAN dense, output in (-1, 3)",
+        lambda rng, dtype: GAN.dense(
+            3, (6, 4), 9, dropout=0, rng=rng, dtype=dtype, output_range=(-1.0, 3.0)
+        ),
         (5, 9),
         smooth=False,
     ),

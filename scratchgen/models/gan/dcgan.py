@@ -1,31 +1,34 @@
-"""DCGAN: the same game, played by convolutions."""
+"""DCGAN: a GAN of convolutional networks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.checks import as_generator, as_image_shape, as_widths
 from scratchgen.models.gan.model import GAN
 from scratchgen.models.gan.networks import conv_critic, conv_generator
 
 
 class DCGAN(GAN):
-    """A GAN of convolutions for 28×28 digits (Radford et al. 2016): strides for pooling, and batch norm.
+    """A GAN of convolutions (Radford et al. 2016), with strides instead of pooling, and batch norm.
 
-    G: code → 7×7×C2 → 14×14×C1 → 28×28×1, by `Linear` and two `ConvTranspose2d`;  D the same way back, by two
-    `Conv2d`. Batch norm stands neither at G's output nor at D's input, where it would fix the brightness of
-    what passes. Losses, steps and settings are the GAN's; images come and go as rows of 784.
+    G: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C, by `Linear` and two `ConvTranspose2d`; D is the reverse, with
+    two `Conv2d`. There is no batch norm at G's output and D's input, where it would fix the brightness of the
+    images. Losses, steps and settings are those of GAN; images are rows of H·W·C numbers.
 
-    code : K, the width of the noise;  channels : (C1, C2), of the 14×14 and of the 7×7 maps
-    hidden : the width of a dense layer that G has behind its code, and D before its logit; or 0 for none, as
-        in the paper. There D's last convolution sees nearly the whole picture, here 10×10 pixels of 28×28:
-        without a hidden layer D adds up what it sees in single places, and can't mind whether they fit
-        together, and in G each of the 7×7 places is linear in the code (docs/gan.md, 13)
-    settings : what else GAN takes (noise, objective, k, ahead)
+    code : K, the width of the latent code;  channels : (C1, C2), of the larger and of the smaller maps
+    hidden : widths of dense layers, in G after its code and in D before its logit; none in the paper. Without
+        one, the logit of D is a sum of terms that each depend on 10×10 pixels, so it cannot judge whether
+        distant parts of an image fit together, and in G each of the H/4×W/4 places is linear in the code
+        (docs/gan.md, section 13). An int stands for one layer, 0 for none
+    shape : (H, W, C) of the images, with H and W divisible by 4
+    settings : the other arguments of GAN (noise, objective, k, ahead)
 
-    Its layers differ from the paper's, which draws 64×64 colour pictures, in number and in width, and G ends
-    with a sigmoid in place of tanh since digits lie within [0, 1].
+    The layers differ from the paper's, which generates 64×64 colour images, in number and width, and G ends
+    with a sigmoid instead of tanh since intensities lie within [0, 1].
     """
 
     def __init__(
@@ -33,17 +36,24 @@ class DCGAN(GAN):
         code: int = 64,
         channels: tuple[int, int] = (32, 64),
         *,
-        hidden: int = 0,
-        rng: np.random.Generator,
+        hidden: int | Sequence[int] = (),
+        shape: tuple[int, int, int] = (28, 28, 1),
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         **settings: Any,
     ):
-        kind = {"rng": rng, "dtype": dtype}
-        generator = conv_generator(code, channels, hidden=hidden, **kind)
-        critic = conv_critic(channels, batch_norm=True, hidden=hidden, **kind)
-        super().__init__(generator, critic, code=code, **settings)
+        who = type(self).__name__
+        self.channels, self.hidden = tuple(channels), as_widths(who, hidden)
+        self.shape = as_image_shape(who, shape, multiple=4)
+        net_args: dict[str, Any] = {
+            "hidden": self.hidden, "shape": self.shape, "rng": as_generator(who, rng), "dtype": dtype
+        }
+        generator = conv_generator(code, channels, output_range=output_range, **net_args)
+        critic = conv_critic(channels, batch_norm=True, **net_args)
+        super().__init__(generator, critic, code=code, output_range=output_range, **settings)
 
     @classmethod
     def dense(cls, *args: Any, **settings: Any) -> Self:
-        """There is none: the name stands for convolutions. GAN.dense is the dense form."""
-        raise TypeError("DCGAN is made of convolutions; GAN.dense makes a game of dense networks")
+        """Raise TypeError: a DCGAN is convolutional. GAN.dense is the dense form."""
+        raise TypeError("DCGAN is made of convolutions; use GAN.dense for dense networks")

@@ -1,67 +1,69 @@
-"""The generative adversarial network: one net draws, the other tells drawn from real."""
+"""The generative adversarial network: a generator, and a discriminator that tells its output from data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, positive
-from scratchgen.data import Batches
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels, positive
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
 from scratchgen.losses import bce_with_logits
 from scratchgen.models.base import Model
 from scratchgen.models.gan.networks import Init, dense_critic, dense_generator
-from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import Trainer, expect_finite
-from scratchgen.training.optimisers import Adam
+from scratchgen.models.networks import in_batches, input_width
+from scratchgen.training.loop import Augment, Callback, Trainer, expect_finite
+from scratchgen.training.optimisers import Adam, Optimizer
+from scratchgen.training.schedules import Rate, bind
 
 LOSSES = ("non-saturating", "minimax")
 NOISES = ("normal", "uniform")
 
 
 class DiscriminatorCache(NamedTuple):
-    """What the discriminator's backward needs; its two batches keep their caches apart."""
+    """What the discriminator's backward needs; the two batches have separate caches."""
 
-    real: Any
-    fake: Any
-    dreal: np.ndarray
-    dfake: np.ndarray
-    d_real: float  # mean D(x)
-    d_fake: float  # mean D(G(z))
+    real: Any           # cache of the real batch
+    fake: Any           # cache of the generated batch
+    dreal: np.ndarray   # (m, 1)
+    dfake: np.ndarray   # (m, 1)
+    d_real: float       # mean D(x)
+    d_fake: float       # mean D(G(z))
 
 
 class GeneratorCache(NamedTuple):
     """What the generator's backward needs."""
 
-    gen: Any
-    dis: Any
-    dlogits: np.ndarray
+    gen: Any                # the generator's cache
+    dis: Any                # the discriminator's cache
+    dlogits: np.ndarray     # (m, 1)
 
 
 class GAN(Model):
     """A generative adversarial network (Goodfellow et al. 2014), trained by their Algorithm 1.
 
-    G makes x̃ = G(z) from noise z; D's logit l says how real an x looks, D(x) = σ(l).
+    G generates x̃ = G(z) from noise z. D gives a logit l, and D(x) = σ(l) is its probability that x is real.
 
     (GAN.1)  min_G max_D V = E[log D(x)] + E[log(1 − D(G(z)))]           the game
-    (GAN.2)  loss_D = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))    = −V on m real and m drawn
+    (GAN.2)  loss_D = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))    = −V on m real, m generated examples
     (GAN.3)  dl(xᵢ) = −(1 − D(xᵢ)) / m,   dl(x̃ᵢ) = D(x̃ᵢ) / m
     (GAN.4)  minimax:         loss_G = −1/m·Σ log(1 + e^l(x̃ᵢ)),   dl = −D(x̃ᵢ) / m
     (GAN.5)  non-saturating:  loss_G =  1/m·Σ log(1 + e^−l(x̃ᵢ)),  dl = −(1 − D(x̃ᵢ)) / m
-    (GAN.6)  dx̃ = J_Dᵀ·dl, with D held;  then G's backward takes dx̃
+    (GAN.6)  dx̃ = J_Dᵀ·dl, with D frozen;  then G's backward takes dx̃
 
-    Where D is sure that x̃ is drawn, D(x̃) ≈ 0 and (GAN.4) hardly pulls, while (GAN.5) pulls with all it has.
-    It has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
+    When D is sure that x̃ is generated, D(x̃) ≈ 0, the gradient of (GAN.4) is nearly zero, while that of
+    (GAN.5) is largest. A GAN has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
 
     generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1);  any two layers that fit
-    code : K, the width of the noise;  noise : "normal", N(0, I), or "uniform", U(−1, 1)
+    code : K, the width of the latent code;  noise : its prior, "normal" N(0, I) or "uniform" U(−1, 1)
     objective : of the generator, "non-saturating" or "minimax"
-    k : discriminator steps to each step of the generator
-    ahead : discriminator steps of a run before the generator's first, rounded up to whole rounds of k
-    output_range : what G's output lies within, or None; real data must lie there too, or D has an easy game
+    k : discriminator steps per generator step
+    ahead : discriminator steps before the first generator step, rounded up to a multiple of k
+    output_range : the range of G's output, or None; real data must lie within it, too, or D could tell them
+        apart by that alone
     """
 
     def __init__(
@@ -78,9 +80,9 @@ class GAN(Model):
     ):
         who = type(self).__name__
         if noise not in NOISES:
-            raise ValueError(f"{who} expected a noise out of {', '.join(NOISES)}, got {noise!r}")
+            raise ValueError(f"{who} expected noise to be one of {', '.join(NOISES)}, got {noise!r}")
         if objective not in LOSSES:
-            raise ValueError(f"{who} expected an objective out of {', '.join(LOSSES)}, got {objective!r}")
+            raise ValueError(f"{who} expected objective to be one of {', '.join(LOSSES)}, got {objective!r}")
         positive(who, code=code, k=k)
         if ahead != 0:
             positive(who, ahead=ahead)
@@ -94,50 +96,76 @@ class GAN(Model):
     def dense(
         cls,
         code: int = 100,
-        hidden: int = 400,
-        pixels: int = 784,
+        hidden: int | Sequence[int] = (400, 400),
+        features: int = 784,
         *,
         dropout: float = 0.3,
         pixel_init: Init = glorot_uniform,
-        rng: np.random.Generator,
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Two hidden layers in each net: batch norm and ReLU in G, which ends in a sigmoid; leaky ReLU in D.
+        """Two dense networks: batch norm and ReLU in G, leaky ReLU and dropout in D.
 
-        dropout : the share of D's hidden units that a step switches off. Without it, or without batch norm in
-            G, D wins on digits and all codes become one picture (docs/gan.md).
-        pixel_init : how the weights begin that touch pixels, D's first and G's last. `gan_networks.faint`
-            makes digits clearer where G is faster than D (docs/gan.md, sections 10 and 12).
+        hidden : widths of the hidden layers of D, and of G; an int stands for two layers of that width
+        dropout : probability with which a hidden unit of D is dropped. Without it, or without batch norm in
+            G, D wins on digits and G outputs the same image for all codes (docs/gan.md).
+        pixel_init : initializer of the weights next to the pixels, the first of D and the last of G. With
+            gan.networks.small_pixel_init digits are clearer if G has the larger learning rate (docs/gan.md,
+            sections 10 and 12).
+        output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
+        settings : what the constructor takes besides the networks
         """
-        kind = {"pixel_init": pixel_init, "rng": rng, "dtype": dtype}
-        critic = dense_critic(pixels, hidden, dropout=dropout, **kind)
-        return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
+        net_args: dict[str, Any] = {
+            "pixel_init": pixel_init, "rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype
+        }
+        critic = dense_critic(features, hidden, dropout=dropout, **net_args)
+        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        return cls(generator, critic, code=code, output_range=output_range, **settings)
 
-    def draw_noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """z, (n, K)."""
-        shape = (n, self.code)
+    @property
+    def features(self) -> int | None:
+        """D, the number of columns of the data; None if D does not begin with a Linear or Reshape."""
+        return input_width(self.discriminator)
+
+    def prior_sample(
+        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw n latent codes z from the prior, (n, K)."""
+        expect_no_labels(self._who("prior_sample"), y)
+        self._expect_count(n, "prior_sample")
+        rng, shape = as_generator(self._who("prior_sample"), rng), (n, self.code)
         z = rng.standard_normal(shape) if self.noise == "normal" else rng.uniform(-1, 1, shape)
         return z.astype(self.dtype)
 
-    def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, DiscriminatorCache]:
-        """(GAN.2) for m real examples and m that G draws from z; G's gradient isn't asked for."""
+    def loss(
+        self, x: Any, *, rng: np.random.Generator | int | None = None, training: bool = False
+    ) -> tuple[float, Any]:
+        """Raise TypeError: a GAN has two losses."""
+        raise TypeError(
+            f"{type(self).__name__} has no single loss; use discriminator_loss and generator_loss"
+        )
+
+    def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, Any]:
+        """Return (GAN.2) and its cache, for m real examples x and m latent codes z."""
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
-        l_real, real_cache = self.discriminator.forward(x, training=True)  # two batches, so that batch
-        l_fake, fake_cache = self.discriminator.forward(fake, training=True)  # norm does not mix them
+        # Two separate batches, so that batch norm does not mix them.
+        l_real, real_cache = self.discriminator.forward(x, training=True)       # (m, 1)
+        l_fake, fake_cache = self.discriminator.forward(fake, training=True)
         loss_real, dreal = bce_with_logits(l_real, np.ones_like(l_real))
         loss_fake, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))  # (GAN.2, GAN.3)
         d_real, d_fake = float(Bernoulli.mean(l_real).mean()), float(Bernoulli.mean(l_fake).mean())
         cache = DiscriminatorCache(real_cache, fake_cache, dreal, dfake, d_real, d_fake)
         return loss_real + loss_fake, cache                     # −V of (GAN.1)
 
-    def discriminator_backward(self, cache: DiscriminatorCache) -> None:
-        """Add D's gradients; nothing goes on to G."""
+    def discriminator_backward(self, cache: Any) -> Any:
+        """Add D's gradients. No gradient is computed for G."""
         self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
         self.discriminator.backward(cache.dreal, cache.real, input_grad=False)
 
     def generator_loss(self, z: np.ndarray) -> tuple[float, GeneratorCache]:
-        """(GAN.5), or (GAN.4), for what G draws from z."""
+        """Return (GAN.5) or (GAN.4), and its cache, for latent codes z."""
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         logits, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
         if self.objective == "minimax":
@@ -148,102 +176,160 @@ class GAN(Model):
         return loss, GeneratorCache(gen, dis, dlogits)
 
     def generator_backward(self, cache: GeneratorCache) -> dict[str, Any]:
-        """Add G's gradients; D is held, and only hands the gradient through."""
+        """Add G's gradients. D is frozen and only passes the gradient on."""
         with self.discriminator.frozen():
             dfake = self.discriminator.backward(cache.dlogits, cache.dis)  # (GAN.6)
         self.generator.backward(dfake, cache.gen, input_grad=False)
         return {"dlogits": cache.dlogits, "dfake": dfake}
 
-    def train_step(self, batch, optimizer, rng):
-        """One round of Algorithm 1: k steps of D, each on m fresh examples, then one of G.
+    def train_step(
+        self, batch: tuple, optimizer: Mapping[str, Optimizer], rng: np.random.Generator
+    ) -> dict[str, float]:
+        """One round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
 
-        While D has made fewer than `ahead` steps, G's turn is left out. How many D has made, its optimiser
-        knows, so a resumed run does too. Records the losses, the mean of D(x) and D(G(z)), and the norms of
-        both gradients; the generator's is 0 in a round that leaves it out.
+        The generator does not train until the discriminator has made `ahead` steps. The step count is kept by
+        the optimiser, so this also works for resumed runs. Returns the losses, the means of D(x) and
+        D(G(z)), and the norms of both gradients; the generator's norm is 0 while it does not train.
         """
-        alone = optimizer["discriminator"].steps < self.ahead
-        x = batch[0] if self.augment is None else self.augment(batch[0], rng=rng)
+        waits = optimizer["discriminator"].steps < self.ahead
+        x = batch[0]
         m = len(x) // self.k
         if m < 1:
             who = type(self).__name__
             raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(x)}")
         for i in range(self.k):
-            values = self._discriminator_step(x[i * m : (i + 1) * m], optimizer, rng)
-        if alone:
-            loss, _ = self.generator_loss(self.draw_noise(m, rng))
+            part = x[i * m : (i + 1) * m]
+            noise = self._discriminator_noise(part, rng)
+            values = self.discriminator_step(part, optimizer=optimizer["discriminator"], **noise)
+        z = self.prior_sample(m, rng=rng)
+        if waits:
+            loss, _ = self.generator_loss(z)
             return values | {"generator_loss": loss, "generator_grad": 0.0}
-        return values | self._generator_step(m, optimizer["generator"], rng)
+        return values | self.generator_step(z, optimizer=optimizer["generator"])
 
-    def _discriminator_step(self, x, optimizer, rng) -> dict[str, float]:
-        optimizer["discriminator"].zero_grad()
-        loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng))
+    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The random numbers of a discriminator step on x."""
+        return {"z": self.prior_sample(len(x), rng=rng)}
+
+    def discriminator_step(self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
+        """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K)."""
+        optimizer.zero_grad()
+        loss, cache = self.discriminator_loss(x, z)
         expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the discriminator's loss")
         self.discriminator_backward(cache)
-        norm = optimizer["discriminator"].grad_norm()
-        optimizer["discriminator"].step()
+        norm = optimizer.grad_norm()
+        optimizer.step()
         return {"loss": loss, "d_real": cache.d_real, "d_fake": cache.d_fake, "discriminator_grad": norm}
 
-    def _generator_step(self, m, optimizer, rng) -> dict[str, float]:
+    def generator_step(self, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
+        """Make one update of the generator, with latent codes z (m, K)."""
         optimizer.zero_grad()
-        loss, cache = self.generator_loss(self.draw_noise(m, rng))
+        loss, cache = self.generator_loss(z)
         expect_finite(self, loss, lambda: self.generator_backward(cache), "the generator's loss")
         self.generator_backward(cache)
         norm = optimizer.grad_norm()
         optimizer.step()
         return {"generator_loss": loss, "generator_grad": norm}
 
-    def trainer(
+    def trainer(  # type: ignore[override]  # two learning rates, and always whole batches
         self,
-        X,
-        y=None,
+        X: np.ndarray,
+        y: None = None,
         *,
-        epochs,
-        rng,
-        batch_size=64,
-        lr=None,
-        discriminator_lr=None,
-        betas=None,
-        callbacks=(),
-        validate=None,
-    ):
-        """Set up the run that `fit` makes: an optimiser for each net, m = batch_size.
-
-        lr : of the generator;  discriminator_lr : of the discriminator, the same where it isn't given
-        betas : of Adam. The defaults are those of the model's source.
-
-        Equal rates are those of Radford et al. 2016. Another ratio is worth a trial: in one dimension a
-        generator at a tenth of D's rate was better; on digits one at five to ten times, dense with a faint
-        start or convolutional with hidden layers (docs/gan.md, section 10).
-        """
-        who = f"{type(self).__name__}.fit"
-        expect_examples(who, X)
-        self._expect_fit(X)
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 64,
+        lr: float | Rate | None = None,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+        augment: Augment | None = None,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+    ) -> Trainer:
+        """Return the run that `fit` makes, without starting it: a Trainer. Takes what `fit` takes."""
+        who = self._who("fit")
+        self.check_data(X, y)
         if len(X) < self.k * batch_size:
             least = f"k·batch_size = {self.k}·{batch_size}"
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
-        batches = Batches(X, batch_size=self.k * batch_size, rng=rng, drop_last=True)
-        optimizers = self._optimizers(lr, discriminator_lr, betas)
-        return Trainer(
-            self, batches, optimizers, epochs=epochs, rng=rng, callbacks=callbacks, validate=validate
+        return self._trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
+            callbacks=callbacks, validate=validate,
+            optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
         )
 
-    def _optimizers(self, lr, discriminator_lr, betas):
-        """Adam for each, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016)."""
+    def fit(  # type: ignore[override]  # two learning rates, and always whole batches
+        self,
+        X: np.ndarray,
+        y: None = None,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 64,
+        lr: float | Rate | None = None,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+        augment: Augment | None = None,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+    ) -> Self:
+        """Train both networks, each with its own optimiser; return the model.
+
+        batch_size : m, the real examples of one discriminator step; a batch has k·m examples
+        lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
+            completed;  discriminator_lr : of the discriminator, by default the same
+        betas : of Adam. The defaults of rates and betas are those of the model's source.
+        The other arguments are those of Model.fit.
+
+        Equal rates are those of Radford et al. 2016. Another ratio is worth a trial: in one dimension a
+        generator at a tenth of D's rate was better; on digits one at five to ten times, for a dense GAN with
+        small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
+        """
+        self.trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
+            betas=betas, augment=augment, callbacks=callbacks, validate=validate,
+        ).run()
+        return self
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+        """Check X (N, D), and that both networks fit it."""
+        expect_no_labels(self._who("fit"), y)
+        expect_examples(self._who("fit"), X)
+        self._expect_fit(X)
+        return X, None
+
+    def optimizers(
+        self,
+        lr: float | Rate | None,
+        steps: int,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+    ) -> dict[str, Optimizer]:
+        """Adam for each network, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016); steps : rounds."""
         lr, betas = 2e-4 if lr is None else lr, betas or (0.5, 0.999)
-        discriminator_lr = lr if discriminator_lr is None else discriminator_lr
+        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
         return {
             "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
-            "generator": Adam(self.generator.parameters(), lr, betas),
+            "generator": Adam(self.generator.parameters(), generator_lr, betas),
         }
 
+    def _bound(
+        self, lr: float | Rate, discriminator_lr: float | Rate | None, rounds: int
+    ) -> tuple[float | Rate, float | Rate]:
+        """Both rates as functions of each player's own step; D makes k steps in a round, G waits for `ahead`.
+        """
+        waits = -(-self.ahead // self.k)        # rounds in which G does not train
+        discriminator_lr = lr if discriminator_lr is None else discriminator_lr
+        return bind(lr, rounds - waits), bind(discriminator_lr, self.k * rounds)
+
     def _expect_fit(self, X: np.ndarray) -> None:
-        """Draw once and judge once, so that nets that don't fit are named before the first step."""
-        who = type(self).__name__
-        z = self.draw_noise(2, np.random.default_rng(0))        # (2, K)
-        drawn = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
-        if drawn.shape != (2, X.shape[1]):
+        """Apply both networks once, to name the one that does not fit before the first step."""
+        who = self._who("fit")
+        z = self.prior_sample(2, rng=0)                         # (2, K)
+        fake = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
+        if fake.shape != (2, X.shape[1]):
             raise ValueError(
-                f"{who} expected a generator that draws {X.shape[1]} numbers, got {drawn.shape[1:]}"
+                f"{who} expected a generator with {X.shape[1]} outputs, got {fake.shape[1:]}"
             )
         refused = f"{who}: the discriminator does not take data (N, {X.shape[1]})"
         logits = _first_pass(refused, self.discriminator, X[:2])
@@ -254,31 +340,30 @@ class GAN(Model):
             if X.min() < low or X.max() > high:
                 raise ValueError(
                     f"{who} expected real data within the generator's output range [{low}, {high}], "
-                    f"got {X.min():g} to {X.max():g}: D would tell real from drawn by that alone"
+                    f"got {X.min():g} to {X.max():g}: D could tell real from generated examples by that alone"
                 )
 
-    def sample(self, n, *, rng):
-        """n draws, (n, D), by the generator in evaluation mode."""
-        if n < 1:
-            raise ValueError(f"{type(self).__name__} expected to draw at least one example, got n = {n}")
-        return self.inverse_transform(self.draw_noise(n, rng))
+    def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
+        """Generate n examples, (n, D), with the generator in evaluation mode."""
+        self._expect_count(n)
+        return self.inverse_transform(self.prior_sample(n, rng=as_generator(self._who("sample"), rng)))
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
-        """What the generator makes of codes: (N, K) -> (N, D)."""
-        expect_examples(f"{type(self).__name__}.inverse_transform", Z, features=self.code)
+        """Generate an example from each latent code: (N, K) -> (N, D)."""
+        expect_examples(self._who("inverse_transform"), Z, features=self.code)
         return in_batches(lambda z: self.generator.forward(z)[0], Z)
 
-    def judge(self, X: np.ndarray) -> np.ndarray:
-        """D(x), how real each example looks: (N, D) -> (N,) between 0 and 1."""
-        expect_examples(f"{type(self).__name__}.judge", X)
+    def predict_real(self, X: np.ndarray) -> np.ndarray:
+        """D(x), the probability that each example is real: (N, D) -> (N,) within (0, 1)."""
+        expect_examples(self._who("predict_real"), X, features=self.features)
         return Bernoulli.mean(in_batches(lambda x: self.discriminator.forward(x)[0], X))[:, 0]
 
-    def _because(self, verb):
-        return ": it draws samples, and no formula says how probable they are"
+    def _because(self, verb: str) -> str:
+        return ": its generator gives samples, but no formula for their density"
 
 
 def _first_pass(refused: str, net: Layer, x: np.ndarray) -> np.ndarray:
-    """What a net makes of x; where one of its layers refuses, whose layer that was is said too."""
+    """Apply a network to x; an error of one of its layers is raised again with the network's name."""
     try:
         return net.forward(x)[0]
     except (TypeError, ValueError) as error:

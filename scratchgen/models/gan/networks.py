@@ -1,13 +1,15 @@
-"""The networks that the players of a GAN are usually made of: dense, and DCGAN's for 28×28 digits."""
+"""The networks that a GAN is usually made of: dense, and DCGAN's for images."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator, as_image_shape, as_widths
 from scratchgen.initializers import glorot_uniform, normal
 from scratchgen.layers import (
     BatchNorm,
@@ -25,90 +27,140 @@ from scratchgen.layers import (
 )
 
 Init = Callable[..., np.ndarray]
+Range = tuple[float, float]
 
-faint = functools.partial(normal, std=0.004)
-"""A start for weights that touch pixels, at about a tenth of Glorot's spread (docs/gan.md, section 12).
+small_pixel_init = functools.partial(normal, std=0.004)
+"""An initializer for the weights next to the pixels, with about a tenth of Glorot's standard deviation.
 
-What a dense D asks of a pixel goes through its first weights, and what G does to it through its last. As long
-as these are mostly the noise they began as, each pixel is pushed its own way.
+A dense D reads pixels through its first weights, and G writes them through its last. As long as these weights
+are mostly their initial noise, each pixel is pushed in a direction of its own (docs/gan.md, section 12).
 """
+
+
+def hidden_widths(who: str, hidden: int | Sequence[int]) -> tuple[int, ...]:
+    """The widths of the hidden layers of both players: an int stands for two layers of that width."""
+    return as_widths(who, (hidden, hidden) if isinstance(hidden, int | np.integer) else hidden)
+
+
+class ScaledSigmoid(Layer):
+    """A sigmoid whose output lies within (low, high): out = low + (high − low)·σ(x)."""
+
+    def __init__(self, low: float, high: float):
+        self.low, self.high, self.sigmoid = float(low), float(high), Sigmoid()
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        s, cache = self.sigmoid.forward(x)
+        return x.dtype.type(self.low) + x.dtype.type(self.high - self.low) * s, cache
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        if not input_grad:
+            return None
+        return self.sigmoid.backward(dout * dout.dtype.type(self.high - self.low), cache)
+
+    def __repr__(self) -> str:
+        return f"ScaledSigmoid({self.low:g}, {self.high:g})"
+
+
+def output_layers(output_range: Range | None) -> list[Layer]:
+    """What a generator ends with: a sigmoid for (0, 1), a scaled one for another range, nothing for None."""
+    if output_range is None:
+        return []
+    low, high = output_range
+    return [Sigmoid()] if (low, high) == (0, 1) else [ScaledSigmoid(low, high)]
 
 
 def dense_generator(
     code: int,
-    hidden: int,
-    pixels: int,
+    hidden: int | Sequence[int],
+    features: int,
     *,
     batch_norm: bool = True,
     pixel_init: Init = glorot_uniform,
-    rng: np.random.Generator,
+    output_range: Range | None = (0.0, 1.0),
+    rng: np.random.Generator | int,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """(N, code) -> (N, pixels) between 0 and 1, through two hidden layers with batch norm and ReLU.
+    """(N, code) -> (N, features) within `output_range`, through hidden layers with batch norm and ReLU.
 
-    pixel_init : how the last weights begin
+    hidden : their widths; an int stands for two layers of that width
+    pixel_init : initializer of the last weights
+    output_range : (low, high) of the output, by a sigmoid; None for a linear output
     """
-    kind = {"rng": rng, "dtype": dtype}
+    net_args: dict[str, Any] = {"rng": as_generator("dense_generator", rng), "dtype": dtype}
+    sizes = (code, *hidden_widths("dense_generator", hidden))
     layers: list[Layer] = []
-    for fan_in in (code, hidden):
-        norm: list[Layer] = [BatchNorm(hidden, dtype=dtype)] if batch_norm else []
-        layers += [Linear(fan_in, hidden, bias=not batch_norm, **kind), *norm, ReLU()]
-    return Sequential(*layers, Linear(hidden, pixels, init=pixel_init, **kind), Sigmoid())
+    for fan_in, fan_out in pairwise(sizes):
+        norm: list[Layer] = [BatchNorm(fan_out, dtype=dtype)] if batch_norm else []
+        layers += [Linear(fan_in, fan_out, bias=not batch_norm, **net_args), *norm, ReLU()]
+    last = Linear(sizes[-1], features, init=pixel_init, **net_args)
+    return Sequential(*layers, last, *output_layers(output_range))
 
 
 def dense_critic(
-    pixels: int,
-    hidden: int,
+    features: int,
+    hidden: int | Sequence[int],
     *,
     dropout: float = 0.0,
     pixel_init: Init = glorot_uniform,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """(N, pixels) -> (N, 1) through two hidden layers with leaky ReLU, and dropout where it is asked for.
+    """(N, features) -> (N, 1) through hidden layers with leaky ReLU and, if `dropout` is above 0, dropout.
 
-    pixel_init : how the first weights begin
+    hidden : their widths; an int stands for two layers of that width
+    pixel_init : initializer of the first weights
     """
-    kind = {"rng": rng, "dtype": dtype}
+    rng = as_generator("dense_critic", rng)
+    net_args: dict[str, Any] = {"rng": rng, "dtype": dtype}
+    sizes = (features, *hidden_widths("dense_critic", hidden))
     layers: list[Layer] = []
-    for fan_in, init in ((pixels, pixel_init), (hidden, glorot_uniform)):
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        init = pixel_init if i == 0 else glorot_uniform
         drop: list[Layer] = [Dropout(dropout, rng=rng)] if dropout else []
-        layers += [Linear(fan_in, hidden, init=init, **kind), LeakyReLU(0.2), *drop]
-    return Sequential(*layers, Linear(hidden, 1, **kind))
+        layers += [Linear(fan_in, fan_out, init=init, **net_args), LeakyReLU(0.2), *drop]
+    return Sequential(*layers, Linear(sizes[-1], 1, **net_args))
 
 
 def conv_generator(
-    code: int, channels: Sequence[int], *, hidden: int = 0, rng: np.random.Generator, dtype: Any = np.float32
+    code: int,
+    channels: Sequence[int],
+    *,
+    hidden: int | Sequence[int] = (),
+    shape: tuple[int, int, int] = (28, 28, 1),
+    output_range: Range | None = (0.0, 1.0),
+    rng: np.random.Generator | int,
+    dtype: Any = np.float32,
 ) -> Sequential:
-    """code → 7×7×C2 → 14×14×C1 → 28×28×1 → 784, between 0 and 1; batch norm everywhere but at the output.
+    """code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C, with batch norm everywhere except at the output.
 
-    hidden : the width of a dense layer behind the code, or 0. With it, batch norm takes each of the 7×7×C2
-        numbers by itself: over the places of a channel, behind a hidden layer, it was content with a picture
-        that was the same for all codes (docs/gan.md, 13)
+    hidden : widths of dense layers after the code. With one, batch norm normalises each of the H/4·W/4·C2
+        numbers separately: when it normalised a channel over all places, after a hidden layer, the generator
+        learnt to output the same image for all codes (docs/gan.md, section 13)
+    output_range : (low, high) of the output, by a sigmoid; None for a linear output
     """
+    height, width, depth = as_image_shape("conv_generator", shape, multiple=4)
     c1, c2 = channels
-    kind = {"rng": rng, "dtype": dtype}
-    grid = 7 * 7 * c2
-    if hidden:
-        first: list[Layer] = [
-            Linear(code, hidden, bias=False, **kind),
-            BatchNorm(hidden, dtype=dtype),
-            ReLU(),
-            Linear(hidden, grid, bias=False, **kind),
-            BatchNorm(grid, dtype=dtype),
-            Reshape(7, 7, c2),
-        ]
+    net_args: dict[str, Any] = {"rng": as_generator("conv_generator", rng), "dtype": dtype}
+    grid = (height // 4, width // 4, c2)
+    places = height // 4 * (width // 4) * c2
+    sizes = (code, *as_widths("conv_generator", hidden))
+    first: list[Layer] = []
+    for fan_in, fan_out in pairwise(sizes):
+        first += [Linear(fan_in, fan_out, bias=False, **net_args), BatchNorm(fan_out, dtype=dtype), ReLU()]
+    first.append(Linear(sizes[-1], places, bias=False, **net_args))
+    if len(sizes) > 1:
+        first += [BatchNorm(places, dtype=dtype), Reshape(*grid)]
     else:
-        first = [Linear(code, grid, bias=False, **kind), Reshape(7, 7, c2), BatchNorm(c2, dtype=dtype)]
+        first += [Reshape(*grid), BatchNorm(c2, dtype=dtype)]
     return Sequential(
         *first,
         ReLU(),
-        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, bias=False, **kind),
+        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, bias=False, **net_args),
         BatchNorm(c1, dtype=dtype),
         ReLU(),
-        ConvTranspose2d(c1, 1, 4, stride=2, padding=1, **kind),
+        ConvTranspose2d(c1, depth, 4, stride=2, padding=1, **net_args),
         Flatten(),
-        Sigmoid(),
+        *output_layers(output_range),
     )
 
 
@@ -116,27 +168,32 @@ def conv_critic(
     channels: Sequence[int],
     *,
     batch_norm: bool,
-    hidden: int = 0,
-    rng: np.random.Generator,
+    hidden: int | Sequence[int] = (),
+    shape: tuple[int, int, int] = (28, 28, 1),
+    rng: np.random.Generator | int,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """784 → 28×28×1 → 14×14×C1 → 7×7×C2 → 1 with leaky ReLU; batch norm after the second convolution only.
+    """H·W·C → H×W×C → H/2×W/2×C1 → H/4×W/4×C2 → 1 with leaky ReLU.
 
-    hidden : the width of a dense layer before the logit, or 0. Each of the 7×7 places sees 10×10 pixels, and
-        without a hidden layer the logit is a sum of what each says alone (docs/gan.md, section 13)
+    batch_norm : whether there is batch norm after the second convolution
+    hidden : widths of dense layers before the logit. Each of the H/4×W/4 places sees 10×10 pixels; without a
+        hidden layer the logit is a sum of one term for each place (docs/gan.md, section 13)
     """
+    height, width, depth = as_image_shape("conv_critic", shape, multiple=4)
     c1, c2 = channels
-    kind = {"rng": rng, "dtype": dtype}
+    net_args: dict[str, Any] = {"rng": as_generator("conv_critic", rng), "dtype": dtype}
     norm: list[Layer] = [BatchNorm(c2, dtype=dtype)] if batch_norm else []
-    last: list[Layer] = [Linear(7 * 7 * c2, hidden, **kind), LeakyReLU(0.2)] if hidden else []
-    return Sequential(
-        Reshape(28, 28, 1),
-        Conv2d(1, c1, 4, stride=2, padding=1, **kind),
+    convolutions: list[Layer] = [
+        Reshape(height, width, depth),
+        Conv2d(depth, c1, 4, stride=2, padding=1, **net_args),
         LeakyReLU(0.2),
-        Conv2d(c1, c2, 4, stride=2, padding=1, bias=not batch_norm, **kind),
+        Conv2d(c1, c2, 4, stride=2, padding=1, bias=not batch_norm, **net_args),
         *norm,
         LeakyReLU(0.2),
         Flatten(),
-        *last,
-        Linear(hidden or 7 * 7 * c2, 1, **kind),
-    )
+    ]
+    sizes = (height // 4 * (width // 4) * c2, *as_widths("conv_critic", hidden))
+    last: list[Layer] = []
+    for fan_in, fan_out in pairwise(sizes):
+        last += [Linear(fan_in, fan_out, **net_args), LeakyReLU(0.2)]
+    return Sequential(*convolutions, *last, Linear(sizes[-1], 1, **net_args))

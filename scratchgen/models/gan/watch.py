@@ -1,4 +1,4 @@
-"""A watcher of games: it says in plain words what goes wrong, and what to try."""
+"""A callback that reports in plain words what goes wrong in the training of a GAN, and what to try."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, expect_examples
 from scratchgen.metrics.pairwise import squared_distances
 from scratchgen.models.gan.model import GAN
 from scratchgen.models.gan.wgan import WGAN
@@ -21,56 +21,57 @@ LESS_D = "a smaller discriminator_lr, a narrower discriminator, non-saturating i
 
 
 class Finding(NamedTuple):
-    """What goes wrong, since which step it has been seen, and what to try."""
+    """A problem: what it is, the step at which it was reported, and what to try."""
 
     what: str
     step: int
     try_: str
 
 
-class Look(NamedTuple):
-    """What one look at a game saw; d_real, d_fake and loss are means over the steps since the last look."""
+class Snapshot(NamedTuple):
+    """The state of a GAN at one step; d_real, d_fake and loss are means over the steps since the last one."""
 
     step: int
     d_real: float
     d_fake: float
-    loss: float  # of D, or the penalty where there is one
-    diversity: float  # mean distance between two samples, over that between two real examples
-    unlike: float  # (WATCH.1), 0 where samples are distributed as the data is
-    shares: list[float]  # of samples, by class; empty where nobody classifies
+    loss: float             # of D, or the gradient penalty if there is one
+    diversity: float        # mean distance between two samples, divided by that between two real examples
+    unlike: float           # (WATCH.1), 0 if samples are distributed as the data
+    shares: list[float]     # fraction of samples in each class; empty without a classifier
 
 
 class WatchGame(Callback):
-    """Looks at a GAN every so many steps, and collects what goes wrong that does not pass by itself.
+    """Examine a GAN every few steps, and report problems that persist.
 
-    Each time the generator draws from the same noise, and its samples are set beside as many real examples.
+    The generator's samples from fixed latent codes are compared with as many real examples.
 
     (WATCH.1)  unlike = (2·E‖x − x̃‖ − E‖x − x′‖ − E‖x̃ − x̃′‖) / E‖x − x′‖
 
-    the energy distance (Székely & Rizzo 2013): never below 0, and 0 only where both have one distribution.
+    the energy distance (Székely & Rizzo 2013): at least 0, and 0 only if both have the same distribution.
 
-        collapse      diversity below 0.3: samples lie close together, whatever the noise
+        collapse      diversity below 0.3: samples are close together, whatever the latent code
         one class     a class has more than (1 + s)/2 of the samples, where s is its share of the data
-        D has won     D(x) > 0.98 and D(G(z)) < 0.02, and samples are no more like the data than a while ago
-        D is blind    D(x) and D(G(z)) within 0.02 of each other, though unlike > 0.1
-        runs away     D's loss above 4 nats (guessing costs 1.39), or a number that is not finite
+        D has won     D(x) > 0.98 and D(G(z)) < 0.02, and samples did not come closer to the data
+        D is blind    D(x) and D(G(z)) differ by less than 0.02, although unlike > 0.1
+        diverges      D's loss is above 4 nats (1.39 by guessing), or a number is not finite
 
-    All but a number that isn't finite is to be seen at `patience` looks in a row; rounds in which G has yet
-    to wait are not looked at. The critic of a WGAN gives no probabilities: there the third is left out, the
-    fourth is a distance below zero, and the fifth a penalty above 10 times its weight. A look changes
-    nothing in the run, to the bit: what it draws comes from an `rng` of its own.
+    A problem is reported when it is found `patience` times in a row; a number that is not finite is reported
+    at once. Rounds before the first generator step are skipped. The critic of a WGAN gives no probabilities:
+    for a WGAN the third problem is not checked, the fourth is a distance below zero, and the fifth a penalty
+    above 10 times its weight. The run itself is not changed, to the bit: the callback has its own `rng`.
 
     real : data to compare with, (N, D);  classify : (N, D) -> classes from 0, such as classifier.predict
-    every : steps from look to look;  size : samples and real examples at a look
+    every : steps between two examinations;  size : number of samples, and of real examples
+    rng : a Generator or an integer seed
 
-    findings : list of Finding (what, step, try_), empty as long as all is well;  looks : list of Look
+    findings : list of Finding (what, step, try_), empty if all is well;  snapshots : list of Snapshot
     """
 
     def __init__(
         self,
         real: np.ndarray,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         classify: Callable[[np.ndarray], np.ndarray] | None = None,
         every: int = 200,
         patience: int = 3,
@@ -80,28 +81,28 @@ class WatchGame(Callback):
         for name, value, least in (("every", every, 1), ("patience", patience, 1), ("size", size, 2)):
             if value < least:
                 raise ValueError(f"WatchGame expected {name} >= {least}, got {value}")
-        size = min(size, len(real))
+        rng, size = as_generator("WatchGame", rng), min(size, len(real))
         self.real = real[rng.choice(len(real), size, replace=False)]
         self.classify, self.every, self.patience, self.size, self.rng = classify, every, patience, size, rng
         self.classes = np.zeros(0) if classify is None else np.bincount(classify(real)) / len(real)
         self.spread = _mean_distance(self.real)
         if self.spread == 0:
-            raise ValueError("WatchGame expected real examples that differ, got one and the same")
+            raise ValueError("WatchGame expected real examples that differ, but all are equal")
         self.findings: list[Finding] = []
-        self.looks: list[Look] = []
+        self.snapshots: list[Snapshot] = []
         self._streaks: dict[str, int] = {}
         self.z = np.zeros((0, 0))
 
     def on_start(self, trainer: Trainer) -> None:
         if not isinstance(trainer.model, GAN):
-            raise TypeError(f"WatchGame expected a GAN to look at, got {type(trainer.model).__name__}")
+            raise TypeError(f"WatchGame expected a GAN, got {type(trainer.model).__name__}")
         if not len(self.z):
-            self.z = trainer.model.draw_noise(self.size, self.rng)
+            self.z = trainer.model.prior_sample(self.size, rng=self.rng)
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         waits = trainer.optimizer["generator"].steps == 0
         if trainer.step % self.every == 0 and not waits and isinstance(trainer.model, GAN):
-            self.looks.append(self._look(trainer.model, trainer))
+            self.snapshots.append(self._snapshot(trainer.model, trainer))
             problems = self._problems(trainer.model)
             self._streaks = {name: self._streaks.get(name, 0) + 1 for name in problems}
             for name, (what, try_) in problems.items():
@@ -113,12 +114,12 @@ class WatchGame(Callback):
             return
         where = first_not_finite(trainer.model) or first_not_finite(trainer.model, gradients=True)
         if where is not None:
-            what = f"the game has run away: {where} is not finite"
+            what = f"the training diverged: {where} is not finite"
             self.findings.append(Finding(what, trainer.step, SLOWER))
 
     def state(self) -> dict[str, np.ndarray]:
         seen = {
-            "looks": [look._asdict() for look in self.looks],
+            "snapshots": [snapshot._asdict() for snapshot in self.snapshots],
             "findings": [finding._asdict() for finding in self.findings],
             "streaks": self._streaks,
         }
@@ -126,47 +127,47 @@ class WatchGame(Callback):
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         seen = json.loads(state["seen"].tobytes())
-        self.looks = [Look(**look) for look in seen["looks"]]
+        self.snapshots = [Snapshot(**snapshot) for snapshot in seen["snapshots"]]
         self.findings = [Finding(**finding) for finding in seen["findings"]]
         self._streaks = seen["streaks"]
 
-    def _look(self, model: GAN, trainer: Trainer) -> Look:
+    def _snapshot(self, model: GAN, trainer: Trainer) -> Snapshot:
         steps = trainer.history.steps
         means = {name: float(np.mean(column[-self.every :])) for name, column in steps.items()}
-        drawn = model.inverse_transform(self.z)                # (size, D)
-        between, within = _mean_distance(self.real, drawn), _mean_distance(drawn)
+        samples = model.inverse_transform(self.z)              # (size, D)
+        between, within = _mean_distance(self.real, samples), _mean_distance(samples)
         unlike = (2 * between - self.spread - within) / self.spread  # (WATCH.1)
-        shares = [] if self.classify is None else self._shares(self.classify(drawn)).tolist()
+        shares = [] if self.classify is None else self._shares(self.classify(samples)).tolist()
         loss = means.get("penalty", means["loss"])
-        return Look(
+        return Snapshot(
             trainer.step, means["d_real"], means["d_fake"], loss, within / self.spread, unlike, shares
         )
 
     def _problems(self, model: GAN) -> dict[str, tuple[str, str]]:
-        """What the last look finds wrong, by name: in words, and what to try."""
-        look, problems = self.looks[-1], {}
-        judgement = f"D(x) is {look.d_real:.3g} and D(G(z)) {look.d_fake:.3g}"
-        if look.diversity < 0.3:
-            what = f"samples have collapsed: they lie {look.diversity:.2f} times as far apart"
-            problems["collapse"] = f"{what} as real examples do", MORE_D
-        if look.shares:
-            most = int(np.argmax(look.shares))
-            if look.shares[most] > (1 + self.classes[most]) / 2:
-                what = f"one class takes over: {look.shares[most]:.0%} of samples are of class {most}"
-                problems["one class"] = f"{what}, of the data {self.classes[most]:.0%}", MORE_D
+        """The problems of the last snapshot by name: a description, and what to try."""
+        last, problems = self.snapshots[-1], {}
+        values = f"D(x) is {last.d_real:.3g} and D(G(z)) {last.d_fake:.3g}"
+        if last.diversity < 0.3:
+            what = f"samples have collapsed: their mean distance is {last.diversity:.2f} times that"
+            problems["collapse"] = f"{what} of real examples", MORE_D
+        if last.shares:
+            most = int(np.argmax(last.shares))
+            if last.shares[most] > (1 + self.classes[most]) / 2:
+                what = f"one class takes over: {last.shares[most]:.0%} of samples are of class {most}"
+                problems["one class"] = f"{what}, but {self.classes[most]:.0%} of the data", MORE_D
         if isinstance(model, WGAN):
-            blind, runs_away = look.d_real <= look.d_fake, look.loss > 10 * (model.penalty or math.inf)
+            blind, diverges = last.d_real <= last.d_fake, last.loss > 10 * (model.penalty or math.inf)
         else:
-            blind, runs_away = abs(look.d_real - look.d_fake) < 0.02, look.loss > 4
-            won = look.d_real > 0.98 and look.d_fake < 0.02
-            if won and len(self.looks) > 1 and look.unlike > 0.95 * self.looks[-2].unlike:
-                problems["won"] = f"the discriminator has won: {judgement}, and samples get no better", LESS_D
-        if blind and look.unlike > 0.1:
-            what = f"the discriminator sees nothing: {judgement}, though samples are unlike the data"
+            blind, diverges = abs(last.d_real - last.d_fake) < 0.02, last.loss > 4
+            won = last.d_real > 0.98 and last.d_fake < 0.02
+            if won and len(self.snapshots) > 1 and last.unlike > 0.95 * self.snapshots[-2].unlike:
+                problems["won"] = f"the discriminator has won: {values}, and samples do not improve", LESS_D
+        if blind and last.unlike > 0.1:
+            what = f"the discriminator cannot tell samples from data: {values}, although they differ"
             problems["blind"] = what, MORE_D
-        if runs_away:
+        if diverges:
             name = "penalty" if isinstance(model, WGAN) else "discriminator's loss"
-            problems["runs away"] = f"the game runs away: the {name} is {look.loss:.3g}", SLOWER
+            problems["diverges"] = f"the training diverges: the {name} is {last.loss:.3g}", SLOWER
         return problems
 
     def _shares(self, labels: np.ndarray) -> np.ndarray:
@@ -174,7 +175,7 @@ class WatchGame(Callback):
 
 
 def _mean_distance(A: np.ndarray, B: np.ndarray | None = None) -> float:
-    """The mean of ‖a − b‖ over all pairs; with one set alone, over pairs of two different examples."""
+    """The mean of ‖a − b‖ over all pairs; with one set, over pairs of two different examples."""
     other = A if B is None else B
     total = sum(np.sqrt(squared).sum() for _, squared in squared_distances(A, other))
     return float(total / (len(A) * (len(A) - 1) if B is None else len(A) * len(B)))

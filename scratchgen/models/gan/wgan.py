@@ -1,48 +1,50 @@
-"""The Wasserstein GAN: a critic whose two means lie as far apart as the two distributions."""
+"""The Wasserstein GAN: the difference of the critic's two means estimates a distance of distributions."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, as_image_shape, expect_examples
 from scratchgen.layers import Layer
 from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_critic, conv_generator, dense_critic, dense_generator
 from scratchgen.models.networks import in_batches
 from scratchgen.training.loop import TrainingDiverged, expect_finite
-from scratchgen.training.optimisers import RMSProp
+from scratchgen.training.optimisers import Optimizer, RMSProp
+from scratchgen.training.schedules import Rate
 
 
 class CriticCache(NamedTuple):
     """What the critic's backward needs."""
 
-    real: Any
-    fake: Any
-    dreal: np.ndarray
-    dfake: np.ndarray
-    between: np.ndarray | None  # the points at which the slope is penalised
-    d_real: float  # mean f(x)
-    d_fake: float  # mean f(G(z))
+    real: Any                   # cache of the real batch
+    fake: Any                   # cache of the generated batch
+    dreal: np.ndarray           # (m, 1)
+    dfake: np.ndarray           # (m, 1)
+    between: np.ndarray | None  # (m, D), the points at which the slope is penalised
+    d_real: float               # mean f(x)
+    d_fake: float               # mean f(G(z))
 
 
 class WGAN(GAN):
-    """A Wasserstein GAN (Arjovsky et al. 2017), its critic held by clipping or by a gradient penalty.
+    """A Wasserstein GAN (Arjovsky et al. 2017), with weight clipping or a gradient penalty.
 
     (WGAN.1)  W(p, q) = max over f with slopes of at most 1 of E_p[f(x)] − E_q[f(x)]
     (WGAN.2)  loss_D = 1/m·Σ f(x̃ᵢ) − 1/m·Σ f(xᵢ)  [+ penalty (GP.1)],   df(x̃ᵢ) = 1/m, df(xᵢ) = −1/m
     (WGAN.3)  loss_G = −1/m·Σ f(x̃ᵢ),   df(x̃ᵢ) = −1/m
     (WGAN.4)  w ← min(max(w, −clip), clip)                    after each critic step, without a penalty
-    (WGAN.5)  x̂ = u·x + (1 − u)·x̃,  u ~ U(0, 1)               where the penalty looks
+    (WGAN.5)  x̂ = u·x + (1 − u)·x̃,  u ~ U(0, 1)               the points of the penalty
 
-    So −loss_D without the penalty estimates the distance, up to the slope that clipping allows. Derived in
+    −loss_D without the penalty estimates the distance (with clipping, up to a factor). Derived in
     docs/wgan.md.
 
     penalty : weight of the gradient penalty (Gulrajani et al. 2017; their λ is 10); None clips instead
-    clip : bound of the critic's weights where there is no penalty
+    clip : bound of the critic's weights if there is no penalty
     """
 
     def __init__(
@@ -71,28 +73,63 @@ class WGAN(GAN):
         self.penalty, self.clip = penalty, clip
 
     @classmethod
-    def dense(cls, code=100, hidden=400, pixels=784, *, rng, dtype=np.float32, **settings) -> Self:
-        """GAN.dense's networks, the critic without dropout: its slope is to be that of one function."""
-        kind = {"rng": rng, "dtype": dtype}
-        critic = dense_critic(pixels, hidden, **kind)
-        return cls(dense_generator(code, hidden, pixels, **kind), critic, code=code, **settings)
+    def dense(
+        cls,
+        code: int = 100,
+        hidden: int | Sequence[int] = (400, 400),
+        features: int = 784,
+        *,
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+        rng: np.random.Generator | int,
+        dtype: Any = np.float32,
+        **settings: Any,
+    ) -> Self:
+        """The networks of GAN.dense, without dropout in the critic: its slope is that of one function."""
+        net_args: dict[str, Any] = {"rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype}
+        critic = dense_critic(features, hidden, **net_args)
+        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        return cls(generator, critic, code=code, output_range=output_range, **settings)
 
     @classmethod
     def convolutional(
-        cls, code=64, channels=(32, 64), *, hidden=0, rng, dtype=np.float32, **settings
+        cls,
+        code: int = 64,
+        channels: tuple[int, int] = (32, 64),
+        *,
+        hidden: int | Sequence[int] = (),
+        shape: tuple[int, int, int] = (28, 28, 1),
+        output_range: tuple[float, float] | None = (0.0, 1.0),
+        rng: np.random.Generator | int,
+        dtype: Any = np.float32,
+        **settings: Any,
     ) -> Self:
-        """DCGAN's networks, hidden layers too; the critic has no batch norm, to judge each example alone."""
-        kind = {"hidden": hidden, "rng": rng, "dtype": dtype}
-        generator = conv_generator(code, channels, **kind)
-        critic = conv_critic(channels, batch_norm=False, **kind)
-        return cls(generator, critic, code=code, **settings)
+        """DCGAN's networks, without batch norm in the critic, which scores each example by itself.
 
-    def discriminator_loss(self, x, z, u=None):
-        """(WGAN.2), without the penalty; u (m, 1) says where between real and drawn the penalty will look."""
+        hidden : widths of dense layers, as in DCGAN
+        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        """
+        who = f"{cls.__name__}.convolutional"
+        net_args: dict[str, Any] = {
+            "hidden": hidden,
+            "shape": as_image_shape(who, shape, multiple=4),
+            "rng": as_generator(who, rng),
+            "dtype": dtype,
+        }
+        generator = conv_generator(code, channels, output_range=output_range, **net_args)
+        critic = conv_critic(channels, batch_norm=False, **net_args)
+        return cls(generator, critic, code=code, output_range=output_range, **settings)
+
+    def discriminator_loss(
+        self, x: np.ndarray, z: np.ndarray, u: np.ndarray | None = None
+    ) -> tuple[float, CriticCache]:
+        """Return (WGAN.2) without the penalty, and its cache, for real examples x (m, D) and codes z (m, K).
+
+        u (m, 1) : where between real and generated examples the slope will be penalised, (WGAN.5)
+        """
         if u is not None and self.penalty is None:
             raise ValueError(
-                "WGAN.discriminator_loss expected no u where there is no penalty to look between real and "
-                "drawn, got one: leave it out, or make the WGAN with penalty="
+                "u is only used with a gradient penalty, and this WGAN has none: omit u, or construct the "
+                "WGAN with penalty="
             )
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
         f_real, real_cache = self.discriminator.forward(x, training=True)
@@ -100,41 +137,57 @@ class WGAN(GAN):
         share = x.dtype.type(1 / len(x))
         dreal, dfake = np.full_like(f_real, -share), np.full_like(f_fake, share)
         between = None if u is None else u * x + (1 - u) * fake  # (WGAN.5)
-        means = float(f_real.mean()), float(f_fake.mean())
-        return means[1] - means[0], CriticCache(real_cache, fake_cache, dreal, dfake, between, *means)
+        d_real, d_fake = float(f_real.mean()), float(f_fake.mean())
+        cache = CriticCache(real_cache, fake_cache, dreal, dfake, between, d_real, d_fake)
+        return d_fake - d_real, cache
 
-    def discriminator_backward(self, cache):
-        """Add the critic's gradients, and the penalty's; return the penalty."""
+    def discriminator_backward(self, cache: CriticCache) -> float:
+        """Add the critic's gradients, and those of the penalty; return the penalty."""
         self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
         self.discriminator.backward(cache.dreal, cache.real, input_grad=False)  # (WGAN.2)
-        if cache.between is None:
+        if cache.between is None or self.penalty is None:
             return 0.0
         return gradient_penalty(self.discriminator, cache.between, self.penalty)[0]
 
-    def generator_loss(self, z):
-        """(WGAN.3) for what G draws from z."""
+    def generator_loss(self, z: np.ndarray) -> tuple[float, GeneratorCache]:
+        """Return (WGAN.3) and its cache, for latent codes z."""
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         f_fake, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
         dlogits = np.full_like(f_fake, -1 / len(z))             # (WGAN.3)
         return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
 
-    def judge(self, X):
-        """f(x), the critic's value of each example: (N, D) -> (N,); only differences of it mean something."""
-        expect_examples("WGAN.judge", X)
+    def critic_score(self, X: np.ndarray) -> np.ndarray:
+        """f(x), the critic's value of each example: (N, D) -> (N,). Only differences of it have a meaning."""
+        expect_examples(self._who("critic_score"), X, features=self.features)
         return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
 
-    def _discriminator_step(self, x, optimizer, rng):
-        optimizer["discriminator"].zero_grad()
-        u = None if self.penalty is None else rng.random((len(x), 1), x.dtype)
-        loss, cache = self.discriminator_loss(x, self.draw_noise(len(x), rng), u)
+    def predict_real(self, X: np.ndarray) -> np.ndarray:
+        """Raise TypeError: the values of a critic are not probabilities."""
+        raise TypeError(f"{type(self).__name__} has a critic, which gives no probabilities; use critic_score")
+
+    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        u = {} if self.penalty is None else {"u": rng.random((len(x), 1), x.dtype)}
+        return u | super()._discriminator_noise(x, rng)
+
+    def discriminator_step(
+        self, x: np.ndarray, z: np.ndarray, u: np.ndarray | None = None, *, optimizer: Optimizer
+    ) -> dict[str, float]:
+        """Make one update of the critic, with real examples x (m, D), latent codes z (m, K), and u (m, 1).
+
+        u : where between real and generated examples the slope is penalised, (WGAN.5); only with a penalty
+        """
+        if u is None and self.penalty is not None:
+            raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")
+        optimizer.zero_grad()
+        loss, cache = self.discriminator_loss(x, z, u)
         expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
         penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
         if not math.isfinite(penalty):
             raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
-        norm = optimizer["discriminator"].grad_norm()
-        optimizer["discriminator"].step()
+        norm = optimizer.grad_norm()
+        optimizer.step()
         if self.penalty is None:
-            weights = optimizer["discriminator"].value
+            weights = optimizer.value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
         return {
             "loss": loss + penalty,
@@ -145,14 +198,20 @@ class WGAN(GAN):
             "discriminator_grad": norm,
         }
 
-    def _optimizers(self, lr, discriminator_lr, betas):
-        """RMSProp, 5e-5, where weights are clipped; else Adam, 1e-4, betas (0.5, 0.9)."""
+    def optimizers(
+        self,
+        lr: float | Rate | None,
+        steps: int,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+    ) -> dict[str, Optimizer]:
+        """RMSProp with 5e-5 if weights are clipped; otherwise Adam with 1e-4 and betas (0.5, 0.9)."""
         if self.penalty is not None:
-            return super()._optimizers(1e-4 if lr is None else lr, discriminator_lr, betas or (0.5, 0.9))
+            lr = 1e-4 if lr is None else lr
+            return super().optimizers(lr, steps, discriminator_lr, betas or (0.5, 0.9))
         lr = 5e-5 if lr is None else lr
+        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
         return {
-            "discriminator": RMSProp(
-                self.discriminator.parameters(), lr if discriminator_lr is None else discriminator_lr
-            ),
-            "generator": RMSProp(self.generator.parameters(), lr),
+            "discriminator": RMSProp(self.discriminator.parameters(), discriminator_lr),
+            "generator": RMSProp(self.generator.parameters(), generator_lr),
         }

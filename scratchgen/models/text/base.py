@@ -1,4 +1,4 @@
-"""What models of text share: the chain rule of probability, and the measures that come out of it."""
+"""What models of text share: the chain rule of probability, and the measures that follow from it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 import numpy as np
 
 from scratchgen.data.text import Alphabet
-from scratchgen.models.base import Model
+from scratchgen.models.base import Estimator
 
 
-class TextModel(Model):
-    """A model that gives each character a probability, given those before it.
+class TextModel(Estimator):
+    """A model of the probability of each character given those before it.
 
     (TXT.1)  log p(text) = Σ_i log p(c_i | c_1 … c_{i−1})              in nats, exact
-    (TXT.2)  score       = 1/L · log p(text)                           L characters; averaged, not summed
-    (TXT.3)  perplexity  = exp(−score)                                 so many equally likely characters
-    (TXT.4)  bits        = −score / log 2                              the size of a compressed character
+    (TXT.2)  score       = 1/L · log p(text)                           averaged over the L characters
+    (TXT.3)  perplexity  = exp(−score)                                 the effective number of choices
+    (TXT.4)  bits        = −score / log 2                              bits per character, compressed
 
     Derived in docs/attention.md.
     """
@@ -25,7 +25,7 @@ class TextModel(Model):
     alphabet: Alphabet
 
     def log_probabilities(self, text: str) -> np.ndarray:
-        """log p(c_i | c_1 … c_{i−1}) of each character of a text, (L,) in nats."""
+        """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
         raise TypeError(f"{type(self).__name__} has no log_probabilities")
 
     def log_likelihood(self, text: str) -> float:
@@ -33,21 +33,20 @@ class TextModel(Model):
         return float(self.log_probabilities(text).sum(dtype=np.float64))        # (TXT.1)
 
     def score(self, text: str) -> float:
-        """The mean log-probability of a text's characters in nats; the higher the better."""
+        """The mean log-probability in nats of a text's characters; the higher the better."""
         return self.log_likelihood(text) / len(text)                            # (TXT.2)
 
     def perplexity(self, text: str) -> float:
-        """Of how many equally likely characters the model would be as unsure as it is of these."""
+        """The number of equally likely characters that would be as uncertain as the model's predictions."""
         return math.exp(-self.score(text))                                      # (TXT.3)
 
     def bits(self, text: str) -> float:
-        """Bits per character: the length of a text compressed by this model, over its own length."""
+        """Bits per character: the length of the text compressed with this model, divided by its length."""
         return -self.score(text) / math.log(2)                                  # (TXT.4)
 
-    def _ids(self, verb, text):
-        """A text's numbers; an empty text has no likelihood that one could average."""
+    def _ids(self, verb: str, text: str) -> np.ndarray:
+        """The characters of a text as integers, (L,). Raises ValueError for an empty text."""
         ids = self.alphabet.encode(text)
         if not len(ids):
-            who = f"{type(self).__name__}.{verb}"
-            raise ValueError(f"{who} expected at least one character, got an empty text")
+            raise ValueError(f"{self._who(verb)} expected at least one character, got an empty text")
         return ids

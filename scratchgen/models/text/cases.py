@@ -1,4 +1,4 @@
-"""The gradient cases of what takes whole numbers: the table of embeddings, and models of text."""
+"""The gradient cases of layers and models whose input is integers: embeddings, and models of text."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
 from scratchgen.models.text import CharacterModel
+from scratchgen.module import Module, Parameter
 
 
-class _Summed(Layer):
-    """An embedding made a model: its loss is ⟨out, u⟩ for a fixed random u."""
+class _Summed(Module):
+    """An embedding as a model: its loss is ⟨out, u⟩ for a fixed random u."""
 
     def __init__(self, layer: Layer, ids: np.ndarray, rng: np.random.Generator):
         self.layer, self.ids = layer, ids
         self.u = rng.standard_normal(layer.forward(ids)[0].shape)
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Parameter]:
         return self.layer.parameters()
 
-    def loss(self):
+    def loss(self) -> tuple[float, Any]:
         out, cache = self.layer.forward(self.ids)
         return float((out * self.u).sum()), cache
 
-    def backward(self, cache):
+    def backward(self, cache: Any) -> None:
         self.layer.backward(self.u.copy(), cache)
 
 
 @dataclass(frozen=True)
 class TableCase:
-    """A layer that looks ids up in a table of `rows` rows, and the shape of the ids."""
+    """A layer that looks up ids in a table with `rows` rows, and the shape of the ids."""
 
     name: str
     build: Build
@@ -44,7 +45,7 @@ class TableCase:
     smooth: bool = True
 
     def run(self) -> list[Result]:
-        """The table's gradient along random lines; ids have none."""
+        """The gradient of the table along random lines; ids have none."""
         rng = np.random.default_rng(20)
         layer, ids = self.build(rng, np.float64), rng.integers(self.rows, size=self.shape)
         model = _Summed(layer, ids, rng)
@@ -53,7 +54,7 @@ class TableCase:
 
 @dataclass(frozen=True)
 class TextCase(ModelCase):
-    """A model of text; `classes` is the size of its alphabet, and its data are numbers below that."""
+    """A model of text; `classes` is the size of its alphabet, and its data are integers below that."""
 
     def run(self) -> list[Result]:
         """The gradients along random lines, for each parameter array and for all together."""
@@ -69,8 +70,8 @@ class TextCase(ModelCase):
 
 
 def _characters(rng: np.random.Generator, dtype: Any, **settings: Any) -> CharacterModel:
-    kind = {"window": 4, "features": 6, "heads": 2, "depth": 2} | settings
-    return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **kind)
+    settings = {"window": 4, "features": 6, "heads": 2, "depth": 2} | settings
+    return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **settings)
 
 
 LAYERS = (

@@ -1,4 +1,4 @@
-"""The n-gram model: a character's probability, counted after the few that stand before it."""
+"""The n-gram model: the probability of a character, counted after the few characters before it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from scratchgen.checks import expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
 from scratchgen.models.text.base import TextModel
 
@@ -16,18 +17,18 @@ from scratchgen.models.text.base import TextModel
 class NGram(TextModel):
     """Counts after contexts of 0 … order − 1 characters, mixed from the shortest up (Witten & Bell 1991).
 
-    With n(h·c) the times c came after h, n(h) = Σ_c n(h·c), u(h) the number of different c among them, and h'
+    With n(h·c) the number of times c followed h, n(h) = Σ_c n(h·c), u(h) the number of different c, and h'
     the context h without its first character:
 
     (NGR.1)  p(c | h) = [n(h·c) + strength·u(h)·p(c | h')] / [n(h) + strength·u(h)]
     (NGR.2)  p(c)     = the same for the empty h, with 1 / V for p(c | h')         V characters in all
 
-    Where h was never seen, p(c | h) = p(c | h'). Each p(· | h) sums to 1, so a text's likelihood is exact.
-    strength = 1 is the method C of Witten & Bell. Explained in docs/attention.md.
+    If h was never seen, p(c | h) = p(c | h'). Each p(· | h) sums to 1, so the likelihood of a text is exact.
+    strength = 1 is method C of Witten & Bell. Explained in docs/attention.md.
 
     alphabet : an Alphabet
-    order : n, the characters that one count spans; contexts have up to n − 1
-    strength : how far a context leans on the shorter one
+    order : n, the length of the counted strings; contexts have up to n − 1 characters
+    strength : weight of the shorter context
 
     Raises ValueError for an order below 1 and for a strength that is not positive.
     """
@@ -38,7 +39,7 @@ class NGram(TextModel):
         if not 0 < strength < math.inf:
             raise ValueError(f"NGram expected a finite strength > 0, got {strength}")
         self.alphabet, self.order, self.strength = alphabet, order, strength
-        self.counts: dict[str, Counter[str]] = {}       # context -> how often each character came after it
+        self.counts: dict[str, Counter[str]] = {}       # context -> counts of the next character
         self.totals: dict[str, int] = {}
 
     @classmethod
@@ -50,23 +51,24 @@ class NGram(TextModel):
         orders: Sequence[int] = range(1, 11),
         strengths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
     ) -> Self:
-        """The model whose order and strength fit the last tenth of `text` best, then counted on all of it.
+        """Choose order and strength by the likelihood of the last tenth of `text`, then count all of it.
 
         Every strength is tried with every order.
         """
-        train, held = split_text(text)
+        train, held_out = split_text(text)
         model = cls(alphabet, max(orders)).fit(train)
         scores: dict[tuple[int, float], float] = {}
         for strength in strengths:
             model.strength = strength
-            by_order = np.log(model._mixtures(held)).mean(axis=0)
+            by_order = np.log(model._mixtures(held_out)).mean(axis=0)
             scores |= {(order, strength): by_order[order - 1] for order in orders}
         return cls(alphabet, *max(scores, key=scores.__getitem__)).fit(text)
 
-    def fit(self, text, y=None):
-        """Count a text (what was counted before is forgotten); return the model."""
+    def fit(self, text: str, y: None = None) -> Self:
+        """Count a text, in place of what was counted before; return the model."""
+        expect_no_labels("NGram.fit", y)
         self._ids("fit", text)
-        counts = defaultdict(Counter)
+        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for i, c in enumerate(text):
             for length in range(min(self.order, i + 1)):
                 counts[text[i - length : i]][c] += 1
@@ -75,24 +77,25 @@ class NGram(TextModel):
         return self
 
     def probability(self, c: str, context: str) -> float:
-        """p(c | context), of which the last order − 1 characters count.
+        """p(c | context), which depends on the last order − 1 characters of the context.
 
-        Raises ValueError before `fit`, and for a c that is no character of the alphabet.
+        Raises ValueError before `fit`, and for a c that is not one character of the alphabet.
         """
         if len(self.alphabet.encode(c)) != 1:
             raise ValueError(f"NGram.probability expected one character, got {c!r}")
         return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
 
-    def log_probabilities(self, text):
-        """log p(c_i | c_1 … c_{i−1}) of each character of a text, (L,) in nats."""
+    def log_probabilities(self, text: str) -> np.ndarray:
+        """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
         self._ids("log_probabilities", text)
         return np.log(self._mixtures(text)[:, -1])
 
-    def _mixture(self, c, context):
-        """p(c | the last k characters of context) for k from 0 up, as far as such a context was seen."""
+    def _mixture(self, c: str, context: str) -> list[float]:
+        """p(c | the last k characters of context) for k = 0, 1, …, as long as such a context was seen."""
         if not self.counts:
             raise ValueError("NGram has counted nothing yet: call fit(text) first")
-        p, found = 1 / len(self.alphabet), []                   # (NGR.2)
+        found: list[float] = []
+        p = 1 / len(self.alphabet)                              # (NGR.2)
         for start in range(len(context), -1, -1):
             h = context[start:]
             if h not in self.counts:
@@ -103,8 +106,8 @@ class NGram(TextModel):
             found.append(p)
         return found
 
-    def _mixtures(self, text):
-        """The same for each character of a text, (L, order); contexts that were never seen add nothing."""
+    def _mixtures(self, text: str) -> np.ndarray:
+        """The same for each character of a text, (L, order); an unseen context changes nothing."""
         before = self.order - 1
         p = np.empty((len(text), self.order))
         for i, c in enumerate(text):

@@ -1,4 +1,4 @@
-"""VAEs that are told the class: through the networks, or through the prior."""
+"""Conditional VAEs: the class is given to the networks, or to the prior."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_labels
+from scratchgen.checks import as_generator, expect_labels, one_hot, positive
 from scratchgen.layers import Activation, Layer, Parameter, SiLU
-from scratchgen.models.networks import dense
+from scratchgen.models.networks import dense, dense_sizes
 from scratchgen.models.vae.model import VAE
 
 
 class LabelledVAE(VAE):
-    """What both forms share: every verb takes labels y, (N,) integers from 0 to classes − 1."""
+    """The base of both forms: every method takes labels y, (N,) integers from 0 to classes − 1."""
 
     def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
-        if classes < 1:
-            raise ValueError(f"{type(self).__name__} expected at least one class, got {classes}")
+        positive(type(self).__name__, classes=classes)
         super().__init__(encoder, decoder, **settings)
         self.classes = classes
 
-    def trainer(self, X, y=None, **run):
-        return super().trainer(X, self._labels(y, len(X)), **run)
-
-    def _labels(self, y, n: int) -> np.ndarray:
-        """y, checked: n whole numbers from 0 to classes − 1."""
-        return expect_labels(type(self).__name__, y, n, self.classes)
+    def _labels(self, y: Any, n: int, verb: str) -> np.ndarray:
+        return expect_labels(self._who(verb), y, n, self.classes)
 
 
 class ConditionalVAE(LabelledVAE):
-    """A VAE whose two networks are told the class (Sohn et al. 2015; Kingma et al. 2014).
+    """A VAE whose two networks are given the class (Sohn et al. 2015; Kingma et al. 2014).
 
-    (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z may keep what y does not say
-    (CVAE.2)  dz = the first K columns of J_gᵀ·dout                     onehot(y) is given, and learns nothing
+    (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z may encode what y does not
+    (CVAE.2)  dz = the first K columns of J_gᵀ·dout                     onehot(y) is data and has no gradient
 
-    A wide code can say the class once more, and then the decoder need not listen to the label: keep K small
+    A wide code can encode the class as well, and then the decoder may ignore the label: keep K small
     (docs/vae.md, section 12, measures it). The bound is on log p(x | y). Derived in docs/vae.md.
 
     encoder : (N, D + classes) -> (N, 2K);  decoder : (N, K + classes) -> (N, D)
@@ -45,60 +40,83 @@ class ConditionalVAE(LabelledVAE):
     @classmethod
     def dense(
         cls,
-        sizes: Sequence[int] = (784, 400, 4),
+        sizes: Sequence[int] | None = None,
         *,
-        rng: np.random.Generator,
+        features: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        code: int | None = None,
+        rng: np.random.Generator | int,
         classes: int = 10,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Linear layers of the given sizes down to a code of the last, and the same sizes back up."""
-        kind = {"rng": rng, "activation": activation, "dtype": dtype}
-        if len(sizes) < 2:
-            raise ValueError(f"ConditionalVAE.dense expected two or more sizes, got {tuple(sizes)}")
-        pixels, *hidden, code = sizes
-        encoder = dense((pixels + classes, *hidden, 2 * code), **kind)
-        decoder = dense((code + classes, *reversed(hidden), pixels), **kind)
+        """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
+
+        features, hidden, code : by default 784, (400,) and 4; both networks take the label besides
+        sizes : all of them at once, (features, *hidden, code)
+        """
+        who = f"{cls.__name__}.dense"
+        sizes = dense_sizes(who, sizes, (784, 400, 4), features, hidden, code)
+        positive(who, classes=classes)
+        net_args: dict[str, Any] = {
+            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
+        }
+        columns, *inner, width = sizes
+        encoder = dense((columns + classes, *inner, 2 * width), **net_args)
+        decoder = dense((width + classes, *reversed(inner), columns), **net_args)
         return cls(encoder, decoder, classes=classes, **settings)
 
     @classmethod
     def convolutional(cls, *args: Any, **settings: Any) -> Self:
-        """There is none: an image has no place for a label. ClassPriorVAE has a convolutional form."""
-        raise TypeError("ConditionalVAE has a dense form only; ClassPriorVAE.convolutional knows classes too")
+        """Raise TypeError: an image has no place for a label. ClassPriorVAE has a convolutional form."""
+        raise TypeError("ConditionalVAE has a dense form only; ClassPriorVAE.convolutional uses classes too")
 
-    def _encoder_input(self, x, y):
-        return self._joined(x, y)                               # (CVAE.1)
+    @property
+    def features(self) -> int | None:
+        """D, the number of input columns; None if the encoder does not begin with a Linear layer."""
+        width = super().features
+        return None if width is None else width - self.classes
 
-    def _decoder_input(self, z, y):
-        return self._joined(z, y)                               # (CVAE.1); VAE.backward has (CVAE.2)
+    def _encoder_input(self, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        return self._with_label(x, y)                           # (CVAE.1)
 
-    def _joined(self, a: np.ndarray, y) -> np.ndarray:
+    def _decoder_input(self, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        return self._with_label(z, y)                           # (CVAE.1); VAE.backward has (CVAE.2)
+
+    def _with_label(self, a: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """[a, onehot(y)], (N, width + classes)."""
-        onehot = np.zeros((len(a), self.classes), a.dtype)
-        onehot[np.arange(len(a)), self._labels(y, len(a))] = 1
-        return np.concatenate([a, onehot], axis=1)
+        assert y is not None
+        return np.concatenate([a, one_hot(y, self.classes, a.dtype)], axis=1)
 
 
 class ClassPriorVAE(LabelledVAE):
-    """A VAE in which each class has a prior of its own, N(m_y, I), whose mean is learnt.
+    """A VAE in which each class has its own prior, N(m_y, I), with a mean that is learnt.
 
-    (CVAE.3)  KL = ½·Σ_k [(mu − m_y)² + std² − 1 − logvar]              in the place of (VAE.2)
+    (CVAE.3)  KL = ½·Σ_k [(mu − m_y)² + std² − 1 − logvar]              instead of (VAE.2)
     (CVAE.4)  dm_c = −beta/N · Σ over the n with yₙ = c of (muₙ − m_c)
 
-    The networks see no label, so its codes can be found without one. Source: J. Su, "Variational
-    autoencoders (1)", 2018. Derived in docs/vae.md.
+    The networks are not given the label, so `encoder` finds the code of an example without one. Source:
+    J. Su, "Variational autoencoders (1)", 2018. Derived in docs/vae.md.
 
     means : Parameter (classes, K), m_y in its rows
     """
 
     def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
         super().__init__(encoder, decoder, classes=classes, **settings)
-        self.means = Parameter(np.zeros((classes, self.code_width), self.dtype))
+        self.means = Parameter(np.zeros((classes, self.code), self.dtype))
 
-    def prior_mean(self, y, n):
-        return self.means.value[self._labels(y, n)]             # (CVAE.3)
+    def _labels(self, y: Any, n: int, verb: str) -> Any:
+        """The networks need no labels, so decoding and encoding work without them."""
+        if y is None and verb in ("posterior", "transform", "inverse_transform", "decode", "reconstruct"):
+            return None
+        return super()._labels(y, n, verb)
 
-    def _prior_backward(self, dmu, y):
+    def prior_mean(self, y: np.ndarray | None, n: int) -> np.ndarray:
+        """m_y for each of n labels y, (n, K)."""
+        return self.means.value[self._labels(y, n, "prior_mean")]       # (CVAE.3)
+
+    def _prior_backward(self, dmu: np.ndarray, y: np.ndarray | None) -> None:
         if self.trainable:
+            assert y is not None
             np.subtract.at(self.means.grad, y, dmu)             # (CVAE.4)

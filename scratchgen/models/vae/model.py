@@ -1,70 +1,66 @@
-"""The variational autoencoder: a code with noise in it, and a prior that the noise is measured against."""
+"""The variational autoencoder: a latent code with noise, regularised towards a prior."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
-from scratchgen.data import binarise
+from scratchgen.checks import as_generator, as_image_shape, expect_examples, expect_no_labels
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
-from scratchgen.models.base import Model
-from scratchgen.models.networks import conv_decoder, conv_encoder, dense, in_batches
-from scratchgen.models.vae.codes import draw_codes
+from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_sizes, in_batches, input_width
+from scratchgen.models.pixels import PixelModel
 from scratchgen.models.vae.observation import BernoulliPixels, Observation
-from scratchgen.training.loop import expect_finite
 
-BINARISATIONS = {
-    "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
-    "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
-    "none": "as they are",
-}
+Rng = np.random.Generator | int
+Posterior = tuple[np.ndarray, np.ndarray]                   # mu and logvar, each (N, K)
+Draws = tuple[slice, np.ndarray, np.ndarray]                # examples, log p(x | z), log p(z) − log q(z | x)
 
 
 class VAECache(NamedTuple):
-    """What backward needs, and the loss in its parts: `nll` and `kl` are averages over the batch, in nats."""
+    """What backward needs, and the loss in its parts."""
 
-    enc: Any
-    dec: Any
-    offset: np.ndarray  # mu − the prior's mean
-    logvar: np.ndarray
-    std: np.ndarray
-    eps: np.ndarray
-    y: np.ndarray | None
-    dout: np.ndarray
-    nll: float
-    kl: float
+    enc: Any                # the encoder's cache
+    dec: Any                # the decoder's cache
+    offset: np.ndarray      # mu − the prior's mean, (N, K)
+    logvar: np.ndarray      # (N, K)
+    std: np.ndarray         # (N, K)
+    eps: np.ndarray         # (N, K)
+    y: np.ndarray | None    # labels (N,)
+    dout: np.ndarray        # (N, D)
+    nll: float              # −log p(x | z) in nats, averaged over the batch
+    kl: float               # KL in nats, averaged over the batch
 
 
-class VAE(Model):
+class VAE(PixelModel):
     """A variational autoencoder (Kingma & Welling 2014; Rezende et al. 2014).
 
-    z ~ N(0, I) is drawn from the prior, x ~ p(x | z) by the decoder; the encoder's q(z | x) = N(mu, std²)
-    answers which z an x came from.
+    A latent code z ~ N(0, I) is drawn from the prior, and x ~ p(x | z) by the decoder. The encoder's
+    q(z | x) = N(mu, std²) approximates the posterior, the distribution of the codes that lead to x.
 
     (VAE.1)  log p(x) ≥ E_q[log p(x | z)] − KL(q(z | x) ‖ p(z))           the bound, ELBO
     (VAE.2)  KL = ½·Σ_k [mu² + std² − 1 − logvar]                        std² = exp(logvar)
     (VAE.3)  z = mu + std·eps,  eps ~ N(0, I)                            reparameterisation
     (VAE.4)  loss = 1/N · Σₙ [−log p(xₙ | zₙ) + beta·KLₙ]                 in nats
-    (VAE.5)  dz = J_gᵀ·dout                                              the decoder's pull on the code
+    (VAE.5)  dz = J_gᵀ·dout                                              the decoder's gradient for z
     (VAE.6)  dlogits = 1/N · (σ(logits) − x)                             dout of Bernoulli pixels
-    (VAE.7)  dmu = dz + beta·mu / N                                      the decoder's pull, and the KL's
+    (VAE.7)  dmu = dz + beta·mu / N                                      from the decoder, and from the KL
     (VAE.8)  dlogvar = ½·dz·eps·std + ½·beta·(std² − 1) / N
 
     x (N, D), z, mu, logvar, eps (N, K). Derived in docs/vae.md.
 
-    encoder : x -> (N, 2K): its output is two heads side by side, mu and logvar
-    decoder : z -> (N, D): logits for Bernoulli pixels, means for Normal ones
+    encoder : x -> (N, 2K), mu and logvar side by side
+    decoder : z -> (N, D), logits for Bernoulli pixels, means for Normal ones
     observation : BernoulliPixels() or NormalPixels(std)
-    beta : weight of the KL; 1 makes the loss a bound on −log p(x)
-    binarisation : for Bernoulli pixels what `fit` does with grey ones: "dynamic", "fixed" or "none"
+    beta : weight of the KL; with 1 the loss is a bound on −log p(x)
+    binarisation : what `fit` does with grey pixels if pixels are Bernoulli: "dynamic", "fixed" or "none"
     """
 
     likelihood = "importance-sampled"
+    classes = 0
 
     def __init__(
         self,
@@ -75,31 +71,40 @@ class VAE(Model):
         beta: float = 1.0,
         binarisation: str = "dynamic",
     ):
+        super().__init__(binarisation)
         if not (math.isfinite(beta) and beta >= 0):
-            raise ValueError(f"VAE expected a finite beta >= 0, got {beta}")
-        if binarisation not in BINARISATIONS:
-            known = ", ".join(BINARISATIONS)
-            raise ValueError(f"VAE expected a binarisation out of {known}, got {binarisation!r}")
+            raise ValueError(f"{type(self).__name__} expected a finite beta >= 0, got {beta}")
         self.encoder, self.decoder, self.beta = encoder, decoder, float(beta)
         self.observation = observation or BernoulliPixels()
-        self.binarisation = binarisation if isinstance(self.observation, BernoulliPixels) else "none"
+        if not self.bernoulli:
+            self.binarisation = "none"
 
     @classmethod
     def dense(
         cls,
-        sizes: Sequence[int] = (784, 400, 20),
+        sizes: Sequence[int] | None = None,
         *,
-        rng: np.random.Generator,
+        features: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        code: int | None = None,
+        rng: Rng,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Linear layers of the given sizes down to a code of the last, and the same sizes back up."""
-        kind = {"rng": rng, "activation": activation, "dtype": dtype}
-        if len(sizes) < 2:
-            raise ValueError(f"{cls.__name__}.dense expected two or more sizes, got {tuple(sizes)}")
-        encoder = dense((*sizes[:-1], 2 * sizes[-1]), **kind)
-        return cls(encoder, dense(sizes[::-1], **kind), **settings)
+        """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
+
+        features, hidden, code : by default 784, (400,) and 20
+        sizes : all of them at once, (features, *hidden, code)
+        settings : what the constructor takes besides the networks
+        """
+        who = f"{cls.__name__}.dense"
+        sizes = dense_sizes(who, sizes, (784, 400, 20), features, hidden, code)
+        net_args: dict[str, Any] = {
+            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
+        }
+        encoder = dense((*sizes[:-1], 2 * sizes[-1]), **net_args)
+        return cls(encoder, dense(sizes[::-1], **net_args), **settings)
 
     @classmethod
     def convolutional(
@@ -107,26 +112,62 @@ class VAE(Model):
         code: int = 20,
         channels: tuple[int, int] = (16, 32),
         *,
-        rng: np.random.Generator,
+        shape: tuple[int, int, int] = (28, 28, 1),
+        rng: Rng,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Two 4×4 convolutions of stride 2 down to 7×7, a code, and their transposes back up."""
-        kind = {"rng": rng, "activation": activation, "dtype": dtype}
-        return cls(conv_encoder(2 * code, channels, **kind), conv_decoder(code, channels, **kind), **settings)
+        """Two 4×4 convolutions of stride 2, a latent code, and the transposed convolutions back.
+
+        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        settings : what the constructor takes besides the networks
+        """
+        who = f"{cls.__name__}.convolutional"
+        net_args: dict[str, Any] = {
+            "shape": as_image_shape(who, shape, multiple=4),
+            "rng": as_generator(who, rng),
+            "activation": activation,
+            "dtype": dtype,
+        }
+        encoder = conv_encoder(2 * code, channels, **net_args)
+        return cls(encoder, conv_decoder(code, channels, **net_args), **settings)
 
     @property
-    def data_note(self) -> str:
-        """One line that says what the pixels are, for whoever reports a figure."""
-        kind = "Bernoulli" if isinstance(self.observation, BernoulliPixels) else "Normal"
-        return f"{kind} pixels, {BINARISATIONS[self.binarisation]}"
+    def bernoulli(self) -> bool:    # type: ignore[override]  # here it depends on the observation model
+        """Whether pixels are Bernoulli variables."""
+        return isinstance(self.observation, BernoulliPixels)
 
-    def loss(self, x, y=None, *, eps=None, rng=None, training=False):
-        """Return (loss, cache) for x (N, D), and labels y (N,) where the form is conditional.
+    @property
+    def features(self) -> int | None:
+        """D, the number of input columns; None if the encoder does not begin with a Linear or Reshape."""
+        return input_width(self.encoder)
 
-        eps (N, K) is the noise of (VAE.3); where it isn't given, it is drawn from rng. One of them must be.
+    @property
+    def code(self) -> int:
+        """K, the width of the latent code: half the last axis of the encoder's last parameter."""
+        last = list(self.encoder.parameters().values())[-1]
+        return last.shape[-1] // 2
+
+    @property
+    def code_width(self) -> int:
+        """The same as `code`, which it was called before."""
+        return self.code
+
+    def loss(
+        self,
+        x: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        eps: np.ndarray | None = None,
+        rng: Rng | None = None,
+        training: bool = False,
+    ) -> tuple[float, VAECache]:
+        """Return (loss, cache) for x (N, D), and for labels y (N,) if the VAE is conditional.
+
+        eps (N, K) is the noise of (VAE.3), drawn from rng if it is not given. One of the two is required.
         """
+        y = self._labels(y, len(x), "loss")
         h, enc = self.encoder.forward(self._encoder_input(x, y), training)
         mu, logvar = self._heads(h)                             # (N, K)
         std = Normal.std(logvar)
@@ -139,7 +180,7 @@ class VAE(Model):
         loss = nll + self.beta * kl                             # (VAE.4), (VAE.1)
         return loss, VAECache(enc, dec, offset, logvar, std, eps, y, dout, nll, kl)
 
-    def backward(self, cache):
+    def backward(self, cache: VAECache) -> dict[str, np.ndarray]:
         """Add the parameters' gradients; return dout (N, D), and dz, dmu, dlogvar (N, K)."""
         n, width = cache.eps.shape
         dkl_dmu, dkl_dlogvar = Normal.kl_grad(cache.offset, cache.logvar)
@@ -151,101 +192,95 @@ class VAE(Model):
         self._prior_backward(self.beta / n * dkl_dmu, cache.y)
         return {"dout": cache.dout, "dz": dz, "dmu": dmu, "dlogvar": dlogvar}
 
-    def _heads(self, h):
-        """mu and logvar, the two halves of what the encoder says."""
+    def _heads(self, h: np.ndarray) -> Posterior:
+        """mu and logvar, the two halves of the encoder's output."""
         if h.ndim != 2 or h.shape[1] % 2:
             who = type(self).__name__
             raise ValueError(f"{who} expected an encoder with 2K outputs, mu and logvar, got shape {h.shape}")
-        return np.split(h, 2, axis=1)
-
-    # What a conditional form changes: what the networks see of the label, and where the prior's mean lies.
-
-    def _encoder_input(self, x, y):
-        return x
-
-    def _decoder_input(self, z, y):
-        return z
-
-    def prior_mean(self, y, n):
-        """Where the prior of n codes lies: (1, K), or (n, K) for n labels."""
-        return np.zeros((1, self.code_width), self.dtype)
-
-    def _prior_backward(self, dmu, y):
-        pass
-
-    def _noise(self, mu, eps, rng):
-        who = type(self).__name__
-        if eps is None and rng is None:
-            raise ValueError(f"{who}.loss expected noise: pass eps, or an rng to draw it from")
-        if eps is None:
-            return rng.standard_normal(mu.shape, mu.dtype)
-        if np.shape(eps) != mu.shape:
-            raise ValueError(f"{who}.loss expected eps of shape {mu.shape}, got {np.shape(eps)}")
-        return np.asarray(eps, mu.dtype)
-
-    def train_step(self, batch, optimizer, rng):
-        """Make one update; records the loss in its parts, and the mean noise."""
-        x, *labels = batch
-        if self.augment is not None:
-            self._expect_augmentable()
-            x = self.augment(x, rng=rng)
-        if self.binarisation == "dynamic":
-            x = binarise(x, rng=rng)
-        optimizer.zero_grad()
-        loss, cache = self.loss(x, *labels, rng=rng, training=True)
-        expect_finite(self, loss, lambda: self.backward(cache))
-        self.backward(cache)
-        optimizer.step()
-        return {"loss": loss, "reconstruction": cache.nll, "kl": cache.kl, "std": float(cache.std.mean())}
-
-    def _expect_augmentable(self):
-        """Pixels moved after they were binarised are grey again, and grey pixels are no Bernoulli's."""
-        if self.binarisation != "dynamic" and isinstance(self.observation, BernoulliPixels):
-            who = type(self).__name__
-            raise ValueError(f"{who} with augment expected binarisation 'dynamic', got {self.binarisation!r}")
-
-    def trainer(self, X, y=None, *, rng, **run):
-        """Set up the run that `fit` makes; takes what Model.trainer takes. X (N, D)."""
-        if self.augment is not None:
-            self._expect_augmentable()
-        if self.binarisation == "none":
-            self.observation.expect(f"{type(self).__name__}.fit", X)
-        else:
-            expect_examples(f"{type(self).__name__}.fit", X, low=0, high=1)
-        if self.binarisation == "fixed":
-            X = binarise(X, rng=rng)
-        return super().trainer(X, y, rng=rng, **run)
-
-    def posterior(self, X: np.ndarray, y: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """mu and logvar of q(z | x), each (N, K)."""
-        expect_examples(f"{type(self).__name__}.posterior", X)
-        h = in_batches(lambda x: self.encoder.forward(x)[0], self._encoder_input(X, y))
-        mu, logvar = self._heads(h)
+        mu, logvar = np.split(h, 2, axis=1)
         return mu, logvar
 
+    def _noise(self, mu: np.ndarray, eps: np.ndarray | None, rng: Rng | None) -> np.ndarray:
+        if eps is None and rng is None:
+            raise ValueError(f"{self._who('loss')} expected noise: pass eps, or an rng to draw it from")
+        if eps is None:
+            return as_generator(self._who("loss"), rng).standard_normal(mu.shape, mu.dtype)
+        if np.shape(eps) != mu.shape:
+            raise ValueError(f"{self._who('loss')} expected eps of shape {mu.shape}, got {np.shape(eps)}")
+        return np.asarray(eps, mu.dtype)
+
+    # A conditional VAE overrides these: the inputs of the networks, and the mean of the prior.
+
+    def _labels(self, y: Any, n: int, verb: str) -> np.ndarray | None:
+        """Check the labels that a method was given; a plain VAE has none."""
+        expect_no_labels(self._who(verb), y)
+        return None
+
+    def _encoder_input(self, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        return x
+
+    def _decoder_input(self, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        return z
+
+    def prior_mean(self, y: np.ndarray | None, n: int) -> np.ndarray:
+        """The mean of the prior of n codes: (1, K), or (n, K) if it depends on the n labels y."""
+        return np.zeros((1, self.code), self.dtype)
+
+    def _prior_backward(self, dmu: np.ndarray, y: np.ndarray | None) -> None:
+        pass
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check X (N, D), within [0, 1], or what the observation model takes if nothing is binarised."""
+        who = self._who("fit")
+        if self.binarisation == "none":
+            self.observation.expect(who, X, self.features)
+        else:
+            expect_examples(who, X, features=self.features, low=0, high=1)
+        return X, self._labels(y, len(X), "fit")
+
+    def report(self, loss: float, cache: VAECache) -> dict[str, float]:
+        """The loss, its two parts, and the mean standard deviation of the codes."""
+        return {"loss": loss, "reconstruction": cache.nll, "kl": cache.kl, "std": float(cache.std.mean())}
+
+    def posterior(self, X: np.ndarray, y: np.ndarray | None = None) -> Posterior:
+        """mu and logvar of q(z | x), each (N, K)."""
+        return self._posterior(X, y, "posterior")
+
+    def _posterior(self, X: np.ndarray, y: Any, verb: str) -> Posterior:
+        expect_examples(self._who(verb), X, features=self.features)
+        y = self._labels(y, len(X), verb)
+        h = in_batches(lambda x: self.encoder.forward(x)[0], self._encoder_input(X, y))
+        return self._heads(h)
+
     def transform(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The codes of X, the means of q(z | x): (N, D) -> (N, K)."""
-        return self.posterior(X, y)[0]
+        """The latent codes of X, the means of q(z | x): (N, D) -> (N, K)."""
+        return self._posterior(X, y, "transform")[0]
 
     def inverse_transform(self, Z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The mean image of each code: (N, K) -> (N, D)."""
-        return in_batches(self.observation.mean, self.decode(Z, y))
+        """The mean image of each latent code: (N, K) -> (N, D)."""
+        return in_batches(self.observation.mean, self._decode(Z, y, "inverse_transform"))
 
     def decode(self, Z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """What the observation model takes, logits or means: (N, K) -> (N, D)."""
-        expect_examples(f"{type(self).__name__}.decode", Z)
+        """The decoder's output, the parameters of p(x | z): logits or means, (N, K) -> (N, D)."""
+        return self._decode(Z, y, "decode")
+
+    def _decode(self, Z: np.ndarray, y: Any, verb: str) -> np.ndarray:
+        expect_examples(self._who(verb), Z, features=self.code)
+        y = self._labels(y, len(Z), verb)
         return in_batches(lambda z: self.decoder.forward(z)[0], self._decoder_input(Z, y))
 
     def reconstruct(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """X through the mean of its code and back, (N, D)."""
-        return self.inverse_transform(self.transform(X, y), y)
+        """The mean image of each example's mean code, (N, D)."""
+        return self.inverse_transform(self._posterior(X, y, "reconstruct")[0], y)
 
-    def interpolate(self, start: np.ndarray, end: np.ndarray, steps: int = 8, *, label: int | None = None):
+    def interpolate(
+        self, start: np.ndarray, end: np.ndarray, steps: int = 8, *, label: int | None = None
+    ) -> np.ndarray:
         """Images on the straight line between the codes of two examples (D,): (steps, D).
 
-        label : for a conditional form, the class of both examples and of all between them
+        label : for a conditional VAE, the class of both examples and of all images between them
         """
-        who = f"{type(self).__name__}.interpolate"
+        who = self._who("interpolate")
         if steps < 2:
             raise ValueError(f"{who} expected at least 2 steps, got {steps}")
         if np.ndim(start) != 1 or np.shape(start) != np.shape(end):
@@ -254,55 +289,92 @@ class VAE(Model):
         t = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
         return self.inverse_transform((1 - t) * a + t * b, None if label is None else np.full(steps, label))
 
-    def prior_sample(self, n: int, *, rng: np.random.Generator, y: np.ndarray | None = None) -> np.ndarray:
-        """n codes from the prior, (n, K)."""
-        if n < 1:
-            raise ValueError(f"{type(self).__name__} expected to draw at least one example, got n = {n}")
-        eps = rng.standard_normal((n, self.code_width)).astype(self.dtype)
+    def prior_sample(self, n: int, *, rng: Rng, y: np.ndarray | None = None) -> np.ndarray:
+        """Draw n latent codes from the prior, (n, K)."""
+        return self._prior_sample(n, rng, y, "prior_sample")
+
+    def _prior_sample(self, n: int, rng: Rng, y: Any, verb: str) -> np.ndarray:
+        self._expect_count(n, verb)
+        y = self._labels(y, n, verb)
+        eps = as_generator(self._who(verb), rng).standard_normal((n, self.code)).astype(self.dtype)
         return eps + self.prior_mean(y, n)
 
-    def sample(self, n, *, rng, y=None):
-        """n draws from p(x): z from the prior, then x ~ p(x | z), (n, D).
+    def sample(self, n: int, *, rng: Rng, y: np.ndarray | None = None) -> np.ndarray:
+        """Draw n examples from p(x): z from the prior, then x ~ p(x | z), (n, D).
 
         The mean images are ``inverse_transform(prior_sample(n, rng=rng))``.
         """
-        return self.observation.sample(self.decode(self.prior_sample(n, rng=rng, y=y), y), rng)
+        rng = as_generator(self._who("sample"), rng)
+        z = self._prior_sample(n, rng, y, "sample")
+        return self.observation.sample(self.decode(z, y), rng)
 
-    @property
-    def code_width(self) -> int:
-        """K, the width of the code: half of what the encoder's last parameter has as its last axis."""
-        last = list(self.encoder.parameters().values())[-1]
-        return last.shape[-1] // 2
-
-    def elbo(self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator, samples: int = 1):
-        """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, less the KL."""
+    def elbo(
+        self, X: np.ndarray, y: np.ndarray | None = None, *, rng: Rng, samples: int = 1
+    ) -> np.ndarray:
+        """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, minus the KL."""
         self._expect_samples("elbo", X, samples)
-        mu, logvar = self.posterior(X, y)
+        rng = as_generator(self._who("elbo"), rng)
+        mu, logvar = self._posterior(X, y, "elbo")
         total = -Normal.kl(mu, logvar, self.prior_mean(y, len(X))).sum(axis=1, dtype=np.float64)
-        for part, log_px, _ in draw_codes(self, X, y, (mu, logvar), samples, rng):
+        for part, log_px, _ in self.sample_posterior(X, y, (mu, logvar), samples, rng):
             total[part] += log_px.sum(axis=1, dtype=np.float64) / samples
         return total
 
-    def score_samples(self, X, y=None, *, rng: np.random.Generator | None = None, samples: int = 100):
-        """log p(x) in nats by importance sampling, one an example, (N,); given labels, log p(x | y).
+    def score_samples(
+        self, X: np.ndarray, y: np.ndarray | None = None, *, rng: Rng | None = None, samples: int = 100
+    ) -> np.ndarray:
+        """log p(x) in nats by importance sampling, (N,); with labels y, log p(x | y).
 
         (VAE.11)  log p(x) ≈ log 1/S · Σ_s p(x | z_s)·p(z_s) / q(z_s | x),  z_s ~ q(z | x)
 
-        On average it is too low, the less so the more `samples` there are (Burda et al. 2016, theorem 1).
-        Without an rng the noise comes from a fixed seed, so that one X has one answer.
+        The estimate is too low on average, by less the more `samples` there are (Burda et al. 2016,
+        theorem 1). Without an rng the noise comes from a fixed seed, so that repeated calls agree.
         """
         self._expect_samples("score_samples", X, samples)
-        rng = rng if rng is not None else np.random.default_rng(0)
-        mu, logvar = self.posterior(X, y)
+        rng = as_generator(self._who("score_samples"), 0 if rng is None else rng)
+        mu, logvar = self._posterior(X, y, "score_samples")
         total = np.full(len(X), -np.inf)
-        for part, log_px, log_ratio in draw_codes(self, X, y, (mu, logvar), samples, rng):
+        for part, log_px, log_ratio in self.sample_posterior(X, y, (mu, logvar), samples, rng):
             log_weights = (log_px + log_ratio).astype(np.float64)  # (B, S)
             total[part] = np.logaddexp(total[part], np.logaddexp.reduce(log_weights, axis=1))
         return total - math.log(samples)                        # (VAE.11)
 
-    def _expect_samples(self, verb, X, samples):
-        who = f"{type(self).__name__}.{verb}"
-        self.observation.expect(who, X)
-        if not isinstance(samples, int | np.integer) or samples < 1:
-            raise ValueError(f"{who} expected samples to be a whole number of at least 1, got {samples!r}")
+    def sample_posterior(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None,
+        posterior: Posterior,
+        samples: int,
+        rng: np.random.Generator,
+        rows: int = 10_000,
+    ) -> Iterator[Draws]:
+        """Draw codes from q(z | x); yield (which examples, log p(x | z), log p(z) − log q(z | x)).
 
+        Both are (B, S). B·S is about `rows`, for any number of examples and samples, so that memory stays
+        small; an example may be yielded several times, until it has all its samples.
+        """
+        mu, logvar = posterior
+        prior_mean = np.broadcast_to(self.prior_mean(y, len(X)), mu.shape)
+        at_once = min(samples, max(1, rows // 100))
+        size = rows // at_once
+        for start in range(0, len(X), size):
+            part = slice(start, start + size)
+            m, lv, m_prior = mu[part, None], logvar[part, None], prior_mean[part, None]  # (B, 1, K)
+            for done in range(0, samples, at_once):
+                shape = (len(m), min(at_once, samples - done), mu.shape[1])
+                eps = rng.standard_normal(shape, mu.dtype)
+                z = Normal.sample(m, lv, eps)                   # (B, S, K)
+                labels = None if y is None else np.repeat(y[part], shape[1])
+                out = self.decode(z.reshape(-1, shape[2]), labels)
+                if out.shape[1] != X.shape[1]:
+                    who = type(self).__name__
+                    raise ValueError(f"{who} expected x of {out.shape[1]} features, got {X.shape[1]}")
+                log_px = self.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
+                yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
+
+    def _expect_samples(self, verb: str, X: np.ndarray, samples: int) -> None:
+        self.observation.expect(self._who(verb), X, self.features)
+        if not isinstance(samples, int | np.integer) or samples < 1:
+            raise ValueError(
+                f"{self._who(verb)} expected samples to be an int of at least 1, got {samples!r}"
+            )

@@ -1,4 +1,4 @@
-"""A log-likelihood that knows what it is of: only such as can be compared are."""
+"""A log-likelihood that remembers which data it describes, so that only comparable values can be compared."""
 
 from __future__ import annotations
 
@@ -9,49 +9,25 @@ from itertools import pairwise
 import numpy as np
 
 from scratchgen.metrics import bits_per_dim
+from scratchgen.studies.spaces import Space
 
 KINDS = ("exact", "importance-sampled", "lower bound", "Parzen")
 
 
 @dataclass(frozen=True)
-class Space:
-    """The numbers that a likelihood is of.
-
-    name     : for a heading
-    made     : how they were made of grey digits, with what decides the outcome; two spaces that differ here
-        have different test data
-    discrete : probabilities of pixels that are 0 or 1, or a density of continuous ones
-    levels   : of grey, over which a density was spread by dequantisation; None where it wasn't
-    features : how many numbers an example has
-    """
-
-    name: str
-    made: str
-    discrete: bool
-    levels: int | None = None
-    features: int = 784
-
-    def __post_init__(self) -> None:
-        if self.features < 1:
-            raise ValueError(f"Space expected features of at least 1, got {self.features}")
-        if self.discrete and self.levels is not None:
-            raise ValueError(f"Space expected no levels for black and white pixels, got {self.levels}")
-
-
-@dataclass(frozen=True)
 class Likelihood:
-    """The mean log p(x) of a test set in nats, of which kind, and of what.
+    """The mean log p(x) of a test set in nats, how it was computed, and which data it describes.
 
-    nats  : the mean, more is better;  error : its standard error
-    kind  : "exact"; "importance-sampled" and "lower bound", which on average lie below the truth; "Parzen",
-        which is no model's likelihood but that of bumps laid over its samples
-    space : what it is a log-likelihood of
+    nats  : the mean, higher is better;  error : its standard error
+    kind  : "exact"; "importance-sampled" and "lower bound", which underestimate on average; "Parzen", the
+        density of kernels centred on samples rather than of the model itself
+    space : the data it describes
 
-        a − b       nats by which a lies above b
+        a − b       how many nats a is above b
         a < b
 
-    Both raise ValueError for two that can't be compared, and say why. Raises ValueError for an unknown kind
-    and for numbers that are not finite.
+    Both raise ValueError, with the reason, if a and b are not comparable. Raises ValueError for an unknown
+    kind and for numbers that are not finite.
     """
 
     nats: float
@@ -61,7 +37,7 @@ class Likelihood:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"Likelihood expected a kind out of {', '.join(KINDS)}, got {self.kind!r}")
+            raise ValueError(f"Likelihood expected one of the kinds {', '.join(KINDS)}, got {self.kind!r}")
         if not (math.isfinite(self.nats) and math.isfinite(self.error) and self.error >= 0):
             raise ValueError(f"Likelihood expected finite nats and error, got {self.nats} ± {self.error}")
 
@@ -75,11 +51,11 @@ class Likelihood:
 
     @property
     def bits(self) -> float | None:
-        """Bits per dimension; None where they would mean nothing.
+        """Bits per dimension; None if they have no meaning.
 
-        Of black and white pixels −log₂ p(x) / D; of dequantised ones (DEQ.2), an upper bound on what their
-        grey levels cost. A density of grey levels that were not dequantised can be raised without limit by
-        putting it on them, so it says nothing of bits.
+        For binary pixels −log₂ p(x) / D; for dequantised ones (DEQ.2), an upper bound on the bits of their
+        grey levels. A density of grey levels that were not dequantised can grow without limit by
+        concentrating on these levels, so it has no meaning in bits.
         """
         if not self.space.discrete and self.space.levels is None:
             return None
@@ -94,25 +70,25 @@ class Likelihood:
         return self.nats < other.nats
 
     def __str__(self) -> str:
-        return f"{self.nats:.2f} ± {self.error:.2f} nats, {self.kind}, of {self.space.name}"
+        return f"{self.nats:.2f} ± {self.error:.2f} nats, {self.kind}, {self.space.name}"
 
 
 def expect_comparable(*likelihoods: Likelihood) -> None:
-    """Raise ValueError, with the reason, unless all of these may stand in one column."""
+    """Raise ValueError, with the reason, unless all of these are comparable with each other."""
     for a, b in pairwise(likelihoods):
         reason = _why_not(a, b)
         if reason:
-            raise ValueError(f"{reason}: can't compare {a} with {b}")
+            raise ValueError(f"{reason}: cannot compare {a} with {b}")
 
 
 def _why_not(a: Likelihood, b: Likelihood) -> str:
-    """Why two likelihoods can't be compared; empty where they can."""
+    """Why two likelihoods are not comparable; empty if they are."""
     if a.space.discrete != b.space.discrete:
-        return "probabilities of black and white pixels against densities of continuous ones"
+        return "probabilities of binary pixels against densities of continuous ones"
     if a.space.features != b.space.features:
-        return f"examples of {a.space.features} numbers and of {b.space.features}"
+        return f"examples of {a.space.features} pixels and of {b.space.features}"
     if a.space != b.space:
-        return f"not of the same numbers ({a.space.made}; {b.space.made})"
+        return f"different test data ({a.space.made}; {b.space.made})"
     if (a.kind == "Parzen") != (b.kind == "Parzen"):
-        return "a Parzen window rates bumps laid over samples, not the model that drew them"
+        return "a Parzen window describes kernels centred on samples, not the model that generated them"
     return ""

@@ -1,11 +1,10 @@
-"""One cell: a model fitted to one protocol, digit and seed, and what its scores are worth. Kept in a file."""
+"""One cell of the study: a model fitted for one protocol, digit and seed, and the AUROC of its scores."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,29 @@ import numpy as np
 
 from scratchgen.checks import check_name
 from scratchgen.data import Digits
+from scratchgen.data.files import write_json
 from scratchgen.metrics import auroc
+from scratchgen.studies.ood.detectors import detector, usual
 from scratchgen.studies.ood.protocols import CONTROLS, PROTOCOLS, controls, task
-from scratchgen.studies.ood.scores import USUAL, Detector, detector
+from scratchgen.studies.ood.scores import Detector
 
 SEEDS = 2
-FULL_EFFORT = 4.0       # with all of MNIST each model is shown so many times as many digits
+FULL_EFFORT = 4.0       # with all of MNIST, each fit shows so many times as many digits
 CONTROL_IMAGES = 32
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured: every protocol with every digit, model and seed.
+    """What to measure: every protocol with every digit, model and seed.
 
-    full : all of MNIST in place of the embedded part;  effort : how much longer than usual models are fitted
+    full   : all of MNIST instead of the embedded part
+    effort : length of the fits, in units of the usual length
+
+    Raises ValueError for unknown or repeated names and for numbers out of range.
     """
 
     protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    models: tuple[str, ...] = USUAL
+    models: tuple[str, ...] = field(default_factory=usual)
     digits: tuple[int, ...] = tuple(range(10))
     seeds: int = SEEDS
     full: bool = False
@@ -39,21 +43,21 @@ class Plan:
     def __post_init__(self) -> None:
         for what, given in (("protocol", self.protocols), ("model", self.models), ("digit", self.digits)):
             if not given or len(set(given)) != len(given):
-                raise ValueError(f"anomaly expected at least one {what}, each once, got {list(given)}")
+                raise ValueError(f"ood expected at least one {what}, each once, got {list(given)}")
         for protocol in self.protocols:
             check_name("protocol", protocol, PROTOCOLS)
         for name in self.models:
             detector(name)
         if not set(self.digits) <= set(range(10)):
-            raise ValueError(f"anomaly expected digits from 0 to 9, got {list(self.digits)}")
+            raise ValueError(f"ood expected digits from 0 to 9, got {list(self.digits)}")
         if self.seeds < 1:
-            raise ValueError(f"anomaly expected at least one seed, got {self.seeds}")
+            raise ValueError(f"ood expected at least one seed, got {self.seeds}")
         if not 0 < self.effort < float("inf"):
-            raise ValueError(f"anomaly expected an effort above 0, got {self.effort}")
+            raise ValueError(f"ood expected an effort above 0, got {self.effort}")
 
     @property
     def usual(self) -> bool:
-        """Whether nothing was asked for but, perhaps, the full set."""
+        """Whether this is the default plan, apart from the choice of the full set."""
         return self == Plan(full=self.full)
 
     def cells(self) -> list[tuple[str, int, str, int]]:
@@ -68,49 +72,46 @@ class Plan:
 
 
 def measure(
-    digits: Digits, protocol: str, digit: int, judge: Detector, seed: int, effort: float = 1.0
+    digits: Digits, protocol: str, digit: int, detector: Detector, seed: int, effort: float = 1.0
 ) -> dict[str, Any]:
-    """Fit and rate: for each score its AUROC, that of each control against digits at home, and mean values.
+    """Fit a model and compute, for each score, its AUROC, that of each control image, and mean values.
 
-    (ANOM.3)  AUROC = P(s(x′) > s(x)) + ½·P(s(x′) = s(x)),  x at home, x′ foreign
+    (OOD.3)  AUROC = P(s(x′) > s(x)) + ½·P(s(x′) = s(x)),  x a known digit, x′ an OOD image
     """
     start = time.process_time()
-    at = task(digits, protocol, digit, rng=np.random.default_rng(seed))
-    model = judge.fit(at.train, seed, effort)
+    images = task(digits, protocol, digit, rng=np.random.default_rng(seed))
+    model = detector.fit(images.train, seed, effort)
     fitted = time.process_time() - start
     odd = controls(CONTROL_IMAGES, rng=np.random.default_rng(seed))
-    groups = {"home": at.home, "foreign": at.foreign, **odd}
-    scores = judge.rate(model, at.held, groups, seed)
+    groups = {"known": images.known, "ood": images.ood, **odd}
+    scores = detector.rate(model, images.held_out, groups, seed)
     return {
-        "auroc": {kind: versus(s["foreign"], s["home"]) for kind, s in scores.items()},
-        "controls": {kind: {c: versus(s[c], s["home"]) for c in CONTROLS} for kind, s in scores.items()},
-        "means": {kind: {g: float(v.mean()) for g, v in s.items()} for kind, s in scores.items()},
-        "spreads": {kind: {g: float(v.std()) for g, v in s.items()} for kind, s in scores.items()},
+        "auroc": {score: auroc_of(s["ood"], s["known"]) for score, s in scores.items()},
+        "controls": {score: {c: auroc_of(s[c], s["known"]) for c in CONTROLS} for score, s in scores.items()},
+        "means": {score: {g: float(v.mean()) for g, v in s.items()} for score, s in scores.items()},
+        "spreads": {score: {g: float(v.std()) for g, v in s.items()} for score, s in scores.items()},
         "fit_seconds": round(fitted, 2),
         "seconds": round(time.process_time() - start, 2),
     }
 
 
-def versus(foreign: np.ndarray, home: np.ndarray) -> float:
-    """How often a foreign image scores above one at home: ½ is chance, 0 the wrong way round."""
-    y = np.r_[np.ones(len(foreign)), np.zeros(len(home))]
-    return auroc(np.concatenate([foreign, home]), y)            # (ANOM.3)
+def auroc_of(ood: np.ndarray, known: np.ndarray) -> float:
+    """The probability that an OOD image scores above a known digit; ½ is chance."""
+    y = np.r_[np.ones(len(ood)), np.zeros(len(known))]
+    return auroc(np.concatenate([ood, known]), y)               # (OOD.3)
 
 
 class Store:
-    """Cells that were measured before, a file each: a run that was broken off goes on from here."""
+    """Cells that were measured before, one file each, so that an interrupted run can continue."""
 
     def __init__(self, folder: Path, source: str, effort: float):
         self.folder, self.effort = folder, effort
         self.settings = {"digits": source, "effort": effort}
 
-    def path(self, protocol: str, digit: int, model: str, seed: int) -> Path:
-        return self.folder / f"{protocol}-{digit}-{model}-{seed}.json"
-
     def load(self, protocol: str, digit: int, model: str, seed: int) -> dict[str, Any] | None:
-        """The cell, or None where it wasn't measured yet, or with other settings.
+        """The cell, or None if it was not measured yet or was measured with other settings.
 
-        Raises ValueError, naming the file, for one that can't be read: delete it to have it measured anew.
+        Raises ValueError, naming the file, if it is damaged.
         """
         path = self.path(protocol, digit, model, seed)
         if not path.is_file():
@@ -120,23 +121,22 @@ class Store:
             same = found["settings"] == self._settings(model)
             return found["cell"] if same else None
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it to have it measured anew") from None
+            raise ValueError(f"{path} is damaged ({error}); delete it to measure the cell again") from None
 
     def save(self, cell: dict[str, Any], protocol: str, digit: int, model: str, seed: int) -> None:
-        """Write the cell whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(protocol, digit, model, seed)
-        beside = path.with_suffix(".part")
-        text = json.dumps({"settings": self._settings(model), "cell": cell}, indent=1)
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        """Write the cell to its file."""
+        write_json(self.path(protocol, digit, model, seed), {"settings": self._settings(model), "cell": cell})
+
+    def path(self, protocol: str, digit: int, model: str, seed: int) -> Path:
+        """The file of a cell."""
+        return self.folder / f"{protocol}-{digit}-{model}-{seed}.json"
 
     def _settings(self, model: str) -> dict[str, Any]:
-        judge = detector(model)
+        used = detector(model)
         return {
             **self.settings,
             "typicality": "from the median",
-            "model": judge.title,
-            "shown": judge.shown,
-            "batch": judge.batch,
+            "model": used.title,
+            "shown": used.shown,
+            "batch": used.batch,
         }

@@ -1,4 +1,4 @@
-"""The two ways to ask for the foreign, and the images that nobody could take for a digit."""
+"""Two protocols that divide the digits into known and OOD ones, and control images that are no digits."""
 
 from __future__ import annotations
 
@@ -10,51 +10,53 @@ from scratchgen.checks import check_name
 from scratchgen.data import Digits
 
 PROTOCOLS = {
-    "without": "trained without one digit, which is the foreign one",
-    "only": "trained on one digit, all others are foreign",
+    "without": "trained without one digit, which is OOD",
+    "only": "trained on one digit, all others are OOD",
 }
-HELD = 0.1              # share of the training digits that no model is fitted to
+HELD_OUT = 0.1          # share of the training digits that no model is fitted to
 CONTROLS = ("blank", "full", "grey", "noise")
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Grey images of one protocol and one digit.
+    """Grey images for one protocol and one digit.
 
-    train   : (N, 784) to fit a model to;  held (M, 784) : of the same classes, kept apart
-    home    : test digits of the classes in `train`;  foreign : of the others;  foreign_labels : which
+    train : (N, 784), the images to fit a model to;  held_out (M, 784) : of the same classes, kept apart
+    known : test digits of the classes in `train`;  ood : test digits of the other classes;  ood_labels (P,)
     """
 
     train: np.ndarray
-    held: np.ndarray
-    home: np.ndarray
-    foreign: np.ndarray
-    foreign_labels: np.ndarray
+    held_out: np.ndarray
+    known: np.ndarray
+    ood: np.ndarray
+    ood_labels: np.ndarray
 
 
 def task(digits: Digits, protocol: str, digit: int, *, rng: np.random.Generator) -> Task:
-    """Part the digits by protocol: "without" one digit, or one digit "only"; rng draws those held out.
+    """Divide the digits by a protocol: training "without" one digit, or on one digit "only".
 
-    Raises ValueError for an unknown protocol, for no digit from 0 to 9, and where too few digits are left to
-    fit to, to hold out, or to test on.
+    rng chooses the digits that are held out.
+
+    Raises ValueError for an unknown protocol, for a digit outside 0 to 9, and if too few digits are left to
+    train on, to hold out, or to test on.
     """
     check_name("protocol", protocol, PROTOCOLS)
     if not 0 <= digit <= 9:
-        raise ValueError(f"anomaly expected a digit from 0 to 9, got {digit}")
-    at_home = (digits.y_train == digit) == (protocol == "only")
-    test_at_home = (digits.y_test == digit) == (protocol == "only")
-    x = digits.x_train[at_home]
+        raise ValueError(f"ood expected a digit from 0 to 9, got {digit}")
+    is_known = (digits.y_train == digit) == (protocol == "only")
+    test_is_known = (digits.y_test == digit) == (protocol == "only")
+    x = digits.x_train[is_known]
     x = x[rng.permutation(len(x))]
-    held = int(HELD * len(x))
-    home, foreign = digits.x_test[test_at_home], digits.x_test[~test_at_home]
-    if held < 2 or len(home) < 1 or len(foreign) < 1:
-        got = f"{len(x)} to train on, {len(home)} at home and {len(foreign)} foreign ones to test on"
-        raise ValueError(f"anomaly expected digits on both sides ({protocol} {digit}), got {got}")
-    return Task(x[held:], x[:held], home, foreign, digits.y_test[~test_at_home])
+    held_out = int(HELD_OUT * len(x))
+    known, ood = digits.x_test[test_is_known], digits.x_test[~test_is_known]
+    if held_out < 2 or len(known) < 1 or len(ood) < 1:
+        got = f"{len(x)} training digits, {len(known)} known and {len(ood)} OOD test digits"
+        raise ValueError(f"ood expected known and OOD digits ({protocol} {digit}), got {got}")
+    return Task(x[held_out:], x[:held_out], known, ood, digits.y_test[~test_is_known])
 
 
 def controls(n: int, *, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """n grey images (n, 784) of each control: nothing, all ink, all half grey, and a grey level at random."""
+    """n grey images (n, 784) of each control: all black, all white, all half grey, and uniform noise."""
     return {
         "blank": np.zeros((n, 784), np.float32),
         "full": np.ones((n, 784), np.float32),

@@ -1,12 +1,11 @@
-"""What can say that an image is foreign: models, how they are fitted, and every score that each has.
+"""Scores for out-of-distribution (OOD) detection. Every score is high for images that look unfamiliar.
 
-All scores are high for what looks foreign.
+(OOD.1)  s(x) = −log p(x)
+(OOD.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M held-out digits; typicality
 
-(ANOM.1)  s(x) = −log p(x)
-(ANOM.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M digits held out; typicality
-
-(ANOM.1) asks whether x is improbable; (ANOM.2), after Nalisnick et al. 2019, whether its log-density is what
-that of digits is, too high being as suspect as too low. Derived in docs/anomaly.md.
+(OOD.1) asks whether x is improbable. (OOD.2), after Nalisnick et al. 2019, asks whether its log-density is
+typical, so a value that is too high is as suspicious as one that is too low. Derived in
+docs/out-of-distribution.md.
 """
 
 from __future__ import annotations
@@ -17,73 +16,94 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import check_name
-from scratchgen.data import binarise, dequantise
 from scratchgen.metrics import squared_error_per_example
-from scratchgen.models import GAN, MADE, NICE, PCA, VAE, Autoencoder, PixelCNN, RealNVP
 from scratchgen.models.networks import in_batches
-from scratchgen.training.optimisers import Schedule
-from scratchgen.training.schedules import Cosine, OneCycle
+from scratchgen.training.schedules import OneCycle
 
-BOUND_DRAWS, IMPORTANCE_DRAWS = 4, 25
-TYPICALITY = "typicality"
+BOUND_SAMPLES, IMPORTANCE_SAMPLES = 4, 25
+DENSITY, BOUND, IMPORTANCE = "log-density", "bound", "importance-sampled"
+ERROR, LOGIT, TYPICALITY, INTENSITY = "reconstruction error", "discriminator", "typicality", "intensity"
+SCORES = (DENSITY, BOUND, IMPORTANCE, ERROR, LOGIT, TYPICALITY, INTENSITY)     # in the order of the tables
+
+# Reasons why a model has no such score.
+NO_DECODER = "it has no latent code to decode"
+NO_ENCODER = "it has no encoder"
+NO_DISCRIMINATOR = "it has no discriminator"
+EXACT = "its log-density is exact"
+ESTIMATED = "the integral over its latent codes can only be estimated"
+INVERTIBLE = "x → z → x is exact, for OOD images too"
+NO_LIKELIHOOD = "it has no likelihood"
+WITHOUT_LIKELIHOOD = dict.fromkeys((DENSITY, BOUND, IMPORTANCE, TYPICALITY), NO_LIKELIHOOD)
+WITH_EXACT_DENSITY = {BOUND: EXACT, IMPORTANCE: EXACT, LOGIT: NO_DISCRIMINATOR}
+
 Score = Callable[[Any, np.ndarray], np.ndarray]
 
 
 def minus_log_p(model: Any, X: np.ndarray) -> np.ndarray:
-    return -model.score_samples(X)                              # (ANOM.1)
+    """−log p(x) of each example, (N,)."""
+    return -model.score_samples(X)                              # (OOD.1)
 
 
-def minus_importance_sampled(model: VAE, X: np.ndarray) -> np.ndarray:
-    return -model.score_samples(X, samples=IMPORTANCE_DRAWS)    # (ANOM.1)
+def minus_importance_sampled(model: Any, X: np.ndarray) -> np.ndarray:
+    """−log p(x) of each example by importance sampling, (N,)."""
+    return -model.score_samples(X, samples=IMPORTANCE_SAMPLES)    # (OOD.1)
 
 
-def minus_bound(model: VAE, X: np.ndarray) -> np.ndarray:
-    return -model.elbo(X, rng=np.random.default_rng(0), samples=BOUND_DRAWS)
+def minus_bound(model: Any, X: np.ndarray) -> np.ndarray:
+    """Minus the lower bound on log p(x) of each example, (N,)."""
+    return -model.elbo(X, rng=np.random.default_rng(0), samples=BOUND_SAMPLES)
 
 
 def reconstruction_error(model: Any, X: np.ndarray) -> np.ndarray:
+    """The squared error of the reconstruction of each example, (N,)."""
     return squared_error_per_example(X, model.reconstruct(X))
 
 
-def minus_logit(model: GAN, X: np.ndarray) -> np.ndarray:
-    """D's logit with its sign turned: D(x) itself is 1 to float32 for all of which D is sure, a tie."""
+def minus_logit(model: Any, X: np.ndarray) -> np.ndarray:
+    """Minus the discriminator's logit, (N,). D(x) itself rounds to 1 in float32 for many images, which
+    would tie.
+    """
     return -in_batches(lambda x: model.discriminator.forward(x)[0], X)[:, 0]
 
 
-def typicality(minus_log: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """How far −log p(x), (N,), is from its median over digits held out, (M,): (N,).
+def typicality(minus_log: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    """The distance of −log p(x), (N,), from its median over held-out digits, (M,): (N,).
 
-    The median, as one digit on which a flow's scales blow up drags the mean away from all others.
+    The median, because a single digit with an enormous −log p(x), as a flow can give, would shift the mean.
     """
-    return np.abs(minus_log - np.median(held))                  # (ANOM.2)
+    return np.abs(minus_log - np.median(held_out))              # (OOD.2)
 
 
-class Ink:
-    """No model at all: an image is the more foreign the more ink it has."""
+class Intensity:
+    """The baseline without a model: the score of an image is its total intensity."""
 
-    def fit(self, X: np.ndarray) -> Ink:
+    def fit(self, X: np.ndarray) -> Intensity:
+        """Nothing to fit."""
         return self
 
-    def amount(self, X: np.ndarray) -> np.ndarray:
+    def total(self, X: np.ndarray) -> np.ndarray:
+        """The sum of all pixels of each image, (N, D) -> (N,)."""
         return X.sum(axis=1, dtype=np.float64)
 
 
-def as_it_is(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+def unchanged(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Grey pixels as they are."""
     return x
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Detector:
-    """A model, and what it can say of an image.
+    """A model as a detector of OOD images.
 
-    name   : on the command line;  title : in tables
+    name, title : on the command line and in tables
     build  : rng -> model
-    scores : name -> function of model and X, high for the foreign;  density : the one that typicality takes
-    lacks  : name of a score -> why this model has none
-    seen   : from grey pixels to what the model's scores are of
-    shown  : how many digits a fit shows it, counting each time; 0 for a model that is computed in one go
-    batch, lr : of the fit; lr is a function, steps -> schedule
+    scores : name -> function of (model, X) -> (N,), high for unfamiliar images
+    density : the score that typicality is computed from; None for a model without one
+    lacks  : name of a score -> why this model does not have it
+    prepare : from grey pixels to the data that the scores describe
+    shown  : number of digits that a fit shows the model, with repetition; 0 for a fit without epochs
+    batch, lr : of the fit; lr is a schedule
+    slow   : left out unless it is asked for
     """
 
     name: str
@@ -92,126 +112,44 @@ class Detector:
     scores: Mapping[str, Score]
     density: str | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
-    seen: Callable[..., np.ndarray] = as_it_is
+    prepare: Callable[..., np.ndarray] = unchanged
     shown: int = 0
     batch: int = 64
-    lr: Callable[[int], Schedule] = lambda steps: OneCycle(3e-3, steps)
+    lr: Callable[[float], float] = OneCycle(3e-3)
+    slow: bool = False
 
     def fit(self, x: np.ndarray, seed: int, effort: float = 1.0) -> Any:
-        """A model of its own, fitted to grey digits x (N, 784), effort times as long as usual."""
+        """A new model, fitted to grey digits x (N, 784), for `effort` times the usual length."""
         rng = np.random.default_rng(seed)
         model = self.build(rng)
         if not self.shown:
             return model.fit(x)
         epochs = max(1, round(effort * self.shown / len(x)))
-        batch = min(self.batch, len(x))
-        lr = self.lr(epochs * -(-len(x) // batch))
-        return model.fit(x, epochs=epochs, batch_size=batch, lr=lr, rng=rng)
+        return model.fit(x, epochs=epochs, batch_size=min(self.batch, len(x)), lr=self.lr, rng=rng)
 
-    def kinds(self) -> list[str]:
-        """The names of all scores, in the order of the tables."""
-        return [*self.scores, *[TYPICALITY] * (self.density is not None)]
+    def score_names(self) -> list[str]:
+        """The names of all scores of this model."""
+        return [*self.scores] if self.density is None else [*self.scores, TYPICALITY]
 
     def rate(
-        self, model: Any, held: np.ndarray, groups: Mapping[str, np.ndarray], seed: int
+        self, model: Any, held_out: np.ndarray, groups: Mapping[str, np.ndarray], seed: int
     ) -> dict[str, dict[str, np.ndarray]]:
         """Every score of every group of grey images: score -> group -> (N,).
 
-        Pixels are binarised or dequantised once, by `seed`. Raises ArithmeticError for a score that is no
-        number, naming it and the group.
+        Pixels are binarised or dequantised once, with `seed`. Raises ArithmeticError, naming the score and
+        the group, for a score that is not finite.
         """
         rng = np.random.default_rng(seed)
-        seen = {name: self.seen(x, rng=rng) for name, x in {"held": held, **groups}.items()}
+        x_held_out = self.prepare(held_out, rng=rng)
+        prepared = {name: self.prepare(x, rng=rng) for name, x in groups.items()}
         result: dict[str, dict[str, np.ndarray]] = {}
-        for kind, score in self.scores.items():
-            result[kind] = {name: score(model, x) for name, x in seen.items()}
-        if self.density is not None:
-            minus_log = result[self.density]
-            result[TYPICALITY] = {name: typicality(s, minus_log["held"]) for name, s in minus_log.items()}
-        for kind, of_groups in result.items():
-            for name, values in of_groups.items():
+        for name, score in self.scores.items():
+            of_held_out = score(model, x_held_out)
+            result[name] = {group: score(model, x) for group, x in prepared.items()}
+            if name == self.density:
+                result[TYPICALITY] = {g: typicality(s, of_held_out) for g, s in result[name].items()}
+        for name in self.score_names():
+            for group, values in result[name].items():
                 if not np.isfinite(values).all():
-                    raise ArithmeticError(f"{self.title}: {kind} of {name} has a value that is not finite")
-        return result
-
-
-NO_DECODING = "it has no code to come back from"
-EXACT_ALREADY = "its log-density is exact"
-NO_GAME = "nobody was trained to tell real from drawn"
-DENSITY = "log-density"
-BOUND, IMPORTANCE, ERROR = "bound", "importance-sampled", "reconstruction error"
-LOGIT, INK = "discriminator", "ink"
-KINDS = (DENSITY, BOUND, IMPORTANCE, ERROR, LOGIT, TYPICALITY, INK)
-ROUND_TRIP = "x → z → x is exact, for foreign images too"
-_EXACT = {BOUND: EXACT_ALREADY, IMPORTANCE: EXACT_ALREADY, LOGIT: NO_GAME}
-_NONE = "it has no likelihood"
-_NO_DENSITY = {DENSITY: _NONE, BOUND: _NONE, IMPORTANCE: _NONE, TYPICALITY: _NONE}
-_VAE_LACKS = {DENSITY: "the integral over its codes can only be estimated", LOGIT: NO_GAME}
-_VAE_SCORES = {BOUND: minus_bound, IMPORTANCE: minus_importance_sampled, ERROR: reconstruction_error}
-_FLOW: dict[str, Any] = {
-    "scores": {DENSITY: minus_log_p},
-    "density": DENSITY,
-    "lacks": {**_EXACT, ERROR: ROUND_TRIP},
-    "seen": dequantise,
-}
-_COINS: dict[str, Any] = {
-    "scores": {DENSITY: minus_log_p},
-    "density": DENSITY,
-    "lacks": {**_EXACT, ERROR: NO_DECODING},
-    "seen": binarise,
-}
-
-DETECTORS = (
-    Detector(
-        "ink", "no model", lambda rng: Ink(), {INK: Ink.amount},
-        lacks={**{kind: "there is no model" for kind in KINDS if kind != INK}},
-    ),
-    Detector(
-        "pca", "PCA, 30 components", lambda rng: PCA(30),
-        {DENSITY: minus_log_p, ERROR: reconstruction_error}, density=DENSITY, lacks=_EXACT,
-    ),
-    Detector(
-        "autoencoder", "autoencoder 784-256-30",
-        lambda rng: Autoencoder.dense((784, 256, 30), rng=rng),
-        {ERROR: reconstruction_error}, lacks={**_NO_DENSITY, LOGIT: NO_GAME}, shown=25_000,
-    ),
-    Detector(
-        "vae2", "VAE 784-300-2", lambda rng: VAE.dense((784, 300, 2), rng=rng), _VAE_SCORES,
-        density=IMPORTANCE, lacks=_VAE_LACKS, seen=binarise, shown=25_000,
-    ),
-    Detector(
-        "vae", "VAE 784-300-32", lambda rng: VAE.dense((784, 300, 32), rng=rng), _VAE_SCORES,
-        density=IMPORTANCE, lacks=_VAE_LACKS, seen=binarise, shown=25_000,
-    ),
-    Detector(
-        "made", "MADE 784-300-784",
-        lambda rng: MADE(784, (300,), rng=rng, binarisation="dynamic"), **_COINS, shown=25_000,
-        lr=lambda steps: OneCycle(5e-3, steps),
-    ),
-    Detector(
-        "nice", "NICE, 4 couplings of 2 × 300",
-        lambda rng: NICE.dense(784, (300, 300), 4, levels=256, rng=rng), **_FLOW, shown=20_000,
-    ),
-    Detector(
-        "realnvp", "RealNVP, 4 couplings of 2 × 200",
-        lambda rng: RealNVP.dense(784, (200, 200), 4, levels=256, rng=rng), **_FLOW, shown=20_000,
-        lr=lambda steps: OneCycle(1e-3, steps),
-    ),
-    Detector(
-        "gan", "GAN, dense, 2 × 300 each", lambda rng: GAN.dense(32, 300, rng=rng),
-        {LOGIT: minus_logit}, lacks={**_NO_DENSITY, ERROR: "it has no encoder"}, shown=20_000,
-        lr=lambda steps: Cosine(5e-4, steps),
-    ),
-    Detector(
-        "pixelcnn", "PixelCNN, 16 channels, 3 + 1 layers",
-        lambda rng: PixelCNN(channels=16, layers=3, binarisation="dynamic", rng=rng), **_COINS,
-        shown=12_000, batch=32, lr=lambda steps: OneCycle(5e-3, steps),
-    ),
-)
-BY_NAME = {detector.name: detector for detector in DETECTORS}
-USUAL = tuple(detector.name for detector in DETECTORS if detector.name != "pixelcnn")  # as long as all others
-
-
-def detector(name: str) -> Detector:
-    """The detector of that name. Raises ValueError, with the names that there are, for another."""
-    return BY_NAME[check_name("model", name, BY_NAME)]
+                    raise ArithmeticError(f"{self.title}: {name} of {group} has a value that is not finite")
+        return {name: result[name] for name in self.score_names()}

@@ -1,55 +1,52 @@
-"""What runs share whose figure is a likelihood: the curve they write down, and digits moved for a while."""
+"""What the reproductions of likelihoods share: two sets of digits to measure, and augmentation for a part
+of the run.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
-from scratchgen.data import Jitter
-from scratchgen.training.loop import Callback
+from scratchgen.data import Digits, Jitter
+from scratchgen.studies.curve import Point
+from scratchgen.studies.spaces import Space
+from scratchgen.training.loop import Callback, Trainer
 
 
-class Curve(Callback):
-    """The mean of log p(x) of the test set, and of training digits, every few epochs; kept with the run.
+def mean_log_prob(trainer: Trainer, digits: Digits, space: Space, sign: int = 1) -> Callable[[], Point]:
+    """A point of the curve: mean log p(x) of the test digits ("figure") and of as many training digits
+    ("train").
 
-    test, train : digits, made black and white or continuous once and for all
-    sign : −1 where the figure is −log p(x)
+    The digits are prepared once. sign : −1 for −log p(x)
     """
+    test, train = (space.prepare(x) for x in (digits.x_test, digits.x_train[: len(digits.x_test)]))
 
-    def __init__(self, test: np.ndarray, train: np.ndarray, every: int, sign: int = 1):
-        self.test, self.train, self.every, self.sign = test, train, every, sign
-        self.rows: list[tuple[int, float, float, float]] = []
+    def point() -> Point:
+        model: Any = trainer.model
+        of_test, of_train = (sign * float(model.score_samples(x).mean()) for x in (test, train))
+        return {"figure": of_test, "train": of_train}
 
-    def on_epoch(self, trainer, values):
-        if trainer.epoch % self.every == 0 or trainer.epoch == trainer.epochs:
-            means = (self.sign * trainer.model.score_samples(x).mean() for x in (self.test, self.train))
-            self.rows.append((trainer.epoch, values["seconds"], *map(float, means)))
-
-    def state(self):
-        return {"rows": np.array(self.rows, np.float64).reshape(-1, 4)}
-
-    def load_state(self, state):
-        self.rows = [(int(epoch), *figures) for epoch, *figures in state["rows"]]
-
-    def points(self) -> list[dict[str, float]]:
-        """The curve as a Record keeps it."""
-        return [
-            {"epoch": epoch, "seconds": round(seconds, 1), "figure": round(test, 3), "train": round(train, 3)}
-            for epoch, seconds, test, train in self.rows
-        ]
+    return point
 
 
-class MoveUntil(Callback):
-    """Move digits up to an epoch, and leave them as they are from there on.
+def training_figure(digits: Digits, points: list[Point]) -> dict[str, float]:
+    """The figure of the training digits, as an entry of a record's other figures."""
+    n = min(len(digits.x_test), len(digits.x_train))
+    return {f"the first {n:,} training digits": round(points[-1]["train"], 3)}
 
-    Moved digits keep the net from learning the training set by heart, but the density that is asked for in
-    the end is that of digits that stayed where they were.
+
+class JitterUntil(Callback):
+    """Move the training digits up to an epoch, and leave them unchanged after it.
+
+    Moved digits keep the network from memorising the training set, but the likelihood to report is that of
+    digits that are not moved.
     """
 
     def __init__(self, jitter: Jitter | None, epoch: int):
         self.jitter, self.epoch = jitter, epoch
 
-    def on_start(self, trainer):
-        trainer.model.augment = self.jitter if trainer.epoch < self.epoch else None
+    def on_start(self, trainer: Trainer) -> None:
+        trainer.augment = self.jitter if trainer.epoch < self.epoch else None
 
-    def on_epoch(self, trainer, values):
+    def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
         self.on_start(trainer)

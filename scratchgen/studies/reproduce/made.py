@@ -1,35 +1,37 @@
 """MADE 784-500-784 with one ordering on dynamically binarised MNIST: the likelihood of the test set in nats.
 
 Published: 94.06 for 500 hidden units and one ordering, by a re-implementation of Germain et al. 2015. The
-paper's own best net of one hidden layer has 8,000 units and 32 masks: see made_wide.
+paper's own best network with one hidden layer has 8,000 units and 32 masks: see made_wide.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, Jitter, binarise, load_digits
+from scratchgen.data import Digits, Jitter
 from scratchgen.models import MADE
-from scratchgen.studies.reproduce.likelihoods import Curve, MoveUntil
-from scratchgen.studies.reproduce.record import Record, machine
+from scratchgen.studies.curve import Point
+from scratchgen.studies.reproduce.likelihoods import JitterUntil, mean_log_prob, training_figure
+from scratchgen.studies.reproduce.recipe import Measurement, Recipe
+from scratchgen.studies.spaces import BINARY
 from scratchgen.training.loop import Trainer
-from scratchgen.training.runs import expect_place, run_saved
 from scratchgen.training.schedules import OneCycle
 
 SEED = 0
-EVERY = 10  # epochs between two points of the curve
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A net and how it is trained; digits are moved by `jitter` in the first `moved` share of the epochs."""
+class Net:
+    """A network and its training.
 
-    name: str
+    jitter, moved : the augmentation of the digits, and the fraction of the epochs in which it is used
+    """
+
     hidden: int
-    epochs: int
     batch: int
     peak: float
     order: str = "natural"
@@ -37,56 +39,51 @@ class Recipe:
     moved: float = 0.0
 
 
-RECIPE = Recipe("made", hidden=500, epochs=400, batch=128, peak=4e-3)
-
-
-def build(recipe: Recipe, digits: Digits, epochs: int) -> tuple[MADE, Trainer]:
-    """The model and its run: batches, schedule and seed, ready to go."""
+def build(net: Net, digits: Digits, epochs: int) -> Trainer:
+    """The run: model, batches, schedule and seed."""
     rng = np.random.default_rng(SEED)
-    model = MADE(784, (recipe.hidden,), rng=rng, order=recipe.order, binarisation="dynamic")
-    schedule = OneCycle(recipe.peak, epochs * -(-len(digits.x_train) // recipe.batch))
-    moves = MoveUntil(recipe.jitter, int(recipe.moved * epochs))
-    return model, model.trainer(
-        digits.x_train, epochs=epochs, batch_size=recipe.batch, lr=schedule, rng=rng, callbacks=[moves]
+    model = MADE(784, (net.hidden,), rng=rng, order=net.order, binarisation="dynamic")
+    return model.trainer(
+        digits.x_train,
+        epochs=epochs,
+        batch_size=net.batch,
+        lr=OneCycle(net.peak),
+        rng=rng,
+        callbacks=[JitterUntil(net.jitter, int(net.moved * epochs))],
     )
 
 
-def run_recipe(recipe: Recipe, paper: float, source: str, epochs: int | None, resume: bool) -> Record:
-    """Train on the 60,000 training digits and measure on all 10,000 test digits, binarised once."""
-    epochs = epochs or recipe.epochs
-    place, config = Path(f"runs/reproduce-{recipe.name}.safetensors"), {"run": recipe.name, "epochs": epochs}
-    expect_place(place, resume=resume, config=config)
-    digits = load_digits("full")
-    print(digits.source)
-    model, trainer = build(recipe, digits, epochs)
-    print(model.data_note)
-    shown = digits.x_test, digits.x_train[: len(digits.x_test)]
-    test, train = (binarise(x, rng=np.random.default_rng(SEED)) for x in shown)
-    curve = Curve(test, train, EVERY, sign=-1)
-    trainer.callbacks.append(curve)
-    history = run_saved(trainer, place, resume=resume, config=config, every=EVERY)
-    ours, fitted = curve.points()[-1]["figure"], curve.points()[-1]["train"]
-    moved = f"digits moved a little each time ({recipe.jitter}) in the first {recipe.moved:.0%} of them; "
-    return Record(
-        name=recipe.name,
-        figure=f"MADE 784-{recipe.hidden}-784, one ordering, {epochs} epochs: −log p(x)",
-        unit="nats per image",
-        paper=paper,
-        source=source,
-        ours=ours,
-        seconds=history.seconds,
-        machine=machine(),
-        recipe=(
-            f"dynamic binarisation; {recipe.order} order, degrees spread evenly; ReLU, Glorot uniform; Adam, "
-            f"a one-cycle schedule up to {recipe.peak:g}; batch {recipe.batch}, {epochs} epochs; "
-            f"{moved if recipe.jitter else ''}float32, seed {SEED}; the last weights; whole test set, "
-            f"binarised once with seed {SEED}; exact"
-        ),
-        curve=curve.points(),
-        beside={f"the first {len(train):,} training digits": fitted},
+def measure(net: Net, trainer: Trainer, digits: Digits) -> Measurement:
+    """−log p(x) of the test set, binarised once, and of training digits."""
+
+    def finish(points: list[Point]) -> dict[str, Any]:
+        moved = f"digits moved a little each time ({net.jitter}) in the first {net.moved:.0%} of them; "
+        return {
+            "figure": f"MADE 784-{net.hidden}-784, one ordering, {trainer.epochs} epochs: −log p(x)",
+            "recipe": (
+                f"dynamic binarisation; {net.order} order, degrees spread evenly; ReLU, Glorot uniform; "
+                f"Adam, a one-cycle schedule up to {net.peak:g}; batch {net.batch}, {trainer.epochs} epochs; "
+                f"{moved if net.jitter else ''}float32, seed {SEED}; the last weights; whole test set, "
+                f"binarised once with seed {SEED}; exact"
+            ),
+            "other_figures": training_figure(digits, points),
+        }
+
+    return Measurement(mean_log_prob(trainer, digits, BINARY, sign=-1), finish)
+
+
+def made_recipe(net: Net, **fields: Any) -> Recipe:
+    """The recipe of one network."""
+    return Recipe(
+        unit="nats per image", every=10, build=partial(build, net), measure=partial(measure, net), **fields
     )
 
 
-def reproduce(epochs: int | None = None, resume: bool = False) -> Record:
-    """The net of 500 hidden units and one ordering."""
-    return run_recipe(RECIPE, 94.06, "a re-implementation of Germain et al. 2015", epochs, resume)
+RECIPE = made_recipe(
+    Net(hidden=500, batch=128, peak=4e-3),
+    name="made",
+    title="−log p(x) of MADE with 500 hidden units",
+    paper=94.06,
+    source="a re-implementation of Germain et al. 2015",
+    epochs=400,
+)

@@ -1,36 +1,34 @@
-"""What a reproduction found, as a file that a table can be made from."""
+"""The result of a reproduction as a file, and the tables that are made from all of them."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from scratchgen.data.files import write_json, write_whole
+from scratchgen.studies.chapters import fill, grid
+from scratchgen.studies.machine import minutes
 
-from scratchgen import kernels
-from scratchgen.studies import chapters
+COMMAND = "scratchgen study reproduce --write-chapter"
+README, CHAPTER = Path("README.md"), Path("docs/results.md")
+HEAD = ("figure", "unit", "published", "here", "time")
 
-COMMAND = "python -m scratchgen.studies.reproduce"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """One reproduced figure.
 
     name    : of the reproduction
     figure  : what is measured
     unit    : of both figures; lower is better unless it says otherwise
-    paper   : the published figure, None where there is none;  source : where it was published
-    ours    : what this run reached
+    paper   : the published figure, None if there is none;  source : where it was published
+    ours    : the figure of this run
     seconds : of training, on `machine`
     recipe  : what was done, enough to do it again
     curve   : rows of {"epoch", "seconds", "figure"}, in the order of the run
-    beside  : other figures of the run, such as a baseline measured the same way
-    details : rows of numbers that the table leaves out
+    other_figures : of the same run, such as a baseline that is measured in the same way
+    details : rows of numbers that the tables leave out
     """
 
     name: str
@@ -43,23 +41,29 @@ class Record:
     machine: str
     recipe: str
     curve: list[dict[str, float]]
-    beside: dict[str, float] = field(default_factory=dict)
+    other_figures: dict[str, float] = field(default_factory=dict)
     details: dict[str, list[float]] = field(default_factory=dict)
 
     def save(self, folder: Path, suffix: str = "") -> Path:
-        """Write the record to folder/NAME{suffix}.json, whole or not at all, and return the path."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}{suffix}.json"
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(beside, path)
-        return path
+        """Write the record to folder/NAME{suffix}.json and return the path."""
+        return write_json(folder / f"{self.name}{suffix}.json", asdict(self))
 
     def summary(self) -> str:
+        """One line with the figure, the time and the published figure."""
         return (
-            f"{self.figure}: {self.ours:.2f} {self.unit} after {_time(self.seconds)}, "
-            f"published: {_published(self)}"
+            f"{self.figure}: {self.ours:.2f} {self.unit} after {minutes(self.seconds)}, "
+            f"published: {self.published}"
         )
+
+    @property
+    def published(self) -> str:
+        """The published figure with its source, or "none"."""
+        return "none" if self.paper is None else f"{self.paper:.2f} ({self.source})"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The row of this figure in both tables."""
+        return self.figure, self.unit, self.published, f"**{self.ours:.2f}**", minutes(self.seconds)
 
 
 def read_all(folder: Path) -> list[Record]:
@@ -69,38 +73,24 @@ def read_all(folder: Path) -> list[Record]:
     return [Record(**values) for stem, values in found.items() if values.get("name") == stem]
 
 
-def table(records: list[Record]) -> str:
-    """The records as a Markdown table."""
-    lines = ["| figure | unit | published | here | time |", "|---|---|---|---|---|"]
-    for r in records:
-        ours, time = f"**{r.ours:.2f}**", _time(r.seconds)
-        lines.append(f"| {r.figure} | {r.unit} | {_published(r)} | {ours} | {time} |")
-        lines += [f"| … {name} | | | {value:.2f} | |" for name, value in r.beside.items()]
-    return "\n".join(lines)
+def tables(records: list[Record]) -> dict[str, str]:
+    """Two Markdown tables by the names of their marks.
+
+    "results", for README.md, has one row for each figure. "all results", for docs/results.md, also has the
+    other figures of each run.
+    """
+    rows = []
+    for record in records:
+        rows.append(record.row)
+        rows += [(f"… {name}", "", "", f"{value:.2f}", "") for name, value in record.other_figures.items()]
+    return {"results": grid(HEAD, [record.row for record in records]), "all results": grid(HEAD, rows)}
 
 
-def fill(text: str, records: list[Record]) -> str:
-    """Put the table between its marks in a text. Raises ValueError where a mark is missing."""
-    return chapters.fill(text, {"results": table(records)}, COMMAND)
+def write_tables(results: Path = Path("results"), readme: Path = README, chapter: Path = CHAPTER) -> None:
+    """Write both tables from the records in `results`.
 
-
-def machine() -> str:
-    """The processor, and what does the arithmetic on it."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    blas: Any = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return (
-        f"{os.cpu_count()} cores of {name}, Python {platform.python_version()}, NumPy {np.__version__} "
-        f"with {blas['name']} {blas['version']}, {kernels.backend()} kernels"
-    )
-
-
-def _published(record: Record) -> str:
-    return "none" if record.paper is None else f"{record.paper:.2f} ({record.source})"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    Raises ValueError if a text lacks the marks of its table, OSError for a missing file.
+    """
+    made = tables(read_all(results))
+    for path, name in ((readme, "results"), (chapter, "all results")):
+        write_whole(path, fill(path.read_text(encoding="utf-8"), {name: made[name]}, COMMAND))

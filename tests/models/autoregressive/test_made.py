@@ -144,8 +144,8 @@ def test_made_dynamic_binarisation_draws_pixels_anew(rng):
     model = MADE(784, (5,), rng=rng, binarisation="dynamic")
     seen = []
     model.loss = lambda x, **_: (seen.append(x), MADE.loss(model, x))[1]
-    model.augment = Jitter()
-    model.fit(np.full((4, 784), 0.5, np.float32), epochs=2, batch_size=4, rng=rng)
+    X = np.full((4, 784), 0.5, np.float32)
+    model.fit(X, epochs=2, batch_size=4, rng=rng, augment=Jitter())
     assert all(set(np.unique(x)) == {0, 1} for x in seen) and (seen[0] != seen[1]).any()
     assert "binarised anew" in model.data_note and "as they are" in MADE(10, rng=rng).data_note
 
@@ -174,29 +174,29 @@ HALF = np.arange(10) < 5
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "MADE.fit .* 0 or 1, got grey .*binarise.*'dynamic'"),
-        (lambda m, X, g: m.score_samples(X / 2), "MADE.score_samples .* 0 or 1, got grey .*data.binarise"),
+        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "MADE.fit .* exactly 0 or 1, .*binarise.*'dynamic'"),
+        (lambda m, X, g: m.score_samples(X / 2), "MADE.score_samples .* exactly 0 or 1, .*data.binarise"),
         (lambda m, X, g: m.score_samples(X - 1), r"MADE.score_samples .* within \[0, 1\], got -1 to 0"),
         (lambda m, X, g: m.score_samples(X[:, :4]), r"\(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.score_samples(X * np.nan), "finite numbers, got NaN"),
         (lambda m, X, g: m.score_samples(X[:0]), "at least 1 example, got 0"),
-        (lambda m, X, g: m.fit(X, np.zeros(6, int), epochs=1, rng=g), "without classes expected no labels"),
+        (lambda m, X, g: m.fit(X, np.zeros(6, int), epochs=1, rng=g), "MADE.fit expected no labels y: build"),
         (lambda m, X, g: m.loss(X[:, :4]), r"MaskedLinear expected input of shape \(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.loss(X, ordering=1), "an ordering from 0 to 0, got 1"),
-        (lambda m, X, g: m.sample(0, rng=g), "at least one example, got n = 0"),
+        (lambda m, X, g: m.sample(0, rng=g), "MADE.sample expected n of at least 1, got 0"),
         (lambda m, X, g: m.complete(X, ~HALF, rng=g), "MADE.complete .* come first .* rows from the top"),
         (lambda m, X, g: m.complete(X, HALF[:5], rng=g), r"\(10,\) bools, got shape \(5,\) of bool"),
         (lambda m, X, g: m.complete(X, HALF * 1, rng=g), r"\(10,\) bools, got shape \(10,\) of int64"),
-        (lambda m, X, g: m.complete(X / 2, HALF, rng=g), "MADE.complete .* 0 or 1, got grey"),
+        (lambda m, X, g: m.complete(X / 2, HALF, rng=g), "MADE.complete .* exactly 0 or 1"),
         (lambda m, X, g: m.complete(X.tolist(), HALF, rng=g), r"MADE.complete .* shape \(N, 10\), got list"),
         (lambda m, X, g: m.complete(X[:, :7], HALF, rng=g), r"MADE.complete .* \(N, 10\), got \(\d+, 7\)"),
         (lambda m, X, g: MADE(1, rng=g), "two or more features .*, got 1 and"),
-        (lambda m, X, g: MADE(10, (), rng=g), r"hidden widths of at least 1, got 10 and \(\)"),
-        (lambda m, X, g: MADE(10, (5, 0), rng=g), r"hidden widths of at least 1, got 10 and \(5, 0\)"),
-        (lambda m, X, g: MADE(10, orderings=0, rng=g), "at least one ordering, got 0"),
-        (lambda m, X, g: MADE(10, order="spiral", rng=g), "an order out of natural, random, got 'spiral'"),
+        (lambda m, X, g: MADE(10, (), rng=g), r"one or more hidden layers, got 10 and \(\)"),
+        (lambda m, X, g: MADE(10, (5, 0), rng=g), r"MADE expected hidden of at least 1, got 0"),
+        (lambda m, X, g: MADE(10, orderings=0, rng=g), "orderings of at least 1, got 0"),
+        (lambda m, X, g: MADE(10, order="spiral", rng=g), "order to be one of natural, random, got 'spiral'"),
         (lambda m, X, g: MADE(10, classes=-1, rng=g), "classes >= 0, got -1"),
-        (lambda m, X, g: MADE(10, binarisation="fixed", rng=g), "out of none, dynamic, got 'fixed'"),
+        (lambda m, X, g: MADE(10, binarisation="grey", rng=g), "one of dynamic, fixed, none, got 'grey'"),
     ],
 )
 def test_made_bad_input_is_named(rng, call, message):
@@ -211,7 +211,7 @@ def test_made_bad_input_is_named(rng, call, message):
         (lambda m, X: m.score_samples(X), "expected labels y, one an example, got none"),
         (lambda m, X: m.score_samples(X, np.array([0, 1])), r"6 integer labels, .* got shape \(2,\)"),
         (lambda m, X: m.score_samples(X, np.full(6, 3)), r"labels in 0..2, got 3..3"),
-        (lambda m, X: m.loss(X, np.zeros(6, int)), "one of 2 orderings, or an rng to draw it from"),
+        (lambda m, X: m.loss(X, np.zeros(6, int)), "one of 2 orderings, or an rng to choose it"),
     ],
 )
 def test_made_bad_labels_and_ordering_are_named(rng, call, message):
@@ -220,7 +220,7 @@ def test_made_bad_labels_and_ordering_are_named(rng, call, message):
 
 
 def test_made_refuses_labels_that_are_no_integers(rng):
-    with pytest.raises(TypeError, match="MADE expected integer labels, got dtype float64"):
+    with pytest.raises(TypeError, match="MADE.score_samples expected integer labels, got dtype float64"):
         made(rng, classes=3).score_samples(np.tile(EVERY[37], (6, 1)), np.zeros(6))
 
 
@@ -228,9 +228,8 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
     with pytest.raises(TypeError, match="MADE.score_samples expected an array of float.*, got dtype bool"):
         made(rng).score_samples(EVERY > 0)
     model = made(rng)
-    model.augment = Jitter()
     with pytest.raises(ValueError, match="MADE.fit with augment expected binarisation 'dynamic', got 'none'"):
-        model.fit(EVERY, epochs=1, rng=rng)
+        model.fit(EVERY, epochs=1, rng=rng, augment=Jitter())
 
 
 def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):

@@ -5,7 +5,7 @@ import pytest
 from helpers.small_made import EVERY, made
 
 from scratchgen.models import MADE
-from scratchgen.models.autoregressive.made_sampling import draw, draw_naively
+from scratchgen.models.autoregressive.made_sampling import fill, fill_naively
 
 FORMS = {
     "one ordering": {},
@@ -29,8 +29,8 @@ def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
         for known in (0, 6):
             uniform, x = rng.random((40, 19)).astype(dtype), (rng.random((40, 19)) < 0.5).astype(dtype)
             kept, naive = x.copy(), x.copy()
-            draw(model, uniform, known, ordering, y, kept)
-            draw_naively(model, uniform, known, ordering, y, naive)
+            fill(model, uniform, known, ordering, y, kept)
+            fill_naively(model, uniform, known, ordering, y, naive)
             np.testing.assert_array_equal(kept, naive)
             given = model.orders[ordering] <= known
             assert (kept[:, given] == x[:, given]).all() and (kept[:, ~given] != x[:, ~given]).any()

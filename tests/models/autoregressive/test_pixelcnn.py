@@ -7,7 +7,7 @@ from scratchgen.data import binarise
 from scratchgen.layers import MaskedConv2d, Sequential
 from scratchgen.layers.masked import raster_mask
 from scratchgen.models import PixelCNN
-from scratchgen.models.autoregressive.pixelcnn_sampling import draw, draw_naively
+from scratchgen.models.autoregressive.pixelcnn_sampling import fill, fill_naively
 
 
 def pixelcnn(rng, shape=(4, 3), **settings):
@@ -134,8 +134,8 @@ def test_pixelcnn_kept_draws_are_the_naive_ones(settings, dtype, rng):
     for known in (0, 7):
         uniform, x = rng.random((30, 20)).astype(dtype), (rng.random((30, 20)) < 0.5).astype(dtype)
         kept, naive = x.copy(), x.copy()
-        draw(model, uniform, known, kept)
-        draw_naively(model, uniform, known, naive)
+        fill(model, uniform, known, kept)
+        fill_naively(model, uniform, known, naive)
         np.testing.assert_array_equal(kept, naive)
         assert (kept[:, :known] == x[:, :known]).all() and (kept[:, known:] != x[:, known:]).any()
 
@@ -164,20 +164,20 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "PixelCNN.fit .* 0 or 1, got grey .*'dynamic'"),
-        (lambda m, X, g: m.score_samples(X / 2), "PixelCNN.score_samples .* 0 or 1, got grey"),
+        (lambda m, X, g: m.fit(X / 2, epochs=1, rng=g), "PixelCNN.fit .* exactly 0 or 1, .*'dynamic'"),
+        (lambda m, X, g: m.score_samples(X / 2), "PixelCNN.score_samples .* exactly 0 or 1"),
         (lambda m, X, g: m.score_samples(X[:, :4]), r"\(N, 12\), got \(3, 4\)"),
         (lambda m, X, g: m.loss(X[:, :4]), r"PixelCNN expected rows of 4·3 = 12 pixels, got shape \(3, 4\)"),
-        (lambda m, X, g: m.sample(0, rng=g), "at least one example, got n = 0"),
+        (lambda m, X, g: m.sample(0, rng=g), "PixelCNN.sample expected n of at least 1, got 0"),
         (lambda m, X, g: m.complete(X, np.arange(12) > 5, rng=g), "PixelCNN.complete .* come first"),
         (lambda m, X, g: m.complete(X[:, :7], np.arange(12) < 6, rng=g), r"PixelCNN.complete .* \(N, 12\)"),
-        (lambda m, X, g: PixelCNN((4, 3)[:1], rng=g), r"a shape \(H, W\), .*, got \(4,\), 32 and 5"),
-        (lambda m, X, g: PixelCNN((4, 0), rng=g), r"got \(4, 0\), 32 and 5"),
-        (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"got \(4, 3\), 0 and 5"),
-        (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"got \(4, 3\), 32 and -1"),
+        (lambda m, X, g: PixelCNN((4, 3)[:1], rng=g), r"shape \(H, W, C\), got \(4,\)"),
+        (lambda m, X, g: PixelCNN((4, 0), rng=g), r"PixelCNN expected width of at least 1, got 0"),
+        (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"channels >= 1 and layers >= 0, got 0 and 5"),
+        (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"channels >= 1 and layers >= 0, got 32 and -1"),
         (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first from 3 on, got 7 and 4"),
         (lambda m, X, g: PixelCNN((4, 3), first=1, rng=g), "odd kernels, the first from 3 on, got 1 and 3"),
-        (lambda m, X, g: PixelCNN((4, 3), binarisation="fixed", rng=g), "out of none, dynamic, got 'fixed'"),
+        (lambda m, X, g: PixelCNN((4, 3), binarisation="grey", rng=g), "fixed, none, got 'grey'"),
     ],
 )
 def test_pixelcnn_bad_input_is_named(rng, call, message):

@@ -213,14 +213,14 @@ class TestBadInput:
             (lambda m, X, rng: m.score_samples(X * np.nan), "finite numbers, got NaN"),
             (lambda m, X, rng: m.transform(X[0]), r"\(N, 4\), got \(4,\)"),
             (lambda m, X, rng: m.inverse_transform(X[:, :2]), r"inverse_transform .*\(N, 4\), got \(5, 2\)"),
-            (lambda m, X, rng: m.sample(0, rng=rng), "at least one example, got n = 0"),
+            (lambda m, X, rng: m.sample(0, rng=rng), "NICE.sample expected n of at least 1, got 0"),
             (lambda m, X, rng: NICE.dense(4, (3,), rng=rng).spread_of(X[:1]), r"got a constant one \(0\)"),
-            (lambda m, X, rng: NICE.dense(7, rng=rng), "NICE expected an even number of features .* got 7"),
-            (lambda m, X, rng: NICE.dense(4, (3,), 1, rng=rng), "two or more couplings, got 1"),
-            (lambda m, X, rng: RealNVP.dense(3, rng=rng), "RealNVP expected an even number .* got 3"),
-            (lambda m, X, rng: RealNVP.convolutional((5, 4, 1), rng=rng), r"even height .*\(5, 4, 1\)"),
+            (lambda m, X, rng: NICE.dense(1, rng=rng), "NICE.dense expected two or more features, got 1"),
+            (lambda m, X, rng: NICE.dense(4, (3,), 1, rng=rng), "two or more couplings.*, got 1"),
+            (lambda m, X, rng: RealNVP.dense(1, rng=rng), "RealNVP.dense expected two or more features"),
+            (lambda m, X, rng: RealNVP.convolutional((5, 4, 1), rng=rng), r"divisible by 2, got \(5, 4, 1\)"),
             (lambda m, X, rng: RealNVP.dense(4, (3,), 1, rng=rng), "two or more couplings.*, got 1"),
-            (lambda m, X, rng: Flow(m.layers, 4, prior="uniform"), "out of logistic, normal, got 'uniform'"),
+            (lambda m, X, rng: Flow(m.layers, 4, prior="uniform"), "one of logistic, normal, got 'uniform'"),
             (lambda m, X, rng: Flow(m.layers, 4, shape=(2, 3, 1)), r"a shape of 4 numbers, got \(2, 3, 1\)"),
             (lambda m, X, rng: dequantise(X + 1, rng=rng), r"dequantise .* within \[0, 1\], got 1 to 2"),
             (lambda m, X, rng: dequantise(X, rng=rng, levels=1), "two or more levels, got 1"),
@@ -236,3 +236,38 @@ class TestBadInput:
         for layers in ([], [3]):
             with pytest.raises(TypeError, match="Flow expected one or more bijections"):
                 Flow(layers, 2)
+
+
+def test_flow_backward_gives_the_gradient_of_the_input_when_asked(rng):
+    """dx against differences of the loss."""
+    model = RealNVP.dense(4, (6,), 3, rng=rng, dtype=np.float64)
+    for p in model.parameters().values():
+        p.value += 0.3 * rng.standard_normal(p.shape)
+    x, h = rng.standard_normal((3, 4)), 1e-6
+    _, cache = model.loss(x)
+    assert set(model.backward(cache)) == {"dz"}
+    dx = model.backward(cache, input_grad=True)["dx"]
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += h
+        down[index] -= h
+        assert dx[index] == pytest.approx((model.loss(up)[0] - model.loss(down)[0]) / (2 * h), abs=1e-7)
+
+
+@pytest.mark.parametrize("features", [2, 3, 13])
+@pytest.mark.parametrize("kind", [NICE, RealNVP])
+def test_flow_takes_an_odd_number_of_features(rng, kind, features):
+    """Inverse and log-determinant, the latter against a numeric Jacobian; and it can be trained."""
+    model = kind.dense(features, (8,), 3, rng=rng, dtype=np.float64)
+    X = rng.standard_normal((40, features)) * (1 + np.arange(features)) + 5
+    model.fit(X, epochs=2, batch_size=10, rng=0)
+    for p in model.parameters().values():
+        p.value += 0.1 * rng.standard_normal(p.shape)
+    np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X, rtol=1e-9)
+    assert model.sample(3, rng=0).shape == (3, features) and model.code == features
+    x, h = X[:1], 1e-5
+    jacobian = [(model.transform(x + d) - model.transform(x - d))[0] / (2 * h) for d in h * np.eye(features)]
+    log_det = np.linalg.slogdet(np.array(jacobian))[1]
+    log_prior = model.score_samples(x)[0] - log_det
+    prior = PRIORS[model.prior].log_prob(model.transform(x)).sum()
+    assert log_prior == pytest.approx(prior, abs=1e-5)

@@ -1,4 +1,4 @@
-"""The averaged generator: its weights step by step, and that it is lent and taken back."""
+"""The averaged generator: its weights step by step, and that it is applied and taken back."""
 
 import numpy as np
 import pytest
@@ -35,16 +35,16 @@ def test_averaged_generator_by_hand():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_averaged_generator_is_lent_and_taken_back_also_after_an_error(batch_norm):
+def test_averaged_generator_is_applied_and_taken_back_also_after_an_error(batch_norm):
     model, averaged, trainer = tiny_game(batch_norm)
     trainer.run()
     own = averaged.weights.copy()
     z = np.ones((1, 3), np.float32)
     drawn = model.inverse_transform(z)
-    with averaged.lent():
+    with averaged.applied():
         np.testing.assert_array_equal(averaged.weights, averaged.average)
         assert np.abs(model.inverse_transform(z) - drawn).max() > 1e-6
-    with pytest.raises(RuntimeError), averaged.lent():
+    with pytest.raises(RuntimeError), averaged.applied():
         raise RuntimeError
     np.testing.assert_array_equal(averaged.weights, own)
     np.testing.assert_array_equal(model.inverse_transform(z), drawn)
@@ -55,9 +55,9 @@ def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
     model, averaged, trainer = tiny_game(batch_norm=True)
     trainer.run()
     averaged.average *= 3                           # far from the weights of the run
-    z = model.draw_noise(20_000, np.random.default_rng(7))
+    z = model.prior_sample(20_000, rng=np.random.default_rng(7))
     linear, norm = model.generator.layers[:2]
-    with averaged.lent():
+    with averaged.applied():
         xhat = norm.forward(linear.forward(z)[0])[1][0]
     np.testing.assert_allclose(xhat.mean(axis=0), 0, atol=0.05)
     np.testing.assert_allclose(xhat.var(axis=0), 1, atol=0.05)
@@ -69,3 +69,8 @@ class Watch(Callback):
 
     def on_step(self, trainer, values):
         self.look()
+
+
+def test_averaged_generator_refuses_a_decay_of_one():
+    with pytest.raises(ValueError, match=r"a decay in \[0, 1\), got 1"):
+        AveragedGenerator(tiny_game()[0], decay=1)

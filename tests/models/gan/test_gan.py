@@ -6,9 +6,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from scratchgen.initializers import normal
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
-from scratchgen.models import DCGAN, GAN, NoLikelihood
-from scratchgen.models.gan.networks import faint
+from scratchgen.models import DCGAN, GAN, WGAN, NoLikelihood
+from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.models.networks import dense
 
 LOG2 = math.log(2)
@@ -201,7 +202,7 @@ def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
     model.discriminator_loss(x, z)
     model.generator_loss(z)
     assert G.training == [True] * 2 and D.training == [True] * 3
-    model.judge(model.sample(2, rng=rng))
+    model.predict_real(model.sample(2, rng=rng))
     assert not G.training[-1] and not D.training[-1]
 
 
@@ -210,7 +211,7 @@ def test_gan_samples_and_judgements(build, rng):
     model = build(4, rng=rng)
     X = model.sample(6, rng=rng)
     assert X.shape == (6, 784) and X.dtype == np.float32 and X.min() > 0 and X.max() < 1
-    np.testing.assert_allclose(model.judge(X), sigmoid(logits_of(model, X))[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(model.predict_real(X), sigmoid(logits_of(model, X))[:, 0], rtol=1e-5)
     z = rng.standard_normal((3, 4)).astype(np.float32)
     np.testing.assert_array_equal(model.inverse_transform(z), model.generator.forward(z)[0])
     for a, b in zip(*(model.sample(3, rng=np.random.default_rng(1)) for _ in range(2)), strict=True):
@@ -224,7 +225,7 @@ def test_gan_samples_and_judgements(build, rng):
 def test_gan_whose_pixels_begin_faint_asks_for_less_of_them_and_does_less_to_them(rng):
     """The weights that touch pixels alone are small; drawings begin nearly alike, D's slope nearly flat."""
     usual = GAN.dense(5, 60, rng=np.random.default_rng(3))
-    faintly = GAN.dense(5, 60, pixel_init=faint, rng=np.random.default_rng(3))
+    faintly = GAN.dense(5, 60, pixel_init=small_pixel_init, rng=np.random.default_rng(3))
     for net, touching in (("generator", "6.weight"), ("discriminator", "0.weight")):
         ours, theirs = (getattr(model, net).parameters() for model in (faintly, usual))
         for name, p in ours.items():
@@ -246,18 +247,18 @@ def test_gan_noise_is_drawn_from_what_it_says(rng):
     """Moments of 30,000 numbers, within five standard errors; uniform noise keeps within its bounds."""
     n = 10_000
     for noise, variance, fourth in (("normal", 1, 3), ("uniform", 1 / 3, 1 / 5)):
-        z = small(rng, noise=noise).draw_noise(n, rng)
+        z = small(rng, noise=noise).prior_sample(n, rng=rng)
         assert z.shape == (n, 3) and z.dtype == np.float64
         assert abs(z.mean()) < 5 * math.sqrt(variance / z.size)
         assert abs((z**2).mean() - variance) < 5 * math.sqrt((fourth - variance**2) / z.size)
         assert (np.abs(z).max() < 1) == (noise == "uniform")
-    assert GAN.dense(3, 4, 5, rng=rng).draw_noise(2, rng).dtype == np.float32
+    assert GAN.dense(3, 4, 5, rng=rng).prior_sample(2, rng=rng).dtype == np.float32
 
 
 def test_gan_has_no_likelihood_and_says_why(rng):
     model = small(rng)
     assert model.likelihood is None
-    with pytest.raises(NoLikelihood, match="GAN has no likelihood: it draws samples, and no formula says"):
+    with pytest.raises(NoLikelihood, match="GAN has no likelihood: its generator gives samples"):
         model.score_samples(np.zeros((2, 7)))
 
 
@@ -281,31 +282,31 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(k=-1), "GAN expected k of at least 1, got -1"),
         (lambda: fit(ahead=-2), "GAN expected ahead of at least 1, got -2"),
         (lambda: GAN(Tanh(), Tanh(), code=0), "GAN expected code of at least 1, got 0"),
-        (lambda: fit(noise="pink"), "GAN expected a noise out of normal, uniform, got 'pink'"),
-        (lambda: fit(objective="fair"), "expected an objective out of non-saturating, minimax, got 'fair'"),
-        (lambda: fit(width=6), "GAN expected a generator that draws 7 numbers, got (6,)"),
+        (lambda: fit(noise="pink"), "GAN expected noise to be one of normal, uniform, got 'pink'"),
+        (lambda: fit(objective="fair"), "objective to be one of non-saturating, minimax, got 'fair'"),
+        (lambda: fit(width=6), "GAN.fit expected a generator with 7 outputs, got (6,)"),
         (
             lambda: misfit((4, 7), (7, 1)),
-            "GAN: the generator does not take noise (N, 3): Linear expected input of shape (N, 4)",
+            "GAN.fit: the generator does not take noise (N, 3): Linear expected input of shape (N, 4)",
         ),
         (
             lambda: misfit((3, 7), (6, 1)),
-            "GAN: the discriminator does not take data (N, 7): Linear expected input of shape (N, 6)",
+            "GAN.fit: the discriminator does not take data (N, 7): Linear expected input of shape (N, 6)",
         ),
-        (lambda: misfit((3, 7), (7, 2)), "GAN expected a discriminator with one output, got (2,)"),
+        (lambda: misfit((3, 7), (7, 2)), "GAN.fit expected a discriminator with one output, got (2,)"),
         (
             lambda: fit(np.full((20, 7), -0.5, np.float32)),
-            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D would",
+            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D could",
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),
-            "GAN expected real data within the generator's output range [-1, 1], got 1.25 to 1.25",
+            "GAN.fit expected real data within the generator's output range [-1, 1], got 1.25 to 1.25",
         ),
         (lambda: fit(np.full((20, 7), np.nan, np.float32)), "GAN.fit expected finite numbers, got NaN"),
         (lambda: fit(np.zeros((0, 7), np.float32)), "GAN.fit expected at least 1 example, got 0"),
         (lambda: fit(k=11), "GAN.fit expected at least k·batch_size = 11·2 examples, got 20"),
         (lambda: fit(output_range=(1.0, 0.0)), "GAN expected an output_range (low, high), got (1.0, 0.0)"),
-        (lambda: fit().sample(0, rng=np.random.default_rng(0)), "at least one example, got n = 0"),
+        (lambda: fit().sample(0, rng=np.random.default_rng(0)), "GAN.sample expected n of at least 1, got 0"),
         (lambda: fit().inverse_transform(np.zeros((2, 4), np.float32)), "shape (N, 3), got (2, 4)"),
     ],
 )
@@ -317,7 +318,7 @@ def test_gan_bad_input_is_named(call, message):
 
 def test_gan_data_of_another_dtype_is_named_before_the_first_step(rng):
     model = GAN.dense(3, 5, 7, rng=rng)
-    with pytest.raises(TypeError, match=r"GAN: the discriminator does not take data .*: Linear.*float64"):
+    with pytest.raises(TypeError, match=r"GAN.fit: the discriminator does not take data .*: Linear.*float64"):
         model.trainer(rng.uniform(size=(20, 7)), epochs=1, batch_size=2, rng=rng)
 
 
@@ -326,7 +327,7 @@ def test_gan_inner_widths_that_do_not_fit_are_named_before_the_first_step(rng, m
     nets = {"generator": dense((3, 5, 7), rng=rng), "discriminator": dense((7, 6, 1), rng=rng)}
     nets[misfit] = Sequential(nets[misfit][0], Tanh(), Linear(9, nets[misfit][2].out_features, rng=rng))
     model = GAN(**nets, code=3, output_range=None)
-    with pytest.raises(ValueError, match=rf"GAN: the {misfit} does not take .*expected .* \(N, 9\)"):
+    with pytest.raises(ValueError, match=rf"GAN.fit: the {misfit} does not take .*expected .* \(N, 9\)"):
         model.trainer(np.zeros((20, 7), np.float32), epochs=1, batch_size=2, rng=rng)
 
 
@@ -353,7 +354,7 @@ def test_dcgan_hidden_layer_leaves_no_unit_that_ignores_the_code(rng):
 
 
 def test_dcgan_has_no_dense_form(rng):
-    with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; GAN\.dense makes"):
+    with pytest.raises(TypeError, match=r"DCGAN is made of convolutions; use GAN\.dense"):
         DCGAN.dense(4, rng=rng)
 
 
@@ -362,8 +363,51 @@ def test_gan_bad_data_is_named_before_the_first_step(rng):
     model = GAN.dense(3, 5, 7, rng=rng)
     before = {name: p.value.copy() for name, p in model.parameters().items()}
     for X in (np.full((20, 7), 2, np.float32), np.zeros((20, 6), np.float32)):
-        with pytest.raises(ValueError, match="GAN expected"):
+        with pytest.raises(ValueError, match="GAN.fit expected"):
             model.fit(X, epochs=1, batch_size=2, rng=rng)
     for name, p in model.parameters().items():
         np.testing.assert_array_equal(p.value, before[name])
         assert not p.grad.any()
+
+
+def test_gan_dense_ends_as_its_output_range_says(rng):
+    """None: a linear output, of any size. (0, 1): a sigmoid. Another range: the sigmoid scaled to it."""
+    z = 100 * rng.standard_normal((50, 3)).astype(np.float32)
+    ends = {}
+    for bounds in (None, (0.0, 1.0), (-1.0, 3.0)):
+        model = GAN.dense(3, 6, 5, output_range=bounds, pixel_init=normal, rng=0)
+        model.generator[6].weight.value[...] *= 10
+        ends[bounds] = model.inverse_transform(z).astype(np.float64)
+        assert model.output_range == bounds
+    assert np.abs(ends[None]).max() > 3
+    np.testing.assert_allclose(ends[(0.0, 1.0)], sigmoid(ends[None]), atol=1e-6)
+    np.testing.assert_allclose(ends[(-1.0, 3.0)], -1 + 4 * sigmoid(ends[None]), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)])
+def test_convolutional_gans_take_images_of_other_sizes(rng, shape):
+    for model in (DCGAN(4, (2, 3), shape=shape, rng=0), WGAN.convolutional(4, (2, 3), shape=shape, rng=0)):
+        X = model.sample(6, rng=rng)
+        assert X.shape == (6, math.prod(shape)) and model.features == X.shape[1]
+        model.fit(X, epochs=1, batch_size=1, rng=0)
+    with pytest.raises(ValueError, match=r"DCGAN expected shape .* divisible by 4, got \(30, 30, 1\)"):
+        DCGAN(shape=(30, 30, 1), rng=0)
+
+
+def test_gan_hidden_takes_a_sequence_or_one_width_for_both_layers():
+    one, both = GAN.dense(3, 6, 5, rng=0), GAN.dense(3, (6, 6), 5, rng=0)
+    np.testing.assert_array_equal(one.sample(4, rng=1), both.sample(4, rng=1))
+    assert GAN.dense(3, (6, 5, 4), 5, rng=0).generator[6].out_features == 4
+    deep = DCGAN(4, (2, 3), hidden=(6, 5), rng=0)
+    assert deep.hidden == (6, 5) and DCGAN(4, (2, 3), hidden=0, rng=0).hidden == ()
+    assert deep.sample(2, rng=0).shape == (2, 784)
+
+
+def test_wgan_has_scores_and_no_probabilities(rng):
+    model = WGAN.dense(3, 6, 7, rng=rng)
+    X = rng.uniform(size=(4, 7)).astype(np.float32)
+    np.testing.assert_array_equal(model.critic_score(X), model.discriminator.forward(X)[0][:, 0])
+    with pytest.raises(TypeError, match="gives no probabilities; use critic_score"):
+        model.predict_real(X)
+    with pytest.raises(TypeError, match="no single loss; use discriminator_loss and generator_loss"):
+        model.loss(X)

@@ -53,7 +53,7 @@ def test_game_leaves_the_player_unchanged_to_the_bit_whose_turn_it_is_not(kind, 
     model, X = kind.dense(3, 6, 7, rng=rng, **settings), rng.uniform(size=(8, 7)).astype(np.float32)
     both = optimizers(model)
     model.train_step((X,), both, rng)
-    z, between = model.draw_noise(8, rng), ()
+    z, between = model.prior_sample(8, rng=rng), ()
     if "penalty" in settings:
         between = (rng.random((8, 1), np.float32),)
 
@@ -255,7 +255,7 @@ def test_gan_fits_mean_and_spread_of_a_normal(seed):
     drawn = model.sample(4000, rng=rng)
     assert abs(drawn.mean() - 3) < 0.1
     assert abs(drawn.std() - 0.5) < 0.1
-    assert abs(model.judge(drawn).mean() - 0.5) < 0.1
+    assert abs(model.predict_real(drawn).mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
@@ -273,7 +273,37 @@ def test_game_shows_the_discriminator_what_augment_makes_of_the_data(kind, setti
         moved.append(x / 2)
         return moved[-1]
 
-    model.discriminator_loss, model.augment = watched, augment
-    model.fit(X, epochs=1, batch_size=4, rng=rng)
+    model.discriminator_loss = watched
+    model.fit(X, epochs=1, batch_size=4, rng=rng, augment=augment)
     np.testing.assert_array_equal(np.concatenate(shown), np.concatenate(moved))
     np.testing.assert_allclose(np.sort(np.concatenate(shown), axis=0), np.sort(X / 2, axis=0))
+
+
+def test_players_steps_can_be_made_one_at_a_time(rng):
+    """discriminator_step and generator_step, on given codes, make what a round of train_step makes."""
+    X, runs = rng.uniform(size=(8, 7)).astype(np.float32), []
+    for alone in (False, True):
+        seeded = np.random.default_rng(3)
+        model = GAN.dense(3, 6, 7, rng=seeded, dropout=0)
+        both = optimizers(model)
+        if alone:
+            z = model.prior_sample(8, rng=seeded)
+            values = model.discriminator_step(X, z, optimizer=both["discriminator"])
+            z = model.prior_sample(8, rng=seeded)
+            values |= model.generator_step(z, optimizer=both["generator"])
+        else:
+            values = model.train_step((X,), both, seeded)
+        runs.append((values, both["discriminator"].value, both["generator"].value))
+    assert runs[0][0] == runs[1][0]
+    np.testing.assert_array_equal(runs[0][1], runs[1][1])
+    np.testing.assert_array_equal(runs[0][2], runs[1][2])
+
+
+def test_schedules_of_both_players_end_with_the_run(rng):
+    """D makes k steps in a round and G one, after its `ahead`: each schedule runs over its own steps."""
+    model = GAN.dense(3, 6, 7, rng=rng, k=2, ahead=3)
+    X = rng.uniform(size=(24, 7)).astype(np.float32)
+    run = model.trainer(X, epochs=2, batch_size=3, lr=lambda t: 1 - t, rng=0)
+    run.run()
+    assert run.optimizer["discriminator"].steps == 16 and run.optimizer["generator"].steps == 6
+    assert run.optimizer["discriminator"].rate == run.optimizer["generator"].rate == 0

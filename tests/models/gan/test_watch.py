@@ -10,7 +10,7 @@ from scratchgen.data.toy import eight_gaussians
 from scratchgen.layers import Linear, ReLU, Sequential, Tanh
 from scratchgen.models import GAN, WGAN, MLPClassifier, WatchGame
 from scratchgen.models.gan.networks import dense_critic
-from scratchgen.models.gan.watch import Look
+from scratchgen.models.gan.watch import Snapshot
 from scratchgen.models.networks import dense
 from scratchgen.training import checkpoint
 from scratchgen.training.loop import TrainingDiverged
@@ -26,7 +26,7 @@ def game(rng, kind=GAN, **settings):
 
 
 def watched(model, X, rng, *, epochs=60, callbacks=(), watch=None, **run):
-    """The watcher of a run of `epochs` epochs, by default one that looks every 20 steps."""
+    """The watcher of a run of `epochs` epochs, by default with a snapshot every 20 steps."""
     watch = watch or WatchGame(X, rng=np.random.default_rng(7), every=20)
     settings = {"lr": 5e-4, "discriminator_lr": 5e-3} | run
     trainer = model.trainer(
@@ -52,9 +52,9 @@ def test_watch_is_silent_while_a_game_goes_well(rng):
     X = normals(rng)
     watch = watched(game(rng), X, rng, epochs=300)
     assert watch.findings == []
-    assert [look.step for look in watch.looks] == list(range(20, 1501, 20))
-    assert watch.looks[0].unlike > 1 and watch.looks[-1].unlike < 0.05
-    assert watch.looks[-1].diversity == pytest.approx(1, abs=0.3)
+    assert [snapshot.step for snapshot in watch.snapshots] == list(range(20, 1501, 20))
+    assert watch.snapshots[0].unlike > 1 and watch.snapshots[-1].unlike < 0.05
+    assert watch.snapshots[-1].diversity == pytest.approx(1, abs=0.3)
 
 
 @pytest.mark.slow
@@ -64,8 +64,8 @@ def test_watch_is_silent_on_eight_gaussians(rng):
     model = GAN(generator, dense_critic(2, 32, rng=rng), code=2, output_range=None)
     watch = WatchGame(X, rng=np.random.default_rng(7), every=100)
     watched(model, X, rng, epochs=30, watch=watch, discriminator_lr=2e-3)
-    assert watch.findings == [] and len(watch.looks) == 6
-    assert watch.looks[0].unlike > 0.1 and watch.looks[-1].unlike < 0.05
+    assert watch.findings == [] and len(watch.snapshots) == 6
+    assert watch.snapshots[0].unlike > 0.1 and watch.snapshots[-1].unlike < 0.05
 
 
 def test_watch_measures_the_energy_distance(rng):
@@ -78,8 +78,8 @@ def test_watch_measures_the_energy_distance(rng):
     watch = WatchGame(X, rng=rng, every=1)
     watched(model, X.repeat(20, axis=0), rng, epochs=1, lr=0.0, watch=watch)
     apart = 2 * 32 / 56         # of 56 ordered pairs of two examples, 32 lie 2 apart, and the others 0
-    assert watch.looks[0].diversity == 0
-    assert watch.looks[0].unlike == pytest.approx((2 * 2 - apart - 0) / apart)
+    assert watch.snapshots[0].diversity == 0
+    assert watch.snapshots[0].unlike == pytest.approx((2 * 2 - apart - 0) / apart)
 
 
 def test_watch_names_a_collapse(rng):
@@ -88,8 +88,8 @@ def test_watch_names_a_collapse(rng):
     model.generator[0].weight.value[...] = 0
     model.generator[0].bias.value[...] = 0
     watch = watched(model, X, rng, epochs=20, lr=0.0, discriminator_lr=0.0)
-    assert watch.looks[-1].diversity == 0
-    assert "samples have collapsed: they lie 0.00 times as far apart" in [f.what[:56] for f in watch.findings]
+    assert watch.snapshots[-1].diversity == 0
+    assert "samples have collapsed: their mean distance is 0.00 time" in [f.what[:56] for f in watch.findings]
 
 
 def test_watch_names_a_discriminator_that_has_won(rng):
@@ -104,7 +104,7 @@ def test_watch_names_a_discriminator_that_sees_nothing(rng):
     X, model = normals(rng), game(rng)
     model.discriminator[-1].weight.value[...] = 0
     watch = watched(model, X, rng, epochs=12, lr=1e-7, discriminator_lr=0.0)
-    only_finding(watch, "the discriminator sees nothing: D(x) is 0.5 and D(G(z)) 0.5")
+    only_finding(watch, "the discriminator cannot tell samples from data: D(x) is 0.5 and D(G(z)) 0.5")
     assert watch.findings[0].step == 60
 
 
@@ -116,9 +116,9 @@ def test_watch_names_a_class_that_takes_over(rng):
     nets[0][0].weight.value[...], nets[0][0].bias.value[...] = 1.5, 3
     model = GAN(*nets, code=1, output_range=None)
     watched(model, X, rng, epochs=3, lr=0.0, watch=watch)
-    share = watch.looks[-1].shares[1]
+    share = watch.snapshots[-1].shares[1]
     finding = only_finding(watch, f"one class takes over: {share:.0%} of samples are of class 1")
-    assert finding.what.endswith("of the data 50%") and 0.9 < share < 1
+    assert finding.what.endswith("but 50% of the data") and 0.9 < share < 1
 
 
 @pytest.mark.parametrize("kind", [GAN, WGAN])
@@ -128,27 +128,27 @@ def test_watch_names_a_game_that_runs_away(kind, rng):
     model = kind(*nets, code=1, k=1, output_range=None, **({"penalty": 10.0} if kind is WGAN else {}))
     findings = watched(model, X, rng, epochs=30, lr=0.5, discriminator_lr=5.0).findings
     name = "penalty" if kind is WGAN else "discriminator's loss"
-    assert any(f"the game runs away: the {name} is" in f.what for f in findings), findings
+    assert any(f"the training diverges: the {name} is" in f.what for f in findings), findings
     assert any("smaller learning rates" in f.try_ for f in findings)
 
 
-HEALTHY = Look(0, d_real=0.6, d_fake=0.4, loss=1.2, diversity=0.9, unlike=0.05, shares=[0.6, 0.4])
+HEALTHY = Snapshot(0, d_real=0.6, d_fake=0.4, loss=1.2, diversity=0.9, unlike=0.05, shares=[0.6, 0.4])
 WINNING = {"d_real": 0.99, "d_fake": 0.01, "unlike": 0.5}
 BLIND = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
 
 
 def found(looks, rng, monkeypatch, kind=GAN, **settings):
-    """The names of what a watcher finds that sees these looks, one after the other."""
+    """The names of the problems that a callback finds in these snapshots, one after the other."""
     X = normals(rng)
     watch = WatchGame(X, rng=rng, classify=lambda x: np.arange(len(x)) % 2, every=1)    # half of each class
     script = iter([HEALTHY._replace(**look) for look in looks])
-    monkeypatch.setattr(watch, "_look", lambda model, trainer: next(script))
+    monkeypatch.setattr(watch, "_snapshot", lambda model, trainer: next(script))
     model = kind.dense(1, 4, 1, rng=rng, **settings)
     for step in range(1, len(looks) + 1):
         played = {"generator": SimpleNamespace(steps=step)}
         watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
-    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won", "nothing": "blind"}
-    names["runs away"] = "runs away"
+    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won", "cannot tell": "blind"}
+    names["diverges"] = "diverges"
     return [name for f in watch.findings for text, name in names.items() if text in f.what]
 
 
@@ -161,19 +161,19 @@ def found(looks, rng, monkeypatch, kind=GAN, **settings):
         (GAN, {}, WINNING | {"d_fake": 0.03}, WINNING, "won"),
         (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "blind"),
         (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "blind"),
-        (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "runs away"),
-        (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "runs away"),
+        (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "diverges"),
+        (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "diverges"),
         (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "blind"),
         (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "blind"),
     ],
 )
 def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, monkeypatch):
-    """Looks that lie just within a bound are passed over, those just beyond it are not."""
+    """Snapshots just within a bound are no problem, those just beyond it are."""
     assert found([silent] * 4, rng, monkeypatch, kind, **settings) == []
     assert found([finding] * 4, rng, monkeypatch, kind, **settings) == [name]
 
 
-def test_watch_asks_for_three_looks_in_a_row(rng, monkeypatch):
+def test_watch_asks_for_three_snapshots_in_a_row(rng, monkeypatch):
     collapse = {"diversity": 0.1}
     assert found([collapse, collapse, {}] * 3, rng, monkeypatch) == []
     assert found([collapse, collapse, {}, collapse, collapse, collapse], rng, monkeypatch) == ["collapse"]
@@ -191,7 +191,7 @@ def test_watch_names_the_number_that_is_not_finite(rng):
     watch = WatchGame(X, rng=rng)
     with pytest.raises(TrainingDiverged):
         watched(model, X, rng, watch=watch)
-    assert only_finding(watch, "run away: generator.2.bias (its value) is not finite").step == 1
+    assert only_finding(watch, "training diverged: generator.2.bias (its value) is not finite").step == 1
 
 
 def test_watch_names_a_critic_below_zero(rng):
@@ -201,8 +201,8 @@ def test_watch_names_a_critic_below_zero(rng):
     for sign in (1, -1):
         model.discriminator[-1].weight.value *= sign
         watch = watched(model, X, rng, epochs=60, lr=0.0, discriminator_lr=0.0)
-        blind = [f for f in watch.findings if "sees nothing" in f.what]
-        assert bool(blind) == (watch.looks[-1].d_real <= watch.looks[-1].d_fake)
+        blind = [f for f in watch.findings if "cannot tell" in f.what]
+        assert bool(blind) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
 
 
 def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
@@ -213,11 +213,11 @@ def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
         model.fit(X, epochs=3, batch_size=100, rng=seeded, callbacks=callbacks)
         ends.append([p.value.tobytes() for p in model.parameters().values()])
     assert ends[0] == ends[1]
-    assert [look.step for look in callbacks[0].looks] == [8, 10, 12, 14]
+    assert [snapshot.step for snapshot in callbacks[0].snapshots] == [8, 10, 12, 14]
 
 
 def test_watch_goes_on_from_a_file_as_if_nothing_had_been(rng, tmp_path):
-    """Looks, streaks and findings of a run of 12 epochs, whole and taken up after 6."""
+    """Snapshots, streaks and findings of a run of 12 epochs, whole and taken up after 6."""
     X, seen, path = normals(rng) + 5, [], tmp_path / "game.safetensors"
     for parts in ((12,), (6, 12)):
         for epochs in parts:
@@ -229,7 +229,7 @@ def test_watch_goes_on_from_a_file_as_if_nothing_had_been(rng, tmp_path):
                 checkpoint.load(path, run)
             run.run()
             checkpoint.save(path, run)
-        seen.append((watch.looks, watch.findings))
+        seen.append((watch.snapshots, watch.findings))
     assert seen[0] == seen[1] and len(seen[0][0]) == 3
 
 
@@ -240,8 +240,8 @@ def test_watch_shares_are_those_of_a_classifier_of_this_library(rng):
     model = GAN.dense(3, 5, 7, rng=rng)
     model.fit(X, epochs=1, batch_size=30, rng=rng, callbacks=[watch])
     labels = classifier.predict(model.inverse_transform(watch.z))
-    assert watch.looks[0].shares == [(labels == c).mean() for c in range(len(watch.classes))]
-    assert sum(watch.looks[0].shares) == pytest.approx(1)
+    assert watch.snapshots[0].shares == [(labels == c).mean() for c in range(len(watch.classes))]
+    assert sum(watch.snapshots[0].shares) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_watch_shares_are_those_of_a_classifier_of_this_library(rng):
         (lambda X, rng: WatchGame(X, rng=rng, patience=0), "WatchGame expected patience >= 1, got 0"),
         (lambda X, rng: WatchGame(X, rng=rng, size=1), "WatchGame expected size >= 2, got 1"),
         (lambda X, rng: WatchGame(X[:1], rng=rng), "WatchGame expected at least 2 examples, got 1"),
-        (lambda X, rng: WatchGame(0 * X, rng=rng), "real examples that differ, got one and the same"),
+        (lambda X, rng: WatchGame(0 * X, rng=rng), "real examples that differ, but all are equal"),
         (lambda X, rng: WatchGame(math.nan * X, rng=rng), "WatchGame expected finite numbers, got NaN"),
     ],
 )
@@ -263,7 +263,7 @@ def test_watch_bad_input_is_named(call, message, rng):
 
 def test_watch_refuses_to_look_at_what_is_no_game(rng):
     X = rng.uniform(size=(20, 4)).astype(np.float32)
-    with pytest.raises(TypeError, match="WatchGame expected a GAN to look at, got MLPClassifier"):
+    with pytest.raises(TypeError, match="WatchGame expected a GAN, got MLPClassifier"):
         MLPClassifier((4, 2), rng=rng).fit(
             X, np.zeros(20, int), epochs=1, rng=rng, callbacks=[WatchGame(X, rng=rng)]
         )

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen.data.text import Alphabet
 from scratchgen.models import CharacterModel
-from scratchgen.models.text.characters import draw
+from scratchgen.models.text.characters import sample_rows
 from scratchgen.models.text.writing import FullWriter
 from scratchgen.training.checkpoint import load, save
 
@@ -127,7 +127,7 @@ def test_training_cuts_windows_at_every_place_but_the_last(rng):
 def test_draw_inverts_the_distribution_function():
     logits = np.log(np.array([[0.2, 0.5, 0.3]] * 6))
     u = np.array([0.0, 0.19, 0.21, 0.69, 0.71, 1 - 1e-16])
-    assert draw(logits, u).tolist() == [0, 0, 1, 1, 2, 2]
+    assert sample_rows(logits, u).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(("prompt", "dtype"), [("", np.float64), ("abcab", np.float64), ("cab", np.float32)])

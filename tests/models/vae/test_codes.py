@@ -7,7 +7,7 @@ import pytest
 
 from scratchgen.layers import Linear
 from scratchgen.models import VAE, ClassPriorVAE, latent_usage
-from scratchgen.models.vae.codes import LatentUsage, draw_codes
+from scratchgen.models.vae.codes import LatentUsage
 
 
 def make(kind, rng, **settings):
@@ -20,10 +20,11 @@ def test_drawn_codes_weigh_log_prior_less_log_posterior(kind, rng):
     model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
     if kind is ClassPriorVAE:
         model.means.value[...] = rng.standard_normal(model.means.shape)
+    labels = y if kind is ClassPriorVAE else None
     codes, decode = [], model.decode
     model.decode = lambda z, y=None: codes.append(z) or decode(z, y)
     mu, logvar = model.posterior(X)
-    (_, log_px, log_ratio), *more = draw_codes(model, X, y, (mu, logvar), 4, rng)
+    (_, log_px, log_ratio), *more = model.sample_posterior(X, labels, (mu, logvar), 4, rng)
     assert not more
     z, var = codes[0].reshape(5, 4, 3), np.exp(logvar)[:, None]
     m = model.means.value[y][:, None] if kind is ClassPriorVAE else 0
@@ -40,14 +41,15 @@ def test_closed_form_kl_is_what_drawn_codes_find(kind, rng):
     model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
     if kind is ClassPriorVAE:
         model.means.value[...] = rng.standard_normal(model.means.shape)
+    labels = y if kind is ClassPriorVAE else None
     found = [[] for _ in X]
-    for part, _, log_ratio in draw_codes(model, X, y, model.posterior(X), 4000, rng):
+    for part, _, log_ratio in model.sample_posterior(X, labels, model.posterior(X), 4000, rng):
         for i, row in zip(range(*part.indices(5)), log_ratio, strict=True):
             found[i] += row.tolist()
     found = -np.array(found)
     assert found.shape == (5, 4000)
     for x, label, row in zip(X, y, found, strict=True):
-        _, cache = model.loss(x[None], np.array([label]), rng=rng)
+        _, cache = model.loss(x[None], None if labels is None else np.array([label]), rng=rng)
         assert abs(row.mean() - cache.kl) < 5 * row.std() / math.sqrt(4000)
 
 
@@ -98,5 +100,5 @@ def test_latent_usage_is_measured_from_the_prior_of_the_class(rng):
     model.means.value[1, 2] = 3
     assert latent_usage(model, X, y).kl.tolist() == [0, 0, 0]
     assert latent_usage(model, X, y + 1).kl.tolist() == [0, 0, 4.5]
-    with pytest.raises(ValueError, match="ClassPriorVAE expected labels y"):
+    with pytest.raises(ValueError, match="ClassPriorVAE.prior_mean expected labels y"):
         latent_usage(model, X)

@@ -201,29 +201,29 @@ def test_conditional_forms_name_bad_labels(kind, y, message, rng):
     )
     error = TypeError if "dtype" in message else ValueError
     for call in calls:
-        with pytest.raises(error, match=f"{kind.__name__} {message}"):
+        with pytest.raises(error, match=rf"{kind.__name__}\.(fit|loss|score_samples|elbo|sample) {message}"):
             call()
 
 
 @BOTH
 def test_conditional_forms_name_other_bad_input(kind, rng):
     model, X = small(kind, rng), rng.uniform(size=(5, 12))
-    with pytest.raises(ValueError, match=f"{kind.__name__}.score_samples expected pixels that are 0 or 1"):
+    with pytest.raises(ValueError, match=f"{kind.__name__}.score_samples expected .* exactly 0 or 1"):
         model.score_samples(X, LABELS)
     with pytest.raises(ValueError, match=rf"{kind.__name__}.fit expected values within \[0, 1\]"):
         model.fit(2 * X, LABELS, epochs=1, rng=rng)
     with pytest.raises(ValueError, match=f"{kind.__name__}.loss expected noise"):
         model.loss(X, LABELS)
-    with pytest.raises(ValueError, match="at least one class, got 0"):
+    with pytest.raises(ValueError, match="classes of at least 1, got 0"):
         kind.dense((12, 9, 3), rng=rng, classes=0)
     with pytest.raises(ValueError, match="finite beta >= 0, got -1"):
         small(kind, rng, beta=-1)
-    with pytest.raises(ValueError, match="at least one example, got n = 0"):
+    with pytest.raises(ValueError, match="sample expected n of at least 1, got 0"):
         model.sample(0, rng=rng, y=LABELS[:0])
 
 
 def test_conditional_vae_has_no_convolutional_form(rng):
-    with pytest.raises(TypeError, match="dense form only; ClassPriorVAE.convolutional knows classes too"):
+    with pytest.raises(TypeError, match="dense form only; ClassPriorVAE.convolutional uses classes too"):
         ConditionalVAE.convolutional(4, rng=rng)
     model = ClassPriorVAE.convolutional(4, (2, 3), rng=rng, classes=3)
     assert model.sample(2, rng=rng, y=np.array([0, 2])).shape == (2, 784)

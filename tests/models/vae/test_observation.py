@@ -83,7 +83,7 @@ def test_pixels_name_what_they_cannot_be(rng):
     grey = np.full((3, 4), 0.5)
     BernoulliPixels().expect("VAE.elbo", np.round(rng.uniform(size=(3, 4))))
     NormalPixels().expect("VAE.elbo", 7 * grey)
-    with pytest.raises(ValueError, match="VAE.elbo expected pixels that are 0 or 1.*NormalPixels"):
+    with pytest.raises(ValueError, match="VAE.elbo expected pixels that are exactly 0 or 1.*NormalPixels"):
         BernoulliPixels().expect("VAE.elbo", grey)
     with pytest.raises(ValueError, match=r"VAE.elbo expected values within \[0, 1\], got 3.5 to 3.5"):
         BernoulliPixels().expect("VAE.elbo", 7 * grey)

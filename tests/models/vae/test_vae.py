@@ -129,7 +129,7 @@ def test_vae_code_has_the_moments_of_its_posterior(rng, monkeypatch):
 
 def test_vae_verbs_agree_with_each_other(rng):
     model, X = small(rng), blocks(12, 6).astype(np.float64)
-    assert model.likelihood == "importance-sampled" and model.code_width == 3
+    assert model.likelihood == "importance-sampled" and model.code == 3
     Z = model.transform(X)
     np.testing.assert_array_equal(Z, model.posterior(X)[0])
     np.testing.assert_array_equal(model.reconstruct(X), model.inverse_transform(Z))
@@ -149,18 +149,18 @@ class TestBadInput:
             (lambda m, X, rng: m.fit(X - 1, epochs=1, rng=rng), r"VAE.fit .* within \[0, 1\], got -1"),
             (lambda m, X, rng: m.fit(X[:0], epochs=1, rng=rng), "VAE.fit .* at least 1 example, got 0"),
             (lambda m, X, rng: m.fit(X[:, :5], epochs=1, rng=rng), r"expected .* \(N, 12\), got .*5\)"),
-            (lambda m, X, rng: m.score_samples(X / 2), "VAE.score_samples .* 0 or 1, got grey .*binarise"),
-            (lambda m, X, rng: m.elbo(X / 2, rng=rng), "VAE.elbo expected pixels that are 0 or 1, got grey"),
+            (lambda m, X, rng: m.score_samples(X / 2), "VAE.score_samples .* exactly 0 or 1, .*binarise"),
+            (lambda m, X, rng: m.elbo(X / 2, rng=rng), "VAE.elbo expected pixels that are exactly 0 or 1"),
             (lambda m, X, rng: m.score_samples(X * 2), r"VAE.score_samples .* within \[0, 1\], got 0 to 2"),
             (lambda m, X, rng: m.score_samples(X, samples=0), "VAE.score_samples .* at least 1, got 0"),
             (lambda m, X, rng: m.elbo(X, rng=rng, samples=0), "VAE.elbo .* at least 1, got 0"),
             (lambda m, X, rng: m.score_samples(X[:, :5]), r"\(N, 12\), got \(4, 5\)"),
-            (lambda m, X, rng: m.transform(X * np.nan), "VAE.posterior .* finite numbers, got NaN"),
+            (lambda m, X, rng: m.transform(X * np.nan), "VAE.transform .* finite numbers, got NaN"),
             (lambda m, X, rng: m.inverse_transform(X), r"\(N, 3\), got \(4, 12\)"),
             (lambda m, X, rng: m.loss(X), "VAE.loss expected noise: pass eps, or an rng"),
             (lambda m, X, rng: m.loss(X, eps=X), r"VAE.loss expected eps of shape \(4, 3\), got \(4, 12\)"),
             (lambda m, X, rng: m.loss(X, eps=np.zeros((1, 3))), r"eps of shape \(4, 3\), got \(1, 3\)"),
-            (lambda m, X, rng: m.sample(0, rng=rng), "VAE expected to draw at least one .* n = 0"),
+            (lambda m, X, rng: m.sample(0, rng=rng), "VAE.(prior_)?sample expected n of at least 1, got 0"),
             (lambda m, X, rng: m.interpolate(X[0], X[1], steps=1), "at least 2 steps, got 1"),
             (lambda m, X, rng: VAE(m.encoder, m.decoder, beta=-0.1), "finite beta >= 0, got -0.1"),
             (lambda m, X, rng: VAE(m.encoder, m.decoder, beta=np.nan), "finite beta >= 0, got nan"),
@@ -202,11 +202,44 @@ def test_vae_gradients_keep_the_dtype_whatever_beta_is(rng):
         (lambda m, x, rng: VAE.dense((), rng=rng), r"two or more sizes, got \(\)"),
         (lambda m, x, rng: m.interpolate(x[0], x[1, :3]), r"two examples \(D,\), got \(6,\) and \(3,\)"),
         (lambda m, x, rng: m.interpolate(x[:1], x[1:2]), r"two examples \(D,\), got \(1, 6\)"),
-        (lambda m, x, rng: m.score_samples(x, samples=2.5), "whole number of at least 1, got 2.5"),
-        (lambda m, x, rng: m.elbo(x, rng=rng, samples=None), "whole number of at least 1, got None"),
+        (lambda m, x, rng: m.score_samples(x, samples=2.5), "samples to be an int of at least 1, got 2.5"),
+        (lambda m, x, rng: m.elbo(x, rng=rng, samples=None), "samples to be an int of at least 1, got None"),
         (lambda m, x, rng: m.loss(x, eps=[[0.0]]), r"eps of shape \(3, 2\), got \(1, 1\)"),
     ],
 )
 def test_vae_odd_arguments_are_named(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(VAE.dense((6, 5, 2), rng=rng, dtype=np.float64), np.zeros((3, 6)), rng)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (8, 12, 2)])
+def test_vae_convolutional_takes_images_of_other_sizes(rng, shape):
+    model = VAE.convolutional(4, (2, 3), shape=shape, rng=rng, dtype=np.float64)
+    X = rng.uniform(size=(3, int(np.prod(shape)))).round()
+    assert model.features == X.shape[1] and model.code == 4
+    assert model.reconstruct(X).shape == X.shape == model.sample(3, rng=0).shape
+
+
+def test_vae_convolutional_refuses_sizes_that_cannot_be_halved_twice(rng):
+    with pytest.raises(ValueError, match=r"VAE.convolutional .* H and W divisible by 4, got \(30, 28, 1\)"):
+        VAE.convolutional(4, shape=(30, 28, 1), rng=rng)
+
+
+def test_vae_dense_takes_its_sizes_by_name_or_all_at_once(rng):
+    ours = VAE.dense(features=12, hidden=(9, 7), code=3, rng=1)
+    theirs = VAE.dense((12, 9, 7, 3), rng=np.random.default_rng(1))
+    for p, q in zip(ours.parameters().values(), theirs.parameters().values(), strict=True):
+        np.testing.assert_array_equal(p.value, q.value)
+    assert (VAE.dense(hidden=5, rng=rng).features, VAE.dense(hidden=5, rng=rng).code) == (784, 20)
+    with pytest.raises(ValueError, match="expected either sizes or features, hidden and code, got both"):
+        VAE.dense((12, 9, 3), code=4, rng=rng)
+
+
+def test_vae_refuses_labels_and_data_of_another_width_by_the_name_of_the_method(rng):
+    model, X, y = small(rng), blocks(12, 4).astype(np.float64), np.zeros(4, int)
+    with pytest.raises(ValueError, match="VAE.fit expected no labels y"):
+        model.fit(X, y, epochs=1, rng=0)
+    with pytest.raises(ValueError, match=r"VAE.fit expected data of shape \(N, 12\), got \(4, 10\)"):
+        model.fit(X[:, :10], epochs=1, rng=0)
+    with pytest.raises(ValueError, match="VAE.reconstruct expected finite numbers"):
+        model.reconstruct(X * np.nan)

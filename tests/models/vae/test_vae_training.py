@@ -41,13 +41,12 @@ def test_vae_overfits_a_batch_of_eight(form, rng, backend):
 
 
 def test_vae_runs_with_one_seed_are_equal_to_the_bit(rng):
-    """Labels given to a plain VAE change nothing either."""
     X = rng.uniform(size=(40, 12)).astype(np.float32)
     runs = []
-    for seed, y in ((5, None), (5, np.arange(40) % 3), (6, None)):
+    for seed in (5, 5, 6):
         seeded = np.random.default_rng(seed)
         model = small(seeded, np.float32)
-        losses = model.trainer(X, y, epochs=3, batch_size=16, rng=seeded).run().steps["loss"]
+        losses = model.trainer(X, epochs=3, batch_size=16, rng=seeded).run().steps["loss"]
         runs.append((losses, model.sample(5, rng=seeded), model.elbo(X.round(), rng=seeded)))
     assert all(np.array_equal(a, b) for a, b in zip(runs[0], runs[1], strict=True))
     assert runs[0][0] != runs[2][0]
@@ -97,7 +96,7 @@ def test_vae_binarises_anew_or_once_or_not_at_all(rng):
     assert once[0] == once[1] == once[2] and len(once[0]) == 5
     for row in (*fresh[0], *once[0]):
         assert set(np.frombuffer(row)) == {0, 1}
-    with pytest.raises(ValueError, match="VAE.fit expected pixels that are 0 or 1, got grey ones"):
+    with pytest.raises(ValueError, match="VAE.fit expected pixels that are exactly 0 or 1"):
         VAE.dense((30, 4, 2), binarisation="none", **kind).fit(X, epochs=1, rng=rng)
     X = (rng.uniform(size=X.shape) < X).astype(float)
     as_they_are = seen_in_training(VAE.dense((30, 4, 2), binarisation="none", **kind), X, rng)
@@ -127,10 +126,10 @@ def test_vae_augments_before_it_binarises(rng, monkeypatch):
     """A digit is moved while it is grey; what the loss sees is 0 or 1 all the same."""
     seen = []
     model = VAE.dense((6, 5, 2), rng=rng)
-    model.augment = lambda x, rng: 0.5 * x
     loss = model.loss
     monkeypatch.setattr(model, "loss", lambda x, **how: seen.append(x) or loss(x, **how))
-    model.fit(np.ones((400, 6), np.float32), epochs=1, batch_size=400, rng=rng)
+    X = np.ones((400, 6), np.float32)
+    model.fit(X, epochs=1, batch_size=400, rng=rng, augment=lambda x, rng: 0.5 * x)
     assert set(np.unique(seen[0])) == {0, 1}
     assert abs(seen[0].mean() - 0.5) < 5 * 0.5 / np.sqrt(seen[0].size)
 
@@ -139,11 +138,13 @@ def test_vae_augments_before_it_binarises(rng, monkeypatch):
 def test_vae_does_not_move_pixels_that_are_binary_already(rng, binarisation):
     """They would come out grey, and BCE on grey pixels is no likelihood."""
     model = VAE.dense((6, 5, 2), rng=rng, binarisation=binarisation)
-    model.augment = lambda x, rng: 0.5 * x
+
+    def half(x, *, rng):
+        return 0.5 * x
+
     with pytest.raises(ValueError, match=f"expected binarisation 'dynamic', got '{binarisation}'"):
-        model.fit(np.ones((4, 6), np.float32), epochs=1, rng=rng)
+        model.fit(np.ones((4, 6), np.float32), epochs=1, rng=rng, augment=half)
     run = VAE.dense((6, 5, 2), rng=rng, binarisation=binarisation)
     trainer = run.trainer(np.ones((4, 6), np.float32), epochs=1, rng=rng)
-    run.augment = model.augment                                 # set after the run was set up
     with pytest.raises(ValueError, match="expected binarisation 'dynamic'"):
-        trainer.run()
+        trainer.augment = half                                  # set after the run was set up

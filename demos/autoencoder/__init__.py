@@ -1,0 +1,1 @@
+"""Demos of autoencoders: compression, latent codes and what they are good for."""

@@ -1,0 +1,1 @@
+"""Demos of discriminative against generative classifiers."""

@@ -1,0 +1,194 @@
+"""Helpers that several demos share: training, tables, axes, pictures of digits."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scratchgen import plots
+from scratchgen.models import MLPClassifier
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.schedules import OneCycle
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 80    # width of everything that a demo prints
+
+
+def run(main: Callable[[Path], dict[str, Any]]) -> None:
+    """Run a demo as a script: its figures go to gallery/."""
+    gallery = Path("gallery")
+    gallery.mkdir(exist_ok=True)
+    main(gallery)
+
+
+# Training
+
+
+def epochs_for(shown: int, x: np.ndarray) -> int:
+    """The number of passes over x in which a model sees about `shown` examples; at least one."""
+    return max(1, round(shown / len(x)))
+
+
+def train(
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray | None = None,
+    *,
+    shown: int,
+    lr: float,
+    rng: np.random.Generator,
+    batch_size: int = 128,
+    quiet: bool = False,
+) -> float:
+    """Fit a model on about `shown` examples, with a one-cycle schedule of peak lr; return the seconds."""
+    start = time.perf_counter()
+    model.fit(
+        x,
+        y,
+        epochs=epochs_for(shown, x),
+        batch_size=batch_size,
+        lr=OneCycle(lr),
+        rng=rng,
+        callbacks=[] if quiet else [ProgressBar()],
+    )
+    return time.perf_counter() - start
+
+
+def digit_classifier(
+    x: np.ndarray, y: np.ndarray, rng: np.random.Generator, shown: int = 60_000
+) -> MLPClassifier:
+    """A classifier 784-128-10 trained on about `shown` digits; demos use it to read generated digits."""
+    model = MLPClassifier((784, 128, 10), rng=rng)
+    train(model, x, y, shown=shown, lr=5e-3, rng=rng, quiet=True)
+    return model
+
+
+def parameter_count(net: Any) -> int:
+    """The number of trained numbers in a network."""
+    return sum(p.size for p in net.parameters().values())
+
+
+# Printed text
+
+
+def say(text: str) -> None:
+    """Print a paragraph, wrapped to the width of the page; a line break at its start leaves an empty line."""
+    if text.startswith("\n"):
+        print()
+    print(textwrap.fill(text.lstrip("\n"), COLUMNS))
+
+
+def print_table(
+    rows: Mapping[str, Mapping[str, Any]], title: str = "", formats: Mapping[str, str] | None = None
+) -> None:
+    """Print a table: rows[name][column] is a cell, names are in the first column.
+
+    formats : column -> format specification, such as ".1%"; by default ".2f" for floats and "," for integers.
+    A header is broken at its spaces where it is wider than its column. A cell that is missing or None is
+    empty. Columns that do not fit on the page follow in a second block of lines.
+    """
+    formats = formats or {}
+    first = max(map(len, rows))
+    for widest_header in (14, 10, 0):
+        blocks = _blocks(rows, formats, COLUMNS - first, widest_header)
+        if len(blocks) == 1:
+            break
+    print()
+    if title:
+        say(title)
+    for block in blocks:
+        height = max(map(len, block))
+        names = [*[""] * (height - len(rows)), *rows]
+        padded = [[" " * len(column[0])] * (height - len(column)) + column for column in block]
+        for name, *line in zip(names, *padded, strict=True):
+            print(f"{name:{first}}  {'  '.join(line)}".rstrip())
+
+
+def _blocks(
+    rows: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str], page: int, header_width: int
+) -> list[list[list[str]]]:
+    """Columns of padded text, header first, in as many blocks as the page needs."""
+    blocks: list[list[list[str]]] = [[]]
+    room = page
+    for column in dict.fromkeys(column for row in rows.values() for column in row):
+        cells = [_cell(row.get(column), formats.get(column, "")) for row in rows.values()]
+        least = max(map(len, [*cells, *column.split()]))
+        header = textwrap.wrap(
+            column, max(least, header_width), break_long_words=False, break_on_hyphens=False
+        )
+        width = max(map(len, [*header, *cells]))
+        if room < width + 2:
+            blocks.append([])
+            room = page
+        room -= width + 2
+        blocks[-1].append([f"{text:>{width}}" for text in [*header, *cells]])
+    return blocks
+
+
+def _cell(value: Any, specification: str) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    default = "," if isinstance(value, int | np.integer) else ".2f"
+    return format(value, specification or default)
+
+
+# Figures
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure and say where it is."""
+    plots.save(figure, path)
+    print(f"\nSaved {path}")
+    return path
+
+
+def tidy(
+    ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", *, grid: bool = True, size: float = 10
+) -> None:
+    """Give axes the look that all demos share: no frame at the top and right, a light grid, small labels."""
+    ax.set_title(title, fontsize=size, color=plots.TEXT, linespacing=1.4)
+    ax.set_xlabel(xlabel, fontsize=size - 0.5, color=plots.TEXT)
+    ax.set_ylabel(ylabel, fontsize=size - 0.5, color=plots.TEXT)
+    ax.tick_params(labelsize=size - 1)
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+        ax.set_axisbelow(True)
+
+
+def plot_lines(ax: Axes, curves: Mapping[str, tuple[Any, Any]], **style: Any) -> None:
+    """Draw name -> (x, y), each line in a colour and with a marker of its own."""
+    style = {"markersize": 5, "linewidth": 1.8} | style
+    for (colour, marker), (name, (x, y)) in zip(plots.LINES, curves.items(), strict=False):
+        ax.plot(x, y, color=colour, marker=marker, label=name, **style)
+
+
+def show_image(ax: Axes, pixels: np.ndarray, title: str = "") -> None:
+    """Draw a grey image with intensities in [0, 1]: (784,) as 28×28, or (H, W)."""
+    image = pixels.reshape(28, 28) if pixels.ndim == 1 else pixels
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_title(title, fontsize=10, color=plots.TEXT)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def mosaic(pictures: np.ndarray, rows: int) -> np.ndarray:
+    """Digits (N, 784) in so many rows as one image."""
+    return pictures.reshape(rows, -1, 28, 28).swapaxes(1, 2).reshape(rows * 28, -1)
+
+
+# Digits
+
+
+def first_of_each_digit(y: np.ndarray) -> np.ndarray:
+    """The index of the first 0, the first 1 and so on, (10,)."""
+    return np.array([np.flatnonzero(y == k)[0] for k in range(10)])

@@ -1,0 +1,1 @@
+"""Demos of normalising flows: exact densities and exact inverses."""

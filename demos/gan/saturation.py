@@ -1,0 +1,85 @@
+"""Far from the data, minimax has almost no gradient.
+
+First two Normals d apart, and a generator x = z + d: the gradient of its bias is the pull on d. Minimax with
+the best D pulls with the slope of 2·JSD, which vanishes with e^(−d²/8). Non-saturating pulls with d if D is
+the best, with 2 at most if it is learned, and less again from d = 4 on, where the learned D is flat. A
+Wasserstein critic pulls with about 1 at any distance, and its estimate is the distance. (Both are a little
+high, by d/2λ of it with the penalty's weight λ = 30. At d = 8 and beyond, few samples lie where the best D is
+in doubt.)
+
+Then a generator that is a network, while D trains: look at the norm of its first gradient on the right. The
+last table trains on from there. By plain gradient descent minimax stays where it was; Adam divides a gradient
+by its own size, so a small one is no obstacle as long as its direction is right.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scratchgen import plots
+from scratchgen.studies.experiments import generator_gradients as experiment
+from scratchgen.studies.experiments.generator_gradients import LOSSES, UPDATES
+
+from ..common import plot_lines, print_table, run, save, tidy
+
+FAR = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
+
+
+def main(
+    out: Path, *, updates: int = 700, rounds: int = 1500, seeds: int = 3, seed: int = 1
+) -> dict[str, Any]:
+    """Measure the gradients.
+
+    updates : of a discriminator or critic, for each distance
+    rounds  : of joint training after D was trained alone
+    seeds   : runs whose first gradients are averaged
+    """
+    rng = np.random.default_rng(seed)
+    distances = {f"d = {d:g}": experiment.by_distance(d, updates, rng) for d in FAR}
+    columns = list(distances["d = 1"])
+    formats = dict.fromkeys(columns[:6], ".1e") | {"JSD": ".4f"}
+    print_table(distances, "Gradient of the shift d, of N(d, 1) towards N(0, 1)", formats)
+
+    norms = {loss: dict(zip(UPDATES, experiment.first_norms(loss, seeds), strict=True)) for loss in LOSSES}
+    title = "Norm of the first gradient of a generator 1-16-16-1, by the updates of D alone before it"
+    rows = {loss: {f"{n:,}": value for n, value in row.items()} for loss, row in norms.items()}
+    print_table(rows, title, dict.fromkeys(rows[LOSSES[0]], ".0e"))
+
+    ends = {
+        f"{method}, {objective}": experiment.train_on(objective, method, rounds, seed)
+        for method in ("SGD", "Adam")
+        for objective in LOSSES[:2]
+    }
+    title = f"{UPDATES[-1]:,} updates of D alone, then {rounds:,} rounds; data of mean 3 and std 0.5"
+    print_table(ends, title, dict.fromkeys(("mean of G(z)", "std of G(z)"), ".3f"))
+    picture = save(draw(distances, norms), out / "saturation.png")
+    return {"distances": distances, "norms": norms, "ends": ends, "figure": picture}
+
+
+def draw(distances: dict[str, dict[str, float]], norms: dict[str, dict[int, float]]) -> Figure:
+    """The gradient by distance; the norm of G's first gradient by D's training."""
+    fig = plots.new_figure(4.6, title="The gradient of a generator: minimax, non-saturating, Wasserstein")
+    left, right = fig.subplots(1, 2)
+    rows = list(distances.values())
+    best = [[row[f"{loss}: best D"] for row in rows] for loss in LOSSES[:2]]
+    for (colour, _), values in zip(plots.LINES, [*best, np.ones(len(FAR))], strict=False):
+        left.plot(FAR, values, color=colour, linewidth=1.2, linestyle="--")
+    learned = dict(zip(LOSSES, (f"{LOSSES[0]}: learned D", f"{LOSSES[1]}: learned D", "critic: gradient"),
+                       strict=True))  # fmt: skip
+    plot_lines(left, {loss: (FAR, [row[column] for row in rows]) for loss, column in learned.items()})
+    left.set_yscale("log")
+    left.set_ylim(1e-8, 1e2)
+    tidy(left, "gradient of d, N(d, 1) to N(0, 1); dashed: best D", "d")
+    left.legend(frameon=False, fontsize=9, loc="lower left")
+    plot_lines(right, {loss: (range(len(UPDATES)), list(row.values())) for loss, row in norms.items()})
+    right.set_yscale("log")
+    tidy(right, "norm of a network G's first gradient", "updates of D (or of the critic) before it")
+    right.set_xticks(range(len(UPDATES)), [f"{n:,}" for n in UPDATES])
+    right.minorticks_off()
+    return fig
+
+
+if __name__ == "__main__":
+    run(main)

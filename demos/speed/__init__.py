@@ -1,0 +1,1 @@
+"""Demos of speed: where the time of a matrix product goes."""

@@ -1,0 +1,1 @@
+"""Demos of models of text: attention against n-grams."""

@@ -1,0 +1,65 @@
+"""What the commands share: types of arguments, a parser with short errors, and a check of output folders."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+WIDTH = 80      # columns of everything that a command prints as a table
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that reports a mistake in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"scratchgen: error: {message} (see {self.prog} --help)\n")
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def check_writable(folder: Path) -> None:
+    """Check, before any work is done, that files can be written into `folder`, which need not exist yet.
+
+    Raises NotADirectoryError or PermissionError, naming the folder or the parent that is in the way.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(f"cannot write into {folder}: {there} is a file, expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write into {folder}: no permission to write in {there}")
+
+
+def seconds(text: str) -> float:
+    """An argument that is a finite number of seconds above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return number
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number of at least `least`."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        return number
+
+    return parse
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """An argument that is a list of widths, such as 400,200."""
+    return tuple(whole_number(1)(part.strip()) for part in text.split(","))

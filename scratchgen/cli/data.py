@@ -1,0 +1,37 @@
+"""`scratchgen data`: which copy of MNIST is used."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable
+
+HELP = "show which copy of MNIST will be used"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--embed", type=Path, metavar="FOLDER",
+        help="instead, choose the embedded part again from the full MNIST in FOLDER and write it to --out",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("digits.npz"), metavar="FILE",
+        help="file for --embed (default: digits.npz)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Show where the digits come from and how many there are, or write the embedded part."""
+    if args.embed is not None:
+        check_writable(args.out.parent)
+        from scratchgen.data import embed
+
+        return embed.main([str(args.embed), str(args.out)])
+    from scratchgen.data import load_digits
+
+    digits = load_digits()
+    print(digits.source)
+    print(f"{len(digits.x_train):,} training digits, {len(digits.x_test):,} test digits")
+    return 0

@@ -1,0 +1,204 @@
+"""`scratchgen demo`: the scripts of demos/, from a checkout or from an installed package."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from textwrap import shorten, wrap
+from typing import Any
+
+import scratchgen
+from scratchgen.cli.common import WIDTH, check_writable
+
+HELP = "run one demo; its figures go to gallery/"
+PACKAGE = "scratchgen.demos"
+NOT_DEMOS = ("__init__", "common")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a name that --list shows")
+    parser.add_argument("--list", action="store_true", help="list the demos and what each shows")
+    parser.add_argument(
+        "--describe", action="store_true", help="print the description and the settings of NAME; run nothing"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="change a setting that --describe shows; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("gallery"), metavar="DIR",
+        help="folder for the figures (default: gallery)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """List the demos, describe one of them, or run it."""
+    demos = find_demos()
+    if args.list:
+        print(*listing(demos), sep="\n")
+        return 0
+    if args.name is None:
+        raise ValueError("demo expected a NAME or --list (see scratchgen demo --help)")
+    from scratchgen.checks import check_name
+
+    demo = demos[check_name("demo", args.name, demos)]
+    if args.describe:
+        print(describe(demo))
+        return 0
+    check_writable(args.out)
+    function = load(demo)
+    settings = parse_settings(function, args.settings)
+    args.out.mkdir(parents=True, exist_ok=True)
+    function(args.out, **settings)
+    return 0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A script: its name, the folder of its family, and where it is."""
+
+    name: str
+    family: str
+    path: Path
+
+    @property
+    def docstring(self) -> str:
+        """The docstring of the script, read without running it."""
+        return ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8"))) or ""
+
+
+def roots() -> tuple[Path, Path]:
+    """Where demos may be: inside the installed package, or next to it in a checkout."""
+    package = Path(scratchgen.__file__).resolve().parent
+    return package / "demos", package.parent / "demos"
+
+
+def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
+    """The demos by name, in reading order, from the first of the folders that has any.
+
+    A demo is FAMILY/NAME.py. ORDER in __init__.py of the folder gives the reading order; a demo that is not
+    in it comes after the others of its family.
+
+    Raises FileNotFoundError if there are none.
+    """
+    for root in folders or roots():
+        scripts = [path for path in sorted(root.glob("*/*.py")) if path.stem not in NOT_DEMOS]
+        if scripts:
+            found = {(path.parent.name, path.stem): path for path in scripts}
+            order = reading_order(root)
+            families = dict.fromkeys(family for family, _ in [*order, *found])
+            pairs = [
+                pair
+                for family in families
+                for pair in dict.fromkeys([*order, *found])
+                if pair[0] == family and pair in found
+            ]
+            return {name: Demo(name, family, found[family, name]) for family, name in pairs}
+    raise FileNotFoundError(f"no demos found in {' or '.join(map(str, folders or roots()))}")
+
+
+def reading_order(root: Path) -> list[tuple[str, str]]:
+    """(family, name) of each demo in the ORDER of root/__init__.py; empty if there is none."""
+    init = root / "__init__.py"
+    if init.is_file():
+        for node in ast.parse(init.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ORDER":
+                return [(f, name) for f, names in ast.literal_eval(node.value).items() for name in names]
+    return []
+
+
+def listing(demos: Mapping[str, Demo]) -> list[str]:
+    """One line for each demo, 80 columns at most, under the name of its family."""
+    width = max(map(len, demos)) + 2
+    lines: list[str] = []
+    family = None
+    for demo in demos.values():
+        if demo.family != family:
+            family = demo.family
+            lines += ["", f"{family}:"] if lines else [f"{family}:"]
+        title = demo.docstring.partition("\n\n")[0]
+        lines.append(f"  {demo.name:{width}}{shorten(title, WIDTH - 2 - width, placeholder=' …')}".rstrip())
+    return lines
+
+
+def load(demo: Demo) -> Callable[..., Any]:
+    """The function main(out, **settings) of a demo. The folder of demos is imported as scratchgen.demos."""
+    root = demo.path.parent.parent
+    if getattr(sys.modules.get(PACKAGE), "__path__", None) != [str(root)]:
+        for name in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
+            del sys.modules[name]
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [str(root)]
+        sys.modules[PACKAGE] = package
+    module = import_module(f"{PACKAGE}.{demo.family}.{demo.name}")
+    function: Callable[..., Any] = module.main
+    return function
+
+
+def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The settings of a demo with their defaults: every argument of main after `out`."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def parse_settings(function: Callable[..., Any], given: Sequence[str]) -> dict[str, Any]:
+    """Settings from words such as epochs=3, each with the type of its default.
+
+    Raises ValueError for a word without "=", an unknown setting, and a value of another type.
+    """
+    from scratchgen.checks import check_name
+
+    defaults = settings_of(function)
+    settings = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set expected KEY=VALUE, got {word!r}")
+        settings[key] = parse_value(key, value, defaults[check_name("setting", key, defaults)])
+    return settings
+
+
+def parse_value(key: str, text: str, default: Any) -> Any:
+    """The text as a value of the type of the default: 3, 1e-3, True, (2, 10) or 2,10, or plain text."""
+    if isinstance(default, str | Path):
+        return type(default)(text)
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, tuple | list):
+        value = type(default)(value if isinstance(value, tuple | list) else (value,))
+        right = not any(isinstance(v, str) for v in value) or any(isinstance(v, str) for v in default)
+    elif isinstance(default, float):
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        value = float(value) if right else value
+    else:
+        right = default is None or type(value) is type(default)
+    if not right:
+        raise ValueError(f"{key} expected a value like {default!r}, got {text!r}")
+    return value
+
+
+def describe(demo: Demo) -> str:
+    """The docstring of a demo, and its settings with their defaults."""
+    function = load(demo)
+    notes = inspect.cleandoc(function.__doc__ or "").splitlines()
+    settings = settings_of(function)
+    width = max(map(len, settings), default=0)
+    lines = [f"{key:{width}} = {value!r}" for key, value in settings.items()]
+    about = "\n\n".join(map(_wrapped, demo.docstring.split("\n\n")))
+    return "\n".join([about, *([""] if notes else []), *notes, "", "settings (--set):", *(lines or ["none"])])
+
+
+def _wrapped(paragraph: str) -> str:
+    """A paragraph in lines of 80 columns; lists and formulas, which have indented lines, stay as they are."""
+    plain = not any(line.startswith((" ", "-", "|")) for line in paragraph.splitlines())
+    return "\n".join(wrap(paragraph, WIDTH)) if plain else paragraph

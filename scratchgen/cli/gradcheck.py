@@ -1,0 +1,54 @@
+"""`scratchgen gradcheck`: hand-written gradients against central differences."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable
+
+HELP = "compare hand-written gradients with central differences"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="layers, losses or models to check (default: all of them)"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE",
+        help="plot the error against the step size, for the first layer named (.png, .svg, .pdf)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print a table of gradient checks; return 1 if one failed.
+
+    With names, the table has a row for each array. Without, it has one for each case: its largest error, or
+    every check that failed.
+    """
+    if args.plot is not None:
+        if args.plot.is_dir():
+            raise IsADirectoryError(f"--plot expected a file to write, but {args.plot} is a folder")
+        check_writable(args.plot.parent)
+    from scratchgen import plots
+    from scratchgen.gradcheck import report
+    from scratchgen.models.cases import CASES
+
+    cases = report.choose(CASES, args.names)
+    plotted = None
+    if args.plot is not None:
+        plots.picture_format(args.plot)
+        plotted = report.case_to_plot(cases, args.names)
+    detailed = bool(args.names)
+    print(report.HEAD[detailed])
+    failed = kinks = 0
+    for case in cases:
+        results = case.run()
+        failed += sum(not r.ok for r in results)
+        kinks += sum(r.verdict == "kink" for r in results)
+        print(*report.rows(case, results, detailed), sep="\n", flush=True)
+    print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
+    if plotted is not None:
+        print(f"error against step size: {plots.save(report.error_figure(plotted), args.plot)}")
+    return 1 if failed else 0

@@ -1,0 +1,34 @@
+"""`scratchgen study classifiers`: test errors and times."""
+
+from __future__ import annotations
+
+import argparse
+
+from scratchgen.cli.common import check_writable
+
+HELP = "measure the test errors and times of the classifiers on all of MNIST"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the study."""
+    parser.add_argument("--list", action="store_true", help="list the classifiers")
+    parser.add_argument(
+        "--write-chapter", action="store_true",
+        help="run nothing; put the saved results into docs/discriminative.md",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure the classifiers into results/, list them, or write the chapter."""
+    from scratchgen.studies import classifiers
+
+    if args.list:
+        print(*(entry.title for entry in classifiers.entries()), sep="\n")
+    elif args.write_chapter:
+        classifiers.write_chapter()
+        print(f"{classifiers.CHAPTER} has the table of {classifiers.RESULTS}")
+    else:
+        check_writable(classifiers.RESULTS.parent)
+        classifiers.run()
+        print(f"saved in {classifiers.RESULTS}; `{classifiers.COMMAND}` puts it into the chapter")
+    return 0

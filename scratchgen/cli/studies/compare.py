@@ -1,0 +1,46 @@
+"""`scratchgen study compare`: all families with the same training time."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable, seconds
+
+HELP = "compare the families of models after the same training time"
+RESULTS, PICTURES = Path("results"), Path("gallery")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the study."""
+    parser.add_argument("--list", action="store_true", help="list the models")
+    parser.add_argument(
+        "--seconds", type=seconds, metavar="S", help="CPU seconds of training per model (default: 60)"
+    )
+    parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
+    parser.add_argument(
+        "--write-chapter", action="store_true",
+        help="run nothing; put the saved results and the figure into docs/comparison.md",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare the models into results/ and gallery/, list them, or write the chapter."""
+    from scratchgen.studies.compare import study
+
+    if args.list:
+        for contender in study.contenders():
+            print(f"{contender.name:40}{contender.space.name}")
+        return 0
+    if args.write_chapter:
+        study.write_chapter(RESULTS / "compare.json", PICTURES / "compare.png")
+        print(f"{study.CHAPTER} has the tables of {RESULTS / 'compare.json'}")
+        return 0
+    for folder in (RESULTS, PICTURES):
+        check_writable(folder)
+    spent = args.seconds or study.SECONDS
+    comparison = study.compare(spent, args.full, RESULTS, PICTURES)
+    print("", *comparison.tables().values(), "", sep="\n\n")
+    name = study.file_name(spent, args.full)
+    print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
+    return 0

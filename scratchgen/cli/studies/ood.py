@@ -1,0 +1,64 @@
+"""`scratchgen study ood`: out-of-distribution detection."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable, whole_number
+
+HELP = "measure how well each model detects digits it was not trained on"
+RESULTS, PICTURES = Path("results"), Path("gallery")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the study."""
+    from scratchgen.studies.ood.protocols import PROTOCOLS
+
+    parser.add_argument("--list", action="store_true", help="list the models")
+    parser.add_argument(
+        "--protocol", choices=list(PROTOCOLS), help="train without one digit, or only on one (default: both)"
+    )
+    parser.add_argument(
+        "--models", nargs="+", metavar="MODEL", help="models to measure (default: all but the slow pixelcnn)"
+    )
+    parser.add_argument(
+        "--digits", nargs="+", type=whole_number(0), metavar="D", help="digits to leave out (default: 0 to 9)"
+    )
+    parser.add_argument("--seeds", type=whole_number(1), metavar="N", help="number of seeds (default: 2)")
+    parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
+    parser.add_argument(
+        "--write-chapter", action="store_true",
+        help="run nothing; put the saved results and the figure into docs/out-of-distribution.md",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure what was not measured before, list the models, or write the chapter."""
+    from scratchgen.studies.ood import study
+    from scratchgen.studies.ood.cells import Plan
+    from scratchgen.studies.ood.detectors import detectors
+
+    if args.list:
+        for name, detector in detectors().items():
+            print(f"{name:13}{detector.title}")
+        return 0
+    if args.write_chapter:
+        study.write_chapter(RESULTS / "ood.json")
+        print(f"{study.CHAPTER} and {study.FIGURE} show {RESULTS / 'ood.json'}")
+        return 0
+    for folder in (study.FOLDER, RESULTS, PICTURES):
+        check_writable(folder)
+    usual = Plan(full=args.full)
+    plan = Plan(
+        protocols=usual.protocols if args.protocol is None else (args.protocol,),
+        models=tuple(args.models or usual.models),
+        digits=tuple(args.digits or usual.digits),
+        seeds=args.seeds or usual.seeds,
+        full=args.full,
+    )
+    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES)
+    print(f"\n{result.tables()}\n\n{result.seconds:.0f} seconds of processor time")
+    name = study.file_name(plan)
+    print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
+    return 0

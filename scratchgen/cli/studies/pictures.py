@@ -1,0 +1,31 @@
+"""`scratchgen study pictures`: samples of the reproduced GANs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable
+
+HELP = "plot samples of the reproduced GANs with the nearest training digits"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the study."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/figures"), metavar="DIR",
+        help="folder for gan_samples.png (default: docs/figures)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Plot the samples from the runs in runs/."""
+    check_writable(args.out)
+    from scratchgen.studies.reproduce.pictures import plot_samples
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    path, medians = plot_samples(args.out)
+    for title, median in medians.items():
+        print(f"{title:10} median distance to the nearest training digit {median:.2f}")
+    print(f"saved in {path}")
+    return 0

@@ -1,0 +1,46 @@
+"""`scratchgen study reproduce`: published figures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scratchgen.cli.common import check_writable, whole_number
+
+HELP = "reproduce a published figure"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the study."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a name that --list shows")
+    parser.add_argument("--list", action="store_true", help="list the figures")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    parser.add_argument(
+        "--epochs", type=whole_number(1), metavar="N", help="length of training (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--write-chapter", action="store_true",
+        help="run nothing; write the tables of README.md and docs/results.md from results/",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Reproduce one figure into results/, list the figures, or write the tables."""
+    from scratchgen.studies.reproduce import recipe, record
+
+    if args.list:
+        for name in recipe.recipe_names():
+            found = recipe.recipe(name)
+            print(f"{name:13}{found.title}")
+        return 0
+    if args.write_chapter:
+        record.write_tables()
+        print(f"{record.README} and {record.CHAPTER} have the tables of results/")
+        return 0
+    if args.name is None:
+        raise ValueError("study reproduce expected a NAME, --list or --write-chapter")
+    check_writable(Path("results"))
+    result, path = recipe.reproduce(args.name, epochs=args.epochs, resume=args.resume)
+    print(result.summary())
+    print(f"saved in {path}; `{record.COMMAND}` puts it into the tables")
+    return 0

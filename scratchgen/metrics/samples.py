@@ -1,0 +1,65 @@
+"""The quality of generated digits, by the features and the answers of a trained classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from scratchgen.metrics.distances import frechet_distance, nearest_distance
+from scratchgen.metrics.labels import Shares, accuracy, digit_shares
+
+
+class FeatureClassifier(Protocol):
+    """A classifier that also gives features, such as models.ConvClassifier."""
+
+    def features(self, X: np.ndarray) -> np.ndarray: ...
+    def predict(self, X: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class SampleQuality:
+    """What SampleMetrics measures of samples.
+
+    frechet  : Fréchet distance between the features of the samples and of the reference digits
+    shares   : share of each digit among the samples, as the classifier reads them
+    expected : share of each digit among the reference digits, (10,)
+    nearest  : median distance from a sample to the nearest training digit; None without training digits
+    """
+
+    frechet: float
+    shares: Shares
+    expected: np.ndarray
+    nearest: float | None = None
+
+    @property
+    def worst_share(self) -> float:
+        """The largest difference between the share of a digit and the expected one, in percentage points."""
+        return float(100 * np.abs(self.shares.share - self.expected).max())
+
+
+class SampleMetrics:
+    """Compares samples with reference digits. The features of the references are computed once.
+
+    classifier : gives features (N, D) -> (N, F) and digits (N, D) -> (N,)
+    X, y  : reference digits (N, D), usually the test set, and their labels (N,)
+    train : training digits (M, D), to search for the nearest one; None to leave that out
+    """
+
+    def __init__(
+        self, classifier: FeatureClassifier, X: np.ndarray, y: np.ndarray, train: np.ndarray | None = None
+    ):
+        self.classifier, self.train = classifier, train
+        self.features = classifier.features(X)
+        self.expected = digit_shares(y).share
+        self.accuracy = accuracy(classifier.predict(X), y)
+
+    def measure(self, samples: np.ndarray) -> SampleQuality:
+        """The quality of samples (n, D) with values in [0, 1]."""
+        return SampleQuality(
+            frechet=frechet_distance(self.classifier.features(samples), self.features),
+            shares=digit_shares(self.classifier.predict(samples)),
+            expected=self.expected,
+            nearest=None if self.train is None else float(np.median(nearest_distance(samples, self.train))),
+        )

@@ -1,0 +1,49 @@
+"""What models of Bernoulli pixels share: how `fit` binarises grey pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.data import binarise
+from scratchgen.data.augment import BINARISATIONS
+from scratchgen.models.base import Model
+
+
+class PixelModel(Model):
+    """A model of pixels, which `fit` binarises if the pixels are Bernoulli variables.
+
+    binarisation : what `fit` does with grey pixels: "dynamic" draws every pixel anew each time it is used,
+        "fixed" draws it once, both with its intensity as the probability of a 1; "none" expects 0 and 1
+    """
+
+    bernoulli = True
+
+    def __init__(self, binarisation: str):
+        if binarisation not in BINARISATIONS:
+            known = ", ".join(BINARISATIONS)
+            raise ValueError(
+                f"{type(self).__name__} expected binarisation to be one of {known}, got {binarisation!r}"
+            )
+        self.binarisation = binarisation
+
+    @property
+    def data_note(self) -> str:
+        """One line that describes the pixels, to be printed next to a result."""
+        kind = "Bernoulli" if self.bernoulli else "Normal"
+        return f"{kind} pixels, {BINARISATIONS[self.binarisation]}"
+
+    def check_augment(self) -> None:
+        """Raise ValueError unless augmented pixels are binarised: Bernoulli pixels are 0 or 1."""
+        if self.bernoulli and self.binarisation != "dynamic":
+            raise ValueError(
+                f"{self._who('fit')} with augment expected binarisation 'dynamic', got {self.binarisation!r}"
+            )
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Binarise the data once, for binarisation "fixed"."""
+        return binarise(X, rng=rng) if self.binarisation == "fixed" else X
+
+    def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
+        """Binarise the batch, for binarisation "dynamic"."""
+        x, *labels = batch
+        return (binarise(x, rng=rng) if self.binarisation == "dynamic" else x, *labels)

@@ -1,0 +1,7 @@
+"""The card of the language models, which see characters rather than digits."""
+
+from __future__ import annotations
+
+from scratchgen.studies.cards.card import Card
+
+CARD = Card(title="language model", benchmarks=("characters",))

@@ -1,0 +1,96 @@
+"""Training with a budget of processor time, the same for every contender."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scratchgen.studies.compare.contender import Contender
+from scratchgen.studies.spaces import SEED
+from scratchgen.training.callbacks import EarlyStopping
+from scratchgen.training.loop import Callback, Trainer
+
+MANY = 1_000_000        # epochs: more than any budget allows
+
+
+class Budget(Callback):
+    """Ends a run after so many seconds of processor time of this process.
+
+    Processor time, because on a busy machine wall-clock time would measure the other processes. The run ends
+    with the epoch in which the budget was spent.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.start = time.process_time()
+
+    @property
+    def spent(self) -> float:
+        """Seconds of processor time since the run started."""
+        return time.process_time() - self.start
+
+    def over(self, schedule: Callable[[float], float]) -> Callable[[float], float]:
+        """The schedule as a function of the fraction of the budget that is spent; the epochs do not count."""
+        return lambda t: schedule(min(1.0, self.spent / self.seconds))
+
+    def on_start(self, trainer: Trainer) -> None:
+        self.start = time.process_time()
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        if self.spent >= self.seconds:
+            trainer.stop("the budget is spent")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, its number of epochs, processor seconds per epoch, and the epoch of its weights."""
+
+    model: Any
+    epochs: int
+    epoch_seconds: float
+    kept: int
+
+
+def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
+    """Train on grey digits x (N, D) for so many seconds of processor time.
+
+    A model with a likelihood keeps the weights of the epoch with the best likelihood of held-out digits.
+    A model without one has nothing to choose an epoch by and keeps the last. After every epoch
+    `contender.adjust` fits what gradient descent does not, on held-out digits.
+
+    Raises ValueError unless seconds > 0.
+    """
+    if not seconds > 0:
+        raise ValueError(f"train expected seconds > 0, got {seconds}")
+    batch = contender.settings["batch_size"]
+    # Numba compiles every function at its first call: train a throwaway model, so that this costs no budget.
+    contender.seeded().fit(x[:batch], epochs=1, batch_size=batch, rng=np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED)
+    model = contender.build(rng)
+    budget = Budget(seconds)
+    settings: dict[str, Any] = dict(contender.settings)
+    for rate in ("lr", "discriminator_lr"):
+        if rate in settings:
+            settings[rate] = budget.over(settings[rate])
+    callbacks: list[Callback] = [budget]
+    has_likelihood = model.likelihood is not None
+    if has_likelihood:
+        x_held_out = contender.space.prepare(held_out)
+
+        def validate() -> float:
+            contender.adjust(model, x_held_out)
+            return -contender.score(model, x_held_out)
+
+        callbacks.append(EarlyStopping(MANY))
+        settings["validate"] = validate
+    trainer = model.trainer(x, epochs=MANY, rng=rng, callbacks=callbacks, **settings)
+    history = trainer.run()
+    if has_likelihood:
+        contender.adjust(model, x_held_out)     # again, for the weights of the best epoch
+    epochs = trainer.epoch
+    kept = 1 + int(np.argmin(history.epochs["validation"])) if has_likelihood else epochs
+    return Trained(model, epochs, budget.spent / epochs, kept)

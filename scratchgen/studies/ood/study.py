@@ -1,0 +1,93 @@
+"""The study from digits to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scratchgen import plots
+from scratchgen.data import Digits, load_digits
+from scratchgen.data.files import write_whole
+from scratchgen.studies.chapters import fill, save_with_few_colours
+from scratchgen.studies.machine import machine
+from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
+from scratchgen.studies.ood.detectors import detector
+from scratchgen.studies.ood.report import Result, read, rows_of
+
+FOLDER = Path("runs/ood")
+COMMAND = "scratchgen study ood --write-chapter"
+CHAPTER, FIGURE = Path("docs/out-of-distribution.md"), Path("docs/figures/ood.png")
+
+
+def detect(
+    plan: Plan,
+    runs: Path = FOLDER,
+    results: Path = Path("results"),
+    pictures: Path = Path("gallery"),
+) -> Result:
+    """Measure the cells that are missing, write ood.json and ood.png, and return the result.
+
+    A part of the usual plan gives the files another name ("ood-part"), so that the results of the chapter are
+    not overwritten.
+    """
+    digits, store = _prepare(plan, runs)
+    print(digits.source)
+    cells = plan.cells()
+    for i, (protocol, digit, model, seed) in enumerate(cells, start=1):
+        key = protocol, digit, model, seed
+        if store.load(*key) is None:
+            cell = measure(digits, protocol, digit, detector(model), seed, store.effort)
+            store.save(cell, *key)
+            found = ", ".join(f"{score} {value:.3f}" for score, value in cell["auroc"].items())
+            place = f"[{i}/{len(cells)}] {protocol} {digit}, {model}, seed {seed}"
+            print(f"{place}: AUROC {found} ({cell['seconds']:.1f} s)", flush=True)
+    result = collect(plan, runs)
+    name = file_name(plan)
+    result.save(results / f"{name}.json")
+    pictures.mkdir(parents=True, exist_ok=True)
+    plots.save(result.figure(), pictures / f"{name}.png")
+    return result
+
+
+def file_name(plan: Plan) -> str:
+    """The name of the result files, without the ending."""
+    full = "-full" if plan.full else ""
+    part = "" if plan.usual else "-part"
+    return f"ood{full}{part}"
+
+
+def collect(plan: Plan, runs: Path) -> Result:
+    """The cells that were measured before. Raises ValueError, with their number, if cells are missing."""
+    digits, store = _prepare(plan, runs)
+    cells = {key: store.load(*key) for key in plan.cells()}
+    known = {key: cell for key, cell in cells.items() if cell is not None}
+    if len(known) < len(cells):
+        missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {store.folder}"
+        raise ValueError(f"ood: {missing}; `scratchgen study ood` measures them")
+    return Result(
+        source=digits.which,
+        machine=machine(),
+        seconds=float(sum(cell["seconds"] for cell in known.values())),
+        digits=plan.digits,
+        seeds=plan.seeds,
+        effort=plan.effort,
+        rows={protocol: rows_of(plan, protocol, known) for protocol in plan.protocols},
+    )
+
+
+def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE) -> None:
+    """Put the tables of ood.json into the chapter and plot its figure.
+
+    Raises ValueError if the chapter lacks a mark, OSError for a missing file.
+    """
+    result = read(results)
+    text = fill(chapter.read_text(encoding="utf-8"), {"tables": result.tables()}, COMMAND)
+    save_with_few_colours(plots.save(result.figure(), figure), figure)
+    write_whole(chapter, text)
+
+
+def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:
+    """The digits of a plan, and the store of its cells."""
+    size = "full" if plan.full else "embedded"
+    digits = load_digits(size)
+    effort = plan.effort * (FULL_EFFORT if plan.full else 1)
+    return digits, Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)

@@ -1,0 +1,129 @@
+"""A recipe for a published figure, and its run: place, digits, build, curve, training, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scratchgen.checks import check_name
+from scratchgen.data import Digits, load_digits
+from scratchgen.studies.cards import cards
+from scratchgen.studies.curve import Curve, Point
+from scratchgen.studies.machine import machine
+from scratchgen.studies.reproduce.record import Record
+from scratchgen.training.loop import Trainer
+from scratchgen.training.runs import expect_place, run_saved
+
+RUNS = Path("runs")
+
+
+class Measurement(NamedTuple):
+    """How a run is measured.
+
+    point  : called every few epochs, returns {"figure": ...} and what else the curve keeps
+    finish : called after training with the points of the curve; returns the fields `figure`, `ours`,
+        `recipe`, `other_figures` and `details` of the Record, as far as there are any
+    """
+
+    point: Callable[[], Point]
+    finish: Callable[[list[Point]], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one published figure is reproduced on the full MNIST.
+
+    name    : of the reproduction, of its run in runs/ and of its file in results/
+    title   : one line for a list
+    unit    : of the figure
+    paper   : the published figure, None if there is none;  source : where it was published
+    epochs  : length of training;  every : epochs between two points of the curve
+    build   : (digits, epochs) -> the run: model, batches, schedule and seed
+    measure : (trainer, digits) -> how to measure it
+    """
+
+    name: str
+    title: str
+    unit: str
+    paper: float | None
+    source: str
+    epochs: int
+    every: int
+    build: Callable[[Digits, int], Trainer]
+    measure: Callable[[Trainer, Digits], Measurement]
+
+    def run(self, epochs: int | None = None, resume: bool = False) -> Record:
+        """Train on the 60,000 training digits and measure on all 10,000 test digits.
+
+        epochs : another length; the schedule is stretched to it
+        resume : continue the run that was saved in runs/
+
+        Raises FileNotFoundError if there is no run to resume.
+        """
+        epochs = epochs or self.epochs
+        path, config = self.path, {"run": self.name, "epochs": epochs}
+        expect_place(path, resume=resume, config=config)
+        digits = load_digits("full")
+        print(digits.source)
+        trainer, measurement, curve = self.prepare(digits, epochs)
+        note = getattr(trainer.model, "data_note", "")
+        if note:
+            print(note)
+        history = run_saved(trainer, path, resume=resume, config=config, every=self.every)
+        points = curve.points()
+        record = Record(
+            name=self.name,
+            figure=self.title,
+            unit=self.unit,
+            paper=self.paper,
+            source=self.source,
+            ours=points[-1]["figure"],
+            seconds=history.seconds,
+            machine=machine(),
+            recipe="",
+            curve=points,
+        )
+        return replace(record, **measurement.finish(points))
+
+    def prepare(self, digits: Digits, epochs: int) -> tuple[Trainer, Measurement, Curve]:
+        """The run, its measurement, and its curve, which is one of the run's callbacks."""
+        trainer = self.build(digits, epochs)
+        measurement = self.measure(trainer, digits)
+        curve = Curve(measurement.point, self.every)
+        trainer.callbacks.append(curve)
+        return trainer, measurement, curve
+
+    @property
+    def path(self) -> Path:
+        """The file of the run."""
+        return RUNS / f"reproduce-{self.name}.safetensors"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The names of all reproductions, in the order of the cards."""
+    return tuple(name for card in cards().values() for name in card.reproductions)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises ValueError, with all names, if there is none."""
+    check_name("reproduction", name, recipe_names())
+    found: Recipe = import_module(f"scratchgen.studies.reproduce.{name}").RECIPE
+    return found
+
+
+def reproduce(
+    name: str, *, epochs: int | None = None, resume: bool = False, out: Path = Path("results")
+) -> tuple[Record, Path]:
+    """Run the reproduction of that name, save its record, and return the record and its file.
+
+    epochs : another length than the recipe's. The result is then not the recipe's own, and its file is named
+        after the length ("autoencoder-55-epochs.json")
+    resume : continue the run that an interruption left in runs/
+
+    Raises ValueError for an unknown name, FileNotFoundError if there is no run to resume.
+    """
+    record = recipe(name).run(epochs=epochs, resume=resume)
+    return record, record.save(out, suffix="" if epochs is None else f"-{epochs}-epochs")

@@ -1,0 +1,141 @@
+"""The command `demo`: scripts in folders by family, their order, their description and their settings."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from scratchgen import cli
+from scratchgen.cli import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = '''"""{title}
+
+More of the docstring, in a paragraph
+of two lines.
+"""
+
+from pathlib import Path
+
+from ..common import write
+
+
+def main(out: Path, *, epochs: int = 3, rate: float = 1e-3, widths=(2, 10), word="a", fast=False):
+    """Settings are written down.
+
+    epochs : of training
+    """
+    write(out / "{name}.txt", repr((epochs, rate, widths, word, fast)))
+'''
+
+
+@pytest.fixture
+def demos(tmp_path, monkeypatch):
+    """A folder of three demos in two families, in place of the real one."""
+    root = tmp_path / "site" / "demos"
+    for family, name in (("vae", "latent"), ("flow", "exact"), ("vae", "compress")):
+        (root / family).mkdir(parents=True, exist_ok=True)
+        title = f"The {name} demo."
+        (root / family / f"{name}.py").write_text(SCRIPT.format(name=name, title=title), encoding="utf-8")
+        (root / family / "__init__.py").write_text("", encoding="utf-8")
+    order = 'ORDER = {"vae": ("latent", "compress"), "gone": ("missing",), "flow": ("exact",)}\n'
+    (root / "__init__.py").write_text(order, encoding="utf-8")
+    (root / "common.py").write_text("def write(path, text):\n    path.write_text(text)\n", encoding="utf-8")
+    monkeypatch.setattr(demo, "roots", lambda: (tmp_path / "nowhere", root))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{demo.PACKAGE}.")]:
+        del sys.modules[name]
+
+
+def test_demos_are_found_in_reading_order(demos):
+    assert list(demo.find_demos()) == ["latent", "compress", "exact"]
+    assert [found.family for found in demo.find_demos().values()] == ["vae", "vae", "flow"]
+
+
+def test_demo_that_is_not_in_the_order_comes_after_its_family(demos):
+    (demos / "site" / "demos" / "vae" / "another.py").write_text('"""Another."""', encoding="utf-8")
+    assert list(demo.find_demos()) == ["latent", "compress", "another", "exact"]
+
+
+def test_demo_list_has_one_line_each_under_its_family(demos, capsys):
+    long = demos / "site" / "demos" / "flow" / "exact.py"
+    title = "An exact likelihood, in a sentence that does not fit into the eighty columns of one line."
+    long.write_text(f'"""{title}"""', encoding="utf-8")
+    assert cli.main(["demo", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["vae:", "  latent    The latent demo.", "  compress  The compress demo."]
+    assert lines[3:5] == ["", "flow:"]
+    assert lines[5].startswith("  exact     An exact likelihood") and lines[5].endswith(" …")
+    assert max(map(len, lines)) <= 80
+
+
+def test_demo_runs_main_with_the_folder(demos):
+    assert cli.main(["demo", "latent"]) == 0
+    assert (demos / "gallery" / "latent.txt").read_text() == "(3, 0.001, (2, 10), 'a', False)"
+    assert cli.main(["demo", "compress", "--out", "a/b"]) == 0
+    assert (demos / "a" / "b" / "compress.txt").is_file()
+
+
+def test_demo_settings_have_the_types_of_their_defaults(demos):
+    words = ("epochs=5", "rate=1", "widths=4,5", "word=7", "fast=True")
+    assert cli.main(["demo", "latent", *(part for word in words for part in ("--set", word))]) == 0
+    assert (demos / "gallery" / "latent.txt").read_text() == "(5, 1.0, (4, 5), '7', True)"
+    assert cli.main(["demo", "latent", "--set", "widths=6"]) == 0
+    assert "(6,)" in (demos / "gallery" / "latent.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("epochs", "--set expected KEY=VALUE, got 'epochs'"),
+        ("epoch=3", "unknown setting 'epoch'; did you mean 'epochs'?"),
+        ("epochs=many", "epochs expected a value like 3, got 'many'"),
+        ("epochs=1.5", "epochs expected a value like 3, got '1.5'"),
+        ("rate=True", "rate expected a value like 0.001, got 'True'"),
+        ("widths=a,b", "widths expected a value like (2, 10), got 'a,b'"),
+        ("fast=1", "fast expected a value like False, got '1'"),
+    ],
+)
+def test_demo_settings_that_are_wrong_are_refused_before_anything_runs(demos, capsys, word, message):
+    assert cli.main(["demo", "latent", "--set", word]) == 2
+    assert message in capsys.readouterr().err
+    assert not (demos / "gallery").exists()
+
+
+def test_demo_describe_shows_the_docstring_and_the_settings(demos, capsys):
+    assert cli.main(["demo", "latent", "--describe"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("The latent demo.\n\nMore of the docstring, in a paragraph of two lines.\n")
+    assert "epochs : of training" in out
+    assert "epochs = 3\nrate   = 0.001\nwidths = (2, 10)\nword   = 'a'\nfast   = False\n" in out
+    assert not (demos / "gallery").exists()
+
+
+def test_demo_unknown_writes_nothing(demos, capsys):
+    assert cli.main(["demo", "compres"]) == 2
+    assert "unknown demo 'compres'; did you mean 'compress'?" in capsys.readouterr().err
+    assert not (demos / "gallery").exists()
+
+
+def test_demo_without_scripts_says_where_it_looked(demos, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "roots", lambda: (demos / "nowhere", demos / "elsewhere"))
+    assert cli.main(["demo", "compress"]) == 2
+    assert f"no demos found in {demos / 'nowhere'} or {demos / 'elsewhere'}" in capsys.readouterr().err
+
+
+def test_demo_with_a_file_in_the_way_does_not_start(demos, capsys):
+    (demos / "taken").write_text("")
+    assert cli.main(["demo", "compress", "--out", "taken/deeper/gallery"]) == 2
+    assert "cannot write into taken/deeper/gallery" in capsys.readouterr().err
+
+
+def test_installed_demos_come_before_those_next_to_the_package():
+    inside, beside = demo.roots()
+    assert inside == ROOT / "scratchgen" / "demos" and beside == ROOT / "demos"
+
+
+def test_every_demo_of_the_checkout_is_listed_within_80_columns():
+    lines = demo.listing(demo.find_demos())
+    assert len([line for line in lines if line.startswith("  ")]) == len(demo.find_demos()) > 20
+    assert max(map(len, lines)) <= 80

@@ -1,0 +1,99 @@
+"""The command `gradcheck`: its table, its exit code and its plot."""
+
+from dataclasses import replace
+
+import pytest
+
+from scratchgen import cli
+from scratchgen.gradcheck import report
+from scratchgen.models.cases import CASES
+
+
+def case_named(name):
+    return next(case for case in CASES if case.name == name)
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two quick cases in place of all."""
+    cases = (case_named("Linear"), case_named("SiLU"))
+    monkeypatch.setattr("scratchgen.models.cases.CASES", cases)
+    return cases
+
+
+def fail(case):
+    """The case with its first result turned into a failure."""
+    results = case.run()
+    return [replace(results[0], verdict="FAIL", error=0.5), *results[1:]]
+
+
+def test_without_names_there_is_a_line_for_each_case(two, capsys):
+    assert cli.main(["gradcheck"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["case", "Linear", "SiLU", "cases:"]
+    assert lines[-1] == "cases: 2, failed checks: 0, arrays with a kink: 0"
+
+
+def test_with_names_there_is_a_line_for_each_array(two, capsys):
+    assert cli.main(["gradcheck", "Linear"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "Linear:" and {"input", "weight", "bias"} <= {line.split()[0] for line in lines[2:]}
+    assert lines[-1].startswith("cases: 1,")
+
+
+@pytest.mark.parametrize("names", [[], ["Linear"]])
+def test_gradcheck_exits_with_1_and_names_the_array_if_a_check_fails(two, monkeypatch, capsys, names):
+    monkeypatch.setattr(type(two[0]), "run", fail_once(two[0]))
+    assert cli.main(["gradcheck", *names]) == 1
+    out = capsys.readouterr().out
+    assert "Linear:\n  input" in out and "FAIL" in out and "failed checks: 1" in out
+
+
+def fail_once(wrong):
+    run = type(wrong).run
+
+    def patched(case):
+        results = run(case)
+        return [replace(results[0], verdict="FAIL"), *results[1:]] if case is wrong else results
+
+    return patched
+
+
+def test_every_row_fits_into_80_columns(two):
+    for case in CASES:
+        result = replace(two[0].run()[0], what="parameters.encoder.layers.12.attention.projection.weight")
+        for detailed in (False, True):
+            lines = [report.HEAD[detailed], *report.rows(case, [result], detailed)]
+            lines += report.rows(case, [replace(result, verdict="FAIL", shape=(128, 64, 32))], detailed)
+            assert max(map(len, lines)) <= 80, case.name
+
+
+def test_gradcheck_plot_is_written(two, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "CURVE_STEPS", (1e-2, 1e-4))
+    path = tmp_path / "v.png"
+    assert cli.main(["gradcheck", "SiLU", "--plot", str(path)]) == 0
+    assert path.is_file() and f"error against step size: {path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Liner"], "unknown layer, loss or model 'Liner'; did you mean 'Linear'?"),
+        (["--plot", "taken"], "expected a file to write, but taken is a folder"),
+        (["--plot", "file/v.png"], "cannot write into file"),
+        (["Linear", "--plot", "v.xyz"], "ends in .png, .svg or .pdf"),
+    ],
+)
+def test_gradcheck_refuses_bad_arguments_before_any_check(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    assert cli.main(["gradcheck", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and message in err
+
+
+def test_gradcheck_plot_needs_a_layer(tmp_path, capsys):
+    name = next(case.name.split()[0] for case in CASES if not isinstance(case, type(case_named("Linear"))))
+    assert cli.main(["gradcheck", name, "--plot", str(tmp_path / "v.png")]) == 2
+    assert f"--plot expected the name of a layer, got {name}" in capsys.readouterr().err
