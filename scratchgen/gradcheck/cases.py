@@ -28,7 +28,7 @@ Build = Callable[[np.random.Generator, Any], Any]   # (rng, dtype) -> layer or m
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer, the shape of its input, and the mode it runs in; `smooth` is False where it has kinks."""
+    """A layer, the shape of its input, and its mode; `smooth` is False if it has kinks."""
 
     name: str
     build: Build
@@ -37,10 +37,10 @@ class LayerCase:
     smooth: bool = True
 
     def make(self, dtype: Any = np.float64) -> tuple[Layer, np.ndarray, np.random.Generator]:
-        """The layer, its input, and the generator for what follows; the same numbers each time."""
+        """Return the layer, its input, and the generator for what follows; the same numbers each time."""
         rng = np.random.default_rng(20)
         layer: Layer = self.build(rng, dtype)
-        for p in layer.parameters().values():   # away from the 0 and the 1 that biases and scales start with
+        for p in layer.parameters().values():   # away from the initial 0 of biases and 1 of scales
             p.value += (0.3 * rng.standard_normal(p.shape)).astype(dtype)
         x = rng.standard_normal(self.shape)
         x = (x if self.smooth else x + 0.1 * np.sign(x)).astype(dtype)
@@ -63,7 +63,7 @@ class LayerCase:
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss and how its target is drawn: (rng, shape of the prediction) -> target."""
+    """A loss and a function for its target: (rng, shape of the prediction) -> target."""
 
     name: str
     loss: Loss
@@ -107,5 +107,5 @@ def kind(case: Any) -> str:
 
 
 def worst(results: list[Result]) -> Result:
-    """The most telling result: a failure first, then what differences measured, then the largest error."""
+    """The most important result: a failure, then one from differences, then the largest error."""
     return max(results, key=lambda r: (not r.ok, r.step > 0, r.error / r.tolerance))

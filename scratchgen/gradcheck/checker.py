@@ -1,18 +1,18 @@
-"""The gradient checker: is a backward written by hand the derivative of its forward?
+"""The gradient checker: is a hand-written backward the derivative of its forward?
 
-A layer's output is made a number, f = ⟨out, u⟩, by a random u. Backward, given dout = u, claims the gradient
-of f; differences of f say what it is. u is random because a u of ones hides mistakes: the sum of a softmax,
-or of batch norm's output over the batch, is constant, so its true gradient is zero, and a backward that
-returns nothing would pass. Losses are numbers already.
+The output of a layer is reduced to a number, f = ⟨out, u⟩, with a random u. Backward with dout = u returns
+the claimed gradient of f, which is compared with differences of f. u is random because u = 1 hides
+mistakes: the sum of a softmax, or of batch norm's output over the batch, is constant, so the true gradient is
+zero, and a backward that returns zeros would pass. Losses are numbers already.
 
 (GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line can check a million parameters at once
-(GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without any difference
+(GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without differences
 
 How differences are taken, and what counts as agreement and as a kink: differences.py in this
 package. Derived in docs/gradcheck.md.
 
-Numbers must be float64. In float32 the best step leaves an error near 1e-5, and a step of 1e-4 one near 1e-3
-(`scratchgen gradcheck --plot` draws it), which hides real mistakes.
+All numbers must be float64. In float32 the error is about 1e-5 with the best step and 1e-3 with a step of
+1e-4 (`scratchgen gradcheck --plot` plots it), which hides real mistakes.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def check_layer(
 def with_upstream(
     layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int
 ) -> tuple[Sequential, np.ndarray]:
-    """A learnable Linear before `layer`, and the input for which the layer still sees x.
+    """Put a Linear before `layer`; return both, and the input for which the layer's input is still x.
 
-    Then a wrong dx shows as a wrong weight gradient of the Linear, as it would in a net. W is orthogonal,
-    so the input is (x − b)·Wᵀ, and a point chosen away from kinks stays away from them.
+    A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
+    input is (x − b)·Wᵀ, and a point away from kinks stays away from them.
     """
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
@@ -91,7 +91,7 @@ def with_upstream(
 def check_loss(
     loss: Loss, pred: np.ndarray, target: np.ndarray, *, tolerance: float = SMOOTH
 ) -> list[Result]:
-    """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns beside its value."""
+    """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns with its value."""
     if pred.dtype != np.float64:
         raise TypeError(_float64_wanted("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
@@ -109,10 +109,10 @@ def check_model(
 ) -> list[Result]:
     """Check a whole model along random lines, (GRAD.3): for each parameter array, and for all together.
 
-    loss : () -> (loss, cache), e.g. ``lambda: model.loss(x)``. A loss that draws random numbers has to draw
-        the same ones each time: ``lambda: model.loss(x, rng=np.random.default_rng(1))``.
-    directions : lines for each array: one along the claimed gradient, where the signal is strongest, the
-        others random, which see what the claim leaves out. All are unit vectors.
+    loss : () -> (loss, cache), e.g. ``lambda: model.loss(x)``. A loss that uses random numbers must use the
+        same ones each time: ``lambda: model.loss(x, rng=1)``.
+    directions : lines for each array: one along the claimed gradient, where the signal is strongest, and
+        random ones, which find what the claim misses. All are unit vectors.
 
     Raises TypeError for parameters that are not float64, ValueError for directions < 2.
     """
@@ -141,7 +141,7 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     """The adjoint test, (GRAD.4): jvp multiplies by J, backward by Jᵀ, so the two inner products agree.
 
     The error is relative to the sum of the products' sizes, |J·v|·|u|. Raises TypeError for anything but
-    float64. A layer without a `jvp` raises AttributeError: ask `has_jvp` first.
+    float64. A layer without a `jvp` raises AttributeError: call `has_jvp` first.
     """
     _expect_float64("check_jvp", layer, x)
     rng = as_generator("check_jvp", rng)
@@ -158,12 +158,12 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
 
 
 def has_jvp(layer: Layer) -> bool:
-    """Whether the layer, and all that it is made of, can push a tangent forward."""
+    """Whether the layer and all layers inside it have a jvp."""
     return hasattr(layer, "jvp") and all(has_jvp(child) for child in layer.children().values())
 
 
 def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """What backward returns, and the parameters' gradients by name; p.grad is left as it was.
+    """Return what backward returns, and the parameters' gradients by name; p.grad is left as it was.
 
     dout : for a layer; None for a model, whose backward takes the cache only
     """
@@ -178,7 +178,7 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
 
 
 def remember(layer: Module) -> Callable[[], None]:
-    """A function that puts buffers and random generators back to where they are now."""
+    """Return a function that restores buffers and random generators to their present state."""
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
 
@@ -198,7 +198,7 @@ def _check_array(
     terms: Callable[[], np.ndarray],
     tolerance: float,
 ) -> Result:
-    """Compare every entry's claimed gradient with differences along it."""
+    """Compare the claimed gradient of every entry with differences along it."""
     if claimed is None or claimed.shape != array.shape:
         return Result(what, array.shape, math.inf, 0.0, "FAIL", tolerance)
     largest, size = float(np.abs(claimed).max(initial=0.0)), float(np.linalg.norm(terms()))
@@ -244,4 +244,4 @@ def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> Non
 
 
 def _float64_wanted(who: str, what: str, dtype: np.dtype) -> str:
-    return f"{who} expected {what} in float64, got {dtype}: its rounding drowns the differences of f"
+    return f"{who} expected {what} in float64, got {dtype}: rounding would dominate the differences"

@@ -1,8 +1,8 @@
-"""The layer contract, checked: what a layer promises beside a right gradient.
+"""Checks of the layer contract: what a layer guarantees besides a correct gradient.
 
-A gradient can be right and a net still wrong: when backward overwrites p.grad instead of adding to it,
-scales the caller's dout in place, or takes its input from the layer instead of the cache. Each promise is
-one Result.
+A layer can have correct gradients and still break a network: if backward overwrites p.grad instead of adding
+to it, changes the caller's dout in place, or reads its input from the layer instead of the cache. Each
+guarantee is one Result.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from scratchgen.layers.base import Layer
 def check_contract(
     layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False
 ) -> list[Result]:
-    """Check the promises of scratchgen.layers.base, for input x, (N, …).
+    """Check the guarantees of scratchgen.layers.base, for input x, (N, …).
 
     "dout, x and cache kept" : backward changes none of them
     "gradients add up" : two backwards give twice the gradient
-    "caches travel" : another forward in between does not matter
-    "frozen" : inside frozen(), p.grad stays as it is, and dx is the same
+    "caches travel" : another forward in between changes nothing
+    "frozen" : inside frozen(), p.grad does not change, and dx is the same
     "input_grad=False" : returns None, and gives the same parameter gradients
 
-    The layer's gradients are zero afterwards; buffers and generators are as they were.
+    Afterwards the layer's gradients are zero; buffers and generators are as before.
     """
     rng = as_generator("check_contract", rng)
     restore = remember(layer)
@@ -72,7 +72,7 @@ def check_contract(
 
 
 def arrays_in(cache: Any) -> Iterator[np.ndarray]:
-    """Every array in a cache: caches are arrays, None, and tuples, lists or dicts of such."""
+    """All arrays in a cache, which consists of arrays, None, and tuples, lists or dicts of these."""
     if isinstance(cache, np.ndarray):
         yield cache
     elif isinstance(cache, tuple | list):
@@ -89,7 +89,7 @@ def _gradients(layer: Layer) -> list[np.ndarray]:
 def _difference(found: list[Any], expected: list[np.ndarray]) -> float:
     """The largest difference between arrays that should be equal, relative to the largest entry of each.
 
-    A NaN in one of them makes it NaN. Python's max would drop it: max(0.0, nan) is 0.0.
+    It is NaN if one of them has a NaN. Python's max would ignore it: max(0.0, nan) is 0.0.
     """
     worst = 0.0
     for a, b in zip(found, expected, strict=True):

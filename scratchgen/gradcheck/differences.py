@@ -1,24 +1,24 @@
-"""Numeric derivatives, and what counts as agreement with one.
+"""Numeric derivatives, and when a claimed derivative agrees with one.
 
-A function f of many numbers is followed along a line, t -> f(θ + t·v); f is a sum, and `along(t)` returns its
-summands, so that those which do not move cancel exactly.
+A function f of many numbers is evaluated along a line, t -> f(θ + t·v). f is a sum, and `along(t)` returns
+its terms, so that terms which do not change cancel exactly.
 
-(GRAD.1)  D(h) = (f(θ + h·v) − f(θ − h·v)) / 2h        central difference along v; it is off by h²/6·f‴
-(GRAD.2)  R(h) = (4·D(h) − D(2h)) / 3                  Richardson: h² cancels, what is left goes with h⁴
+(GRAD.1)  D(h) = (f(θ + h·v) − f(θ − h·v)) / 2h        central difference along v; its error is h²/6·f‴
+(GRAD.2)  R(h) = (4·D(h) − D(2h)) / 3                  Richardson: h² cancels, the error is of order h⁴
 
-The step. Truncation falls with h⁴, rounding grows as ε·|f|/h: they meet near h = ε^(1/5), about 7e-4, and
-leave errors near 1e-12. So the first step is 2⁻¹¹ (times |θ| where that is above 1). Where it does not
-confirm the claim, smaller ones are tried: a kink within ±2h, or a sharp bend, spoils a large step and not a
-small one. Two steps that agree with each other and not with the claim end the search.
+The step. The truncation error is proportional to h⁴, the rounding error to ε·|f|/h. They are equal near
+h = ε^(1/5), about 7e-4, where both are about 1e-12. So the first step is 2⁻¹¹ (times |θ| if that is above 1).
+If it does not confirm the claim, smaller steps are tried, because a kink within ±2h or a sharp bend affects a
+large step but not a small one. The search ends when two steps agree with each other but not with the claim.
 
-The error of one entry is |numeric − claimed| / max(|numeric|, |claimed|, floor). It is relative to the entry
-itself, down to a floor of a thousandth of the array's largest gradient, and not below rounding's share,
-noise / tolerance, noise = 8·ε·‖out·u‖ / h: a gradient that is zero (a bias before batch norm) is not divided
-by zero, and a claimed zero where there is slope has error 1.
+The error of an entry is |numeric − claimed| / max(|numeric|, |claimed|, floor). It is relative to the entry
+itself, with a floor of a thousandth of the array's largest gradient, and at least noise / tolerance with
+noise = 8·ε·‖out·u‖ / h, the rounding error. So a gradient that is zero (a bias before batch norm) causes no
+division by zero, and a claimed zero for a nonzero slope has error 1.
 
-A kink (ReLU at 0, two equal entries of a maximum) has two slopes. An entry is called one only where the
-slopes from the left and the right differ, stay as they are when the step is halved, and the claim is one
-of them or lies between. Anything else that is not confirmed fails.
+At a kink (ReLU at 0, two equal entries of a maximum) there are two slopes. An entry is reported as a kink
+only if the slopes from the left and the right differ, do not change when the step is halved, and the claim is
+one of them or between them. Everything else that is not confirmed fails.
 
 Derived in docs/gradcheck.md.
 """
@@ -33,20 +33,20 @@ import numpy as np
 
 EPS = float(np.finfo(np.float64).eps)
 STEPS = (2.0**-11, 2.0**-14, 2.0**-17, 2.0**-20)
-EXACT = 1e-12       # the tolerance where no difference is taken
+EXACT = 1e-12       # the tolerance of results without differences
 
 Along = Callable[[float], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out for one array.
+    """The result for one array.
 
     what, shape : the array ("input", "0.weight") and its shape
-    error : the worst relative error of its entries, kinks left out
-    step : the step that gave it; 0 where no difference was taken
-    verdict : "ok"; "kink" when all is well but for entries at a kink; "FAIL"
-    tolerance : the error that is still "ok"
+    error : the largest relative error of its entries, without kinks
+    step : the step of that error; 0 if no difference was taken
+    verdict : "ok"; "kink" if all entries are right except those at a kink; "FAIL"
+    tolerance : the largest error that is "ok"
     """
 
     what: str
@@ -58,11 +58,12 @@ class Result:
 
     @property
     def ok(self) -> bool:
+        """Whether the check passed."""
         return self.verdict != "FAIL"
 
 
 def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.ndarray]) -> Along:
-    """t -> the summands of f where each array is moved by t·v; the arrays are put back after each call."""
+    """t -> the terms of f when each array is moved by t·v; the arrays are restored after each call."""
     moves = list(moves)
 
     def along(t: float) -> np.ndarray:
@@ -79,23 +80,23 @@ def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.
 
 
 def central(along: Along, h: float) -> float:
-    """The summands are subtracted before they are summed, so what does not move cancels exactly."""
+    """The central difference, of each term before they are summed: unchanged terms cancel exactly."""
     return float((along(h) - along(-h)).sum()) / (2 * h)  # (GRAD.1)
 
 
 def richardson(along: Along, h: float) -> float:
-    """Two central differences, combined so that their h² cancels."""
+    """Two central differences, combined so that their errors of order h² cancel."""
     return (4 * central(along, h) - central(along, 2 * h)) / 3  # (GRAD.2)
 
 
 def compare(
     along: Along, claimed: float, largest: float, size: float, tolerance: float, unit: float
 ) -> tuple[float, float, str]:
-    """Error, step and verdict for one claimed slope; see the top of this file.
+    """Return error, step and verdict for one claimed slope, as described at the top of this file.
 
-    largest : the largest slope claimed for the array
-    size : ‖out·u‖, to which rounding is proportional
-    unit : what the steps are multiplied by
+    largest : the largest claimed slope of the array
+    size : ‖out·u‖, to which the rounding error is proportional
+    unit : factor of the steps
     """
     best, best_step, previous = math.inf, STEPS[0] * unit, math.inf
     for step in STEPS:
@@ -117,7 +118,7 @@ def compare(
 
 
 def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
-    """Whether the slopes on both sides differ, and the claim fits them."""
+    """Whether the slopes on both sides differ, and the claim is consistent with them."""
     middle = along(0.0)
     sides = []
     for sign in (1, -1):
@@ -126,7 +127,7 @@ def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
     jump = abs(sides[0][0] - sides[1][0])
     if not jump > slack:
         return False
-    # On a smooth curve coarse and fine differ by a quarter of the jump, so neither side counts as steady.
+    # On a smooth curve coarse and fine differ by a quarter of the jump, so neither side is steady.
     steady = [2 * fine - coarse for coarse, fine in sides if abs(coarse - fine) <= jump / 10]
     if len(steady) == 2:
         return min(steady) - slack <= claimed <= max(steady) + slack
@@ -136,7 +137,7 @@ def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
 def summary(
     what: str, shape: tuple[int, ...], entries: list[tuple[float, float, str]], tolerance: float
 ) -> Result:
-    """One line for all entries of an array: the worst error, and the verdict."""
+    """The result for all entries of an array: the largest error, and the verdict."""
     verdicts = [verdict for _, _, verdict in entries]
     verdict = next((v for v in ("FAIL", "kink") if v in verdicts), "ok")
     measured = [(error, step) for error, step, v in entries if v != "kink"]
@@ -145,7 +146,7 @@ def summary(
 
 
 def exact_result(what: str, shape: tuple[int, ...], difference: float, size: float) -> Result:
-    """A result without differences: the two sides may differ by rounding only."""
+    """A result without differences: the two sides may differ only by rounding."""
     error = difference / size if size > 0 else (0.0 if difference == 0 else math.inf)
     error = error if math.isfinite(error) else math.inf
     return Result(what, shape, error, 0.0, "ok" if error <= EXACT else "FAIL", EXACT)

@@ -1,4 +1,4 @@
-"""Two companions of a run: one shows how far it is, one ends it when it no longer gets better."""
+"""Callbacks: a progress bar and early stopping."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["EarlyStopping", "ProgressBar"]
 
 
 class ProgressBar(Callback):
-    """A bar on stderr with the loss and the time left; one line an epoch where stderr is no terminal.
+    """A bar on stderr with the loss and the remaining time; one line per epoch if stderr is not a terminal.
 
-    The loss shown between two epochs is that of the last step; after an epoch it is the epoch's mean, with
-    the validation value where there is one.
+    During an epoch the loss is that of the last step; after it, the mean over the epoch, with the validation
+    value if there is one.
     """
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class ProgressBar(Callback):
 
 
 class EarlyStopping(Callback):
-    """End the run when the validation value has found no new minimum for `patience` epochs.
+    """End the run when the validation value has had no new minimum for `patience` epochs.
 
-    However the run then ends, the model gets the weights and buffers of its best epoch back; only an
-    interrupted run keeps those it has, for it is to be taken up again. A checkpoint holds both.
+    When the run ends, the model gets the weights and buffers of its best epoch. Only an interrupted run keeps
+    its last weights, so that it can be resumed. A checkpoint holds both.
 
-    best : the lowest validation value so far; waited : epochs since then.
+    best : the lowest validation value so far;  waited : epochs since then
     Raises ValueError for patience < 1, and for a Trainer without `validate`.
     """
 

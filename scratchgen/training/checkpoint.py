@@ -1,15 +1,15 @@
-"""Runs that can be taken up again: everything a run depends on, in one safetensors file.
+"""Checkpoints: everything that a run needs to be resumed, in one safetensors file.
 
     save(path, trainer)      load(path, trainer)         a whole run: N + N steps equal 2N, to the bit
-    save_model(path, model)  load_model(path, model)     weights and buffers alone (reads either kind of file)
-    read_config(path)                                    the dict that was saved beside them
-    is_finished(path)                                    whether the run came to its end
+    save_model(path, model)  load_model(path, model)     weights and buffers only (reads both kinds of file)
+    read_config(path)                                    the dict that was saved with the run
+    is_finished(path)                                    whether the run was completed
 
-Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" where a run has several),
-"history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". What are no arrays stands as JSON in the
-file's metadata: format, config, step and epoch, the place in the epoch, the state of every generator. There
-is no pickle in it, so a file from a stranger can do no harm. A file is written beside its name and then
-renamed: whatever happens, the name holds a whole file or the one before.
+Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
+"history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". Everything else is JSON in the metadata of
+the file: format, config, step and epoch, the position in the epoch, and the states of all generators. The
+file contains no pickle, so loading a file from an untrusted source runs no code. A file is written under
+another name and then renamed, so that an interrupted write leaves the previous file as it was.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ FORMAT = "scratchgen 1"
 
 
 class Checkpointer(Callback):
-    """Save the run to `path` after each `every` epochs and when it ends, also by Ctrl-C.
+    """Save the run to `path` every `every` epochs and when it ends, also by Ctrl-C.
 
-    config : what is needed to build the model again, a dict that JSON can hold; see read_config.
-    Raises ValueError for every < 1; before the first step FileNotFoundError or PermissionError for a folder
-    that cannot be written to.
+    config : what is needed to build the model again, a dict that can be stored as JSON; see read_config
+    Raises ValueError for every < 1, and before the first step FileNotFoundError or PermissionError for a
+    folder that cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1, config: dict[str, Any] | None = None):
@@ -52,7 +52,7 @@ class Checkpointer(Callback):
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder} to write the checkpoint {self.path.name} to")
         if not os.access(folder, os.W_OK):
-            raise PermissionError(f"the folder {folder} is not writable, the checkpoint can't be saved")
+            raise PermissionError(f"the folder {folder} is not writable, so the checkpoint cannot be saved")
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
         if trainer.epoch % self.every == 0:
@@ -63,9 +63,9 @@ class Checkpointer(Callback):
 
 
 def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] | None = None) -> None:
-    """Write the whole run to `path`; call it between two steps (from a callback, or after run()).
+    """Write the whole run to `path`. Call it between two steps, from a callback or after run().
 
-    Raises TrainingDiverged rather than write weights that are not finite, and OSError where it can't write.
+    Raises TrainingDiverged if weights are not finite, and OSError if the file cannot be written.
     """
     trainer.expect_finite()
     tensors = _model_tensors(trainer.model) | _optimizer_tensors(trainer)
@@ -82,20 +82,20 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
         "batches": trainer.batches.state(),
         "optimizer_steps": {name: optimizer.steps for name, optimizer in _optimizers(trainer).items()},
         "generators": {name: g.bit_generator.state for name, g in _generators(trainer).items()},
-        "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # a file sorts its names
+        "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # safetensors sorts names
     }
     _write(path, tensors, config, {"run": _json(run)})
 
 
 def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
-    """Put the run saved in `path` into a trainer built like the one that was saved; then call run().
+    """Restore the run in `path` into a trainer that was built like the saved one; then call run().
 
-    Everything is checked before anything is changed. Raises ValueError naming the first thing that does not
-    fit: no safetensors file, another format, weights without a run, another model, optimiser or batches.
+    Everything is checked before anything is changed. Raises ValueError with the first thing that does not
+    fit: not a safetensors file, another format, weights without a run, another model, optimiser or batches.
     """
     tensors, metadata = _read(path)
     if "run" not in metadata:
-        raise ValueError(f"{path} holds weights without a run to take up; read it with load_model")
+        raise ValueError(f"{path} holds weights but no run; read it with load_model")
     run = json.loads(metadata["run"])
     _expect_fit(path, _model_tensors(trainer.model), _part(tensors, "model.") | _part(tensors, "buffer."))
     optimizers, generators = _optimizers(trainer), _generators(trainer)
@@ -106,7 +106,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
         if own != saved:
             raise ValueError(f"{path}: the random generator {name} is a {saved}, expected a {own}")
     _expect_fit(path, _optimizer_tensors(trainer), _part(tensors, "optimizer."))
-    trainer.batches.load_state(run["batches"])          # it checks the state before it takes it
+    trainer.batches.load_state(run["batches"])          # checks the state before it changes anything
 
     _fill_model(trainer.model, tensors)
     for name, optimizer in optimizers.items():
@@ -128,7 +128,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
 
 
 def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, Any] | None = None) -> None:
-    """Write a model's weights and buffers to `path`. Raises ValueError where one of them is not finite."""
+    """Write a model's weights and buffers to `path`. Raises ValueError if one of them is not finite."""
     where = first_not_finite(model)
     if where is not None:
         raise ValueError(f"save_model expected a model of finite numbers, got nan or infinity in {where}")
@@ -138,8 +138,8 @@ def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, 
 def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
     """Read weights and buffers into a model, from either kind of file.
 
-    Of a finished run with EarlyStopping these are the ones of its best epoch, as in memory after run().
-    Raises ValueError naming the first parameter or buffer that doesn't fit; the model is then unchanged.
+    For a finished run with EarlyStopping these are the weights of its best epoch, as in memory after run().
+    Raises ValueError with the first parameter or buffer that does not fit; the model is then unchanged.
     """
     tensors, metadata = _read(path)
     _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
@@ -150,13 +150,13 @@ def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the `config` that was saved in the file (empty where none was), to build the model from."""
+    """Return the `config` that was saved in the file, or an empty dict."""
     _, metadata = _read(path)
     return json.loads(metadata["config"])
 
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
-    """Whether the run in the file came to its end, rather than being interrupted or broken off."""
+    """Whether the run in the file was completed, not interrupted."""
     _, metadata = _read(path)
     return "run" in metadata and json.loads(metadata["run"])["finished"]
 
@@ -206,7 +206,7 @@ def _expect_same(path: Any, what: str, expected: list[str], found: list[str]) ->
 
 
 def _expect_fit(path: Any, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
-    """Compare names, shapes and dtypes in the model's order; raise ValueError at the first difference."""
+    """Compare names, shapes and dtypes in the model's order; raise ValueError at a difference."""
     for name, array in expected.items():
         if name not in found:
             raise ValueError(f"{path} belongs to another model: {name} of shape {array.shape} is not in it")
@@ -239,7 +239,7 @@ def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
-        raise ValueError(f"{path} is no whole safetensors file: {error}") from None
+        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
     found = metadata.get("format", "none")
     if found != FORMAT:
         raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {found!r}")

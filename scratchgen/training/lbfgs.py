@@ -1,21 +1,23 @@
-"""L-BFGS: Newton's method for many parameters, with the curvature read off the last few steps."""
+"""L-BFGS: a quasi-Newton method that estimates the curvature from the last few steps."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-REMEMBERED = 10         # steps whose curvature is kept
-SUFFICIENT = 1e-4       # the share of the promised descent that a step must bring (Armijo)
-CURVED = 0.9            # and the share of the slope that it may leave (Wolfe)
+LossAndGrad = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+REMEMBERED = 10         # number of steps whose curvature is used
+SUFFICIENT = 1e-4       # fraction of the predicted decrease that a step must achieve (Armijo)
+CURVED = 0.9            # fraction of the slope that may remain after a step (Wolfe)
 HALVINGS = 30
 
 
 class Minimum(NamedTuple):
-    """Where the search ended: w, the loss there, the iterations made, and whether the slope is zero."""
+    """The result: w, its loss, the number of iterations, and whether the gradient is below the tolerance."""
 
     w: np.ndarray
     loss: float
@@ -24,21 +26,22 @@ class Minimum(NamedTuple):
 
 
 def minimise(
-    loss_and_grad: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    loss_and_grad: LossAndGrad,
     w: np.ndarray,
     *,
     tolerance: float,
     iterations: int,
 ) -> Minimum:
-    """Minimise a smooth loss from w, (P,), until no slope is above `tolerance` (Liu & Nocedal 1989).
+    """Minimise a smooth loss from w, (P,), until the gradient is below `tolerance` (Liu & Nocedal 1989).
 
-    The step is −H·grad, with H an estimate of the inverse Hessian. Each step s that changed the gradient by r
-    says how the loss is curved along s, and H is made to agree:
+    The step is −H·grad, with H an estimate of the inverse Hessian. A step s that changed the gradient by r
+    gives the curvature of the loss along s, and H is updated to agree with it:
 
     (BFGS.1)  H ← (I − s·rᵀ/sᵀr)·H·(I − r·sᵀ/sᵀr) + s·sᵀ/sᵀr           so that H·r = s
 
-    H is never written down: `direction` applies the last few such updates to a vector. Stops early, and says
-    so in `converged`, where rounding lets no step lower the loss any more. Derived in docs/discriminative.md.
+    H is never formed: `direction` applies the last few updates to a vector. The search stops early, with
+    converged=False, if no step lowers the loss any more because of rounding. Derived in
+    docs/discriminative.md.
     """
     steps: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=REMEMBERED)
     loss, grad = loss_and_grad(w)
@@ -47,37 +50,39 @@ def minimise(
             return Minimum(w, loss, done, True)
         step = -direction(grad, steps)
         if not steps:
-            step /= max(1.0, float(np.linalg.norm(grad)))       # nothing is known of the curvature yet
+            step /= max(1.0, float(np.linalg.norm(grad)))       # no curvature is known yet
         found = _search(loss_and_grad, w, loss, grad, step)
         if found is None:
             return Minimum(w, loss, done, False)
         new_w, loss, new_grad = found
         s, r = new_w - w, new_grad - grad
-        if s @ r > 1e-12 * (r @ r):                             # else the loss is not convex along s
+        if s @ r > 1e-12 * (r @ r):                             # otherwise the loss is not convex along s
             steps.append((s, r))
         w, grad = new_w, new_grad
     return Minimum(w, loss, iterations, bool(np.abs(grad).max() <= tolerance))
 
 
-def direction(grad: np.ndarray, steps) -> np.ndarray:
+def direction(grad: np.ndarray, steps: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """H·grad, by (BFGS.1) from the oldest step to the newest, starting from (sᵀr / rᵀr)·I of the newest."""
     out, shares = grad.copy(), []
     for s, r in reversed(steps):
         share = (s @ out) / (s @ r)
-        out -= share * r                                        # the right bracket of (BFGS.1)
+        out -= share * r                                        # the right factor of (BFGS.1)
         shares.append(share)
     if steps:
         s, r = steps[-1]
         out *= (s @ r) / (r @ r)
     for (s, r), share in zip(steps, reversed(shares), strict=True):
-        out += (share - (r @ out) / (s @ r)) * s                # the left bracket, and s·sᵀ/sᵀr
+        out += (share - (r @ out) / (s @ r)) * s                # the left factor, and s·sᵀ/sᵀr
     return out
 
 
-def _search(loss_and_grad, w, loss, grad, step):
-    """A point along the step where loss and slope have fallen enough (Wolfe's conditions), by bisection.
+def _search(
+    loss_and_grad: LossAndGrad, w: np.ndarray, loss: float, grad: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """Find a point along the step that fulfils Wolfe's conditions on loss and slope, by bisection.
 
-    Returns (w, loss, grad), or None where no length lowers the loss.
+    Returns (w, loss, grad), or None if no length lowers the loss.
     """
     slope, low, high, length, best = grad @ step, 0.0, np.inf, 1.0, None
     for _ in range(HALVINGS):
@@ -86,7 +91,7 @@ def _search(loss_and_grad, w, loss, grad, step):
         if not new_loss <= loss + SUFFICIENT * length * slope:
             high = length                                       # too long
         elif new_grad @ step < CURVED * slope:
-            low, best = length, (new_w, new_loss, new_grad)     # it still goes down steeply: too short
+            low, best = length, (new_w, new_loss, new_grad)     # the slope is still steep: too short
         else:
             return new_w, new_loss, new_grad
         length = 2 * low if high == np.inf else (low + high) / 2

@@ -205,7 +205,7 @@ def test_model_check_follows_random_lines(rng):
 
 def test_float32_is_refused_with_the_reason(rng):
     x = rng.standard_normal(SHAPE)
-    with pytest.raises(TypeError, match="check_layer expected the input in float64, got float32: its"):
+    with pytest.raises(TypeError, match="check_layer expected the input in float64, got float32: rounding"):
         check_layer(Tanh(), x.astype(np.float32), rng=rng)
     with pytest.raises(TypeError, match="check_jvp expected weight in float64, got float32"):
         check_jvp(Linear(5, 3, rng=rng), x, rng=rng)

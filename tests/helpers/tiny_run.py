@@ -1,4 +1,4 @@
-"""A run of a few milliseconds that has all there is to remember: moments, a buffer, a layer that draws."""
+"""A run of a few milliseconds with every kind of state: moments, a buffer, a layer with random numbers."""
 
 import signal
 from collections.abc import Callable, Iterator

@@ -182,7 +182,7 @@ def test_model_comes_back_from_either_kind_of_file(tmp_path):
             np.testing.assert_array_equal(model.parameters()[key].value, p.value)
         np.testing.assert_array_equal(model.body[2].running_mean, trainer.model.body[2].running_mean)
     assert os.path.getsize(tmp_path / "weights") < os.path.getsize(tmp_path / "run")
-    with pytest.raises(ValueError, match="holds weights without a run to take up; read it with load_model"):
+    with pytest.raises(ValueError, match="holds weights but no run; read it with load_model"):
         checkpoint.load(tmp_path / "weights", trainer)
 
 
@@ -235,7 +235,7 @@ def test_checkpoint_that_cannot_be_read_is_named(tmp_path):
     whole = path.read_bytes()
     for content in (b"", b"PK\x03\x04 something else", whole[:-8], whole[:100]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="run is no whole safetensors file: "):
+        with pytest.raises(ValueError, match="run is not a complete safetensors file: "):
             checkpoint.load(path, trainer)
     save_file({"a": np.zeros(2)}, path)
     with pytest.raises(ValueError, match="expected the format 'scratchgen 1', the file has 'none'"):

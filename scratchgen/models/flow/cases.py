@@ -28,11 +28,11 @@ class WithLogDet(Layer):
     def __init__(self, bijection: Bijection):
         self.bijection = bijection
 
-    def forward(self, x, training=False):
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
         z, cache = self.bijection.forward(x, training)
         return np.concatenate([z.reshape(len(z), -1), cache.logdet[:, None]], axis=1), (z.shape, cache)
 
-    def backward(self, dout, cache, input_grad=True):
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
         shape, inner = cache
         dz, dlogdet = dout[:, :-1].reshape(shape), np.ascontiguousarray(dout[:, -1])
         return self.bijection.backward(dz, inner, input_grad, dlogdet=dlogdet)

@@ -14,7 +14,7 @@ from scratchgen.layers import Conv2d, Flatten, LeakyReLU, Linear, ReLU, Reshape,
 from scratchgen.models.gan import DCGAN, GAN, WGAN
 from scratchgen.models.gan.gradient_penalty import gradient_penalty
 from scratchgen.models.networks import dense
-from scratchgen.module import Module
+from scratchgen.module import Module, Parameter
 
 
 class Turn(Module):
@@ -23,10 +23,10 @@ class Turn(Module):
     def __init__(self, game: GAN, player: str, player_backward: Callable[[Any], Any]):
         self.game, self.player, self.player_backward = game, player, player_backward
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Parameter]:
         return {name: p for name, p in self.game.parameters().items() if name.startswith(self.player)}
 
-    def backward(self, cache):
+    def backward(self, cache: Any) -> Any:
         return self.player_backward(cache)
 
 

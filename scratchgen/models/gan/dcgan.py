@@ -21,7 +21,7 @@ class DCGAN(GAN):
 
     code : K, the width of the latent code;  channels : (C1, C2), of the larger and of the smaller maps
     hidden : widths of dense layers, in G after its code and in D before its logit; none in the paper. Without
-        one, the logit of D is a sum of terms that each depend on 10×10 pixels, so it cannot judge whether
+        one, the logit of D is a sum of terms that each depend on 10×10 pixels, so it cannot tell whether
         distant parts of an image fit together, and in G each of the H/4×W/4 places is linear in the code
         (docs/gan.md, section 13). An int stands for one layer, 0 for none
     shape : (H, W, C) of the images, with H and W divisible by 4

@@ -60,7 +60,7 @@ class TextCase(ModelCase):
         """The gradients along random lines, for each parameter array and for all together."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.integers(self.classes, size=self.shape)
-        for p in model.parameters().values():   # away from the 0 and the 1 that biases and scales start with
+        for p in model.parameters().values():   # away from the initial 0 of biases and 1 of scales
             p.value += 0.3 * rng.standard_normal(p.shape)
 
         def loss() -> tuple[float, Any]:

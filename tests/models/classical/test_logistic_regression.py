@@ -113,7 +113,7 @@ def test_bfgs_finds_the_end_of_a_bent_valley():
 
 
 def test_bfgs_says_when_rounding_ends_the_search():
-    """A loss that no step lowers, though its slope is said to be 1."""
+    """A loss that no step lowers, although its claimed slope is 1."""
     found = minimise(lambda w: (float(np.abs(w).sum()), np.ones(2)), np.zeros(2), tolerance=0.5, iterations=9)
     assert not found.converged and found.iterations == 0
 

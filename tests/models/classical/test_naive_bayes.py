@@ -11,7 +11,7 @@ from scratchgen.models import BernoulliNaiveBayes, GaussianNaiveBayes
 Y = np.array([0, 1, 0, 2, 1, 0, 2, 1, 0])
 
 
-def coins(rng, n=9, d=4):
+def pixels(rng, n=9, d=4):
     return rng.integers(2, size=(n, d)).astype(np.float64)
 
 
@@ -21,7 +21,7 @@ def all_rows(d):
 
 def test_bernoulli_naive_bayes_counts(rng):
     """(NB.1), (NB.2), (NB.3): the table written out by loops, and its linear form."""
-    X = coins(rng)
+    X = pixels(rng)
     model = BernoulliNaiveBayes(smoothing=0.7).fit(X, Y)
     joint, W, b = np.zeros((9, 3)), np.zeros((4, 3)), np.zeros(3)
     for k in range(3):
@@ -39,7 +39,7 @@ def test_bernoulli_naive_bayes_counts(rng):
 
 def test_generative_classifier_follows_bayes(rng):
     """(BAYES.1), (BAYES.2), (BAYES.3) on all 16 possible examples, whose probabilities sum to 1."""
-    model, X = BernoulliNaiveBayes().fit(coins(rng), Y), all_rows(4)
+    model, X = BernoulliNaiveBayes().fit(pixels(rng), Y), all_rows(4)
     prior = np.bincount(Y) / 9
     px_y = np.exp(np.stack([model.score_samples(X, np.full(16, k)) for k in range(3)], axis=1))
     np.testing.assert_allclose(px_y.sum(axis=0), 1, rtol=1e-12)
@@ -52,7 +52,7 @@ def test_generative_classifier_follows_bayes(rng):
 
 def test_bernoulli_naive_bayes_sums_out_what_is_not_seen(rng):
     """(NB.4) against the sum over all that the unseen features could be."""
-    model, seen = BernoulliNaiveBayes().fit(coins(rng), Y), np.array([True, False, True, False])
+    model, seen = BernoulliNaiveBayes().fit(pixels(rng), Y), np.array([True, False, True, False])
     x = np.array([[1.0, 0, 0, 1]])
     full = np.repeat(x, 4, axis=0)
     full[:, ~seen] = all_rows(2)
@@ -180,12 +180,12 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
 )
 def test_naive_bayes_bad_input_is_named(rng, call, message):
     with pytest.raises(ValueError, match=message):
-        call(BernoulliNaiveBayes(), coins(rng), rng)
+        call(BernoulliNaiveBayes(), pixels(rng), rng)
 
 
 def test_naive_bayes_wrong_types_are_named(rng):
-    model = BernoulliNaiveBayes().fit(coins(rng), Y)
+    model = BernoulliNaiveBayes().fit(pixels(rng), Y)
     with pytest.raises(TypeError, match="seen as an array of bool, got dtype int64"):
-        model.predict(coins(rng), seen=np.ones(4, np.int64))
+        model.predict(pixels(rng), seen=np.ones(4, np.int64))
     with pytest.raises(TypeError, match="expected integer labels, got dtype float64"):
-        model.fit(coins(rng), Y * 1.0)
+        model.fit(pixels(rng), Y * 1.0)

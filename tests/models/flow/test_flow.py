@@ -13,7 +13,7 @@ from scratchgen.training.loop import TrainingDiverged
 from scratchgen.training.schedules import Cosine
 
 
-def awake(model, rng, size=0.3):
+def away_from_start(model, rng, size=0.3):
     """The flow away from its start, where its couplings do nothing."""
     for p in model.parameters().values():
         p.value += (size * rng.standard_normal(p.shape)).astype(p.dtype)
@@ -21,15 +21,15 @@ def awake(model, rng, size=0.3):
 
 
 def small(rng, dtype=np.float64, **settings):
-    return awake(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
+    return away_from_start(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def nice(rng, dtype=np.float64, **settings):
-    return awake(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
+    return away_from_start(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def images(rng, dtype=np.float64, **settings):
-    return awake(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
+    return away_from_start(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
 
 
 BUILDS = [small, nice, images]
@@ -133,7 +133,7 @@ def test_flow_samples_from_the_prior_it_is_trained_with(prior, rng):
 
 def test_flow_density_integrates_to_one(rng):
     """A fine grid over the plane; any wrong determinant makes it another number."""
-    model = awake(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
+    model = away_from_start(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
     edge = np.linspace(-8, 8, 321)
     grid = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(-1, 2)
     total = np.exp(model.score_samples(grid)).sum() * (edge[1] - edge[0]) ** 2

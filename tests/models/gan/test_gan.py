@@ -84,8 +84,8 @@ def test_gan_loss_of_the_optimal_discriminator_is_a_divergence(p, q):
     x, drawn = middles(p, 10_000), middles(q, 10_000)
 
     def loss(wrong):
-        judge = Given(lambda x: log_density(p, x) - log_density(q, x) + wrong(x))
-        return GAN(Given(lambda z: z), judge, code=1).discriminator_loss(x, drawn)[0]
+        loss_of_d = Given(lambda x: log_density(p, x) - log_density(q, x) + wrong(x))
+        return GAN(Given(lambda z: z), loss_of_d, code=1).discriminator_loss(x, drawn)[0]
 
     best = loss(lambda x: 0 * x)
     assert best == pytest.approx(2 * LOG2 - 2 * divergence(p, q), abs=1e-4)
@@ -174,8 +174,8 @@ def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
     """With batch norm in D, what it says of real examples does not depend on what is drawn."""
     kind = {"rng": rng, "dtype": np.float64}
     norm = BatchNorm(4, dtype=np.float64)
-    judge = Sequential(Linear(7, 4, **kind), norm, LeakyReLU(0.2), Linear(4, 1, **kind))
-    model = GAN(dense((3, 5, 7), **kind), judge, code=3)
+    loss_of_d = Sequential(Linear(7, 4, **kind), norm, LeakyReLU(0.2), Linear(4, 1, **kind))
+    model = GAN(dense((3, 5, 7), **kind), loss_of_d, code=3)
     x = rng.uniform(size=(6, 7))
     caches = [model.discriminator_loss(x, scale * rng.standard_normal((6, 3)))[1] for scale in (1, 9)]
     assert caches[0].d_real == caches[1].d_real and caches[0].d_fake != caches[1].d_fake
@@ -222,7 +222,7 @@ def test_gan_samples_and_judgements(build, rng):
     assert slopes == [0.2, 0.2] and not any(isinstance(layer, ReLU) for layer in model.discriminator)
 
 
-def test_gan_whose_pixels_begin_faint_asks_for_less_of_them_and_does_less_to_them(rng):
+def test_gan_whose_pixels_have_small_initial_weights_starts_with_small_gradients_and_similar_samples(rng):
     """The weights that touch pixels alone are small; drawings begin nearly alike, D's slope nearly flat."""
     usual = GAN.dense(5, 60, rng=np.random.default_rng(3))
     faintly = GAN.dense(5, 60, pixel_init=small_pixel_init, rng=np.random.default_rng(3))

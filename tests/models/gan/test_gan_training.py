@@ -33,8 +33,13 @@ def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
     """k turns of D, each on examples and noise of its own, then one turn of G on fresh noise; two rounds."""
     model = kind.dense(3, 6, 7, rng=rng, **settings | {"k": 3})
     X, turns = rng.uniform(size=(12, 7)).astype(np.float32), []
-    judge, draw = model.discriminator_loss, model.generator_loss
-    monkeypatch.setattr(model, "discriminator_loss", lambda x, z, *u: turns.append((x, z)) or judge(x, z, *u))
+    loss_of_d, draw = model.discriminator_loss, model.generator_loss
+
+    def watched(x, z, *u):
+        turns.append((x, z))
+        return loss_of_d(x, z, *u)
+
+    monkeypatch.setattr(model, "discriminator_loss", watched)
     monkeypatch.setattr(model, "generator_loss", lambda z: turns.append((None, z)) or draw(z))
     both = optimizers(model)
     for _ in range(2):
@@ -94,10 +99,10 @@ def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
     X, model = rng.uniform(size=(40, 7)).astype(np.float32), kind.dense(3, 6, 7, rng=rng, ahead=5, **settings)
     both, before, moves = optimizers(model), values(model.generator), []
     for _ in range(5):
-        judge = values(model.discriminator)
+        loss_of_d = values(model.discriminator)
         recorded = model.train_step((X[:8],), both, rng)
         moves.append(not np.array_equal(before, values(model.generator)))
-        assert not np.array_equal(judge, values(model.discriminator))
+        assert not np.array_equal(loss_of_d, values(model.discriminator))
         assert (recorded["generator_grad"] > 0) == moves[-1] and math.isfinite(recorded["generator_loss"])
     assert moves == [False, False, False, True, True]
     assert (both["discriminator"].steps, both["generator"].steps) == (10, 2)
