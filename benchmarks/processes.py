@@ -14,17 +14,15 @@ OURS, LIMIT = "scratchgen", "matrix products"
 
 
 def environment(who: str, threads: int) -> dict[str, str]:
-    """The environment of a contender's process: the number of threads, and scratchgen's settings only for us.
+    """The environment of a contender's process: the number of threads, and our settings if it is ours.
 
-    Users import scratchgen before NumPy, but a benchmark cannot rely on this order. So the setting of
-    scratchgen/runtime/process.py is made here. The other contenders' processes import scratchgen too, for
-    their initial weights. There its settings must have no effect: it does not change the allocator if
-    GLIBC_TUNABLES is set.
+    NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is
+    made here. The worker makes the setting for memory, in our process only.
     """
     from scratchgen.runtime import process  # not at the top: startup.py times the import of scratchgen
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
+    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {}
     return os.environ | dict.fromkeys(names, str(threads)) | own
 
 

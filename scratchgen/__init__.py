@@ -9,11 +9,7 @@ looked up, so `import scratchgen` loads neither NumPy nor Numba:
 from importlib import import_module
 from typing import Any
 
-from scratchgen.runtime import process
-
 __version__ = "0.1.0"       # a plain literal: the build reads it without importing anything
-
-process.prepare()
 
 # A name is looked up in these packages, in this order; their own `__all__` says which names there are.
 _PACKAGES = ("layers", "losses", "data", "training", "models")

@@ -16,9 +16,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # what layers compute in
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return `name` if it is one of `known`.
 
-    Otherwise raises ValueError with the nearest name (where one is near; capitals don't matter) and all
-    that there are:
-    "unknown demo 'compres'; did you mean 'compress'? there are: compress, latent".
+    Otherwise raises ValueError with the most similar name, if there is one (ignoring case), and all known
+    names: "unknown demo 'compres'; did you mean 'compress'? there are: compress, latent".
     """
     known = list(known)
     if name in known:
@@ -120,10 +119,10 @@ def expect_examples(
     high: float | None = None,
     least: int = 1,
 ) -> None:
-    """Check data at a model's door: (N, features) floats, finite, N ≥ least, within [low, high].
+    """Check data given to a model: (N, features) floats, finite, N ≥ least, within [low, high].
 
-    Raises TypeError for what is no float array, ValueError for the rest; each names what came, and what was
-    expected.
+    Raises TypeError if X is not a float array, ValueError for the rest. The message says what was expected
+    and what was given.
     """
     if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
         got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
@@ -133,7 +132,7 @@ def expect_examples(
         raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
     if len(X) < least:
         raise ValueError(f"{who} expected at least {least} example{'s' * (least > 1)}, got {len(X)}")
-    smallest, largest = X.min(), X.max()  # both carry a NaN along
+    smallest, largest = X.min(), X.max()  # both are NaN if there is one
     if not (np.isfinite(smallest) and np.isfinite(largest)):
         row = np.argwhere(~np.isfinite(X))[0, 0]
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")

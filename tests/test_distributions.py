@@ -1,4 +1,4 @@
-"""The distributions against other people's formulas, against quadrature, and their samplers against them."""
+"""The distributions against independent formulas and quadrature, and the samplers against the densities."""
 
 import math
 from statistics import NormalDist
@@ -17,7 +17,7 @@ def slope(f, x, h=1e-5):
 
 
 def off_by(samples, mean, std, kurtosis):
-    """How far the samples' mean or variance, the worse of the two, is from its place, in standard errors."""
+    """The error of the mean or of the variance of the samples, whichever is larger, in standard errors."""
     n = len(samples)
     of_mean = abs(samples.mean() - mean) / (std / math.sqrt(n))
     of_variance = abs(samples.var() / std**2 - 1) / math.sqrt((kurtosis - 1) / n)
@@ -36,8 +36,8 @@ def normal_cdf(mu, std):
     return np.vectorize(NormalDist(mu, std).cdf)
 
 
-def test_bernoulli_log_prob_is_that_of_a_coin(rng):
-    """(BERN.1) against p and 1 − p, and where these would round to 0 and 1."""
+def test_bernoulli_log_prob_is_the_logarithm_of_the_probability(rng):
+    """(BERN.1) against p and 1 − p, also where these would round to 0 and 1."""
     logits, x = 3 * rng.standard_normal(SHAPE), rng.integers(0, 2, SHAPE).astype(float)
     p = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(Bernoulli.log_prob(x, logits), np.log(np.where(x == 1, p, 1 - p)), rtol=1e-12)
@@ -105,7 +105,7 @@ def test_normal_kl_is_what_monte_carlo_finds(rng):
 
 
 def test_normal_kl_is_what_quadrature_finds():
-    """(NORM.5) to eleven places; nought where the two are equal, and nowhere else."""
+    """(NORM.5) to eleven digits; zero if the two are equal, and only then."""
     mu, logvar, prior_mean = 0.7, -0.8, -0.4
     std = math.sqrt(math.exp(logvar))
     z = np.linspace(mu - 12 * std, mu + 12 * std, 4001)
@@ -131,7 +131,7 @@ def logistic_cdf(x, mu, log_scale):
 
 
 def test_logistic_log_prob_is_the_slope_of_its_distribution_function(rng):
-    """(LOGI.1) against F·(1 − F) / s, its integral against 1, and far out where e^−t would overflow."""
+    """(LOGI.1) against F·(1 − F) / s, its integral against 1, and finite where e^−t would overflow."""
     x, mu, log_scale = rng.standard_normal((3, *SHAPE))
     log_scale *= 0.5
     below = logistic_cdf(x, mu, log_scale)
@@ -146,7 +146,7 @@ def test_logistic_log_prob_is_the_slope_of_its_distribution_function(rng):
 
 
 def test_logistic_gradient_is_the_slope(rng):
-    """(LOGI.2) against central differences, for each of the three arguments, and finite far out."""
+    """(LOGI.2) against central differences, for each of the three arguments, and finite for large |t|."""
     x, mu, log_scale = rng.standard_normal((3, *SHAPE))
     dx, dmu, dlog_scale = Logistic.log_prob_grad(x, mu, log_scale)
     np.testing.assert_allclose(dx, slope(lambda a: Logistic.log_prob(a, mu, log_scale), x), atol=1e-8)

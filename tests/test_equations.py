@@ -44,7 +44,7 @@ def texts_of_tests(source: str) -> Iterator[str]:
 
 
 def collect(root: Path) -> dict[str, dict[str, list[str]]]:
-    """number -> {"chapter": files, "code": files, "test": files}; a file stands once for each tag in it."""
+    """number -> {"chapter": files, "code": files, "test": files}; a file occurs once for each tag in it."""
     places: dict[str, dict[str, list[str]]] = defaultdict(lambda: {"chapter": [], "code": [], "test": []})
 
     def note(kind: str, path: Path, numbers: list[str]) -> None:
@@ -66,7 +66,7 @@ def collect(root: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def complaints(root: Path) -> list[str]:
-    """One line for each number that is missing somewhere or tagged twice."""
+    """One line for each number that is missing in one of the places or tagged twice."""
     lines = []
     for number, seen in sorted(collect(root).items()):
         missing = [kind for kind, files in seen.items() if not files]
@@ -78,7 +78,7 @@ def complaints(root: Path) -> list[str]:
     return lines
 
 
-def test_equations_stand_in_chapter_code_and_test():
+def test_equations_are_in_chapter_code_and_test():
     found = complaints(ROOT)
     assert not found, "\n" + "\n".join(found)
 

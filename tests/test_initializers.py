@@ -8,7 +8,7 @@ import pytest
 from scratchgen import initializers
 from scratchgen.layers import Conv2d, ConvTranspose2d, Linear
 
-N = 40_000      # a sample variance of N normals is within 4·√(2/N) = 2.9 % with room to spare
+N = 40_000      # a sample variance of N normals is within 4·√(2/N) = 2.9 % with a margin
 
 
 def test_he_normal_has_variance_two_over_fan_in():
@@ -114,6 +114,6 @@ def test_every_rule_can_be_a_layer_s_init(rule, dtype):
 
 @pytest.mark.parametrize("rule", ["he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"])
 def test_rules_refuse_fans_that_are_no_ints(rule):
-    """A std or gain given by position would be taken for a fan."""
+    """A std or gain given by position would be used as a fan."""
     with pytest.raises(TypeError, match=f"{rule} expected fans that are ints, got 0.1, 2"):
         RULES[rule]((3, 2), 0.1, 2, rng=np.random.default_rng(9))

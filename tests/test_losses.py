@@ -1,4 +1,4 @@
-"""Losses against sums written out, with both sets of kernels, and what they refuse."""
+"""Losses against explicit sums, compiled and reference, and refused arguments."""
 
 import math
 
@@ -24,7 +24,7 @@ def cells(pred, target):
 
 
 # (SE.1, SE.2)
-def test_squared_error_is_the_sum_written_out(pair, backend):
+def test_squared_error_is_the_explicit_sum(pair, backend):
     pred, target = pair
     loss, dpred = squared_error(pred, target)
     assert loss == pytest.approx(sum((p - t) ** 2 for p, t in cells(*pair)) / 4, rel=1e-13)
@@ -32,7 +32,7 @@ def test_squared_error_is_the_sum_written_out(pair, backend):
 
 
 # (AE1.1, AE1.2)
-def test_absolute_error_is_the_sum_written_out(pair, backend):
+def test_absolute_error_is_the_explicit_sum(pair, backend):
     pred, target = pair
     pred[1, 1] = target[1, 1]
     loss, dpred = absolute_error(pred, target)
@@ -92,14 +92,14 @@ def test_loss_is_a_python_float_and_the_gradient_keeps_shape_and_dtype(dtype, pa
 
 
 @pytest.mark.parametrize("f", ROWWISE)
-def test_loss_leaves_its_arguments_alone(f, pair, backend):
+def test_loss_does_not_change_its_arguments(f, pair, backend):
     before = [a.copy() for a in pair]
     f(*pair)
     assert all((a == b).all() for a, b in zip(pair, before, strict=True))
 
 
 @pytest.mark.parametrize("f", ROWWISE)
-def test_loss_takes_arrays_that_are_no_block_of_memory(f, pair, backend):
+def test_loss_takes_arrays_that_are_not_contiguous(f, pair, backend):
     pred, target = pair
     loss, dpred = f(np.asfortranarray(pred)[:, ::2], target[:, ::2])
     expected, dexpected = f(pred[:, ::2].copy(), target[:, ::2].copy())
@@ -109,7 +109,7 @@ def test_loss_takes_arrays_that_are_no_block_of_memory(f, pair, backend):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_losses_of_extreme_logits_stay_exact(dtype, backend):
-    """σ(1e4) is 1 to the last digit, and its logarithm must still be -1e4 on the other side."""
+    """σ(1e4) rounds to 1, but log(1 − σ(1e4)) must still be -1e4."""
     logits = np.array([[1e4, -1e4]], dtype)
     with np.errstate(all="raise", under="ignore"):
         loss, dlogits = bce_with_logits(logits, np.array([[0, 0]], dtype))
@@ -140,7 +140,7 @@ def test_cross_entropy_shows_a_nan(backend):
 
 
 @pytest.mark.parametrize("f", ROWWISE)
-def test_rowwise_loss_refuses_what_does_not_fit(f):
+def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
     x = np.zeros((2, 3))
     with pytest.raises(ValueError, match=rf"{f.__name__} expected two arrays of one shape, got \(2, 3\)"):
         f(x, np.zeros((3, 2)))
@@ -165,17 +165,17 @@ def test_rowwise_loss_refuses_what_does_not_fit(f):
         ([[0], [1]], r"expected 2 integer labels, one an example, got shape \(2, 1\)"),
     ],
 )
-def test_cross_entropy_refuses_labels_that_are_none(labels, message):
+def test_cross_entropy_refuses_wrong_labels(labels, message):
     with pytest.raises(ValueError, match=f"softmax_cross_entropy {message}"):
         softmax_cross_entropy(np.zeros((2, 3)), np.array(labels))
 
 
-def test_cross_entropy_refuses_labels_that_are_no_integers():
+def test_cross_entropy_refuses_labels_that_are_not_integers():
     with pytest.raises(TypeError, match="softmax_cross_entropy expected integer labels, got dtype float64"):
         softmax_cross_entropy(np.zeros((2, 3)), np.array([0.0, 1.0]))
 
 
-def test_cross_entropy_refuses_logits_that_are_none():
+def test_cross_entropy_refuses_logits_of_a_wrong_shape():
     with pytest.raises(ValueError, match=r"expected logits \(N, K\) with N ≥ 1, got \(0, 3\)"):
         softmax_cross_entropy(np.zeros((0, 3)), np.zeros(0, int))
     with pytest.raises(ValueError, match=r"expected logits \(N, K\) with N ≥ 1, got \(3,\)"):
@@ -216,7 +216,7 @@ def test_bce_keeps_nearly_certain_pixels_in_float32(logit, target, backend):
     logits, targets = np.full((2, 784), logit, np.float32), np.full((2, 784), target, np.float32)
     loss, _ = bce_with_logits(logits, targets)
     assert loss == pytest.approx(784 * math.log1p(math.exp(-abs(logit))), rel=1e-5)
-    logits[:, ::2] *= -1                                        # half of the pixels are quite wrong
+    logits[:, ::2] *= -1                                        # half of the pixels have the wrong sign
     loss, _ = bce_with_logits(logits, targets)
     assert loss == pytest.approx(392 * (abs(logit) + 2 * math.log1p(math.exp(-abs(logit)))), rel=1e-6)
 

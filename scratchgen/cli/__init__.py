@@ -16,18 +16,14 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import scratchgen
-from scratchgen.cli.common import Parser
+from scratchgen.cli.common import Parser, sentence
+from scratchgen.runtime import process
 
 COMMANDS = ("demo", "gradcheck", "train", "study", "data", "download")     # in the order of --help
-ALIASES = {
-    "reproduce": ("study", "reproduce"),
-    "compare": ("study", "compare"),
-    "ood": ("study", "ood"),
-    "anomaly": ("study", "ood"),
-}
+ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 EXIT_CODES = (
-    "exit codes: 0 success; 1 a check failed or training diverged; 2 invalid input, with one line on stderr; "
-    "130 interrupted with Ctrl-C"
+    "Exit codes: 0 success; 1 a check failed or training diverged; 2 invalid input, with one line on stderr; "
+    "130 interrupted with Ctrl-C."
 )
 
 
@@ -41,14 +37,17 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         prog="scratchgen",
         parents=[debug],
         description="Generative models with every gradient written by hand.",
-        epilog=f"`scratchgen COMMAND --help` shows the options of a command. {EXIT_CODES}.",
+        epilog=(
+            "`scratchgen COMMAND --help` shows the options of a command. "
+            f"{', '.join(ALIASES)}: short for `scratchgen study NAME`. {EXIT_CODES}"
+        ),
     )
     parser.add_argument("--version", action="version", version=f"scratchgen {scratchgen.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
     for name in COMMANDS:
         command = import_module(f"scratchgen.cli.{name}")
         sub = commands.add_parser(
-            name, parents=[debug], help=command.HELP, description=command.HELP + ".", epilog=EXIT_CODES + "."
+            name, parents=[debug], help=command.HELP, description=sentence(command.HELP), epilog=EXIT_CODES
         )
         if name == chosen:
             command.add_arguments(sub)
@@ -63,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     and code 2. Training that diverged gives one line and code 1. Any other exception is a bug and keeps its
     traceback. --debug shows the traceback in every case.
     """
+    process.prepare()
     make_output_safe()
     logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
     logging.getLogger("scratchgen").setLevel(logging.INFO)
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         place = next((i for i, word in enumerate(argv) if not word.startswith("-")), None)
         if place is not None:
-            argv[place : place + 1] = ALIASES.get(argv[place], (argv[place],))
+            if argv[place] in ALIASES:
+                argv[place : place + 1] = ["study", ALIASES[argv[place]]]
             expect_command(argv[place])
         parser = build_parser(None if place is None else argv[place])
         args = parser.parse_args(argv)

@@ -18,6 +18,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"scratchgen: error: {message} (see {self.prog} --help)\n")
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def check_writable(folder: Path) -> None:
     """Check, before any work is done, that files can be written into `folder`, which need not exist yet.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
+from scratchgen.cli.common import sentence
+
 HELP = "run an experiment of the docs: reproduce a published figure, compare models, detect OOD digits"
 STUDIES = ("reproduce", "compare", "ood", "classifiers", "pictures")
 
@@ -15,8 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     studies = parser.add_subparsers(metavar="NAME")
     for name in STUDIES:
         study = import_module(f"scratchgen.cli.studies.{name}")
-        about = f"{study.HELP[0].upper()}{study.HELP[1:]}."
-        sub = studies.add_parser(name, help=study.HELP, description=about)
+        sub = studies.add_parser(name, help=study.HELP, description=sentence(study.HELP))
         sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         study.add_arguments(sub)
         sub.set_defaults(study=study.main)

@@ -1,4 +1,4 @@
-"""New examples out of old ones: digits moved a little, grey pixels made black or white, or continuous."""
+"""Augmentation of images, and ways to make pixels binary or continuous."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, as_generator
 from scratchgen.kernels import compiled
 
 SHARPNESS = 0.75  # the a of Keys 1981 is its negative
 
 
 def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
-    """The weights of the pixels at −1, 0, 1 and 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
+    """The weights of the pixels at −1, 0, 1, 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
 
     Linear weights would blur every image that is shifted by part of a pixel, and a model trained on those
-    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with them, 3.23
-    with these.
+    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with linear weights
+    and 3.23 with these.
     """
     s = 1 - t
     return (
@@ -30,7 +30,7 @@ def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
 
 @compiled
 def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
-    """out[n, i, j] = images[n] at (y, x): bicubic, 0 outside the image, clipped to [0, 1].
+    """out[n, i, j] = images[n] at (y, x), bicubic from the 16 nearest pixels, 0 outside, clipped to [0, 1].
 
     images, out (N, H, W); maps (N, 6) with rows (a, b, c, d, ty, tx). With (i, j) relative to the centre of
     the image, y = a·i + b·j + ty and x = c·i + d·j + tx.
@@ -54,29 +54,31 @@ def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
             out += weights_y[down] * weights_x[right] * pixel
     return np.clip(out, 0, 1)
 
+
 BINARISATIONS = {
     "dynamic": "binarised anew each time: a grey pixel is the probability of a 1",
     "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
     "none": "as they are",
 }
-"""What a model of black and white pixels may do with grey ones in `fit`, and how it is described."""
+"""How `fit` of a model of binary pixels treats grey ones, with descriptions."""
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Turn, stretch, slant and shift every image a little, anew each time it is seen.
+    """Rotate, stretch, shear and shift every image a little, differently each time it is used.
 
-    Each image gets an affine map of its own, drawn from centred Normal distributions with these spreads:
+    Each image gets its own affine map, drawn from centred Normal distributions with these spreads:
 
     turn    : of the angle, in radians
-    stretch : of the logarithm of the scale, for height and width apart
+    stretch : of the logarithm of the scale, independently for height and width
     slant   : of the shear along the rows
     shift   : of the displacement in pixels, for both axes
-    keep    : share of the images that are left as they are
+    keep    : fraction of the images that are not changed
     side    : images are rows of side² pixels
+    shape   : (H, W, C) of the images, instead of `side`; all channels are moved together
 
-    jitter(x, rng=rng) takes and returns (N, side²) within [0, 1]; between pixels it takes the bicubic value,
-    from outside the image 0.
+    jitter(x, rng=rng) takes and returns (N, H·W·C) within [0, 1]. Interpolation is bicubic, and pixels
+    outside the image are 0.
     """
 
     turn: float = 0.12
@@ -85,11 +87,15 @@ class Jitter:
     shift: float = 0.6
     keep: float = 0.3
     side: int = 28
+    shape: tuple[int, int, int] | None = None
 
-    def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        if x.ndim != 2 or x.shape[1] != self.side**2:
-            raise ValueError(f"Jitter expected rows of {self.side**2} pixels, got shape {x.shape}")
-        _expect_ink("Jitter", x)
+    def __call__(self, x: Array, *, rng: np.random.Generator | int) -> Array:
+        height, width, channels = self.shape or (self.side, self.side, 1)
+        if x.ndim != 2 or x.shape[1] != height * width * channels:
+            wanted = height * width * channels
+            raise ValueError(f"Jitter expected rows of {wanted} pixels, got shape {x.shape}")
+        _expect_intensities("Jitter", x)
+        rng = as_generator("Jitter", rng)
         n = len(x)
         angle, slant = rng.normal(0, self.turn, n), rng.normal(0, self.slant, n)
         high, wide = np.exp(rng.normal(0, self.stretch, (2, n)))
@@ -99,40 +105,46 @@ class Jitter:
         maps[:, 2], maps[:, 3] = high * (sin + slant * cos), wide * (cos - slant * sin)
         maps[:, 4:] = rng.normal(0, self.shift, (n, 2))
         maps[rng.random(n) < self.keep] = 1, 0, 0, 1, 0, 0
-        images = np.ascontiguousarray(x).reshape(n, self.side, self.side)
-        return affine_warp(images, maps, SHARPNESS).reshape(n, -1)
+        if channels == 1:
+            images = np.ascontiguousarray(x).reshape(n, height, width)
+            return affine_warp(images, maps, SHARPNESS).reshape(n, -1)
+        planes = np.moveaxis(x.reshape(n, height, width, channels), 3, 1)      # (N, C, H, W)
+        stacked = np.ascontiguousarray(planes).reshape(n * channels, height, width)
+        moved = affine_warp(stacked, np.repeat(maps, channels, axis=0), SHARPNESS)
+        return np.moveaxis(moved.reshape(n, channels, height, width), 1, 3).reshape(n, -1)
 
 
-def binarise(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Draw every pixel as 1 with its grey value as the probability, else 0; pixels of 0 and 1 stay.
+def binarise(x: Array, *, rng: np.random.Generator | int) -> Array:
+    """Draw each pixel as 1 with its intensity as the probability, and as 0 otherwise.
 
-    Called anew for every batch this is dynamic binarisation, once before training it is the fixed one.
+    Applied to every batch this is dynamic binarisation, applied once before training the fixed one.
     Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
     """
-    _expect_ink("binarise", x)
+    _expect_intensities("binarise", x)
+    rng = as_generator("binarise", rng)
     return (rng.random(x.shape, x.dtype) < x).astype(x.dtype)
 
 
-def dequantise(x: np.ndarray, *, rng: np.random.Generator, levels: int = 256) -> np.ndarray:
-    """Spread every grey level evenly over an interval of its own, so that pixels get a density.
+def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -> Array:
+    """Spread each grey level uniformly over its own interval, so that pixels have a density.
 
     (DEQ.1)  out = ((levels − 1)·x + u) / levels,  u ~ U(0, 1)
 
-    x in [0, 1] holds k / (levels − 1) for grey level k = 0 … levels − 1; out lies in [k, k + 1) / levels. A
-    density of such numbers bounds the probability of the levels: metrics.bits_per_dim.
+    x in [0, 1] is k / (levels − 1) for grey level k = 0 … levels − 1, and out is in [k, k + 1) / levels. The
+    density of these numbers bounds the probability of the levels: see metrics.bits_per_dim.
     Source: Uria et al. 2013, section 5; Theis et al. 2016, section 3.1. Raises ValueError for values outside
     [0, 1].
     """
-    _expect_ink("dequantise", x)
+    _expect_intensities("dequantise", x)
     if levels < 2:
         raise ValueError(f"dequantise expected two or more levels, got {levels}")
-    out = rng.random(x.shape, x.dtype)
+    out = as_generator("dequantise", rng).random(x.shape, x.dtype)
     out += x * x.dtype.type(levels - 1)
     out /= x.dtype.type(levels)                                 # (DEQ.1)
     return out
 
 
-def _expect_ink(who: str, x: np.ndarray) -> None:
+def _expect_intensities(who: str, x: np.ndarray) -> None:
     """Raise TypeError for another dtype than float32 or float64, ValueError for values outside [0, 1]."""
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(f"{who} expected float32 or float64, got {x.dtype}")

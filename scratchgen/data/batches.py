@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import as_generator
+
 
 class Batches:
     """The examples of X (and their y) in batches. One iteration over it is one epoch.
@@ -17,12 +19,12 @@ class Batches:
 
     X (N, ...), y (N, ...); x (batch_size, ...) has X's dtype, is contiguous, and is a new array each time, so
     it may be kept in a cache. If batch_size does not divide N, the last batch is smaller; drop_last skips it.
-    `rng` is used once, to seed a separate generator. The order of the batches therefore depends only on the
-    seed, and not on other uses of `rng`. With shuffle=False the batches are in the order of X.
+    `rng`, a Generator or an integer seed, is used once, to seed a separate generator. The order of the
+    batches therefore does not depend on other uses of `rng`. With shuffle=False they are in the order of X.
 
-    Raises TypeError if X or y is not an array of numbers, batch_size is not an integer or rng is not a
-    Generator. Raises ValueError for no examples, NaN or infinity, X and y of different lengths, batch_size <
-    1, and if drop_last would leave no batch.
+    Raises TypeError if X or y is not an array of numbers, batch_size is not an integer, or rng is neither a
+    Generator nor an integer. Raises ValueError for no examples, NaN or infinity, X and y of different
+    lengths, batch_size < 1, and if drop_last would leave no batch.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Batches:
         y: np.ndarray | None = None,
         *,
         batch_size: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | int,
         shuffle: bool = True,
         drop_last: bool = False,
     ):
@@ -49,8 +51,7 @@ class Batches:
                 f"Batches expected batch_size <= {len(self.X)} (the number of examples) with drop_last, "
                 f"got {self.batch_size}"
             )
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"Batches expected a numpy.random.Generator as rng, got {type(rng).__name__}")
+        rng = as_generator("Batches", rng)
         self._rng = np.random.default_rng(rng.integers(2**63, size=2))
         self._epoch_start = self._rng.bit_generator.state
         self._position = 0          # number of batches of this epoch that have been returned

@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-LOG_2PI = math.log(2 * math.pi)
+from scratchgen.checks import as_generator
+from scratchgen.distributions import LOG_2PI
 
 
 class Density(ABC):
@@ -29,22 +30,22 @@ class Density(ABC):
     classes: int
 
     @overload
-    def sample(self, n: int, *, rng: np.random.Generator, labels: Literal[False] = False) -> np.ndarray: ...
+    def sample(
+        self, n: int, *, rng: np.random.Generator | int, labels: Literal[False] = False
+    ) -> np.ndarray: ...
     @overload
     def sample(
-        self, n: int, *, rng: np.random.Generator, labels: Literal[True]
+        self, n: int, *, rng: np.random.Generator | int, labels: Literal[True]
     ) -> tuple[np.ndarray, np.ndarray]: ...
-    def sample(self, n, *, rng, labels=False):
+    def sample(self, n: int, *, rng: np.random.Generator | int, labels: bool = False) -> Any:
         """Sample n points: X (n, dim) float64, and with labels=True also y (n,) int64 in 0..classes-1.
 
-        Raises ValueError for n < 1, TypeError where rng is no Generator.
+        rng : a Generator or an integer seed. Raises ValueError for n < 1.
         """
         who = f"{type(self).__name__}.sample"
         if n < 1:
             raise ValueError(f"{who} expected n >= 1, got {n}")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"{who} expected a numpy.random.Generator as rng, got {type(rng).__name__}")
-        X, y = self._draw(n, rng)
+        X, y = self._draw(n, as_generator(who, rng))
         return (X, y) if labels else X
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
@@ -91,11 +92,11 @@ class GaussianMixture(Density):
             )
         self.classes, self.dim = self.means.shape
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.choice(self.classes, size=n, p=self.weights)
         return self.means[y] + self.stds[y, None] * rng.standard_normal((n, self.dim)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         z2 = ((X[:, None, :] - self.means) ** 2).sum(axis=2) / self.stds**2     # (N, K)
         parts = np.log(self.weights) - 0.5 * z2 - self.dim * (0.5 * LOG_2PI + np.log(self.stds))
         return np.logaddexp.reduce(parts, axis=1)
@@ -116,14 +117,14 @@ class Checkerboard(Density):
 
     dim, classes = 2, 8
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         row = y // 2
         column = 2 * (y % 2) + row % 2
         corner = 2.0 * np.stack([column, row], axis=1) - 4
         return corner + 2 * rng.random((n, 2)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         cell = np.floor((X + 4) / 2)
         dark = ((cell >= 0) & (cell < 4)).all(axis=1) & (cell.sum(axis=1) % 2 == 0)
         return np.where(dark, -math.log(32), -np.inf)
@@ -143,13 +144,13 @@ class Pinwheel(Density):
     dim, classes = 2, 5
     mean, radial_std, tangential_std, twist = 2.0, 0.5, 0.15, 0.6
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         f = rng.standard_normal((n, 2)) * (self.radial_std, self.tangential_std) + (self.mean, 0)
         radius = np.hypot(f[:, 0], f[:, 1])
         return _turn(f, 2 * math.pi * y / self.classes + self.twist * radius), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         radius = np.hypot(X[:, 0], X[:, 1])
         parts = []
         for k in range(self.classes):
@@ -178,12 +179,12 @@ class NoisyCurves(Density):
     def __init__(self, curves: Callable[[np.ndarray], np.ndarray], length: float, power: int, noise: float):
         self.curves, self.length, self.power, self.noise = curves, length, power, noise
 
-    def _draw(self, n, rng):
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         y = rng.integers(self.classes, size=n)
         t = self.length * rng.random(n) ** (1 / self.power)
         return self.curves(t)[y, np.arange(n)] + self.noise * rng.standard_normal((n, 2)), y
 
-    def _log_density(self, X):
+    def _log_density(self, X: np.ndarray) -> np.ndarray:
         nodes, weights = np.polynomial.legendre.leggauss(self.nodes)
         t = (self.length * (np.arange(self.panels)[:, None] + (nodes + 1) / 2) / self.panels).ravel()
         dt = np.tile(self.length * weights / 2 / self.panels, self.panels)
@@ -192,7 +193,7 @@ class NoisyCurves(Density):
         points = self.curves(t).reshape(-1, 2)                              # (2·T, 2)
         return np.concatenate([self._integrate(part, points, log_weights) for part in _chunks(X, 512)])
 
-    def _integrate(self, X, points, log_weights):
+    def _integrate(self, X: np.ndarray, points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
         d2 = (X[:, :1] - points[:, 0]) ** 2 + (X[:, 1:] - points[:, 1]) ** 2    # (N, 2·T)
         parts = log_weights - d2 / (2 * self.noise**2)
         top = parts.max(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import as_generator, expect_examples, expect_labels, one_hot
 from scratchgen.metrics.labels import accuracy
 from scratchgen.metrics.pairwise import BLOCK, squared_distances
 
@@ -26,7 +26,7 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
     classes, y = np.unique(expect_labels("silhouette_score", y, len(Z)), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"silhouette_score expected two classes or more, got {len(classes)}")
-    members = np.eye(len(classes))[y]                           # (N, C), one-hot rows
+    members = one_hot(y, len(classes))                          # (N, C), one-hot rows
     sizes = members.sum(axis=0)                                 # (C,)
     silhouettes = np.zeros(len(Z))
     for rows, squared in squared_distances(Z, Z):
@@ -57,7 +57,7 @@ def knn_accuracy(
     classes, y_train = np.unique(expect_labels("knn_accuracy", y_train, len(Z_train)), return_inverse=True)
     if not 1 <= k <= len(Z_train):
         raise ValueError(f"knn_accuracy expected k in 1..{len(Z_train)} (the training examples), got {k}")
-    members = np.eye(len(classes))[y_train]                     # (N, C)
+    members = one_hot(y_train, len(classes))                    # (N, C)
     predicted = np.empty_like(y_test)
     for rows, squared in squared_distances(Z_test, Z_train):
         nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
@@ -70,7 +70,7 @@ def kmeans(
     X: np.ndarray,
     k: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     iterations: int = 100,
     centres: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -93,7 +93,7 @@ def kmeans(
     if iterations < 1:
         raise ValueError(f"kmeans expected iterations >= 1, got {iterations}")
     if centres is None:
-        centres = _spread_centres(X, k, rng)
+        centres = _spread_centres(X, k, as_generator("kmeans", rng))
     elif centres.shape != (k, X.shape[1]):
         raise ValueError(f"kmeans expected centres of shape {(k, X.shape[1])}, got {centres.shape}")
     y = np.full(len(X), -1)

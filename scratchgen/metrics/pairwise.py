@@ -1,4 +1,4 @@
-"""Pairwise distances between two sets of examples, block by block."""
+"""Distances between all examples of one set and all of another, block by block."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from collections.abc import Iterator
 
 import numpy as np
 
-BLOCK = 500     # rows of the distance matrix per block: 40 MB for 10,000 columns
+BLOCK = 500         # rows of the distance matrix at a time: 40 MB for 10,000 columns
+CENTRED = 1000      # examples whose median is the centre
+CANCELLED = 1e-8    # a square this small, relative to those it is the difference of, has lost its digits
 
 
 def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (rows, squared distances) for blocks of rows of A: a slice, and an array (B, M) in float64.
+    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
 
-        ‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖²
-
-    Both sets are centred on B's mean first. Far from the origin, the difference of large squares would lose
-    digits.
+    Far from the origin the difference of large squares loses digits. So both sets are centred first, on the
+    median of B, which one outlier does not move. Squares that are still the difference of much larger numbers
+    are computed again from a − b.
     """
-    centre = B.mean(axis=0, dtype=np.float64)
+    centre = np.median(B[:: max(1, len(B) // CENTRED)], axis=0).astype(np.float64)
     A, B = A - centre, B - centre
     lengths = (B**2).sum(axis=1)
     for start in range(0, len(A), BLOCK):
         part = A[start : start + BLOCK]
-        squared = (part**2).sum(axis=1)[:, None] - 2 * (part @ B.T) + lengths
-        yield slice(start, start + len(part)), np.maximum(squared, 0, out=squared)
+        sums = (part**2).sum(axis=1)[:, None] + lengths
+        squared = sums - 2 * (part @ B.T)
+        cancelled = squared < CANCELLED * sums
+        for i in np.flatnonzero(cancelled.any(axis=1)):
+            columns = np.flatnonzero(cancelled[i])
+            squared[i, columns] = ((B[columns] - part[i]) ** 2).sum(axis=1)
+        yield slice(start, start + len(part)), squared

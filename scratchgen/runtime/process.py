@@ -26,7 +26,10 @@ TIMEOUT = "19"
 
 
 def prepare() -> None:
-    """Make both settings."""
+    """Make both settings. The command `scratchgen` calls this; a program of your own may call it first.
+
+    from scratchgen.runtime import process; process.prepare()      # before NumPy is imported
+    """
     if "numpy" not in sys.modules:
         os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", TIMEOUT)
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ

@@ -10,6 +10,7 @@ import pytest
 import scratchgen
 from scratchgen import cli
 from scratchgen.checks import check_name
+from scratchgen.cli import study
 from scratchgen.training.loop import TrainingDiverged
 
 
@@ -63,7 +64,8 @@ def test_every_module_with_arguments_is_a_command():
     folder = Path(cli.__file__).parent
     modules = {path.stem for path in folder.glob("*.py") if "def add_arguments" in path.read_text("utf-8")}
     assert modules == set(cli.COMMANDS)
-    assert all(target[0] in cli.COMMANDS for target in cli.ALIASES.values())
+    studies = {path.stem for path in (folder / "studies").glob("*.py")} - {"__init__"}
+    assert studies == set(study.STUDIES) and set(cli.ALIASES.values()) <= studies
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -71,7 +73,7 @@ def test_help_of_a_command_names_the_exit_codes(capsys, command):
     assert exit_code([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: scratchgen {command}")
-    assert "exit codes: 0 success; 1 a check failed" in " ".join(out.split())
+    assert "Exit codes: 0 success; 1 a check failed" in " ".join(out.split())
 
 
 def test_module_and_version_answer():

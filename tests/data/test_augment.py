@@ -12,7 +12,7 @@ def blob(side, row, column):
     return image.reshape(1, -1)
 
 
-def test_jitter_of_no_spread_changes_nothing(rng, backend):
+def test_jitter_without_spread_changes_nothing(rng, backend):
     x = rng.uniform(size=(3, 49))
     still = Jitter(turn=0, stretch=0, slant=0, shift=0, side=7)
     np.testing.assert_allclose(still(x, rng=rng), x, atol=1e-12)
@@ -43,13 +43,13 @@ def test_affine_warp_of_a_flat_patch_is_flat(backend, rng):
     np.testing.assert_allclose(out[0, 3:6, 3:6], 0.4, atol=1e-12)
 
 
-def test_jitter_keeps_the_declared_share(rng):
+def test_jitter_keeps_the_declared_fraction(rng):
     x = np.repeat(blob(7, 3, 3), 4000, axis=0)
     same = (Jitter(keep=0.3, side=7)(x, rng=rng) == x).all(axis=1).mean()
     assert abs(same - 0.3) < 5 * np.sqrt(0.3 * 0.7 / 4000)
 
 
-def test_binarise_draws_the_grey_value_as_probability(rng):
+def test_binarise_uses_the_intensity_as_probability(rng):
     x = np.repeat([[0.0, 0.2, 0.7, 1.0]], 20_000, axis=0)
     drawn = binarise(x, rng=rng)
     assert set(np.unique(drawn)) == {0, 1} and drawn.dtype == x.dtype
@@ -58,7 +58,7 @@ def test_binarise_draws_the_grey_value_as_probability(rng):
 
 
 @pytest.mark.parametrize("change", [binarise, Jitter(side=2)])
-def test_augmenting_refuses_what_is_no_ink(change, rng):
+def test_augmentation_refuses_values_that_are_not_intensities(change, rng):
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
         change(np.array([[0.0, 2.0, 0.0, 1.0]]), rng=rng)
     with pytest.raises(TypeError, match="float32 or float64, got uint8"):
@@ -92,7 +92,7 @@ def test_jitter_spread_of_the_shift_is_as_declared(rng):
     assert abs(rows.std() / 1.5 - 1) < 5 / np.sqrt(2 * n)
 
 
-def test_jitter_takes_its_noise_from_rng_alone():
+def test_jitter_depends_only_on_rng():
     x = np.random.default_rng(1).uniform(size=(3, 784))
     first, again, other = (Jitter()(x, rng=np.random.default_rng(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)

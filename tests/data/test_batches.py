@@ -162,7 +162,7 @@ def test_batches_of_images_with_channels_moved_last_are_contiguous(rng):
         (np.zeros((2, 3)), None, {"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
         ([[1.0]], None, {}, TypeError, "X to be a NumPy array of numbers, got list"),
         (np.array(["a"]), None, {}, TypeError, "array of numbers, got <U1"),
-        (np.zeros((2, 3)), None, {"rng": 7}, TypeError, "numpy.random.Generator as rng, got int"),
+        (np.zeros((2, 3)), None, {"rng": 7.5}, TypeError, "Batches expected rng to be .* got float 7.5"),
     ],
 )
 def test_batches_reject_bad_input_in_one_line(rng, X, y, options, error, said):

@@ -182,8 +182,10 @@ def test_density_rejects_bad_input(make, rng):
         density.log_density(np.full((1, density.dim), np.nan))
     with pytest.raises(ValueError, match="n >= 1, got 0"):
         density.sample(0, rng=rng)
-    with pytest.raises(TypeError, match="numpy.random.Generator as rng, got int"):
-        density.sample(1, rng=3)
+    with pytest.raises(TypeError, match="expected rng to be a numpy.random.Generator or an integer seed"):
+        density.sample(1, rng=None)
+    same = density.sample(5, rng=np.random.default_rng(3))
+    np.testing.assert_array_equal(density.sample(5, rng=3), same)
     assert density.log_density(np.zeros((0, density.dim))).shape == (0,)
 
 

@@ -1,4 +1,4 @@
-"""How twins are chosen, and how kernels are compiled."""
+"""How a twin is chosen, and how kernels are compiled."""
 
 import inspect
 import logging
@@ -27,7 +27,7 @@ def test_kernel_divides_by_zero_as_numpy_does_and_keeps_nan():
 
 
 def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
-    """Where Numba finds no folder to write to, it raises at once; then the kernel is compiled uncached."""
+    """If Numba finds no folder to write to, it raises, and the kernel is compiled without a cache."""
     njit = compiling.njit
 
     def nowhere_to_write(cache=False, **settings):
@@ -46,7 +46,7 @@ def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
         np.testing.assert_array_equal(out, [1, 2])
 
 
-def test_compiling_is_said_once_in_the_log_and_only_of_kernels(caplog):
+def test_compiling_is_logged_once_and_only_for_kernels(caplog):
     compiling.say_compiling.cache_clear()
     own = types.FunctionType(total.__code__, globals())
     own.__module__ = "scratchgen.kernels.made_up"
@@ -60,8 +60,8 @@ def test_compiling_is_said_once_in_the_log_and_only_of_kernels(caplog):
     ]
 
 
-def test_command_says_what_the_first_step_waits_for(tmp_path):
-    """With an empty cache, on stderr; with a full one, and outside of the command, nothing."""
+def test_command_explains_the_wait_at_the_first_step(tmp_path):
+    """A message on stderr if the cache is empty; nothing if it is full or outside of the command."""
     step = "import numpy as np; from scratchgen import SiLU; SiLU().forward(np.ones((4, 3)))"
     ways = {"command": ["-m", "scratchgen", "gradcheck", "SiLU"], "library": ["-c", step]}
 
@@ -75,7 +75,7 @@ def test_command_says_what_the_first_step_waits_for(tmp_path):
 
 
 def test_environment_chooses_the_kernels():
-    """SCRATCHGEN_KERNELS=reference runs without Numba being imported at all; a wrong name is named."""
+    """SCRATCHGEN_KERNELS=reference runs without Numba being imported at all; an unknown name is refused."""
     code = (
         "import sys, numpy as np\n"
         "from scratchgen import kernels, Linear, SiLU, Sequential, squared_error\n"
@@ -94,7 +94,7 @@ def test_environment_chooses_the_kernels():
     assert "expected one of jit, reference, got 'fast'" in run("fast").stderr
 
 
-def test_use_chooses_for_a_block_and_puts_back():
+def test_use_chooses_for_a_block_only():
     before = kernels.backend()
     with kernels.use("reference"):
         assert kernels.backend() == "reference"
@@ -113,7 +113,7 @@ def scale(x, factor=2.0):
 
 @pytest.fixture
 def pair(monkeypatch):
-    """`scale`, decorated, with a twin in a module that stands for kernels/made_up.py."""
+    """`scale`, decorated, with a twin in a module kernels/made_up that exists only here."""
     twins = types.ModuleType("scratchgen.kernels.made_up")
     twins.scale = lambda x, factor=2.0: ("twin", x, factor)
     monkeypatch.setitem(sys.modules, twins.__name__, twins)
@@ -154,7 +154,7 @@ def test_kernel_refuses_flags_that_may_lose_a_nan():
 
 
 def test_every_kernel_names_its_flags():
-    """No kernel is compiled with a flag that the line above it does not name."""
+    """The flags of each kernel are on the line above it."""
     folder = Path(kernels.__file__).parent
     lines = [line for path in folder.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
     decorated = [line for line in lines if "@kernel" in line]

@@ -1,4 +1,4 @@
-"""Each activation against Python's math, number by number, with both sets of kernels."""
+"""Each activation against Python's math, number by number, compiled and reference."""
 
 import math
 
@@ -84,7 +84,7 @@ def test_activation_takes_arrays_that_are_no_block_of_memory(layer, backend, rng
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
-def test_activation_computes_no_dx_that_nobody_asks_for(layer, backend):
+def test_activation_computes_no_dx_without_input_grad(layer, backend):
     assert layer.backward(np.ones(3), layer.forward(np.ones(3))[1], input_grad=False) is None
 
 

@@ -1,4 +1,4 @@
-"""Attention against loops written out, what depends on what in it, and the block around it."""
+"""Attention against explicit loops, which output depends on which input, and the transformer block."""
 
 import math
 
@@ -105,7 +105,7 @@ def test_attention_is_causal_by_gradient(kind, rng, backend):
 
 
 def test_last_position_does_not_see_the_order_of_the_past(layer, rng):
-    """Attention has no order of its own: that is why a model adds an embedding of the position."""
+    """Attention ignores the order of positions, so a model adds an embedding of the position."""
     x = rng.standard_normal((N, T, C))
     order = [2, 0, 3, 1, 4]
     out, shuffled = layer.forward(x)[0], layer.forward(x[:, order])[0]
@@ -130,7 +130,7 @@ def test_steps_equal_forward_row_by_row(rng):
     for kind in (CausalSelfAttention, TransformerBlock):
         layer, x = kind(C, H, rng=rng, dtype=np.float64), rng.standard_normal((N, T, C))
         out = layer.forward(x)[0]
-        keys, values = np.full((2, N, H, T, D), np.nan)     # a step that looked ahead would read a NaN
+        keys, values = np.full((2, N, H, T, D), np.nan)     # later positions are NaN
         for t in range(T):
             row = layer.step(x[:, t], keys, values, t)
             np.testing.assert_allclose(row, out[:, t], rtol=1e-12, atol=1e-14)
@@ -146,7 +146,7 @@ def test_block_adds_both_branches_to_what_came_in(rng):
 
 
 def test_block_with_silent_branches_hands_the_gradient_through(rng):
-    """(TFB.3), (TFB.4): each sum is two ways back, and the straight one has the Jacobian 1."""
+    """(TFB.3), (TFB.4): each sum gives two paths back, and the direct one has the Jacobian 1."""
     block = TransformerBlock(C, H, rng=rng, dtype=np.float64)
     block.attention.proj.weight.value[...] = 0
     block.mlp[2].weight.value[...] = 0

@@ -1,4 +1,4 @@
-"""What all layers share: names, frozen parameters, checks of the input, and Sequential as the chain rule."""
+"""The base class of layers: names, frozen parameters, input checks; Sequential as the chain rule."""
 
 import copy
 import pickle
@@ -58,25 +58,25 @@ def test_sequential_backward_is_the_product_of_the_transposed_jacobians(net, rng
     np.testing.assert_allclose(net.jvp(v, caches)[0], j2 @ (j1 @ v[0]), rtol=1e-12)
 
 
-def test_sequential_asks_only_its_first_layer_to_spare_dx(rng):
-    asked = []
+def test_sequential_passes_input_grad_to_its_first_layer_only(rng):
+    calls = []
 
     class Spy(Layer):
         def forward(self, x, training=False):
             return x, training
 
         def backward(self, dout, cache, input_grad=True):
-            asked.append((input_grad, cache))
+            calls.append((input_grad, cache))
             return dout if input_grad else None
 
     net = Sequential(Spy(), Spy(), Spy())
     _, caches = net.forward(np.ones((2, 3)), training=True)
     assert net.backward(np.ones((2, 3)), caches, input_grad=False) is None
     assert net.backward(np.ones((2, 3)), caches) is not None
-    assert asked == [(True, True), (True, True), (False, True)] + 3 * [(True, True)]
+    assert calls == [(True, True), (True, True), (False, True)] + 3 * [(True, True)]
 
 
-def test_sequential_of_nothing_hands_through(rng):
+def test_sequential_without_layers_returns_its_input(rng):
     x = rng.standard_normal((2, 3))
     out, caches = Sequential().forward(x)
     assert out is x
@@ -109,7 +109,7 @@ def test_sequential_is_a_sequence_with_a_name(net):
 
 
 def test_two_forwards_before_either_backward_do_not_mix(net, rng):
-    """A discriminator sees real and generated samples before either gradient comes back."""
+    """A discriminator is applied to real and to generated samples before either backward."""
     xs = [rng.standard_normal((n, 4)) for n in (7, 3)]
     douts = [rng.standard_normal((n, 3)) for n in (7, 3)]
     alone = []
@@ -145,7 +145,7 @@ def test_zero_grad_clears_all_in_place(rng):
     assert not any(g.any() for g in anew)
 
 
-def test_frozen_holds_gradients_and_lets_dx_through(net, rng):
+def test_frozen_keeps_gradients_and_still_computes_dx(net, rng):
     x, dout = rng.standard_normal((7, 4)), rng.standard_normal((7, 3))
     _, caches = net.forward(x)
     expected = net.backward(dout, caches)
@@ -166,7 +166,7 @@ def test_frozen_ends_also_after_an_error_and_nests(net):
     assert net.trainable and net[0].trainable and net[2].trainable
 
 
-def test_frozen_part_leaves_the_rest_learning(net, rng):
+def test_frozen_part_does_not_freeze_the_rest(net, rng):
     _, caches = net.forward(rng.standard_normal((7, 4)))
     with net[0].frozen():
         net.backward(rng.standard_normal((7, 3)), caches)
@@ -229,7 +229,7 @@ def test_parameter_gradient_is_zero_after_zero_grad_and_adds_up_from_there(rng):
         p.add_grad(a, 2 * b)                                 # added
         np.testing.assert_allclose(p.grad, 3 * (a @ b).reshape(2, 3, 5), rtol=1e-14)
     p.zero_grad()
-    p.grad[0] = 1                                               # by hand, so it is kept
+    p.grad[0] = 1                                               # written by hand, so it counts
     p.add_grad(a, b)
     expected = (a @ b).reshape(2, 3, 5)
     expected[0] += 1

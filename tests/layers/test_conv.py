@@ -1,4 +1,4 @@
-"""Convolution and its transpose, against loops that say what they are, one product at a time."""
+"""Convolution and its transpose against explicit loops, one product at a time."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from scratchgen.layers.conv import col2im, im2col
 GEOMETRIES = [
     ((5, 7), (3, 2), (1, 1), (0, 0)),
     ((6, 5), (4, 3), (2, 1), (1, 2)),
-    ((7, 6), (2, 3), (3, 2), (0, 1)),   # strides leave rows and columns over
+    ((7, 6), (2, 3), (3, 2), (0, 1)),   # strides skip rows and columns at the edge
     ((4, 5), (1, 1), (1, 1), (0, 0)),
     ((5, 8), (2, 2), (4, 3), (1, 0)),   # the stride jumps over pixels
     ((2, 3), (4, 5), (1, 2), (2, 3)),   # the kernel is larger than the image, padding is wider than it
@@ -52,7 +52,7 @@ def conv_gradients_by_loops(x, weight, dout, stride, padding):
 
 
 def transpose_by_loops(x, weight, size, stride, padding):
-    """Every pixel of x puts down weight·pixel where the kernel lies."""
+    """Every pixel of x adds weight·pixel where the kernel is."""
     out = np.zeros((len(x), *size, weight.shape[3]))
     for n, i, j, u, v, h, w in terms(out.shape, x.shape[1:3], weight.shape[:2], stride, padding):
         for c, m in np.ndindex(weight.shape[2:]):
@@ -70,7 +70,7 @@ def transpose_gradients_by_loops(x, weight, dout, stride, padding):
 
 
 def size_by_counting(image, kernel, stride, padding):
-    """How many window positions fit, counted."""
+    """The number of window positions, counted."""
     return tuple(
         sum(1 for start in range(-p, n + p, s) if start + k <= n + p)
         for n, k, s, p in zip(image, kernel, stride, padding, strict=True)
@@ -124,7 +124,7 @@ def test_im2col_copies_and_col2im_adds_back(backend, rng, image, kernel, stride,
 
 
 def test_conv_backward_is_two_steps_through_the_patches(backend, rng):
-    """(CONV.5) dcols = dout·Wᵀ with one place for the kernel, where (CONV.6) has nothing to add up."""
+    """(CONV.5) dcols = dout·Wᵀ with one position of the kernel, so that (CONV.6) adds up nothing."""
     layer = Conv2d(2, 3, (3, 4), rng=rng, dtype=np.float64)
     x = rng.standard_normal((5, 3, 4, 2))
     out, cache = layer.forward(x)
@@ -178,7 +178,7 @@ geometry = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st
 
 @given(geometry, geometry, st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))
 def test_transpose_is_the_adjoint_of_conv(vertical, horizontal, n, c_in, c_out, seed):
-    """<Conv(x), y> = <x, ConvT(y)> with swapped channels, and both kernels agree with the loops."""
+    """<Conv(x), y> = <x, ConvT(y)> with swapped channels, and both functions agree with the loops."""
     (kernel, stride, padding), image = list(zip(vertical, horizontal, strict=True))[:3], []
     for k, _, p, more in (vertical, horizontal):
         image.append(max(1, k - 2 * p) + more)
@@ -204,7 +204,7 @@ def test_transpose_is_the_adjoint_of_conv(vertical, horizontal, n, c_in, c_out, 
 
 @pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
 def test_conv_blocks_of_any_size_give_the_same(backend, rng, monkeypatch, layer_class):
-    """Patches made for one, three or all of seven examples at a time."""
+    """The result does not depend on how many of the seven examples a block has: one, three or all."""
     layer = layer_class(2, 3, 3, 2, 1, rng=rng, dtype=np.float64)
     x = rng.standard_normal((7, 5, 6, 2))
     results = []
@@ -293,17 +293,17 @@ def test_conv_errors_name_what_is_wrong(rng, call, error, message):
 
 @pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
 def test_conv_learns_a_weight_that_init_made_in_another_order(rng, backend, layer_class):
-    """Of a Fortran-ordered gradient, rows() would be a copy, and what is added to it lost."""
+    """A reshaped Fortran-ordered gradient would be a copy, and what is added to it would be lost."""
     def fortran(shape, fan_in, fan_out, *, rng, dtype):
         return np.asfortranarray(rng.standard_normal(shape), dtype)
 
     layer = layer_class(2, 3, (3, 2), rng=rng, dtype=np.float64, init=fortran)
-    twin = layer_class(2, 3, (3, 2), rng=rng, dtype=np.float64)
-    twin.weight.value[...] = layer.weight.value
+    plain = layer_class(2, 3, (3, 2), rng=rng, dtype=np.float64)
+    plain.weight.value[...] = layer.weight.value
     x = rng.standard_normal((2, 5, 4, 2))
     out, cache = layer.forward(x)
     dout = rng.standard_normal(out.shape)
     layer.backward(dout, cache)
-    twin.backward(dout, twin.forward(x)[1])
+    plain.backward(dout, plain.forward(x)[1])
     assert layer.weight.grad.all()
-    np.testing.assert_array_equal(layer.weight.grad, twin.weight.grad)
+    np.testing.assert_array_equal(layer.weight.grad, plain.weight.grad)

@@ -1,4 +1,4 @@
-"""Bijections: both directions, the log-determinant against the numeric Jacobian's, and what they refuse."""
+"""Bijections: both directions, the log-determinant of the numeric Jacobian, and refused arguments."""
 
 import math
 
@@ -106,11 +106,11 @@ def test_coupling_logdet_is_the_numeric_jacobians(kind, mask, rng):
         assert sign == 1
         np.testing.assert_allclose(logdet, expected, atol=1e-8)
     if kind is AffineCoupling:
-        assert np.abs(cache.logdet).min() > 1e-3                # a 0 would say nothing
+        assert np.abs(cache.logdet).min() > 1e-3                # 0 would be no test
 
 
 @pytest.mark.parametrize("mask", MASKS)
-def test_coupling_keeps_what_its_mask_says(mask, rng):
+def test_coupling_keeps_the_entries_of_its_mask(mask, rng):
     """(NICE.1), and the halves of a mask's name: together they are all of x."""
     shape = (3, 4, 2) if mask in ("dark", "light") else (8,)
     layer, x = coupling(AffineCoupling, mask, shape, rng), rng.standard_normal((2, *shape))
@@ -159,7 +159,7 @@ def test_affine_coupling_by_hand(rng):
 
 
 def test_affine_coupling_stretches_no_more_than_its_bound(rng):
-    """(RNVP.1): whatever the conditioner says, |s| stays below the bound."""
+    """(RNVP.1): |s| stays below the bound for any output of the conditioner."""
     layer = AffineCoupling(dense(2, 4, rng), "even", bound=0.7)
     layer.conditioner[2].weight.value *= 1e4
     _, cache = layer.forward(rng.standard_normal((50, 4)))
@@ -167,7 +167,7 @@ def test_affine_coupling_stretches_no_more_than_its_bound(rng):
 
 
 def test_scaling_by_hand(rng):
-    """(SCALE.1), (SCALE.2), (SCALE.3), (SCALE.4), (SCALE.5), the log-determinant by the numeric Jacobian."""
+    """(SCALE.1), (SCALE.2), (SCALE.3), (SCALE.4), (SCALE.5), logdet from the numeric Jacobian."""
     layer, x, dout = Scaling(5, dtype=np.float64), rng.standard_normal((3, 5)), rng.standard_normal((3, 5))
     s = layer.log_scale.value
     s[...] = rng.standard_normal(5)

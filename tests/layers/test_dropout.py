@@ -1,4 +1,4 @@
-"""Dropout: what is dropped, how often, by whose randomness, and that evaluation does nothing."""
+"""Dropout: which entries, how often, from which generator; evaluation does nothing."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scratchgen.layers import Dropout
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dropout_forward_drops_or_scales(dtype):
-    """(DROP.1), the noise drawn again from a generator with the same seed."""
+    """(DROP.1), with the same noise from a generator with the same seed."""
     layer = Dropout(0.3, rng=np.random.default_rng(5))
     x = np.random.default_rng(6).standard_normal((4, 3, 7)).astype(dtype)
     out, _ = layer.forward(x, training=True)
@@ -29,7 +29,7 @@ def test_dropout_backward_uses_the_same_mask(rng):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
 def test_dropout_keeps_the_mean_and_drops_with_probability_p(rng, p):
-    """40,000 draws: the share dropped has a standard error of at most 0.0025, the mean of at most 0.01."""
+    """40,000 samples: the dropped fraction has a standard error of 0.0025, the mean of at most 0.01."""
     out, _ = Dropout(p, rng=rng).forward(np.ones((200, 200)), training=True)
     assert np.mean(out == 0) == pytest.approx(p, abs=0.01)
     assert out.mean() == pytest.approx(1, abs=0.04)
@@ -56,7 +56,7 @@ def test_dropout_that_drops_nothing_draws_nothing(rng, p, training):
 
 
 def test_dropout_shows_its_generator(rng):
-    """Set back to an earlier state, it draws the same mask again: that is how a run is taken up."""
+    """After its state is restored it gives the same mask again, which is how a run is resumed."""
     layer = Dropout(rng=rng)
     generator = layer.generators()["rng"]
     state = generator.bit_generator.state

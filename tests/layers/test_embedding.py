@@ -1,4 +1,4 @@
-"""Embedding against one-hot rows times the table, and what it refuses."""
+"""Embedding against one-hot rows times the table, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def layer(rng):
     return Embedding(5, 3, rng=rng, dtype=np.float64)
 
 
-def test_embedding_looks_rows_up(layer):
+def test_embedding_returns_the_rows(layer):
     """(EMB.1) out = W[ids]."""
     out, _ = layer.forward(np.array([[4, 0], [2, 4]]))
     expected = [[layer.weight.value[k] for k in row] for row in ((4, 0), (2, 4))]

@@ -1,4 +1,4 @@
-"""What every layer for images promises: the contract, the adjoint, and kernels that agree."""
+"""All layers for images: the contract, the adjoint test, compiled against reference."""
 
 import copy
 
@@ -106,7 +106,7 @@ def test_layer_keeps_two_calls_apart_and_adds_up_gradients(backend, name):
 @both_modes
 @every_layer
 def test_layer_computes_only_what_is_asked_for(backend, name, training):
-    """Frozen: dx and no parameter gradient. input_grad=False: the other way round."""
+    """Frozen: dx and no parameter gradient. input_grad=False: the opposite."""
     layer, rng = build(name)
     out, cache = layer.forward(rng.standard_normal(SHAPE), training)
     dout = rng.standard_normal(out.shape)
@@ -135,7 +135,7 @@ def test_layer_keeps_its_dtype_and_its_kernels_agree(name, dtype, training):
             dx, tangent = layer.backward(dout, cache), layer.jvp(x, cache)
         state = [p.grad for p in layer.parameters().values()] + list(layer.buffers().values())
         results.append([out, dx, tangent, *state])
-    # A row of three numbers may lie close together, and layer norm then divides by little.
+    # The three numbers of a row may be close to each other; then layer norm divides by a small number.
     tolerance = 1e-3 if dtype == np.float32 else 1e-11
     for a, b in zip(*results, strict=True):
         assert a.dtype == b.dtype == dtype

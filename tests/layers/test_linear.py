@@ -1,4 +1,4 @@
-"""Linear against sums written out, and what it refuses."""
+"""Linear against explicit sums, and refused arguments."""
 
 import numpy as np
 import pytest

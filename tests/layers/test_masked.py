@@ -1,4 +1,4 @@
-"""Masked layers: sums over the connections that are left, what a mask may not touch, and what is refused."""
+"""Masked layers: sums over the allowed connections, weights that never change, refused arguments."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def layer(rng, mask):
     return layer
 
 
-def test_masked_linear_is_the_sum_over_the_connections_that_are_left(layer, mask, rng):
-    """(MASK.1), (MASK.2), (MASK.3), each written out."""
+def test_masked_linear_is_the_sum_over_the_connections_that_are_allowed(layer, mask, rng):
+    """(MASK.1), (MASK.2), (MASK.3), as explicit sums."""
     x, dout = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
     out, cache = layer.forward(x)
     dx = layer.backward(dout, cache)
@@ -57,7 +57,7 @@ def test_masked_linear_takes_another_mask_for_one_call(layer, mask, rng):
     first, cache = layer.forward(x, mask=~mask)
     second, _ = layer.forward(x)
     np.testing.assert_allclose(first + second - layer.bias.value, Linear.forward(layer, x)[0], rtol=1e-12)
-    layer.backward(dout, cache)             # the cache knows which mask its forward had
+    layer.backward(dout, cache)             # the cache has the mask of its forward
     assert (layer.weight.grad[mask] == 0).all() and (layer.weight.grad[~mask] != 0).all()
 
 
@@ -97,7 +97,7 @@ def test_masked_convolution_is_the_convolution_of_the_masked_weight(rng):
     np.testing.assert_allclose(layer.bias.grad, plain.bias.grad, rtol=1e-12)
 
 
-def test_masks_of_rows_and_of_the_raster_are_these():
+def test_raster_mask_and_rows_mask_entry_by_entry():
     assert raster_mask((3, 3), centre=False).astype(int).tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0]]
     assert raster_mask((3, 3), centre=True).astype(int).tolist() == [[1, 1, 1], [1, 1, 0], [0, 0, 0]]
     assert raster_mask((1, 5), centre=False).astype(int).tolist() == [[1, 1, 0, 0, 0]]
@@ -105,7 +105,7 @@ def test_masks_of_rows_and_of_the_raster_are_these():
     assert rows_mask((3, 5), centre=True).astype(int).tolist() == [[1] * 5, [1] * 5, [0] * 5]
 
 
-def test_masked_layers_say_how_much_is_left(rng):
+def test_masked_layers_show_the_number_of_connections(rng):
     assert "connections=3" in repr(MaskedLinear(3, 2, np.arange(6).reshape(3, 2) < 3, rng=rng))
     assert "taps=4 of 9" in repr(MaskedConv2d(1, 2, raster_mask((3, 3), centre=False), rng=rng))
 

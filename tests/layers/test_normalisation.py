@@ -29,13 +29,13 @@ def slopes(f, a):
     return grad
 
 
-NORMS = [(BatchNorm, 0), (LayerNorm, 1)]    # the layer, and the axis its means run over
+NORMS = [(BatchNorm, 0), (LayerNorm, 1)]    # the layer, and the axis of its means
 MODES = [(BatchNorm, True), (BatchNorm, False), (LayerNorm, True)]
 
 
 @pytest.mark.parametrize(("layer_class", "axis"), NORMS)
 def test_norm_forward_equals_loops(backend, rng, layer_class, axis):
-    """(BN.1, BN.2, BN.3, BN.4, BN.5) and (LN.1, LN.2, LN.3, LN.4, LN.5), one group of numbers at a time."""
+    """(BN.1, BN.2, BN.3, BN.4, BN.5) and (LN.1, LN.2, LN.3, LN.4, LN.5), one row or column at a time."""
     layer = randomised(layer_class(4, eps=0.1, dtype=np.float64), rng)
     x = rng.standard_normal((7, 4)) * 3 + 2
     out, _ = layer.forward(x, training=True)
@@ -54,9 +54,9 @@ def test_norm_forward_equals_loops(backend, rng, layer_class, axis):
 
 @pytest.mark.parametrize(("layer_class", "axis"), NORMS)
 def test_norm_backward_line_by_line(backend, rng, layer_class, axis):
-    """Each gradient of the mirror against differences of what is left of the forward pass behind it.
+    """Each line of the backward pass against differences of the rest of the forward pass.
 
-    (BN.6, LN.6) dxhat, (BN.7, LN.7) dweight and dbias, (BN.8, LN.8) dvar with xc held, (BN.9, LN.9) dxc
+    (BN.6, LN.6) dxhat, (BN.7, LN.7) dweight and dbias, (BN.8, LN.8) dvar with xc constant, (BN.9, LN.9) dxc
     through both xhat and var, (BN.10, LN.10) dx.
     """
     layer = randomised(layer_class(4, dtype=np.float64), rng)
@@ -154,7 +154,7 @@ def test_batch_norm_modes_agree_once_the_statistics_do(backend, rng):
     layer = BatchNorm(3, momentum=1.0, dtype=np.float64)
     x = rng.standard_normal((5, 3))
     trained, _ = layer.forward(x, training=True)
-    layer.running_var *= 4 / 5      # back to the biased variance, by which training divides
+    layer.running_var *= 4 / 5      # the biased variance, which training uses
     evaluated, _ = layer.forward(x)
     np.testing.assert_allclose(trained, evaluated, rtol=1e-12, atol=1e-14)
 
@@ -194,7 +194,7 @@ def test_norm_keeps_a_constant_input_finite(backend, layer_class):
 @pytest.mark.parametrize("value", [0.1, 100 / 3, 255.0, 9694.5586, 1e6, -1e6, 1e14])
 @pytest.mark.parametrize("layer_class", [BatchNorm, LayerNorm])
 def test_norm_of_equal_numbers_is_the_bias(backend, layer_class, value, width, dtype):
-    """Whatever the number is: x − mean is 0, although the sum of the numbers is rounded."""
+    """x − mean is exactly 0 for every number, although the sum of the numbers is rounded."""
     shape = (width, 2) if layer_class is BatchNorm else (2, width)
     layer = layer_class(shape[1], dtype=dtype)
     layer.bias.value[...] = 0.25

@@ -1,4 +1,4 @@
-"""Pooling against loops, and what happens at ties, at the padding and with NaN."""
+"""Pooling against explicit loops; ties, padding and NaN."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_max_pool_equals_loops(backend, rng, image, kernel, stride, padding):
     expected, dx = np.full(out.shape, np.nan), np.zeros(x.shape)
     for i, j, cells in windows(image, kernel, stride, padding):
         for n, c in np.ndindex(2, 3):
-            first = max(cells, key=lambda cell: x[n, *cell, c])  # max keeps the first of equals
+            first = max(cells, key=lambda cell: x[n, *cell, c])  # max returns the first of equal values
             expected[n, i, j, c] = x[n, *first, c]
             dx[n, *first, c] += dout[n, i, j, c]
     np.testing.assert_array_equal(out, expected)
@@ -72,7 +72,7 @@ def test_max_pool_padding_never_wins(backend):
 
 
 def test_max_pool_shows_nan(backend):
-    """Whether it comes first or last under the window; the first NaN takes the gradient."""
+    """Both if it is first and if it is last in the window; the first NaN gets the gradient."""
     x = np.array([[np.nan, 1, 2, np.nan], [3, np.nan, 7, 5]]).reshape(1, 2, 4, 1)
     layer = MaxPool2d(2)
     out, cache = layer.forward(x)

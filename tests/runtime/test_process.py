@@ -1,4 +1,4 @@
-"""What importing the library sets in the process, and what it leaves alone."""
+"""What runtime.process.prepare sets in the process, and what it leaves alone. An import sets nothing."""
 
 import os
 import subprocess
@@ -17,6 +17,9 @@ class Library:
 ctypes.CDLL = lambda name: Library
 sys.platform = "linux"
 import scratchgen
+assert not calls and "OPENBLAS_THREAD_TIMEOUT" not in os.environ or os.environ.get("KEPT")
+from scratchgen.runtime import process
+process.prepare()
 assert "numpy" not in sys.modules
 print(os.environ["OPENBLAS_THREAD_TIMEOUT"], calls)
 """
@@ -32,28 +35,31 @@ def found(most=1 << 40, **env):
     return run.stdout.strip()
 
 
-def test_import_lets_blas_threads_sleep_and_memory_stay():
+def test_prepare_lets_blas_threads_sleep_and_keeps_memory():
     assert found() == f"19 [(-3, {128 << 20}), (-1, {512 << 20})]"
 
 
-def test_import_leaves_the_user_s_timeout():
-    assert found(OPENBLAS_THREAD_TIMEOUT="26").startswith("26 ")
+def test_prepare_leaves_the_user_s_timeout():
+    assert found(OPENBLAS_THREAD_TIMEOUT="26", KEPT="1").startswith("26 ")
 
 
-def test_import_takes_what_an_older_glibc_grants():
+def test_prepare_takes_what_an_older_glibc_grants():
     """It refuses a threshold above 32 MB, and the other setting alone would make all arrays fresh memory."""
     asked = [(-3, 128 << 20), (-3, 32 << 20)]
     assert found(most=32 << 20).endswith(str([*asked, (-1, 512 << 20)]))
     assert found(most=0).endswith(str(asked))
 
 
-def test_import_after_numpy_sets_no_timeout_that_would_only_reach_children():
-    code = "import numpy, os, scratchgen; print(os.environ.get('OPENBLAS_THREAD_TIMEOUT'))"
+def test_prepare_after_numpy_sets_no_timeout_that_would_only_reach_children():
+    code = (
+        "import numpy, os; from scratchgen.runtime import process; process.prepare()\n"
+        "print(os.environ.get('OPENBLAS_THREAD_TIMEOUT'))"
+    )
     clean = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
     run = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "None"
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
-def test_import_leaves_the_user_s_allocator(name):
+def test_prepare_leaves_the_user_s_allocator(name):
     assert found(**{name: ""}).endswith(" []")

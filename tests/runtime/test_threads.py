@@ -1,4 +1,4 @@
-"""Work shared by threads: every part done once, errors and settings kept, the same results."""
+"""Work shared between threads: every part is done once, errors and settings are kept, same results."""
 
 import multiprocessing
 import threading
@@ -18,7 +18,7 @@ HERE = threading.get_ident
 
 @pytest.fixture
 def two_threads(monkeypatch):
-    """BLAS has two threads, and so has the pool, whatever the machine."""
+    """Two threads for BLAS and for the pool, on every machine."""
     monkeypatch.setattr(threads, "_processors", lambda: 2)
     with threadpool_limits(2, user_api="blas"):
         yield
@@ -39,18 +39,18 @@ def test_share_keeps_small_work_to_the_caller(two_threads, n, least):
     assert threads.share(lambda part: (part, HERE()), n, least) == [(slice(0, n), HERE())]
 
 
-def test_share_is_serial_where_blas_is_told_to_be():
+def test_share_is_serial_if_blas_has_one_thread():
     with threadpool_limits(1, user_api="blas"):
         assert len(threads.share(lambda part: part, 100)) == 1
 
 
-def test_share_holds_blas_to_one_thread_and_gives_it_back(two_threads):
+def test_share_limits_blas_to_one_thread_and_ends_the_limit(two_threads):
     assert threads.share(lambda part: blas_threads(), 2) == [{1}, {1}]
     assert blas_threads() == {2}
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_share_hands_an_error_on_once_all_have_ended(two_threads, failing):
+def test_share_raises_an_error_after_all_parts_have_finished(two_threads, failing):
     other_may_end, ended = threading.Event(), []
 
     def work(part):
@@ -74,12 +74,12 @@ def in_another_thread(work):
     return found[0]
 
 
-def test_share_is_serial_while_another_thread_has_the_say_over_blas(two_threads):
-    """threadpoolctl lets one thread at a time set it, here this one, by the fixture."""
+def test_share_is_serial_while_another_thread_limits_blas(two_threads):
+    """threadpoolctl lets one thread at a time limit BLAS; here it is this one, because of the fixture."""
     assert in_another_thread(lambda: len(threads.share(lambda part: part, 2))) == 1
 
 
-def test_share_gives_the_say_over_blas_back(monkeypatch):
+def test_share_releases_the_limit_of_blas(monkeypatch):
     monkeypatch.setattr(threads, "_processors", lambda: 2)
 
     def shared():
@@ -89,7 +89,7 @@ def test_share_gives_the_say_over_blas_back(monkeypatch):
     assert shared() == [{1}, {1}] == in_another_thread(shared)
 
 
-def test_share_by_two_callers_at_once_gives_both_their_own(two_threads):
+def test_share_by_several_callers_at_once_gives_each_its_own_results(two_threads):
     def work(part):
         return list(range(part.start, part.stop))
 
@@ -105,7 +105,7 @@ def test_share_by_two_callers_at_once_gives_both_their_own(two_threads):
     assert found == [True] * 150
 
 
-def test_share_does_itself_what_no_thread_can_be_had_for(two_threads, monkeypatch):
+def test_share_works_in_the_calling_thread_if_no_thread_can_be_started(two_threads, monkeypatch):
     class Ended:
         def submit(self, *_):
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
@@ -118,7 +118,7 @@ def test_share_inside_shared_work_is_serial(two_threads):
     assert threads.share(lambda part: len(threads.share(lambda inner: inner, 2)), 2) == [1, 1]
 
 
-def test_share_takes_numpy_s_errstate_along(two_threads):
+def test_share_keeps_the_errstate_of_numpy(two_threads):
     with np.errstate(over="raise"):
         assert threads.share(lambda part: np.geterr()["over"], 2) == ["raise", "raise"]
 

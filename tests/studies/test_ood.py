@@ -86,17 +86,17 @@ def test_controls_are_what_their_names_say():
 # Scores
 
 def test_auroc_counts_pairs_and_halves_ties():
-    # (ANOM.3): (2, 1) and (3, 1) are in order, (2, 3) is not, and (3, 3) is a tie.
+    # (OOD.3): (2, 1) and (3, 1) are in order, (2, 3) is not, and (3, 3) is a tie.
     assert auroc_of(np.array([2.0, 3.0]), np.array([1.0, 3.0])) == (2 + 0.5) / 4
 
 
 def test_typicality_is_the_distance_from_the_median_of_held_out_digits():
-    # (ANOM.2): h = 5, in spite of one extreme value; below and above the median count the same.
+    # (OOD.2): h = 5, in spite of one extreme value; below and above the median count the same.
     assert typicality(np.array([4.0, 5.0, 8.0]), np.array([3.0, 5.0, 9e9])).tolist() == [1, 0, 3]
 
 
 def test_density_is_the_wrong_way_round_for_narrower_ood_data_and_typicality_is_not():
-    # (ANOM.1, ANOM.2): known N(0, I); OOD N(0, ¼·I), which is nearer to the mode.
+    # (OOD.1, OOD.2): known N(0, I); OOD N(0, ¼·I), which is nearer to the mode.
     rng, model = np.random.default_rng(0), StandardNormal()
     known, held_out, ood = (s * rng.standard_normal((400, 100)) for s in (1, 1, 0.5))
     s_known, s_held_out, s_ood = (minus_log_p(model, x) for x in (known, held_out, ood))

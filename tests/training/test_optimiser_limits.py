@@ -1,4 +1,4 @@
-"""Optimisers at their limits: settings that they refuse, and gradients whose squares leave the range."""
+"""Optimisers: refused settings, and gradients whose squares overflow or underflow."""
 
 import math
 

@@ -91,7 +91,7 @@ def test_adam_follows_its_formula(parameters, gradients, backend):
     np.testing.assert_allclose(np.stack([optimizer.m, optimizer.v], 1), moments, rtol=1e-12)
 
 
-def test_first_step_of_adam_is_the_learning_rate_whatever_the_gradient(parameters, backend):
+def test_first_step_of_adam_is_the_learning_rate_for_any_gradient(parameters, backend):
     optimizer = Adam(parameters, 0.01)
     before = optimizer.value.copy()
     optimizer.grad[:] = np.logspace(-3, 3, 9)
@@ -121,7 +121,7 @@ def test_gradient_norm_is_joint_and_changes_nothing(parameters):
     assert isinstance(Adam(make_parameters(np.float32), 0.1).grad_norm(), float)
 
 
-def test_clipping_leaves_no_gradient_as_none_and_refuses_a_norm_of_zero(parameters):
+def test_clipping_keeps_zero_gradients_and_refuses_a_norm_of_zero(parameters):
     optimizer = SGD(parameters, 0.1)
     assert optimizer.clip_grad_norm(1.0) == 0
     assert not optimizer.grad.any()
@@ -199,17 +199,17 @@ def test_state_that_does_not_fit_changes_nothing(parameters):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_schedule_is_asked_for_each_step_from_zero(kind, parameters, gradients):
-    asked = []
+def test_schedule_is_called_for_each_step_from_zero(kind, parameters, gradients):
+    calls = []
 
     def schedule(step):
-        asked.append(step)
+        calls.append(step)
         return 0.1 / (step + 1)
 
     optimizer = kind(parameters, schedule)
     assert optimizer.rate == 0.1
     run(optimizer, gradients[:3])
-    assert asked == [0, 0, 1, 2]
+    assert calls == [0, 0, 1, 2]
     assert optimizer.rate == 0.025
 
 
@@ -249,7 +249,7 @@ def test_step_shows_a_nan(kind, parameters, backend):
     assert np.isnan(optimizer.value).tolist() == [i == 4 for i in range(9)]
 
 
-def test_optimiser_refuses_what_it_cannot_use(parameters):
+def test_optimiser_refuses_wrong_settings(parameters):
     with pytest.raises(ValueError, match="Adam expected at least one parameter, got none"):
         Adam({}, 0.1)
     for wrong in (-0.1, math.nan, math.inf):

@@ -1,4 +1,4 @@
-"""What the classifiers share: labels at the door, and the verbs that follow from log p(x, y)."""
+"""What the classifiers share: checks of labelled data, and the verbs that follow from log p(x, y)."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import as_generator, expect_examples, expect_labels
+from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
 
 
 class Classifier(Estimator):
-    """A model that predicts labels 0 … C − 1; a subclass says how, in `predict_proba`."""
+    """A model that predicts labels 0 … C − 1; a subclass defines `predict_proba`."""
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        raise TypeError(f"{type(self).__name__} gives no probabilities{self._because('predict_proba')}")
+        raise TypeError(f"{type(self).__name__} has no probabilities{self._because('predict_proba')}")
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """The most probable class of each example: (N, D) -> (N,); of two that tie, the smaller label."""
+        """The most probable class of each example: (N, D) -> (N,); the smaller label if two are equal."""
         return self.predict_proba(X).argmax(axis=1)
 
     def score(self, X: np.ndarray, y: np.ndarray, **how: Any) -> float:
-        """The share of X, (N, D), whose predicted class is y, (N,); takes what `predict` takes."""
-        y = expect_labels(f"{type(self).__name__}.score", y, len(X))
+        """The fraction of X (N, D) whose predicted class is y (N,); takes what `predict` takes."""
+        y = expect_labels(self._who("score"), y, len(X))
         return float((self.predict(X, **how) == y).mean())
 
     def _expect_fitted(self, attribute: str) -> None:
         if not hasattr(self, attribute):
-            raise ValueError(f"{type(self).__name__} has not seen any data yet; call fit(X, y) first")
+            raise ValueError(f"{type(self).__name__} is not fitted yet; call fit(X, y) first")
 
     def _because(self, verb: str) -> str:
-        return ": it models P(y | x), and says nothing of how probable an x is"
+        return ": it models P(y | x), not the distribution of x"
 
 
 class GenerativeClassifier(Classifier):
-    """A model of log p(x | y) and log p(y), and what Bayes' theorem makes of the two.
+    """A model of log p(x | y) and log p(y), and what follows from Bayes' theorem.
 
     (BAYES.1)  log p(x, y) = log p(x | y) + log p(y)                   the joint, (N, C)
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
@@ -55,51 +56,53 @@ class GenerativeClassifier(Classifier):
     def log_joint(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x, y) in nats, (N, C); takes what `log_likelihoods` takes.
 
-        Raises ValueError where an example is so far out that no class gives it a finite log-density.
+        Raises ValueError for an example that is so far from all classes that no log-density is finite.
         """
-        return self._within_reach(X, how) + self.log_prior_     # (BAYES.1)
+        return self._finite_likelihoods(X, how) + self.log_prior_   # (BAYES.1)
 
-    def _within_reach(self, X, how):
+    def _finite_likelihoods(self, X: np.ndarray, how: dict[str, Any]) -> np.ndarray:
         self._expect_fitted("log_prior_")
         with np.errstate(over="ignore", invalid="ignore"):
             found = self.log_likelihoods(X, **how)
         lost = np.isnan(found).any(axis=1) | ~np.isfinite(found.max(axis=1))
         if lost.any():
             raise ValueError(
-                f"{type(self).__name__} expected examples within reach of a class, got one so far out that "
-                f"its log-density is not finite (first in row {lost.argmax()})"
+                f"{type(self).__name__} expected examples with a finite log-density, got one that is too far "
+                f"from all classes (first in row {lost.argmax()})"
             )
         return found
 
-    def predict_proba(self, X, **how):
+    def predict_proba(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """P(y | x) by Bayes' theorem, (N, C); takes what `log_likelihoods` takes."""
         joint = self.log_joint(X, **how)
         return np.exp(joint - log_sum_exp(joint)[:, None])      # (BAYES.3)
 
-    def predict(self, X, **how):
-        """argmax_y log p(x, y), (N,): p(x) is the same for all y, so nobody needs it here."""
+    def predict(self, X: np.ndarray, **how: Any) -> np.ndarray:
+        """argmax_y log p(x, y), (N,). p(x) is the same for all y, so it is not needed."""
         return self.log_joint(X, **how).argmax(axis=1)
 
-    def score_samples(self, X, y=None, **how):
-        """log p(x) in nats, (N,); given labels y (N,), log p(x | y)."""
+    def score_samples(self, X: np.ndarray, y: np.ndarray | None = None, **how: Any) -> np.ndarray:
+        """log p(x) in nats, (N,); with labels y (N,), log p(x | y)."""
         if y is None:
             return log_sum_exp(self.log_joint(X, **how))        # (BAYES.2)
         self._expect_fitted("log_prior_")
-        y = expect_labels(f"{type(self).__name__}.score_samples", y, len(X), len(self.log_prior_))
-        return self._within_reach(X, how)[np.arange(len(X)), y]
+        y = expect_labels(self._who("score_samples"), y, len(X), len(self.log_prior_))
+        return self._finite_likelihoods(X, how)[np.arange(len(X)), y]
 
-    def sample(self, n, *, rng, y=None):
-        """n examples, (n, D): of the classes y, (n,), or of classes drawn from p(y)."""
+    def sample(
+        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw n examples, (n, D): of the classes y (n,), or of classes drawn from p(y)."""
         self._expect_fitted("log_prior_")
-        who, classes = f"{type(self).__name__}.sample", len(self.log_prior_)
-        if n < 1:
-            raise ValueError(f"{who} expected to draw at least one example, got n = {n}")
+        who, classes = self._who("sample"), len(self.log_prior_)
+        self._expect_count(n)
+        rng = as_generator(who, rng)
         y = rng.choice(classes, n, p=np.exp(self.log_prior_)) if y is None else y
         y = expect_labels(who, y, n, classes)
-        drawn = {k: self._sample_class(int(k), int((y == k).sum()), rng) for k in np.unique(y)}
-        any_class = next(iter(drawn.values()))
-        X = np.empty((n, any_class.shape[1]), any_class.dtype)
-        for k, part in drawn.items():
+        parts = {int(k): self._sample_class(int(k), int((y == k).sum()), rng) for k in np.unique(y)}
+        any_part = next(iter(parts.values()))
+        X = np.empty((n, any_part.shape[1]), any_part.dtype)
+        for k, part in parts.items():
             X[y == k] = part
         return X
 
@@ -107,30 +110,19 @@ class GenerativeClassifier(Classifier):
         raise TypeError(f"{type(self).__name__} cannot sample")
 
 
-def log_sum_exp(a: np.ndarray) -> np.ndarray:
-    """log Σ exp a over the last axis, without overflow: the largest entry is taken out first.
-
-    Rows of −∞ alone give −∞. (N, …, K) -> (N, …).
-    """
-    largest = a.max(axis=-1, keepdims=True)
-    safe = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(a - safe).sum(axis=-1)) + safe[..., 0]
-
-
 def expect_labelled(
-    who: str, X: np.ndarray, y: Any, *, classes: int | None = None, features: int | None = None
+    who: str, X: Any, y: Any, *, classes: int | None = None, features: int | None = None
 ) -> tuple[np.ndarray, int]:
     """Check training data: X as `expect_examples` does, and labels with an example of every class.
 
-    Returns y, (N,), and the number of classes C: `classes`, or else the largest label and one. Raises
-    ValueError for a class without an example, and for a single class.
+    Returns y, (N,), and the number of classes C: `classes`, or the largest label plus one. Raises ValueError
+    for a class without an example, and for a single class.
     """
     expect_examples(who, X, features=features)
     y = expect_labels(who, y, len(X), classes)
     classes = int(y.max()) + 1 if classes is None else classes
     if classes < 2:
-        raise ValueError(f"{who} expected at least two classes, got none but 0")
+        raise ValueError(f"{who} expected at least two classes, got only class 0")
     present = np.zeros(classes, bool)
     present[y] = True
     if not present.all():

@@ -1,9 +1,9 @@
-"""Any density is a classifier: one density for each class, and Bayes' theorem."""
+"""A classifier from any density model: one density for each class, and Bayes' theorem."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,20 +12,20 @@ from scratchgen.models.classical.base import GenerativeClassifier, expect_labell
 
 
 class BayesClassifier(GenerativeClassifier):
-    """argmax_y log p(x | y) + log p(y), (BAYES.1), with p(x | y) from any model that has `score_samples`.
+    """argmax_y log p(x | y) + log p(y), (BAYES.1), with p(x | y) from any model with `score_samples`.
 
         BayesClassifier(lambda: PCA(20)).fit(X, y)                     one model for each class
-        BayesClassifier(ConditionalVAE.dense(rng=rng)).fit(X, y, epochs=10, rng=rng)   one that knows classes
+        BayesClassifier(ConditionalVAE.dense(rng=rng)).fit(X, y, epochs=10, rng=rng)   one model with labels
 
-    With a lower bound or an estimate in the place of log p(x | y), what comes out is no posterior but an
-    estimate of one, and no better than the bound is tight; `likelihood` says which it is. log p(y) is
-    N_y / N. Derived in docs/discriminative.md.
+    If the model gives a lower bound or an estimate of log p(x | y), the result is an estimate of the
+    posterior, and only as good as the bound is tight; `likelihood` says which it is. log p(y) is N_y / N.
+    Derived in docs/discriminative.md.
 
-    model : a function that builds a fresh model, or a model with `classes` and ``score_samples(X, y)``
-    models_ : after `fit`, the models, one a class (the same one each time, where it knows classes)
+    model : a function that builds a new model, or a model with `classes` and ``score_samples(X, y)``
+    models_ : after `fit`, a list with the model of each class (the same model each time if it has classes)
 
-    Raises NoLikelihood for a model that has none, TypeError for a model that knows no classes; and `fit`
-    ValueError for a function that gives one and the same model for several classes.
+    Raises NoLikelihood for a model without a likelihood, TypeError for a model without classes. `fit` raises
+    ValueError for a function that returns the same model for several classes.
     """
 
     def __init__(self, model: Estimator | Callable[[], Any]):
@@ -35,30 +35,33 @@ class BayesClassifier(GenerativeClassifier):
             who = type(model).__name__
             raise TypeError(
                 f"BayesClassifier expected a function that builds a model for each class, or a model that "
-                f"knows classes, got {who}: try BayesClassifier(lambda: {who}(...))"
+                f"has classes, got {who}: try BayesClassifier(lambda: {who}(...))"
             )
         if not isinstance(model, Estimator) and not callable(model):
             raise TypeError(
                 f"BayesClassifier expected a model or a function that builds one, got {type(model).__name__}"
             )
         self.model = model
-        # A function's models have one after fit.
+        # If `model` is a function, this is known after fit.
         self.likelihood = model.likelihood if isinstance(model, Estimator) else None
 
-    def fit(self, X, y=None, **run):
-        """Fit the model of each class to its examples of X (N, D), y (N,); `run` is what its `fit` takes."""
+    def fit(self, X: np.ndarray, y: Any = None, **run: Any) -> Self:
+        """Fit a model to the examples of each class; X (N, D), y (N,).
+
+        run : passed on to the `fit` of the models, such as epochs and rng
+        """
         y, classes = expect_labelled("BayesClassifier.fit", X, y)
         if isinstance(self.model, Estimator):
-            known = self.model.classes
+            known = getattr(self.model, "classes", 0)
             if classes != known:
                 raise ValueError(f"BayesClassifier.fit expected {known} classes, got {classes}")
             self.models_ = [self.model.fit(X, y, **run)] * classes
         else:
             models = [self.model() for _ in range(classes)]
             _expect_likelihood(models[0])
-            if len(set(map(id, models))) < classes:             # the last fit would overwrite all others
+            if len(set(map(id, models))) < classes:             # the last fit would overwrite the others
                 raise ValueError(
-                    "BayesClassifier.fit expected a function that builds a fresh model each time, got the "
+                    "BayesClassifier.fit expected a function that builds a new model each time, got the "
                     "same one for several classes"
                 )
             self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
@@ -66,8 +69,8 @@ class BayesClassifier(GenerativeClassifier):
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
-    def log_likelihoods(self, X, **how):
-        """What each model's `score_samples` says of X, (N, C); `how` is what that takes."""
+    def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
+        """log p(x | y) by `score_samples` of each class's model, (N, C), which takes `how`."""
         self._expect_fitted("models_")
         columns = []
         for k, model in enumerate(self.models_):
@@ -75,9 +78,10 @@ class BayesClassifier(GenerativeClassifier):
             columns.append(model.score_samples(X, *labels, **how))
         return np.stack(columns, axis=1)
 
-    def _sample_class(self, k, n, rng):
+    def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
         if isinstance(self.model, Estimator):
-            return self.model.sample(n, rng=rng, y=np.full(n, k))
+            model: Any = self.model
+            return model.sample(n, rng=rng, y=np.full(n, k))
         return self.models_[k].sample(n, rng=rng)
 
 

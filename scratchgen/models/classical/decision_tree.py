@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, one_hot
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
-COLUMNS = 16        # features looked at together, so that memory does not grow with their number
+COLUMNS = 16        # features examined together, so that memory does not grow with their number
 CRITERIA = ("gini", "entropy")
 
 
 @dataclass
 class Node:
-    """A leaf, or a question: `share`, (C,), of the classes here; x[feature] ≤ threshold goes left."""
+    """A leaf with the shares (C,) of the classes, or a question: x[feature] ≤ threshold goes left."""
 
     share: np.ndarray
     feature: int = -1
@@ -26,7 +26,7 @@ class Node:
 
 
 class Split(NamedTuple):
-    """The best question found: how much impurity is left after it, summed over examples."""
+    """The best question found, and the impurity that is left after it, summed over examples."""
 
     impurity: float
     feature: int
@@ -39,11 +39,14 @@ class DecisionTree(Classifier):
     (TREE.1)  gini = 1 − Σ_c p_c²,   entropy = −Σ_c p_c·log p_c        p_c: share of class c in a node
     (TREE.2)  split = argmin over features and thresholds of N_left·impurity_left + N_right·impurity_right
 
-    Of questions that tie, the first feature and the lowest threshold. A node is split while it holds several
-    classes, is not `max_depth` deep, and a question leaves `min_leaf` examples or more on both sides, whether
-    or not the impurity falls: that two halves of an XOR are no purer doesn't keep the next question from
-    parting them. P(y | x) is the share of y in the leaf of x. There is no gradient anywhere: a question moved
-    a little changes no example's side, until it changes one at once. Derived in docs/discriminative.md.
+    If questions tie, the first feature and the lowest threshold are taken; impurities that differ only by
+    rounding tie. A node is split if it has several classes, is less than `max_depth` deep, and a question
+    leaves at least `min_leaf` examples on both sides, even if the impurity does not fall: for an
+    XOR the first question does not help, but the second one then does. P(y | x) is the share of y in the
+    leaf of x. The loss has no useful gradient, as it is constant almost everywhere. Derived in
+    docs/discriminative.md.
+
+    criterion : "gini" or "entropy";  max_depth : None for no limit;  min_leaf : examples in a leaf
 
     Raises ValueError for an unknown criterion, and for max_depth or min_leaf below 1.
     """
@@ -51,20 +54,20 @@ class DecisionTree(Classifier):
     def __init__(self, *, criterion: str = "gini", max_depth: int | None = None, min_leaf: int = 1):
         if criterion not in CRITERIA:
             known = ", ".join(CRITERIA)
-            raise ValueError(f"DecisionTree expected a criterion out of {known}, got {criterion!r}")
+            raise ValueError(f"DecisionTree expected criterion to be one of {known}, got {criterion!r}")
         if (max_depth is not None and max_depth < 1) or min_leaf < 1:
             raise ValueError(
                 f"DecisionTree expected max_depth and min_leaf >= 1, got {max_depth} and {min_leaf}"
             )
         self.criterion, self.max_depth, self.min_leaf = criterion, max_depth, min_leaf
 
-    def fit(self, X, y=None):
+    def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Grow the tree on X (N, D), y (N,)."""
         y, classes = expect_labelled("DecisionTree.fit", X, y)
         self.features_ = X.shape[1]
-        members = np.eye(classes)[y]                            # (N, C), one 1 a row
+        members = one_hot(y, classes)                           # (N, C)
         self.root_ = Node(members.mean(axis=0))
-        # a list and no recursion: where each question parts one example, the tree outgrows Python's stack
+        # A list instead of recursion, since a deep tree would exceed Python's recursion limit.
         waiting = [(self.root_, np.arange(len(X)), 0)]
         while waiting:
             node, rows, depth = waiting.pop()
@@ -80,14 +83,15 @@ class DecisionTree(Classifier):
             waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
         self._expect_fitted("root_")
         expect_examples("DecisionTree.predict_proba", X, features=self.features_)
         out = np.empty((len(X), len(self.root_.share)))
         waiting = [(self.root_, np.arange(len(X)))]
         while waiting:
             node, rows = waiting.pop()
-            if node.left is None:
+            if node.left is None or node.right is None:
                 out[rows] = node.share
                 continue
             left = X[rows, node.feature] <= node.threshold
@@ -96,19 +100,19 @@ class DecisionTree(Classifier):
 
     @property
     def leaves(self) -> int:
-        """How many leaves the tree has."""
+        """The number of leaves."""
         self._expect_fitted("root_")
         waiting, found = [self.root_], 0
         while waiting:
             node = waiting.pop()
-            if node.left is None:
+            if node.left is None or node.right is None:
                 found += 1
             else:
                 waiting += [node.left, node.right]
         return found
 
 
-def impurity(counts, criterion: str) -> np.ndarray:
+def impurity(counts: np.ndarray, criterion: str) -> np.ndarray:
     """N times the impurity of nodes that hold `counts`, (C, …) -> (…); entropy in nats.
 
     N·gini = N − Σ_c N_c²/N,   N·entropy = N·log N − Σ_c N_c·log N_c
@@ -120,12 +124,15 @@ def impurity(counts, criterion: str) -> np.ndarray:
 
 
 def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int) -> Split | None:
-    """The question that leaves the least impurity in X (N, D), classes `members` (N, C); None without one.
+    """The question that leaves the least impurity in X (N, D), classes `members` (N, C), or None.
 
-    Each feature is sorted once. Counts that run along the sorted examples then say what lies on the left of
-    every threshold between two of them, for all features at a time.
+    Each feature is sorted once. Cumulative counts along the sorted examples give the classes to the left of
+    every threshold, for several features at a time.
     """
-    best, n = None, len(X)
+    best: Split | None = None
+    n = len(X)
+    # Impurities are sums of numbers up to N·log N. Differences within their rounding errors are ties.
+    rounding = 8 * n * np.log2(n + 1) * np.finfo(np.float64).eps
     total = members.sum(axis=0)[:, None, None]                  # (C, 1, 1)
     sizes = np.arange(1, n)[:, None]                            # examples on the left
     roomy = (sizes >= min_leaf) & (n - sizes >= min_leaf)
@@ -134,19 +141,19 @@ def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int
         order = np.argsort(columns, axis=0, kind="stable")
         ordered = np.take_along_axis(columns, order, axis=0)
         below, above = ordered[:-1], ordered[1:]
-        possible = (below < above) & roomy                      # between two that differ
+        possible = (below < above) & roomy                      # between two different values
         if not possible.any():
             continue
         left = np.stack([np.cumsum(of_class[order], axis=0)[:-1] for of_class in members.T])  # (C, N−1, ·)
         after = impurity(left, criterion) + impurity(total - left, criterion)   # (TREE.2)
         after = np.where(possible, after, np.inf).T             # by feature first, then by threshold
-        d, i = np.unravel_index(after.argmin(), after.shape)
-        if best is None or after[d, i] < best.impurity:
+        d, i = np.unravel_index(np.argmax(after <= after.min() + rounding), after.shape)    # the first tie
+        if best is None or after[d, i] < best.impurity - rounding:
             middle = below[i, d] + (above[i, d] - below[i, d]) / 2
-            threshold = middle if middle < above[i, d] else below[i, d]         # rounding may go up
+            threshold = middle if middle < above[i, d] else below[i, d]         # the middle may be rounded up
             best = Split(float(after[d, i]), start + int(d), float(threshold))
     return best
 
 
-def _n_log_n(n):
+def _n_log_n(n: np.ndarray) -> np.ndarray:
     return n * np.log(np.maximum(n, 1))

@@ -1,4 +1,4 @@
-"""What a hidden state emits: a symbol out of a few, or a number."""
+"""The emissions of a hidden state: a symbol, or a number."""
 
 from __future__ import annotations
 
@@ -6,121 +6,129 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import as_generator, expect_examples
+from scratchgen.distributions import Categorical as Distribution
 from scratchgen.distributions import Normal
-from scratchgen.layers.base import Layer, Parameter, float_dtype
-from scratchgen.models.classical.base import log_sum_exp
+from scratchgen.module import Module, Parameter, float_dtype
 
-FLOOR = 1e-3        # the least variance of a state, as a share of the data's
+FLOOR = 1e-3        # the smallest variance of a state, as a fraction of the data's
 
 
-class Categorical(Layer):
-    """A loaded die for each state: p(symbol s | state k) = softmax(logits[k])[s]; x (N, T) whole numbers.
+class Categorical(Module):
+    """A distribution over symbols for each state: p(s | state k) = softmax(logits[k])[s]; x (N, T) integers.
 
-    logits : Parameter (K, S), drawn around 0 at the start, so that no two states are alike
+    logits : Parameter (K, S), initially random, so that no two states are equal
     """
 
-    def __init__(self, states: int, symbols: int, *, rng: np.random.Generator, dtype: Any = np.float64):
+    def __init__(self, states: int, symbols: int, *, rng: np.random.Generator | int, dtype: Any = np.float64):
         if states < 1 or symbols < 2:
             raise ValueError(
                 f"Categorical expected at least one state and two symbols, got {states} and {symbols}"
             )
         dtype = float_dtype("Categorical", dtype)
+        rng = as_generator("Categorical", rng)
         self.logits = Parameter(rng.standard_normal((states, symbols)).astype(dtype))
 
     def expect_data(self, who: str, x: np.ndarray) -> None:
+        """Raise TypeError or ValueError unless x is an array of symbols, (N, T)."""
         symbols = self.logits.shape[1]
         if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-            raise TypeError(f"{who} expected an array of whole numbers, the symbols, got {got}")
+            raise TypeError(f"{who} expected an array of integers, the symbols, got {got}")
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{who} expected sequences of shape (N, T), at least one of them, got {x.shape}")
         if x.min() < 0 or x.max() >= symbols:
             raise ValueError(f"{who} expected symbols in 0..{symbols - 1}, got {x.min()}..{x.max()}")
 
-    def log_prob(self, x):
-        """log p(x_t | state) for every state: (N, T) -> (N, T, K)."""
-        return log_softmax(self.logits.value).T[x]
+    def start_from(self, x: np.ndarray) -> None:
+        """Do nothing: the initial distributions suit all data."""
 
-    def add_gradient(self, x, dlog_prob):
+    def log_prob(self, x: np.ndarray) -> np.ndarray:
+        """log p(x_t | state) for every state: (N, T) -> (N, T, K)."""
+        return Distribution.log_probabilities(self.logits.value).T[x]
+
+    def add_gradient(self, x: np.ndarray, dlog_prob: np.ndarray) -> None:
         """Add the gradient of the logits, from that of `log_prob`, (N, T, K)."""
         dlog_p = self._counts(x, dlog_prob)                     # (K, S)
-        self.logits.grad += softmax_backward(self.logits.value, dlog_p)
+        self.logits.grad += Distribution.log_probabilities_backward(dlog_p, self.logits.value)
 
-    def maximise(self, x, weights, smoothing):
-        """Set the frequencies of the symbols, each counted with the weight of its state, (N, T, K)."""
+    def maximise(self, x: np.ndarray, weights: np.ndarray, smoothing: float) -> None:
+        """Set the frequencies of the symbols from counts with the given weights, (N, T, K)."""
         self.logits.value[...] = log_shares(self._counts(x, weights) + smoothing)
 
-    def sample(self, states, rng):
+    def sample(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A symbol for each state, of their shape."""
-        edges = np.exp(log_softmax(self.logits.value)).cumsum(axis=1)[states]
+        edges = np.exp(Distribution.log_probabilities(self.logits.value)).cumsum(axis=1)[states]
         symbols = (rng.random(states.shape)[..., None] > edges).sum(axis=-1)
         return np.minimum(symbols, self.logits.shape[1] - 1)    # the last edge may round to less than 1
 
-    def _counts(self, x, weights):
-        """How often each symbol came, each time with the weight of a state: (K, S)."""
+    def _counts(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The weighted counts of the symbols in each state, (K, S)."""
         symbols, by_state = self.logits.shape[1], np.moveaxis(weights, 2, 0)
         counts = [np.bincount(x.ravel(), weight.ravel(), symbols) for weight in by_state]
         return np.stack(counts).astype(self.logits.dtype)
 
 
-class Gaussian(Layer):
+class Gaussian(Module):
     """A Normal distribution for each state: x_t ~ N(mu[k], exp(logvar[k])); x (N, T) floats.
 
-    mu, logvar : Parameters (K,); mu is drawn from N(0, 1), logvar is 0 at the start
+    mu, logvar : Parameters (K,); initially mu is drawn from N(0, 1) and logvar is 0. `start_from` gives them
+        the mean and spread of the data
     """
 
-    def __init__(self, states: int, *, rng: np.random.Generator, dtype: Any = np.float64):
+    def __init__(self, states: int, *, rng: np.random.Generator | int, dtype: Any = np.float64):
         if states < 1:
             raise ValueError(f"Gaussian expected at least one state, got {states}")
         dtype = float_dtype("Gaussian", dtype)
+        rng = as_generator("Gaussian", rng)
         self.mu = Parameter(rng.standard_normal(states).astype(dtype))
+        self._initial_mu = self.mu.value.copy()
         self.logvar = Parameter(np.zeros(states, dtype))
 
     def expect_data(self, who: str, x: np.ndarray) -> None:
+        """Raise TypeError or ValueError unless x is a finite array of floats, (N, T)."""
         expect_examples(who, x)
 
-    def log_prob(self, x):
+    def start_from(self, x: np.ndarray) -> None:
+        """Move the initial parameters to the mean and spread of the data; leave changed ones as they are."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = x.mean(dtype=np.float64), x.std(dtype=np.float64)
+        initial = np.array_equal(self.mu.value, self._initial_mu) and not self.logvar.value.any()
+        if initial and 0 < std < np.inf:
+            self.mu.value[...] = mean + std * self._initial_mu
+            self.logvar.value[...] = 2 * np.log(std)
+
+    def log_prob(self, x: np.ndarray) -> np.ndarray:
         """log p(x_t | state) for every state, in float64: (N, T) -> (N, T, K)."""
         return Normal.log_prob(x[..., None].astype(np.float64), self.mu.value, self.logvar.value)
 
-    def add_gradient(self, x, dlog_prob):
+    def add_gradient(self, x: np.ndarray, dlog_prob: np.ndarray) -> None:
         """Add the gradients of mu and logvar, from that of `log_prob`, (N, T, K)."""
         _, dmu, dlogvar = Normal.log_prob_grad(x[..., None], self.mu.value, self.logvar.value)
         self.mu.grad += (dlog_prob * dmu).sum(axis=(0, 1))
         self.logvar.grad += (dlog_prob * dlogvar).sum(axis=(0, 1))
 
-    def maximise(self, x, weights, smoothing):
+    def maximise(self, x: np.ndarray, weights: np.ndarray, smoothing: float) -> None:
         """Set each state's mean and variance, weighted, the variance at least FLOOR times the data's.
 
-        `smoothing` counts as so many observations at the data's own mean and variance. Raises ValueError for
-        data that doesn't vary.
+        `smoothing` acts as so many observations with the data's mean and variance. Raises ValueError for
+        constant data.
         """
         mean, variance = x.mean(), x.var()
         if not variance > 0:
-            raise ValueError("HiddenMarkovModel.fit expected observations that vary, got one alone")
+            raise ValueError("HiddenMarkovModel.fit expected observations that vary, but all are equal")
         x, total = x[..., None], weights.sum(axis=(0, 1)) + smoothing
         mu = ((weights * x).sum(axis=(0, 1)) + smoothing * mean) / total
         spread = (weights * (x - mu) ** 2).sum(axis=(0, 1)) + smoothing * (variance + (mean - mu) ** 2)
         self.mu.value[...] = mu
         self.logvar.value[...] = np.log(np.maximum(spread / total, FLOOR * variance))
 
-    def sample(self, states, rng):
+    def sample(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A number for each state, of their shape."""
         mu, logvar = self.mu.value[states], self.logvar.value[states]
         return Normal.sample(mu, logvar, rng.standard_normal(states.shape)).astype(mu.dtype)
 
 
-def log_softmax(logits):
-    """The logarithms of probabilities that add up to 1 along the last axis."""
-    return logits - log_sum_exp(logits)[..., None]
-
-
-def softmax_backward(logits, dlog_p):
-    """The gradient of the logits from that of their log_softmax: dlogits = dlog_p − p·Σ dlog_p."""
-    return dlog_p - np.exp(log_softmax(logits)) * dlog_p.sum(axis=-1, keepdims=True)
-
-
-def log_shares(counts):
-    """Counts to the logarithms of shares, along the last axis."""
+def log_shares(counts: np.ndarray) -> np.ndarray:
+    """The logarithms of counts divided by their sum, along the last axis."""
     return np.log(counts) - np.log(counts.sum(axis=-1, keepdims=True))

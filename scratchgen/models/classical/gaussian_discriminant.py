@@ -1,6 +1,8 @@
-"""A Gaussian for each class: with one covariance a straight boundary, with their own ones a curved one."""
+"""A Gaussian for each class: linear boundaries with a shared covariance, quadratic ones without."""
 
 from __future__ import annotations
+
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,16 +19,18 @@ class GaussianDiscriminant(GenerativeClassifier):
     (GDA.2)  Σ ← (1 − shrinkage)·Σ + shrinkage·(tr Σ / D)·I
     (GDA.3)  log p(x | y) = −½·[D·log 2π + log det Σ_y + (x − mu_y)ᵀ·Σ_y⁻¹·(x − mu_y)]
 
-    and with one Σ for all, xᵀΣ⁻¹x is the same for every class, so that a linear score is left:
+    With a shared Σ, xᵀΣ⁻¹x is the same for every class, so the scores are linear:
 
     (GDA.4)  P(y | x) = softmax(x·W + b)[y],   w_y = Σ⁻¹·mu_y,   b_y = log p(y) − ½·mu_yᵀ·Σ⁻¹·mu_y
 
-    Maximum likelihood, so covariances are over N, not N − 1. Shrinkage gives variance to directions in which
-    the data has none; without it, they are refused. Derived in docs/discriminative.md.
+    Maximum likelihood, so covariances are divided by N, not N − 1. Without shrinkage, data that does not vary
+    in every direction is refused, as it has no density; shrinkage gives these directions variance. Features
+    may have any units: the correlation matrix is factorised, Σ = S·R·S with S the standard deviations.
+    Derived in docs/discriminative.md.
 
-    shared : one covariance for all classes
-    means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) where shared;  log_prior_ : (C,), N_y / N
-    Computed in float64, whatever comes in. Raises ValueError for a shrinkage outside [0, 1].
+    shared : one covariance for all classes;  shrinkage : in [0, 1]
+    means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N
+    Computed in float64 for data of any dtype. Raises ValueError for a shrinkage outside [0, 1].
     """
 
     def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):
@@ -34,10 +38,10 @@ class GaussianDiscriminant(GenerativeClassifier):
             raise ValueError(f"GaussianDiscriminant expected a shrinkage in [0, 1], got {shrinkage}")
         self.shared, self.shrinkage = shared, float(shrinkage)
 
-    def fit(self, X, y=None):
-        """Means and covariances of X (N, D) by class y (N,).
+    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+        """Compute the means and covariances of X (N, D) in each class y (N,).
 
-        Raises ValueError where a covariance is singular: a constant feature, or too few examples.
+        Raises ValueError if a covariance is singular: constant or dependent features, or too few examples.
         """
         y, classes = expect_labelled("GaussianDiscriminant.fit", X, y)
         X = X.astype(np.float64)
@@ -56,10 +60,12 @@ class GaussianDiscriminant(GenerativeClassifier):
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
-    def log_likelihoods(self, X, *, seen=None):
+    def log_likelihoods(  # type: ignore[override]
+        self, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         """log p(x | y) in nats, (N, C).
 
-        seen : (D,) of bool; the others are integrated out, exactly:
+        seen : (D,) of bool; features that are not seen are integrated out exactly:
         (GDA.5)  x_seen | y ~ N(mu_y[seen], Σ_y[seen, seen])
         """
         self._expect_fitted("means_")
@@ -68,7 +74,9 @@ class GaussianDiscriminant(GenerativeClassifier):
         X, means = X[:, seen].astype(np.float64), self.means_[:, seen]
         factors = self._factors
         if not seen.all():
-            factors = [_factor(c[np.ix_(seen, seen)], "what is seen") for c in self.covariances_]  # (GDA.5)
+            factors = [  # (GDA.5)
+                _factor(c[np.ix_(seen, seen)], "the seen features") for c in self.covariances_
+            ]
         out = np.empty((len(X), len(means)))
         for k, mu in enumerate(means):
             whiten, log_det = factors[0 if self.shared else k]
@@ -77,31 +85,45 @@ class GaussianDiscriminant(GenerativeClassifier):
         return out
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
-        """The W (D, C) and b (C,) of (GDA.4); raises ValueError where each class has its own covariance."""
+        """The W (D, C) and b (C,) of (GDA.4). Raises ValueError unless the covariance is shared."""
         self._expect_fitted("means_")
         if not self.shared:
-            raise ValueError("GaussianDiscriminant.linear expected a shared covariance; its own ones curve")
+            raise ValueError(
+                "GaussianDiscriminant.linear expected a shared covariance; otherwise scores are quadratic"
+            )
         whiten, _ = self._factors[0]
         W = whiten @ (self.means_ @ whiten).T                   # (GDA.4)
         return W, self.log_prior_ - 0.5 * (self.means_ * W.T).sum(axis=1)
 
-    def _sample_class(self, k, n, rng):
+    def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
         root = np.linalg.cholesky(self.covariances_[0 if self.shared else k])
         return self.means_[k] + rng.standard_normal((n, len(root))) @ root.T
 
 
-def _factor(covariance, of, examples=None):
-    """A matrix that whitens, L⁻ᵀ of Σ = L·Lᵀ, and log det Σ."""
-    rounding = covariance.diagonal().max() * len(covariance) * np.finfo(np.float64).eps
-    try:
-        root = np.linalg.cholesky(covariance)
-        least = root.diagonal().min() ** 2
-    except np.linalg.LinAlgError:
-        least = 0.0
-    if not least > rounding:
-        among = "" if examples is None else f", {examples} examples of {len(covariance)} features,"
+def _factor(covariance: np.ndarray, of: str, examples: int | None = None) -> tuple[np.ndarray, float]:
+    """A matrix A that whitens, A = S⁻¹·L⁻ᵀ with Σ = S·R·S and R = L·Lᵀ, and log det Σ.
+
+    S are the standard deviations and R the correlations, so that the units of the features do not matter.
+    """
+    std = np.sqrt(covariance.diagonal())
+    among = "" if examples is None else f", {examples} examples of {len(covariance)} features,"
+    if std.any() and not std.all():
+        constant = ", ".join(map(str, np.flatnonzero(std == 0)))
         raise ValueError(
-            f"GaussianDiscriminant expected data that varies in every direction, got a covariance of {of}"
-            f"{among} that is singular: leave constant features out, or set a shrinkage > 0"
+            f"GaussianDiscriminant expected features that vary, but in {of} these are constant: {constant}. "
+            "Leave them out, or set a shrinkage > 0"
         )
-    return np.linalg.inv(root).T, 2 * np.log(root.diagonal()).sum()
+    rounding = len(covariance) * np.finfo(np.float64).eps
+    try:
+        scale = std if std.any() else np.ones_like(std)         # a single example: all are zero
+        root = np.linalg.cholesky(covariance / scale / scale[:, None])
+        smallest = root.diagonal().min() ** 2
+    except np.linalg.LinAlgError:
+        smallest = 0.0
+    if not smallest > 10 * rounding:
+        raise ValueError(
+            f"GaussianDiscriminant expected data that varies in every direction, but the covariance of {of}"
+            f"{among} is singular: leave out dependent features, or set a shrinkage > 0"
+        )
+    log_det = 2 * float(np.log(root.diagonal()).sum() + np.log(std).sum())
+    return np.linalg.inv(root).T / std[:, None], log_det

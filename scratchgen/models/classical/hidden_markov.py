@@ -1,4 +1,4 @@
-"""The hidden Markov model: the gradient of its likelihood is what expectation-maximisation counts."""
+"""The hidden Markov model, fitted by expectation-maximisation, whose E-step is a backward pass."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_no_labels
-from scratchgen.layers.base import Parameter
+from scratchgen.checks import as_generator, expect_no_labels
+from scratchgen.distributions import Categorical as Softmax
+from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Model
-from scratchgen.models.classical.base import log_sum_exp
-from scratchgen.models.classical.emissions import (
-    Categorical,
-    Gaussian,
-    log_shares,
-    log_softmax,
-    softmax_backward,
-)
+from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
+from scratchgen.module import Parameter
 
 
 class ForwardPass(NamedTuple):
-    """What backward needs: x (N, T), alpha and log_b (N, T, K), log p(x) (N,)."""
+    """What backward needs."""
 
-    x: np.ndarray
-    alpha: np.ndarray
-    log_b: np.ndarray
-    log_px: np.ndarray
+    x: np.ndarray           # (N, T)
+    alpha: np.ndarray       # (N, T, K)
+    log_b: np.ndarray       # (N, T, K)
+    log_px: np.ndarray      # (N,)
 
 
 class HiddenMarkovModel(Model):
@@ -42,16 +37,14 @@ class HiddenMarkovModel(Model):
              dalpha_{t−1}(i) = Σ_j w_t(i, j)·dalpha_t(j)
     (HMM.4)  dlog b_t(j) = dalpha_t(j),  dlog A_ij = Σ_t w_t(i, j)·dalpha_t(j),  dlog π_j = dalpha_1(j)
 
-    and these gradients are posterior counts: dlog b_t(j) = p(z_t = j | x), and dlog A_ij is the number of
-    steps from i to j to be expected, given x. `posterior_counts` finds the same ones without a gradient. So
-    `fit` is expectation-maximisation (Baum & Welch) with a backward pass for its E-step:
+    These gradients are posterior expectations: dlog b_t(j) = p(z_t = j | x), and dlog A_ij is the expected
+    number of steps from i to j, given x. `posterior_counts` computes the same without a gradient. So `fit` is
+    expectation-maximisation (Baum & Welch) with a backward pass as its E-step:
 
     (HMM.7)  A_ij ← dlog A_ij / Σ_j dlog A_ij,  and likewise π and the emissions
 
-    Derived in docs/discriminative.md. Data: sequences of one length, (N, T); whole numbers for categorical
-    emissions, floats for Gaussian ones.
-
-    Log-probabilities are carried in float64, whatever the parameters are.
+    Derived in docs/discriminative.md. Data: sequences of the same length, (N, T); integers for categorical
+    emissions, floats for Gaussian ones. Log-probabilities are in float64 for parameters of any dtype.
 
     start (K,), transition (K, K) : Parameters, the logits of π and of the rows of A
     emissions : Categorical or Gaussian, of K states
@@ -59,7 +52,8 @@ class HiddenMarkovModel(Model):
 
     likelihood = "exact"
 
-    def __init__(self, emissions: Categorical | Gaussian, *, rng: np.random.Generator):
+    def __init__(self, emissions: Categorical | Gaussian, *, rng: np.random.Generator | int):
+        rng = as_generator(type(self).__name__, rng)
         states = next(iter(emissions.parameters().values())).shape[0]
         self.start = Parameter(rng.standard_normal(states).astype(emissions.dtype))
         self.transition = Parameter(rng.standard_normal((states, states)).astype(emissions.dtype))
@@ -67,71 +61,78 @@ class HiddenMarkovModel(Model):
 
     @classmethod
     def categorical(
-        cls, states: int, symbols: int, *, rng: np.random.Generator, dtype: Any = np.float64
+        cls, states: int, symbols: int, *, rng: np.random.Generator | int, dtype: Any = np.float64
     ) -> Self:
-        """States that each emit one of so many symbols, 0 … symbols − 1."""
+        """States that emit symbols, 0 … symbols − 1."""
+        rng = as_generator(f"{cls.__name__}.categorical", rng)
         return cls(Categorical(states, symbols, rng=rng, dtype=dtype), rng=rng)
 
     @classmethod
-    def gaussian(cls, states: int, *, rng: np.random.Generator, dtype: Any = np.float64) -> Self:
-        """States that each emit a number, Normal around a mean of their own."""
+    def gaussian(cls, states: int, *, rng: np.random.Generator | int, dtype: Any = np.float64) -> Self:
+        """States that emit numbers, each from its own Normal distribution."""
+        rng = as_generator(f"{cls.__name__}.gaussian", rng)
         return cls(Gaussian(states, rng=rng, dtype=dtype), rng=rng)
 
-    def loss(self, x, y=None, *, rng=None, training=False):
-        """Return (loss, cache) for x (N, T); labels, if any, are not looked at."""
-        self.emissions.expect_data("HiddenMarkovModel.loss", x)
+    def loss(
+        self, x: np.ndarray, *, rng: np.random.Generator | int | None = None, training: bool = False
+    ) -> tuple[float, ForwardPass]:
+        """Return (loss, cache) for x (N, T)."""
+        self.emissions.expect_data(self._who("loss"), x)
         cache = self._forward(x)
         return -float(cache.log_px.mean()), cache               # (HMM.2)
 
-    def _forward(self, x):
-        log_a = log_softmax(self.transition.value)
+    def _forward(self, x: np.ndarray) -> ForwardPass:
+        log_a = Softmax.log_probabilities(self.transition.value)
         with np.errstate(over="ignore"):
-            # alpha sums up the whole past; beside that, float32 would round away by what the states differ
+            # alpha is a sum over the whole past; float32 would round away the differences between states
             log_b = self.emissions.log_prob(x).astype(np.float64)
         lost = ~np.isfinite(log_b).all(axis=(1, 2))
         if lost.any():
             raise ValueError(
-                "HiddenMarkovModel expected observations within reach of its states, got one so far out that "
-                f"its log-density is not finite (first in row {lost.argmax()})"
+                "HiddenMarkovModel expected observations with a finite log-density, got one that is too far "
+                f"from all states (first in row {lost.argmax()})"
             )
         alpha = np.empty_like(log_b)                            # (N, T, K)
-        alpha[:, 0] = log_softmax(self.start.value) + log_b[:, 0]                   # (HMM.1)
+        alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)
         for t in range(1, x.shape[1]):
             reach = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
             alpha[:, t] = log_sum_exp(reach.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
         return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
 
-    def backward(self, cache):
+    def backward(self, cache: ForwardPass) -> dict[str, np.ndarray]:
         """Add the parameters' gradients; return dlog_start (K,), dlog_transition (K, K), dlog_b (N, T, K)."""
         x, alpha, log_b, log_px = cache
-        log_a, dlog_a, dlog_b = log_softmax(self.transition.value), 0, np.empty_like(log_b)
+        log_a, dlog_b = Softmax.log_probabilities(self.transition.value), np.empty_like(log_b)
+        dlog_a = np.zeros_like(log_a)
         dalpha = -np.exp(alpha[:, -1] - log_px[:, None]) / len(x)                   # (HMM.3)
         for t in range(x.shape[1] - 1, 0, -1):
             dlog_b[:, t] = dalpha                                                   # (HMM.4)
-            total = (alpha[:, t] - log_b[:, t])[:, None, :]     # what log Σ exp gave in the forward pass
+            total = (alpha[:, t] - log_b[:, t])[:, None, :]     # log Σ exp of the forward pass
             flow = np.exp(alpha[:, t - 1, :, None] + log_a - total) * dalpha[:, None, :]
             dlog_a = dlog_a + flow.sum(axis=0)                                      # (HMM.4)
             dalpha = flow.sum(axis=2)                                               # (HMM.3)
         dlog_b[:, 0] = dalpha
-        dlog_start, dlog_a = dalpha.sum(axis=0), dlog_a + np.zeros_like(log_a)
+        dlog_start = dalpha.sum(axis=0)
         if self.trainable:
-            self.start.grad += softmax_backward(self.start.value, dlog_start)
-            self.transition.grad += softmax_backward(self.transition.value, dlog_a)
+            self.start.grad += Softmax.log_probabilities_backward(dlog_start, self.start.value)
+            self.transition.grad += Softmax.log_probabilities_backward(
+                dlog_a, self.transition.value
+            )
             self.emissions.add_gradient(x, dlog_b)
         return {"dlog_start": dlog_start, "dlog_transition": dlog_a, "dlog_b": dlog_b}
 
     def posterior_counts(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """p(z_t | x), (N, T, K), and the expected number of steps from i to j in all of X, (K, K).
 
-        By the forward-backward algorithm, which knows nothing of gradients:
+        By the forward-backward algorithm, without gradients:
 
         (HMM.5)  beta_T(i) = 0,   beta_{t−1}(i) = log Σ_j exp(log A_ij + log b_t(j) + beta_t(j))
         (HMM.6)  p(z_t = j | x) = exp(alpha_t(j) + beta_t(j) − log p(x)),   and z_{t−1} = i, z_t = j together
                  exp(alpha_{t−1}(i) + log A_ij + log b_t(j) + beta_t(j) − log p(x))
         """
-        self.emissions.expect_data("HiddenMarkovModel.posterior_counts", X)
+        self.emissions.expect_data(self._who("posterior_counts"), X)
         _, alpha, log_b, log_px = self._forward(X)
-        log_a, beta = log_softmax(self.transition.value), np.zeros_like(alpha)
+        log_a, beta = Softmax.log_probabilities(self.transition.value), np.zeros_like(alpha)
         steps = np.zeros_like(log_a)
         for t in range(X.shape[1] - 1, 0, -1):
             onward = log_a + (log_b[:, t] + beta[:, t])[:, None, :]                 # (N, K from, K to)
@@ -146,6 +147,11 @@ class HiddenMarkovModel(Model):
         self.emissions.expect_data(self._who("fit"), X)
         return X, None
 
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Start Gaussian emissions from the mean and spread of the data."""
+        self.emissions.start_from(X)
+        return X
+
     def fit(  # type: ignore[override]  # expectation-maximisation takes other settings than Adam
         self,
         X: np.ndarray,
@@ -155,10 +161,12 @@ class HiddenMarkovModel(Model):
         tolerance: float = 1e-6,
         smoothing: float = 1e-6,
     ) -> Self:
-        """Expectation-maximisation on sequences X (N, T), from the parameters there are.
+        """Expectation-maximisation on sequences X (N, T), starting from the current parameters.
 
-        No step lowers the likelihood, apart from what the smoothing costs; which of its maxima is reached
-        depends on the start. Ends where the mean log p(x) rises by no more than `tolerance`.
+        Apart from the effect of the smoothing, no step lowers the likelihood. Which of its maxima is reached
+        depends on the start; Gaussian emissions that are still as initialised start from the mean and spread
+        of the data. The fit ends when the mean log p(x) rises by no more than `tolerance`, or after
+        `iterations` steps.
 
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
         history_ : the mean log p(x) in nats before each step, and after the last
@@ -166,7 +174,8 @@ class HiddenMarkovModel(Model):
         self.check_data(X, y)
         if not (math.isfinite(smoothing) and smoothing > 0):
             raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
-        self.history_ = []
+        self.emissions.start_from(X)
+        self.history_: list[float] = []
         for _ in range(iterations):
             loss, cache = self.loss(X)
             self.history_.append(-loss)
@@ -180,20 +189,21 @@ class HiddenMarkovModel(Model):
         self.history_.append(-self.loss(X)[0])
         return self
 
-    def score_samples(self, X):
-        """log p(x) of each sequence in nats, exact, (N,)."""
-        self.emissions.expect_data("HiddenMarkovModel.score_samples", X)
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        """Exact log p(x) in nats of each sequence, (N,)."""
+        self.emissions.expect_data(self._who("score_samples"), X)
         return self._forward(X).log_px
 
-    def sample(self, n, *, rng, length: int = 1):
-        """n sequences of that length, (n, length)."""
+    def sample(self, n: int, *, rng: np.random.Generator | int, length: int = 1) -> np.ndarray:
+        """Draw n sequences, (n, length)."""
         if n < 1 or length < 1:
             raise ValueError(
                 f"HiddenMarkovModel.sample expected n and length of at least 1, got {n} and {length}"
             )
+        rng = as_generator(self._who("sample"), rng)
         last = len(self.start.value) - 1
-        start = np.exp(log_softmax(self.start.value)).cumsum()
-        rows = np.exp(log_softmax(self.transition.value)).cumsum(axis=1)
+        start = np.exp(Softmax.log_probabilities(self.start.value)).cumsum()
+        rows = np.exp(Softmax.log_probabilities(self.transition.value)).cumsum(axis=1)
         states = np.empty((n, length), np.int64)
         for t, uniform in enumerate(rng.random((length, n, 1))):
             edges = rows[states[:, t - 1]] if t else start

@@ -1,59 +1,66 @@
-"""Logistic regression: the straight boundary, learnt directly."""
+"""Logistic regression: a linear boundary by maximum likelihood of the labels."""
 
 from __future__ import annotations
 
-import math
-from typing import Any, Self
+import warnings
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from scratchgen.checks import expect_examples, expect_rows
-from scratchgen.layers.base import Parameter, float_dtype
+from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
-from scratchgen.models.base import Model
-from scratchgen.models.classical.base import Classifier, expect_labelled, log_sum_exp
+from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
 
 
-class LogisticRegression(Classifier, Model):
-    """Softmax of linear scores: P(y | x) with no word about p(x).
+class NotConverged(UserWarning):
+    """A fit ended before it reached the minimum."""
+
+
+class LogisticCache(NamedTuple):
+    """What backward needs."""
+
+    x: np.ndarray           # (N, D)
+    dlogits: np.ndarray     # (N, C)
+
+
+class LogisticRegression(LinearClassifier):
+    """The softmax of linear scores is P(y | x); the distribution of x is not modelled.
 
     (LR.1)  P(y | x) = softmax(x·W + b)[y]                             x (N, D), W (D, C), b (C,)
     (LR.2)  loss = −1/N · Σₙ log P(yₙ | xₙ) + ½·l2·‖W‖²
     (LR.3)  dW = xᵀ·dlogits + l2·W,   db = Σₙ dlogitsₙ,   dlogits = (P − onehot(y)) / N
 
-    The loss is convex, so `fit` goes to its one minimum, by L-BFGS on all examples. Where classes can be
-    separated and l2 = 0, the minimum lies at infinity, and `fit` ends where the slope is below `tolerance`.
+    The loss is convex, so `fit` finds its minimum, by L-BFGS on all examples. If the classes can be separated
+    and l2 = 0, the minimum is at infinity, and `fit` ends when the gradient is below `tolerance`.
     scikit-learn's C is 1 / (l2·N). Derived in docs/discriminative.md.
 
+    features, classes : D and C;  l2 : weight of the penalty on W
     weight, bias : Parameters, zero at the start
-    l2 : weight of the penalty on W, the bias left out
     converged_, iterations_ : how `fit` ended
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
     def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
-        if features < 1 or classes < 2:
-            raise ValueError(
-                f"LogisticRegression expected at least one feature and two classes, got {features}, {classes}"
-            )
-        if not (math.isfinite(l2) and l2 >= 0):
-            raise ValueError(f"LogisticRegression expected a finite l2 >= 0, got {l2}")
-        dtype = float_dtype("LogisticRegression", dtype)
-        self.l2 = float(l2)
-        self.weight = Parameter(np.zeros((features, classes), dtype))
-        self.bias = Parameter(np.zeros(classes, dtype))
+        super().__init__(features, classes, l2=l2, dtype=dtype)
 
-    def loss(self, x, y=None, *, rng=None, training=False):
+    def loss(
+        self,
+        x: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        rng: np.random.Generator | int | None = None,
+        training: bool = False,
+    ) -> tuple[float, LogisticCache]:
         """Return (loss, cache) for x (N, D) and labels y (N,)."""
-        expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.dtype)
+        expect_rows(self._who("loss"), x, features=self.features, dtype=self.dtype)
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
-        nll, dlogits = softmax_cross_entropy(logits, y)
-        penalty = 0.5 * self.l2 * float((self.weight.value**2).sum())
-        return nll + penalty, (x, dlogits)                      # (LR.2)
+        nll, dlogits = softmax_cross_entropy(logits, y)         # type: ignore[arg-type]  # it refuses None
+        return nll + self._penalty(), LogisticCache(x, dlogits)  # (LR.2)
 
-    def backward(self, cache):
+    def backward(self, cache: LogisticCache) -> dict[str, np.ndarray]:
         """Add the parameters' gradients; return dlogits (N, C)."""
         x, dlogits = cache
         if self.trainable:
@@ -64,19 +71,21 @@ class LogisticRegression(Classifier, Model):
     def fit(  # type: ignore[override]  # L-BFGS takes other settings than Adam
         self, X: np.ndarray, y: Any = None, *, tolerance: float = 1e-5, iterations: int = 2000
     ) -> Self:
-        """Go to the minimum of the loss on X (N, D), y (N,), from the weights there are.
+        """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from the current weights.
 
-        tolerance : the largest slope that counts as zero
+        tolerance : the largest entry of the gradient at which the fit ends
+        iterations : how many there may be; a NotConverged warning says if they were not enough
+
         Raises ValueError for labels that are missing or out of range and for a class without an example,
-        TypeError for labels that are no integers.
+        TypeError for labels that are not integers. `trainer` trains with Adam on batches instead.
         """
         X, y = self.check_data(X, y)
 
-        def put(w):
+        def put(w: np.ndarray) -> None:
             self.weight.value[...] = w[: self.weight.size].reshape(self.weight.shape)
             self.bias.value[...] = w[self.weight.size :]
 
-        def loss_and_grad(w):
+        def loss_and_grad(w: np.ndarray) -> tuple[float, np.ndarray]:
             put(w)
             self.zero_grad()
             loss, cache = self.loss(X, y)
@@ -87,18 +96,18 @@ class LogisticRegression(Classifier, Model):
         found = minimise(loss_and_grad, start, tolerance=tolerance, iterations=iterations)
         put(found.w)
         self.converged_, self.iterations_ = found.converged, found.iterations
+        if not found.converged:
+            slope = float(np.abs(loss_and_grad(found.w)[1]).max())
+            warnings.warn(
+                f"LogisticRegression.fit ended after {found.iterations} iterations with a gradient of "
+                f"{slope:.2g}, above the tolerance of {tolerance:g}: allow more iterations, standardise X, "
+                "or set an l2",
+                NotConverged,
+                stacklevel=2,
+            )
         return self
 
-    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Check X (N, D) and labels y (N,), with an example of every class."""
-        features, classes = self.weight.shape
-        return X, expect_labelled(self._who("fit"), X, y, features=features, classes=classes)[0]
-
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """The logits x·W + b, (N, C)."""
-        expect_examples("LogisticRegression.decision_function", X, features=len(self.weight.value))
-        return X @ self.weight.value + self.bias.value
-
-    def predict_proba(self, X):
-        logits = self.decision_function(X)
-        return np.exp(logits - log_sum_exp(logits)[:, None])    # (LR.1)
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
+        expect_examples(self._who("predict_proba"), X, features=self.features)
+        return Categorical.probabilities(X @ self.weight.value + self.bias.value)    # (LR.1)

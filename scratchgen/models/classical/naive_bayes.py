@@ -1,31 +1,32 @@
-"""Naive Bayes: given the class, every feature goes its own way."""
+"""Naive Bayes: given the class, features are independent."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_binary, expect_examples
 from scratchgen.distributions import Bernoulli, Normal
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
 
 class BernoulliNaiveBayes(GenerativeClassifier):
-    """A coin for each class and feature; features are 0 or 1.
+    """A Bernoulli distribution for each class and feature; features are 0 or 1.
 
     (NB.1)  p(x | y) = Π_d p(x_d | y)                                   the naive assumption
     (NB.2)  θ_yd = (N_yd + smoothing) / (N_y + 2·smoothing)             N_yd: examples of y with x_d = 1
     (NB.3)  log p(x, y) = x·W + b,  W_dy = log θ_yd/(1 − θ_yd),  b_y = log p(y) + Σ_d log(1 − θ_yd)
 
-    By (NB.3) it is a linear classifier, as logistic regression is; only the weights are found by counting.
-    The smoothing is as if each coin had been thrown 2·smoothing times more and half of them had shown a 1:
-    with 0 a value that a class has never shown would have the log-probability −∞, so 0 is refused where a
-    count is zero. p(y) is N_y / N. Derived in docs/discriminative.md.
+    By (NB.3) it is a linear classifier, like logistic regression, but its weights are found by counting.
+    The smoothing acts as 2·smoothing additional examples of each class, half of them with a 1. Without it a
+    value that never occurs in a class would have the log-probability −∞, so 0 is refused if a count is zero.
+    p(y) is N_y / N. Derived in docs/discriminative.md.
 
-    threshold : a feature above it counts as 1; None takes 0 and 1 alone
+    threshold : features above it count as 1; with None features must be 0 or 1
     logits_ : (C, D), log θ/(1 − θ);  log_prior_ : (C,)
-    Computed in float64, whatever comes in. Raises ValueError for a negative smoothing.
+    Computed in float64 for data of any dtype. Raises ValueError for a negative smoothing.
     """
 
     def __init__(self, *, smoothing: float = 1.0, threshold: float | None = None):
@@ -33,47 +34,46 @@ class BernoulliNaiveBayes(GenerativeClassifier):
             raise ValueError(f"BernoulliNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
         self.smoothing, self.threshold = float(smoothing), threshold
 
-    def fit(self, X, y=None):
-        """Count. X (N, D), y (N,)."""
+    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+        """Count the ones of X (N, D) in each class y (N,)."""
         y, classes = expect_labelled("BernoulliNaiveBayes.fit", X, y)
-        x = self._coins("fit", X)
+        x = self._binary("fit", X)
         ones = np.stack([x[y == k].sum(axis=0) for k in range(classes)])                    # (C, D)
         sizes = np.bincount(y, minlength=classes)[:, None]
         theta = (ones + self.smoothing) / (sizes + 2 * self.smoothing)                      # (NB.2)
         if not ((theta > 0) & (theta < 1)).all():
             k, d = np.argwhere((theta <= 0) | (theta >= 1))[0]
             raise ValueError(
-                f"BernoulliNaiveBayes.fit expected a smoothing > 0, as feature {d} never changes in class {k}"
+                f"BernoulliNaiveBayes.fit expected a smoothing > 0, as feature {d} is constant in class {k}"
             )
         self.logits_ = np.log(theta) - np.log1p(-theta)
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
-    def log_likelihoods(self, X, *, seen=None):
+    def log_likelihoods(  # type: ignore[override]
+        self, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         """log p(x | y) in nats, (N, C).
 
-        seen : (D,) of bool; what isn't seen is summed out, exactly:
+        seen : (D,) of bool; features that are not seen are summed out exactly:
         (NB.4)  p(x_seen | y) = Σ_{x_unseen} p(x | y) = Π_{d seen} p(x_d | y)
         """
         self._expect_fitted("logits_")
-        x = self._coins("log_likelihoods", X, self.logits_.shape[1])
+        x = self._binary("log_likelihoods", X, self.logits_.shape[1])
         seen = expect_seen("BernoulliNaiveBayes", seen, x.shape[1])
         logits = self.logits_[:, seen]                          # (NB.4)
-        softplus = -Bernoulli.log_prob(0.0, logits)             # −log(1 − θ)
+        softplus = -Bernoulli.log_prob(np.zeros(()), logits)    # −log(1 − θ)
         return x[:, seen] @ logits.T - softplus.sum(axis=1)     # (NB.1), (NB.3)
 
-    def _coins(self, verb, X, features=None):
-        who = f"BernoulliNaiveBayes.{verb}"
-        expect_examples(who, X, features=features)
+    def _binary(self, verb: str, X: np.ndarray, features: int | None = None) -> np.ndarray:
+        who = self._who(verb)
         if self.threshold is not None:
+            expect_examples(who, X, features=features)
             return np.greater(X, self.threshold).astype(np.float64)
-        if not ((X == 0) | (X == 1)).all():
-            raise ValueError(
-                f"{who} expected features that are 0 or 1, got others: set a threshold, or use binarise(X)"
-            )
+        expect_binary(who, X, features=features, hint=", or set a threshold.")
         return X.astype(np.float64)
 
-    def _sample_class(self, k, n, rng):
+    def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
         logits = np.broadcast_to(self.logits_[k], (n, self.logits_.shape[1]))
         return Bernoulli.sample(logits, rng.random(logits.shape))
 
@@ -83,14 +83,14 @@ class GaussianNaiveBayes(GenerativeClassifier):
 
     (NB.5)  mu_yd = mean of x_d over class y,   var_yd = its variance (over N_y) + smoothing·max_d var(x_d)
 
-    The smoothing adds a share of the largest variance that a feature has over all examples, so a feature that
-    is constant within a class has a density still. How large it is matters: docs/discriminative.md measures
-    it. scikit-learn's var_smoothing is the same. With the variances of all classes shared, log p(x, y) is
-    linear in x apart from a term that is the same for all classes, as in (GDA.4).
+    The smoothing adds a fraction of the largest variance of a feature over all examples, so that a feature
+    which is constant within a class still has a density. Its size matters: docs/discriminative.md measures
+    it. It is scikit-learn's var_smoothing. With shared variances log p(x, y) is linear in x, apart from a
+    term that is the same for all classes, as in (GDA.4).
 
     shared : one variance for each feature, the mean over all examples of (x_d − mu_yd)²
     means_, variances_ : (C, D);  log_prior_ : (C,), N_y / N
-    Computed in float64, whatever comes in. Raises ValueError for a negative smoothing.
+    Computed in float64 for data of any dtype. Raises ValueError for a negative smoothing.
     """
 
     def __init__(self, *, smoothing: float = 1e-9, shared: bool = False):
@@ -98,10 +98,10 @@ class GaussianNaiveBayes(GenerativeClassifier):
             raise ValueError(f"GaussianNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
         self.smoothing, self.shared = float(smoothing), shared
 
-    def fit(self, X, y=None):
-        """Means and variances of X (N, D) by class y (N,).
+    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+        """Compute the means and variances of X (N, D) in each class y (N,).
 
-        Raises ValueError where a variance is zero even so: all features constant, or no smoothing.
+        Raises ValueError if a variance is still zero: all features are constant, or there is no smoothing.
         """
         y, classes = expect_labelled("GaussianNaiveBayes.fit", X, y)
         X = X.astype(np.float64)
@@ -115,15 +115,17 @@ class GaussianNaiveBayes(GenerativeClassifier):
         if not (variances > 0).all():
             k, d = np.argwhere(variances <= 0)[0]
             raise ValueError(
-                f"GaussianNaiveBayes.fit expected variances > 0, got a feature {d} that is constant in class "
+                f"GaussianNaiveBayes.fit expected variances > 0, but feature {d} is constant in class "
                 f"{k}: leave it out, or set a smoothing > 0 (which needs one feature that varies)"
             )
         self.variances_ = variances
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
-    def log_likelihoods(self, X, *, seen=None):
-        """log p(x | y) in nats, (N, C); `seen`, (D,) of bool, leaves the other features out, (NB.4)."""
+    def log_likelihoods(  # type: ignore[override]
+        self, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
+        """log p(x | y) in nats, (N, C); features that are not `seen`, (D,) of bool, are left out, (NB.4)."""
         self._expect_fitted("means_")
         expect_examples("GaussianNaiveBayes.log_likelihoods", X, features=self.means_.shape[1])
         seen = expect_seen("GaussianNaiveBayes", seen, X.shape[1])
@@ -131,15 +133,15 @@ class GaussianNaiveBayes(GenerativeClassifier):
         columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]
         return np.stack(columns, axis=1)                        # (NB.1)
 
-    def _sample_class(self, k, n, rng):
+    def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
         eps = rng.standard_normal((n, self.means_.shape[1]))
         return Normal.sample(self.means_[k], np.log(self.variances_[k]), eps)
 
 
-def expect_seen(who: str, seen, features: int) -> np.ndarray:
-    """Which features are seen, (D,) of bool: all where nothing was said.
+def expect_seen(who: str, seen: Any, features: int) -> np.ndarray:
+    """Return which features are seen, (D,) of bool: all of them for None.
 
-    Raises TypeError for another dtype, ValueError for another shape and where nothing is seen.
+    Raises TypeError for another dtype, ValueError for another shape and if no feature is seen.
     """
     if seen is None:
         return np.ones(features, bool)

@@ -1,10 +1,12 @@
-"""Nearest neighbours: no model at all, only the examples and a distance."""
+"""Nearest neighbours: classification by the labels of the closest training examples."""
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, one_hot
 from scratchgen.metrics.pairwise import squared_distances
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
@@ -12,8 +14,8 @@ from scratchgen.models.classical.base import Classifier, expect_labelled
 class NearestNeighbours(Classifier):
     """The vote of the k nearest training examples, by Euclidean distance (Cover & Hart 1967).
 
-    P(y | x) is the share of the k that are of class y; of classes that tie, `predict` takes the smaller
-    label. `fit` only keeps the data. Computed in float64, whatever comes in. Raises ValueError for k < 1.
+    P(y | x) is the fraction of the k that have label y; `predict` takes the smaller label if classes tie.
+    `fit` only stores the data. Computed in float64 for data of any dtype. Raises ValueError for k < 1.
     """
 
     def __init__(self, k: int = 5):
@@ -21,16 +23,19 @@ class NearestNeighbours(Classifier):
             raise ValueError(f"NearestNeighbours expected k >= 1, got {k}")
         self.k = k
 
-    def fit(self, X, y=None):
-        """Keep X (N, D) and y (N,). Raises ValueError for fewer than k examples."""
+    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+        """Store X (N, D) and y (N,). Raises ValueError for fewer than k examples."""
         y, classes = expect_labelled("NearestNeighbours.fit", X, y)
         if len(X) < self.k:
             raise ValueError(f"NearestNeighbours.fit expected at least k = {self.k} examples, got {len(X)}")
-        self._X, self._votes = X, np.eye(classes)[y]            # (N, C), one 1 a row
+        self._X, self._votes = X, one_hot(y, classes)           # (N, C)
         return self
 
-    def predict_proba(self, X):
-        """The share of each class among the k nearest, (N, C); raises ValueError where distances overflow."""
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """The fraction of each class among the k nearest, (N, C).
+
+        Raises ValueError if distances overflow.
+        """
         self._expect_fitted("_X")
         expect_examples("NearestNeighbours.predict_proba", X, features=self._X.shape[1])
         out = np.empty((len(X), self._votes.shape[1]))
@@ -38,8 +43,8 @@ class NearestNeighbours(Classifier):
             for rows, squared in squared_distances(X, self._X):
                 if not np.isfinite(squared.max()):
                     raise ValueError(
-                        "NearestNeighbours expected examples within reach, got one so far out that its "
-                        f"distances are not finite (in rows {rows.start} to {rows.stop - 1})"
+                        "NearestNeighbours expected examples with finite distances, got one that is too far "
+                        f"away (in rows {rows.start} to {rows.stop - 1})"
                     )
                 nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
                 out[rows] = self._votes[nearest].mean(axis=1)

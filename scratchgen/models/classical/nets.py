@@ -1,21 +1,46 @@
-"""Classifiers: P(y | x) learnt directly, with no word about P(x)."""
+"""Classifiers made of networks: P(y | x) is learnt directly, without a model of x."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
-from scratchgen.layers import Activation, Conv2d, Flatten, Linear, MaxPool2d, Reshape, Sequential, SiLU
+from scratchgen.checks import (
+    as_generator,
+    as_image_shape,
+    as_widths,
+    expect_examples,
+    expect_labels,
+    positive,
+)
+from scratchgen.distributions import Categorical
+from scratchgen.layers import (
+    Activation,
+    Conv2d,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    Reshape,
+    Sequential,
+    SiLU,
+)
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.base import Model
-from scratchgen.models.networks import dense, in_batches
+from scratchgen.models.classical.base import Classifier
+from scratchgen.models.networks import dense, dense_sizes, in_batches, input_width
 
 
-class NetClassifier(Model):
-    """What both classifiers below share: a net whose last layer gives logits, and softmax cross-entropy.
+class NetCache(NamedTuple):
+    """What backward needs."""
+
+    net: Any                # the network's cache
+    dlogits: np.ndarray     # (N, C)
+
+
+class NetClassifier(Classifier, Model):
+    """The base of both classifiers below: a network that gives logits, and softmax cross-entropy.
 
     (CE.1)  loss    = −1/N · Σₙ log pₙ[yₙ],  p = softmax(logits)       x (N, D), y (N,), logits (N, C)
     (CE.2)  dlogits = 1/N · (p − onehot(y))
@@ -25,98 +50,121 @@ class NetClassifier(Model):
 
     net: Sequential
 
-    def loss(self, x, y=None, *, rng=None, training=False):
+    def loss(
+        self,
+        x: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        rng: np.random.Generator | int | None = None,
+        training: bool = False,
+    ) -> tuple[float, NetCache]:
+        """Return (loss, cache) for x (N, D) and labels y (N,)."""
         logits, net = self.net.forward(x, training)             # (N, C)
-        loss, dlogits = softmax_cross_entropy(logits, y)        # (CE.1), (CE.2)
-        return loss, (net, dlogits)
+        loss, dlogits = softmax_cross_entropy(logits, y)        # type: ignore[arg-type]  # it refuses None
+        return loss, NetCache(net, dlogits)                     # (CE.1), (CE.2)
 
-    def backward(self, cache):
-        net, dlogits = cache
-        self.net.backward(dlogits, net, input_grad=False)
-        return {"dlogits": dlogits}
+    def backward(self, cache: NetCache) -> dict[str, np.ndarray]:
+        """Add the parameters' gradients; return dlogits (N, C)."""
+        self.net.backward(cache.dlogits, cache.net, input_grad=False)
+        return {"dlogits": cache.dlogits}
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and labels y (N,)."""
-        expect_examples(self._who("fit"), X)
-        return X, expect_labels(self._who("fit"), y, len(X))
+        expect_examples(self._who("fit"), X, features=input_width(self.net))
+        return X, expect_labels(self._who("fit"), y, len(X), self.classes)
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        last: Any = self.net[-1]
+        return last.out_features
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        logits = self._logits(X, "predict_proba")
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return p / p.sum(axis=1, keepdims=True)
+        return Categorical.probabilities(self._logits(X, "predict_proba"))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each example: (N, D) -> (N,) int64."""
         return self._logits(X, "predict").argmax(axis=1)
 
-    def score(self, X: np.ndarray, y: np.ndarray) -> float:
-        """The share of X, (N, D), whose predicted class is y, (N,)."""
-        y = expect_labels(f"{type(self).__name__}.score", y, len(X))
-        return float((self.predict(X) == y).mean())
-
     def features(self, X: np.ndarray) -> np.ndarray:
-        """What the last layer looks at, its input: (N, D) -> (N, F)."""
-        expect_examples(f"{type(self).__name__}.features", X)
+        """The input of the last layer: (N, D) -> (N, F)."""
+        expect_examples(self._who("features"), X, features=input_width(self.net))
         body = Sequential(*self.net.layers[:-1])
         return in_batches(lambda x: body.forward(x)[0], X)
 
-    def _logits(self, X, verb):
-        expect_examples(f"{type(self).__name__}.{verb}", X)
+    def _logits(self, X: np.ndarray, verb: str) -> np.ndarray:
+        expect_examples(self._who(verb), X, features=input_width(self.net))
         return in_batches(lambda x: self.net.forward(x)[0], X)
-
-    def _because(self, verb):
-        return ": it models P(y | x), and says nothing of how probable an x is"
 
 
 class MLPClassifier(NetClassifier):
-    """Linear layers with an activation between any two, and softmax cross-entropy on the last one's logits.
+    """Linear layers with an activation between any two, and softmax cross-entropy of the last one's logits.
 
-    sizes : D, the widths between, C. Loss and gradient are (CE.1) and (CE.2).
-    Raises ValueError for fewer than two sizes.
+    features, hidden, classes : by default 784, (64,) and 10
+    sizes : all of them at once, (features, *hidden, classes)
+
+    Loss and gradient are (CE.1) and (CE.2). Raises ValueError for fewer than two sizes.
     """
 
     def __init__(
         self,
-        sizes: Sequence[int] = (784, 64, 10),
+        sizes: Sequence[int] | None = None,
         *,
-        rng: np.random.Generator,
+        features: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        classes: int | None = None,
+        rng: np.random.Generator | int,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ):
-        self.net = dense(sizes, rng=rng, activation=activation, dtype=dtype)
+        who = type(self).__name__
+        self.sizes = dense_sizes(who, sizes, (784, 64, 10), features, hidden, classes, last="classes")
+        self.net = dense(self.sizes, rng=as_generator(who, rng), activation=activation, dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"MLPClassifier({self.sizes})"
 
 
 class ConvClassifier(NetClassifier):
-    """Three 3×3 convolutions and two linear layers, for 28×28 images; loss and gradient as (CE.1), (CE.2).
+    """Three 3×3 convolutions and dense layers, for images; loss and gradient are (CE.1) and (CE.2).
 
-    784 → 28×28×1 → 28×28×C1 → pool, 14×14×C1 → 14×14×C2 → pool, 7×7×C2 → 7×7×C3 → hidden → classes, with
-    SiLU after every convolution (there behind the pooling, on a quarter of the pixels) and after `hidden`.
+    H×W×C → H×W×C1 → pool, H/2×W/2×C1 → H/2×W/2×C2 → pool, H/4×W/4×C2 → H/4×W/4×C3 → hidden → classes, with
+    SiLU after every convolution (after the pooling, if any, on a quarter of the pixels) and hidden layer.
+
+    channels : (C1, C2, C3);  hidden : widths of the dense layers; an int stands for one layer
+    classes : number of classes
+    shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
     """
 
     def __init__(
         self,
         channels: tuple[int, int, int] = (16, 32, 64),
-        hidden: int = 128,
+        hidden: int | Sequence[int] = (128,),
         classes: int = 10,
         *,
-        rng: np.random.Generator,
+        shape: tuple[int, int, int] = (28, 28, 1),
+        rng: np.random.Generator | int,
         dtype: Any = np.float32,
     ):
+        who = type(self).__name__
+        positive(who, classes=classes)
+        self.channels, self.hidden = tuple(channels), as_widths(who, hidden)
+        self.shape = height, width, depth = as_image_shape(who, shape, multiple=4)
         c1, c2, c3 = channels
-        kind = {"rng": rng, "dtype": dtype}
-        self.net = Sequential(
-            Reshape(28, 28, 1),
-            Conv2d(1, c1, 3, padding=1, **kind),
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
+        sizes = (height // 4 * (width // 4) * c3, *self.hidden, classes)
+        layers: list[Layer] = [
+            Reshape(height, width, depth),
+            Conv2d(depth, c1, 3, padding=1, **net_args),
             MaxPool2d(2),
             SiLU(),
-            Conv2d(c1, c2, 3, padding=1, **kind),
+            Conv2d(c1, c2, 3, padding=1, **net_args),
             MaxPool2d(2),
             SiLU(),
-            Conv2d(c2, c3, 3, padding=1, **kind),
+            Conv2d(c2, c3, 3, padding=1, **net_args),
             SiLU(),
             Flatten(),
-            Linear(7 * 7 * c3, hidden, **kind),
-            SiLU(),
-            Linear(hidden, classes, **kind),
-        )
+        ]
+        layers += dense(sizes, activation=SiLU, **net_args).layers
+        self.net = Sequential(*layers)

@@ -6,7 +6,7 @@
     scratchgen study compare --write-chapter   put saved results into docs/comparison.md
 
 Every likelihood records how it was computed and which data it describes. Two that are not comparable never
-stand in one table (compare/likelihood.py). The results are discussed in docs/comparison.md. With several BLAS
+share a table (compare/likelihood.py). The results are discussed in docs/comparison.md. With several BLAS
 threads the time of all of them counts; set OPENBLAS_NUM_THREADS=1 for results that do not depend on their
 number.
 """

@@ -76,7 +76,7 @@ def measure(
 ) -> dict[str, Any]:
     """Fit a model and compute, for each score, its AUROC, that of each control image, and mean values.
 
-    (ANOM.3)  AUROC = P(s(x′) > s(x)) + ½·P(s(x′) = s(x)),  x a known digit, x′ an OOD image
+    (OOD.3)  AUROC = P(s(x′) > s(x)) + ½·P(s(x′) = s(x)),  x a known digit, x′ an OOD image
     """
     start = time.process_time()
     images = task(digits, protocol, digit, rng=np.random.default_rng(seed))
@@ -98,7 +98,7 @@ def measure(
 def auroc_of(ood: np.ndarray, known: np.ndarray) -> float:
     """The probability that an OOD image scores above a known digit; ½ is chance."""
     y = np.r_[np.ones(len(ood)), np.zeros(len(known))]
-    return auroc(np.concatenate([ood, known]), y)               # (ANOM.3)
+    return auroc(np.concatenate([ood, known]), y)               # (OOD.3)
 
 
 class Store:

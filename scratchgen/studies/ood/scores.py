@@ -1,9 +1,9 @@
 """Scores for out-of-distribution (OOD) detection. Every score is high for images that look unfamiliar.
 
-(ANOM.1)  s(x) = −log p(x)
-(ANOM.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M held-out digits; typicality
+(OOD.1)  s(x) = −log p(x)
+(OOD.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M held-out digits; typicality
 
-(ANOM.1) asks whether x is improbable. (ANOM.2), after Nalisnick et al. 2019, asks whether its log-density is
+(OOD.1) asks whether x is improbable. (OOD.2), after Nalisnick et al. 2019, asks whether its log-density is
 typical, so a value that is too high is as suspicious as one that is too low. Derived in
 docs/out-of-distribution.md.
 """
@@ -41,12 +41,12 @@ Score = Callable[[Any, np.ndarray], np.ndarray]
 
 def minus_log_p(model: Any, X: np.ndarray) -> np.ndarray:
     """−log p(x) of each example, (N,)."""
-    return -model.score_samples(X)                              # (ANOM.1)
+    return -model.score_samples(X)                              # (OOD.1)
 
 
 def minus_importance_sampled(model: Any, X: np.ndarray) -> np.ndarray:
     """−log p(x) of each example by importance sampling, (N,)."""
-    return -model.score_samples(X, samples=IMPORTANCE_SAMPLES)    # (ANOM.1)
+    return -model.score_samples(X, samples=IMPORTANCE_SAMPLES)    # (OOD.1)
 
 
 def minus_bound(model: Any, X: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def typicality(minus_log: np.ndarray, held_out: np.ndarray) -> np.ndarray:
 
     The median, because a single digit with an enormous −log p(x), as a flow can give, would shift the mean.
     """
-    return np.abs(minus_log - np.median(held_out))              # (ANOM.2)
+    return np.abs(minus_log - np.median(held_out))              # (OOD.2)
 
 
 class Intensity:

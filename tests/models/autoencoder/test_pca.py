@@ -93,7 +93,7 @@ def test_pca_keeps_the_dtype_of_the_data(data):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda X: PCA(0), "at least one component, got 0"),
+        (lambda X: PCA(0), "n_components of at least 1, got 0"),
         (lambda X: PCA(8).fit(X), "at most 7 components .* got 8"),
         (lambda X: PCA(2).fit(X[:1]), "at least 2 examples, got 1"),
         (lambda X: PCA(2).fit(np.full_like(X, np.nan)), "finite numbers, got NaN"),
@@ -112,3 +112,16 @@ def test_pca_bad_input_is_named(data, call, message):
 def test_pca_integers_are_refused(data):
     with pytest.raises(TypeError, match="float32 or float64, got dtype int64"):
         PCA(2).fit(data.astype(np.int64))
+
+
+def test_pca_noise_variance_is_the_mean_of_the_discarded_eigenvalues(rng):
+    """In float32 as in float64, for any number of rows; zero only within a plane."""
+    x = rng.standard_normal((50_000, 10)) * np.sqrt([1, *[0.01] * 9])
+    expected = np.linalg.eigvalsh(np.cov(x.T, bias=True))[:-1].mean()
+    for dtype in (np.float32, np.float64):
+        pca = PCA(1).fit(x.astype(dtype))
+        assert pca.noise_variance_ == pytest.approx(expected, rel=1e-5)
+        assert pca.sample(3, rng=0).dtype == pca.prior_sample(3, rng=0).dtype == dtype
+    flat = np.zeros((50, 4), np.float32)
+    flat[:, :2] = rng.standard_normal((50, 2))
+    assert PCA(2).fit(flat).noise_variance_ == 0

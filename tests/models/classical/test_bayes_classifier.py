@@ -93,13 +93,13 @@ def test_bayes_classifier_wants_a_likelihood(rng):
 
 def test_bayes_classifier_wants_a_fresh_model_for_each_class(rng):
     pca = PCA(2)
-    with pytest.raises(ValueError, match="builds a fresh model each time, got the same one"):
+    with pytest.raises(ValueError, match="builds a new model each time, got the same one"):
         BayesClassifier(lambda: pca).fit(*blobs(rng))
 
 
 def test_bayes_classifier_wants_a_model_that_knows_classes_or_a_function(rng):
     vae = VAE.dense((4, 3, 2), rng=rng)
-    with pytest.raises(TypeError, match=r"knows classes, got VAE: try .*lambda: VAE\(\.\.\.\)"):
+    with pytest.raises(TypeError, match=r"has classes, got VAE: try .*lambda: VAE\(\.\.\.\)"):
         BayesClassifier(vae)
     with pytest.raises(TypeError, match="a model or a function that builds one, got str"):
         BayesClassifier("VAE")
@@ -111,7 +111,7 @@ def test_bayes_classifier_wants_a_model_that_knows_classes_or_a_function(rng):
         (lambda m, X, y, rng: m.fit(X), "BayesClassifier.fit expected labels y"),
         (lambda m, X, y, rng: m.fit(X, 2 * y), r"each class 0\.\.2, got none of 1 among 60"),
         (lambda m, X, y, rng: m.fit(X[:3], y[:3]), "PCA.fit expected at least 2 examples, got 1"),
-        (lambda m, X, y, rng: m.predict(X), "BayesClassifier has not seen any data yet"),
+        (lambda m, X, y, rng: m.predict(X), "BayesClassifier is not fitted yet"),
         (lambda m, X, y, rng: m.fit(X, y).predict(X[:, :2]), r"\(N, 4\), got \(60, 2\)"),
     ],
 )

@@ -88,10 +88,10 @@ def test_decision_tree_limits_hold(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X: DecisionTree(criterion="mse"), "criterion out of gini, entropy, got 'mse'"),
+        (lambda m, X: DecisionTree(criterion="mse"), "criterion to be one of gini, entropy, got 'mse'"),
         (lambda m, X: DecisionTree(max_depth=0), "max_depth and min_leaf >= 1, got 0 and 1"),
         (lambda m, X: DecisionTree(min_leaf=0), "max_depth and min_leaf >= 1, got None and 0"),
-        (lambda m, X: m.predict(X), "DecisionTree has not seen any data yet"),
+        (lambda m, X: m.predict(X), "DecisionTree is not fitted yet"),
         (lambda m, X: m.fit(X, [0, 0, 2]), r"each class 0\.\.2, got none of 1 among 3"),
         (lambda m, X: m.fit(X, [0, 0, 0]), "at least two classes"),
         (lambda m, X: m.fit(X, [0, 0, 1]).predict(X[:, :1]), r"\(N, 2\), got \(3, 1\)"),
@@ -101,3 +101,11 @@ def test_decision_tree_limits_hold(rng):
 def test_decision_tree_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(DecisionTree(), np.arange(6.0).reshape(3, 2))
+
+
+def test_decision_tree_takes_the_first_of_questions_that_tie_up_to_rounding():
+    """x[1] ≤ 0.5 and x[1] ≤ 1.5 leave the same impurity, 16/5 and 16/5, in different roundings."""
+    X = np.array([[2, 2], [1, 1], [2, 0], [1, 1], [2, 0], [2, 1], [1, 2], [2, 1]], float)
+    y = np.array([1, 1, 1, 0, 0, 1, 1, 1])
+    root = DecisionTree(max_depth=1).fit(X, y).root_
+    assert (root.feature, root.threshold) == (1, 0.5)

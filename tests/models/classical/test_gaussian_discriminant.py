@@ -73,13 +73,13 @@ def test_gaussian_discriminant_samples_have_the_covariance(rng):
 def test_gaussian_discriminant_singular_data_is_named(rng):
     X = data(rng)
     X[:, 1] = 4
-    with pytest.raises(ValueError, match="covariance of all classes, 13 examples of 3 features, that is"):
+    with pytest.raises(ValueError, match="in all classes these are constant: 1. Leave them out"):
         GaussianDiscriminant().fit(X, Y)
     model = GaussianDiscriminant(shrinkage=0.01).fit(X, Y)
     assert np.isfinite(model.log_joint(X)).all()
     few = np.array([0, 0, 0, 0, 0, 1])
     for shrinkage in (0, 0.5):                                  # one example has no variance to share out
-        with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, that is sing"):
+        with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, is sing"):
             GaussianDiscriminant(shared=False, shrinkage=shrinkage).fit(data(rng)[:6], few)
 
 
@@ -88,8 +88,8 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
     [
         (lambda m, X: m.fit(X, Y % 2 * 2), r"each class 0\.\.2, got none of 1 among 13"),
         (lambda m, X: m.fit(X[:, 0], Y), r"data of shape \(N, D\), got \(13,\)"),
-        (lambda m, X: m.predict(X), "GaussianDiscriminant has not seen any data yet; call fit"),
-        (lambda m, X: m.linear(), "GaussianDiscriminant has not seen any data yet; call fit"),
+        (lambda m, X: m.predict(X), "GaussianDiscriminant is not fitted yet; call fit"),
+        (lambda m, X: m.linear(), "GaussianDiscriminant is not fitted yet; call fit"),
         (lambda m, X: m.fit(X, Y).predict(X[:, :2]), r"\(N, 3\), got \(13, 2\)"),
         (lambda m, X: m.fit(X, Y).predict(X, seen=np.zeros(3, bool)), "at least one feature to be seen"),
         (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage in \[0, 1\], got 1.5"),
@@ -99,3 +99,25 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
 def test_gaussian_discriminant_bad_input_is_named(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(GaussianDiscriminant(), data(rng))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gaussian_discriminant_does_not_depend_on_units(rng, shared):
+    """log p(a·x) = log p(x) − Σ log a, and P(y | x) is the same, for units that differ by up to 1e18."""
+    y = np.arange(200) % 2
+    X = rng.standard_normal((200, 3)) @ np.array([[1, 0.3, 0], [0, 1, -0.4], [0, 0, 1]]) + y[:, None]
+    plain = GaussianDiscriminant(shared=shared).fit(X, y)
+    for a in ([1, 1, 1e3], [1e9, 1, 1e-9], [1e-12] * 3):
+        model = GaussianDiscriminant(shared=shared).fit(X * a, y)
+        np.testing.assert_allclose(model.predict_proba(X * a), plain.predict_proba(X), atol=1e-9)
+        expected = plain.score_samples(X) - np.log(a).sum()
+        np.testing.assert_allclose(model.score_samples(X * a), expected, atol=1e-8)
+
+
+def test_gaussian_discriminant_finds_features_that_depend_on_each_other(rng):
+    X, y = rng.standard_normal((60, 2)), np.arange(60) % 2
+    for units in (1, 1e-6):
+        with pytest.raises(ValueError, match="covariance of all classes, 60 examples .* is singular"):
+            GaussianDiscriminant().fit(np.c_[X, units * X[:, 0]], y)
+    constant = np.c_[X, np.zeros(60)]
+    assert GaussianDiscriminant(shrinkage=0.1).fit(constant, y).score(constant, y) > 0.4

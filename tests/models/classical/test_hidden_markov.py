@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from scratchgen.distributions import Categorical
 from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.models import HiddenMarkovModel
-from scratchgen.models.classical.emissions import log_softmax
 
 
 def made(kind, rng, states=3, n=4, length=5):
@@ -19,7 +19,7 @@ def made(kind, rng, states=3, n=4, length=5):
 
 
 def probabilities(model):
-    return np.exp(log_softmax(model.start.value)), np.exp(log_softmax(model.transition.value))
+    return Categorical.probabilities(model.start.value), Categorical.probabilities(model.transition.value)
 
 
 def paths(model, x):
@@ -91,6 +91,7 @@ def test_hidden_markov_of_one_step_is_a_mixture(rng):
 def test_hidden_markov_fit_sets_expected_shares(kind, rng):
     """(HMM.7): one step of EM against the counts by the paths' weights; no step lowers the likelihood."""
     model, X = made(kind, rng, n=6)
+    model.emissions.start_from(X)                   # where `fit` starts from
     states, steps = model.posterior_counts(X)
     model.fit(X, iterations=1, smoothing=1e-12)
     start, A = probabilities(model)
@@ -98,7 +99,7 @@ def test_hidden_markov_fit_sets_expected_shares(kind, rng):
     np.testing.assert_allclose(start, states[:, 0].sum(axis=0) / 6, atol=1e-9)
     if kind == "categorical":
         counts = np.stack([states[s == X].sum(axis=0) for s in range(4)], axis=1)
-        shares = np.exp(log_softmax(model.emissions.logits.value))
+        shares = np.exp(Categorical.log_probabilities(model.emissions.logits.value))
         np.testing.assert_allclose(shares, counts / counts.sum(axis=1, keepdims=True), atol=1e-9)
     else:
         weight = states.sum(axis=(0, 1))
@@ -129,7 +130,7 @@ def test_hidden_markov_finds_the_chain_that_made_the_data(rng):
 def test_hidden_markov_samples_have_the_frequencies_of_the_chain(rng):
     model, n = HiddenMarkovModel.categorical(2, 3, rng=rng), 20_000
     start, A = probabilities(model)
-    B = np.exp(log_softmax(model.emissions.logits.value))
+    B = np.exp(Categorical.log_probabilities(model.emissions.logits.value))
     X = model.sample(n, rng=rng, length=2)
     pairs = np.bincount(3 * X[:, 0] + X[:, 1], minlength=9).reshape(3, 3) / n
     expected = B.T @ (start[:, None] * A) @ B
@@ -192,7 +193,7 @@ def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
         (lambda m, X, rng: HiddenMarkovModel.gaussian(0, rng=rng), "Gaussian expected at least one state"),
         (
             lambda m, X, rng: HiddenMarkovModel.gaussian(2, rng=rng).fit(np.ones((3, 4))),
-            "expected observations that vary, got one alone",
+            "expected observations that vary, but all are equal",
         ),
         (
             lambda m, X, rng: HiddenMarkovModel.gaussian(2, rng=rng).loss(np.full((3, 4), np.nan)),
@@ -207,7 +208,7 @@ def test_hidden_markov_bad_input_is_named(rng, call, message):
 
 def test_hidden_markov_wrong_types_are_named(rng):
     model, X = made("categorical", rng)
-    with pytest.raises(TypeError, match="expected an array of whole numbers, the symbols, got dtype float64"):
+    with pytest.raises(TypeError, match="expected an array of integers, the symbols, got dtype float64"):
         model.score_samples(X * 1.0)
 
 
@@ -233,5 +234,24 @@ def test_hidden_markov_refuses_what_is_beyond_reach_of_every_state(rng):
     x = rng.normal(size=(4, 3))
     x[2, 1] = 1e200
     for verb in (model.score_samples, model.posterior_counts, model.loss, model.fit):
-        with pytest.raises(ValueError, match=r"got one so far out .* \(first in row 2\)"):
+        with pytest.raises(ValueError, match=r"too far from all states \(first in row 2\)"):
             verb(x)
+
+
+def test_gaussian_hidden_markov_fit_does_not_depend_on_units(rng):
+    """log p(a·x + b) = log p(x) − T·log a, to the end of the fit, for temperatures in kelvin and others."""
+    z = np.repeat(rng.integers(2, size=(8, 10)), 4, axis=1)
+    X = 4.0 * z + rng.standard_normal(z.shape)
+    X = (X - X.mean()) / X.std()
+    plain = HiddenMarkovModel.gaussian(2, rng=3).fit(X, iterations=30, tolerance=0)
+    for scale, offset in ((2.0, 289.0), (0.001, 0.0), (1000.0, 5000.0)):
+        model = HiddenMarkovModel.gaussian(2, rng=3).fit(scale * X + offset, iterations=30, tolerance=0)
+        expected = plain.history_[-1] - X.shape[1] * np.log(scale)
+        assert model.history_[-1] == pytest.approx(expected, abs=1e-4)
+
+
+def test_gaussian_hidden_markov_starts_from_parameters_that_were_set(rng):
+    model = HiddenMarkovModel.gaussian(2, rng=3)
+    model.emissions.mu.value[...] = 1, 2
+    model.emissions.start_from(100 + rng.standard_normal((3, 5)))
+    assert model.emissions.mu.value.tolist() == [1, 2]

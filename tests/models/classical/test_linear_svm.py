@@ -65,7 +65,7 @@ def test_linear_svm_of_float32_stays_float32(rng):
 
 
 def test_linear_svm_gives_no_probabilities(rng):
-    with pytest.raises(TypeError, match="LinearSVM gives no probabilities: a margin is no probability"):
+    with pytest.raises(TypeError, match="LinearSVM has no probabilities: margins are not probabilities"):
         small(rng).predict_proba(np.zeros((1, 5)))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scratchgen.models import LogisticRegression, NoLikelihood
+from scratchgen.models.classical.logistic_regression import NotConverged
 from scratchgen.training.lbfgs import direction, minimise
 
 Y = np.array([2, 0, 1, 1, 0, 2, 2])
@@ -155,3 +156,11 @@ def test_logistic_regression_wrong_types_are_named(rng):
         small(rng).loss(X.astype(np.float32), Y)
     with pytest.raises(TypeError, match="LogisticRegression expected dtype float32 or float64, got int64"):
         LogisticRegression(5, 3, dtype=np.int64)
+
+
+def test_logistic_regression_warns_when_it_did_not_converge(rng):
+    X = rng.standard_normal((30, 5)) * [1, 10, 100, 1000, 1e4]
+    y = rng.integers(3, size=30)
+    with pytest.warns(NotConverged, match="ended after 2 iterations with a gradient of .*, above .* 1e-05"):
+        model = LogisticRegression(5, 3, dtype=np.float64).fit(X, y, iterations=2)
+    assert not model.converged_

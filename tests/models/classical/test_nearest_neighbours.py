@@ -31,7 +31,7 @@ def test_nearest_neighbours_tie_goes_to_the_smaller_label():
         (lambda m, X: NearestNeighbours(0), "k >= 1, got 0"),
         (lambda m, X: m.fit(X[:2], [0, 1]), "at least k = 3 examples, got 2"),
         (lambda m, X: m.fit(X, [0, 2, 2, 0]), r"each class 0\.\.2, got none of 1"),
-        (lambda m, X: m.predict(X), "NearestNeighbours has not seen any data yet"),
+        (lambda m, X: m.predict(X), "NearestNeighbours is not fitted yet"),
         (lambda m, X: m.fit(X, [0, 1, 1, 0]).predict(X[:, :1]), r"\(N, 2\), got \(4, 1\)"),
         (lambda m, X: m.fit(X, [0, 1, 1, 0]).predict(X + np.inf), "finite numbers"),
     ],
@@ -48,5 +48,5 @@ def test_nearest_neighbours_has_no_density():
 
 def test_nearest_neighbours_refuse_what_is_beyond_reach(rng):
     model = NearestNeighbours(1).fit(rng.normal(size=(4, 2)), np.array([0, 1, 0, 1]))
-    with pytest.raises(ValueError, match=r"so far out that its distances are not finite \(in rows 0 to 2\)"):
+    with pytest.raises(ValueError, match=r"finite distances, .* too far away \(in rows 0 to 2\)"):
         model.predict(np.array([[0.0, 1.0], [1e200, 0.0], [1.0, 0.0]]))

@@ -1,4 +1,4 @@
-"""The gradient penalty: its value from measured slopes, and its own gradient, taken through a backward."""
+"""The gradient penalty against measured slopes, and its own gradient against differences."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ CRITICS = [(dense, 5), (convolutional, 60), (pooled, 30)]
 
 
 def make(build, width, rng, n=3):
-    """A critic with biases that are not zero, and where to look at its slope."""
+    """A critic with biases that are not zero, and inputs x."""
     critic = build({"rng": rng, "dtype": np.float64})
     for p in critic.parameters().values():
         p.value += 0.3 * rng.standard_normal(p.shape)
@@ -82,7 +82,7 @@ def penalty_of(g, weight=WEIGHT):
 
 @pytest.mark.parametrize(("build", "width"), CRITICS)
 def test_penalty_is_that_of_measured_slopes(build, width, rng, backend):
-    """(GP.1), and (GP.3): g against differences of D, at odd shapes."""
+    """(GP.1), and (GP.3): g against differences of D, for unusual shapes."""
     critic, x = make(build, width, rng)
     penalty, g = gradient_penalty(critic, x, WEIGHT)
     slopes = numeric_slopes(critic, x)
@@ -92,7 +92,7 @@ def test_penalty_is_that_of_measured_slopes(build, width, rng, backend):
 
 @pytest.mark.parametrize(("build", "width"), CRITICS)
 def test_penalty_gradient_is_the_derivative_entry_by_entry(build, width, rng, backend):
-    """(GP.5): every weight against differences of the penalty; biases get exactly nothing."""
+    """(GP.5): every weight against differences of the penalty; the gradients of biases are exactly zero."""
     critic, x = make(build, width, rng)
     gradient_penalty(critic, x, WEIGHT)
     claimed = {name: p.grad.copy() for name, p in critic.parameters().items()}
@@ -127,7 +127,7 @@ def test_penalty_pulls_on_the_slope_as_its_definition_says(rng):
 
 
 def test_penalty_of_a_linear_critic_in_closed_form(rng):
-    """P = λ·(‖w‖ − 1)², dP/dw = 2λ·(1 − 1/‖w‖)·w, whatever x is; so w / ‖w‖ is left in peace."""
+    """P = λ·(‖w‖ − 1)², dP/dw = 2λ·(1 − 1/‖w‖)·w, for every x; so w / ‖w‖ gets no gradient."""
     critic = Linear(2, 1, rng=rng, dtype=np.float64)
     x = rng.standard_normal((7, 2))
     critic.weight.value[:, 0] = 3, -4
@@ -143,7 +143,7 @@ def test_penalty_of_a_linear_critic_in_closed_form(rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [0.0, 1e-30])
 def test_penalty_where_there_is_no_slope(rng, dtype, size):
-    """‖g‖ = 0, or so small that its square is: P = λ, and the pull is finite, no longer than 2λ."""
+    """‖g‖ = 0, or so small that its square is: P = λ, and the norm of the gradient is at most 2λ."""
     critic = Linear(3, 1, rng=rng, dtype=dtype)
     critic.weight.value[...] = size
     penalty, _ = gradient_penalty(critic, np.ones((4, 3), dtype), 10.0)
@@ -186,7 +186,7 @@ def test_penalty_adds_to_gradients_in_proportion_to_its_weight(rng):
 
 
 def test_penalty_adds_nothing_to_a_frozen_critic_and_stays_trainable(rng):
-    """A gradient that may not be written to shows that none is added, not even a zero."""
+    """The gradients are read-only, so an error would show that something is added, even a zero."""
     critic, x = make(convolutional, 60, rng)
     for p in critic.parameters().values():
         p.grad[...] = 0.3
@@ -214,7 +214,7 @@ def test_penalty_refuses_a_weight_below_zero(rng, weight):
 
 @pytest.mark.parametrize("build", [Tanh, Sigmoid, lambda: BatchNorm(5), lambda: LayerNorm(5)])
 def test_penalty_refuses_layers_whose_slope_is_not_their_own(rng, build):
-    """Smooth or batch-wise, also inside a Sequential in a Sequential: named, before anything is computed."""
+    """Smooth layers and those that mix examples are named before anything is computed, also when nested."""
     layer = build()
     critic = Sequential(Linear(5, 5, rng=rng), Sequential(LeakyReLU(0.2), Sequential(layer)))
     message = rf"expected piecewise linear layers .*, got {type(layer).__name__}\(.*second derivative"

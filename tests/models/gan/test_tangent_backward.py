@@ -123,7 +123,7 @@ def test_tangent_backward_refuses_arrays_that_do_not_go_together(layer, shape, r
 
 
 @pytest.mark.parametrize("layer", [BatchNorm(3), LayerNorm(3)])
-def test_tangent_backward_that_is_not_written_is_refused(layer):
+def test_tangent_backward_that_is_not_registered_is_refused(layer):
     """Weights without one would get no gradient, without any message."""
     with pytest.raises(TypeError, match=f"{type(layer).__name__} has no tangent_backward"):
         tangent_backward(layer, np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
@@ -154,8 +154,8 @@ def test_tangent_backward_can_be_registered_for_a_layer_of_the_user(rng):
 
     tangent_backward.register(Scale, add)
     penalty, _ = gradient_penalty(Sequential(scale, last), x, 1.0)
-    twin = Linear(2, 2, rng=rng, dtype=np.float64)
-    twin.weight.value[...] = np.diag(scale.weight.value)
-    expected, _ = gradient_penalty(Sequential(twin, last), x, 1.0)
+    plain = Linear(2, 2, rng=rng, dtype=np.float64)
+    plain.weight.value[...] = np.diag(scale.weight.value)
+    expected, _ = gradient_penalty(Sequential(plain, last), x, 1.0)
     assert penalty == pytest.approx(expected)
-    np.testing.assert_allclose(scale.weight.grad, np.diag(twin.weight.grad), rtol=1e-12)
+    np.testing.assert_allclose(scale.weight.grad, np.diag(plain.weight.grad), rtol=1e-12)

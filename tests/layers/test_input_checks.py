@@ -1,4 +1,4 @@
-"""What layers refuse: gradients and tangents of another cache, and settings of the wrong kind."""
+"""Refused arguments: gradients and tangents that do not match the cache, and wrong settings."""
 
 import re
 
@@ -54,7 +54,7 @@ LAYERS = [
 
 
 def wrong_versions(shape):
-    """Gradients that don't fit `shape`: by their number, by one of their axes, by their dtype."""
+    """Gradients that do not match `shape`: another number of axes, another size, another dtype."""
     for axis in range(len(shape)):
         for change in (-1, 1, 40):
             other = [*shape[:axis], max(shape[axis] + change, 0), *shape[axis + 1 :]]
@@ -68,7 +68,7 @@ def wrong_versions(shape):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda v: None if isinstance(v, tuple) else repr(v))
-def test_layer_refuses_a_gradient_or_tangent_that_is_not_its_cache_s(layer, shape, training, rng, backend):
+def test_layer_refuses_a_gradient_that_does_not_match_its_cache(layer, shape, training, rng, backend):
     layer.zero_grad()
     out, cache = layer.forward(rng.standard_normal(shape, np.float32), training)
     for wrong, error, message in wrong_versions(out.shape):
@@ -85,7 +85,7 @@ def test_layer_refuses_a_gradient_or_tangent_that_is_not_its_cache_s(layer, shap
     assert layer.jvp(np.ones(shape, np.float32), cache).dtype == np.float32
 
 
-def test_message_names_the_layer_what_came_and_what_was_expected(rng):
+def test_message_names_the_layer_what_was_given_and_what_was_expected(rng):
     _, cache = MaxPool2d(2).forward(np.ones((1, 4, 4, 1)))
     message = (
         r"^MaxPool2d expected a gradient or tangent of shape \(1, 2, 2, 1\), got \(1, 3, 3, 1\); "

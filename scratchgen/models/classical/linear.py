@@ -1,0 +1,56 @@
+"""What linear classifiers share: the weights, the scores x·W + b, and the checks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from scratchgen.checks import expect_examples
+from scratchgen.layers import Parameter
+from scratchgen.models.base import Model
+from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.module import float_dtype
+
+
+class LinearClassifier(Classifier, Model):
+    """A classifier with linear scores x·W + b and an L2 penalty; x (N, D), W (D, C), b (C,).
+
+    features, classes : D and C
+    l2 : weight of the penalty ½·l2·‖W‖²; the bias is not penalised
+
+    weight, bias : Parameters, zero at the start
+
+    Raises ValueError for fewer than one feature or two classes, and for a negative l2.
+    """
+
+    def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
+        who = type(self).__name__
+        if features < 1 or classes < 2:
+            raise ValueError(
+                f"{who} expected at least one feature and two classes, got {features}, {classes}"
+            )
+        if not (math.isfinite(l2) and l2 >= 0):
+            raise ValueError(f"{who} expected a finite l2 >= 0, got {l2}")
+        dtype = float_dtype(who, dtype)
+        self.features, self.classes, self.l2 = features, classes, float(l2)
+        self.weight = Parameter(np.zeros((features, classes), dtype))
+        self.bias = Parameter(np.zeros(classes, dtype))
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) and labels y (N,), with an example of every class."""
+        return X, expect_labelled(self._who("fit"), X, y, features=self.features, classes=self.classes)[0]
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """The scores x·W + b, (N, C)."""
+        expect_examples(self._who("decision_function"), X, features=self.features)
+        return X @ self.weight.value + self.bias.value
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The class with the largest score, (N,)."""
+        expect_examples(self._who("predict"), X, features=self.features)
+        return (X @ self.weight.value + self.bias.value).argmax(axis=1)
+
+    def _penalty(self) -> float:
+        return 0.5 * self.l2 * float((self.weight.value**2).sum())

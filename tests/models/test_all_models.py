@@ -1,0 +1,312 @@
+"""What all public models have in common. A new model is tested without being listed, once it has a factory.
+
+Each class has one small factory below; a test fails for a public model without one.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from scratchgen import models
+from scratchgen.data import Alphabet
+from scratchgen.layers import Scaling
+from scratchgen.models import Estimator, Model, NoLikelihood
+
+N, D, CLASSES = 24, 6, 3
+TEXT = "abcabcbca" * 5
+ROWS, IMAGES = (N, D), (N, 64)
+RUN = {"epochs": 1, "batch_size": 8}
+KNOWS_LABELS = {
+    "BayesClassifier", "BernoulliNaiveBayes", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
+    "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "LinearSVM", "LogisticRegression",
+    "MLPClassifier", "NearestNeighbours",
+}  # fmt: skip
+
+
+class Kind(NamedTuple):
+    """How a model is built (rng -> model), the shape of its data, and what `fit` takes."""
+
+    build: Callable[[Any], Any]
+    shape: tuple[int, int] = ROWS
+    run: dict[str, Any] | None = None       # None: fit(X) has a closed form
+
+
+KINDS = {
+    "Autoencoder": Kind(lambda rng: models.Autoencoder.dense((D, 5, 2), rng=rng), run=RUN),
+    "BayesClassifier": Kind(lambda rng: models.BayesClassifier(lambda: models.PCA(2))),
+    "BernoulliNaiveBayes": Kind(lambda rng: models.BernoulliNaiveBayes(threshold=0.5)),
+    "CharacterModel": Kind(
+        lambda rng: models.CharacterModel(
+            Alphabet("abc"), window=4, features=6, heads=2, depth=1, dropout=0.1, rng=rng
+        ),
+        run=RUN,
+    ),
+    "ClassPriorVAE": Kind(
+        lambda rng: models.ClassPriorVAE.dense((D, 5, 2), classes=CLASSES, rng=rng), run=RUN
+    ),
+    "ConditionalVAE": Kind(
+        lambda rng: models.ConditionalVAE.dense((D, 5, 2), classes=CLASSES, rng=rng), run=RUN
+    ),
+    "ConvClassifier": Kind(
+        lambda rng: models.ConvClassifier((2, 3, 2), (5,), CLASSES, shape=(8, 8, 1), rng=rng), IMAGES, RUN
+    ),
+    "DCGAN": Kind(lambda rng: models.DCGAN(3, (2, 3), shape=(8, 8, 1), rng=rng), IMAGES, RUN),
+    "DecisionTree": Kind(lambda rng: models.DecisionTree(max_depth=2)),
+    "Flow": Kind(lambda rng: models.Flow([Scaling(D)], D), run=RUN),
+    "GAN": Kind(lambda rng: models.GAN.dense(3, (5, 4), D, rng=rng), run=RUN),
+    "GaussianDiscriminant": Kind(lambda rng: models.GaussianDiscriminant(shrinkage=0.3)),
+    "GaussianNaiveBayes": Kind(lambda rng: models.GaussianNaiveBayes(smoothing=0.1)),
+    "HiddenMarkovModel": Kind(lambda rng: models.HiddenMarkovModel.gaussian(2, rng=rng)),
+    "LinearSVM": Kind(lambda rng: models.LinearSVM(D, CLASSES), run=RUN),
+    "LogisticRegression": Kind(lambda rng: models.LogisticRegression(D, CLASSES, l2=0.1)),
+    "MADE": Kind(
+        lambda rng: models.MADE(D, (5,), orderings=2, binarisation="dynamic", rng=rng), run=RUN
+    ),
+    "MLPClassifier": Kind(lambda rng: models.MLPClassifier((D, 5, CLASSES), rng=rng), run=RUN),
+    "NGram": Kind(lambda rng: models.NGram(Alphabet("abc"), 3)),
+    "NICE": Kind(lambda rng: models.NICE.dense(D, (5,), 2, rng=rng), run=RUN),
+    "NearestNeighbours": Kind(lambda rng: models.NearestNeighbours(3)),
+    "PCA": Kind(lambda rng: models.PCA(2)),
+    "PixelCNN": Kind(
+        lambda rng: models.PixelCNN((3, 2, 1), channels=3, layers=1, first=3, binarisation="fixed", rng=rng),
+        run=RUN,
+    ),
+    "RealNVP": Kind(lambda rng: models.RealNVP.dense(D, (5,), 2, rng=rng), run=RUN),
+    "VAE": Kind(lambda rng: models.VAE.dense((D, 5, 2), rng=rng), run=RUN),
+    "WGAN": Kind(lambda rng: models.WGAN.dense(3, (5, 4), D, penalty=10.0, k=2, rng=rng), run=RUN),
+}
+EACH = pytest.mark.parametrize("name", sorted(KINDS))
+
+
+def built(name, seed=0):
+    return KINDS[name].build(np.random.default_rng(seed))
+
+
+def data(name):
+    """What `fit` takes: (X, y), with y None for a model without labels."""
+    rng = np.random.default_rng(5)
+    y = np.arange(N) % CLASSES if name in KNOWS_LABELS else None
+    X = TEXT if name in {"CharacterModel", "NGram"} else rng.random(KINDS[name].shape).astype(np.float32)
+    return X, y
+
+
+def fitted(name, rng=3):
+    """A model, fitted to small data."""
+    model, (X, y), run = built(name), data(name), KINDS[name].run
+    if name == "LogisticRegression":
+        return model.fit(X, y)
+    settings = {} if run is None else {**run, "rng": rng}
+    if run is not None and name in {"DCGAN", "GAN", "WGAN"}:
+        settings["batch_size"] = 4
+    return model.fit(X, y, **settings)
+
+
+def labels_of(name, n):
+    """Labels for `sample` and others, where they are needed."""
+    return {"y": np.arange(n) % CLASSES} if name in {"ClassPriorVAE", "ConditionalVAE"} else {}
+
+
+def outputs(model, name):
+    """What a fitted model says of its data: codes, predictions, log-likelihoods; of a text its score."""
+    X, y = data(name)
+    if isinstance(X, str):
+        return [model.log_probabilities(X)]
+    found = []
+    known = (y,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
+    binary = np.round(X) if name in {"VAE", "ClassPriorVAE", "ConditionalVAE", "MADE", "PixelCNN"} else X
+    for verb in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
+        if hasattr(model, verb):
+            try:
+                found.append(getattr(model, verb)(binary, *known if verb != "predict" else ()))
+            except (NoLikelihood, TypeError) as error:
+                assert type(model).__name__ in str(error), "an absent verb says whose it is"
+    assert found
+    return found
+
+
+def test_every_public_model_has_a_factory():
+    classes = [getattr(models, name) for name in models.__all__]
+    public = {c.__name__ for c in classes if inspect.isclass(c) and issubclass(c, Estimator)}
+    assert set(KINDS) == public - {"Estimator", "Model"}
+
+
+@EACH
+def test_model_shows_its_settings(name):
+    model = built(name)
+    text = repr(model)
+    assert text.startswith(f"{name}(") and text.endswith(")") and " object at 0x" not in text
+    shown = ("shrinkage=0.3", "smoothing=0.1", "threshold=0.5", "max_depth=2", "l2=0.1", "penalty=10.0")
+    for setting in shown:
+        key, value = setting.split("=")
+        if getattr(model, key, None) == float(value):
+            assert setting in text
+
+
+@EACH
+def test_model_refuses_labels_that_it_cannot_use(name):
+    if name in KNOWS_LABELS:
+        model, (X, _) = built(name), data(name)
+        with pytest.raises(ValueError, match=rf"^{name}\.fit expected labels y"):
+            model.fit(X, **({} if KINDS[name].run is None else {**RUN, "rng": 0}))
+        return
+    model, (X, _), run = built(name), data(name), KINDS[name].run
+    with pytest.raises(ValueError, match=rf"^{name}\.fit expected no labels y: "):
+        model.fit(X, np.zeros(N, int), **({} if run is None else {**run, "rng": 0}))
+
+
+@EACH
+def test_model_takes_a_seed_for_a_generator(name):
+    """`fit` and `sample` with rng=3 are those with default_rng(3); another seed differs, if it is used."""
+    first, second = fitted(name, 3), fitted(name, np.random.default_rng(3))
+    for a, b in zip(outputs(first, name), outputs(second, name), strict=True):
+        np.testing.assert_array_equal(a, b)
+    try:
+        ours = first.sample(4, rng=7, **labels_of(name, 4))
+    except TypeError as error:
+        assert str(error).startswith(f"{name} cannot sample")
+        return
+    theirs = second.sample(4, rng=np.random.default_rng(7), **labels_of(name, 4))
+    np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(ours, first.sample(4, rng=8, **labels_of(name, 4))) or ours.dtype.kind in "iu"
+
+
+@EACH
+def test_model_constructor_takes_a_seed_for_a_generator(name):
+    ours, theirs = KINDS[name].build(4), KINDS[name].build(np.random.default_rng(4))
+    if not isinstance(ours, Model):
+        return
+    for (key, p), q in zip(ours.parameters().items(), theirs.parameters().values(), strict=True):
+        np.testing.assert_array_equal(p.value, q.value, err_msg=key)
+
+
+@EACH
+def test_model_samples_have_the_shape_and_dtype_of_the_data(name):
+    model, (X, _) = fitted(name), data(name)
+    try:
+        found = model.sample(5, rng=0, **labels_of(name, 5))
+    except TypeError:
+        return
+    if isinstance(X, str):
+        assert found.shape == (5, model.window) and set(np.unique(found)) <= {0, 1, 2}
+        return
+    width = 1 if name == "HiddenMarkovModel" else X.shape[1]
+    assert found.shape == (5, width) and found.dtype.kind == "f" and np.isfinite(found).all()
+    with pytest.raises(ValueError, match=rf"^{name}\.sample expected n .*at least 1, got 0"):
+        model.sample(0, rng=0, **labels_of(name, 0))
+
+
+@EACH
+def test_model_prior_sample_fits_inverse_transform(name):
+    """Where there are latent codes, prior_sample(n, rng=, y=) gives them, and they decode to examples."""
+    model = fitted(name)
+    if not hasattr(model, "prior_sample"):
+        return
+    assert list(inspect.signature(model.prior_sample).parameters) == ["n", "rng", "y"]
+    codes = model.prior_sample(5, rng=0, **labels_of(name, 5))
+    assert codes.shape == (5, model.code)
+    same = model.prior_sample(5, rng=np.random.default_rng(0), **labels_of(name, 5))
+    np.testing.assert_array_equal(codes, same)
+    X, _ = data(name)
+    assert model.inverse_transform(codes, **labels_of(name, 5)).shape == (5, X.shape[1])
+    if name not in KNOWS_LABELS:
+        with pytest.raises(ValueError, match=rf"^{name}\.prior_sample expected no labels y: "):
+            model.prior_sample(5, rng=0, y=np.zeros(5, int))
+    with pytest.raises(ValueError, match=rf"^{name}\.prior_sample expected n of at least 1, got 0"):
+        model.prior_sample(0, rng=0, **labels_of(name, 0))
+
+
+@EACH
+def test_model_fit_lists_its_arguments(name):
+    parameters = inspect.signature(type(built(name)).fit).parameters
+    if name != "BayesClassifier":               # it passes them on to the models that it is given
+        assert not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    if KINDS[name].run is not None:
+        assert {"epochs", "rng", "batch_size", "lr", "callbacks", "validate"} <= set(parameters)
+        trainer = set(inspect.signature(type(built(name)).trainer).parameters)
+        assert set(parameters) <= trainer | {"self"}
+
+
+@EACH
+def test_model_refuses_data_by_the_name_of_fit(name):
+    (X, y), model = data(name), built(name)
+    settings = {} if KINDS[name].run is None else {**RUN, "rng": 0}
+    bad = [""] if isinstance(X, str) else [X * np.nan, X[:0], X[0], X.astype(int), X.tolist()]
+    for X_bad in bad:
+        labels = None if y is None else y[: len(X_bad)]
+        with pytest.raises((ValueError, TypeError), match=rf"^{name}\.fit expected"):
+            model.fit(X_bad, labels, **settings)
+    if not isinstance(X, str) and name not in {"HiddenMarkovModel"} and isinstance(model, Model):
+        with pytest.raises(ValueError, match=rf"^{name}\.fit expected"):
+            model.fit(X[:, :-1], y, **settings)
+
+
+@EACH
+def test_model_is_not_changed_by_its_verbs(name):
+    """Parameters, buffers, fitted attributes and the data stay as they are; the same call gives the same."""
+    model, (X, _) = fitted(name), data(name)
+    before = {key: np.copy(value) for key, value in arrays(model).items()}
+    X_before = X if isinstance(X, str) else X.copy()
+    first = outputs(model, name)
+    second = outputs(model, name)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for key, value in arrays(model).items():
+        np.testing.assert_array_equal(value, before[key], err_msg=key)
+    assert np.array_equal(X, X_before)
+
+
+def arrays(model):
+    found = {key: value for key, value in vars(model).items() if isinstance(value, np.ndarray)}
+    if isinstance(model, Model):
+        found |= {key: p.value for key, p in model.parameters().items()} | model.buffers()
+    return found
+
+
+@EACH
+def test_model_likelihood_says_what_score_samples_returns(name):
+    model = fitted(name)
+    assert model.likelihood in ("exact", "lower bound", "importance-sampled", None)
+    if model.likelihood is None:
+        with pytest.raises(NoLikelihood, match=f"^{name} has no likelihood: "):
+            model.score_samples(np.zeros((2, D), np.float32))
+    elif not isinstance(data(name)[0], str):
+        X = np.round(data(name)[0])
+        known = (np.arange(N) % CLASSES,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
+        assert model.score_samples(X, *known).shape == (N,)
+
+
+@EACH
+def test_model_trained_by_gradients_has_a_summary_of_its_parameters(name):
+    model = built(name)
+    if not isinstance(model, Model):
+        assert not hasattr(model, "trainer") and not hasattr(model, "parameters")
+        return
+    total = sum(p.size for p in model.parameters().values())
+    assert f"{total:,}" in str(model.summary())
+
+
+@EACH
+def test_model_attributes_are_set_by_the_constructor_or_fit_alone(name):
+    """After `fit` a model trained by gradients has the attributes that it had before, and no `augment`."""
+    if KINDS[name].run is None:
+        return
+    before = set(vars(built(name)))
+    assert set(vars(fitted(name))) == before and "augment" not in before
+
+
+@EACH
+def test_model_caches_of_more_than_two_entries_have_names(name):
+    model = built(name)
+    if not isinstance(model, Model) or name in {"GAN", "DCGAN", "WGAN"}:
+        return
+    X, y = data(name)
+    x = np.zeros((3, 4), int) if isinstance(X, str) else np.round(X[:3])
+    labels = () if y is None else (y[:3],)
+    loss, cache = model.loss(x, *labels, rng=np.random.default_rng(0), training=True)
+    assert math.isfinite(loss) and hasattr(cache, "_fields")
+    grads = model.backward(cache)
+    assert grads and all(isinstance(g, np.ndarray) for g in grads.values())
