@@ -45,9 +45,9 @@ class Parameter:
         """Set the gradient to zero."""
         Parameter.grad.set_zero(self)
 
-    def add_grad(self, a: Array, b: Array) -> None:
-        """grad += a·b, with grad seen as a matrix (all axes but the last, last axis)."""
-        Parameter.grad.add_product(self, a, b)
+    def add_grad(self, a: Array, b: Array | None = None) -> None:
+        """grad += a, or grad += a·b with grad seen as a matrix (all axes but the last, last axis)."""
+        Parameter.grad.add(self, a, b)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ def main(
 
 def draw(X: np.ndarray, y: np.ndarray, net: Any, qda: Any) -> Figure:
     """P(y | x) of the net, and the two densities of QDA, on the same plane with the same points."""
-    figure = plots.new_figure(4.75, title="Two views of the same data, and of a point far from it")
+    figure = plots.new_figure(5.0, title="Two views of the same data, and of a point far from it")
     axes = figure.subplots(1, 2, sharey=True)
     a, b = np.meshgrid(np.linspace(*EDGES, 241), np.linspace(*EDGES, 241))
     grid = np.stack([a.ravel(), b.ravel()], axis=1)

@@ -67,7 +67,7 @@ def draw(sizes: tuple[int, ...], speeds: Speeds) -> Figure:
         side, colour = ("right", "white") if inside else ("left", plots.TEXT)
         bars.text(place, y, text, fontsize=9.5, va="center", ha=side, color=colour)
     bars.axvline(peak, color=plots.TEXT, linewidth=1, linestyle="--")
-    bars.set_xlim(0, 1.04 * peak)
+    bars.set_xlim(0, 1.04 * max(peak, *values))
     bars.invert_yaxis()
     title = f"{sizes[-1]}×{sizes[-1]}; dashed: the peak, {peak:.0f}"
     tidy(bars, title, "GFLOP/s on one core, and the share of the peak", grid=False)

@@ -44,7 +44,7 @@ def _relu(x, out):
         out[i] = zero if x[i] < zero else x[i]  # this way round a NaN passes through
 
 
-def relu(x):
+def relu(x: np.ndarray) -> np.ndarray:
     return elementwise(_relu, x)
 
 
@@ -55,7 +55,7 @@ def _relu_backward(dout, out, dx):
         dx[i] = dout[i] if out[i] > zero else zero
 
 
-def relu_backward(dout, out):
+def relu_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_relu_backward, dout, out)
 
 
@@ -66,7 +66,7 @@ def _leaky_relu(x, slope, out):
         out[i] = slope * x[i] if x[i] < zero else x[i]
 
 
-def leaky_relu(x, slope):
+def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     return elementwise(_leaky_relu, x, setting=slope)
 
 
@@ -77,7 +77,7 @@ def _leaky_relu_backward(dout, x, slope, dx):
         dx[i] = dout[i] if x[i] > zero else slope * dout[i]
 
 
-def leaky_relu_backward(dout, x, slope):
+def leaky_relu_backward(dout: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
     return elementwise(_leaky_relu_backward, dout, x, setting=slope)
 
 
@@ -88,7 +88,7 @@ def _elu(x, alpha, out):
         out[i] = alpha * expm1(x[i]) if x[i] < zero else x[i]
 
 
-def elu(x, alpha):
+def elu(x: np.ndarray, alpha: float) -> np.ndarray:
     return elementwise(_elu, x, setting=alpha)
 
 
@@ -99,7 +99,7 @@ def _elu_backward(dout, out, alpha, dx):
         dx[i] = dout[i] if out[i] > zero else dout[i] * (out[i] + alpha)
 
 
-def elu_backward(dout, out, alpha):
+def elu_backward(dout: np.ndarray, out: np.ndarray, alpha: float) -> np.ndarray:
     return elementwise(_elu_backward, dout, out, setting=alpha)
 
 
@@ -110,7 +110,7 @@ def _sigmoid(x, out):
         out[i] = one / (one + exp(-x[i]))
 
 
-def sigmoid(x):
+def sigmoid(x: np.ndarray) -> np.ndarray:
     return elementwise(_sigmoid, x)
 
 
@@ -121,7 +121,7 @@ def _sigmoid_backward(dout, out, dx):
         dx[i] = dout[i] * out[i] * (one - out[i])
 
 
-def sigmoid_backward(dout, out):
+def sigmoid_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_sigmoid_backward, dout, out)
 
 
@@ -130,7 +130,7 @@ def _tanh(x, out):
     np.tanh(x, out=out)
 
 
-def tanh(x):
+def tanh(x: np.ndarray) -> np.ndarray:
     return elementwise(_tanh, x)
 
 
@@ -141,7 +141,7 @@ def _tanh_backward(dout, out, dx):
         dx[i] = dout[i] * (one - out[i] * out[i])
 
 
-def tanh_backward(dout, out):
+def tanh_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_tanh_backward, dout, out)
 
 
@@ -153,7 +153,7 @@ def _silu(x, sig, out):
         out[i] = x[i] * sig[i]
 
 
-def silu(x):
+def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sig, out = _elementwise(_silu, (x,), None, outputs=2)
     return out, sig
 
@@ -165,7 +165,7 @@ def _silu_backward(dout, out, sig, dx):
         dx[i] = dout[i] * (sig[i] + out[i] * (one - sig[i]))
 
 
-def silu_backward(dout, out, sig):
+def silu_backward(dout: np.ndarray, out: np.ndarray, sig: np.ndarray) -> np.ndarray:
     return elementwise(_silu_backward, dout, out, sig)
 
 
@@ -177,7 +177,7 @@ def _gelu(x, out):
         out[i] = x[i] / (one + exp(-two * u))
 
 
-def gelu(x):
+def gelu(x: np.ndarray) -> np.ndarray:
     return elementwise(_gelu, x)
 
 
@@ -192,7 +192,7 @@ def _gelu_backward(dout, x, dx):
         dx[i] = dout[i] * (sig + two * x[i] * sig * (one - sig) * du)
 
 
-def gelu_backward(dout, x):
+def gelu_backward(dout: np.ndarray, x: np.ndarray) -> np.ndarray:
     return elementwise(_gelu_backward, dout, x)
 
 
@@ -203,7 +203,7 @@ def _softplus(x, out):
         out[i] = max(x[i], zero) + log1p(exp(-abs(x[i])))
 
 
-def softplus(x):
+def softplus(x: np.ndarray) -> np.ndarray:
     return elementwise(_softplus, x)
 
 
@@ -214,5 +214,5 @@ def _softplus_backward(dout, x, dx):
         dx[i] = dout[i] / (one + exp(-x[i]))
 
 
-def softplus_backward(dout, x):
+def softplus_backward(dout: np.ndarray, x: np.ndarray) -> np.ndarray:
     return elementwise(_softplus_backward, dout, x)

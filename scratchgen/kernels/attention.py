@@ -12,7 +12,7 @@ from scratchgen.kernels.mathematics import exp
 from scratchgen.runtime import threads
 
 
-def causal_attention(qkv, heads):
+def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarray]:
     n, t, features = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = _split(qkv, heads)
     scale = qkv.dtype.type(q.shape[3] ** -0.5)
@@ -29,7 +29,7 @@ def causal_attention(qkv, heads):
     return y, p
 
 
-def causal_attention_backward(dy, qkv, p):
+def causal_attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray) -> np.ndarray:
     heads, t, features = p.shape[1], p.shape[2], dy.shape[2]
     q, k, v = _split(qkv, heads)
     dqkv = np.empty(qkv.shape, qkv.dtype)

@@ -10,7 +10,7 @@ from numba import njit
 from scratchgen.kernels.compile import kernel
 
 
-def affine_warp(images, maps, sharpness):
+def affine_warp(images: np.ndarray, maps: np.ndarray, sharpness: float) -> np.ndarray:
     images = np.ascontiguousarray(images)
     out = np.empty_like(images)
     _affine_warp(images, np.ascontiguousarray(maps), images.dtype.type(-sharpness), out)

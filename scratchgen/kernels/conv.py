@@ -34,37 +34,45 @@ Pair = tuple[int, int]
 Blocks = Iterator[tuple[slice, np.ndarray]]
 
 
-def im2col(x, kernel, stride, padding):
+def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     cols = np.empty((len(x), *_output_size(x, kernel, stride, padding), *kernel, x.shape[3]), x.dtype)
     _im2col(np.ascontiguousarray(x), *stride, *padding, cols)
     return cols
 
 
-def col2im(cols, size, stride, padding):
+def col2im(cols: np.ndarray, size: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     x = np.empty((len(cols), *size, cols.shape[5]), cols.dtype)
     _col2im(np.ascontiguousarray(cols), *stride, *padding, x)
     return x
 
 
-def conv2d(x, weight, bias, stride, padding):
+def conv2d(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Pair
+) -> np.ndarray:
     x, kernel = np.ascontiguousarray(x), weight.shape[:2]
     out = np.empty((len(x), *_output_size(x, kernel, stride, padding), weight.shape[3]), x.dtype)
     _correlate(x, _rows(weight), kernel, stride, padding, out, bias)
     return out
 
 
-def conv2d_weight_grad(dout, x, kernel, stride, padding):
+def conv2d_weight_grad(
+    dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
     product = _patch_product(np.ascontiguousarray(x), np.ascontiguousarray(dout), kernel, stride, padding)
     return product.reshape(*kernel, x.shape[3], dout.shape[3])
 
 
-def conv2d_input_grad(dout, weight, size, stride, padding):
+def conv2d_input_grad(
+    dout: np.ndarray, weight: np.ndarray, size: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
     dx = np.empty((len(dout), *size, weight.shape[2]), dout.dtype)
     _scatter(np.ascontiguousarray(dout), _rows(weight).T, weight.shape[:2], stride, padding, dx)
     return dx
 
 
-def conv_transpose2d(x, weight, bias, size, stride, padding):
+def conv_transpose2d(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, size: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
     out = np.empty((len(x), *size, weight.shape[3]), x.dtype)
     _scatter(np.ascontiguousarray(x), _swapped(weight).T, weight.shape[:2], stride, padding, out)
     if bias is not None:
@@ -72,12 +80,16 @@ def conv_transpose2d(x, weight, bias, size, stride, padding):
     return out
 
 
-def conv_transpose2d_weight_grad(dout, x, kernel, stride, padding):
+def conv_transpose2d_weight_grad(
+    dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
     product = _patch_product(np.ascontiguousarray(dout), np.ascontiguousarray(x), kernel, stride, padding)
     return product.reshape(*kernel, dout.shape[3], x.shape[3]).swapaxes(2, 3)
 
 
-def conv_transpose2d_input_grad(dout, weight, stride, padding):
+def conv_transpose2d_input_grad(
+    dout: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair
+) -> np.ndarray:
     dout, kernel = np.ascontiguousarray(dout), weight.shape[:2]
     dx = np.empty((len(dout), *_output_size(dout, kernel, stride, padding), weight.shape[2]), dout.dtype)
     _correlate(dout, _swapped(weight), kernel, stride, padding, dx)

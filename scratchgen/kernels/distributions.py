@@ -8,7 +8,7 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, log1p, row_sum
 
 
-def bernoulli_log_prob(x, logits):
+def bernoulli_log_prob(x: np.ndarray, logits: np.ndarray) -> np.ndarray:
     out = np.empty(logits.shape[:2], logits.dtype)
     _bernoulli_log_prob(np.ascontiguousarray(x), np.ascontiguousarray(logits), out)
     return out

@@ -10,8 +10,8 @@ import numpy as np
 class Gradient:
     """An array attribute for which setting it to zero costs nothing until the next use.
 
-    `set_zero` only marks the array as zero. The zeros are written when the attribute is read, and a product
-    added to it is written over the old numbers instead. (One step of the autoencoder 784-1000-500-250-30 at
+    `set_zero` only marks the array as zero. The zeros are written when the attribute is read, and what `add`
+    is given is written over the old numbers instead. (One step of the autoencoder 784-1000-500-250-30 at
     batch size 128 on two threads: 9.3 ms with zeros written and added to, 8.7 ms this way.)
     """
 
@@ -49,11 +49,16 @@ class Gradient:
             self.stored(instance)[...] = 0
             setattr(instance, self.is_zero, False)
 
-    def add_product(self, instance: Any, a: np.ndarray, b: np.ndarray) -> None:
-        """Add the matrix product a·b to the array, seen as a matrix (all axes but the last, last axis)."""
+    def add(self, instance: Any, a: np.ndarray, b: np.ndarray | None) -> None:
+        """Add an array of the same shape, or a matrix product a·b, with the array seen as a matrix.
+
+        The matrix has one row for each entry of all axes but the last.
+        """
         array = self.stored(instance)
-        if getattr(instance, self.is_zero):
-            np.matmul(a, b, out=array.reshape(-1, array.shape[-1]))
-            setattr(instance, self.is_zero, False)
+        if not getattr(instance, self.is_zero):
+            array += a if b is None else (a @ b).reshape(array.shape)
+        elif b is None:
+            array[...] = a
         else:
-            array += (a @ b).reshape(array.shape)
+            np.matmul(a, b, out=array.reshape(-1, array.shape[-1]))
+        setattr(instance, self.is_zero, False)

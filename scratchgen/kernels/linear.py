@@ -12,7 +12,7 @@ from scratchgen.runtime import threads
 ROWS = 1024
 
 
-def affine(x, weight, bias=None):
+def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     out = np.empty((*x.shape[:-1], weight.shape[1]), x.dtype)
     rows, out_rows = x.reshape(-1, weight.shape[0]), out.reshape(-1, weight.shape[1])
 
@@ -25,13 +25,13 @@ def affine(x, weight, bias=None):
     return out
 
 
-def affine_bias_grad(dout):
+def affine_bias_grad(dout: np.ndarray) -> np.ndarray:
     # BLAS sums the columns of 8,192 x 128 float32 in 57 µs, sum(axis=0) in 158 µs.
     rows = dout.reshape(-1, dout.shape[-1])
     return np.ones(len(rows), rows.dtype) @ rows
 
 
-def affine_input_grad(dout, weight):
+def affine_input_grad(dout: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if weight.shape[1] == 1:    # an outer product: 0.04 ms, as a product of matrices 0.79 ms (128 and 6,272)
         return dout * weight.T
     return dout @ weight.T

@@ -16,22 +16,22 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, log1p, row_sum
 
 
-def squared_error(pred, target):
+def squared_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     expect_pair("squared_error", pred, target)
     return _over_rows(_squared_error, pred, target)
 
 
-def absolute_error(pred, target):
+def absolute_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     expect_pair("absolute_error", pred, target)
     return _over_rows(_absolute_error, pred, target)
 
 
-def bce_with_logits(logits, target):
+def bce_with_logits(logits: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     expect_pair("bce_with_logits", logits, target)
     return _over_rows(_bce_with_logits, logits, target)
 
 
-def softmax_cross_entropy(logits, labels):
+def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
     labels = expect_logits_and_labels("softmax_cross_entropy", logits, labels)
     dlogits = np.empty(logits.shape, logits.dtype)
     scale = logits.dtype.type(1 / len(logits))

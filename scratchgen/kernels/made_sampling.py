@@ -12,7 +12,15 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
 
 
-def fill_pixels(x, uniform, known, first, upper, ends, starts):
+def fill_pixels(
+    x: np.ndarray,
+    uniform: np.ndarray,
+    known: int,
+    first: np.ndarray,
+    upper: tuple[np.ndarray, ...],
+    ends: tuple[np.ndarray, ...],
+    starts: tuple[np.ndarray, ...],
+) -> np.ndarray:
     x = np.array(x, order="C")
     hidden = tuple(np.array(start, order="C") for start in starts)
     _fill_pixels(uniform, known, first, upper, ends, hidden, x)

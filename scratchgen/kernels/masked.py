@@ -15,7 +15,8 @@ BLOCKS, NARROWEST = 4, 32
 Blocks = tuple[tuple[slice, slice], ...]
 
 
-def column_blocks(mask):
+def column_blocks(mask: np.ndarray) -> Blocks:
+    """Divide the columns of a mask into blocks, each with the inputs that any of its columns uses."""
     step, found = max(NARROWEST, -(-mask.shape[1] // BLOCKS)), []
     for start in range(0, mask.shape[1], step):
         columns = slice(start, min(start + step, mask.shape[1]))
@@ -24,7 +25,7 @@ def column_blocks(mask):
     return tuple(found)
 
 
-def masked_affine(x, masked, bias, blocks):
+def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, blocks: Blocks) -> np.ndarray:
     out = np.empty((*x.shape[:-1], masked.shape[1]), x.dtype)
     for inputs, columns in blocks:
         np.matmul(x[..., inputs], masked[inputs, columns], out=out[..., columns])
@@ -33,17 +34,19 @@ def masked_affine(x, masked, bias, blocks):
     return out
 
 
-def masked_weight_grad(dout, x, mask, blocks):
+def masked_weight_grad(dout: np.ndarray, x: np.ndarray, mask: np.ndarray, blocks: Blocks) -> np.ndarray:
     x, dout = x.reshape(-1, x.shape[-1]), dout.reshape(-1, dout.shape[-1])
-    dweight = np.zeros(mask.shape, x.dtype)
+    dweight = np.empty(mask.shape, x.dtype)
     for inputs, columns in blocks:
+        dweight[: inputs.start, columns] = 0
+        dweight[inputs.stop :, columns] = 0
         block = dweight[inputs, columns]
         np.matmul(x[:, inputs].T, dout[:, columns], out=block)
         block *= mask[inputs, columns]
     return dweight
 
 
-def masked_input_grad(dout, masked, blocks):
+def masked_input_grad(dout: np.ndarray, masked: np.ndarray, blocks: Blocks) -> np.ndarray:
     dx = np.zeros((*dout.shape[:-1], masked.shape[0]), dout.dtype)
     for inputs, columns in blocks:
         dx[..., inputs] += dout[..., columns] @ masked[inputs, columns].T

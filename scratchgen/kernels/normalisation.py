@@ -21,7 +21,9 @@ from scratchgen.kernels.mathematics import row_sum, row_sum_in_double, row_sum_o
 from scratchgen.runtime import threads
 
 
-def batch_norm(x, weight, bias, eps):
+def batch_norm(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     x = np.ascontiguousarray(x)
     mean, var, inv = np.empty((3, x.shape[1]), x.dtype)
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
@@ -29,7 +31,9 @@ def batch_norm(x, weight, bias, eps):
     return out, xhat, inv, mean, var
 
 
-def batch_norm_backward(dout, xhat, inv, weight):
+def batch_norm_backward(
+    dout: np.ndarray, xhat: np.ndarray, inv: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     dout, xhat = np.ascontiguousarray(dout), np.ascontiguousarray(xhat)
     dweight, dbias = np.empty((2, dout.shape[1]), dout.dtype)
     dx = np.empty(dout.shape, dout.dtype)
@@ -37,13 +41,15 @@ def batch_norm_backward(dout, xhat, inv, weight):
     return dx, dweight, dbias
 
 
-def scale_shift_backward(dout, xhat):
+def scale_shift_backward(dout: np.ndarray, xhat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     dweight, dbias = np.empty((2, dout.shape[1]), dout.dtype)
     _scale_shift_backward(np.ascontiguousarray(dout), np.ascontiguousarray(xhat), dweight, dbias)
     return dweight, dbias
 
 
-def layer_norm(x, weight, bias, eps):
+def layer_norm(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x = np.ascontiguousarray(x)
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     inv = np.empty((len(x), 1), x.dtype)
@@ -55,7 +61,9 @@ def layer_norm(x, weight, bias, eps):
     return out, xhat, inv
 
 
-def layer_norm_backward(dout, xhat, inv, weight):
+def layer_norm_backward(
+    dout: np.ndarray, xhat: np.ndarray, inv: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     dout, xhat = np.ascontiguousarray(dout), np.ascontiguousarray(xhat)
     dx = np.empty(dout.shape, dout.dtype)
     inv = inv[:, 0]

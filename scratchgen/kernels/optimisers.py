@@ -8,21 +8,35 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.runtime import threads
 
 
-def sgd_step(value, grad, lr):
+def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
     _sgd_step(grad, value.dtype.type(lr), value)
 
 
-def momentum_step(value, grad, velocity, lr, momentum):
+def momentum_step(
+    value: np.ndarray, grad: np.ndarray, velocity: np.ndarray, lr: float, momentum: float
+) -> None:
     number = value.dtype.type
     _momentum_step(grad, number(lr), number(momentum), velocity, value)
 
 
-def rmsprop_step(value, grad, square, lr, decay, eps):
+def rmsprop_step(
+    value: np.ndarray, grad: np.ndarray, square: np.ndarray, lr: float, decay: float, eps: float
+) -> None:
     number = value.dtype.type
     _rmsprop_step(grad, number(lr), number(decay), number(eps), square, value)
 
 
-def adam_step(value, grad, m, v, lr, beta1, beta2, eps, t):
+def adam_step(
+    value: np.ndarray,
+    grad: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    t: int,
+) -> None:
     settings = map(value.dtype.type, (lr, beta1, beta2, eps, 1 - beta1**t, 1 - beta2**t))
     lr, beta1, beta2, eps, correction1, correction2 = settings
 

@@ -9,26 +9,26 @@ from scratchgen.kernels.compile import kernel
 Pair = tuple[int, int]
 
 
-def max_pool(x, kernel, stride, padding):
+def max_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[np.ndarray, np.ndarray]:
     out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
     where = np.empty(out.shape, np.int32)
     _max_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, where, out)
     return out, where
 
 
-def max_pool_backward(dout, where, size):
+def max_pool_backward(dout: np.ndarray, where: np.ndarray, size: Pair) -> np.ndarray:
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
     _max_pool_backward(np.ascontiguousarray(dout), np.ascontiguousarray(where), dx)
     return dx
 
 
-def avg_pool(x, kernel, stride, padding):
+def avg_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
     _avg_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, out)
     return out
 
 
-def avg_pool_backward(dout, size, kernel, stride, padding):
+def avg_pool_backward(dout: np.ndarray, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
     _avg_pool_backward(np.ascontiguousarray(dout), *kernel, *stride, *padding, dx)
     return dx

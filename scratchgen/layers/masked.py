@@ -108,7 +108,7 @@ class MaskedLinear(Linear):
         x, masked, seen = cache
         self.expect_gradient(dout, (*x.shape[:-1], self.out_features), x.dtype)
         if self.trainable:
-            self.weight.grad += masked_weight_grad(dout, x, seen.mask, seen.blocks)  # (MASK.2)
+            self.weight.add_grad(masked_weight_grad(dout, x, seen.mask, seen.blocks))  # (MASK.2)
             if self.bias is not None:
                 self.bias.grad += affine_bias_grad(dout)
         return masked_input_grad(dout, masked, seen.blocks) if input_grad else None  # (MASK.3)

@@ -339,6 +339,30 @@ def test_activations_pass_a_nan_gradient_on(name, dtype):
         np.testing.assert_array_equal(np.isnan(found[0]), expected)
 
 
+MAGNITUDES = [1e-38, 1e-20, 1e-6, 1e3, 1e8, 1e15]
+
+
+@pytest.mark.parametrize("size", MAGNITUDES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if not n.endswith("fill_pixels")])
+def test_twin_agrees_for_small_and_large_numbers(name, dtype, size):
+    """Fast-math flags must not change which results are finite, nor lose digits that NumPy keeps."""
+    given = arguments(name, dtype, 3)
+    unchanged = "labels", "mask", "where", "xhat", "inv", "p", "target", "square", "v", "maps", "images"
+    names = list(inspect.signature(FUNCTIONS[name].__wrapped__).parameters)
+    for i, (parameter, a) in enumerate(zip(names, given, strict=True)):
+        if isinstance(a, np.ndarray) and a.dtype == dtype and parameter not in unchanged:
+            given[i] = (a / 3 * dtype(size)).astype(dtype)
+    with np.errstate(all="ignore"):
+        readable, twin = both(name, given)
+    rtol = 1e-3 if dtype == np.float32 else 1e-9
+    for a, b in zip(readable, twin, strict=True):
+        np.testing.assert_array_equal(np.isfinite(b), np.isfinite(a))
+        finite = np.isfinite(a)
+        largest = np.abs(a[finite]).max(initial=np.finfo(dtype).tiny)
+        np.testing.assert_allclose(b[finite], a[finite], rtol=rtol, atol=rtol * largest)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "optimisers" in name])
 def test_optimiser_steps_show_a_nan_or_infinite_gradient(name, dtype):

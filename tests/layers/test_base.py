@@ -248,6 +248,21 @@ def test_parameter_gradient_stays_correct_after_copy_and_pickle(rng):
         assert (q.grad == 1).all() and not p.grad.any()
 
 
+def test_parameter_add_grad_takes_a_gradient_or_two_factors(rng):
+    p, g = Parameter(rng.standard_normal((4, 5))), rng.standard_normal((4, 5))
+    p.grad[...] = 7
+    p.zero_grad()
+    p.add_grad(g)
+    np.testing.assert_array_equal(p.grad, g)
+    p.add_grad(g)
+    p.add_grad(g[:, :1], np.ones((1, 5)))
+    np.testing.assert_allclose(p.grad, 2 * g + g[:, :1], rtol=1e-14)
+    p.zero_grad()
+    with pytest.raises(ValueError, match="broadcast"):
+        p.add_grad(np.ones(3))
+    assert not p.grad.any()
+
+
 def test_parameter_of_no_axes_and_of_one_axis_add_up():
     for value in (np.array(2.0), np.ones(3)):
         p = Parameter(value)
