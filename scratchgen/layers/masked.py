@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from scratchgen.checks import Array
 from scratchgen.initializers import glorot_uniform
 from scratchgen.kernels import compiled
-from scratchgen.kernels.masked import Blocks, column_blocks
+from scratchgen.kernels.blocks import Blocks, column_blocks
 from scratchgen.layers.base import rows
 from scratchgen.layers.conv import Conv2d, conv2d, conv2d_input_grad, conv2d_weight_grad
 from scratchgen.layers.linear import Linear, affine_bias_grad

@@ -12,7 +12,7 @@ import pytest
 
 import scratchgen
 from scratchgen import kernels
-from scratchgen.kernels import masked as masked_kernels
+from scratchgen.kernels.blocks import column_blocks
 
 for module in pkgutil.walk_packages(scratchgen.__path__, "scratchgen."):
     source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def attention_backward(a: Draw) -> tuple:
 
 def masked(a: Draw) -> tuple[np.ndarray, tuple]:
     mask = np.tril(a.rng.random((a.c, 80)) < 0.7, k=2)
-    return mask, masked_kernels.column_blocks(mask)
+    return mask, column_blocks(mask)
 
 
 def masked_affine(a: Draw) -> tuple:
