@@ -20,8 +20,6 @@ import numpy as np
 from limit import Limit
 from pytorch_side import Way
 
-from scratchgen.runtime import process
-
 WAYS = {
     "PyTorch eager": Way(),
     "PyTorch fused": Way(fused=True),
@@ -34,7 +32,6 @@ def build(contender: str, model: str, batch: int, dtype: str):
     """The Step of a contender for a model."""
     module = import_module(f"steps.{model}")
     if contender == "scratchgen":
-        process.prepare()       # keeps freed memory, as the command does
         return module.ours(dtype)
     if contender == "matrix products":
         return Limit(module.products(batch), dtype)

@@ -6,6 +6,28 @@ import sys
 
 import pytest
 
+FIRST_CALL = """
+import types
+import scratchgen, numpy as np
+from scratchgen.layers.activations import sigmoid
+from scratchgen.runtime import process
+calls = []
+class Library:
+    @staticmethod
+    def mallopt(option, value):
+        calls.append(option)
+        return True
+process.ctypes = types.SimpleNamespace(CDLL=lambda name: Library)
+assert not calls
+with scratchgen.kernels.use("reference"):
+    sigmoid(np.zeros(3))
+assert not calls
+sigmoid(np.zeros(3))
+assert calls
+sigmoid(np.zeros(3))
+print(calls)
+"""
+
 SCRIPT = """
 import ctypes, os, sys
 calls = []
@@ -63,3 +85,12 @@ def test_prepare_after_numpy_sets_no_timeout_that_would_only_reach_children():
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
 def test_prepare_leaves_the_user_s_allocator(name):
     assert found(**{name: ""}).endswith(" []")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_memory_is_kept_from_the_first_compiled_function_on_and_is_asked_for_once():
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
+    run = subprocess.run(
+        [sys.executable, "-c", FIRST_CALL], env=clean, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[-3, -1]"
