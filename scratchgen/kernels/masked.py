@@ -1,7 +1,7 @@
-"""Twins of layers/masked.py: products that skip the part of a mask in which there are no connections.
+"""Twins of layers/masked.py: products that skip blocks of the mask without connections.
 
-The masks of MADE in the natural order are staircases, and about half of a staircase is one corner without
-connections. So products are made for a few columns at a time, from the inputs that any of them uses. Forward,
+A mask of MADE in the natural order has the shape of a staircase, and about half of its entries are False. The
+columns are divided into blocks, and a product uses only the inputs that are connected to its block. Forward,
 dW and dx of 784x500 for 128 rows take 0.89, 1.07 and 0.86 ms in one block, 0.66, 0.85 and 0.68 ms in two
 blocks, 0.58, 0.76 and 0.66 ms in four, 0.60, 0.82 and 0.63 ms in eight.
 """
@@ -16,7 +16,10 @@ Blocks = tuple[tuple[slice, slice], ...]
 
 
 def column_blocks(mask: np.ndarray) -> Blocks:
-    """Divide the columns of a mask into blocks, each with the inputs that any of its columns uses."""
+    """Divide the columns of a mask into blocks; return (inputs, columns) of each, as slices.
+
+    The inputs of a block reach from the first to the last that any of its columns is connected to.
+    """
     step, found = max(NARROWEST, -(-mask.shape[1] // BLOCKS)), []
     for start in range(0, mask.shape[1], step):
         columns = slice(start, min(start + step, mask.shape[1]))
