@@ -74,7 +74,7 @@ def test_initializers_give_float32_and_float64_doubles_the_same_weights():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fans .*, got 0"),
+        (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fan_in .*, got 0"),
         (lambda rng: initializers.glorot_uniform((2, 2), 3, 0, rng=rng), "glorot_uniform .* got 3, 0"),
         (lambda rng: initializers.normal((2, 2), std=-1.0, rng=rng), "normal expected .* >= 0, got -1.0"),
         (lambda rng: initializers.orthogonal((4,), rng=rng), r"orthogonal expected .* got \(4,\)"),
@@ -115,5 +115,5 @@ def test_every_rule_can_be_a_layer_s_init(rule, dtype):
 @pytest.mark.parametrize("rule", ["he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"])
 def test_rules_refuse_fans_that_are_no_ints(rule):
     """A std or gain given by position would be used as a fan."""
-    with pytest.raises(TypeError, match=f"{rule} expected fans that are ints, got 0.1, 2"):
+    with pytest.raises(TypeError, match=f"{rule} expected fan_in and fan_out to be ints, got 0.1, 2"):
         RULES[rule]((3, 2), 0.1, 2, rng=np.random.default_rng(9))

@@ -142,15 +142,15 @@ def test_cross_entropy_shows_a_nan(backend):
 @pytest.mark.parametrize("f", ROWWISE)
 def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
     x = np.zeros((2, 3))
-    with pytest.raises(ValueError, match=rf"{f.__name__} expected two arrays of one shape, got \(2, 3\)"):
+    with pytest.raises(ValueError, match=rf"{f.__name__} expected .* the same shape, got \(2, 3\)"):
         f(x, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"expected a batch of at least one example, got shape \(0, 3\)"):
         f(x[:0], x[:0])
-    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got float32"):
+    with pytest.raises(TypeError, match="expected a target of dtype float64, .*, got dtype float32"):
         f(x, x.astype(np.float32))
-    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got list"):
+    with pytest.raises(TypeError, match="expected a target of dtype float64, .*, got list"):
         f(x, [[0.0] * 3] * 2)
-    with pytest.raises(TypeError, match="expected an array of float32 or float64, got int64"):
+    with pytest.raises(TypeError, match="expected an array of float32 or float64, got dtype int64"):
         f(x.astype(int), x.astype(int))
     with pytest.raises(TypeError, match="expected an array of float32 or float64, got list"):
         f([1.0], [1.0])
@@ -161,8 +161,8 @@ def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
     [
         ([0, 3], r"expected labels in 0\.\.2, got 0\.\.3"),
         ([-1, 0], r"expected labels in 0\.\.2, got -1\.\.0"),
-        ([0, 1, 2], r"expected 2 integer labels, one an example, got shape \(3,\)"),
-        ([[0], [1]], r"expected 2 integer labels, one an example, got shape \(2, 1\)"),
+        ([0, 1, 2], r"expected 2 integer labels, one per example, got shape \(3,\)"),
+        ([[0], [1]], r"expected 2 integer labels, one per example, got shape \(2, 1\)"),
     ],
 )
 def test_cross_entropy_refuses_wrong_labels(labels, message):
@@ -186,7 +186,7 @@ def test_cross_entropy_refuses_logits_of_a_wrong_shape():
 @pytest.mark.parametrize("dtype", [np.float16, ">f4", np.longdouble])
 def test_loss_refuses_all_but_native_single_and_double(f, dtype):
     pred = np.ones((2, 3), dtype)
-    message = f"{f.__name__} expected an array of float32 or float64, got {pred.dtype}"
+    message = f"{f.__name__} expected an array of float32 or float64, got dtype {pred.dtype}"
     with pytest.raises(TypeError, match=message):
         f(pred, pred)
 

@@ -1,7 +1,7 @@
 """Activations: functions of one number, applied to every entry.
 
-Each function is followed by its backward pass: dx = dout times the derivative. The Jacobian is diagonal, so
-pushing a tangent forward is the same multiplication: jvp(dx, cache) = backward(dx, cache). Derived in
+Each function is followed by its backward pass, dx = dout times the derivative. The Jacobian is diagonal, so
+the Jacobian-vector product is the same multiplication: jvp(dx, cache) = backward(dx, cache). Derived in
 docs/backprop.md.
 """
 
@@ -17,10 +17,10 @@ from scratchgen.layers.base import Layer
 
 
 class Activation(Layer):
-    """Base of the activations: no parameters, and a Jacobian that is its own transpose."""
+    """Base class of the activations. They have no parameters, and their Jacobian is diagonal."""
 
     def jvp(self, dx: Array, cache: Any) -> Array:
-        """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
+        """Return J·dx. The Jacobian J is diagonal, so this is the same product as in backward."""
         return self.backward(dx, cache)
 
 
@@ -173,7 +173,7 @@ class Tanh(Activation):
 
 @compiled
 def silu(x: Array) -> tuple[Array, Array]:
-    """(out, s)."""
+    """(out, s) with s = σ(x), both in the shape of x."""
     sig = sigmoid(x)
     return x * sig, sig                                         # (SILU.1)
 

@@ -1,4 +1,4 @@
-"""Runs that are saved while they train and can be resumed."""
+"""Training runs that are saved at intervals and can be resumed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def run_saved(
     """Run a trainer with a progress bar, and save it to `path` every `every` epochs and at the end.
 
     resume : continue the run in `path`; the result has the same bits as that of a run without interruption.
-        Otherwise an unfinished run in `path` is not overwritten
-    config : settings that are saved with the run and must be the same when it is resumed
+        If False, a run starts from the beginning, and an unfinished run in `path` is not overwritten
+    config : settings that are saved with the run; a resumed run must have the same
 
-    Raises FileNotFoundError if there is no run to resume, ValueError for a run with other settings or an
-    unfinished run in `path`. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to continue.
+    Raises FileNotFoundError if there is no run to resume, ValueError if the run in `path` has other settings
+    or, without resume, is unfinished. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to
+    continue.
     """
     expect_place(path, resume=resume, config=config)
     if resume:
@@ -35,9 +36,9 @@ def run_saved(
 
 
 def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
-    """Check, before any work is done, that a run can be saved at `path` or resumed from it.
+    """Check, before training starts, that a run can be saved at `path` or resumed from it.
 
-    Raises what run_saved raises, and IsADirectoryError.
+    Raises the errors of run_saved, and IsADirectoryError if `path` is a folder.
     """
     if path.is_dir():
         raise IsADirectoryError(f"expected a file to save the run to, but {path} is a folder")
@@ -46,6 +47,6 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
     if resume:
         found = checkpoint.read_config(path)
         if found != config:
-            raise ValueError(f"{path} has another run: expected {config}, the file has {found}")
+            raise ValueError(f"{path} has a run with other settings: expected {config}, the file has {found}")
     elif path.is_file() and not checkpoint.is_finished(path):
-        raise ValueError(f"{path} has an unfinished run: continue it with --resume, or delete it first")
+        raise ValueError(f"{path} contains an unfinished run: continue it with --resume, or delete it first")

@@ -86,8 +86,8 @@ def test_module_and_version_answer():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? there are: demo, gradcheck, "),
-        (["xyzzy"], "unknown command 'xyzzy'; there are: demo, gradcheck, "),
+        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? Known names: demo, gradcheck, "),
+        (["xyzzy"], "unknown command 'xyzzy'. Known names: demo, gradcheck, "),
         (["demo"], "demo expected a NAME or --list"),
         (["data", "--wrong"], "unrecognized arguments: --wrong"),
         (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
@@ -110,9 +110,9 @@ def test_arguments_that_are_wrong_get_one_line(capsys, argv, expected):
 
 def test_check_name_suggests_the_nearest():
     assert check_name("layer", "Linear", ["Conv2d", "Linear"]) == "Linear"
-    with pytest.raises(ValueError, match=r"'Liner'; did you mean 'Linear'\? there are: Conv2d, Linear"):
+    with pytest.raises(ValueError, match=r"'Liner'; did you mean 'Linear'\? Known names: Conv2d, Linear"):
         check_name("layer", "Liner", ["Conv2d", "Linear"])
-    with pytest.raises(ValueError, match="unknown layer 'x'; there are: none"):
+    with pytest.raises(ValueError, match="unknown layer 'x'. Known names: none"):
         check_name("layer", "x", [])
 
 

@@ -98,7 +98,7 @@ def test_existing_run_is_not_overwritten_unless_finished(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         run_saved(trainer(callbacks=[StopAt(2)]), path, resume=False, config={})
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="has an unfinished run: continue it with --resume, or delete"):
+    with pytest.raises(ValueError, match="contains an unfinished run: continue it with --resume, or delete"):
         run_saved(trainer(), path, resume=False, config={})
     assert path.read_bytes() == before
     run_saved(trainer(), path, resume=True, config={})
@@ -111,7 +111,7 @@ def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="no run to resume"):
         run_saved(trainer(), path, resume=True, config={})
     run_saved(trainer(), path, resume=False, config={"code": 2})
-    with pytest.raises(ValueError, match="has another run: expected {'code': 3}, the file has {'code': 2}"):
+    with pytest.raises(ValueError, match="other settings: expected {'code': 3}, the file has {'code': 2}"):
         run_saved(trainer(), path, resume=True, config={"code": 3})
 
 
@@ -202,7 +202,7 @@ def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
     assert cli.main(["train", "made", "--code", "3"]) == 2
     assert "made (dense) has no --code; leave it out" in capsys.readouterr().err
     assert cli.main(["train", "made", "--form", "convolutional"]) == 2
-    assert "unknown form 'convolutional'; there are: dense" in " ".join(capsys.readouterr().err.split())
+    assert "unknown form 'convolutional'. Known names: dense" in " ".join(capsys.readouterr().err.split())
     assert not list(Path().iterdir())
 
 

@@ -61,7 +61,7 @@ def test_binarise_uses_the_intensity_as_probability(rng):
 def test_augmentation_refuses_values_that_are_not_intensities(change, rng):
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
         change(np.array([[0.0, 2.0, 0.0, 1.0]]), rng=rng)
-    with pytest.raises(TypeError, match="float32 or float64, got uint8"):
+    with pytest.raises(TypeError, match="float32 or float64, got dtype uint8"):
         change(np.zeros((1, 4), np.uint8), rng=rng)
 
 

@@ -178,8 +178,8 @@ def test_batches_reject_bad_input_in_one_line(rng, X, y, options, error, said):
         ({"batch_size": 2}, "batch_size 3, got 2"),
         ({"shuffle": False}, "shuffle True, got False"),
         ({"drop_last": True}, "drop_last False, got True"),
-        ({"position": 5}, "position of 0 to 4, got 5"),
-        ({"position": -1}, "position of 0 to 4, got -1"),
+        ({"position": 5}, r"position in 0\.\.4, got 5"),
+        ({"position": -1}, r"position in 0\.\.4, got -1"),
         ({"surprise": 1}, "keys generator, position"),
     ],
 )

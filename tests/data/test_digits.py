@@ -53,7 +53,7 @@ def test_embedded_digits_stand_in_every_source(source):
 def test_embedded_source_says_how_to_get_the_full_set():
     assert load_digits("embedded").source == (
         "embedded part of MNIST: 6,000 + 1,000 digits; "
-        "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
+        "for full MNIST, set SCRATCHGEN_DATA or run `scratchgen download`"
     )
 
 
@@ -110,7 +110,7 @@ def test_load_digits_never_falls_back_from_a_named_folder(
     tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch, source
 ):
     monkeypatch.setenv("SCRATCHGEN_DATA", str(tmp_path / "gone"))
-    with pytest.raises(FileNotFoundError, match="expected a folder with the MNIST files, found no .*gone"):
+    with pytest.raises(FileNotFoundError, match="expected a folder .*, but .*gone does not exist"):
         load_digits(source)
     folder = put_files(tmp_path / "part", dict(list(tiny_files.items())[:3]))
     with pytest.raises(FileNotFoundError, match=r"expected test-labels or test-labels.gz in .*part"):

@@ -104,7 +104,7 @@ def test_download_passes_over_a_bad_mirror(server, tiny_hashes, tmp_path, bad):
 
 
 def test_download_lists_what_each_mirror_answered_and_leaves_nothing_behind(server, tiny_hashes, tmp_path):
-    with pytest.raises(ConnectionError, match="no mirror had train-images: ") as caught:
+    with pytest.raises(ConnectionError, match="no mirror has train-images: ") as caught:
         download_digits(tmp_path, [server.url(bad) for bad in BAD], files=tiny_hashes, timeout=0.3)
     answers = str(caught.value).split("; ")
     assert "\n" not in str(caught.value)
@@ -147,7 +147,7 @@ def test_download_packs_again_what_was_unpacked_on_the_way(server, tiny_files, t
 def test_download_into_what_is_no_folder_fails_before_it_asks(server, tiny_hashes, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match="download_digits expected a folder to write to, got .*file"):
+        with pytest.raises(OSError, match="download_digits expected a writable folder, got .*file"):
             download_digits(folder, [server.url("good")], files=tiny_hashes)
     assert server.asked == []
 

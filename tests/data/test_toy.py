@@ -192,9 +192,9 @@ def test_density_rejects_bad_input(make, rng):
 @pytest.mark.parametrize(
     ("weights", "means", "stds", "said"),
     [
-        ([1.0], [0, 1], [1, 1], "as many weights as means and stds"),
-        ([0.5, 0.5], [0, 1], [1], "as many weights as means and stds"),
-        ([], [], [], "as many weights as means and stds"),
+        ([1.0], [0, 1], [1, 1], r"expected weights \(K,\)"),
+        ([0.5, 0.5], [0, 1], [1], r"expected weights \(K,\)"),
+        ([], [], [], r"expected weights \(K,\)"),
         ([0.5, 0.6], [0, 1], [1, 1], r"positive weights with sum 1, got \[0.5, 0.6\]"),
         ([-0.5, 1.5], [0, 1], [1, 1], "positive weights with sum 1"),
         ([0.5, 0.5], [0, 1], [1, 0], "positive stds"),

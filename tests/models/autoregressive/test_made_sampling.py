@@ -79,5 +79,5 @@ def test_made_sampling_with_labels_listens_to_them(rng):
     model.fit(np.tile(X, (200, 1)), np.tile([0, 1], 200), epochs=60, lr=0.02, rng=rng)
     y = np.repeat([0, 1], 50)
     assert (model.sample(100, rng=rng, y=y) == X[y]).mean() > 0.97
-    with pytest.raises(ValueError, match="expected labels y, one an example, got none"):
+    with pytest.raises(ValueError, match="expected labels y, one per example, got none"):
         model.sample(3, rng=rng)

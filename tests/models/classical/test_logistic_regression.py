@@ -128,8 +128,8 @@ def test_logistic_regression_says_nothing_of_x(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one an example, got none"),
-        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one an example, got shape \(3,\)"),
+        (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one per example, got none"),
+        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one per example, got shape \(3,\)"),
         (lambda m, X, y: m.fit(X, y + 1), r"labels in 0\.\.2, got 1\.\.3"),
         (lambda m, X, y: m.fit(X, y - 1), r"labels in 0\.\.2, got -1\.\.1"),
         (lambda m, X, y: m.fit(X, y % 2), r"each class 0\.\.2, got none of 2 among 7 examples"),

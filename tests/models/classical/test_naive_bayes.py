@@ -159,7 +159,7 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
         (lambda m, X, rng: m.fit(X), "BernoulliNaiveBayes.fit expected labels y"),
         (lambda m, X, rng: m.fit(X, Y + (Y == 2)), r"each class 0\.\.3, got none of 2 among 9"),
         (lambda m, X, rng: m.fit(X, Y + 1), r"each class 0\.\.3, got none of 0 among"),
-        (lambda m, X, rng: m.fit(X, Y - 1), r"labels from 0 on, got -1\.\.1"),
+        (lambda m, X, rng: m.fit(X, Y - 1), r"labels of at least 0, got -1\.\.1"),
         (lambda m, X, rng: m.fit(X[:2], [0, 7]), r"each class 0\.\.7, got none of 1, 2, 3, 4, 5, 6 among 2"),
         (lambda m, X, rng: m.fit(X, 0 * Y), "at least two classes, got only class 0"),
         (lambda m, X, rng: m.fit(X / 2, Y), "exactly 0 or 1, .* or set a threshold"),

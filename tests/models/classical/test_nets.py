@@ -107,7 +107,7 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, one an example, got none"),
+        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, one per example, got none"),
         (lambda m, X, y, rng: m.fit(X, y + 2, epochs=1, rng=rng), r"labels in 0\.\.2, got 2\.\.3"),
         (lambda m, X, y, rng: m.fit(X, y[:2], epochs=1, rng=rng), "expected 4 integer labels"),
         (lambda m, X, y, rng: m.fit(X * np.nan, y, epochs=1, rng=rng), "finite numbers, got NaN"),

@@ -180,11 +180,11 @@ def test_conditional_forms_train_alike_with_both_sets_of_kernels(kind, rng):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (None, "expected labels y, one an example, got none"),
-        (LABELS[:4], r"expected 5 integer labels, one an example, got shape \(4,\)"),
-        (LABELS[:1], r"expected 5 integer labels, one an example, got shape \(1,\)"),
-        (np.tile(LABELS, 2), r"expected 5 integer labels, one an example, got shape \(10,\)"),
-        (LABELS[:, None], r"expected 5 integer labels, one an example, got shape \(5, 1\)"),
+        (None, "expected labels y, one per example, got none"),
+        (LABELS[:4], r"expected 5 integer labels, one per example, got shape \(4,\)"),
+        (LABELS[:1], r"expected 5 integer labels, one per example, got shape \(1,\)"),
+        (np.tile(LABELS, 2), r"expected 5 integer labels, one per example, got shape \(10,\)"),
+        (LABELS[:, None], r"expected 5 integer labels, one per example, got shape \(5, 1\)"),
         (LABELS.astype(float), "expected integer labels, got dtype float64"),
         (LABELS + 1, r"expected labels in 0..3, got 1..4"),
         (LABELS - 1, r"expected labels in 0..3, got -1..2"),
