@@ -175,8 +175,8 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
         (lambda m, X, g: PixelCNN((4, 0), rng=g), r"PixelCNN expected width of at least 1, got 0"),
         (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"channels >= 1 and layers >= 0, got 0 and 5"),
         (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"channels >= 1 and layers >= 0, got 32 and -1"),
-        (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first from 3 on, got 7 and 4"),
-        (lambda m, X, g: PixelCNN((4, 3), first=1, rng=g), "odd kernels, the first from 3 on, got 1 and 3"),
+        (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first at least 3, got 7 and 4"),
+        (lambda m, X, g: PixelCNN((4, 3), first=1, rng=g), "odd kernels, the first at least 3, got 1 and 3"),
         (lambda m, X, g: PixelCNN((4, 3), binarisation="grey", rng=g), "fixed, none, got 'grey'"),
     ],
 )

@@ -296,7 +296,7 @@ def misfit(generator, discriminator, code=3):
         (lambda: misfit((3, 7), (7, 2)), "GAN.fit expected a discriminator with one output, got (2,)"),
         (
             lambda: fit(np.full((20, 7), -0.5, np.float32)),
-            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D could",
+            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: the range alone",
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),

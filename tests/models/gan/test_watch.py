@@ -147,8 +147,8 @@ def found(looks, rng, monkeypatch, kind=GAN, **settings):
     for step in range(1, len(looks) + 1):
         played = {"generator": SimpleNamespace(steps=step)}
         watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
-    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won", "cannot tell": "blind"}
-    names["diverges"] = "diverges"
+    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won"}
+    names |= {"cannot tell": "cannot tell", "diverges": "diverges"}
     return [name for f in watch.findings for text, name in names.items() if text in f.what]
 
 
@@ -159,12 +159,12 @@ def found(looks, rng, monkeypatch, kind=GAN, **settings):
         (GAN, {}, {"shares": [0.26, 0.74]}, {"shares": [0.24, 0.76]}, "one class"),
         (GAN, {}, WINNING | {"d_real": 0.97}, WINNING, "won"),
         (GAN, {}, WINNING | {"d_fake": 0.03}, WINNING, "won"),
-        (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "blind"),
-        (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "blind"),
+        (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "cannot tell"),
+        (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "cannot tell"),
         (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "diverges"),
         (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "diverges"),
-        (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "blind"),
-        (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "blind"),
+        (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "cannot tell"),
+        (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "cannot tell"),
     ],
 )
 def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, monkeypatch):

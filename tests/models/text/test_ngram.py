@@ -83,7 +83,7 @@ def test_fit_forgets_what_was_counted_before(alphabet):
     [
         (lambda a: NGram(a, 0), "NGram expected an order of at least 1, got 0"),
         (lambda a: NGram(a, 2, 0.0), "NGram expected a finite strength > 0, got 0.0"),
-        (lambda a: NGram(a).probability("a", ""), r"counted nothing yet: call fit\(text\) first"),
+        (lambda a: NGram(a).probability("a", ""), r"not fitted yet; call fit\(text\) first"),
         (lambda a: NGram(a).fit("ab").probability("Q", "a"), "unknown character 'Q'"),
         (lambda a: NGram(a).fit("ab").probability("ab", ""), "expected one character, got 'ab'"),
         (lambda a: NGram(a).fit(""), "NGram.fit expected at least one character"),
