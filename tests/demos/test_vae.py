@@ -45,13 +45,13 @@ def test_standardised_kl_keeps_codes_near_the_prior(run_demo):
 @pytest.mark.slow
 def test_reparameterisation_same_gradient_less_noise(run_demo):
     results = run_demo("vae.reparameterisation", shown=30_000, draws=4096)
-    for function, least in (("bowl", 50), ("decoder", 500)):
+    for function, least in (("quadratic", 50), ("decoder", 500)):
         path, score, baseline = results[function].values()
         for row in (path, score, baseline):
             assert 0.5 < row["bias in standard errors"] < 1.6      # 1 where all three agree
         assert path["all"] == 1
         assert score["all"] > least and 3 < baseline["all"] < 0.5 * score["all"]
-    removed = [results[function]["score, baseline"]["removed"] for function in ("bowl", "decoder")]
+    removed = [results[function]["score, baseline"]["removed"] for function in ("quadratic", "decoder")]
     assert 0.70 < removed[0] < 0.95 and removed[1] > 0.99
     assert results["level"] > 10 * results["spread"]
 

@@ -33,7 +33,7 @@ BERNOULLI, NORMAL = "VAE 784-400-20, Bernoulli", "VAE 784-400-20, Normal"
 NICE_500, DCGAN_32 = "NICE, 4 couplings of 2 × 500", "DCGAN, code of 32"
 
 
-class Reader:
+class LabelClassifier:
     """A classifier with three pixels as its features, and the largest of ten pixels as its digit."""
 
     def features(self, x):
@@ -46,12 +46,12 @@ class Reader:
 @pytest.fixture
 def measurements(rng):
     x, y = rng.random((60, 12)).astype(np.float32), np.arange(60) % 10
-    return Measurements(Split(x[:30], x[30:40], x[40:], y[40:]), Reader())
+    return Measurements(Split(x[:30], x[30:40], x[40:], y[40:]), LabelClassifier())
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A processor clock that advances by a second at every look."""
+    """A processor clock that advances by a second at every call."""
     ticks = itertools.count()
     monkeypatch.setattr(training.time, "process_time", lambda: float(next(ticks)))
 
@@ -143,7 +143,7 @@ def test_measure_fills_every_cell(measurements, rng, clock):
     found = measurements.measure(contender, trained(contender, rng))
     assert (found.epochs, found.epoch_seconds, found.kept) == (3, 0.25, 2)
     assert found.parameters == (12 * 6 + 6) + (6 * 4 + 4) + (2 * 6 + 6) + (6 * 12 + 12)
-    assert found.sample_ms == 1000 / 20     # one look at the clock, for 20 samples
+    assert found.sample_ms == 1000 / 20     # one call of the clock, for 20 samples
     assert found.samples.shape == found.neighbours.shape == (measures.SHOWN, 12)
     distances = ((found.samples[:, None] - measurements.split.train[None]) ** 2).sum(axis=2)
     np.testing.assert_array_equal(found.neighbours, measurements.split.train[distances.argmin(axis=1)])

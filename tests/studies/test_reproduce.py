@@ -183,8 +183,8 @@ def test_made_is_measured_on_binarised_digits(part, name):
 class Watch(Callback):
     """Calls a function after each epoch."""
 
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_epoch(self, trainer, values):
-        self.look()
+        self.check()

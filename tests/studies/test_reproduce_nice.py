@@ -10,11 +10,11 @@ from scratchgen.training.loop import Callback
 class Watch(Callback):
     """Calls a function after each epoch."""
 
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_epoch(self, trainer, values):
-        self.look()
+        self.check()
 
 
 def test_nice_is_measured_on_the_whole_test_set_dequantised_once(tmp_path, monkeypatch):

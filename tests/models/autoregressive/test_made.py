@@ -184,7 +184,7 @@ HALF = np.arange(10) < 5
         (lambda m, X, g: m.loss(X[:, :4]), r"MaskedLinear expected input of shape \(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.loss(X, ordering=1), "an ordering from 0 to 0, got 1"),
         (lambda m, X, g: m.sample(0, rng=g), "MADE.sample expected n of at least 1, got 0"),
-        (lambda m, X, g: m.complete(X, ~HALF, rng=g), "MADE.complete .* come first .* row by row from the top"),
+        (lambda m, X, g: m.complete(X, ~HALF, rng=g), "MADE.complete .* come first .* row by row"),
         (lambda m, X, g: m.complete(X, HALF[:5], rng=g), r"\(10,\) bools, got shape \(5,\) of bool"),
         (lambda m, X, g: m.complete(X, HALF * 1, rng=g), r"\(10,\) bools, got shape \(10,\) of int64"),
         (lambda m, X, g: m.complete(X / 2, HALF, rng=g), "MADE.complete .* exactly 0 or 1"),

@@ -59,7 +59,7 @@ def test_phases_measure_the_known_map(function, mean, std):
 
 
 def test_moment_of_a_map_that_folds_says_so():
-    straight, folded = (gan_moments.look(KnownMap(function), 0) for function, _, _ in MAPS)
+    straight, folded = (gan_moments.evaluate(KnownMap(function), 0) for function, _, _ in MAPS)
     assert not straight.folds and folded.folds
     assert straight.d_fake == pytest.approx(0.5, abs=1e-4)
 
@@ -146,7 +146,7 @@ def test_directions_are_those_that_were_put_in():
     rest = code_directions.without(truth[0], [truth[1], truth[2], truth[1] + truth[2]])
     assert truth[1:] @ rest == pytest.approx(np.zeros(2), abs=1e-12)
     assert np.linalg.norm(rest) == pytest.approx(1) and rest @ truth[0] > 0
-    moved = code_directions.place(z, truth[0], 1.5)
+    moved = code_directions.with_component(z, truth[0], 1.5)
     assert moved @ truth[0] == pytest.approx(np.full(len(z), 1.5))
     assert moved @ rest != pytest.approx(z @ rest)
     aside = code_directions.without(truth[1], [truth[0]])

@@ -48,7 +48,7 @@ def test_aggregate_posterior_statistics_are_those_of_their_definitions():
 
 
 def test_gradient_estimators_agree_with_the_known_gradient_of_a_bowl(rng):
-    case = gradient_estimators.bowl(3, 40_000, rng)
+    case = gradient_estimators.quadratic(3, 40_000, rng)
     for name in gradient_estimators.NAMES:
         each = case.estimators[name](8)
         error = each.std(axis=0) / len(each) ** 0.5
