@@ -1,4 +1,4 @@
-"""Experiments behind the demos of GANs, against maps, densities and pictures that are known."""
+"""Experiments behind the demos of GANs, tested with known maps, densities and pictures."""
 
 import math
 
@@ -114,7 +114,7 @@ def test_value_of_the_best_discriminator_is_twice_the_jsd_less_two_log_2():
 
 
 def bar(width: int, lean: int = 0) -> np.ndarray:
-    """A stroke of 20 rows that leans `lean` columns to the right on its way up. (1, 784)"""
+    """A stroke of 20 rows whose top is `lean` columns to the right of its bottom, (1, 784)."""
     image = np.zeros((28, 28))
     for i in range(20):
         start = 12 + round(lean * (9.5 - i) / 20)

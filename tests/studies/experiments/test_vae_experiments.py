@@ -59,7 +59,7 @@ def test_gradient_estimators_agree_with_the_known_gradient_of_a_bowl(rng):
 
 
 def test_predicted_noise_is_the_curvature_of_a_linear_decoder(rng):
-    """In one linear layer, with other weights for each dimension: H by second differences of the loss."""
+    """For a linear decoder with different weights in each dimension, H is a second difference of the loss."""
     model = VAE.dense((784, 3), rng=rng, dtype=np.float64)
     model.decoder.parameters()["0.weight"].value[...] *= np.array([[3.0], [1.0], [0.3]])
     x = (rng.uniform(size=(4, 784)) < 0.3).astype(np.float64)
