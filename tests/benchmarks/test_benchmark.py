@@ -1,4 +1,4 @@
-"""The benchmark compares only contenders that compute the same."""
+"""Tests of benchmarks/run.py: the check of the contenders' gradients, the ratios and the results."""
 
 import json
 import runpy
@@ -20,7 +20,7 @@ def test_benchmark_sees_a_gradient_that_is_not_the_same(monkeypatch, rng, theirs
 
 
 def test_benchmark_compares_round_by_round(monkeypatch):
-    """A machine that slows down for a round slows all contenders, and no ratio."""
+    """If the machine is slower in one round, all contenders are, and the ratios stay the same."""
     monkeypatch.syspath_prepend(RUN.parent)
     run = runpy.run_path(str(RUN))
     speed = np.array([1.0, 1.0, 7.0, 1.0, 2.0])

@@ -1,4 +1,4 @@
-"""What is measured beside the training steps: convolutions that compute the same, exponents, tables."""
+"""Tests of the other benchmarks: convolutions that compute the same results, exponents, tables."""
 
 import platform
 import subprocess
@@ -17,7 +17,7 @@ def on_the_path(monkeypatch):
 
 
 @pytest.mark.parametrize("baseline", ["slices", "indices", "loops"])
-@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 2, 6)])  # odd: a rest that no patch sees
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 2, 6)])  # odd: some pixels are in no patch
 def test_textbook_convolution_is_conv2d(baseline, shape):
     from convolution import Case, difference
 
@@ -83,7 +83,7 @@ def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
 
 @pytest.fixture
 def steps():
-    """Rows as run.py makes them, of two models at two batches; times that no machine ever had."""
+    """Rows as run.py makes them, for two models at two batches, with invented times."""
     from run import CHANNELS_LAST, JAX, LIMIT, OURS, PYTORCH, row
 
     times = {OURS: 2.0, **dict(zip(PYTORCH, (6.0, 5.0, 4.0), strict=True)), JAX: 3.0, LIMIT: 1.0}
@@ -132,7 +132,7 @@ def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
 
 
 def test_tables_turn_the_parts_into_rates():
-    """2·7·(three products for each weight of 784-1000-500-250-30 and back, but for the first) operations."""
+    """Each weight has three products (in the first layer two) of 2·7 operations."""
     from tables import parts
 
     names = ("whole step", "linear layers", "activations", "loss and its gradient")
@@ -185,7 +185,7 @@ def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
 
 
 def test_startup_imports_nothing_that_it_times():
-    """NumPy among them: what is in the process before the clock starts is missing from the time to import."""
+    """A module (NumPy, too) that is loaded before the clock starts is missing from the time of the import."""
     timed = ("numpy", "scratchgen", "torch", "jax")
     asked = f"import sys, startup; print([name for name in {timed} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=BENCHMARKS, capture_output=True, text=True)

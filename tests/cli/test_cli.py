@@ -1,4 +1,4 @@
-"""The command: its answers, its error lines and its exit codes."""
+"""The command `scratchgen`: output, error lines and exit codes."""
 
 import io
 import subprocess
@@ -15,7 +15,7 @@ from scratchgen.training.loop import TrainingDiverged
 
 
 def fail_with(monkeypatch, error):
-    """Let the command `data` raise an error."""
+    """Make the command `data` raise an error."""
 
     def load_digits():
         raise error
@@ -24,7 +24,7 @@ def fail_with(monkeypatch, error):
 
 
 def error_line(capsys):
-    """The one line on stderr. Both streams have nothing else."""
+    """The single line on stderr. Nothing else is on either stream."""
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("scratchgen: error: ") and err.endswith("\n") and err.count("\n") == 1
@@ -229,7 +229,7 @@ def test_training_that_diverged_gets_one_line_and_a_bug_in_arithmetic_none(monke
 
 
 def test_closed_pipe_is_quiet(tmp_path):
-    """As in `scratchgen study --list | head`: the reader ends before the list is written."""
+    """In `scratchgen study --list | head`, `head` may end before the list is written."""
     code = (
         "import sys; from scratchgen.cli import main\n"
         "sys.stdin.read(); sys.exit(main(['study', '--list']))"

@@ -31,7 +31,7 @@ def main(out: Path, *, epochs: int = 3, rate: float = 1e-3, widths=(2, 10), word
 
 @pytest.fixture
 def demos(tmp_path, monkeypatch):
-    """A folder of three demos in two families, in place of the real one."""
+    """A folder of three demos in two families, used in place of the real one."""
     root = tmp_path / "site" / "demos"
     for family, name in (("vae", "latent"), ("flow", "exact"), ("vae", "compress")):
         (root / family).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command `train`: every model of the cards, and runs that are saved and resumed to the same bits."""
+"""The command `train`: every model of the cards, and saved runs that resume with identical bits."""
 
 import inspect
 import os
@@ -59,7 +59,7 @@ def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, c
 
 
 def test_resumed_run_keeps_batch_norm_and_dropout_to_the_bit(tmp_path, capsys):
-    """Running statistics and the mask's generator come from the file, in the middle of an epoch too."""
+    """Running statistics and the mask's generator are restored, also in the middle of an epoch."""
     X = np.random.default_rng(1).uniform(size=(30, 9)).astype(np.float32)
 
     def build(callbacks=()):
@@ -117,7 +117,7 @@ def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_train_command_interrupted_and_resumed_equals_one_go(tmp_path, monkeypatch, capsys):
-    """The command itself, on the embedded digits, with a Ctrl-C from outside in mid-run."""
+    """The command runs on the embedded digits, and receives a Ctrl-C during the first epoch."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SCRATCHGEN_DATA", raising=False)
     arguments = ["train", "autoencoder", "--code", "2", "--epochs", "2", "--seed", "4", "--out"]
@@ -164,7 +164,7 @@ FORMS = [(name, form) for name, model in command.models().items() for form in mo
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """A few digits in place of all."""
+    """Replace the digits by a few of them."""
     d = load_digits("embedded")
     few = Digits(d.x_train[:160], d.y_train[:160], d.x_test[:24], d.y_test[:24], "a few")
     monkeypatch.setattr("scratchgen.data.load_digits", lambda *source: few)

@@ -86,7 +86,7 @@ def test_handwritten_digits_come_nearer_to_digits(run_demo):
     assert conv[-1]["Fréchet"] < 0.4 * conv[0]["Fréchet"]       # from grey background to blurred digits
     assert conv[-1]["nearest"] < 0.7 * conv[0]["nearest"]
     assert dense[-1]["very near"] == conv[-1]["very near"] == 0
-    copies = table["training digits"]                           # what memorised digits would show
+    copies = table["training digits"]                           # the values that memorised digits would have
     assert copies["nearest"] == 0 and copies["very near"] == 1
 
 
@@ -106,6 +106,6 @@ def test_one_pixel_discriminator_minds_what_its_generator_makes(run_demo):
     dense = results["runs"]["dense GAN"]
     assert len(dense) == 5
     specked = max(dense, key=lambda verdict: verdict.speck)
-    assert specked.speck > 0.70 and specked.isolated > 0.90     # its images are full of single pixels then
+    assert specked.speck > 0.70 and specked.isolated > 0.90     # its images have many isolated pixels then
     (taught,) = results["runs"]["noise only"]
     assert taught.speck > 0.58 and taught.speck_below > 0.60    # of 1,000 digits: chance gives 0.5 ± 0.016

@@ -1,13 +1,13 @@
-"""Sampling from a MADE, pixel by pixel, with little computation for each.
+"""Sample from a MADE pixel by pixel, with little computation for each pixel.
 
-The naive way computes all D logits D times and uses one of them each time. But a new pixel changes little.
-Let h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one:
+The naive method computes all D logits D times and uses one of them each time. Most of that is not needed:
+let h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one.
 
 (MADE.8)   a¹ ← a¹ + x_e·W¹[e]                 when pixel e is known: one row of W¹
-(MADE.9)   hₖ = max(aₖ, 0) once and for all    for a unit of degree t, once t pixels are known
+(MADE.9)   hₖ = max(aₖ, 0) computed once       for a unit of degree t, once t pixels are known
 (MADE.10)  logit_d = h[complete]·W²[complete, d] + b_d        a dot product over the units of degree ≤ t
 
-Over all pixels that is one pass through the network instead of D. Derived in docs/autoregressive.md.
+Over all pixels, this costs one pass through the network instead of D. Derived in docs/autoregressive.md.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def fill_pixels(
     ends: tuple[np.ndarray, ...],
     starts: tuple[np.ndarray, ...],
 ) -> np.ndarray:
-    """Sample x (N, D) pixel by pixel, of which the first `known` columns are given.
+    """Sample the columns of x (N, D) one by one, after the first `known`, which are given.
 
     Pixels and units are sorted: column t of x is the pixel at place t + 1, units are sorted by degree, and
-    ends[l][t] units of hidden layer l have a degree of at most t. So the complete units come first, and a
-    mask is the end of a slice. uniform (N, D); first (D, H₁); upper: the later weights, transposed, (H₂, H₁),
-    …,
+    ends[l][t] units of hidden layer l have a degree of at most t. The units that depend on known pixels only
+    come first, so a slice replaces each mask. uniform (N, D); first (D, H₁); upper: the later weights,
+    transposed, (H₂, H₁), …,
     (D, H_L); starts: biases and label terms, (N, H₁), …, (N, H_L), (N, D).
     """
     x, depth = x.copy(), len(ends)
@@ -87,7 +87,7 @@ def fill(
 def fill_naively(
     model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
 ) -> None:
-    """The same with a whole pass of the network for every pixel; `fill` is tested against it."""
+    """Do what `fill` does with one full forward pass per pixel. Tests compare `fill` with it."""
     pixels = np.argsort(model.orders[ordering])
     x[:, pixels[known:]] = 0
     for t in range(known, len(pixels)):

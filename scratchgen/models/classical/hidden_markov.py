@@ -16,7 +16,7 @@ from scratchgen.module import Parameter
 
 
 class ForwardPass(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     x: np.ndarray           # (N, T)
     alpha: np.ndarray       # (N, T, K)
@@ -84,13 +84,13 @@ class HiddenMarkovModel(Model):
     def _forward(self, x: np.ndarray) -> ForwardPass:
         log_a = Softmax.log_probabilities(self.transition.value)
         with np.errstate(over="ignore"):
-            # alpha is a sum over the whole past; float32 would round away the differences between states
+            # alpha is a sum over all earlier steps; float32 would round away the differences between states
             log_b = self.emissions.log_prob(x).astype(np.float64)
-        lost = ~np.isfinite(log_b).all(axis=(1, 2))
-        if lost.any():
+        not_finite = ~np.isfinite(log_b).all(axis=(1, 2))
+        if not_finite.any():
             raise ValueError(
                 "HiddenMarkovModel expected observations with a finite log-density, got one that is too far "
-                f"from all states (first in row {lost.argmax()})"
+                f"from all states (first in row {not_finite.argmax()})"
             )
         alpha = np.empty_like(log_b)                            # (N, T, K)
         alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)

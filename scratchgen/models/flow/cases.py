@@ -23,7 +23,7 @@ from scratchgen.models.flow import NICE, Flow, RealNVP
 
 
 class WithLogDet(Layer):
-    """Both outputs of a bijection side by side, (N, D + 1), so that both have a gradient."""
+    """A layer that joins the two outputs of a bijection, (N, D + 1), so that both have a gradient."""
 
     def __init__(self, bijection: Bijection):
         self.bijection = bijection
@@ -90,7 +90,7 @@ LAYERS = (
 
 
 def _away_from_start(model: Flow, rng: np.random.Generator) -> Flow:
-    """Move the flow away from its start, where last layers are zero and couplings are the identity."""
+    """Change the initial parameters, with which last layers are zero and couplings are the identity."""
     for p in model.parameters().values():
         p.value += 0.3 * rng.standard_normal(p.shape)
     return model

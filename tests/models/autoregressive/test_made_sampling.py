@@ -1,4 +1,4 @@
-"""Drawing from a MADE with what is known kept: the same draws as by whole passes, and from the right law."""
+"""Fast sampling from a MADE: the same samples as with full passes, and the right distribution."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ FORMS = {
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
 def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
-    """(MADE.8), (MADE.9), (MADE.10): from the same uniform numbers, pixel for pixel."""
+    """(MADE.8), (MADE.9), (MADE.10): the same uniform numbers give the same pixels."""
     model = MADE(19, **({"hidden": (13,)} | FORMS[form]), rng=rng, dtype=dtype)
     for p in model.parameters().values():
         p.value += rng.standard_normal(p.shape).astype(dtype)
@@ -38,7 +38,7 @@ def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
 
 @pytest.mark.parametrize("settings", [{}, {"orderings": 3}, {"hidden": (9, 8), "order": "random"}])
 def test_made_samples_follow_its_probabilities(settings, rng):
-    """Every vector of 6 pixels as often as its probability says: chi-square, 63 degrees of freedom."""
+    """The frequencies of all vectors of 6 pixels match p(x): chi-square, 63 degrees of freedom."""
     model, n = made(rng, features=6, **settings), 40_000
     p = np.exp(model.score_samples(EVERY[:64, :6].copy()))
     counts = np.bincount((model.sample(n, rng=rng) @ 2 ** np.arange(6)).astype(int), minlength=64)
@@ -50,7 +50,7 @@ def test_made_samples_follow_its_probabilities(settings, rng):
 def test_made_completions_follow_the_conditional(orderings, rng):
     """p(rest | observed) by enumeration, where the same three pixels come first in each of the orderings.
 
-    Of several, each counts by how likely it finds the observed pixels; drawn evenly they'd give another law.
+    Each ordering is weighted by its probability of the observed pixels; equal weights would be wrong.
     """
     model, n = made(rng, features=6, order="random", orderings=orderings), 20_000
     every = EVERY[:64, :6]

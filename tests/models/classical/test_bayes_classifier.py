@@ -1,4 +1,4 @@
-"""Bayes' theorem over any model with a likelihood: one model a class, or one that knows classes."""
+"""Bayes classifiers of models with a likelihood: one model per class, or one with classes."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ from scratchgen.models import (
 
 
 def blobs(rng, n=60):
-    """Two classes that lie apart, the first one twice as frequent, of unequal shapes in 4-D."""
+    """Two separate classes of different shapes in 4-D, the first twice as frequent."""
     y = (np.arange(n) % 3 == 0).astype(np.int64)
     X = rng.standard_normal((n, 4)) * np.where(y[:, None] == 1, [1, 2, 0.5, 1], [2, 1, 1, 0.5])
     return X + 3 * y[:, None], y
 
 
 def stripes(rng, n=120, pixels=12):
-    """Black and white rows; in class 0 the left half is white, in class 1 the right one, with some noise."""
+    """Noisy binary rows: in class 0 the left half is white, in class 1 the right half."""
     y = rng.integers(2, size=n)
     right = np.arange(pixels) >= pixels // 2
     p = np.where(right == (y[:, None] == 1), 0.9, 0.1)
@@ -45,7 +45,7 @@ def test_bayes_classifier_of_pca_adds_the_prior(rng):
 
 
 def test_bayes_classifier_of_full_gaussians_is_qda(rng):
-    """PCA with one component less than there are dimensions has the covariance itself."""
+    """PCA with D − 1 components has the exact covariance of the data."""
     X, y = blobs(rng)
     bayes = BayesClassifier(lambda: PCA(3)).fit(X, y)
     qda = GaussianDiscriminant(shared=False).fit(X, y)
@@ -88,7 +88,7 @@ def test_bayes_classifier_wants_a_likelihood(rng):
     with pytest.raises(NoLikelihood, match="got GAN, which has none"):
         BayesClassifier(lambda: GAN.dense(rng=rng)).fit(*blobs(rng))
     with pytest.raises(NoLikelihood, match="got MLPClassifier, which has none"):
-        BayesClassifier(MLPClassifier((4, 2), rng=rng))         # no advice to try it once for each class
+        BayesClassifier(MLPClassifier((4, 2), rng=rng))         # does not suggest one per class
 
 
 def test_bayes_classifier_wants_a_fresh_model_for_each_class(rng):

@@ -78,7 +78,7 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
     model = GaussianDiscriminant(shrinkage=0.01).fit(X, Y)
     assert np.isfinite(model.log_joint(X)).all()
     few = np.array([0, 0, 0, 0, 0, 1])
-    for shrinkage in (0, 0.5):                                  # one example has no variance to share out
+    for shrinkage in (0, 0.5):                                  # a single example has no variance
         with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, is sing"):
             GaussianDiscriminant(shared=False, shrinkage=shrinkage).fit(data(rng)[:6], few)
 

@@ -1,4 +1,4 @@
-"""Logistic regression: loss and gradient by hand, the one minimum, and the optimiser that goes there."""
+"""Logistic regression: loss and gradient by hand, the minimum, and the optimiser that finds it."""
 
 from collections import deque
 
@@ -54,7 +54,7 @@ def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
     X = rng.standard_normal((7, 5))
     model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
     assert model.converged_ and model.iterations_ < 60
-    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # from elsewhere to the same place: convex
+    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # another start has the same end: convex
     np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
     p = model.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=0), [2, 2, 3], atol=1e-8)     # db = 0: each class as often as it is
@@ -113,7 +113,7 @@ def test_bfgs_finds_the_end_of_a_bent_valley():
 
 
 def test_bfgs_says_when_rounding_ends_the_search():
-    """A loss that no step lowers, although its claimed slope is 1."""
+    """The loss is constant, although its reported gradient is 1."""
     found = minimise(lambda w: (float(np.abs(w).sum()), np.ones(2)), np.zeros(2), tolerance=0.5, iterations=9)
     assert not found.converged and found.iterations == 0
 

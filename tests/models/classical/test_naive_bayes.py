@@ -1,4 +1,4 @@
-"""Naive Bayes, and what every generative classifier gets from log p(x | y) and log p(y)."""
+"""Naive Bayes, and the methods that all generative classifiers share."""
 
 import itertools
 import math
@@ -51,7 +51,7 @@ def test_generative_classifier_follows_bayes(rng):
 
 
 def test_bernoulli_naive_bayes_sums_out_what_is_not_seen(rng):
-    """(NB.4) against the sum over all that the unseen features could be."""
+    """(NB.4) against the sum over all values of the unseen features."""
     model, seen = BernoulliNaiveBayes().fit(pixels(rng), Y), np.array([True, False, True, False])
     x = np.array([[1.0, 0, 0, 1]])
     full = np.repeat(x, 4, axis=0)
@@ -84,7 +84,7 @@ def test_gaussian_naive_bayes_has_the_moments_of_its_classes(rng):
         density = np.exp(-((X - mu) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
         joint[:, k] = np.log((k == Y).mean() * density.prod(axis=1))
     np.testing.assert_allclose(model.log_joint(X), joint, rtol=1e-10)
-    left = np.array([True, True, False, False])                 # (NB.4): of independent features, those seen
+    left = np.array([True, True, False, False])                 # (NB.4): only the seen features
     narrow = GaussianNaiveBayes(smoothing=0).fit(X[:, :2], Y)
     wide = GaussianNaiveBayes(smoothing=0).fit(X, Y)
     np.testing.assert_allclose(wide.log_joint(X, seen=left), narrow.log_joint(X[:, :2]), rtol=1e-12)
@@ -145,7 +145,7 @@ def test_generative_classifier_draws_classes_from_the_prior(rng):
 def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
     model = GaussianNaiveBayes().fit(rng.standard_normal((9, 2)), Y)
     far = np.array([[0.0, 0], [1e100, 0]])
-    np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)     # far, but in reach
+    np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)     # far, but still finite
     far[1] = 1e200
     with pytest.raises(ValueError, match=r"Gaussian.* too far from all classes \(first in row 1\)"):
         model.predict_proba(far)

@@ -21,7 +21,7 @@ def test_mlp_classifier_probabilities_by_hand(rng):
 
 
 def test_mlp_classifier_loss_is_cross_entropy_and_its_gradient(rng):
-    """(CE.1), (CE.2) through the model's own verbs."""
+    """(CE.1), (CE.2) with the model's own methods."""
     model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
     loss, cache = model.loss(X, y)
     p = model.predict_proba(X)
@@ -30,7 +30,7 @@ def test_mlp_classifier_loss_is_cross_entropy_and_its_gradient(rng):
 
 
 def test_mlp_classifier_gradient_of_the_first_layer(rng):
-    """The gradient has come all the way down: every entry against central differences."""
+    """Every entry of the first layer's gradient against central differences."""
     model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
     _, cache = model.loss(X, y)
     model.backward(cache)
@@ -72,7 +72,7 @@ def test_classifier_features_are_what_the_last_layer_sees(rng):
 
 
 def test_conv_classifier_sees_the_same_stroke_elsewhere(rng):
-    """Its first convolution moves with the image: two pixels to the side, and one behind the pooling."""
+    """If the image moves by two pixels, the output of the pooling moves by one."""
     model = ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
     x = np.zeros((1, 28, 28))
     x[0, 8:14, 9:15] = rng.uniform(size=(6, 6))

@@ -1,4 +1,4 @@
-"""The averaged generator: its weights step by step, and that it is applied and taken back."""
+"""The averaged generator: its weights at each step, and applying and removing it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scratchgen.training.loop import Callback
 
 
 def tiny_game(batch_norm=False):
-    """A game of 8 steps with its average, and the run that both are in."""
+    """A GAN, its averaged generator, and a run of 8 steps with both."""
     rng = np.random.default_rng(2)
     norm = [BatchNorm(4)] if batch_norm else []
     generator = Sequential(Linear(3, 4, rng=rng), *norm, ReLU(), Linear(4, 6, rng=rng), Sigmoid())
@@ -21,7 +21,7 @@ def tiny_game(batch_norm=False):
 
 
 def test_averaged_generator_by_hand():
-    """The share of the newest weights is 10/(step + 10) at first, and never less than 1 − decay."""
+    """The weight of the newest values is 10/(step + 10) at first, and at least 1 − decay."""
     _, averaged, trainer = tiny_game()
     seen = []
     trainer.callbacks.append(Watch(lambda: seen.append(averaged.weights.copy())))
@@ -51,7 +51,7 @@ def test_averaged_generator_is_applied_and_taken_back_also_after_an_error(batch_
 
 
 def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
-    """Over many draws batch norm's output has mean 0 and variance 1 under the averaged weights too."""
+    """With the averaged weights, batch norm's output also has mean 0 and variance 1 over many samples."""
     model, averaged, trainer = tiny_game(batch_norm=True)
     trainer.run()
     averaged.average *= 3                           # far from the weights of the run

@@ -1,4 +1,4 @@
-"""The character model: what it computes, what depends on what, its likelihood, and what it refuses."""
+"""The character model: its formulas, dependencies, likelihood, sampling and errors."""
 
 import itertools
 import math
@@ -76,7 +76,7 @@ def test_probabilities_of_all_windows_sum_to_one(rng):
 
 
 def test_score_perplexity_and_bits_are_of_one_likelihood(rng):
-    """(TXT.2) nats a character, (TXT.3) perplexity, (TXT.4) bits."""
+    """(TXT.2) nats per character, (TXT.3) perplexity, (TXT.4) bits."""
     model, text = small(rng), "abcacbacbbca"
     mean = model.log_probabilities(text).mean()
     assert model.score(text) == pytest.approx(mean, rel=1e-14)
@@ -89,7 +89,7 @@ def test_score_perplexity_and_bits_are_of_one_likelihood(rng):
 @pytest.mark.parametrize("window", [4, 5])
 @pytest.mark.parametrize("length", [1, 4, 5, 6, 7, 8, 13])
 def test_long_text_is_read_in_windows_that_overlap(window, length, rng):
-    """Character i is predicted in the window that writing would predict it in."""
+    """Each character is predicted in the same window as in sampling."""
     model = small(rng, window=window)
     ids, kept = rng.integers(3, size=length), window // 2
     expected, start = [], 0
@@ -103,7 +103,7 @@ def test_long_text_is_read_in_windows_that_overlap(window, length, rng):
 
 
 def test_writing_moves_its_window_where_scoring_does(rng):
-    """What the writer gives the next character is what the score counts it with, window after window."""
+    """In every window, the writer's probability of the next character is the one in the score."""
     model = small(rng, window=5)
     ids = rng.integers(3, size=20)
     scored, writer = model.log_probabilities(model.alphabet.decode(ids)), FullWriter(model)
@@ -113,7 +113,7 @@ def test_writing_moves_its_window_where_scoring_does(rng):
 
 
 def test_training_cuts_windows_at_every_place_but_the_last(rng):
-    """Forty characters, each once: so where a window starts can be read off it."""
+    """All forty characters are different, so the first character of a window shows where it starts."""
     text = "".join(map(chr, range(48, 88)))
     model = CharacterModel(Alphabet(text), window=4, features=4, heads=1, depth=1, rng=rng)
     seen = []
@@ -132,7 +132,7 @@ def test_draw_inverts_the_distribution_function():
 
 @pytest.mark.parametrize(("prompt", "dtype"), [("", np.float64), ("abcab", np.float64), ("cab", np.float32)])
 def test_cached_writing_draws_what_naive_writing_draws(prompt, dtype, rng):
-    """Over several windows, character by character."""
+    """The texts are equal over several windows."""
     model = small(rng, window=6, dtype=dtype)
     how = {"length": 40, "prompt": prompt, "temperature": 2.0}
     drawn = [
@@ -176,7 +176,7 @@ def test_model_learns_a_tiny_text_by_heart():
     rng = np.random.default_rng(4)
     model = CharacterModel(Alphabet(TEXT), window=24, features=32, heads=2, depth=1, rng=rng)
     model.fit(3 * TEXT, epochs=100, batch_size=2, lr=3e-3, rng=rng)
-    assert model.log_probabilities(3 * TEXT)[12:96].mean() > -0.1      # with 12 characters or more before it
+    assert model.log_probabilities(3 * TEXT)[12:96].mean() > -0.1      # after 12 or more characters
     text = model.write(20, rng=rng, prompt="the cat sat ", temperature=0.1)
     assert text.startswith("the cat sat on the ")
 

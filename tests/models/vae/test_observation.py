@@ -1,4 +1,4 @@
-"""What a decoder's output says about an image, against formulas of the standard library."""
+"""Observation models p(x | z), against formulas of the standard library."""
 
 import math
 from statistics import NormalDist
@@ -11,7 +11,7 @@ from scratchgen.models import BernoulliPixels, NormalPixels
 
 
 def test_bernoulli_pixels_have_one_likelihood_in_both_forms(rng, backend):
-    """(BERN.1), (VAE.6): log_prob of several codes an example, and nll of one, against p and 1 − p."""
+    """(BERN.1), (VAE.6): log_prob of several codes per example, and nll of one, against p and 1 − p."""
     x, out = rng.integers(0, 2, (4, 7)).astype(float), 3 * rng.standard_normal((4, 3, 7))
     p = 1 / (1 + np.exp(-out))
     expected = np.log(np.where(x[:, None] == 1, p, 1 - p)).sum(axis=2)
@@ -48,7 +48,7 @@ def test_normal_pixels_gradient_is_the_slope(rng, backend):
 
 
 def test_pixels_are_drawn_as_the_decoder_says(rng):
-    """(BERN.3): means within five standard errors; the spread of Normal pixels too."""
+    """(BERN.3): means, and deviations of Normal pixels, within five standard errors."""
     n, out = 20_000, np.array([-2.0, 0.3, 1.5])
     drawn = BernoulliPixels().sample(np.tile(out, (n, 1)), rng)
     p = 1 / (1 + np.exp(-out))
@@ -67,7 +67,7 @@ def test_pixels_keep_float32(pixels, rng, backend):
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 2e-6), (np.float64, 1e-13)])
 def test_bernoulli_log_prob_is_the_same_in_both_sets_of_kernels(dtype, rtol, rng):
-    """Also far out, where e^l would overflow, and with a nan, which stays where it came in."""
+    """This includes large logits, for which e^l would overflow, and a nan, which affects only its example."""
     x, out = rng.integers(0, 2, (3, 9)).astype(dtype), (5 * rng.standard_normal((3, 4, 9))).astype(dtype)
     out[1, 2, :3] = 700, -700, 95
     out[2, 0, 4] = np.nan
