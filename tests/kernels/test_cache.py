@@ -79,7 +79,8 @@ def test_constant_of_another_file_reaches_a_compiled_kernel(tmp_path):
     env = {"PYTHONPATH": str(tmp_path), "PATH": ""}
 
     def run():
-        ran = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
+        command = [sys.executable, "-c", code]
+        ran = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
