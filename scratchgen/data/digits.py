@@ -56,7 +56,8 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     If a folder is given, its files must be readable. The embedded part is then never used instead.
 
     Raises ValueError for an unknown source and for a damaged or unexpected file, FileNotFoundError for a
-    missing folder or file, and ConnectionError if the download fails.
+    missing folder or file (also if source is "full" and the user has no home folder to download to), and
+    ConnectionError if the download fails.
     """
     if source not in SOURCES:
         raise ValueError(f"load_digits expected source to be one of {', '.join(SOURCES)}, got {source!r}")
@@ -67,10 +68,16 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     folder = folder if folder is not None else os.environ.get("SCRATCHGEN_DATA") or None
     if folder is not None:
         return _full(read_folder(folder, MNIST), f"read from {folder}")
-    cache = cache_folder()
+    try:
+        cache = cache_folder()
+        downloaded = all(find_file(cache, name) for name in MNIST)
+    except OSError:         # there is no home folder, or this user cannot read it
+        if source == "full":
+            raise
+        downloaded = False
     if source == "full":
         download_digits(cache, files=MNIST)
-    elif not all(find_file(cache, name) for name in MNIST):
+    elif not downloaded:
         return _embedded()
     return _full(read_folder(cache, MNIST), f"downloaded to {cache}")
 

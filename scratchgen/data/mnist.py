@@ -20,10 +20,19 @@ MNIST: dict[str, str] = {
 
 
 def cache_folder() -> Path:
-    """Return the folder for the downloads of the current user."""
+    """Return the folder for this user's downloads; raise FileNotFoundError if there is no home folder."""
     import pooch
 
-    return Path(pooch.os_cache("scratchgen")) / "mnist"
+    try:
+        folder = Path(pooch.os_cache("scratchgen")) / "mnist"
+    except RuntimeError:            # raised by platformdirs; older versions return a path that starts with ~
+        folder = Path("~")
+    if folder.parts[0] == "~":
+        raise FileNotFoundError(
+            "expected a home folder for downloads, found none; set HOME, or SCRATCHGEN_DATA to a folder with "
+            "the MNIST files"
+        )
+    return folder
 
 
 def find_file(folder: Path, name: str) -> Path | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from numba import njit
 from numba.core import event
+
+from scratchgen.kernels.cache import KernelCache, warn_uncached
 
 # The fast-math flags that kernels may use. Each kernel names the flags that it needs:
 #   "contract"  a·b + c may be computed with one rounding instead of two
@@ -38,24 +39,14 @@ def kernel(*flags: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         raise ValueError(f"kernel expected flags to be some of {known}, got {got}")
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
+        dispatcher: Any = njit(nogil=True, fastmath=set(flags), error_model="numpy")(function)
         try:
-            return njit(cache=True, nogil=True, fastmath=set(flags), error_model="numpy")(function)
+            dispatcher._cache = KernelCache(function)
         except RuntimeError:  # Numba found no folder it may write to
             warn_uncached()
-            return njit(nogil=True, fastmath=set(flags), error_model="numpy")(function)
+        return dispatcher
 
     return compile_lazily
-
-
-@functools.cache
-def warn_uncached() -> None:
-    """Warn once that compiled kernels cannot be cached."""
-    warnings.warn(
-        "compiled kernels cannot be cached here, so they are compiled again in every process; "
-        "set NUMBA_CACHE_DIR to a writable folder",
-        RuntimeWarning,
-        stacklevel=4,
-    )
 
 
 class CompileListener(event.Listener):

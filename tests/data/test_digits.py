@@ -1,12 +1,17 @@
 """Digits: what is loaded, from where, and that nothing is silently taken instead."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchgen.data import as_images, load_digits
+import scratchgen
+from scratchgen.data import as_images, download_digits, load_digits
 from scratchgen.data.digits import EMBEDDED
 
 
@@ -149,3 +154,65 @@ def test_digits_say_which_they_are_without_the_place(tmp_path):
     assert digits.source.startswith(digits.which)
     elsewhere = replace(digits, source=f"full MNIST: 60,000 + 10,000 digits, read from {tmp_path}")
     assert elsewhere.which == "full MNIST: 60,000 + 10,000 digits"
+
+
+@pytest.fixture(params=["platformdirs raises", "platformdirs returns ~"])
+def no_home(request, tmp_path, monkeypatch):
+    """A user without a home folder, in an empty folder, which is returned."""
+    import pooch
+
+    def no_entry(project):
+        if request.param == "platformdirs raises":
+            raise RuntimeError("could not determine the home directory")
+        return Path("~/.cache") / project
+
+    monkeypatch.setattr(pooch, "os_cache", no_entry)
+    monkeypatch.delenv("SCRATCHGEN_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_home_folder_the_embedded_digits_are_used(no_home):
+    assert load_digits().source == load_digits("embedded").source
+    assert list(no_home.iterdir()) == []
+
+
+def test_home_folder_of_another_user_is_like_none(tiny_mnist, monkeypatch):
+    def denied(folder, name):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("scratchgen.data.digits.find_file", denied)
+    assert load_digits().source == load_digits("embedded").source
+    with pytest.raises(PermissionError):
+        load_digits("full")
+
+
+def test_without_a_home_folder_a_download_says_what_to_set(no_home):
+    for function in (lambda: load_digits("full"), download_digits):
+        with pytest.raises(FileNotFoundError, match="expected a home folder .* set HOME, or SCRATCHGEN_DATA"):
+            function()
+    assert list(no_home.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the home folder comes from other variables")
+def test_real_user_without_a_home_folder(tmp_path):
+    """HOME is not set, and the password database does not know the user."""
+    code = (
+        "import pwd, sys\n"
+        "def no_entry(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = no_entry\n"
+        "from scratchgen.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    package = str(Path(scratchgen.__file__).parents[1])
+
+    def run(command):
+        return subprocess.run(
+            [sys.executable, "-c", code, command], env={"PYTHONPATH": package, "PATH": ""}, cwd=tmp_path,
+            capture_output=True, text=True,
+        )
+
+    shown, refused = run("data"), run("download")
+    assert (shown.returncode, shown.stderr) == (0, "") and shown.stdout.startswith("embedded part of MNIST")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "home folder" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,7 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
 
 @pytest.mark.slow
 def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_demo):
-    """Distances are measured from test digits. From samples, a black image would be better than real digits."""
+    """Distances start at the test digits. From samples, a black image would be better than real digits."""
     table = run_demo("vae.three_autoencoders", shown=48_000)["table"]
     fixed, learned, vae = (table[name] for name in ("fixed noise", "learned noise", "VAE"))
     real, mean, black = (table[name] for name in ("real digits", "mean image", "black image"))

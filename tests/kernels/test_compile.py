@@ -30,14 +30,10 @@ def test_kernel_divides_by_zero_like_numpy_and_keeps_nan():
 
 def test_kernel_without_a_cache_works_and_warns_once(monkeypatch):
     """If Numba finds no folder to write to, it raises, and the kernel is compiled without a cache."""
-    njit = compiling.njit
+    def nowhere_to_write(function):
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def nowhere_to_write(cache=False, **settings):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(**settings)
-
-    monkeypatch.setattr(compiling, "njit", nowhere_to_write)
+    monkeypatch.setattr(compiling, "KernelCache", nowhere_to_write)
     compiling.warn_uncached.cache_clear()
     with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as said:
         first, second = compiling.kernel("contract")(total), compiling.kernel("contract")(total)

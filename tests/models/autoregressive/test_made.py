@@ -233,7 +233,7 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
 
 
 def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):
-    """Cached masks are computed again if a buffer changes; changes of the result of `masks` have no effect."""
+    """Cached masks are computed again if a buffer changes; changes of the result have no effect."""
     model, other = (MADE(6, (5,), order="random", rng=np.random.default_rng(seed)) for seed in (1, 2))
     x = (rng.random((3, 6)) < 0.5).astype(np.float32)
     before, _ = model.logits(x)
