@@ -48,7 +48,7 @@ class Bernoulli:
 
     @staticmethod
     def sample(logits: Array, uniform: Array) -> Array:
-        """Samples, 0 or 1, in the dtype of the logits. `uniform` has the shape of the logits, from [0, 1)."""
+        """Samples, 0 or 1, in the dtype of the logits. `uniform` in [0, 1) has the same shape."""
         return (uniform < Bernoulli.mean(logits)).astype(logits.dtype)  # (BERN.3)
 
 

@@ -118,7 +118,7 @@ def scatter_by_class(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, tit
         for colour, k in zip(COLOURS, np.unique(y), strict=False):
             ax.scatter(*Z[y == k].T, s=7, color=colour, alpha=0.75, linewidths=0)
         medians = np.array([np.median(Z[y == k], axis=0) for k in np.unique(y)])
-        for colour, k, place in zip(COLOURS, np.unique(y), _apart(medians, np.ptp(Z, axis=0)), strict=False):
+        for colour, k, place in zip(COLOURS, np.unique(y), _spread(medians, np.ptp(Z, axis=0)), strict=False):
             ax.text(
                 *place, str(k), color=colour, fontsize=15, weight="bold", ha="center", va="center",
                 path_effects=outline,
@@ -251,7 +251,7 @@ def _axes(fig: Figure, count: int) -> list[Any]:
     return axes
 
 
-def _apart(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
+def _spread(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
     """Move label positions (N, 2) apart until none overlaps; extent (2,) is the size of the plane."""
     scale = np.where(extent > 0, extent, 1)
     moved = places / scale

@@ -14,7 +14,7 @@ def texts(fig):
     return [t.get_text() for ax in fig.axes for t in ax.texts] + [t.get_text() for t in fig.texts]
 
 
-def test_plots_import_no_matplotlib_before_they_draw_and_never_pyplot():
+def test_plots_import_matplotlib_with_the_first_figure_and_never_pyplot():
     code = (
         "import sys, numpy as np\n"
         "from scratchgen import plots\n"
@@ -26,7 +26,7 @@ def test_plots_import_no_matplotlib_before_they_draw_and_never_pyplot():
     assert done.returncode == 0, done.stderr
 
 
-def test_image_grid_shows_every_image_in_its_place(rng):
+def test_image_grid_shows_all_images_in_order(rng):
     first, second = rng.uniform(size=(3, 16)), rng.uniform(size=(3, 16))
     fig = plots.image_grid([Row("first", first), Row("second", second, numbers=(1, 2.26, 3))], title="Title")
     assert len(fig.axes) == 6
@@ -56,7 +56,7 @@ def test_image_grid_leaves_a_gap_at_a_break():
     assert heights[1] - heights[2] > 1.1 * (heights[0] - heights[1])
 
 
-def test_scatter_shows_each_class_in_a_colour_of_its_own(rng):
+def test_scatter_has_a_different_colour_for_each_class(rng):
     Z, y = rng.standard_normal((60, 2)), np.arange(60) % 10
     fig = plots.scatter_by_class({"one": (Z, y), "two": (-Z, y)}, title="Title")
     assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
@@ -67,8 +67,8 @@ def test_scatter_shows_each_class_in_a_colour_of_its_own(rng):
         assert [t.get_text() for t in ax.texts] == [str(k) for k in range(10)]
 
 
-def test_scatter_class_names_hide_neither_each_other_nor_stand_elsewhere(rng):
-    """Two classes with one median: their names part, by little; a third far away stays where it is."""
+def test_scatter_class_names_do_not_overlap_and_are_near_their_points(rng):
+    """The names of two classes with equal medians are moved apart a little; that of a third is not moved."""
     Z = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
     (ax,) = plots.scatter_by_class({"all": (Z, np.array([0, 1, 2]))}).axes
     first, second, third = (np.array(t.get_position()) for t in ax.texts)
@@ -76,7 +76,7 @@ def test_scatter_class_names_hide_neither_each_other_nor_stand_elsewhere(rng):
     np.testing.assert_allclose(third, [1, 2])
 
 
-def test_lines_hold_their_points_and_names():
+def test_lines_have_their_points_and_names():
     series = {"pixels": ([100, 1000], [70.0, 90.0]), "codes": ([100, 1000], [80.0, 85.0])}
     (ax,) = plots.lines(series, title="Title", xlabel="labels", ylabel="right", log_x=True).axes
     for line, (name, (x, y)) in zip(ax.lines, series.items(), strict=True):
@@ -108,7 +108,7 @@ def test_curves_of_losses_below_zero_have_a_linear_axis():
     assert ax.get_yscale() == "linear"
 
 
-def test_save_writes_a_legible_picture_and_nothing_else(rng, tmp_path):
+def test_save_writes_a_legible_figure_and_no_other_file(rng, tmp_path):
     fig = plots.image_grid([Row("row", rng.uniform(size=(2, 16)))], title="Title")
     path = plots.save(fig, tmp_path / "picture.png")
     assert list(tmp_path.iterdir()) == [path]
@@ -117,7 +117,7 @@ def test_save_writes_a_legible_picture_and_nothing_else(rng, tmp_path):
         assert np.ptp(np.asarray(picture.convert("L"))) > 200
 
 
-def test_save_that_fails_names_the_file_and_leaves_nothing(tmp_path):
+def test_save_that_fails_has_the_path_in_the_error_and_leaves_no_file(tmp_path):
     fig = plots.new_figure(1)
     with pytest.raises(FileNotFoundError) as caught:
         plots.save(fig, tmp_path / "no" / "picture.png")
@@ -129,7 +129,7 @@ def test_save_that_fails_names_the_file_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_save_keeps_the_old_picture_when_drawing_fails(tmp_path, monkeypatch):
+def test_save_keeps_the_old_figure_if_writing_fails(tmp_path, monkeypatch):
     (tmp_path / "picture.png").write_bytes(b"old")
     fig = plots.new_figure(1)
 
@@ -161,19 +161,19 @@ HOW = {"title": "", "xlabel": "", "ylabel": ""}
         (lambda: plots.curves(History()), "at least one update"),
     ],
 )
-def test_plots_bad_input_is_named(call, message):
+def test_plot_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")])
-def test_save_writes_what_the_name_ends_in(tmp_path, name, start):
+def test_save_writes_the_format_of_the_file_name(tmp_path, name, start):
     fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
     assert plots.save(fig, tmp_path / name).read_bytes().startswith(start)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_save_refuses_another_ending(tmp_path):
+def test_save_refuses_an_unknown_format(tmp_path):
     fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, got .*a\.xyz"):
         plots.save(fig, tmp_path / "a.xyz")

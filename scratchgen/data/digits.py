@@ -46,8 +46,7 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
 
     source "embedded" : the 6,000 + 1,000 digits that come with the package
     source "full"     : all 60,000 + 10,000, from the folder if one is given, otherwise downloaded once into
-        the
-                        user's cache
+                        the user's cache
     source "auto"     : the full set if a folder is given or the set was downloaded before, otherwise the
                         embedded part; this never uses the network
     folder            : contains the IDX files, gzipped or not, directly or in its subfolder mnist/; by

@@ -32,7 +32,7 @@ def download_digits(
     """Download full MNIST, about 11 MB, unless it is there already. Returns the folder with the files.
 
     folder  : the destination; by default the user's cache, where load_digits finds it
-    mirrors : base addresses, to which the name of a file is appended; they are tried in this order
+    mirrors : base addresses, to which the name of a file is appended; tried in this order
     files   : name -> SHA-256 of the uncompressed bytes
     timeout : seconds without an answer after which the next mirror is tried
 
@@ -79,7 +79,7 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
             received = _get(url, timeout)
             data = uncompress(received, "the answer")
         except (OSError, ValueError) as err:                # all errors of requests are OSErrors
-            answers.append(f"{mirror}: {_in_short(err)}")
+            answers.append(f"{mirror}: {_one_line(err)}")
             continue
         got = hashlib.sha256(data).hexdigest()
         if got == sha256:
@@ -107,6 +107,6 @@ def _get(url: str, timeout: float) -> bytes:
     return buffer.getvalue()
 
 
-def _in_short(err: Exception) -> str:
+def _one_line(err: Exception) -> str:
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
     return text if len(text) <= 300 else text[:299] + "…"

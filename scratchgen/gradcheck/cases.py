@@ -32,6 +32,7 @@ class LayerCase:
 
     build : function (rng, dtype) -> layer
     shape : the shape of the input
+    training : the mode of forward
     smooth : False if the layer has kinks
     """
 

@@ -47,7 +47,7 @@ def check_layer(
 ) -> list[Result]:
     """Check backward's gradient of ⟨out, u⟩, entry by entry, for the input and for each parameter.
 
-    Values, gradients, buffers and generators of the layer are as before at the end. All evaluations start
+    The layer is not changed: values, gradients, buffers and generators are restored. All evaluations start
     from the same buffers and generator states, so Dropout uses the same mask.
 
     Raises TypeError if x or a parameter is not float64.

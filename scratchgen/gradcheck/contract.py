@@ -57,8 +57,8 @@ def check_contract(
         dx = layer.backward(u.copy(), cache)
     still = _difference([dx, *_gradients(layer)], [first, *(np.zeros_like(g) for g in once)])
 
-    nothing = layer.backward(u.copy(), cache, input_grad=False)
-    same = _difference(_gradients(layer), once) if nothing is None else np.inf
+    returned = layer.backward(u.copy(), cache, input_grad=False)
+    same = _difference(_gradients(layer), once) if returned is None else np.inf
     layer.zero_grad()
     restore()
     found = {

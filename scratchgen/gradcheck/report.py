@@ -40,7 +40,7 @@ def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
 def rows(case: Any, results: list[Result], detailed: bool) -> list[str]:
     """The rows of one case, at most 80 columns wide: all arrays, or the failed ones, or one summary.
 
-    The step "none" means that the check takes no differences, as those of jvp and of the contract.
+    The step "none" means that the check takes no differences, like those of jvp and the contract.
     """
     failed = [r for r in results if not r.ok]
     if detailed or failed:

@@ -66,6 +66,8 @@ class LeakyReLU(Activation):
 
     (LRELU.1)  out = x where x ≥ 0, else slope·x
     (LRELU.2)  dx  = dout where x > 0, else slope·dout
+
+    negative_slope : the slope for x < 0
     """
 
     def __init__(self, negative_slope: float = 0.01):
@@ -98,6 +100,8 @@ class ELU(Activation):
 
     (ELU.1)  out = x where x ≥ 0, else α·(eˣ − 1)
     (ELU.2)  dx  = dout where out > 0, else dout·(out + α)      since α·eˣ = out + α
+
+    alpha : α; out tends to −α for x → −∞
     """
 
     def __init__(self, alpha: float = 1.0):

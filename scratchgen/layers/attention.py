@@ -82,7 +82,7 @@ class CausalSelfAttention(Layer):
     (ATT.7)   out     = [y of all heads]·W' + b'
     (ATT.8)   dv      = pᵀ·dy
     (ATT.9)   dp      = dy·vᵀ
-    (ATT.10)  dmasked = p·(dp − Σ_s p·dp)                   zero where p is zero, so the mask has no own line
+    (ATT.10)  dmasked = p·(dp − Σ_s p·dp)                   zero where p is zero, so the mask needs no line
     (ATT.11)  dscores = scale·dmasked
     (ATT.12)  dq      = dscores·k
     (ATT.13)  dk      = dscoresᵀ·q
@@ -178,7 +178,7 @@ class TransformerBlock(Layer):
     (TFB.1)  h   = x + attention(norm1(x))
     (TFB.2)  out = h + mlp(norm2(h))                        mlp: C → 4C, GELU, 4C → C, position by position
     (TFB.3)  dh  = dout + J_norm2ᵀ·J_mlpᵀ·dout
-    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            each sum has two gradients to add
+    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            x and h are each used twice
 
     x, out (N, T, C). Pre-norm, as in Radford et al. 2019, section 2.3. Derived in docs/attention.md.
 

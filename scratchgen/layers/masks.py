@@ -26,7 +26,7 @@ class Strided:
         return sizes[self.kept], sizes[1 - self.kept]
 
     def split(self, who: str, x: Array) -> tuple[Array, Array]:
-        """Return (kept, moved), contiguous. Raises ValueError, from `who`, for fewer than two features."""
+        """Return (kept, moved), contiguous. Raises ValueError for fewer than two features."""
         if x.ndim < 2 or x.shape[-1] < 2:
             raise ValueError(f"{who} expected a last axis of two or more entries, got shape {x.shape}")
         half = x.shape[-1] - x.shape[-1] // 2
@@ -57,7 +57,7 @@ class Checkerboard:
         self.kept = kept
 
     def split(self, who: str, x: Array) -> tuple[Array, Array]:
-        """Return (kept, moved). Raises ValueError, from `who`, if x is not a batch of images."""
+        """Return (kept, moved). Raises ValueError if x is not a batch of images."""
         if x.ndim != 4:
             raise ValueError(f"{who} with a checkerboard mask expected images (N, H, W, C), got {x.shape}")
         is_moved = self._is_moved(x)

@@ -107,7 +107,7 @@ def kmeans(
 
 
 def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Return k-means++ centres: k examples, drawn in proportion to their squared distance to the others."""
+    """Return k-means++ centres: k examples, drawn in proportion to their squared distance to earlier ones."""
     chosen = [int(rng.integers(len(X)))]
     squared = np.full(len(X), np.inf)
     for _ in range(k - 1):

@@ -20,7 +20,7 @@ def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Compute the distance from each example of X to the nearest one of Y: X (N, D), Y (M, D) -> (N,).
+    """Compute the Euclidean distance of each x to the nearest y: X (N, D), Y (M, D) -> (N,).
 
         d_n = min_m ‖x_n − y_m‖
 

@@ -49,12 +49,12 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
         with _blas().limit(limits=1):
             if _blas_threads() > 1:     # another thread controls the threads of BLAS (see threadpoolctl)
                 return [work(slice(0, n))]
-            return _at_once(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
+            return _in_parallel(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
     finally:
         lock.release()
 
 
-def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
+def _in_parallel(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
     futures: list[Future[T]] = []
     try:
         for part in parts[1:]:
@@ -99,11 +99,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_processors(), "scratchgen")
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     global _sharing
     _pool.cache_clear()     # a forked process inherits the pool, but not its threads
     _sharing = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -267,7 +267,7 @@ class Trainer:
         """Raise TrainingDiverged if a parameter or buffer holds a nan or an infinity."""
         where = first_not_finite(self.model)
         if where is not None:
-            raise self._placed(TrainingDiverged("an update gave a number that is not finite", where))
+            raise self._with_position(TrainingDiverged("an update gave a number that is not finite", where))
 
     def _run_epoch(self) -> None:
         for batch in self.batches:
@@ -300,7 +300,7 @@ class Trainer:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
                 values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
-            raise self._placed(error) from None
+            raise self._with_position(error) from None
         self._expect_finite_values(values)
         return values
 
@@ -308,9 +308,9 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 where = first_not_finite(self.model) or first_not_finite(self.model, gradients=True)
-                raise self._placed(TrainingDiverged(f"{name} became {value}", where))
+                raise self._with_position(TrainingDiverged(f"{name} became {value}", where))
 
-    def _placed(self, error: TrainingDiverged) -> TrainingDiverged:
+    def _with_position(self, error: TrainingDiverged) -> TrainingDiverged:
         error.step, error.epoch = self.step, self.epoch + 1
         return error
 

@@ -69,9 +69,9 @@ class Optimizer:
         for p in self.parameters.values():
             self._parts.append(slice(start, start + p.size))
             start += p.size
-        self._take_back()
+        self._restore_views()
 
-    def _take_back(self) -> None:
+    def _restore_views(self) -> None:
         """Copy in every parameter that is not a view into the buffers.
 
         This is the case at the start, and later if another optimiser moved the parameter, if the parameter or
@@ -92,13 +92,13 @@ class Optimizer:
     @property
     def value(self) -> Array:
         """The flat buffer of all values, (P,)."""
-        self._take_back()
+        self._restore_views()
         return self._value
 
     @property
     def grad(self) -> Array:
         """The flat buffer of all gradients, (P,)."""
-        self._take_back()
+        self._restore_views()
         for p in self.parameters.values():
             Parameter.grad.write_zeros(p)
         return self._grad
@@ -189,6 +189,8 @@ class SGD(Optimizer):
 
     (SGD.1)  value ← value − lr·grad
     (SGD.2)  velocity ← momentum·velocity + grad,   value ← value − lr·velocity
+
+    momentum : the factor of the velocity, in [0, 1); 0 selects (SGD.1)
     """
 
     velocity: Array
@@ -219,7 +221,8 @@ class RMSProp(Optimizer):
     (RMS.1)  square ← decay·square + (1 − decay)·grad²
     (RMS.2)  value  ← value − lr·grad / (√square + eps)
 
-    decay : the weight of the old mean; PyTorch's RMSprop calls it alpha
+    decay : the weight of the old mean, in [0, 1); PyTorch's RMSprop calls it alpha
+    eps : added to the root, so that a gradient of zero causes no division by zero
     """
 
     moments = ("square",)
@@ -257,12 +260,14 @@ def adam_step(
 
 
 class Adam(Optimizer):
-    """Adam: momentum and RMSProp, with the bias of their start at 0 corrected (Kingma & Ba 2015, algorithm
-    1).
+    """Adam: bias-corrected momentum and RMSProp combined (Kingma & Ba 2015, algorithm 1).
 
     (ADAM.1)  m ← β1·m + (1 − β1)·grad
     (ADAM.2)  v ← β2·v + (1 − β2)·grad²
     (ADAM.3)  value ← value − lr·m̂ / (√v̂ + eps),    m̂ = m / (1 − β1ᵗ),  v̂ = v / (1 − β2ᵗ)
+
+    betas : (β1, β2), the weights of the old means, each in [0, 1)
+    eps : added to the root, so that a gradient of zero causes no division by zero
     """
 
     moments = ("m", "v")

@@ -87,7 +87,7 @@ def test_checker_catches_one_part_in_ten_thousand_in_any_entry(index, rng):
 def test_true_zero_gradient_passes_and_a_wrong_zero_fails(rng):
     """A bias before batch norm has no effect on the output, but a weight does."""
 
-    class Forgetful(Affine):
+    class ZeroWeightGradient(Affine):
         def backward(self, dout, x, input_grad=True):
             self.bias.grad += dout.sum(axis=0)
             return dout @ self.weight.value.T
@@ -95,7 +95,7 @@ def test_true_zero_gradient_passes_and_a_wrong_zero_fails(rng):
     x = rng.standard_normal(SHAPE)
     right = {r.what: r for r in check_layer(Sequential(Affine(rng), Standardise()), x, rng=rng)}
     assert right["0.bias"].verdict == "ok"
-    wrong = {r.what: r for r in check_layer(Sequential(Forgetful(rng), Standardise()), x, rng=rng)}
+    wrong = {r.what: r for r in check_layer(Sequential(ZeroWeightGradient(rng), Standardise()), x, rng=rng)}
     assert wrong["0.weight"].verdict == "FAIL"
     assert wrong["0.weight"].error == pytest.approx(1.0)
 

@@ -35,9 +35,9 @@ def test_kernel_without_a_cache_works_and_warns_once(monkeypatch):
 
     monkeypatch.setattr(compiling, "KernelCache", nowhere_to_write)
     compiling.warn_uncached.cache_clear()
-    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as said:
+    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as caught:
         first, second = compiling.kernel("contract")(total), compiling.kernel("contract")(total)
-    assert len(said) == 1
+    assert len(caught) == 1
     for function in (first, second):
         out = np.empty(2)
         function(np.array([2.0, 4.0]), out)
@@ -138,12 +138,12 @@ def test_compiled_function_has_the_docstring_and_source_of_the_reference(pair):
 
 
 def test_compiled_function_without_a_twin_raises():
-    def lonely(x):
+    def without_twin(x):
         return x
 
-    lonely.__module__ = "scratchgen.layers.linear"
-    with pytest.raises(AttributeError, match="scratchgen.kernels.linear.* has no attribute 'lonely'"):
-        kernels.find_twin(lonely)
+    without_twin.__module__ = "scratchgen.layers.linear"
+    with pytest.raises(AttributeError, match="scratchgen.kernels.linear.* has no attribute 'without_twin'"):
+        kernels.find_twin(without_twin)
 
 
 def test_kernel_refuses_flags_that_may_lose_a_nan():

@@ -40,16 +40,16 @@ def test_masked_linear_equals_sums_over_allowed_connections(layer, mask, rng):
 
 
 def test_masked_linear_with_all_connections_is_linear(rng):
-    whole, plain = MaskedLinear(4, 3, np.ones((4, 3), bool), rng=rng, **KIND), Linear(4, 3, rng=rng, **KIND)
-    plain.weight.value[...] = whole.weight.value
+    full, plain = MaskedLinear(4, 3, np.ones((4, 3), bool), rng=rng, **KIND), Linear(4, 3, rng=rng, **KIND)
+    plain.weight.value[...] = full.weight.value
     x, dout = rng.standard_normal((2, 5, 4)), rng.standard_normal((2, 5, 3))
-    for layer in (whole, plain):
+    for layer in (full, plain):
         out, cache = layer.forward(x)
         layer.dx = layer.backward(dout, cache)
         layer.out = out
-    np.testing.assert_array_equal(whole.out, plain.out)
-    np.testing.assert_array_equal(whole.dx, plain.dx)
-    np.testing.assert_array_equal(whole.weight.grad, plain.weight.grad)
+    np.testing.assert_array_equal(full.out, plain.out)
+    np.testing.assert_array_equal(full.dx, plain.dx)
+    np.testing.assert_array_equal(full.weight.grad, plain.weight.grad)
 
 
 def test_masked_linear_accepts_another_mask_for_one_call(layer, mask, rng):

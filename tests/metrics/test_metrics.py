@@ -62,9 +62,9 @@ def test_silhouette_score_in_blocks_equals_the_definition(rng, monkeypatch):
 def test_silhouette_score_of_extreme_cases(rng):
     """Two distant clusters give almost 1, random labels almost 0, equal points exactly 0."""
     y = np.arange(200) % 2
-    heaps = rng.standard_normal((200, 2))
-    assert abs(silhouette_score(heaps, y)) < 0.05
-    assert silhouette_score(heaps + 1e4 * y[:, None], y) > 0.999
+    points = rng.standard_normal((200, 2))
+    assert abs(silhouette_score(points, y)) < 0.05
+    assert silhouette_score(points + 1e4 * y[:, None], y) > 0.999
     assert silhouette_score(np.ones((4, 2)), y[:4]) == 0
 
 

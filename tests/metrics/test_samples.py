@@ -123,8 +123,8 @@ def test_kmeans_equals_that_of_scikit_learn(rng, monkeypatch):
 def test_kmeans_plus_plus_starts_in_every_cluster():
     """Thirty distant clusters: k-means++ starts with a centre in each; uniform draws would not."""
     rng = np.random.default_rng(3)
-    heaps = 1e3 * rng.standard_normal((30, 2))
-    X = (heaps + rng.standard_normal((20, 30, 2))).reshape(-1, 2)
+    centres = 1e3 * rng.standard_normal((30, 2))
+    X = (centres + rng.standard_normal((20, 30, 2))).reshape(-1, 2)
     centres = kmeans(X, 30, rng=rng, iterations=50)
     means = X.reshape(20, 30, 2).mean(axis=0)
     np.testing.assert_allclose(centres[np.lexsort(centres.T)], means[np.lexsort(means.T)], rtol=1e-9)

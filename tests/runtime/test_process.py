@@ -67,9 +67,9 @@ def test_prepare_does_not_change_the_timeout_of_the_user():
 
 def test_prepare_uses_the_largest_size_that_an_older_glibc_accepts():
     """It accepts at most 32 MB. The other setting alone would give every array new memory."""
-    asked = [(-3, 128 << 20), (-3, 32 << 20)]
-    assert found(most=32 << 20).endswith(str([*asked, (-1, 512 << 20)]))
-    assert found(most=0).endswith(str(asked))
+    thresholds = [(-3, 128 << 20), (-3, 32 << 20)]
+    assert found(most=32 << 20).endswith(str([*thresholds, (-1, 512 << 20)]))
+    assert found(most=0).endswith(str(thresholds))
 
 
 def test_prepare_after_numpy_does_not_set_the_timeout():

@@ -36,11 +36,11 @@ def test_early_stopping_ends_the_run_and_restores_the_best_epoch():
 def test_early_stopping_keeps_the_last_weights_of_an_interrupted_run():
     values = iter([1.0, 2.0])
     trainer = tiny_trainer(callbacks=[EarlyStopping(3)], validate=lambda: next(values))
-    whole = tiny_trainer(epochs=2)
+    uninterrupted = tiny_trainer(epochs=2)
     with ctrl_c_in_step(trainer.model, 10), pytest.raises(KeyboardInterrupt):
         trainer.run()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
 
 
 def test_progress_bar_writes_a_line_per_epoch_without_a_terminal(monkeypatch):

@@ -63,7 +63,7 @@ def run_of(kind, seed=0, epochs=4, **others):
     return tiny_trainer(epochs, seed=seed, net=net, optimizer=OPTIMIZERS[kind](net.parameters()), **others)
 
 
-def everything(trainer):
+def state_of(trainer):
     """The whole state of a run, as one flat dict of lists."""
     optimizer = trainer.optimizer
     several = optimizer if isinstance(optimizer, dict) else {"": optimizer}
@@ -82,14 +82,14 @@ def everything(trainer):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("step", [7, 10, 20])      # within an epoch, after an epoch, after the run
 def test_resumed_run_equals_an_uninterrupted_run(tmp_path, kind, step):
-    whole = run_of(kind, callbacks=[SaveAt(tmp_path / "run.safetensors", step)])
-    whole.run()
+    uninterrupted = run_of(kind, callbacks=[SaveAt(tmp_path / "run.safetensors", step)])
+    uninterrupted.run()
     resumed = run_of(kind, seed=50)             # with other weights and random numbers
     checkpoint.load(tmp_path / "run.safetensors", resumed)
     assert resumed.step == step
-    assert 0 < resumed.history.seconds <= whole.history.seconds
+    assert 0 < resumed.history.seconds <= uninterrupted.history.seconds
     resumed.run()
-    assert everything(resumed) == everything(whole)
+    assert state_of(resumed) == state_of(uninterrupted)
 
 
 def test_epochs_is_the_total_number_for_a_resumed_run(tmp_path):
@@ -99,9 +99,9 @@ def test_epochs_is_the_total_number_for_a_resumed_run(tmp_path):
     checkpoint.load(path, longer)
     longer.run()
     assert longer.step == 15
-    whole = run_of("adam", epochs=3)
-    whole.run()
-    assert everything(longer) == everything(whole)
+    uninterrupted = run_of("adam", epochs=3)
+    uninterrupted.run()
+    assert state_of(longer) == state_of(uninterrupted)
 
     same = run_of("adam", seed=9, epochs=2)
     checkpoint.load(path, same)
@@ -114,12 +114,12 @@ def test_ctrl_c_saves_a_state_between_two_steps(tmp_path):
     stopped = run_of("adam", callbacks=[checkpoint.Checkpointer(path)])
     with ctrl_c_in_step(stopped.model, 8), pytest.raises(KeyboardInterrupt):
         stopped.run()
-    resumed, whole = run_of("adam", seed=50), run_of("adam")
+    resumed, uninterrupted = run_of("adam", seed=50), run_of("adam")
     checkpoint.load(path, resumed)
     assert resumed.step == resumed.optimizer.steps == 8
     resumed.run()
-    whole.run()
-    assert everything(resumed) == everything(whole)
+    uninterrupted.run()
+    assert state_of(resumed) == state_of(uninterrupted)
 
 
 def test_checkpoint_contains_the_weights_of_the_best_epoch(tmp_path):
@@ -232,8 +232,8 @@ def test_checkpointer_checks_the_folder_before_the_first_step(tmp_path):
 def test_checkpoint_that_cannot_be_read_raises(tmp_path):
     trainer, path = run_of("adam"), tmp_path / "run"
     checkpoint.save(path, trainer)
-    whole = path.read_bytes()
-    for content in (b"", b"PK\x03\x04 something else", whole[:-8], whole[:100]):
+    complete = path.read_bytes()
+    for content in (b"", b"PK\x03\x04 something else", complete[:-8], complete[:100]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="run is not a complete safetensors file: "):
             checkpoint.load(path, trainer)
@@ -294,7 +294,7 @@ def test_checkpoint_that_does_not_fit_changes_nothing(tmp_path, build, message):
     trainer, twin = build(), build()
     with pytest.raises(ValueError, match=message):
         checkpoint.load(tmp_path / "run", trainer)
-    assert everything(trainer) == everything(twin)
+    assert state_of(trainer) == state_of(twin)
 
 
 def test_checkpoint_is_a_plain_safetensors_file(tmp_path):

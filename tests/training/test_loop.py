@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.tiny_run import Net, ctrl_c_in_step, data, hijacked_step, tiny_trainer
+from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_trainer
 
 from scratchgen import kernels
 from scratchgen.layers import Layer, Parameter
@@ -106,10 +106,10 @@ def test_trainer_continues_with_a_larger_number_of_epochs():
     trainer.run()
     trainer.epochs = 3
     trainer.run()
-    whole = tiny_trainer(epochs=3)
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
-    assert trainer.history.steps == whole.history.steps
+    uninterrupted = tiny_trainer(epochs=3)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
+    assert trainer.history.steps == uninterrupted.history.steps
 
 
 class TwoOptimisers(Net):
@@ -172,13 +172,13 @@ def test_expect_finite_reports_that_only_the_loss_is_not_finite():
         expect_finite(net, float("inf"), lambda: net.backward(None))
 
 
-def poison(trainer, name, value=np.nan):
+def set_value(trainer, name, value=np.nan):
     trainer.model.parameters()[name].value.flat[0] = value
 
 
 def test_training_stops_at_the_step_and_names_the_parameter():
     trainer = tiny_trainer()
-    with hijacked_step(trainer.model, 6, lambda: poison(trainer, "body.3.weight")):
+    with action_in_step(trainer.model, 6, lambda: set_value(trainer, "body.3.weight")):
         message = r"^loss became nan at step 7 \(epoch 2\): first seen in body.3.weight \(its value\)"
         with pytest.raises(TrainingDiverged, match=message):
             trainer.run()
@@ -205,7 +205,7 @@ def test_training_stops_before_an_update_with_a_loss_that_is_not_finite(target, 
 def test_training_reports_a_parameter_that_does_not_affect_the_loss():
     trainer = tiny_trainer(epochs=1)
     trainer.model.unused = Parameter(np.zeros(2))
-    with hijacked_step(trainer.model, 5, lambda: poison(trainer, "unused", np.inf)):
+    with action_in_step(trainer.model, 5, lambda: set_value(trainer, "unused", np.inf)):
         message = r"an update gave a number that is not finite at step 5 \(epoch 1\): first seen in unused"
         with pytest.raises(TrainingDiverged, match=message):
             trainer.run()
@@ -229,24 +229,24 @@ def test_ctrl_c_waits_for_the_end_of_the_step():
 
 
 def test_trainer_runs_outside_the_main_thread():
-    trainer, whole = tiny_trainer(), tiny_trainer()
+    trainer, uninterrupted = tiny_trainer(), tiny_trainer()
     thread = threading.Thread(target=trainer.run)
     thread.start()
     thread.join()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 20])
 def test_interrupted_run_continues_at_the_same_step(step):
-    trainer, whole = tiny_trainer(), tiny_trainer()
+    trainer, uninterrupted = tiny_trainer(), tiny_trainer()
     with ctrl_c_in_step(trainer.model, step), pytest.raises(KeyboardInterrupt):
         trainer.run()
     trainer.run()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
-    assert trainer.history.steps == whole.history.steps
-    assert trainer.history.epochs["loss"] == whole.history.epochs["loss"]
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
+    assert trainer.history.steps == uninterrupted.history.steps
+    assert trainer.history.epochs["loss"] == uninterrupted.history.epochs["loss"]
     assert not trainer.history.interrupted
 
 

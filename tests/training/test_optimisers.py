@@ -163,18 +163,18 @@ def test_layer_learns_through_its_views(kind, rng, backend):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_restored_state_gives_the_same_updates(kind, gradients, backend):
-    whole = kind(make_parameters(), 0.1)
-    run(whole, gradients)
+    uninterrupted = kind(make_parameters(), 0.1)
+    run(uninterrupted, gradients)
     first = kind(make_parameters(), 0.1)
     run(first, gradients[:2])
     second = kind(make_parameters(), 0.1)
     second.value[:] = first.value
     second.load_state({name: a.copy() for name, a in first.state().items()}, first.steps)
     run(second, gradients[2:])
-    assert (second.value == whole.value).all()
+    assert (second.value == uninterrupted.value).all()
     assert second.steps == STEPS
-    for name, moment in whole.state().items():
-        assert moment.shape == whole.value.shape
+    for name, moment in uninterrupted.state().items():
+        assert moment.shape == uninterrupted.value.shape
         assert (moment == second.state()[name]).all()
 
 
