@@ -119,13 +119,13 @@ def test_gan_generator_losses_are_their_formulas(rng):
 
 def test_gan_minimax_saturates_where_the_discriminator_is_sure(rng):
     """With a logit of −20, D(x̃) = 2e-9. The gradient of one loss is that small, and of the other 1."""
-    pulls, z = {}, rng.standard_normal((4, 3))
+    gradients, z = {}, rng.standard_normal((4, 3))
     for objective in ("minimax", "non-saturating"):
         model = small(rng, objective=objective)
         set_logits(model, -20)
-        pulls[objective] = -model.generator_loss(z)[1].dlogits.sum()
-    assert pulls["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
-    assert pulls["non-saturating"] == pytest.approx(1, rel=1e-6)
+        gradients[objective] = -model.generator_loss(z)[1].dlogits.sum()
+    assert gradients["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
+    assert gradients["non-saturating"] == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["non-saturating", "minimax"])

@@ -75,13 +75,13 @@ def test_wgan_estimate_of_a_shift_is_too_large_by_its_square(rng, shift, weight)
     identity.weight.value[...] = 1
     # The terms that cancel are 2λ·(s − 1) and two means; each is rounded a few times.
     rounding = 10 * np.finfo(float).eps * (2 * weight + shift + np.abs(z + shift).mean() + np.abs(z).mean())
-    for slope, pull in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
+    for slope, expected_gradient in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
         critic.weight.value[...] = slope
         critic.zero_grad()
         loss, cache = model.discriminator_loss(z + shift, z, rng.random((6, 1)))
         model.discriminator_backward(cache)
         assert -loss == pytest.approx(slope * exact_distance(z + shift, z))
-        assert abs(critic.weight.grad[0, 0] - pull) < rounding
+        assert abs(critic.weight.grad[0, 0] - expected_gradient) < rounding
     assert exact_distance(z + shift, z) == pytest.approx(shift)
 
 
