@@ -2,8 +2,7 @@
 
 An autoencoder learns from all digits without labels, and only its encoder is kept. Then a small classifier is
 trained on 100 to 6,000 labelled digits, as pixels, as codes of 10 or 30 numbers, or as 30 principal
-components
-(the control). Look at where the lines cross: codes are better on the left, pixels on the right.
+components (the control). Look at where the lines cross: codes are better on the left, pixels on the right.
 """
 
 import time

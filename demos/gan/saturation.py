@@ -1,9 +1,10 @@
 """Far from the data, minimax has almost no gradient.
 
 The first generator is x = z + d, at a distance d from the data, which are N(0, 1). The gradient of d depends
-on the loss. Minimax with the best D has the slope of 2·JSD, which vanishes as e^(−d²/8). The non-saturating
-loss has a gradient of d with the best D; with a learned D it is at most 2, and falls from d = 4 on, where the
-learned D is flat. A Wasserstein critic has a gradient of about 1 at any distance, and its loss estimates d.
+on the loss. Minimax with the best D has the slope of 2·JSD, which vanishes as e^(−d²/8). The gradient of the
+non-saturating loss is d with the best D. With a learned D, it is at most 2, and falls from d = 4 on, where
+the learned D is flat. The gradient of a Wasserstein critic is about 1 at any distance, and its loss estimates
+d.
 (Both are slightly high, by a fraction d/2λ, with the penalty's weight λ = 30. For d ≥ 8, few samples are
 where the best D is uncertain.)
 

@@ -1,9 +1,9 @@
 """Reparameterised gradients need far fewer samples.
 
-Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average: one differentiates through z
-= mu + std·eps, and the score function needs only values of f. First, f is a quadratic whose gradient is
-known; then it is the loss of a VAE's decoder on one digit of each class. Look at the distance between the
-lines.
+Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average. One differentiates f through
+z = mu + std·eps. The other, the score function, needs only values of f. First, f is a quadratic whose
+gradient is known; then it is the loss of a VAE's decoder on one digit of each class. Look at the distance
+between the lines.
 
 With a baseline, which makes the comparison fair, the score function needs 10 times as many samples for the
 same error on the decoder, and 20 times as many on the quadratic. Without a baseline, it needs 12,000 and 143

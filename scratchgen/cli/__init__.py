@@ -86,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"scratchgen: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # # The program that reads our output (head, less) has ended. Without this, Python prints an error at
-        # exit.
+        # The program that reads our output (head, less) has ended. Without this, Python prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, TypeError, OSError, MemoryError) as error:

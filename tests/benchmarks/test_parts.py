@@ -24,7 +24,7 @@ def test_textbook_convolution_is_conv2d(baseline, shape):
     assert difference(baseline, Case(*shape, batch=3, dtype="float64")) < 1e-12
 
 
-def test_textbook_comparison_sees_another_convolution():
+def test_textbook_comparison_finds_a_different_convolution():
     from convolution import Case, difference
 
     case = Case(3, 5, 7, batch=3, dtype="float64")
@@ -40,7 +40,7 @@ def test_growth_exponent_is_that_of_the_last_points():
     assert exponent(sizes, times) == pytest.approx(1.5)
 
 
-def test_growth_row_keeps_what_was_measured_and_no_memory_of_the_products():
+def test_growth_row_has_measurements_but_no_memory_of_the_products():
     from growth import LIMIT, OURS, row
 
     points = [
@@ -58,7 +58,7 @@ def test_growth_point_has_the_products_of_its_sizes():
     assert Point(width=7, depth=6).sizes == (784, 7, 7, 7)
 
 
-def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
+def test_results_keep_parts_that_are_not_remeasured(tmp_path):
     from measured import put, read
 
     path = tmp_path / "bench.json"
@@ -69,7 +69,7 @@ def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
 
 
-def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
+def test_vectors_names_the_vector_extension(monkeypatch, tmp_path):
     import measured
 
     info = tmp_path / "cpuinfo"
@@ -97,7 +97,7 @@ def steps():
     return rows
 
 
-def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
+def test_tables_are_filled_between_their_marks_and_can_be_replaced(steps):
     from tables import COMMAND, NOTHING, TABLES, fill
 
     from scratchgen.studies.chapters import marks
@@ -112,7 +112,7 @@ def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
         fill(text.replace("<!-- end of growth -->", ""), found)
 
 
-def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
+def test_tables_show_targets_and_missed_targets(steps):
     from tables import ratio
     from tables import steps as table
 
@@ -131,7 +131,7 @@ def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
     assert "| 128 | 1 |" in one_thread and " of 1.4" not in one_thread
 
 
-def test_tables_turn_the_parts_into_rates():
+def test_parts_table_has_rates():
     """Each weight has three products (in the first layer two) of 2·7 operations."""
     from tables import parts
 

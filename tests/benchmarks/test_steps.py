@@ -56,7 +56,7 @@ def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, conte
         (*SIDES[1], "x * logits).sum()", "1.000001 * x * logits).sum()"),
     ],
 )
-def test_steps_with_a_mistake_are_told_apart(ours, tmp_path, library, contender, right, wrong):
+def test_steps_with_a_mistake_are_found(ours, tmp_path, library, contender, right, wrong):
     """In a copy of the benchmark, PyTorch's MADE has no masks, and JAX's loss is a millionth too large."""
     pytest.importorskip(library)
     from run import largest_difference
@@ -85,7 +85,7 @@ def test_limit_of_a_dense_net_has_three_products_for_each_weight_but_the_first(n
     assert multiplications(step.products(n)) == n * (3 * weights - first)
 
 
-def test_limit_of_the_gan_leaves_out_what_no_player_needs():
+def test_limit_of_the_gan_omits_products_that_no_player_needs():
     """D's step needs only G's forward pass; G's step needs no gradient of D's weights."""
     from steps import gan
 
@@ -113,7 +113,7 @@ def test_limit_of_the_characters_has_attention_as_batches():
     assert len(found) < 50      # calls, whatever n is
 
 
-def test_blocks_of_made_leave_the_share_that_the_chapter_names():
+def test_blocks_of_made_have_the_share_in_the_chapter():
     """The share of the full products, which PyTorch and JAX compute and which are the limit."""
     from steps import made
 

@@ -119,7 +119,7 @@ def test_check_name_suggests_the_nearest():
 @pytest.mark.parametrize(
     ("typed", "meant"), [("relu", "ReLU"), ("conv2D", "Conv2d"), ("SILU", "SiLU"), ("vae", "VAE")]
 )
-def test_check_name_suggests_whatever_the_capitals(typed, meant):
+def test_check_name_ignores_case(typed, meant):
     with pytest.raises(ValueError, match=rf"unknown layer '{typed}'; did you mean '{meant}'\?"):
         check_name("layer", typed, ["ReLU", "Conv2d", "SiLU", "VAE"])
 
@@ -147,7 +147,7 @@ def test_download_prints_where_the_digits_are(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "The full MNIST is in the cache\nThe full MNIST is in here\n"
 
 
-def test_folder_with_a_file_in_the_way_is_found_before_the_work(tmp_path, monkeypatch, capsys):
+def test_file_in_place_of_a_folder_is_found_before_the_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("")
     assert cli.main(["download", "taken/deeper/folder"]) == 2

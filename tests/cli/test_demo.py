@@ -118,7 +118,7 @@ def test_demo_unknown_writes_nothing(demos, capsys):
     assert not (demos / "gallery").exists()
 
 
-def test_demo_without_scripts_says_where_it_looked(demos, monkeypatch, capsys):
+def test_demo_without_scripts_names_the_folders(demos, monkeypatch, capsys):
     monkeypatch.setattr(demo, "roots", lambda: (demos / "nowhere", demos / "elsewhere"))
     assert cli.main(["demo", "compress"]) == 2
     assert f"no demos found in {demos / 'nowhere'} or {demos / 'elsewhere'}" in capsys.readouterr().err

@@ -46,7 +46,7 @@ class StopAt(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, capsys):
+def test_run_resumed_after_ctrl_c_has_the_bits_of_an_uninterrupted_one(tmp_path, capsys):
     run_saved(trainer(), tmp_path / "whole.safetensors", resume=False, config={})
     path = tmp_path / "broken.safetensors"
     with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*, continue with"):
@@ -116,7 +116,7 @@ def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_train_command_interrupted_and_resumed_equals_one_go(tmp_path, monkeypatch, capsys):
+def test_train_command_resumed_after_an_interruption_equals_a_whole_run(tmp_path, monkeypatch, capsys):
     """The command runs on the embedded digits, and receives a Ctrl-C during the first epoch."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SCRATCHGEN_DATA", raising=False)

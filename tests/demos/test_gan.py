@@ -7,7 +7,7 @@ from PIL import Image
 
 
 @pytest.mark.slow
-def test_four_panels_follow_the_story(run_demo, tmp_path):
+def test_four_panels_have_the_stated_values(run_demo, tmp_path):
     results = run_demo("gan.four_panels", rounds=1000, frames=12)
     a, b, c, d = results["table"].values()
     assert a["JSD"] == b["JSD"] > 0.6               # G did not change
@@ -56,7 +56,7 @@ def test_saturation_of_minimax_and_not_of_wasserstein(run_demo):
 
 
 @pytest.mark.slow
-def test_phases_collapse_where_nothing_stops_g(run_demo):
+def test_phases_collapse_if_g_trains_to_the_end(run_demo):
     whole, to_the_end, singly = run_demo("gan.phases", updates=2500)["table"].values()
     assert singly["JSD: highest"] < 0.3 * to_the_end["JSD: highest"]
     assert to_the_end["std: lowest"] < 0.5 * singly["std: lowest"]
@@ -64,7 +64,7 @@ def test_phases_collapse_where_nothing_stops_g(run_demo):
 
 
 @pytest.mark.slow
-def test_balance_depends_on_the_pace_of_d(run_demo):
+def test_balance_depends_on_the_learning_rate_of_d(run_demo):
     results = run_demo("gan.balance", updates=900, seeds=1)
     slow, fast = (results["groups"][f"ratio = {ratio}"]["mean JSD"] for ratio in ("0.2", "5"))
     assert fast < 0.8 * slow
@@ -91,7 +91,7 @@ def test_handwritten_digits_come_nearer_to_digits(run_demo):
 
 
 @pytest.mark.slow
-def test_directions_that_were_fitted_beat_chance_on_fresh_samples(run_demo):
+def test_fitted_directions_are_better_than_chance_on_new_samples(run_demo):
     results = run_demo("gan.directions", shown=18_000, draws=3_000)
     for name in ("slant", "width"):
         r, mean, largest = results["correlations"][name].values()
@@ -100,7 +100,7 @@ def test_directions_that_were_fitted_beat_chance_on_fresh_samples(run_demo):
 
 
 @pytest.mark.slow
-def test_one_pixel_discriminator_minds_what_its_generator_makes(run_demo):
+def test_one_pixel_discriminator_detects_what_its_generator_makes(run_demo):
     results = run_demo("gan.one_pixel", shown=6_000)
     assert results["errors"]["speck"] < results["errors"]["swell"]
     dense = results["runs"]["dense GAN"]

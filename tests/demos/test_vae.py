@@ -5,7 +5,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_transformation_makes_the_data_and_finds_any_kl(run_demo):
+def test_transformation_fits_the_data_and_kl_estimates_vary(run_demo):
     results = run_demo("vae.transformation", updates=600, shown=6_000, points=200)
     gaps, kl = results["gaps"], results["kl"]
     assert gaps["after training"] < 0.05 < 0.2 < gaps["before training"]
@@ -81,7 +81,7 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
 
 @pytest.mark.slow
 def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_demo):
-    """Distances start at the test digits. From samples, a black image would be better than real digits."""
+    """Distances are measured from test digits. From samples, a black image beats real digits."""
     table = run_demo("vae.three_autoencoders", shown=48_000)["table"]
     fixed, learned, vae = (table[name] for name in ("fixed noise", "learned noise", "VAE"))
     real, mean, black = (table[name] for name in ("real digits", "mean image", "black image"))
@@ -95,7 +95,7 @@ def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_dem
 
 
 @pytest.mark.slow
-def test_latent_grid_decoded_codes_are_less_doubtful_than_blended_pixels(run_demo):
+def test_latent_grid_classifier_is_surer_of_decoded_codes_than_of_blended_pixels(run_demo):
     results = run_demo("vae.latent_grid", shown=90_000)
     codes, pixels = results["sure"]["codes"], results["sure"]["pixels"]
     assert len(codes) == 9 and codes[0] == pixels[0] and codes[-1] == pixels[-1]

@@ -118,10 +118,10 @@ def outputs(model, name):
     found = []
     known = (y,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
     binary = np.round(X) if name in {"VAE", "ClassPriorVAE", "ConditionalVAE", "MADE", "PixelCNN"} else X
-    for verb in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
-        if hasattr(model, verb):
+    for method in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
+        if hasattr(model, method):
             try:
-                found.append(getattr(model, verb)(binary, *known if verb != "predict" else ()))
+                found.append(getattr(model, method)(binary, *known if method != "predict" else ()))
             except (NoLikelihood, TypeError) as error:
                 assert type(model).__name__ in str(error), "the error of a missing method names the model"
     assert found
@@ -245,7 +245,7 @@ def test_model_refuses_data_by_the_name_of_fit(name):
 
 
 @EACH
-def test_model_is_not_changed_by_its_verbs(name):
+def test_model_is_not_changed_by_its_methods(name):
     """Calls change no parameter, buffer, fitted attribute or data, and repeated calls give equal results."""
     model, (X, _) = fitted(name), data(name)
     before = {key: np.copy(value) for key, value in arrays(model).items()}

@@ -63,7 +63,7 @@ def test_contender_is_consistent_with_its_model(contender):
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)
-def test_interpolation_in_latent_codes_needs_a_way_there_or_back(family):
+def test_interpolation_in_latent_codes_requires_inverse_transform(family):
     card = cards()[family]
     if "latent code" in card.interpolate_in:
         public = import_module(f"scratchgen.models.{family}").__all__

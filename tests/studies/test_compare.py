@@ -217,7 +217,7 @@ def test_train_of_a_gan_keeps_the_last_epoch(clock, rng):
     assert found.kept == found.epochs > 1 and found.epoch_seconds > 0
 
 
-def test_train_and_split_refuse_what_is_too_little(rng):
+def test_train_and_split_refuse_too_small_arguments(rng):
     with pytest.raises(ValueError, match="train expected seconds > 0, got 0"):
         train(small("MADE"), rng.random((20, 12)), rng.random((2, 12)), 0)
     with pytest.raises(ValueError, match="12 training digits or more, got 5"):
@@ -367,7 +367,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     assert found["tables"] == {name: text.splitlines() for name, text in comparison.tables().items()}
 
 
-def test_compare_refuses_a_budget_of_nothing():
+def test_compare_refuses_a_negative_budget():
     with pytest.raises(ValueError, match="seconds > 0, got -1"):
         study.compare(-1.0)
 

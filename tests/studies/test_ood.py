@@ -95,7 +95,7 @@ def test_typicality_is_the_distance_from_the_median_of_held_out_digits():
     assert typicality(np.array([4.0, 5.0, 8.0]), np.array([3.0, 5.0, 9e9])).tolist() == [1, 0, 3]
 
 
-def test_density_is_the_wrong_way_round_for_narrower_ood_data_and_typicality_is_not():
+def test_density_fails_for_narrower_ood_data_and_typicality_does_not():
     # (OOD.1, OOD.2): known N(0, I); OOD N(0, ¼·I), which is nearer to the mode.
     rng, model = np.random.default_rng(0), StandardNormal()
     known, held_out, ood = (s * rng.standard_normal((400, 100)) for s in (1, 1, 0.5))
@@ -285,7 +285,7 @@ def test_study_continues_where_it_was_interrupted(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
-def test_every_model_rates_a_one_that_it_never_saw(tmp_path):
+def test_every_model_scores_ones_after_training_without_them(tmp_path):
     """After a short fit of every model, no score is missing, noise is detected, and a 1 is more probable."""
     plan = Plan(("without",), digits=(1,), seeds=1, effort=0.2)
     result = detect(plan, tmp_path / "runs", tmp_path, tmp_path)

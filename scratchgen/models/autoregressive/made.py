@@ -258,8 +258,8 @@ class MADE(BinaryModel):
 
         The chain rule predicts later pixels from earlier ones, so the observed pixels must come first in
         every ordering. Raises ValueError otherwise. With several orderings, each is chosen with a probability
-        proportional to the one that it gives to the observed pixels: p(rest | observed) ∝ Σ_o
-        p_o(observed)·p_o(rest | observed).
+        proportional to the one that it gives to the observed pixels:
+        p(rest | observed) ∝ Σ_o p_o(observed)·p_o(rest | observed).
         """
         rng = as_generator(self._who("complete"), rng)
         known = self.known_places(observed, self.orders)

@@ -1,7 +1,7 @@
 """Sample from a MADE pixel by pixel, with little computation for each pixel.
 
-The naive method computes all D logits D times and uses one of them each time. Most of that is not needed:
-let h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one.
+The naive method computes all D logits D times and uses one of them each time. Most of that is not needed. Let
+h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one:
 
 (MADE.8)   a¹ ← a¹ + x_e·W¹[e]                 when pixel e is known: one row of W¹
 (MADE.9)   hₖ = max(aₖ, 0) computed once       for a unit of degree t, once t pixels are known
@@ -34,9 +34,10 @@ def fill_pixels(
 
     Pixels and units are sorted: column t of x is the pixel at place t + 1, units are sorted by degree, and
     ends[l][t] units of hidden layer l have a degree of at most t. The units that depend on known pixels only
-    come first, so a slice replaces each mask. uniform (N, D); first (D, H₁); upper: the later weights,
-    transposed, (H₂, H₁), …,
-    (D, H_L); starts: biases and label terms, (N, H₁), …, (N, H_L), (N, D).
+    come first, so a slice replaces each mask.
+
+    uniform (N, D);  first (D, H₁);  upper : the later weights, transposed, (H₂, H₁), …, (D, H_L)
+    starts : biases and label terms, (N, H₁), …, (N, H_L), (N, D)
     """
     x, depth = x.copy(), len(ends)
     hidden = [start.copy() for start in starts]

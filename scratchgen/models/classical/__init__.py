@@ -1,4 +1,4 @@
-"""Classical classifiers: discriminative ones, which learn P(y | x), and generative ones: P(x, y)."""
+"""Classical classifiers: discriminative models of P(y | x), and generative models of P(x, y)."""
 
 from scratchgen.models.classical.bayes_classifier import BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree

@@ -141,7 +141,7 @@ def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int
         order = np.argsort(columns, axis=0, kind="stable")
         ordered = np.take_along_axis(columns, order, axis=0)
         below, above = ordered[:-1], ordered[1:]
-        possible = (below < above) & large_enough                      # between two different values
+        possible = (below < above) & large_enough               # between two different values
         if not possible.any():
             continue
         left = np.stack([np.cumsum(of_class[order], axis=0)[:-1] for of_class in members.T])  # (C, N−1, ·)

@@ -25,8 +25,8 @@ class GaussianDiscriminant(GenerativeClassifier):
 
     The estimates are those of maximum likelihood, so covariances are divided by N, not N − 1. Data that does
     not vary in every direction has no density, so without shrinkage `fit` raises ValueError for it. Shrinkage
-    gives these directions a variance. Features may have any units: the correlation matrix is factorised, Σ =
-    S·R·S with S the standard deviations. Derived in docs/discriminative.md.
+    gives these directions a variance. Features may have any units: the correlation matrix R is factorised,
+    Σ = S·R·S with S the standard deviations. Derived in docs/discriminative.md.
 
     shared : one covariance for all classes;  shrinkage : in [0, 1]
     means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N

@@ -95,8 +95,8 @@ class HiddenMarkovModel(Model):
         alpha = np.empty_like(log_b)                            # (N, T, K)
         alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)
         for t in range(1, x.shape[1]):
-            reach = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
-            alpha[:, t] = log_sum_exp(reach.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
+            joint = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
+            alpha[:, t] = log_sum_exp(joint.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
         return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
 
     def backward(self, cache: ForwardPass) -> dict[str, np.ndarray]:

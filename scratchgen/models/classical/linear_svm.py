@@ -28,8 +28,8 @@ class LinearSVM(LinearClassifier):
 
     An example beyond its margin has no gradient, so the boundary depends only on the other examples, the
     support vectors. `fit` is Model.fit: Adam on batches. Use a schedule that lowers lr to zero, such as
-    Cosine, because a subgradient does not become zero at the minimum. scikit-learn's C is 1 / (l2·N). x (N,
-    D), W (D, C), b (C,). Derived in docs/discriminative.md.
+    Cosine, because a subgradient does not become zero at the minimum. scikit-learn's C is 1 / (l2·N). Derived
+    in docs/discriminative.md.
 
     features, classes : D and C;  l2 : weight of the penalty on W
     weight, bias : Parameters, zero at the start

@@ -18,9 +18,9 @@ class AveragedGenerator(Callback):
 
         average ← average + (1 − d)·(weights − average),   d = min(decay, t / (t + 10))     after step t
 
-    In the first steps d is smaller than `decay`, so that the average forgets the initial weights. With decay
-    = 0.999, these are the first 9,990 steps. The weights of the two players circle around an equilibrium, and
-    their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
+    In the first steps d is smaller than `decay`, so that the average forgets the initial weights. These
+    are the first 9,990 steps if decay = 0.999. The weights of the two players circle around an equilibrium,
+    and their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
 
     Raises ValueError for a decay outside [0, 1).
     """

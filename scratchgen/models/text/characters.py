@@ -168,10 +168,10 @@ class CharacterModel(TextModel, Model):
         ids, size, kept = self._ids("log_probabilities", text), self.window, self.kept
         if len(ids) <= size:
             return self._window_log_probabilities(ids[None])[0]
-        hop = size - kept
-        missing = -(len(ids) - size) % hop      # pad the last window; earlier characters do not depend on it
+        stride = size - kept
+        missing = -(len(ids) - size) % stride   # pad the last window; earlier characters do not depend on it
         padded = np.concatenate([ids, np.zeros(missing, ids.dtype)])
-        found = self._window_log_probabilities(windows(padded, size, hop))
+        found = self._window_log_probabilities(windows(padded, size, stride))
         return np.concatenate([found[0], found[1:, kept:].reshape(-1)])[: len(ids)]
 
     @property

@@ -101,8 +101,8 @@ class NGram(TextModel):
             if h not in self.counts:
                 break
             seen, total = self.counts[h], self.totals[h]
-            pull = self.strength * len(seen)
-            p = (seen.get(c, 0) + pull * p) / (total + pull)    # (NGR.1)
+            backoff = self.strength * len(seen)
+            p = (seen.get(c, 0) + backoff * p) / (total + backoff)    # (NGR.1)
             found.append(p)
         return found
 

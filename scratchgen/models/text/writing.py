@@ -29,7 +29,7 @@ class FullWriter:
         """Logits of the character after text (n, L): (n, V)."""
         model = self.model
         seen = text[:, window_start(model.window, model.kept, text.shape[1]) :]
-        placeholder = np.zeros((len(text), 1), text.dtype)    # forward shifts by one and never uses its value
+        placeholder = np.zeros((len(text), 1), text.dtype)      # forward shifts by one and never uses it
         return model.forward(np.concatenate([seen, placeholder], axis=1))[0][:, -1]
 
 

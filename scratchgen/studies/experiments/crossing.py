@@ -76,10 +76,10 @@ class Curves(NamedTuple):
         if self.crossing:
             return f"yes: they cross between {self.crossing[0]:,} and {self.crossing[1]:,} examples"
         if fewer and more:
-            return f"in part: {NAIVE} at {fewer}, {LOGISTIC} at {more}"
+            return f"in part: {NAIVE} has fewer errors at {fewer}, {LOGISTIC} at {more}"
         if fewer or more:
-            return f"no: only {NAIVE if fewer else LOGISTIC} does, at {fewer or more}"
-        return "no: no difference that the repeats can show"
+            return f"no: only {NAIVE if fewer else LOGISTIC} has fewer errors, at {fewer or more}"
+        return "no: no significant difference"
 
     def rows(self) -> dict[int, dict[str, str | float]]:
         """The rows of a table, one for each number of training examples."""

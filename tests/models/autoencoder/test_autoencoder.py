@@ -33,7 +33,7 @@ def test_autoencoder_loss_is_the_squared_error_per_example(rng):
     np.testing.assert_allclose(model.backward(cache)["dout"], 2 / 5 * difference, rtol=1e-12)
 
 
-def test_autoencoder_code_gradient_is_the_decoders_pull(rng):
+def test_autoencoder_code_gradient_comes_from_the_decoder(rng):
     """(AE.5): dz against central differences of the loss with respect to the code."""
     model, x = small(rng), rng.uniform(size=(5, 12))
     _, cache = model.loss(x)

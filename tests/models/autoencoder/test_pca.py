@@ -65,16 +65,16 @@ def test_pca_density_is_the_normal_of_its_covariance(data):
 
 def test_pca_samples_have_the_fitted_mean_and_covariance(data, rng):
     pca = PCA(3).fit(data)
-    drawn = pca.sample(200_000, rng=rng)
+    sampled = pca.sample(200_000, rng=rng)
     u = pca.components_.T
     c = u @ np.diag(pca.explained_variance_ - pca.noise_variance_) @ u.T + pca.noise_variance_ * np.eye(7)
     spread = np.sqrt(np.diag(c))
-    assert np.all(np.abs(drawn.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(drawn)))
-    np.testing.assert_allclose(covariance(drawn), c, atol=0.03 * np.abs(c).max())
+    assert np.all(np.abs(sampled.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(sampled)))
+    np.testing.assert_allclose(covariance(sampled), c, atol=0.03 * np.abs(c).max())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pca_has_no_density_off_a_plane_that_holds_all_data(rng, dtype):
+def test_pca_has_no_density_for_data_in_a_plane(rng, dtype):
     """The tiny values that eigh returns for zero eigenvalues are rounding errors, not variance."""
     plane = (rng.normal(size=(50, 2)) @ rng.normal(size=(2, 5)) + 3).astype(dtype)
     pca = PCA(2).fit(plane)

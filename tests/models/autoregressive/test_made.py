@@ -30,7 +30,7 @@ def dependencies(model, ordering, rng):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_made_logit_depends_on_the_pixels_before_and_on_all_of_them(form, rng):
+def test_made_logit_depends_on_all_earlier_pixels_and_no_others(form, rng):
     """(MADE.2), (MADE.3): gradients show the dependencies of every ordering."""
     model = made(rng, **FORMS[form])
     for ordering, places in enumerate(model.orders):
@@ -42,7 +42,7 @@ def test_made_logit_depends_on_the_pixels_before_and_on_all_of_them(form, rng):
             np.testing.assert_array_equal(found, before)
 
 
-def test_made_orders_are_natural_where_asked_for_and_differ_else(rng):
+def test_made_orders_are_natural_if_requested_and_otherwise_differ(rng):
     assert (made(rng, orderings=3).orders[0] == np.arange(1, 11)).all()
     orders = made(rng, orderings=3, order="random").orders
     assert len({tuple(p) for p in [np.arange(1, 11), *orders]}) == 4
@@ -122,22 +122,22 @@ def test_made_backward_adds_up_and_respects_frozen(rng):
         np.testing.assert_allclose(p.grad, 2 * once[name], rtol=1e-12)
 
 
-def test_made_learns_a_density_that_it_can_hold(rng):
+def test_made_learns_a_simple_density(rng):
     """The second half of each vector repeats the first: 5 bits, so the lowest loss is 5·log 2 nats."""
     half = (rng.random((4000, 5)) < 0.5).astype(np.float32)
     X = np.concatenate([half, half], axis=1)
     model = MADE(10, (40,), rng=rng)
     model.fit(X, epochs=20, batch_size=100, lr=1e-2, rng=rng)
     assert -model.score_samples(X).mean() == pytest.approx(5 * math.log(2), abs=0.05)
-    drawn = model.sample(500, rng=rng)
-    assert (drawn[:, :5] == drawn[:, 5:]).all(axis=1).mean() > 0.97
+    sampled = model.sample(500, rng=rng)
+    assert (sampled[:, :5] == sampled[:, 5:]).all(axis=1).mean() > 0.97
 
 
 def test_made_trains_one_ordering_a_step_drawn_from_the_generator(rng):
     model, x = made(rng, orderings=4), binarise(rng.random((3, 10)), rng=rng)
     each = [model.loss(x, ordering=o)[0] for o in range(4)]
-    drawn = [model.loss(x, rng=rng)[0] for _ in range(60)]
-    assert set(drawn) == set(each)
+    sampled = [model.loss(x, rng=rng)[0] for _ in range(60)]
+    assert set(sampled) == set(each)
 
 
 def test_made_dynamic_binarisation_draws_pixels_anew(rng):
@@ -208,7 +208,7 @@ def test_made_bad_input_is_named(rng, call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X: m.score_samples(X), "expected labels y, one per example, got none"),
+        (lambda m, X: m.score_samples(X), "expected labels y, one an example, got none"),
         (lambda m, X: m.score_samples(X, np.array([0, 1])), r"6 integer labels, .* got shape \(2,\)"),
         (lambda m, X: m.score_samples(X, np.full(6, 3)), r"labels in 0..2, got 3..3"),
         (lambda m, X: m.loss(X, np.zeros(6, int)), "an ordering from 0 to 1, or an rng to choose it"),
@@ -233,7 +233,7 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
 
 
 def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):
-    """Cached masks are computed again if a buffer changes; changes of the result have no effect."""
+    """Cached masks are computed again if a buffer changes. The result of `masks` is a copy."""
     model, other = (MADE(6, (5,), order="random", rng=np.random.default_rng(seed)) for seed in (1, 2))
     x = (rng.random((3, 6)) < 0.5).astype(np.float32)
     before, _ = model.logits(x)

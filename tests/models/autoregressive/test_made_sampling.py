@@ -19,7 +19,7 @@ FORMS = {
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
-def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
+def test_made_fast_samples_are_the_naive_ones(form, dtype, rng, backend):
     """(MADE.8), (MADE.9), (MADE.10): the same uniform numbers give the same pixels."""
     model = MADE(19, **({"hidden": (13,)} | FORMS[form]), rng=rng, dtype=dtype)
     for p in model.parameters().values():
@@ -61,8 +61,8 @@ def test_made_completions_follow_the_conditional(orderings, rng):
     fits = (every[:, observed] == x[observed]).all(axis=1)
     p = np.where(fits, np.exp(model.score_samples(every.copy())), 0)
     p /= p.sum()
-    drawn = model.complete(np.tile(np.where(observed, x, 0.5), (n, 1)), observed, rng=rng)
-    counts = np.bincount((drawn @ 2 ** np.arange(6)).astype(int), minlength=64)
+    sampled = model.complete(np.tile(np.where(observed, x, 0.5), (n, 1)), observed, rng=rng)
+    counts = np.bincount((sampled @ 2 ** np.arange(6)).astype(int), minlength=64)
     assert (counts[~fits] == 0).all() and fits.sum() == 8
     expected, counts = n * p[fits], counts[fits]
     assert ((counts - expected) ** 2 / expected).sum() < 7 + 5 * np.sqrt(2 * 7)
@@ -73,7 +73,7 @@ def test_made_completion_of_all_pixels_is_the_image_itself(rng):
     np.testing.assert_array_equal(model.complete(EVERY, np.ones(10, bool), rng=rng), EVERY)
 
 
-def test_made_sampling_with_labels_listens_to_them(rng):
+def test_made_samples_depend_on_labels(rng):
     model = MADE(8, (20,), classes=2, rng=rng)
     X = np.repeat(np.eye(2, dtype=np.float32), 4, axis=1)
     model.fit(np.tile(X, (200, 1)), np.tile([0, 1], 200), epochs=60, lr=0.02, rng=rng)

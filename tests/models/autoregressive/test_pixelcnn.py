@@ -29,14 +29,14 @@ def dependencies(net, shape, rng, draws=60):
     return found
 
 
-def test_pixelcnn_sees_all_pixels_before_and_no_other(rng):
+def test_pixelcnn_depends_on_all_earlier_pixels_and_no_others(rng):
     """With enough layers, there is no blind spot."""
     model = pixelcnn(rng, (5, 6), layers=5)
     np.testing.assert_array_equal(dependencies(model.net, (5, 6), rng), np.tri(30, k=-1) > 0)
 
 
 @pytest.mark.parametrize("settings", [{}, {"layers": 0, "first": 5}, {"layers": 1, "kernel": 5}])
-def test_pixelcnn_of_few_layers_sees_no_pixel_that_comes_later(settings, rng):
+def test_pixelcnn_of_few_layers_depends_on_no_later_pixel(settings, rng):
     model = pixelcnn(rng, (5, 6), **settings)
     found = dependencies(model.net, (5, 6), rng)
     assert found.any() and not (found & ~(np.tri(30, k=-1) > 0)).any()
@@ -126,7 +126,7 @@ def test_pixelcnn_backward_adds_up_and_respects_frozen(rng):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("settings", [{}, {"layers": 0, "first": 5}, {"layers": 1, "kernel": 5}])
-def test_pixelcnn_kept_draws_are_the_naive_ones(settings, dtype, rng):
+def test_pixelcnn_fast_samples_are_the_naive_ones(settings, dtype, rng):
     """(PIX.9), (PIX.10): the same uniform numbers give the same pixels."""
     model = PixelCNN((5, 4), rng=rng, dtype=dtype, **({"channels": 6, "layers": 2} | settings))
     for p in model.parameters().values():

@@ -59,12 +59,12 @@ def test_bayes_classifier_of_vaes_tells_classes_apart(rng):
     assert model.likelihood == "importance-sampled"
     fresh, labels = stripes(rng)
     assert model.score(fresh, labels, samples=20) > 0.95
-    drawn = model.sample(40, rng=rng, y=np.repeat([0, 1], 20))
-    left = drawn[:, :6].mean(axis=1)
-    assert drawn.shape == (40, 12) and left[:20].mean() > left[20:].mean() + 0.4
+    sampled = model.sample(40, rng=rng, y=np.repeat([0, 1], 20))
+    left = sampled[:, :6].mean(axis=1)
+    assert sampled.shape == (40, 12) and left[:20].mean() > left[20:].mean() + 0.4
 
 
-def test_bayes_classifier_of_a_conditional_model_asks_it_for_each_class(rng):
+def test_bayes_classifier_of_a_conditional_model_scores_each_class(rng):
     X, y = stripes(rng)
     inner = ConditionalVAE.dense((12, 8, 1), rng=rng, classes=2, binarisation="none")
     model = BayesClassifier(inner)
@@ -79,7 +79,7 @@ def test_bayes_classifier_of_a_conditional_model_asks_it_for_each_class(rng):
     assert left[:30].mean() > left[30:].mean() + 0.4
 
 
-def test_bayes_classifier_wants_a_likelihood(rng):
+def test_bayes_classifier_requires_a_likelihood(rng):
     autoencoder = BayesClassifier(lambda: Autoencoder.dense((4, 3, 2), rng=rng))
     with pytest.raises(NoLikelihood, match="got Autoencoder, which has none: Bayes' theorem needs log p"):
         autoencoder.fit(*blobs(rng))
@@ -91,13 +91,13 @@ def test_bayes_classifier_wants_a_likelihood(rng):
         BayesClassifier(MLPClassifier((4, 2), rng=rng))         # does not suggest one per class
 
 
-def test_bayes_classifier_wants_a_fresh_model_for_each_class(rng):
+def test_bayes_classifier_requires_a_new_model_for_each_class(rng):
     pca = PCA(2)
     with pytest.raises(ValueError, match="builds a new model each time, got the same one"):
         BayesClassifier(lambda: pca).fit(*blobs(rng))
 
 
-def test_bayes_classifier_wants_a_model_that_knows_classes_or_a_function(rng):
+def test_bayes_classifier_requires_a_model_with_classes_or_a_function(rng):
     vae = VAE.dense((4, 3, 2), rng=rng)
     with pytest.raises(TypeError, match=r"has classes, got VAE: try .*lambda: VAE\(\.\.\.\)"):
         BayesClassifier(vae)

@@ -47,7 +47,7 @@ def test_decision_tree_takes_the_best_question(criterion, min_leaf, rng, monkeyp
     assert not np.isclose(X[:, found.feature], found.threshold).any()       # half way between two examples
 
 
-def test_decision_tree_parts_an_xor(rng):
+def test_decision_tree_learns_xor(rng):
     X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
     model = DecisionTree().fit(X, [0, 1, 1, 0])
     assert model.score(X, [0, 1, 1, 0]) == 1 and model.leaves == 4

@@ -63,9 +63,9 @@ def test_gaussian_discriminant_integrates_out_what_is_not_seen(shared, rng):
 def test_gaussian_discriminant_samples_have_the_covariance(rng):
     n, X = 40_000, data(rng)
     model = GaussianDiscriminant(shared=False, shrinkage=0.1).fit(X, Y)
-    drawn = model.sample(n, rng=rng, y=np.full(n, 2))
+    sampled = model.sample(n, rng=rng, y=np.full(n, 2))
     root = np.linalg.cholesky(model.covariances_[2])
-    white = np.linalg.solve(root, (drawn - model.means_[2]).T)
+    white = np.linalg.solve(root, (sampled - model.means_[2]).T)
     assert (np.abs(white.mean(axis=1)) < 5 / math.sqrt(n)).all()
     assert (np.abs(white @ white.T / n - np.eye(3)) < 5 * math.sqrt(2 / n)).all()
 

@@ -229,13 +229,13 @@ def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng
     np.testing.assert_allclose(states.sum(axis=2), 1, atol=1e-9)
 
 
-def test_hidden_markov_refuses_what_is_beyond_reach_of_every_state(rng):
+def test_hidden_markov_refuses_observations_far_from_every_state(rng):
     model = HiddenMarkovModel.gaussian(2, rng=rng)
     x = rng.normal(size=(4, 3))
     x[2, 1] = 1e200
-    for verb in (model.score_samples, model.posterior_counts, model.loss, model.fit):
+    for method in (model.score_samples, model.posterior_counts, model.loss, model.fit):
         with pytest.raises(ValueError, match=r"too far from all states \(first in row 2\)"):
-            verb(x)
+            method(x)
 
 
 def test_gaussian_hidden_markov_fit_does_not_depend_on_units(rng):

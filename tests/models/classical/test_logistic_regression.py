@@ -99,7 +99,7 @@ def test_bfgs_direction_applies_the_update(rng):
     np.testing.assert_allclose(direction(grad, steps), H @ grad, rtol=1e-9)
 
 
-def test_bfgs_finds_the_end_of_a_bent_valley():
+def test_bfgs_minimises_the_rosenbrock_function():
     def rosenbrock(w):
         a, b = w
         slope = np.array([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)])
@@ -118,7 +118,7 @@ def test_bfgs_says_when_rounding_ends_the_search():
     assert not found.converged and found.iterations == 0
 
 
-def test_logistic_regression_says_nothing_of_x(rng):
+def test_logistic_regression_has_no_density_of_x(rng):
     with pytest.raises(NoLikelihood, match=r"it models P\(y \| x\)"):
         small(rng).score_samples(np.zeros((1, 5)))
     with pytest.raises(TypeError, match="LogisticRegression cannot sample"):

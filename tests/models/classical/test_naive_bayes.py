@@ -63,7 +63,7 @@ def test_bernoulli_naive_bayes_sums_out_what_is_not_seen(rng):
     assert model.score(x, [int(expected.argmax())], seen=seen) in (0, 1)
 
 
-def test_bernoulli_naive_bayes_smoothing_keeps_what_was_never_seen_possible():
+def test_bernoulli_naive_bayes_smoothing_gives_unseen_values_a_probability():
     X, y = np.array([[0.0, 1], [0, 0], [1, 1], [1, 0]]), np.array([0, 0, 1, 1])
     with pytest.raises(ValueError, match="smoothing > 0, as feature 0 is constant in class 0"):
         BernoulliNaiveBayes(smoothing=0).fit(X, y)
@@ -122,10 +122,10 @@ def test_naive_bayes_samples_have_the_moments_of_the_class(model, rng):
     n, X = 20_000, rng.standard_normal((9, 3))
     model.fit(X, Y)
     y = np.repeat([0, 2], n)
-    drawn = model.sample(2 * n, rng=rng, y=y)
-    assert drawn.shape == (2 * n, 3)
+    sampled = model.sample(2 * n, rng=rng, y=y)
+    assert sampled.shape == (2 * n, 3)
     for k in (0, 2):
-        part = drawn[y == k]
+        part = sampled[y == k]
         if isinstance(model, GaussianNaiveBayes):
             mean, var = model.means_[k], model.variances_[k]
             assert (np.abs(part.var(axis=0) / var - 1) < 5 * math.sqrt(2 / n)).all()
@@ -137,12 +137,12 @@ def test_naive_bayes_samples_have_the_moments_of_the_class(model, rng):
 
 def test_generative_classifier_draws_classes_from_the_prior(rng):
     X, y = np.array([[0.0], [100], [100], [200]]), np.array([0, 1, 1, 2])
-    drawn = GaussianNaiveBayes(smoothing=1e-6).fit(X, y).sample(4000, rng=rng)
-    shares = np.bincount(np.rint(drawn[:, 0] / 100).astype(int), minlength=3) / 4000
+    sampled = GaussianNaiveBayes(smoothing=1e-6).fit(X, y).sample(4000, rng=rng)
+    shares = np.bincount(np.rint(sampled[:, 0] / 100).astype(int), minlength=3) / 4000
     assert (np.abs(shares - [0.25, 0.5, 0.25]) < 5 * 0.5 / math.sqrt(4000)).all()
 
 
-def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
+def test_generative_classifier_names_an_example_that_is_too_far(rng):
     model = GaussianNaiveBayes().fit(rng.standard_normal((9, 2)), Y)
     far = np.array([[0.0, 0], [1e100, 0]])
     np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)     # far, but still finite

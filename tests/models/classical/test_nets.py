@@ -60,7 +60,7 @@ def test_mlp_classifier_learns_classes_that_no_line_separates(rng, backend):
     assert model.score(X, y) > 0.95
 
 
-def test_classifier_features_are_what_the_last_layer_sees(rng):
+def test_classifier_features_are_the_input_of_the_last_layer(rng):
     mlp, conv = small(rng), ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
     for model, X, width in ((mlp, rng.standard_normal((4, 5)), 7), (conv, rng.uniform(size=(4, 784)), 6)):
         features, last = model.features(X), model.net.layers[-1]
@@ -71,7 +71,7 @@ def test_classifier_features_are_what_the_last_layer_sees(rng):
         np.testing.assert_allclose(p, model.predict_proba(X), rtol=1e-10)
 
 
-def test_conv_classifier_sees_the_same_stroke_elsewhere(rng):
+def test_conv_classifier_is_translation_equivariant(rng):
     """If the image moves by two pixels, the output of the pooling moves by one."""
     model = ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
     x = np.zeros((1, 28, 28))

@@ -13,7 +13,7 @@ from scratchgen.training.loop import TrainingDiverged
 from scratchgen.training.schedules import Cosine
 
 
-def away_from_start(model, rng, size=0.3):
+def perturbed(model, rng, size=0.3):
     """Change the initial parameters, with which couplings are the identity."""
     for p in model.parameters().values():
         p.value += (size * rng.standard_normal(p.shape)).astype(p.dtype)
@@ -21,15 +21,15 @@ def away_from_start(model, rng, size=0.3):
 
 
 def small(rng, dtype=np.float64, **settings):
-    return away_from_start(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def nice(rng, dtype=np.float64, **settings):
-    return away_from_start(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def images(rng, dtype=np.float64, **settings):
-    return away_from_start(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
 
 
 BUILDS = [small, nice, images]
@@ -133,7 +133,7 @@ def test_flow_samples_from_the_prior_it_is_trained_with(prior, rng):
 
 def test_flow_density_integrates_to_one(rng):
     """The sum over a fine grid is 1; with a wrong determinant it would not be."""
-    model = away_from_start(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
+    model = perturbed(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
     edge = np.linspace(-8, 8, 321)
     grid = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(-1, 2)
     total = np.exp(model.score_samples(grid)).sum() * (edge[1] - edge[0]) ** 2
@@ -153,7 +153,7 @@ def test_flow_with_a_tiny_batch_is_overfitted(rng):
     assert model.score_samples(X).mean() > normal + 2
 
 
-def test_flow_fit_starts_scales_from_the_spread_and_leaves_them_where_they_were(rng):
+def test_flow_fit_sets_scales_from_the_spread_only_once(rng):
     X = rng.normal(size=(500, 6)) * [1, 2, 3, 0.1, 0.2, 0.001]
     model = NICE.dense(6, (8,), 2, rng=rng, dtype=np.float64, prior="normal")
     model.trainer(X, epochs=1, rng=rng)
@@ -165,7 +165,7 @@ def test_flow_fit_starts_scales_from_the_spread_and_leaves_them_where_they_were(
     np.testing.assert_array_equal(model.layers[-1].log_scale.value, before)
 
 
-def test_nice_of_other_conditioners_starts_its_scales_all_the_same(rng):
+def test_nice_with_other_conditioners_sets_its_scales(rng):
     """Conditioners of NICE.dense end with a scaling layer; other conditioners need not."""
     X = rng.normal(size=(200, 4)) * [1, 2, 0.1, 0.01]
     couplings = [
@@ -176,12 +176,12 @@ def test_nice_of_other_conditioners_starts_its_scales_all_the_same(rng):
     np.testing.assert_allclose(np.exp(-model.layers[-1].log_scale.value), X.std(axis=0), rtol=1e-12)
 
 
-def test_flow_spread_of_pixels_counts_the_noise_to_come(rng):
+def test_flow_spread_of_pixels_includes_the_dequantisation_noise(rng):
     X = (rng.integers(0, 4, size=(4000, 4)) / 3).astype(np.float64)
     X[:, 1] = 1 / 3
     model = NICE.dense(4, (8,), 2, rng=rng, dtype=np.float64, levels=4)
-    drawn = dequantise(X, rng=rng, levels=4)
-    np.testing.assert_allclose(model.spread_of(X), drawn.std(axis=0), rtol=0.05)
+    dequantised = dequantise(X, rng=rng, levels=4)
+    np.testing.assert_allclose(model.spread_of(X), dequantised.std(axis=0), rtol=0.05)
 
 
 def test_flow_names_the_layer_that_overflows(rng):

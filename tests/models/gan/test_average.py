@@ -35,22 +35,22 @@ def test_averaged_generator_by_hand():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_averaged_generator_is_applied_and_taken_back_also_after_an_error(batch_norm):
+def test_averaged_generator_is_applied_and_removed_also_after_an_error(batch_norm):
     model, averaged, trainer = tiny_game(batch_norm)
     trainer.run()
     own = averaged.weights.copy()
     z = np.ones((1, 3), np.float32)
-    drawn = model.inverse_transform(z)
+    generated = model.inverse_transform(z)
     with averaged.applied():
         np.testing.assert_array_equal(averaged.weights, averaged.average)
-        assert np.abs(model.inverse_transform(z) - drawn).max() > 1e-6
+        assert np.abs(model.inverse_transform(z) - generated).max() > 1e-6
     with pytest.raises(RuntimeError), averaged.applied():
         raise RuntimeError
     np.testing.assert_array_equal(averaged.weights, own)
-    np.testing.assert_array_equal(model.inverse_transform(z), drawn)
+    np.testing.assert_array_equal(model.inverse_transform(z), generated)
 
 
-def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
+def test_averaged_generator_recomputes_batch_norm_statistics():
     """With the averaged weights, batch norm's output also has mean 0 and variance 1 over many samples."""
     model, averaged, trainer = tiny_game(batch_norm=True)
     trainer.run()
@@ -64,11 +64,11 @@ def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
 
 
 class Watch(Callback):
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_step(self, trainer, values):
-        self.look()
+        self.check()
 
 
 def test_averaged_generator_refuses_a_decay_of_one():

@@ -81,11 +81,11 @@ def divergence(p, q):
 )
 def test_gan_loss_of_the_optimal_discriminator_is_a_divergence(p, q):
     """(GAN.1): with D* = p / (p + q), whose logit is log p − log q, V = 2·JSD − 2·log 2, to four digits."""
-    x, drawn = middles(p, 10_000), middles(q, 10_000)
+    x, generated = middles(p, 10_000), middles(q, 10_000)
 
     def loss(wrong):
         loss_of_d = Given(lambda x: log_density(p, x) - log_density(q, x) + wrong(x))
-        return GAN(Given(lambda z: z), loss_of_d, code=1).discriminator_loss(x, drawn)[0]
+        return GAN(Given(lambda z: z), loss_of_d, code=1).discriminator_loss(x, generated)[0]
 
     best = loss(lambda x: 0 * x)
     assert best == pytest.approx(2 * LOG2 - 2 * divergence(p, q), abs=1e-4)
@@ -119,13 +119,13 @@ def test_gan_generator_losses_are_their_formulas(rng):
 
 def test_gan_minimax_saturates_where_the_discriminator_is_sure(rng):
     """With a logit of −20, D(x̃) = 2e-9. The gradient of one loss is that small, and of the other 1."""
-    pulls, z = {}, rng.standard_normal((4, 3))
+    gradients, z = {}, rng.standard_normal((4, 3))
     for objective in ("minimax", "non-saturating"):
         model = small(rng, objective=objective)
         set_logits(model, -20)
-        pulls[objective] = -model.generator_loss(z)[1].dlogits.sum()
-    assert pulls["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
-    assert pulls["non-saturating"] == pytest.approx(1, rel=1e-6)
+        gradients[objective] = -model.generator_loss(z)[1].dlogits.sum()
+    assert gradients["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
+    assert gradients["non-saturating"] == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["non-saturating", "minimax"])
@@ -133,7 +133,7 @@ def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective,
     """(GAN.6): the gradients of x̃ and of each weight of G against central differences."""
     model, z, h = small(rng, objective=objective), rng.standard_normal((5, 3)), 1e-6
     grads = model.generator_backward(model.generator_loss(z)[1])
-    drawn = model.generator.forward(z)[0]
+    generated = model.generator.forward(z)[0]
 
     def differences(array, loss):
         numeric = np.empty(array.shape)
@@ -147,7 +147,7 @@ def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective,
         return numeric
 
     direct = GAN(Given(lambda z: z), model.discriminator, code=7, objective=objective)
-    numeric = differences(drawn, lambda: direct.generator_loss(drawn)[0])
+    numeric = differences(generated, lambda: direct.generator_loss(generated)[0])
     np.testing.assert_allclose(grads["dfake"], numeric, atol=1e-9)
     for name, p in model.generator.parameters().items():
         numeric = differences(p.value, lambda: model.generator_loss(z)[0])
@@ -155,7 +155,7 @@ def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective,
         np.testing.assert_allclose(p.grad, numeric, atol=1e-9, err_msg=name)
 
 
-def test_gan_gradient_of_one_player_is_never_computed_in_the_turn_of_the_other(rng):
+def test_gan_step_of_one_player_adds_no_gradient_to_the_other(rng):
     """Gradients are read-only, so adding even a zero would raise an error."""
     model, x, z = small(rng), rng.uniform(size=(5, 7)), rng.standard_normal((5, 3))
     for p in model.parameters().values():
@@ -170,7 +170,7 @@ def test_gan_gradient_of_one_player_is_never_computed_in_the_turn_of_the_other(r
     assert not (model.generator[0].weight.grad == 0.3).any()
 
 
-def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
+def test_gan_passes_real_and_generated_examples_as_separate_batches(rng):
     """With batch norm in D, its logits of real examples do not depend on the generated ones."""
     kind = {"rng": rng, "dtype": np.float64}
     norm = BatchNorm(4, dtype=np.float64)
@@ -193,7 +193,7 @@ class Mode(Tanh):
         return super().forward(x, training)
 
 
-def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
+def test_gan_trains_in_training_mode_and_samples_in_evaluation_mode(rng):
     """Training mode in all passes of both steps: dropout drops, and batch norm uses batch statistics."""
     kind = {"rng": rng, "dtype": np.float64}
     model = GAN(Sequential(Linear(3, 7, **kind), Mode()), Sequential(Mode(), Linear(7, 1, **kind)), code=3)
@@ -207,7 +207,7 @@ def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
 
 
 @pytest.mark.parametrize("build", [GAN.dense, DCGAN])
-def test_gan_samples_and_judgements(build, rng):
+def test_gan_samples_and_predict_real(build, rng):
     model = build(4, rng=rng)
     X = model.sample(6, rng=rng)
     assert X.shape == (6, 784) and X.dtype == np.float32 and X.min() > 0 and X.max() < 1
@@ -243,7 +243,7 @@ def test_gan_whose_pixels_have_small_initial_weights_starts_with_small_gradients
     assert apart[0] < apart[1] / 5 and slope[0] < slope[1] / 5
 
 
-def test_gan_noise_is_drawn_from_what_it_says(rng):
+def test_gan_noise_has_its_distribution(rng):
     """Moments of 30,000 numbers, within five standard errors; uniform noise is within its bounds."""
     n = 10_000
     for noise, variance, fourth in (("normal", 1, 3), ("uniform", 1 / 3, 1 / 5)):
@@ -332,7 +332,7 @@ def test_gan_inner_widths_that_do_not_fit_are_named_before_the_first_step(rng, m
 
 
 @pytest.mark.parametrize("hidden", [0, 6])
-def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
+def test_dcgan_combines_distant_marks_only_with_a_hidden_layer(rng, hidden):
     """Two marks are more than 10 pixels apart. Without a hidden layer, their effects on the logit add up."""
     model = DCGAN(4, (3, 5), hidden=hidden, rng=rng, dtype=np.float64)
     X = np.zeros((4, 28, 28))

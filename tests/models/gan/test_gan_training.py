@@ -53,7 +53,7 @@ def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
-def test_game_leaves_the_player_unchanged_to_the_bit_whose_turn_it_is_not(kind, settings, rng):
+def test_game_changes_only_the_player_whose_turn_it_is(kind, settings, rng):
     """In a player's step, its weights change, and the other's weights, gradients and moments do not."""
     model, X = kind.dense(3, 6, 7, rng=rng, **settings), rng.uniform(size=(8, 7)).astype(np.float32)
     both = optimizers(model)
@@ -108,7 +108,7 @@ def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
     assert (both["discriminator"].steps, both["generator"].steps) == (10, 2)
 
 
-def test_gan_records_losses_judgements_and_gradient_norms(rng):
+def test_gan_records_losses_probabilities_and_gradient_norms(rng):
     """If D's last layer is zero, then D = ½, the losses are 2·log 2 and log 2, and G has no gradient."""
     X, model = rng.uniform(size=(8, 7)).astype(np.float32), GAN.dense(3, 6, 7, rng=rng)
     last = model.discriminator[-1]
@@ -257,10 +257,10 @@ def test_gan_fits_mean_and_spread_of_a_normal(seed):
     before = model.sample(4000, rng=rng)
     assert abs(before.mean() - 3) > 1
     model.fit(X, epochs=100, batch_size=100, lr=5e-4, discriminator_lr=5e-3, rng=rng)
-    drawn = model.sample(4000, rng=rng)
-    assert abs(drawn.mean() - 3) < 0.1
-    assert abs(drawn.std() - 0.5) < 0.1
-    assert abs(model.predict_real(drawn).mean() - 0.5) < 0.1
+    generated = model.sample(4000, rng=rng)
+    assert abs(generated.mean() - 3) < 0.1
+    assert abs(generated.std() - 0.5) < 0.1
+    assert abs(model.predict_real(generated).mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)

@@ -112,7 +112,7 @@ def test_penalty_gradient_is_the_derivative_entry_by_entry(build, width, rng, ba
         np.testing.assert_allclose(claimed[name], numeric, atol=2e-8, err_msg=name)
 
 
-def test_penalty_pulls_on_the_slope_as_its_definition_says(rng):
+def test_penalty_gradient_of_a_linear_critic_is_that_of_the_definition(rng):
     """(GP.2): in a linear critic, each g is Wᵀ, and dW is the sum of the v; compared with differences."""
     critic, x = make(lambda kind: Sequential(Linear(5, 1, **kind)), 5, rng, n=4)
     _, g = gradient_penalty(critic, x, WEIGHT)
@@ -152,7 +152,7 @@ def test_penalty_where_there_is_no_slope(rng, dtype, size):
     assert critic.weight.grad.any() == (size > 0)
 
 
-def test_tangents_and_adjoints_meet_in_one_number_at_every_layer(rng, monkeypatch):
+def test_tangents_and_adjoints_have_the_same_product_at_every_layer(rng, monkeypatch):
     """(GP.4): ⟨t_l, a_l⟩ = ⟨v, g⟩ at each Linear; (GP.5): its dW is t_{l−1}ᵀ·a_l."""
     critic, x = make(dense, 5, rng)
     seen, original = [], module.tangent_backward
@@ -213,7 +213,7 @@ def test_penalty_refuses_a_weight_below_zero(rng, weight):
 
 
 @pytest.mark.parametrize("build", [Tanh, Sigmoid, lambda: BatchNorm(5), lambda: LayerNorm(5)])
-def test_penalty_refuses_layers_whose_slope_is_not_their_own(rng, build):
+def test_penalty_refuses_layers_that_are_not_piecewise_linear(rng, build):
     """Smooth layers and layers that mix examples, also nested ones, are named before the computation."""
     layer = build()
     critic = Sequential(Linear(5, 5, rng=rng), Sequential(LeakyReLU(0.2), Sequential(layer)))

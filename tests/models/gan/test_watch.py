@@ -99,7 +99,7 @@ def test_watch_names_a_discriminator_that_has_won(rng):
     assert "smaller discriminator_lr" in finding.try_
 
 
-def test_watch_names_a_discriminator_that_sees_nothing(rng):
+def test_watch_names_a_discriminator_that_does_not_learn(rng):
     """The discriminator does not learn, and returns ½ for every input."""
     X, model = normals(rng), game(rng)
     model.discriminator[-1].weight.value[...] = 0
@@ -122,7 +122,7 @@ def test_watch_names_a_class_that_takes_over(rng):
 
 
 @pytest.mark.parametrize("kind", [GAN, WGAN])
-def test_watch_names_a_game_that_runs_away(kind, rng):
+def test_watch_names_a_game_that_diverges(kind, rng):
     """Steps are a thousand times too long, so D's loss, or the penalty, rises far above its initial value."""
     X, nets = normals(rng), (dense((1, 16, 1), rng=rng), dense_critic(1, 16, rng=rng))
     model = kind(*nets, code=1, k=1, output_range=None, **({"penalty": 10.0} if kind is WGAN else {}))
@@ -134,17 +134,17 @@ def test_watch_names_a_game_that_runs_away(kind, rng):
 
 HEALTHY = Snapshot(0, d_real=0.6, d_fake=0.4, loss=1.2, diversity=0.9, unlike=0.05, shares=[0.6, 0.4])
 WINNING = {"d_real": 0.99, "d_fake": 0.01, "unlike": 0.5}
-BLIND = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
+UNDECIDED = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
 
 
-def found(looks, rng, monkeypatch, kind=GAN, **settings):
+def found(changes, rng, monkeypatch, kind=GAN, **settings):
     """The names of the problems that a callback finds in these snapshots, one after the other."""
     X = normals(rng)
     watch = WatchGame(X, rng=rng, classify=lambda x: np.arange(len(x)) % 2, every=1)    # half of each class
-    script = iter([HEALTHY._replace(**look) for look in looks])
+    script = iter([HEALTHY._replace(**change) for change in changes])
     monkeypatch.setattr(watch, "_snapshot", lambda model, trainer: next(script))
     model = kind.dense(1, 4, 1, rng=rng, **settings)
-    for step in range(1, len(looks) + 1):
+    for step in range(1, len(changes) + 1):
         played = {"generator": SimpleNamespace(steps=step)}
         watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
     names = {"collapsed": "collapse", "takes over": "one class", "has won": "won"}
@@ -159,12 +159,12 @@ def found(looks, rng, monkeypatch, kind=GAN, **settings):
         (GAN, {}, {"shares": [0.26, 0.74]}, {"shares": [0.24, 0.76]}, "one class"),
         (GAN, {}, WINNING | {"d_real": 0.97}, WINNING, "won"),
         (GAN, {}, WINNING | {"d_fake": 0.03}, WINNING, "won"),
-        (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "cannot tell"),
-        (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "cannot tell"),
+        (GAN, {}, UNDECIDED | {"unlike": 0.09}, UNDECIDED, "cannot tell"),
+        (GAN, {}, UNDECIDED | {"d_real": 0.53}, UNDECIDED, "cannot tell"),
         (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "diverges"),
         (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "diverges"),
-        (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "cannot tell"),
-        (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "cannot tell"),
+        (WGAN, {}, {"loss": 1e9}, UNDECIDED | {"d_real": 0.4}, "cannot tell"),
+        (WGAN, {}, WINNING, UNDECIDED | {"d_real": 0.4}, "cannot tell"),
     ],
 )
 def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, monkeypatch):
@@ -173,13 +173,13 @@ def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, m
     assert found([finding] * 4, rng, monkeypatch, kind, **settings) == [name]
 
 
-def test_watch_asks_for_three_snapshots_in_a_row(rng, monkeypatch):
+def test_watch_reports_only_after_three_snapshots_in_a_row(rng, monkeypatch):
     collapse = {"diversity": 0.1}
     assert found([collapse, collapse, {}] * 3, rng, monkeypatch) == []
     assert found([collapse, collapse, {}, collapse, collapse, collapse], rng, monkeypatch) == ["collapse"]
 
 
-def test_watch_lets_a_discriminator_win_while_samples_get_better(rng, monkeypatch):
+def test_watch_ignores_a_winning_discriminator_while_samples_improve(rng, monkeypatch):
     falling = [WINNING | {"unlike": 0.9**i} for i in range(6)]
     assert found(falling, rng, monkeypatch) == []
     assert found([*falling, *[falling[-1]] * 3], rng, monkeypatch) == ["won"]
@@ -201,8 +201,8 @@ def test_watch_names_a_critic_below_zero(rng):
     for sign in (1, -1):
         model.discriminator[-1].weight.value *= sign
         watch = watched(model, X, rng, epochs=60, lr=0.0, discriminator_lr=0.0)
-        blind = [f for f in watch.findings if "cannot tell" in f.what]
-        assert bool(blind) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
+        cannot_tell = [f for f in watch.findings if "cannot tell" in f.what]
+        assert bool(cannot_tell) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
 
 
 def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
@@ -216,7 +216,7 @@ def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
     assert [snapshot.step for snapshot in callbacks[0].snapshots] == [8, 10, 12, 14]
 
 
-def test_watch_goes_on_from_a_file_as_if_nothing_had_been(rng, tmp_path):
+def test_watch_resumes_from_a_file(rng, tmp_path):
     """Snapshots, streaks and findings are equal in a run of 12 epochs and a run resumed after 6."""
     X, seen, path = normals(rng) + 5, [], tmp_path / "game.safetensors"
     for parts in ((12,), (6, 12)):
@@ -261,7 +261,7 @@ def test_watch_bad_input_is_named(call, message, rng):
     assert message in str(error.value)
 
 
-def test_watch_refuses_to_look_at_what_is_no_game(rng):
+def test_watch_refuses_other_models(rng):
     X = rng.uniform(size=(20, 4)).astype(np.float32)
     with pytest.raises(TypeError, match="WatchGame expected a GAN, got MLPClassifier"):
         MLPClassifier((4, 2), rng=rng).fit(

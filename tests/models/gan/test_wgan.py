@@ -46,7 +46,7 @@ def two_samples(name, rng, n=48):
 
 
 @pytest.mark.parametrize("name", ["shifted", "wider", "two hills"])
-def test_wgan_critic_comes_to_the_exact_distance(name, rng):
+def test_wgan_critic_estimates_the_exact_distance(name, rng):
     """(WGAN.1): a critic trained on two fixed samples is within 5 % of the W of sorted samples.
 
     In one dimension, a slope can change its sign only through 0, where the penalty is λ. An initial weight of
@@ -75,13 +75,13 @@ def test_wgan_estimate_of_a_shift_is_too_large_by_its_square(rng, shift, weight)
     identity.weight.value[...] = 1
     # The terms that cancel are 2λ·(s − 1) and two means; each is rounded a few times.
     rounding = 10 * np.finfo(float).eps * (2 * weight + shift + np.abs(z + shift).mean() + np.abs(z).mean())
-    for slope, pull in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
+    for slope, expected_gradient in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
         critic.weight.value[...] = slope
         critic.zero_grad()
         loss, cache = model.discriminator_loss(z + shift, z, rng.random((6, 1)))
         model.discriminator_backward(cache)
         assert -loss == pytest.approx(slope * exact_distance(z + shift, z))
-        assert abs(critic.weight.grad[0, 0] - pull) < rounding
+        assert abs(critic.weight.grad[0, 0] - expected_gradient) < rounding
     assert exact_distance(z + shift, z) == pytest.approx(shift)
 
 
@@ -114,18 +114,18 @@ def test_wgan_losses_are_differences_of_means(rng):
     assert cache.dlogits.tolist() == [[-1 / 5]] * 5
 
 
-def test_wgan_penalty_looks_between_real_and_drawn(rng):
+def test_wgan_penalty_is_between_real_and_generated_examples(rng):
     """(WGAN.5): each example has its own u, which is the same for all its features."""
     model, x, z = small(rng, penalty=10.0), rng.uniform(size=(4, 7)), rng.standard_normal((4, 3))
-    drawn = model.generator.forward(z)[0]
+    generated = model.generator.forward(z)[0]
     u = np.array([[0.0], [1.0], [0.5], [0.2]])
     between = model.discriminator_loss(x, z, u)[1].between
-    expected = [drawn[0], x[1], (x[2] + drawn[2]) / 2, drawn[3] + 0.2 * (x[3] - drawn[3])]
+    expected = [generated[0], x[1], (x[2] + generated[2]) / 2, generated[3] + 0.2 * (x[3] - generated[3])]
     np.testing.assert_allclose(between, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("penalty", [None, 10.0])
-def test_wgan_draws_a_place_between_for_each_example(rng, monkeypatch, penalty):
+def test_wgan_draws_u_for_each_example(rng, monkeypatch, penalty):
     """Each step draws u ~ U(0, 1) in float32, with the right mean within 5 deviations; none with clipping."""
     X = rng.uniform(size=(400, 7)).astype(np.float32)
     model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty, k=1)
@@ -211,7 +211,7 @@ def test_wgan_trains_by_rmsprop_when_it_clips_and_by_adam_else(rng):
 
 
 @pytest.mark.parametrize("settings", [{}, {"penalty": 10.0}, {"penalty": 10.0, "hidden": 6}])
-def test_wgan_convolutional_critic_judges_each_example_alone(rng, settings):
+def test_wgan_convolutional_critic_scores_each_example_independently(rng, settings):
     model = WGAN.convolutional(4, (2, 3), rng=rng, **settings)
     assert not any(isinstance(layer, BatchNorm) for layer in model.discriminator)
     x = rng.uniform(size=(10, 784)).astype(np.float32)
@@ -248,7 +248,7 @@ def test_wgan_whose_penalty_overflows_is_stopped_before_the_update(rng):
         np.testing.assert_array_equal(p.value, value)
 
 
-def test_wgan_player_can_be_held_by_its_rate(rng):
+def test_wgan_player_with_a_rate_of_zero_is_not_trained(rng):
     """With discriminator_lr = 0, the critic changes only by clipping, while G is trained."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     for settings in ({"penalty": 10.0}, {"clip": 10.0}):
@@ -295,7 +295,7 @@ def test_wgan_bad_input_is_named(call, message):
     assert message in str(error.value)
 
 
-def test_wgan_refuses_a_place_between_where_nothing_looks(rng):
+def test_wgan_refuses_u_without_a_penalty(rng):
     """Passing u to a clipped WGAN is an error, because it has no penalty."""
     model, x, z = small(rng), rng.uniform(size=(4, 7)), rng.standard_normal((4, 3))
     with pytest.raises(ValueError, match="u is only used with a gradient penalty, and this WGAN has none"):
@@ -303,7 +303,7 @@ def test_wgan_refuses_a_place_between_where_nothing_looks(rng):
 
 
 @pytest.mark.parametrize("build_layer", [Tanh, lambda: BatchNorm(6)])
-def test_wgan_refuses_a_penalty_on_critics_that_bend_or_look_sideways(rng, build_layer):
+def test_wgan_refuses_a_penalty_for_critics_that_are_not_piecewise_linear(rng, build_layer):
     """The constructor raises the error; with clipping, the same critic is accepted."""
     layer = build_layer()
     critic = Sequential(Linear(7, 6, rng=rng), layer, LeakyReLU(0.2), Linear(6, 1, rng=rng))

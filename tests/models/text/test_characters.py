@@ -57,7 +57,7 @@ def test_positions_collect_the_gradient_of_all_examples(rng):
     assert not model.positions.weight.grad[3].any()
 
 
-def test_no_character_sees_itself_or_what_follows(rng):
+def test_logits_do_not_depend_on_the_same_or_later_characters(rng):
     model, x = small(rng), rng.integers(3, size=(2, 4))
     logits = model.forward(x)[0]
     for t in range(4):
@@ -135,27 +135,27 @@ def test_cached_writing_draws_what_naive_writing_draws(prompt, dtype, rng):
     """The texts are equal over several windows."""
     model = small(rng, window=6, dtype=dtype)
     how = {"length": 40, "prompt": prompt, "temperature": 2.0}
-    drawn = [
+    sampled = [
         model.sample(3, rng=np.random.default_rng(5), cached=cached, **how) for cached in (True, False)
     ]
-    assert (drawn[0] == drawn[1]).all()
-    assert drawn[0].shape == (3, 40) and len(np.unique(drawn[0])) > 1
+    assert (sampled[0] == sampled[1]).all()
+    assert sampled[0].shape == (3, 40) and len(np.unique(sampled[0])) > 1
 
 
 def test_samples_have_the_declared_probabilities(rng):
     """Frequencies of all 9 two-character texts against exp(score_samples)."""
     model, n = small(rng, window=2), 20_000
-    drawn = model.sample(n, rng=rng, length=2)
+    sampled = model.sample(n, rng=rng, length=2)
     every = np.array(list(itertools.product(range(3), repeat=2)))
     expected = np.exp(model.score_samples(every))
-    found = np.array([(drawn == pair).all(axis=1).mean() for pair in every])
+    found = np.array([(sampled == pair).all(axis=1).mean() for pair in every])
     assert (np.abs(found - expected) < 5 * np.sqrt(expected * (1 - expected) / n)).all()
 
 
 def test_low_temperature_writes_the_likeliest_character(rng):
     model = small(rng)
-    drawn = model.sample(1, rng=rng, length=4, temperature=1e-4)
-    assert (drawn[0] == model.forward(drawn)[0][0].argmax(axis=1)).all()
+    sampled = model.sample(1, rng=rng, length=4, temperature=1e-4)
+    assert (sampled[0] == model.forward(sampled)[0][0].argmax(axis=1)).all()
 
 
 def test_write_begins_with_its_prompt(rng):
@@ -172,7 +172,7 @@ def test_same_seeds_give_the_same_weights_and_the_same_text():
     assert run() == run()
 
 
-def test_model_learns_a_tiny_text_by_heart():
+def test_model_memorises_a_tiny_text():
     rng = np.random.default_rng(4)
     model = CharacterModel(Alphabet(TEXT), window=24, features=32, heads=2, depth=1, rng=rng)
     model.fit(3 * TEXT, epochs=100, batch_size=2, lr=3e-3, rng=rng)
@@ -181,7 +181,7 @@ def test_model_learns_a_tiny_text_by_heart():
     assert text.startswith("the cat sat on the ")
 
 
-def test_run_taken_up_again_equals_the_run_in_one_piece(tmp_path):
+def test_resumed_run_equals_a_whole_run(tmp_path):
     def trainer(epochs):
         rng = np.random.default_rng(6)
         model = CharacterModel(Alphabet(TEXT), window=8, features=8, heads=2, depth=1, dropout=0.3, rng=rng)

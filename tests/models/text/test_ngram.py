@@ -73,7 +73,7 @@ def test_tuned_baseline_on_the_book_is_the_one_of_the_chapter():
     assert NGram(alphabet, 5).fit(train).score(test) == pytest.approx(-1.5190, abs=1e-4)
 
 
-def test_fit_forgets_what_was_counted_before(alphabet):
+def test_fit_replaces_earlier_counts(alphabet):
     model = NGram(alphabet, 2).fit("zzzz")
     assert model.fit(TEXT).counts == NGram(alphabet, 2).fit(TEXT).counts
 

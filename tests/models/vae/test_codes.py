@@ -15,7 +15,7 @@ def make(kind, rng, **settings):
 
 
 @pytest.mark.parametrize("kind", [VAE, ClassPriorVAE])
-def test_drawn_codes_weigh_log_prior_less_log_posterior(kind, rng):
+def test_weights_of_codes_are_log_prior_minus_log_posterior(kind, rng):
     """The weights are compared with the two densities at the codes that the decoder gets."""
     model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
     if kind is ClassPriorVAE:

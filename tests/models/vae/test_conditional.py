@@ -32,7 +32,7 @@ def net(p, name, x):
     return hidden @ p[f"{name}.2.weight"].value + p[f"{name}.2.bias"].value
 
 
-def test_conditional_vae_tells_both_networks_the_class(rng, backend):
+def test_conditional_vae_passes_the_label_to_both_networks(rng, backend):
     """(CVAE.1): the loss by hand, with columns of the identity for labels."""
     model = small(ConditionalVAE, rng, beta=0.6)
     x, eps = rng.uniform(size=(5, 12)).round(), rng.normal(size=(5, 3))
@@ -140,14 +140,14 @@ def test_class_prior_vae_moves_the_classes_apart(rng, backend):
 
 
 @BOTH
-def test_conditional_forms_draw_the_class_they_are_asked_for(kind, rng):
+def test_conditional_forms_generate_the_requested_class(kind, rng):
     X, y = bars(rng, 300)
     model = kind.dense((12, 16, 2), rng=rng, classes=3)
     model.fit(X, y, epochs=60, batch_size=30, lr=1e-2, rng=rng)
     asked = np.repeat([0, 1, 2], 200)
-    drawn = model.sample(600, rng=rng, y=asked)
-    assert set(np.unique(drawn)) == {0, 1}
-    stretches = drawn.reshape(600, 3, 4).mean(axis=2)
+    sampled = model.sample(600, rng=rng, y=asked)
+    assert set(np.unique(sampled)) == {0, 1}
+    stretches = sampled.reshape(600, 3, 4).mean(axis=2)
     assert (stretches.argmax(axis=1) == asked).mean() > 0.9
     assert model.score_samples(X, y).mean() > model.score_samples(X, (y + 1) % 3).mean() + 2
 

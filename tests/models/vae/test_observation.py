@@ -47,15 +47,15 @@ def test_normal_pixels_gradient_is_the_slope(rng, backend):
         assert dout[i] == pytest.approx(slope, abs=1e-8)
 
 
-def test_pixels_are_drawn_as_the_decoder_says(rng):
+def test_pixels_are_sampled_from_the_decoders_distribution(rng):
     """(BERN.3): means, and deviations of Normal pixels, within five standard errors."""
     n, out = 20_000, np.array([-2.0, 0.3, 1.5])
-    drawn = BernoulliPixels().sample(np.tile(out, (n, 1)), rng)
+    sampled = BernoulliPixels().sample(np.tile(out, (n, 1)), rng)
     p = 1 / (1 + np.exp(-out))
-    assert (np.abs(drawn.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
-    drawn = NormalPixels(0.4).sample(np.tile(out, (n, 1)), rng)
-    assert (np.abs(drawn.mean(axis=0) - out) < 5 * 0.4 / math.sqrt(n)).all()
-    assert (np.abs(drawn.var(axis=0) / 0.4**2 - 1) < 5 * math.sqrt(2 / n)).all()
+    assert (np.abs(sampled.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+    sampled = NormalPixels(0.4).sample(np.tile(out, (n, 1)), rng)
+    assert (np.abs(sampled.mean(axis=0) - out) < 5 * 0.4 / math.sqrt(n)).all()
+    assert (np.abs(sampled.var(axis=0) / 0.4**2 - 1) < 5 * math.sqrt(2 / n)).all()
 
 
 @pytest.mark.parametrize("pixels", [BernoulliPixels(), NormalPixels(0.4)])
@@ -79,7 +79,7 @@ def test_bernoulli_log_prob_is_the_same_in_both_sets_of_kernels(dtype, rtol, rng
     np.testing.assert_allclose(found[0], found[1], rtol=rtol)
 
 
-def test_pixels_name_what_they_cannot_be(rng):
+def test_pixels_refuse_invalid_values(rng):
     grey = np.full((3, 4), 0.5)
     BernoulliPixels().expect("VAE.elbo", np.round(rng.uniform(size=(3, 4))))
     NormalPixels().expect("VAE.elbo", 7 * grey)

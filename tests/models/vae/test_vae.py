@@ -127,7 +127,7 @@ def test_vae_code_has_the_moments_of_its_posterior(rng, monkeypatch):
     assert off_by() > 20
 
 
-def test_vae_verbs_agree_with_each_other(rng):
+def test_vae_methods_agree_with_each_other(rng):
     model, X = small(rng), blocks(12, 6).astype(np.float64)
     assert model.likelihood == "importance-sampled" and model.code == 3
     Z = model.transform(X)
@@ -137,8 +137,8 @@ def test_vae_verbs_agree_with_each_other(rng):
     path = model.interpolate(X[1], X[4], steps=5)
     np.testing.assert_allclose(path[[0, 4]], model.reconstruct(X[[1, 4]]), rtol=1e-12)
     np.testing.assert_allclose(path[1:2], model.inverse_transform(0.75 * Z[1:2] + 0.25 * Z[4:5]), rtol=1e-12)
-    drawn = model.sample(7, rng=rng)
-    assert drawn.shape == (7, 12) and set(np.unique(drawn)) == {0, 1}
+    sampled = model.sample(7, rng=rng)
+    assert sampled.shape == (7, 12) and set(np.unique(sampled)) == {0, 1}
 
 
 class TestBadInput:

@@ -118,7 +118,7 @@ def test_vae_binarises_anew_or_once_or_not_at_all(rng):
         ({"observation": NORMAL}, "Normal pixels, as they are"),
     ],
 )
-def test_vae_says_what_its_pixels_are(settings, note, rng):
+def test_vae_data_note_describes_its_pixels(settings, note, rng):
     assert small(rng, **settings).data_note == note
 
 

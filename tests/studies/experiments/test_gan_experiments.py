@@ -136,7 +136,7 @@ def test_slant_is_zero_upright_and_follows_the_lean():
     assert code_directions.slants(bar(3, lean=-10)) == pytest.approx([-0.5], abs=0.02)
 
 
-def test_directions_are_those_that_were_put_in():
+def test_directions_are_the_true_ones():
     rng = np.random.default_rng(0)
     truth = code_directions.unit(rng.standard_normal((3, 7)))
     z = rng.standard_normal((20_000, 7))
@@ -160,7 +160,7 @@ def test_arc_keeps_the_length_of_codes():
     assert digit_gans.arc(a, b, 0) == pytest.approx(a) and digit_gans.arc(a, b, 1) == pytest.approx(b)
 
 
-def test_damages_are_those_described():
+def test_damages_have_the_documented_sizes():
     digits = load_digits("embedded")
     x, y = digits.x_test[:60], digits.y_test[:60]
     intact, speck, hole, swell, label = single_pixels.damage(x, y, np.random.default_rng(0))

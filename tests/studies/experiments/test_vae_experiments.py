@@ -47,7 +47,7 @@ def test_aggregate_posterior_statistics_are_those_of_their_definitions():
     assert aggregate_posterior.mmd_to_normal(z) == pytest.approx(monte_carlo, abs=0.01)
 
 
-def test_gradient_estimators_agree_with_the_known_gradient_of_a_bowl(rng):
+def test_gradient_estimators_agree_with_the_known_gradient_of_a_quadratic(rng):
     case = gradient_estimators.quadratic(3, 40_000, rng)
     for name in gradient_estimators.NAMES:
         each = case.estimators[name](8)
