@@ -13,6 +13,8 @@ from forward to backward. So a layer can be applied twice before either backward
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,16 @@ def rows(a: Array) -> Array:
 
 
 class Layer(Module):
-    """Base of all layers. A subclass defines forward and backward, and jvp if it can."""
+    """Base of all layers. A subclass defines forward and backward, and jvp if it can.
+
+    The forward of a class outside of this package is checked at each call: a TypeError names the class if it
+    does not return (out, cache). Without the check, an array of two rows would be taken for the pair.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and not cls.__module__.startswith("scratchgen."):
+            cls.forward = _checked(cls.forward)  # type: ignore[method-assign]
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """Return (out, cache). The cache holds everything that backward needs."""
@@ -86,3 +97,22 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
+
+
+def _checked(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
+    """A forward that raises TypeError unless it returns a pair."""
+
+    @functools.wraps(forward)
+    def checked(self: Layer, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
+        returned = forward(self, *args, **kwargs)
+        if isinstance(returned, tuple) and len(returned) == 2:
+            return returned
+        if isinstance(returned, np.ndarray):
+            got = f"an array of shape {returned.shape}"
+        elif isinstance(returned, tuple):
+            got = f"a tuple of {len(returned)}"
+        else:
+            got = "None" if returned is None else f"a {type(returned).__name__}"
+        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
+
+    return checked
