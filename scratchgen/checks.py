@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,25 @@ def one_hot(y: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
     out = np.zeros((len(y), classes), dtype)
     out[np.arange(len(y)), y] = 1
     return out
+
+
+def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
+    """Let a layer's forward raise TypeError unless it returns (out, cache).
+
+    Without this check, an array of two rows would be taken for the pair.
+    """
+
+    @functools.wraps(forward)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
+        returned = forward(self, *args, **kwargs)
+        if isinstance(returned, tuple) and len(returned) == 2:
+            return returned
+        if isinstance(returned, np.ndarray):
+            got = f"an array of shape {returned.shape}"
+        elif isinstance(returned, tuple):
+            got = f"a tuple of {len(returned)}"
+        else:
+            got = "None" if returned is None else f"a {type(returned).__name__}"
+        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
+
+    return checked

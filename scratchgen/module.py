@@ -119,6 +119,21 @@ class Module:
             own |= {f"{child_name}.{name}": g for name, g in child.generators().items()}
         return own
 
+    def unlearned_arrays(self) -> dict[str, Array]:
+        """Arrays of floats in and below this module that are neither Parameters nor buffers, by dotted name.
+
+        They are not trained, not saved and not found by anything else here.
+        """
+        own = {
+            name: found
+            for attribute, value in vars(self).items()
+            for name, found in _named(attribute, value)
+            if isinstance(found, np.ndarray) and found.dtype.kind == "f" and name not in self.buffer_names
+        }
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": a for name, a in child.unlearned_arrays().items()}
+        return own
+
     def modules(self) -> Iterator[Module]:
         """This module and every module below it."""
         yield self

@@ -38,6 +38,17 @@ def check_writable(folder: Path) -> None:
         raise PermissionError(f"cannot write into {folder}: no permission to write in {there}")
 
 
+def check_output(path: Path) -> None:
+    """Check, before any work is done, that the file `path` can be written.
+
+    Raises what check_writable raises, and OSError if `path` is a folder, a device or a pipe.
+    """
+    from scratchgen.data.files import expect_replaceable
+
+    expect_replaceable(path)
+    check_writable(path.parent)
+
+
 def seconds(text: str) -> float:
     """An argument that is a finite number of seconds above 0."""
     try:

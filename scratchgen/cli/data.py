@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable
+from scratchgen.cli.common import check_output
 
 HELP = "show which copy of MNIST will be used"
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Show where the digits come from and how many there are, or write the embedded part."""
     if args.embed is not None:
-        check_writable(args.out.parent)
+        check_output(args.out)
         from scratchgen.data import embed
 
         return embed.main([str(args.embed), str(args.out)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable
+from scratchgen.cli.common import check_output
 
 HELP = "compare hand-written gradients with central differences"
 
@@ -28,9 +28,7 @@ def main(args: argparse.Namespace) -> int:
     error, or a row for each check that failed.
     """
     if args.plot is not None:
-        if args.plot.is_dir():
-            raise IsADirectoryError(f"--plot expected a file to write, but {args.plot} is a folder")
-        check_writable(args.plot.parent)
+        check_output(args.plot)
     from scratchgen import plots
     from scratchgen.gradcheck import report
     from scratchgen.models.cases import CASES

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scratchgen.cli.common import check_writable, whole_number, widths
+from scratchgen.cli.common import check_output, whole_number, widths
 
 if TYPE_CHECKING:
     from scratchgen.studies.cards import Trainable
@@ -44,13 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file of the run (default: runs/MODEL.safetensors)"
     )
-    parser.add_argument("--resume", action="store_true", help="continue the run in FILE")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="continue the run in FILE")
+    existing.add_argument("--overwrite", action="store_true", help="replace the run in FILE")
 
 
 def main(args: argparse.Namespace) -> int:
     """Train the model, save the run, and print its result on the test digits."""
     path = args.out or Path(f"runs/{args.model}.safetensors")
-    check_writable(path.parent)
+    check_output(path)
     run = {"batch_size": args.batch_size, "lr": args.lr}
     line = train(
         args.model,
@@ -63,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
         run={name: value for name, value in run.items() if value is not None},
         seed=args.seed,
         resume=args.resume,
+        overwrite=args.overwrite,
     )
     print(line)
     print(f"weights and run are in {path}")
@@ -81,6 +84,7 @@ def train(
     run: dict[str, Any] | None = None,
     seed: int = 0,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> str:
     """Train a model of a card on digits, save the run in `path`, and return a line with its figures.
 
@@ -100,14 +104,14 @@ def train(
     run = run or {}
     saved = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
     config = {"model": name, "form": form, "seed": seed, **saved, **run}
-    expect_place(path, resume=resume, config=config)
+    expect_place(path, resume=resume, config=config, overwrite=overwrite)
     digits = load_digits()
     print(digits.source)
     rng = np.random.default_rng(seed)
     net = model.forms[form](rng, **settings)
     labels = (digits.y_train,) if model.labels else ()
     trainer = net.trainer(digits.x_train, *labels, epochs=epochs, rng=rng, **run)
-    history = run_saved(trainer, path, resume=resume, config=config)
+    history = run_saved(trainer, path, resume=resume, config=config, overwrite=overwrite)
     last = ", ".join(
         f"{key.replace('_', ' ')} {column[-1]:.4g}"
         for key, column in history.epochs.items()

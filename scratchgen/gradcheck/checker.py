@@ -50,9 +50,15 @@ def check_layer(
     The layer is not changed: values, gradients, buffers and generators are restored. All evaluations start
     from the same buffers and generator states, so Dropout uses the same mask.
 
-    Raises TypeError if x or a parameter is not float64.
+    An array of floats that is neither a Parameter nor a buffer fails: it would be neither trained nor saved.
+
+    Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
     _expect_float64("check_layer", layer, x)
+    unlearned = [
+        Result(f"{name} (neither a Parameter nor in buffer_names)", a.shape, math.inf, 0.0, "FAIL", tolerance)
+        for name, a in layer.unlearned_arrays().items()
+    ]
     rng = as_generator("check_layer", rng)
     x = x.copy()
     restore = remember(layer)
@@ -68,7 +74,7 @@ def check_layer(
     for name, p in layer.parameters().items():
         results.append(_check_array(name, p.value, gradients[name], terms, tolerance))
     restore()
-    return results
+    return results + unlearned
 
 
 def with_upstream(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import FLOATS, Array
+from scratchgen.checks import FLOATS, Array, returns_pair
 from scratchgen.module import Module, Parameter, float_dtype
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
@@ -33,6 +33,11 @@ class Layer(Module):
 
     Most layers also define jvp(dx, cache), the Jacobian-vector product J·dx.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and not cls.__module__.startswith("scratchgen."):
+            cls.forward = returns_pair(cls.forward)  # type: ignore[method-assign]
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """Return (out, cache). The cache holds everything that backward needs."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from scratchgen.checks import Array
 from scratchgen.layers.base import Layer
 
@@ -16,8 +14,8 @@ class Sequential(Layer):
     (SEQ.1)  out = f_k(…f_2(f_1(x)))
     (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so every product is with a vector
 
-    The cache is the list of the layers' caches. Raises TypeError for an argument that is not a layer, and for
-    a layer whose forward does not return (out, cache). Derived in docs/backprop.md.
+    The cache is the list of the layers' caches. Raises TypeError for an argument that is not a layer. Derived
+    in docs/backprop.md.
     """
 
     def __init__(self, *layers: Layer):
@@ -36,7 +34,7 @@ class Sequential(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, list[Any]]:
         caches = []
         for layer in self.layers:                                           # (SEQ.1)
-            x, cache = _pair(layer, layer.forward(x, training))
+            x, cache = layer.forward(x, training)
             caches.append(cache)
         return x, caches
 
@@ -62,16 +60,3 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         return "Sequential(" + ", ".join(map(repr, self.layers)) + ")"
-
-
-def _pair(layer: Layer, returned: Any) -> tuple[Array, Any]:
-    """Check that a layer's forward returned (out, cache)."""
-    if isinstance(returned, tuple) and len(returned) == 2:
-        return returned
-    if isinstance(returned, np.ndarray):
-        got = f"an array of shape {returned.shape}"
-    elif isinstance(returned, tuple):
-        got = f"a tuple of {len(returned)}"
-    else:
-        got = "None" if returned is None else f"a {type(returned).__name__}"
-    raise TypeError(f"{type(layer).__name__}.forward should return (out, cache), got {got}")

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
-from scratchgen.data.files import write_whole
+from scratchgen.data.files import expect_replaceable, write_whole
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
 __all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
@@ -37,8 +37,8 @@ class Checkpointer(Callback):
 
     config : a dict that can be stored as JSON, with what is needed to build the model again; see read_config
 
-    Raises ValueError for every < 1. Before the first step, raises IsADirectoryError if `path` is a folder,
-    and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
+    Raises ValueError for every < 1. Before the first step, raises OSError if `path` is a folder, a device or
+    a pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1, config: dict[str, Any] | None = None):
@@ -47,8 +47,7 @@ class Checkpointer(Callback):
         self.path, self.every, self.config = Path(path), every, config
 
     def on_start(self, trainer: Trainer) -> None:
-        if self.path.is_dir():
-            raise IsADirectoryError(f"Checkpointer expected a file, but {self.path} is a folder")
+        expect_replaceable(self.path)
         folder = self.path.resolve().parent
         if not folder.is_dir():
             raise FileNotFoundError(f"Checkpointer cannot save {self.path.name}: no folder {folder}")

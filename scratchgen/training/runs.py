@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from scratchgen.data.files import expect_replaceable
 from scratchgen.training import checkpoint
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
@@ -12,19 +13,26 @@ from scratchgen.training.loop import History, Trainer
 
 
 def run_saved(
-    trainer: Trainer, path: Path, *, resume: bool, config: dict[str, Any], every: int = 1
+    trainer: Trainer,
+    path: Path,
+    *,
+    resume: bool,
+    config: dict[str, Any],
+    every: int = 1,
+    overwrite: bool = False,
 ) -> History:
     """Run a trainer with a progress bar, and save it to `path` every `every` epochs and at the end.
 
     resume : continue the run in `path`; the result has the same bits as that of a run without interruption.
-        If False, a run starts from the beginning, and an unfinished run in `path` is not overwritten
+        If False, a run starts from the beginning, and a file in `path` is not overwritten
     config : settings that are saved with the run; a resumed run must have the same
+    overwrite : whether a file in `path` is replaced
 
-    Raises FileNotFoundError if there is no run to resume, ValueError if the run in `path` has other settings
-    or, without resume, is unfinished. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to
+    Raises FileNotFoundError if there is no run to resume, and ValueError if the run in `path` has other
+    settings or must not be overwritten. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to
     continue.
     """
-    expect_place(path, resume=resume, config=config)
+    expect_place(path, resume=resume, config=config, overwrite=overwrite)
     if resume:
         checkpoint.load(path, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,18 +43,21 @@ def run_saved(
         raise KeyboardInterrupt(f"{interrupt}; saved in {path}, continue with --resume") from None
 
 
-def expect_place(path: Path, *, resume: bool, config: dict[str, Any]) -> None:
+def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite: bool = False) -> None:
     """Check, before training starts, that a run can be saved at `path` or resumed from it.
 
-    Raises the errors of run_saved, and IsADirectoryError if `path` is a folder.
+    Raises the errors of run_saved, and OSError if `path` is a folder, a device or a pipe.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"expected a file to save the run to, but {path} is a folder")
+    expect_replaceable(path)
     if resume and not path.is_file():
         raise FileNotFoundError(f"no run to resume: {path} does not exist")
     if resume:
         found = checkpoint.read_config(path)
         if found != config:
             raise ValueError(f"{path} has a run with other settings: expected {config}, the file has {found}")
-    elif path.is_file() and not checkpoint.is_finished(path):
-        raise ValueError(f"{path} contains an unfinished run: continue it with --resume, or delete it first")
+    elif path.is_file() and not overwrite:
+        if checkpoint.is_finished(path):
+            raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")
+        raise ValueError(
+            f"{path} has an unfinished run: continue it with --resume, or replace it with --overwrite"
+        )

@@ -70,9 +70,10 @@ def test_reproduce_passes_its_options_on(empty, monkeypatch, capsys):
 
     monkeypatch.setattr(recipes, "reproduce", reproduce)
     assert cli.main(["study", "reproduce", "autoencoder", "--epochs", "5", "--resume"]) == 0
-    assert cli.main(["reproduce", "autoencoder"]) == 0
+    assert cli.main(["reproduce", "autoencoder", "--overwrite"]) == 0
     assert seen == [
-        ("autoencoder", {"epochs": 5, "resume": True}), ("autoencoder", {"epochs": None, "resume": False})
+        ("autoencoder", {"epochs": 5, "resume": True, "overwrite": False}),
+        ("autoencoder", {"epochs": None, "resume": False, "overwrite": True}),
     ]
     assert "3.00\nsaved in results/a.json" in capsys.readouterr().out
 

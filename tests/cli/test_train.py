@@ -93,16 +93,20 @@ def test_run_of_n_epochs_resumed_to_2n_equals_one_of_2n(tmp_path, capsys):
     np.testing.assert_array_equal(values(path), values(tmp_path / "whole.safetensors"))
 
 
-def test_existing_run_is_not_overwritten_unless_finished(tmp_path, capsys):
+def test_existing_run_is_not_overwritten_unless_asked(tmp_path, capsys):
     path = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
         run_saved(trainer(callbacks=[StopAt(2)]), path, resume=False, config={})
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="contains an unfinished run: continue it with --resume, or delete"):
+    with pytest.raises(ValueError, match="has an unfinished run: continue it with --resume, or replace"):
         run_saved(trainer(), path, resume=False, config={})
     assert path.read_bytes() == before
     run_saved(trainer(), path, resume=True, config={})
-    run_saved(trainer(1), path, resume=False, config={})        # a finished run may be replaced
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="has a finished run: replace it with --overwrite, or use another"):
+        run_saved(trainer(1), path, resume=False, config={})
+    assert path.read_bytes() == before
+    run_saved(trainer(1), path, resume=False, config={}, overwrite=True)
     assert path.read_bytes() != before
 
 
@@ -157,6 +161,30 @@ def test_train_command_bad_arguments_are_named(tmp_path, capsys):
     damaged.write_bytes(b"\x10\x00\x00\x00not a safetensors file")
     assert cli.main(["train", "autoencoder", "--resume", "--out", str(damaged)]) == 2
     assert "safetensors file" in capsys.readouterr().err
+
+
+def test_train_command_does_not_overwrite_a_run(few, capsys):
+    arguments = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "1", "--out", "a.st"]
+    assert cli.main(arguments) == 0
+    before = Path("a.st").read_bytes()
+    assert cli.main([*arguments, "--seed", "1"]) == 2
+    assert "a.st has a finished run: replace it with --overwrite" in capsys.readouterr().err
+    assert Path("a.st").read_bytes() == before
+    assert cli.main([*arguments, "--seed", "1", "--overwrite"]) == 0
+    assert Path("a.st").read_bytes() != before
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--resume", "--overwrite"])
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
+def test_train_command_refuses_a_pipe_before_it_trains(few, monkeypatch, capsys):
+    os.mkfifo("pipe")
+    monkeypatch.setattr("scratchgen.data.load_digits", None)
+    for flag in ([], ["--overwrite"]):
+        assert cli.main(["train", "autoencoder", "--out", "pipe", *flag]) == 2
+        assert "expected a regular file to write, but pipe is a device, a pipe" in capsys.readouterr().err
+    assert Path("pipe").is_fifo()
 
 
 FORMS = [(name, form) for name, model in command.models().items() for form in model.forms]

@@ -2,9 +2,16 @@
 
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
+import scratchgen
 from scratchgen.data import files
 from scratchgen.data.files import write_json, write_whole
 
@@ -46,3 +53,86 @@ def test_write_json_creates_the_folder_and_does_not_escape_letters(tmp_path):
     path = write_json(tmp_path / "deep" / "a.json", {"Fréchet": [1, None]})
     text = path.read_text(encoding="utf-8")
     assert json.loads(text) == {"Fréchet": [1, None]} and "é" in text and text.endswith("\n")
+
+
+needs_unix = pytest.mark.skipif(os.name == "nt", reason="pipes, devices and SIGKILL are of Unix")
+
+
+@needs_unix
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "link to a device"])
+def test_only_a_regular_file_is_replaced(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)     # a short path, as sockets need
+    path = Path("a.txt")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("a.txt")
+    elif kind == "link to a device":
+        path.symlink_to(os.devnull)
+    else:
+        path = Path(os.devnull)
+        monkeypatch.setattr(files.os, "replace", None)      # never on the real one
+    before = os.lstat(path)
+    with pytest.raises(FileExistsError, match="expected a regular file to write, but .* is a device, a "):
+        write_whole(path, b"new")
+    assert os.lstat(path)[:3] == before[:3]
+    assert os.listdir() == ([] if kind == "device" else ["a.txt"])
+
+
+KILLED = """
+import os, signal, sys
+from scratchgen.data import files
+files.os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)
+files.write_whole(sys.argv[1], b"new")
+"""
+
+
+@needs_unix
+def test_file_of_a_killed_write_is_removed_by_the_next_one(tmp_path):
+    path, other = tmp_path / "a[1].txt", tmp_path / ".b.txt.5.part"
+    path.write_bytes(b"old")
+    other.write_bytes(b"of another file")
+    env = {"PYTHONPATH": str(Path(scratchgen.__file__).parents[1]), "PATH": ""}
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], env=env)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 3
+    write_whole(path, b"newer")
+    assert path.read_bytes() == b"newer" and {*tmp_path.iterdir()} == {path, other}
+
+
+def test_file_that_is_being_written_is_not_removed(tmp_path, monkeypatch):
+    """Another thread (or process) writes the same file in the middle of a write; the last one to end wins."""
+    path, fsync = tmp_path / "a.txt", os.fsync
+
+    def interrupted(number):
+        monkeypatch.setattr(files.os, "fsync", fsync)
+        thread = threading.Thread(target=write_whole, args=(path, b"second"))
+        thread.start()
+        thread.join()
+        assert path.read_bytes() == b"second"
+        fsync(number)
+
+    monkeypatch.setattr(files.os, "fsync", interrupted)
+    write_whole(path, b"first")
+    assert path.read_bytes() == b"first" and list(tmp_path.iterdir()) == [path]
+
+
+def test_many_writers_of_one_file_leave_it_whole(tmp_path):
+    path, errors = tmp_path / "a.txt", []
+
+    def write(letter):
+        try:
+            for _ in range(20):
+                write_whole(path, letter * 1000)
+        except OSError as error:
+            errors.append(error)
+
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in "abc"]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    assert not errors
+    assert path.read_text() in {letter * 1000 for letter in "abc"}
+    assert list(tmp_path.iterdir()) == [path]

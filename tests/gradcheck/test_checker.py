@@ -28,7 +28,7 @@ from scratchgen.gradcheck.checker import (
 )
 from scratchgen.gradcheck.contract import check_contract
 from scratchgen.gradcheck.differences import STEPS, line, richardson
-from scratchgen.layers import Layer, Linear, Sequential, SiLU, Tanh
+from scratchgen.layers import Layer, Linear, Parameter, Sequential, SiLU, Tanh
 
 
 def verdicts(results):
@@ -228,3 +228,35 @@ def test_checks_accept_a_seed_instead_of_a_generator():
     assert (first == second).all()
     with pytest.raises(TypeError, match="check_layer expected rng to be a numpy.random.Generator or an int"):
         check_layer(layer, x, rng=None)
+
+
+class Forgotten(Layer):
+    """out = x·W·scale + constant; the caller chooses how its arrays are kept."""
+
+    def __init__(self, W, scale=1.0, constants=()):
+        self.W, self.scale, self.constants = W, scale, list(constants)
+
+    def forward(self, x, training=False):
+        return x @ getattr(self.W, "value", self.W) * self.scale, x
+
+    def backward(self, dout, x, input_grad=True):
+        if isinstance(self.W, Parameter):
+            self.W.add_grad(x.T, dout * self.scale)
+        return dout * self.scale @ getattr(self.W, "value", self.W).T
+
+
+class WithBuffer(Forgotten):
+    buffer_names = ("scale",)
+
+
+def test_array_that_is_neither_learnt_nor_saved_is_reported(rng):
+    W, x = rng.standard_normal((3, 3)), rng.standard_normal((5, 3))
+    told = "(neither a Parameter nor in buffer_names)"
+    assert verdicts(check_layer(Forgotten(W), x, rng=rng)) == {"input": "ok", f"W {told}": "FAIL"}
+    right = {"input": "ok", "W": "ok"}
+    assert verdicts(check_layer(Forgotten(Parameter(W)), x, rng=rng)) == right
+    assert verdicts(check_layer(WithBuffer(Parameter(W), np.ones(3)), x, rng=rng)) == right
+    listed = Forgotten(Parameter(W), constants=[np.ones(2, np.float32), np.arange(3), np.ones(2, bool)])
+    assert verdicts(check_layer(Sequential(listed), x, rng=rng)) == {
+        "input": "ok", "0.W": "ok", f"0.constants.0 {told}": "FAIL"
+    }

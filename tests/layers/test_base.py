@@ -1,12 +1,16 @@
 """The base class of layers (names, frozen parameters, input checks), and Sequential."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
 import pytest
 
+from scratchgen.gradcheck.checker import check_layer
+from scratchgen.gradcheck.contract import check_contract
 from scratchgen.layers import Layer, Linear, Parameter, Sequential, Sigmoid, Tanh
+from scratchgen.models import GAN, VAE, Autoencoder
 
 
 class Noisy(Layer):
@@ -93,13 +97,34 @@ def test_sequential_without_layers_returns_its_input(rng):
         (lambda x: [x, x], "a list"),
     ],
 )
-def test_sequential_names_a_layer_that_does_not_return_out_and_cache(returned, got):
+def test_layer_that_does_not_return_out_and_cache_is_named_wherever_it_is_used(returned, got):
     class OnlyOut(Layer):
+        """Says what it does."""
+
         def forward(self, x, training=False):
             return returned(x)
 
-    with pytest.raises(TypeError, match=rf"OnlyOut.forward should return \(out, cache\), got {got}"):
-        Sequential(OnlyOut()).forward(np.ones((2, 3)))
+    class Inherited(OnlyOut):
+        pass
+
+    X, one = np.ones((2, 3), np.float32), np.ones((2, 3))
+    rng = np.random.default_rng(0)
+    linear = Linear(3, 3, rng=rng)
+    for use in (
+        lambda: Sequential(OnlyOut()).forward(X),
+        lambda: OnlyOut().forward(X),
+        lambda: check_layer(OnlyOut(), one, rng=0),
+        lambda: check_contract(OnlyOut(), one, rng=0),
+        lambda: Autoencoder(OnlyOut(), linear).loss(X),
+        lambda: Autoencoder(linear, OnlyOut()).reconstruct(X),
+        lambda: VAE(OnlyOut(), linear).loss(X, rng=rng),
+        lambda: GAN(linear, OnlyOut(), code=3).fit(X, epochs=1, rng=rng),
+    ):
+        with pytest.raises(TypeError, match=rf"OnlyOut.forward expected to return \(out, cache\), got {got}"):
+            use()
+    with pytest.raises(TypeError, match=r"Inherited.forward expected to return \(out, cache\)"):
+        Inherited().forward(X)
+    assert inspect.signature(OnlyOut.forward).parameters.keys() == {"self", "x", "training"}
 
 
 def test_sequential_is_a_sequence_with_a_name(net):

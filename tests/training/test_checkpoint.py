@@ -229,6 +229,23 @@ def test_checkpointer_checks_the_folder_before_the_first_step(tmp_path):
         checkpoint.Checkpointer(tmp_path / "run", every=0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
+def test_pipe_is_not_replaced_by_a_checkpoint(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    trainer = run_of("sgd", callbacks=[checkpoint.Checkpointer(pipe)])
+    with pytest.raises(FileExistsError, match="expected a regular file to write, but .*pipe is a device"):
+        trainer.run()
+    assert trainer.step == 0
+    for save in (
+        lambda: checkpoint.save(pipe, run_of("sgd")),
+        lambda: checkpoint.save_model(pipe, run_of("sgd").model),
+    ):
+        with pytest.raises(FileExistsError, match="is a device, a pipe"):
+            save()
+    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
 def test_checkpoint_that_cannot_be_read_raises(tmp_path):
     trainer, path = run_of("adam"), tmp_path / "run"
     checkpoint.save(path, trainer)

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the study."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="a name that --list shows")
     parser.add_argument("--list", action="store_true", help="list the figures")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    existing.add_argument("--overwrite", action="store_true", help="replace the run that is in runs/")
     parser.add_argument(
         "--epochs", type=whole_number(1), metavar="N", help="length of training (default: the recipe's)"
     )
@@ -40,7 +42,9 @@ def main(args: argparse.Namespace) -> int:
     if args.name is None:
         raise ValueError("study reproduce expected a NAME, --list or --write-chapter")
     check_writable(Path("results"))
-    result, path = recipe.reproduce(args.name, epochs=args.epochs, resume=args.resume)
+    result, path = recipe.reproduce(
+        args.name, epochs=args.epochs, resume=args.resume, overwrite=args.overwrite
+    )
     print(result.summary())
     print(f"saved in {path}; `{record.COMMAND}` puts it into the tables")
     return 0

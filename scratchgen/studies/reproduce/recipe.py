@@ -55,24 +55,28 @@ class Recipe:
     build: Callable[[Digits, int], Trainer]
     measure: Callable[[Trainer, Digits], Measurement]
 
-    def run(self, epochs: int | None = None, resume: bool = False) -> Record:
+    def run(self, epochs: int | None = None, resume: bool = False, overwrite: bool = False) -> Record:
         """Train on the 60,000 training digits and measure on all 10,000 test digits.
 
         epochs : length of training, if not the recipe's; the schedule is stretched to it
         resume : continue the run that was saved in runs/
+        overwrite : replace it
 
-        Raises FileNotFoundError if there is no run to resume.
+        Raises FileNotFoundError if there is no run to resume, ValueError if there is one but it is to be
+        neither resumed nor overwritten.
         """
         epochs = epochs or self.epochs
         path, config = self.path, {"run": self.name, "epochs": epochs}
-        expect_place(path, resume=resume, config=config)
+        expect_place(path, resume=resume, config=config, overwrite=overwrite)
         digits = load_digits("full")
         print(digits.source)
         trainer, measurement, curve = self.prepare(digits, epochs)
         note = getattr(trainer.model, "data_note", "")
         if note:
             print(note)
-        history = run_saved(trainer, path, resume=resume, config=config, every=self.every)
+        history = run_saved(
+            trainer, path, resume=resume, config=config, every=self.every, overwrite=overwrite
+        )
         points = curve.points()
         record = Record(
             name=self.name,
@@ -115,15 +119,21 @@ def recipe(name: str) -> Recipe:
 
 
 def reproduce(
-    name: str, *, epochs: int | None = None, resume: bool = False, out: Path = Path("results")
+    name: str,
+    *,
+    epochs: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    out: Path = Path("results"),
 ) -> tuple[Record, Path]:
     """Run the reproduction of that name, save its record, and return the record and its file.
 
     epochs : length of training, if not the recipe's. The file name then contains it
         ("autoencoder-55-epochs.json")
     resume : continue the run that an interruption left in runs/
+    overwrite : replace a run in runs/
 
-    Raises ValueError for an unknown name, FileNotFoundError if there is no run to resume.
+    Raises ValueError for an unknown name, and what Recipe.run raises.
     """
-    record = recipe(name).run(epochs=epochs, resume=resume)
+    record = recipe(name).run(epochs=epochs, resume=resume, overwrite=overwrite)
     return record, record.save(out, suffix="" if epochs is None else f"-{epochs}-epochs")
