@@ -59,11 +59,18 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
     note   : one line below the title
     breaks : indices of the rows that have a gap above them
 
-    Raises ValueError for no rows, for rows of different lengths, and for images that are not square.
+    Many columns get smaller images, so that they fit next to the labels.
+
+    Raises ValueError for no rows, for rows of different lengths, for images that are not square, and for more
+    columns than fit.
     """
     columns = _columns(rows)
     heights = [0.55 if row.bars else 1.28 if len(row.numbers) else 1.0 for row in rows]
-    side, gap, top = 0.62, 0.16, 0.66 if note else 0.42        # all lengths are in inches
+    gap, top = 0.16, 0.66 if note else 0.42                    # all lengths are in inches
+    room = WIDTH - 0.3 - _label_width(rows)
+    side = min(0.62, room / columns)
+    if side < 0.2:
+        raise ValueError(f"image_grid expected at most {int(room / 0.2)} columns, got {columns}")
     left = WIDTH - side * columns - 0.1
     height = top + side * sum(heights) + gap * len(breaks) + 0.08
     fig = new_figure(height)
@@ -86,7 +93,7 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
             if len(row.numbers):
                 ax.text(
                     0.5, -0.06, f"{row.numbers[c]:.1f}", transform=ax.transAxes,
-                    ha="center", va="top", fontsize=8, color=GREY,
+                    ha="center", va="top", fontsize=8 * max(side / 0.62, 0.6), color=GREY,
                 )
         y -= side * share
     return fig
@@ -240,6 +247,13 @@ def _columns(rows: Sequence[Row]) -> int:
         if not row.bars and round(pixels**0.5) ** 2 != pixels:
             raise ValueError(f"image_grid expected square images, got {pixels} pixels in row {row.label!r}")
     return columns
+
+
+def _label_width(rows: Sequence[Row]) -> float:
+    """The width of the widest label of an image_grid, in inches."""
+    fig = new_figure(1)
+    labels = [fig.text(0, 0, row.label, fontsize=9.5) for row in rows]
+    return max(label.get_window_extent().width for label in labels) / fig.dpi
 
 
 def _axes(fig: Figure, count: int) -> list[Any]:

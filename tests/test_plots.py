@@ -56,6 +56,26 @@ def test_image_grid_leaves_a_gap_at_a_break():
     assert heights[1] - heights[2] > 1.1 * (heights[0] - heights[1])
 
 
+@pytest.mark.parametrize("columns", [1, 9, 11, 12, 13, 20, 31])
+@pytest.mark.parametrize("label", ["", "digits", "a label\nof two lines"])
+def test_image_grid_fits_any_number_of_columns_next_to_the_labels(columns, label):
+    rows = [Row(label, np.zeros((columns, 16)), numbers=range(columns)), Row("b", np.ones((columns, 3)), True)]
+    fig = plots.image_grid(rows, title="")
+    boxes = np.array([ax.get_position().extents for ax in fig.axes])
+    assert boxes.min() >= 0 and boxes.max() <= 1
+    fig.canvas.draw()
+    right = max(text.get_window_extent().x1 for text in fig.texts[2:]) / fig.bbox.width
+    assert right < boxes[:, 0].min()
+    assert (boxes[1:columns, 0] > boxes[: columns - 1, 2]).all()        # no image covers the next one
+    numbers = [ax.texts[0].get_window_extent() for ax in fig.axes[:columns]]
+    assert all(a.x1 < b.x0 for a, b in zip(numbers, numbers[1:], strict=False))
+
+
+def test_image_grid_refuses_more_columns_than_fit():
+    with pytest.raises(ValueError, match=r"image_grid expected at most \d\d columns, got 100"):
+        plots.image_grid([Row("digits", np.zeros((100, 16)))], title="")
+
+
 def test_scatter_has_a_different_colour_for_each_class(rng):
     Z, y = rng.standard_normal((60, 2)), np.arange(60) % 10
     fig = plots.scatter_by_class({"one": (Z, y), "two": (-Z, y)}, title="Title")
@@ -123,9 +143,8 @@ def test_save_that_fails_has_the_path_in_the_error_and_leaves_no_file(tmp_path):
         plots.save(fig, tmp_path / "no" / "picture.png")
     assert caught.value.filename == str(tmp_path / "no" / "picture.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(IsADirectoryError) as caught:
+    with pytest.raises(IsADirectoryError, match=r"expected a file to write, but .*folder\.png is a folder"):
         plots.save(fig, tmp_path / "folder.png")
-    assert caught.value.filename == str(tmp_path / "folder.png")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 

@@ -183,6 +183,9 @@ class Model(Estimator, Module):
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
 
+        A model that was trained before continues from its weights, and a line in the log says so. To start
+        anew, as each fold of a cross-validation must, build a new model.
+
         X : (N, D);  y : labels (N,), for models that use them
         epochs : passes over the data
         rng : a Generator or an integer seed, for the order of the batches and all other random numbers

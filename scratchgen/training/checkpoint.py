@@ -128,7 +128,11 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
 
 
 def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, Any] | None = None) -> None:
-    """Write a model's weights and buffers to `path`. Raises ValueError if one of them is not finite."""
+    """Write a model's weights and buffers to `path`.
+
+    Raises ValueError if one of them is not finite, and for a model that has none, such as PCA.
+    """
+    expect_savable("save_model", model)
     where = first_not_finite(model)
     if where is not None:
         raise ValueError(f"save_model expected finite weights and buffers, got nan or infinity in {where}")
@@ -139,15 +143,25 @@ def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
     """Read weights and buffers into a model, from either kind of file.
 
     From a finished run with EarlyStopping, the weights of the best epoch are read, as in memory after run().
-    Raises ValueError with the first parameter or buffer that does not fit the model; the model is then
-    unchanged.
+    Raises ValueError for a model that has none, and with the first parameter or buffer that does not fit the
+    model; the model is then unchanged.
     """
+    expect_savable("load_model", model)
     tensors, metadata = _read(path)
     _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
     if "run" in metadata and json.loads(metadata["run"])["finished"]:
         best = "callback.EarlyStopping."
         tensors |= {name.removeprefix(best): array for name, array in _part(tensors, best).items()}
     _fill_model(model, tensors)
+
+
+def expect_savable(who: str, model: Any) -> None:
+    """Raise ValueError for a model without parameters and buffers, of which a file would hold nothing."""
+    if not (hasattr(model, "parameters") and _model_tensors(model)):
+        raise ValueError(
+            f"{who} expected a model with parameters or buffers, but {type(model).__name__} has none, so "
+            "a file would hold nothing of it"
+        )
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:

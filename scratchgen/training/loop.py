@@ -8,11 +8,12 @@ and Ctrl-C, which takes effect between two steps.
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -113,6 +114,17 @@ def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
             if not np.isfinite(b).all():
                 return f"{name} (a buffer)"
     return None
+
+
+def log_earlier_training(model: Any) -> None:
+    """Log that a run does not start anew, if the model was trained before."""
+    if getattr(model, "was_trained", False):
+        logging.getLogger("scratchgen").info("%s continues from earlier weights", type(model).__name__)
+
+
+def mark_as_trained(model: Any) -> None:
+    """Remember that the weights of a model are not its initial ones."""
+    model.was_trained = True
 
 
 @dataclass
@@ -236,8 +248,12 @@ class Trainer:
         saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
         number of steps and epochs. A second Ctrl-C ends the run at once without saving.
 
-        Raises TrainingDiverged at the first nan or infinity.
+        Raises TrainingDiverged at the first nan or infinity and, before the first step, ValueError for an
+        optimiser with parameters that are not the model's.
         """
+        self._expect_own_parameters()
+        if self.step == 0:
+            log_earlier_training(self.model)
         self._stop_reason, self._interrupted = "", False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
@@ -253,6 +269,8 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.on_stop(self)
             finally:
+                if self.step > steps_before:
+                    mark_as_trained(self.model)
                 for callback in self.callbacks:
                     callback.on_end(self)
         if self._interrupted:
@@ -268,6 +286,18 @@ class Trainer:
         where = first_not_finite(self.model)
         if where is not None:
             raise self._with_position(TrainingDiverged("an update gave a number that is not finite", where))
+
+    def _expect_own_parameters(self) -> None:
+        """Check that the optimisers train this model: not another one, nor a copy of it."""
+        own = {id(p) for p in self.model.parameters().values()}
+        several = self.optimizer.values() if isinstance(self.optimizer, Mapping) else [self.optimizer]
+        for optimizer in several:
+            for name, p in getattr(optimizer, "parameters", {}).items():
+                if id(p) not in own:
+                    raise ValueError(
+                        f"Trainer expected an optimiser of parameters of this {type(self.model).__name__}, "
+                        f"but {name} belongs to another model or to a copy; copy model and optimiser together"
+                    )
 
     def _run_epoch(self) -> None:
         for batch in self.batches:

@@ -9,6 +9,8 @@ from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 from safetensors.numpy import load_file, save_file
 
 from scratchgen import kernels
+from scratchgen.layers import ReLU
+from scratchgen.models import PCA, BayesClassifier, DecisionTree, GaussianDiscriminant
 from scratchgen.training import checkpoint
 from scratchgen.training.callbacks import EarlyStopping
 from scratchgen.training.loop import Callback, TrainingDiverged
@@ -356,3 +358,19 @@ def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
     checkpoint.load_model(tmp_path / "model", loaded)
     for name, buffer in saved.buffers().items():
         np.testing.assert_array_equal(loaded.buffers()[name], buffer, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "model", [PCA(2), GaussianDiscriminant(), DecisionTree(), BayesClassifier(PCA), ReLU()]
+)
+def test_model_without_anything_to_save_is_refused(tmp_path, rng, model):
+    """These keep what they learn outside of parameters and buffers: their file would be empty."""
+    X, y = rng.standard_normal((20, 4)), np.arange(20) % 2
+    if isinstance(model, PCA | GaussianDiscriminant | DecisionTree):
+        model.fit(X, *(() if isinstance(model, PCA) else (y,)))
+    name = type(model).__name__
+    for function in (checkpoint.save_model, checkpoint.load_model):
+        said = f"{function.__name__} expected a model with parameters or buffers, but {name} has none"
+        with pytest.raises(ValueError, match=said):
+            function(tmp_path / "model", model)
+    assert list(tmp_path.iterdir()) == []

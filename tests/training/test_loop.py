@@ -1,5 +1,7 @@
 """The training loop: its history, how it ends, numbers that are not finite, and Ctrl-C."""
 
+import copy
+import pickle
 import threading
 from typing import Any
 
@@ -9,6 +11,7 @@ from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_tra
 
 from scratchgen import kernels
 from scratchgen.layers import Layer, Parameter
+from scratchgen.models import Autoencoder, HiddenMarkovModel
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged, expect_finite
 from scratchgen.training.optimisers import SGD, Adam
 
@@ -311,3 +314,64 @@ def test_training_step_prepares_the_batch_and_records_the_report():
     x, _ = data()
     shown = np.sort(np.concatenate(seen), axis=0)
     np.testing.assert_allclose(shown, np.sort(2 * (x + 1), axis=0))     # augmented first, then prepared
+
+
+def values_of(model):
+    return np.concatenate([p.value.ravel() for p in model.parameters().values()])
+
+
+def small_run(epochs=3):
+    X = np.random.default_rng(1).uniform(size=(30, 9)).astype(np.float32)
+    model = Autoencoder.dense((9, 5, 2), rng=3)
+    return X, model, model.trainer(X, epochs=epochs, batch_size=8, rng=4)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+def test_copied_trainer_trains_its_own_model_to_the_same_bits(clone):
+    _, model, trainer = small_run()
+    start = values_of(model)
+    copied = clone(trainer)
+    trainer.run()
+    np.testing.assert_array_equal(values_of(copied.model), start)
+    copied.run()
+    assert not np.array_equal(values_of(model), start)
+    np.testing.assert_array_equal(values_of(copied.model), values_of(model))
+
+
+def test_trainer_made_before_a_fit_still_trains():
+    X, model, trainer = small_run()
+    model.fit(X, epochs=1, rng=0)
+    before = values_of(model)
+    trainer.run()
+    assert not np.array_equal(values_of(model), before)
+
+
+@pytest.mark.parametrize("part", ["optimizer", "model"])
+def test_trainer_refuses_an_optimiser_of_a_copy(part):
+    """Copied alone, an optimiser trains its own copies of the parameters and not the model."""
+    _, model, trainer = small_run()
+    setattr(trainer, part, copy.deepcopy(getattr(trainer, part)))
+    start = values_of(model)
+    with pytest.raises(ValueError, match=r"of this Autoencoder, but encoder.0.weight belongs to"):
+        trainer.run()
+    assert trainer.step == 0
+    np.testing.assert_array_equal(values_of(model), start)
+
+
+def test_fit_of_a_trained_model_says_that_it_continues(caplog):
+    X, model, trainer = small_run(epochs=1)
+    hmm = HiddenMarkovModel.gaussian(2, rng=0)
+    with caplog.at_level("INFO", "scratchgen"):
+        trainer.run()
+        trainer.epochs = 2
+        trainer.run()                                       # the same run, which is expected to go on
+        hmm.fit(X, iterations=1)
+        Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
+        assert not [r for r in caplog.records if "earlier" in r.getMessage()]
+        model.fit(X, epochs=1, rng=0)
+        hmm.fit(X, iterations=1)
+        copy.deepcopy(model).fit(X, epochs=1, rng=0)
+    names = ("Autoencoder", "HiddenMarkovModel", "Autoencoder")
+    assert [r.getMessage() for r in caplog.records if "earlier" in r.getMessage()] == [
+        f"{name} continues from earlier weights" for name in names
+    ]

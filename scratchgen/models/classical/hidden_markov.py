@@ -13,6 +13,7 @@ from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Model
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
+from scratchgen.training.loop import log_earlier_training, mark_as_trained
 
 
 class ForwardPass(NamedTuple):
@@ -175,6 +176,8 @@ class HiddenMarkovModel(Model):
         if not (math.isfinite(smoothing) and smoothing > 0):
             raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
         self.emissions.start_from(X)
+        log_earlier_training(self)
+        mark_as_trained(self)
         self.history_: list[float] = []
         for _ in range(iterations):
             loss, cache = self.loss(X)
