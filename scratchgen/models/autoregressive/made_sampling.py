@@ -12,7 +12,7 @@ Over all pixels, this costs one pass through the network instead of D. Derived i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,12 +56,21 @@ def fill_pixels(
             x[:, t] = Bernoulli.sample(logit, uniform[:, t])
     return x
 
-if TYPE_CHECKING:
-    from scratchgen.models.autoregressive.made import MADE
+
+class Masked(Protocol):
+    """What sampling needs of a MADE."""
+
+    orders: np.ndarray
+    classes: int
+    net: Any
+
+    def layer_degrees(self, ordering: int) -> list[np.ndarray]: ...
+    def onehot(self, y: np.ndarray | None, n: int) -> np.ndarray: ...
+    def logits(self, x: np.ndarray, y: Any = None, ordering: int = 0) -> tuple[np.ndarray, Any]: ...
 
 
 def fill(
-    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+    model: Masked, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
 ) -> None:
     """Sample the pixels of x (N, D) after the first `known` places of the ordering, by (MADE.8) to (MADE.10).
 
@@ -86,7 +95,7 @@ def fill(
 
 
 def fill_naively(
-    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+    model: Masked, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
 ) -> None:
     """Do what `fill` does with one full forward pass per pixel. Tests compare `fill` with it."""
     pixels = np.argsort(model.orders[ordering])

@@ -12,14 +12,20 @@ Over all pixels, this costs one pass through the network instead of D. Derived i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from scratchgen.distributions import Bernoulli
 
-if TYPE_CHECKING:
-    from scratchgen.models.autoregressive.pixelcnn import PixelCNN
+
+class Convolutional(Protocol):
+    """What sampling needs of a PixelCNN."""
+
+    shape: tuple[int, int, int]
+    net: Any
+
+    def logits(self, x: np.ndarray) -> tuple[np.ndarray, Any]: ...
 
 
 class Canvas:
@@ -44,7 +50,7 @@ class Canvas:
         return total
 
 
-def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+def fill(model: Convolutional, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
     """Sample the pixels of x (N, D) after the first `known`; pixel d is 1 where uniform[:, d] < σ(logit)."""
     height, width = model.shape[:2]
     net: Any = model.net
@@ -79,7 +85,7 @@ def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> Non
                 canvas.write(i, j, x[:, d, None, None])
 
 
-def fill_naively(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+def fill_naively(model: Convolutional, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
     """Do what `fill` does with one full forward pass per pixel. Tests compare `fill` with it."""
     x[:, known:] = 0
     for d in range(known, x.shape[1]):

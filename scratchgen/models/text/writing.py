@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from scratchgen.models.text.characters import CharacterModel
+
+class Transformer(Protocol):
+    """What sampling needs of a CharacterModel."""
+
+    window: int
+    characters: Any
+    positions: Any
+    blocks: Any
+    norm: Any
+    head: Any
+
+    @property
+    def kept(self) -> int: ...
+    @property
+    def dtype(self) -> Any: ...
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]: ...
 
 
 def window_start(size: int, kept: int, length: int) -> int:
@@ -22,7 +36,7 @@ def window_start(size: int, kept: int, length: int) -> int:
 class FullWriter:
     """The logits of the next character from a full forward pass over the window, for comparison in tests."""
 
-    def __init__(self, model: CharacterModel):
+    def __init__(self, model: Transformer):
         self.model = model
 
     def next_logits(self, text: np.ndarray) -> np.ndarray:
@@ -41,7 +55,7 @@ class Writer:
     again.
     """
 
-    def __init__(self, model: CharacterModel, n: int):
+    def __init__(self, model: Transformer, n: int):
         self.model, self.start, self.filled = model, -1, 0     # no window yet
         blocks: list[Any] = model.blocks.layers
         attention = blocks[0].attention
