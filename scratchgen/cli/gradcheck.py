@@ -24,12 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print a table of gradient checks; return 1 if one failed.
 
-    With names, the table has a row for each array. Without names, it has a row for each case with its largest
-    error, or a row for each check that failed.
+    Each case runs twice: with the readable functions and with their compiled twins. With names, the table has
+    a row for each array. Without names, it has a row for each case with its largest error, or a row for each
+    check that failed. If only one of the two versions fails, its name is in the row.
     """
     if args.plot is not None:
         check_output(args.plot)
-    from scratchgen import plots
+    from scratchgen import kernels, plots
     from scratchgen.gradcheck import report
     from scratchgen.models.cases import CASES
 
@@ -41,10 +42,14 @@ def main(args: argparse.Namespace) -> int:
     detailed = bool(args.names)
     print(report.HEAD[detailed])
     failed = kinks = 0
+    versions = ("reference",) if kernels.backend() == "reference" else ("reference", "jit")
     for case in cases:
-        results = case.run()
-        failed += sum(not r.ok for r in results)
-        kinks += sum(r.verdict == "kink" for r in results)
+        results = {}
+        for version in versions:
+            with kernels.use(version):
+                results[version] = case.run()
+        failed += sum(not r.ok for found in results.values() for r in found)
+        kinks += sum(r.verdict == "kink" for r in results[versions[-1]])
         print(*report.rows(case, results, detailed), sep="\n", flush=True)
     print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
     if plotted is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,32 @@ class ModelCase:
             return model.loss(*batch, rng=np.random.default_rng(1), training=True)
 
         return check_model(model, loss, rng=rng, tolerance=SMOOTH if self.smooth else KINKED)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small model and how to fit it. The common tests of all public models use it.
+
+    name : the public name of the model's class
+    build : rng -> model
+    shape : of the data, which is within [0, 1]
+    fit : the arguments of `fit` besides the data and rng; None for a fit without such arguments
+    classes : the number of classes, for a model whose `fit` needs labels
+    given_labels : whether `sample` and the other methods need labels too, as for p(x | y)
+    text : the text to fit, for a model of text
+    """
+
+    name: str
+    build: Callable[[Any], Any]
+    shape: tuple[int, int] = (24, 6)
+    fit: Mapping[str, Any] | None = None
+    classes: int = 0
+    given_labels: bool = False
+    text: str = ""
+
+
+# The arguments of `fit` for one short epoch.
+ONE_EPOCH: Mapping[str, Any] = MappingProxyType({"epochs": 1, "batch_size": 8})
 
 
 def kind(case: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ HEAD = {
     False: SUMMARY.format("case", "worst error", "verdict"),
     True: DETAILED.format("array", "shape", "worst error", "step", "verdict"),
 }
+VERSIONS = {"reference": "the readable function", "jit": "the compiled twin"}
 
 
 def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
@@ -37,15 +38,22 @@ def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [case for case in every_case if not names or kind(case) in names]
 
 
-def rows(case: Any, results: list[Result], detailed: bool) -> list[str]:
+def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool) -> list[str]:
     """The rows of one case, at most 80 columns wide: all arrays, or the failed ones, or one summary.
+
+    results : the results of the readable functions ("reference"), of their compiled twins ("jit"), or both
 
     The step "none" means that the check takes no differences, like those of jvp and the contract.
     """
-    failed = [r for r in results if not r.ok]
-    if detailed or failed:
-        return [f"{case.name}:", *map(_detailed, results if detailed else failed)]
-    largest = worst(results)
+    failed = {version: [r for r in found if not r.ok] for version, found in results.items()}
+    wrong = [version for version, found in failed.items() if found]
+    if wrong and len(wrong) < len(results):
+        shown = results[wrong[0]] if detailed else failed[wrong[0]]
+        return [f"{case.name} ({VERSIONS[wrong[0]]}):", *map(_detailed, shown)]
+    last = list(results)[-1]
+    if detailed or wrong:
+        return [f"{case.name}:", *map(_detailed, results[last] if detailed else failed[last])]
+    largest = worst([r for found in results.values() for r in found])
     return [SUMMARY.format(case.name, f"{largest.error:.1e}", largest.verdict)]
 
 

@@ -18,6 +18,7 @@ _FAMILIES = [import_module(f"scratchgen.models.{family}.cases") for family in FA
 
 LAYERS: tuple[Any, ...] = (*_LAYERS, *(case for f in _FAMILIES for case in getattr(f, "LAYERS", ())))
 MODELS: tuple[Any, ...] = tuple(case for f in _FAMILIES for case in f.MODELS)
+EXAMPLES: tuple[Any, ...] = tuple(example for f in _FAMILIES for example in f.EXAMPLES)
 CASES: tuple[Any, ...] = (*LAYERS, *LOSSES, *MODELS)
 
-__all__ = ["CASES", "LAYERS", "LOSSES", "MODELS", "kind", "worst"]
+__all__ = ["CASES", "EXAMPLES", "LAYERS", "LOSSES", "MODELS", "kind", "worst"]

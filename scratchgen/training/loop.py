@@ -200,7 +200,8 @@ class Trainer:
     trainer.step, trainer.epoch : updates and whole epochs so far
     trainer.history : a History
 
-    Raises ValueError for epochs < 0 and for batches without a batch.
+    Raises ValueError for epochs < 0 and for batches without a batch, TypeError for epochs that are not an int
+    and for callbacks that are not Callbacks.
     """
 
     def __init__(
@@ -215,6 +216,11 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
     ):
+        if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
+            raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
+        for callback in callbacks:
+            if not hasattr(callback, "on_end"):
+                raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {callback!r}")
         if epochs < 0:
             raise ValueError(f"Trainer expected epochs >= 0, the total number of epochs, got {epochs}")
         if len(batches) == 0:

@@ -106,7 +106,12 @@ class Optimizer:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return float(self.lr(self.steps) if callable(self.lr) else self.lr)
+        rate = float(self.lr(self.steps) if callable(self.lr) else self.lr)
+        if not 0 <= rate < math.inf:
+            raise ValueError(
+                f"{type(self).__name__} expected a finite learning rate >= 0, got {rate} at step {self.steps}"
+            )
+        return rate
 
     def step(self) -> None:
         """Update the parameters once from their gradients. The gradients do not change."""

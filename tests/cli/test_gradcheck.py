@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from scratchgen import cli
+from scratchgen import cli, kernels
 from scratchgen.gradcheck import report
+from scratchgen.layers import activations
 from scratchgen.models.cases import CASES
 
 
@@ -46,7 +47,7 @@ def test_gradcheck_exits_with_1_and_names_the_array_if_a_check_fails(two, monkey
     monkeypatch.setattr(type(two[0]), "run", fail_once(two[0]))
     assert cli.main(["gradcheck", *names]) == 1
     out = capsys.readouterr().out
-    assert "Linear:\n  input" in out and "FAIL" in out and "failed checks: 1" in out
+    assert "Linear:\n  input" in out and "FAIL" in out and "failed checks: 2" in out
 
 
 def fail_once(wrong):
@@ -63,8 +64,9 @@ def test_every_row_fits_into_80_columns(two):
     for case in CASES:
         result = replace(two[0].run()[0], what="parameters.encoder.layers.12.attention.projection.weight")
         for detailed in (False, True):
-            lines = [report.HEAD[detailed], *report.rows(case, [result], detailed)]
-            lines += report.rows(case, [replace(result, verdict="FAIL", shape=(128, 64, 32))], detailed)
+            lines = [report.HEAD[detailed], *report.rows(case, {"jit": [result]}, detailed)]
+            failure = replace(result, verdict="FAIL", shape=(128, 64, 32))
+            lines += report.rows(case, {"jit": [failure]}, detailed)
             assert max(map(len, lines)) <= 80, case.name
 
 
@@ -97,3 +99,19 @@ def test_gradcheck_plot_needs_a_layer(tmp_path, capsys):
     name = next(case.name.split()[0] for case in CASES if not isinstance(case, type(case_named("Linear"))))
     assert cli.main(["gradcheck", name, "--plot", str(tmp_path / "v.png")]) == 2
     assert f"--plot expected the name of a layer, got {name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "version, words", [("reference", "SiLU (the readable function):"), ("jit", "SiLU (the compiled twin):")]
+)
+def test_gradcheck_checks_the_readable_functions_and_their_twins(monkeypatch, capsys, version, words):
+    """A mistake in a formula of layers/activations.py is found, although its compiled twin is right."""
+    right = activations.silu_backward
+
+    def wrong(dout, out, sig):
+        return (1.01 if kernels.backend() == version else 1) * right(dout, out, sig)
+
+    monkeypatch.setattr(activations, "silu_backward", wrong)
+    assert cli.main(["gradcheck", "SiLU"]) == 1
+    out = capsys.readouterr().out
+    assert words in out and "FAIL" in out

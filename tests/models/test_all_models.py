@@ -1,84 +1,21 @@
-"""Common tests of all public models. A new model is tested as soon as it has a factory.
+"""Common tests of all public models.
 
-Each class has a small factory below. A test fails if a public model has none.
+Each family's cases.py has a small example of each of its models. A test fails if a public model has none.
 """
 
 import inspect
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from scratchgen import models
-from scratchgen.data import Alphabet
-from scratchgen.layers import Scaling
 from scratchgen.models import Estimator, Model, NoLikelihood
+from scratchgen.models.cases import EXAMPLES
 
 N, D, CLASSES = 24, 6, 3
-TEXT = "abcabcbca" * 5
-ROWS, IMAGES = (N, D), (N, 64)
 RUN = {"epochs": 1, "batch_size": 8}
-KNOWS_LABELS = {
-    "BayesClassifier", "BernoulliNaiveBayes", "ClassPriorVAE", "ConditionalVAE", "ConvClassifier",
-    "DecisionTree", "GaussianDiscriminant", "GaussianNaiveBayes", "LinearSVM", "LogisticRegression",
-    "MLPClassifier", "NearestNeighbours",
-}  # fmt: skip
-
-
-class Kind(NamedTuple):
-    """How a model is built (rng -> model), the shape of its data, and the arguments of `fit`."""
-
-    build: Callable[[Any], Any]
-    shape: tuple[int, int] = ROWS
-    run: dict[str, Any] | None = None       # None: fit(X) has a closed form
-
-
-KINDS = {
-    "Autoencoder": Kind(lambda rng: models.Autoencoder.dense((D, 5, 2), rng=rng), run=RUN),
-    "BayesClassifier": Kind(lambda rng: models.BayesClassifier(lambda: models.PCA(2))),
-    "BernoulliNaiveBayes": Kind(lambda rng: models.BernoulliNaiveBayes(threshold=0.5)),
-    "CharacterModel": Kind(
-        lambda rng: models.CharacterModel(
-            Alphabet("abc"), window=4, features=6, heads=2, depth=1, dropout=0.1, rng=rng
-        ),
-        run=RUN,
-    ),
-    "ClassPriorVAE": Kind(
-        lambda rng: models.ClassPriorVAE.dense((D, 5, 2), classes=CLASSES, rng=rng), run=RUN
-    ),
-    "ConditionalVAE": Kind(
-        lambda rng: models.ConditionalVAE.dense((D, 5, 2), classes=CLASSES, rng=rng), run=RUN
-    ),
-    "ConvClassifier": Kind(
-        lambda rng: models.ConvClassifier((2, 3, 2), (5,), CLASSES, shape=(8, 8, 1), rng=rng), IMAGES, RUN
-    ),
-    "DCGAN": Kind(lambda rng: models.DCGAN(3, (2, 3), shape=(8, 8, 1), rng=rng), IMAGES, RUN),
-    "DecisionTree": Kind(lambda rng: models.DecisionTree(max_depth=2)),
-    "Flow": Kind(lambda rng: models.Flow([Scaling(D)], D), run=RUN),
-    "GAN": Kind(lambda rng: models.GAN.dense(3, (5, 4), D, rng=rng), run=RUN),
-    "GaussianDiscriminant": Kind(lambda rng: models.GaussianDiscriminant(shrinkage=0.3)),
-    "GaussianNaiveBayes": Kind(lambda rng: models.GaussianNaiveBayes(smoothing=0.1)),
-    "HiddenMarkovModel": Kind(lambda rng: models.HiddenMarkovModel.gaussian(2, rng=rng)),
-    "LinearSVM": Kind(lambda rng: models.LinearSVM(D, CLASSES), run=RUN),
-    "LogisticRegression": Kind(lambda rng: models.LogisticRegression(D, CLASSES, l2=0.1)),
-    "MADE": Kind(
-        lambda rng: models.MADE(D, (5,), orderings=2, binarisation="dynamic", rng=rng), run=RUN
-    ),
-    "MLPClassifier": Kind(lambda rng: models.MLPClassifier((D, 5, CLASSES), rng=rng), run=RUN),
-    "NGram": Kind(lambda rng: models.NGram(Alphabet("abc"), 3)),
-    "NICE": Kind(lambda rng: models.NICE.dense(D, (5,), 2, rng=rng), run=RUN),
-    "NearestNeighbours": Kind(lambda rng: models.NearestNeighbours(3)),
-    "PCA": Kind(lambda rng: models.PCA(2)),
-    "PixelCNN": Kind(
-        lambda rng: models.PixelCNN((3, 2, 1), channels=3, layers=1, first=3, binarisation="fixed", rng=rng),
-        run=RUN,
-    ),
-    "RealNVP": Kind(lambda rng: models.RealNVP.dense(D, (5,), 2, rng=rng), run=RUN),
-    "VAE": Kind(lambda rng: models.VAE.dense((D, 5, 2), rng=rng), run=RUN),
-    "WGAN": Kind(lambda rng: models.WGAN.dense(3, (5, 4), D, penalty=10.0, k=2, rng=rng), run=RUN),
-}
+KINDS = {example.name: example for example in EXAMPLES}
 EACH = pytest.mark.parametrize("name", sorted(KINDS))
 
 
@@ -89,25 +26,20 @@ def built(name, seed=0):
 def data(name):
     """Training data (X, y); y is None for a model without labels."""
     rng = np.random.default_rng(5)
-    y = np.arange(N) % CLASSES if name in KNOWS_LABELS else None
-    X = TEXT if name in {"CharacterModel", "NGram"} else rng.random(KINDS[name].shape).astype(np.float32)
+    y = np.arange(N) % CLASSES if KINDS[name].classes else None
+    X = KINDS[name].text or rng.random(KINDS[name].shape).astype(np.float32)
     return X, y
 
 
 def fitted(name, rng=3):
     """A model, fitted to small data."""
-    model, (X, y), run = built(name), data(name), KINDS[name].run
-    if name == "LogisticRegression":
-        return model.fit(X, y)
-    settings = {} if run is None else {**run, "rng": rng}
-    if run is not None and name in {"DCGAN", "GAN", "WGAN"}:
-        settings["batch_size"] = 4
-    return model.fit(X, y, **settings)
+    model, (X, y), run = built(name), data(name), KINDS[name].fit
+    return model.fit(X, y, **({} if run is None else {**run, "rng": rng}))
 
 
 def labels_of(name, n):
     """Labels for `sample` and others, where they are needed."""
-    return {"y": np.arange(n) % CLASSES} if name in {"ClassPriorVAE", "ConditionalVAE"} else {}
+    return {"y": np.arange(n) % CLASSES} if KINDS[name].given_labels else {}
 
 
 def outputs(model, name):
@@ -116,8 +48,8 @@ def outputs(model, name):
     if isinstance(X, str):
         return [model.log_probabilities(X)]
     found = []
-    known = (y,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
-    binary = np.round(X) if name in {"VAE", "ClassPriorVAE", "ConditionalVAE", "MADE", "PixelCNN"} else X
+    known = (y,) if KINDS[name].given_labels else ()
+    binary = np.round(X) if hasattr(model, "binarisation") else X
     for method in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
         if hasattr(model, method):
             try:
@@ -128,7 +60,7 @@ def outputs(model, name):
     return found
 
 
-def test_every_public_model_has_a_factory():
+def test_every_public_model_has_an_example():
     classes = [getattr(models, name) for name in models.__all__]
     public = {c.__name__ for c in classes if inspect.isclass(c) and issubclass(c, Estimator)}
     assert set(KINDS) == public - {"Estimator", "Model"}
@@ -148,12 +80,12 @@ def test_model_shows_its_settings(name):
 
 @EACH
 def test_model_refuses_labels_that_it_cannot_use(name):
-    if name in KNOWS_LABELS:
+    if KINDS[name].classes:
         model, (X, _) = built(name), data(name)
         with pytest.raises(ValueError, match=rf"^{name}\.fit expected labels y"):
-            model.fit(X, **({} if KINDS[name].run is None else {**RUN, "rng": 0}))
+            model.fit(X, **({} if KINDS[name].fit is None else {**RUN, "rng": 0}))
         return
-    model, (X, _), run = built(name), data(name), KINDS[name].run
+    model, (X, _), run = built(name), data(name), KINDS[name].fit
     with pytest.raises(ValueError, match=rf"^{name}\.fit expected no labels y: "):
         model.fit(X, np.zeros(N, int), **({} if run is None else {**run, "rng": 0}))
 
@@ -212,7 +144,7 @@ def test_model_prior_sample_fits_inverse_transform(name):
     np.testing.assert_array_equal(codes, same)
     X, _ = data(name)
     assert model.inverse_transform(codes, **labels_of(name, 5)).shape == (5, X.shape[1])
-    if name not in KNOWS_LABELS:
+    if not KINDS[name].classes:
         with pytest.raises(ValueError, match=rf"^{name}\.prior_sample expected no labels y: "):
             model.prior_sample(5, rng=0, y=np.zeros(5, int))
     with pytest.raises(ValueError, match=rf"^{name}\.prior_sample expected n of at least 1, got 0"):
@@ -224,7 +156,7 @@ def test_model_fit_lists_its_arguments(name):
     parameters = inspect.signature(type(built(name)).fit).parameters
     if name != "BayesClassifier":               # it passes them to the models of its classes
         assert not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    if KINDS[name].run is not None:
+    if KINDS[name].fit is not None:
         assert {"epochs", "rng", "batch_size", "lr", "callbacks", "validate"} <= set(parameters)
         trainer = set(inspect.signature(type(built(name)).trainer).parameters)
         assert set(parameters) <= trainer | {"self"}
@@ -233,7 +165,7 @@ def test_model_fit_lists_its_arguments(name):
 @EACH
 def test_model_refuses_data_by_the_name_of_fit(name):
     (X, y), model = data(name), built(name)
-    settings = {} if KINDS[name].run is None else {**RUN, "rng": 0}
+    settings = {} if KINDS[name].fit is None else {**RUN, "rng": 0}
     bad = [""] if isinstance(X, str) else [X * np.nan, X[:0], X[0], X.astype(int), X.tolist()]
     for X_bad in bad:
         labels = None if y is None else y[: len(X_bad)]
@@ -275,7 +207,7 @@ def test_model_likelihood_says_what_score_samples_returns(name):
             model.score_samples(np.zeros((2, D), np.float32))
     elif not isinstance(data(name)[0], str):
         X = np.round(data(name)[0])
-        known = (np.arange(N) % CLASSES,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
+        known = (np.arange(N) % CLASSES,) if KINDS[name].given_labels else ()
         assert model.score_samples(X, *known).shape == (N,)
 
 
@@ -291,11 +223,11 @@ def test_model_trained_by_gradients_has_a_summary_of_its_parameters(name):
 
 @EACH
 def test_model_attributes_are_set_by_the_constructor_or_fit_alone(name):
-    """`fit` adds no attributes to a model trained by gradients; it does not store `augment`."""
-    if KINDS[name].run is None:
+    """`fit` only notes in a model trained by gradients that it was trained; it does not store `augment`."""
+    if KINDS[name].fit is None:
         return
     before = set(vars(built(name)))
-    assert set(vars(fitted(name))) == before and "augment" not in before
+    assert set(vars(fitted(name))) == before | {"was_trained"} and "augment" not in before
 
 
 @EACH

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scratchgen.gradcheck.cases import ModelCase
-from scratchgen.models.autoencoder import Autoencoder
+from scratchgen.gradcheck.cases import ONE_EPOCH, Example, ModelCase
+from scratchgen.models.autoencoder import PCA, Autoencoder
 
 MODELS = (
     ModelCase(
@@ -16,4 +16,9 @@ MODELS = (
         lambda rng, dtype: Autoencoder.convolutional(4, (2, 3), rng=rng, dtype=dtype),
         (3, 784),
     ),
+)
+
+EXAMPLES = (
+    Example("Autoencoder", lambda rng: Autoencoder.dense((6, 5, 2), rng=rng), fit=ONE_EPOCH),
+    Example("PCA", lambda rng: PCA(2)),
 )

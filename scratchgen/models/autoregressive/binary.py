@@ -22,6 +22,8 @@ class BinaryModel(PixelModel):
 
     likelihood = "exact"
 
+    no_labels_hint = "the model does not use them"
+
     def __init__(self, features: int, *, classes: int = 0, binarisation: str = "none"):
         super().__init__(binarisation)
         if classes < 0:
@@ -75,7 +77,7 @@ class BinaryModel(PixelModel):
     def labels(self, y: Any, n: int, method: str = "loss") -> np.ndarray | None:
         """Check labels y: n integers from 0 to classes − 1; return None for a model without classes."""
         if self.classes == 0:
-            expect_no_labels(self._who(method), y, "build the model with classes= to use them")
+            expect_no_labels(self._who(method), y, self.no_labels_hint)
             return None
         return expect_labels(self._who(method), y, n, self.classes)
 

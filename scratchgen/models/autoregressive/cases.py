@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.gradcheck.cases import LayerCase, ModelCase
+from scratchgen.gradcheck.cases import ONE_EPOCH, Example, LayerCase, ModelCase
 from scratchgen.layers import MaskedConv2d, MaskedLinear
 from scratchgen.models.autoregressive import MADE, PixelCNN
 
@@ -48,4 +48,13 @@ MODELS = (
         smooth=False,
     ),
     ModelCase("PixelCNN", _pixelcnn, (5, 12), smooth=False),
+)
+
+EXAMPLES = (
+    Example("MADE", lambda rng: MADE(6, (5,), orderings=2, binarisation="dynamic", rng=rng), fit=ONE_EPOCH),
+    Example(
+        "PixelCNN",
+        lambda rng: PixelCNN((3, 2, 1), channels=3, layers=1, first=3, binarisation="fixed", rng=rng),
+        fit=ONE_EPOCH,
+    ),
 )

@@ -111,6 +111,7 @@ class MADE(BinaryModel):
     orders (O, D) : t;  degrees (O, H₁ + … + H_L) : m. Both are buffers.
     """
 
+    no_labels_hint = "build the model with classes= to use them"
     buffer_names = ("orders", "degrees")
 
     def __init__(

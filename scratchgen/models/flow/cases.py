@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.gradcheck.cases import LayerCase, ModelCase
+from scratchgen.gradcheck.cases import ONE_EPOCH, Example, LayerCase, ModelCase
 from scratchgen.layers import (
     AdditiveCoupling,
     AffineCoupling,
@@ -136,4 +136,10 @@ MODELS = (
         lambda rng, dtype: _perturbed(RealNVP.convolutional((4, 4, 1), 3, rng=rng, dtype=dtype), rng),
         (3, 16),
     ),
+)
+
+EXAMPLES = (
+    Example("Flow", lambda rng: Flow([Scaling(6)], 6), fit=ONE_EPOCH),
+    Example("NICE", lambda rng: NICE.dense(6, (5,), 2, rng=rng), fit=ONE_EPOCH),
+    Example("RealNVP", lambda rng: RealNVP.dense(6, (5,), 2, rng=rng), fit=ONE_EPOCH),
 )

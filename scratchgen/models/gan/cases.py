@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.gradcheck.cases import Example
 from scratchgen.gradcheck.checker import KINKED, SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Conv2d, Flatten, LeakyReLU, Linear, ReLU, Reshape, Sequential, Tanh
@@ -140,5 +141,20 @@ MODELS = (
         lambda rng, dtype: WGAN.convolutional(4, (2, 3), hidden=5, penalty=10.0, rng=rng, dtype=dtype),
         (3, 784),
         smooth=False,
+    ),
+)
+
+EXAMPLES = (
+    Example(
+        "DCGAN",
+        lambda rng: DCGAN(3, (2, 3), shape=(8, 8, 1), rng=rng),
+        (24, 64),
+        {"epochs": 1, "batch_size": 4},
+    ),
+    Example("GAN", lambda rng: GAN.dense(3, (5, 4), 6, rng=rng), fit={"epochs": 1, "batch_size": 4}),
+    Example(
+        "WGAN",
+        lambda rng: WGAN.dense(3, (5, 4), 6, penalty=10.0, k=2, rng=rng),
+        fit={"epochs": 1, "batch_size": 4},
     ),
 )

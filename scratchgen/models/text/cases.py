@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data.text import Alphabet
-from scratchgen.gradcheck.cases import Build, ModelCase
+from scratchgen.gradcheck.cases import ONE_EPOCH, Build, Example, ModelCase
 from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
-from scratchgen.models.text import CharacterModel
+from scratchgen.models.text import CharacterModel, NGram
 from scratchgen.module import Module, Parameter
 
 
@@ -87,4 +87,17 @@ MODELS = (
         (5, 3),
         classes=5,
     ),
+)
+
+TEXT = "abcabcbca" * 5
+EXAMPLES = (
+    Example(
+        "CharacterModel",
+        lambda rng: CharacterModel(
+            Alphabet("abc"), window=4, features=6, heads=2, depth=1, dropout=0.1, rng=rng
+        ),
+        fit=ONE_EPOCH,
+        text=TEXT,
+    ),
+    Example("NGram", lambda rng: NGram(Alphabet("abc"), 3), text=TEXT),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.gradcheck.cases import ModelCase
+from scratchgen.gradcheck.cases import ONE_EPOCH, Example, ModelCase
 from scratchgen.models.vae import VAE, ClassPriorVAE, ConditionalVAE, NormalPixels
 
 
@@ -40,4 +40,22 @@ MODELS = (
         classes=4,
     ),
     ModelCase("ClassPriorVAE", _class_prior_vae, (5, 9), classes=4),
+)
+
+EXAMPLES = (
+    Example("VAE", lambda rng: VAE.dense((6, 5, 2), rng=rng), fit=ONE_EPOCH),
+    Example(
+        "ClassPriorVAE",
+        lambda rng: ClassPriorVAE.dense((6, 5, 2), classes=3, rng=rng),
+        fit=ONE_EPOCH,
+        classes=3,
+        given_labels=True,
+    ),
+    Example(
+        "ConditionalVAE",
+        lambda rng: ConditionalVAE.dense((6, 5, 2), classes=3, rng=rng),
+        fit=ONE_EPOCH,
+        classes=3,
+        given_labels=True,
+    ),
 )
