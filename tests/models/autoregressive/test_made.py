@@ -208,7 +208,7 @@ def test_made_bad_input_is_named(rng, call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X: m.score_samples(X), "expected labels y, one an example, got none"),
+        (lambda m, X: m.score_samples(X), "expected labels y, one per example, got none"),
         (lambda m, X: m.score_samples(X, np.array([0, 1])), r"6 integer labels, .* got shape \(2,\)"),
         (lambda m, X: m.score_samples(X, np.full(6, 3)), r"labels in 0..2, got 3..3"),
         (lambda m, X: m.loss(X, np.zeros(6, int)), "an ordering from 0 to 1, or an rng to choose it"),
