@@ -59,7 +59,8 @@ def test_image_grid_leaves_a_gap_at_a_break():
 @pytest.mark.parametrize("columns", [1, 9, 11, 12, 13, 20, 31])
 @pytest.mark.parametrize("label", ["", "digits", "a label\nof two lines"])
 def test_image_grid_fits_any_number_of_columns_next_to_the_labels(columns, label):
-    rows = [Row(label, np.zeros((columns, 16)), numbers=range(columns)), Row("b", np.ones((columns, 3)), True)]
+    images, codes = np.zeros((columns, 16)), np.ones((columns, 3))
+    rows = [Row(label, images, numbers=range(columns)), Row("b", codes, True)]
     fig = plots.image_grid(rows, title="")
     boxes = np.array([ax.get_position().extents for ax in fig.axes])
     assert boxes.min() >= 0 and boxes.max() <= 1
