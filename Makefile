@@ -1,20 +1,20 @@
-# Every target makes .venv by itself. Another Python: make test PYTHON=python3.12
+# Every target creates .venv if needed. To use another Python: make test PYTHON=python3.12
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-# Which published figure `make reproduce` reproduces.
+# The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
 
 .PHONY: help demo test check lint types stubs bench reproduce clean
 
 help:
-	@echo "make demo       compress and decompress digits; the pictures go to gallery/"
-	@echo "make test       the whole test suite"
-	@echo "make check      ruff, mypy and the tests"
-	@echo "make stubs      the stub files that show the public names to type checkers"
-	@echo "make bench      speed, beside PyTorch and JAX (downloads both first); docs/speed.md"
-	@echo "make reproduce  a published figure, NAME=autoencoder, into results/"
-	@echo "make clean      remove .venv and what was built"
+	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
+	@echo "make test       run all tests"
+	@echo "make check      run ruff, mypy and all tests"
+	@echo "make stubs      write the stub files that show the public names to type checkers"
+	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
+	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
+	@echo "make clean      remove .venv, builds and caches"
 
 demo: $(VENV)/run.stamp
 	$(PY) -m scratchgen demo compress
@@ -49,15 +49,15 @@ reproduce: $(VENV)/run.stamp
 clean:
 	rm -rf $(VENV) build dist scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# One stamp after the other, so that two targets at once (make -j) never run pip at once.
+# Each stamp depends on the previous one, so that parallel targets (make -j) never run pip at the same time.
 $(VENV)/run.stamp: setup.cfg pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
-	  echo "scratchgen: '$(PYTHON)' was not found; name a Python: make PYTHON=python3.12"; exit 1; }
+	  echo "scratchgen: '$(PYTHON)' was not found; choose a Python: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "scratchgen: needs Python 3.11 or later, but $(PYTHON) is $$("$(PYTHON)" --version 2>&1);" \
-	    "name another: make PYTHON=python3.12"; exit 1; }
+	    "choose another one: make PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "scratchgen: $(PYTHON) lacks its venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	  echo "scratchgen: $(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@

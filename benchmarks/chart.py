@@ -1,4 +1,4 @@
-"""Make the figures and tables of docs/speed.md from results/bench.json; missing measurements stay empty.
+"""Make the figures and tables of docs/speed.md from results/bench.json. Missing measurements are left empty.
 
     python benchmarks/chart.py
 """
@@ -38,7 +38,7 @@ def bars(r: dict[str, Any]) -> dict[str, float]:
 
 
 def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
-    """A group of bars for each model, as multiples of our time; None if there are no measurements."""
+    """Plot a group of bars for each model, as multiples of our time; return None without measurements."""
     rows = tables.one_each([r for r in steps if (r["batch"], r["threads"]) == (BATCH, THREADS)])
     if not rows:
         return None
@@ -67,7 +67,7 @@ def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
 
 
 def draw_growth(growth: dict[str, Any]) -> Figure:
-    """Time (top) and memory (bottom) against batch, width and depth, on logarithmic axes."""
+    """Plot time (top) and memory (bottom) against batch, width and depth, on logarithmic axes."""
     figure = plots.new_figure(6.2, title="How a step of a dense autoencoder grows")
     grid = figure.subplots(2, len(growth["rows"]), sharex="col", sharey="row", squeeze=False)
     for r, column in zip(growth["rows"], grid.T, strict=True):

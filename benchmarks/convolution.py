@@ -2,9 +2,9 @@
 
     python benchmarks/convolution.py            two threads, then one: about three minutes
 
-First all are checked to give the same results in float64, within 1e-9. Then each contender runs in a separate
-process in float32, for several rounds in turn; a round's time is the median of its calls. The version with
-four loops takes seconds and runs once.
+First, a check ensures that all give the same results in float64, within 1e-9. Then each contender runs in a
+separate process in float32, for several rounds in turn; a round's time is the median of its calls. The
+version with four loops takes seconds and runs once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the time and memory of a training step grow with batch, width and depth, here and in PyTorch eager.
+"""Measure how the time and memory of a step grow with batch, width and depth, here and in PyTorch eager.
 
     python benchmarks/growth.py                 about five minutes
 
@@ -50,7 +50,7 @@ GROWN = {"batch": (32, 128, 512, 2048), "width": (128, 256, 512, 1024, 2048), "d
 
 
 def stepper(who: str, point: Point):
-    """A contender's training step, a function of a batch: as in run.py, with other sizes."""
+    """A contender's training step as a function of a batch, as in run.py, but with the sizes of the point."""
     if who == LIMIT:
         return Limit(autoencoder.products(point.batch, point.sizes), "float32").step
     if who == OURS:
@@ -87,7 +87,7 @@ def here(who: str, point: Point) -> dict[str, float]:
 
 
 def measure(point: Point, threads: int) -> dict[str, dict[str, float]]:
-    """Measure all contenders at one point, in turn; the medians over their processes."""
+    """Measure all contenders at one point, in turn. Returns the medians over their processes."""
     found: dict[str, list[dict[str, float]]] = {who: [] for who in (OURS, PYTORCH, LIMIT)}
     for _ in range(ROUNDS):
         for who, answers in found.items():

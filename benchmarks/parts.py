@@ -1,10 +1,10 @@
-"""Where the time of a training step goes: the dense autoencoder of run.py, part by part.
+"""Measure the time of each part of a training step, for the dense autoencoder of run.py.
 
     python benchmarks/parts.py                  with two threads and with one: ten seconds
 
 The parts are timed one after the other within the same step; the result is the median of many steps. The
-matrix products alone are timed between the steps. The additional time of the linear layers is for the biases
-and their gradients, new arrays, and weights that other work has evicted from the cache.
+matrix products alone are timed between the steps. The linear layers take longer than their products, because
+of the biases and their gradients, new arrays, and weights that are no longer in the cache.
 """
 
 from __future__ import annotations

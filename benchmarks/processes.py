@@ -17,12 +17,13 @@ def environment(who: str, threads: int) -> dict[str, str]:
     """The environment of a contender's process: the number of threads, and our settings if it is ours.
 
     NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is
-    made here. The worker makes the setting for memory, in our process only.
+    made here. The other contenders' processes use scratchgen too, for their initial weights; GLIBC_TUNABLES
+    keeps it from changing how memory is kept there.
     """
     from scratchgen.runtime import process  # not at the top: startup.py times the import of scratchgen
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {}
+    own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
     return os.environ | dict.fromkeys(names, str(threads)) | own
 
 

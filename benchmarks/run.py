@@ -3,11 +3,11 @@
     python benchmarks/run.py                                      everything, two to three hours
     python benchmarks/run.py --models nice made --batches 128 --threads 2
 
-First all contenders are checked to compute the same losses and the same gradients (float64, within 1e-9).
+First, a check ensures that all contenders compute the same losses and gradients (float64, within 1e-9).
 Then each runs in a separate process, in alternation, a few steps at a time (or one, if a step is long), so
 that a change in the machine's speed affects all of them. Between its turns a process is stopped. A round's
-time is the median of its steps. The table has the median over the rounds; the ratio of their time to ours is
-computed round by round, and the table has its quartiles.
+time is the median of its steps, and the table has the median over the rounds. Ratios to our time are computed
+round by round, and the table has their median and quartiles.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Start-up times: import, first step with a cold cache, first step with a warm cache, later steps.
+"""Measure start-up times: import, first step with a cold and a warm cache, later steps.
 
     python benchmarks/startup.py                about two minutes
 
-Each result is the median of three separate processes. Cold: Numba's cache is an empty folder, so every kernel
-of a step is compiled. Warm: the same folder again. The steps are those of run.py. A first step includes
-building the model, for PyTorch and JAX from the weights of ours.
+Each result is the median of three separate processes. With a cold cache, Numba's cache folder is empty, so
+every kernel of a step is compiled. With a warm cache, the same folder is used again. The steps are those of
+run.py. The time of a first step includes building the model; PyTorch and JAX copy the weights of ours.
 """
 
 from __future__ import annotations

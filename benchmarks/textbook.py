@@ -2,7 +2,7 @@
 
 Images are (N, C, H, W) and weights (F, C, KH, KW), as is usual in such code. Each function computes one
 forward and one backward pass: it takes x, weight, bias, dout, stride and padding, and returns out, dx,
-dweight and dbias. The code is as it is usually taught, and not made slower on purpose.
+dweight and dbias. The code is the usual one of textbooks, and was not made slower.
 """
 
 from __future__ import annotations

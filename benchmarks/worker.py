@@ -1,10 +1,10 @@
-"""One contender in a separate process, which reads commands from stdin and answers on stdout.
+"""Run one contender in a separate process that reads commands from stdin and answers on stdout.
 
     time N      make N steps; the answer is the milliseconds of each
     memory      the answer is the peak resident size so far, in bytes
 
-With a file as an additional argument, it saves losses and gradients there, computed in float64, and ends.
-This is done in another process, because float64 arrays would count towards the memory, and because JAX has
+With a file as an additional argument, it computes losses and gradients in float64, saves them there, and
+ends. This needs its own process, because float64 arrays would count towards the memory, and because JAX has
 one global switch for float64 that also changes its random numbers.
 """
 
@@ -20,8 +20,6 @@ import numpy as np
 from limit import Limit
 from pytorch_side import Way
 
-from scratchgen.runtime import process
-
 WAYS = {
     "PyTorch eager": Way(),
     "PyTorch fused": Way(fused=True),
@@ -34,7 +32,6 @@ def build(contender: str, model: str, batch: int, dtype: str):
     """The Step of a contender for a model."""
     module = import_module(f"steps.{model}")
     if contender == "scratchgen":
-        process.prepare()       # keeps freed memory, as the command does
         return module.ours(dtype)
     if contender == "matrix products":
         return Limit(module.products(batch), dtype)

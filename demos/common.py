@@ -1,4 +1,4 @@
-"""Helpers that several demos share: training, tables, axes, pictures of digits."""
+"""Shared code of the demos: training, tables, axes, pictures of digits."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def train(
 def digit_classifier(
     x: np.ndarray, y: np.ndarray, rng: np.random.Generator, shown: int = 60_000
 ) -> MLPClassifier:
-    """A classifier 784-128-10 trained on about `shown` digits; demos use it to read generated digits."""
+    """Train a classifier 784-128-10 on about `shown` digits, which demos use on generated digits."""
     model = MLPClassifier((784, 128, 10), rng=rng)
     train(model, x, y, shown=shown, lr=5e-3, rng=rng, quiet=True)
     return model
@@ -80,7 +80,7 @@ def parameter_count(net: Any) -> int:
 
 
 def say(text: str) -> None:
-    """Print a paragraph, wrapped to the width of the page; a line break at its start leaves an empty line."""
+    """Print a paragraph, wrapped to COLUMNS; a line break at its start prints an empty line."""
     if text.startswith("\n"):
         print()
     print(textwrap.fill(text.lstrip("\n"), COLUMNS))
@@ -92,7 +92,7 @@ def print_table(
     """Print a table: rows[name][column] is a cell, names are in the first column.
 
     formats : column -> format specification, such as ".1%"; by default ".2f" for floats and "," for integers.
-    A header is broken at its spaces where it is wider than its column. A cell that is missing or None is
+    A header that is wider than its column is broken at spaces. A cell that is missing or None is
     empty. Columns that do not fit on the page follow in a second block of lines.
     """
     formats = formats or {}
@@ -115,7 +115,7 @@ def print_table(
 def _blocks(
     rows: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str], page: int, header_width: int
 ) -> list[list[list[str]]]:
-    """Columns of padded text, header first, in as many blocks as the page needs."""
+    """Split columns of padded text, each with its header first, into blocks of at most COLUMNS characters."""
     blocks: list[list[list[str]]] = [[]]
     room = page
     for column in dict.fromkeys(column for row in rows.values() for column in row):
@@ -144,7 +144,7 @@ def _cell(value: Any, specification: str) -> str:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure and say where it is."""
+    """Save a figure, and print its path."""
     plots.save(figure, path)
     print(f"\nSaved {path}")
     return path
@@ -153,7 +153,7 @@ def save(figure: Figure, path: Path) -> Path:
 def tidy(
     ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", *, grid: bool = True, size: float = 10
 ) -> None:
-    """Give axes the look that all demos share: no frame at the top and right, a light grid, small labels."""
+    """Format axes as all demos do: no frame at the top and right, a light grid, small labels."""
     ax.set_title(title, fontsize=size, color=plots.TEXT, linespacing=1.4)
     ax.set_xlabel(xlabel, fontsize=size - 0.5, color=plots.TEXT)
     ax.set_ylabel(ylabel, fontsize=size - 0.5, color=plots.TEXT)
@@ -165,7 +165,7 @@ def tidy(
 
 
 def plot_lines(ax: Axes, curves: Mapping[str, tuple[Any, Any]], **style: Any) -> None:
-    """Draw name -> (x, y), each line in a colour and with a marker of its own."""
+    """Plot name -> (x, y), each line with a different colour and marker."""
     style = {"markersize": 5, "linewidth": 1.8} | style
     for (colour, marker), (name, (x, y)) in zip(plots.LINES, curves.items(), strict=False):
         ax.plot(x, y, color=colour, marker=marker, label=name, **style)
@@ -182,7 +182,7 @@ def show_image(ax: Axes, pixels: np.ndarray, title: str = "") -> None:
 
 
 def mosaic(pictures: np.ndarray, rows: int) -> np.ndarray:
-    """Digits (N, 784) in so many rows as one image."""
+    """Join digits (N, 784) to one image with the given number of rows."""
     return pictures.reshape(rows, -1, 28, 28).swapaxes(1, 2).reshape(rows * 28, -1)
 
 

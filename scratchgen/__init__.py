@@ -1,7 +1,7 @@
 """Generative models from scratch: every gradient written by hand.
 
-The public names of the packages below are public here too. Each package is imported when a name is first
-looked up, so `import scratchgen` loads neither NumPy nor Numba:
+The public names of `layers`, `losses`, `data`, `training` and `models` can be imported from here. A package
+is imported when one of its names is first looked up, so `import scratchgen` loads neither NumPy nor Numba:
 
     from scratchgen import Linear, Sequential, SiLU
 """
@@ -9,9 +9,9 @@ looked up, so `import scratchgen` loads neither NumPy nor Numba:
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"       # a plain literal: the build reads it without importing anything
+__version__ = "0.1.0"       # a plain literal, which the build reads without an import
 
-# A name is looked up in these packages, in this order; their own `__all__` says which names there are.
+# Public names are looked up in these packages, in this order. Each package lists its names in `__all__`.
 _PACKAGES = ("layers", "losses", "data", "training", "models")
 _MODULES = (
     "checkpoint", "data", "distributions", "gradcheck", "initializers", "kernels", "layers", "losses",

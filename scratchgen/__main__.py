@@ -1,4 +1,4 @@
-"""`python -m scratchgen` is the command `scratchgen`."""
+"""Run the command line: `python -m scratchgen` is the same as `scratchgen`."""
 
 import sys
 

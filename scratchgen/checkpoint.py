@@ -1,3 +1,3 @@
-"""Checkpoints: another name for `scratchgen.training.checkpoint`."""
+"""Checkpoints: an alias of `scratchgen.training.checkpoint`."""
 
 from scratchgen.training.checkpoint import *  # noqa: F403

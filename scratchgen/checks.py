@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # what layers compute in, in native byte order
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return `name` if it is one of `known`.
 
-    Otherwise raises ValueError with the most similar name, if there is one (ignoring case), and all known
-    names: "unknown demo 'compres'; did you mean 'compress'? there are: compress, latent".
+    what : the kind of name, for the message
+
+    Raises ValueError otherwise. The message has the most similar name, if there is one (ignoring case), and
+    all known names: "unknown demo 'compres'; did you mean 'compress'? Known names: compress, latent".
     """
     known = list(known)
     if name in known:
         return name
     spelling = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), spelling, n=1)
-    hint = f" did you mean {spelling[near[0]]!r}?" if near else ""
-    raise ValueError(f"unknown {what} {name!r};{hint} there are: {', '.join(known) or 'none'}")
+    hint = f"; did you mean {spelling[near[0]]!r}?" if near else "."
+    raise ValueError(f"unknown {what} {name!r}{hint} Known names: {', '.join(known) or 'none'}")
 
 
 def positive(who: str, **counts: int) -> None:
@@ -45,8 +48,8 @@ def positive(who: str, **counts: int) -> None:
 def as_generator(who: str, rng: Any) -> np.random.Generator:
     """Return a random generator: `rng` itself, or ``numpy.random.default_rng(rng)`` for an integer seed.
 
-    Raises TypeError, in the name of `who`, for None, a bool and every other type, and ValueError for a
-    negative seed.
+    Raises TypeError for None, a bool and every other type, and ValueError for a negative seed. The message
+    begins with `who`, the name of the caller.
     """
     if isinstance(rng, np.random.Generator):
         return rng
@@ -59,23 +62,24 @@ def as_generator(who: str, rng: Any) -> np.random.Generator:
 
 
 def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array:
-    """Return labels y as an array (n,) of integers from 0 on, in native byte order.
+    """Return labels y as an array (n,) of non-negative integers, in native byte order.
 
-    classes : if given, labels must be below it
+    n : the number of examples
+    classes : the number of classes; if given, labels must be below it
 
-    Raises ValueError for missing labels, for another number of labels and for labels out of range, TypeError
-    for labels that are not integers.
+    Raises ValueError for missing labels, for a number of labels other than n and for labels out of range,
+    TypeError for labels that are not integers.
     """
     if y is None:
-        raise ValueError(f"{who} expected labels y, one an example, got none")
+        raise ValueError(f"{who} expected labels y, one per example, got none")
     y = np.asarray(y)
     if y.shape != (n,):
-        raise ValueError(f"{who} expected {n} integer labels, one an example, got shape {y.shape}")
+        raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}")
     if y.dtype.kind not in "iu":
         raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
     limit = np.inf if classes is None else classes - 1
     if n and (y.min() < 0 or y.max() > limit):
-        wanted = "from 0 on" if classes is None else f"in 0..{classes - 1}"
+        wanted = "of at least 0" if classes is None else f"in 0..{classes - 1}"
         raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
     return y.astype(y.dtype.newbyteorder("="), copy=False)
 
@@ -83,7 +87,7 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
 def expect_float(who: str, x: Any) -> None:
     """Raise TypeError unless x is an array of float32 or float64."""
     if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
-        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
 
 
@@ -94,10 +98,10 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
     """
     expect_float(who, pred)
     if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
-        got = target.dtype if isinstance(target, np.ndarray) else type(target).__name__
-        raise TypeError(f"{who} expected a target of dtype {pred.dtype} like the prediction's, got {got}")
+        got = f"dtype {target.dtype}" if isinstance(target, np.ndarray) else type(target).__name__
+        raise TypeError(f"{who} expected a target of dtype {pred.dtype}, as the prediction has, got {got}")
     if pred.shape != target.shape:
-        raise ValueError(f"{who} expected two arrays of one shape, got {pred.shape} and {target.shape}")
+        raise ValueError(f"{who} expected two arrays of the same shape, got {pred.shape} and {target.shape}")
     if pred.ndim < 1 or len(pred) == 0:
         raise ValueError(f"{who} expected a batch of at least one example, got shape {pred.shape}")
 
@@ -121,8 +125,8 @@ def expect_examples(
 ) -> None:
     """Check data given to a model: (N, features) floats, finite, N ≥ least, within [low, high].
 
-    Raises TypeError if X is not a float array, ValueError for the rest. The message says what was expected
-    and what was given.
+    Raises TypeError if X is not an array of float32 or float64, and ValueError if another condition fails.
+    The message says what was expected and what was given.
     """
     if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
         got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
@@ -142,7 +146,10 @@ def expect_examples(
 
 
 def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
-    """Check the shape (N, features) and dtype of a batch, without reading its values."""
+    """Check the shape (N, features) and the dtype of a batch. The values are not checked.
+
+    Raises TypeError for another dtype, ValueError for another shape.
+    """
     if not isinstance(x, np.ndarray) or x.dtype != dtype:
         got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
@@ -150,14 +157,17 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
         raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
 
 
-def expect_no_labels(who: str, y: Any, hint: str = "the model has no use for them") -> None:
+def expect_no_labels(who: str, y: Any, hint: str = "the model does not use them") -> None:
     """Raise ValueError for labels that a model cannot use."""
     if y is not None:
         raise ValueError(f"{who} expected no labels y: {hint}")
 
 
 def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
-    """Return the widths of hidden layers as a tuple: of a sequence, or of one int, where 0 means no layer."""
+    """Return the widths of the hidden layers as a tuple of ints.
+
+    hidden : a sequence of widths, or one int for a single layer; 0 means no hidden layer
+    """
     if isinstance(hidden, int | np.integer):
         hidden = (hidden,) if hidden != 0 else ()
     widths = tuple(hidden)
@@ -167,23 +177,30 @@ def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
 
 
 def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
-    """Return an image shape (H, W, C) as a tuple of ints; H and W are multiples of `multiple`."""
+    """Return an image shape (H, W, C) as a tuple of ints.
+
+    multiple : a power of two by which H and W must be divisible
+
+    Raises ValueError for any other shape.
+    """
     shape = tuple(shape)
     if len(shape) != 3:
         raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
     positive(who, height=shape[0], width=shape[1], channels=shape[2])
     if shape[0] % multiple or shape[1] % multiple:
         raise ValueError(
-            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}: "
-            f"it halves them {multiple.bit_length() - 1} times"
+            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}; "
+            f"the network halves H and W {multiple.bit_length() - 1} times"
         )
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
 def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
-    """Check an array of float32 or float64, (N, features), of zeros and ones; raise ValueError otherwise.
+    """Check that X (N, features) is an array of float32 or float64 that contains only zeros and ones.
 
-    hint : what to do about other values; the end of the message
+    hint : text that is added to the end of the message
+
+    Raises TypeError for another type or dtype, ValueError for another shape or other values.
     """
     expect_examples(who, X, features=features, low=0, high=1)
     if np.any((X != 0) & (X != 1)):
@@ -194,7 +211,29 @@ def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = 
 
 
 def one_hot(y: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
-    """Return a row for each label, with a 1 in the column of the label and zeros elsewhere, (N, classes)."""
+    """Return the one-hot rows (N, classes) of labels y (N,): 1 in the column of the label, 0 elsewhere."""
     out = np.zeros((len(y), classes), dtype)
     out[np.arange(len(y)), y] = 1
     return out
+
+
+def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
+    """Let a layer's forward raise TypeError unless it returns (out, cache).
+
+    Without this check, an array of two rows would be taken for the pair.
+    """
+
+    @functools.wraps(forward)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
+        returned = forward(self, *args, **kwargs)
+        if isinstance(returned, tuple) and len(returned) == 2:
+            return returned
+        if isinstance(returned, np.ndarray):
+            got = f"an array of shape {returned.shape}"
+        elif isinstance(returned, tuple):
+            got = f"a tuple of {len(returned)}"
+        else:
+            got = "None" if returned is None else f"a {type(returned).__name__}"
+        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
+
+    return checked

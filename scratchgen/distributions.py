@@ -1,9 +1,9 @@
-"""The distributions that models are made of: log-density, sampling, KL divergence, and their gradients.
+"""Probability distributions: log-density, sampling, KL divergence, and their gradients.
 
 The functions of Bernoulli, Normal and Logistic work entry by entry on arrays that broadcast, and return one
-number for each entry, in nats; the caller sums over features. Categorical has its categories on the last
+number for each entry, in nats. The caller sums over features. Categorical has its categories on the last
 axis. The spread of a Normal is given as a log-variance, and ``std = exp(0.5·logvar)`` is written only in
-`Normal.std`. Samplers take their noise as an argument and draw nothing themselves.
+`Normal.std`. Samplers take their noise as an argument and draw no random numbers themselves.
 
 Gradients are those of ``log_prob(...).sum()``: multiply them by the gradient that comes from the next layer.
 Derived in docs/distributions.md.
@@ -48,7 +48,7 @@ class Bernoulli:
 
     @staticmethod
     def sample(logits: Array, uniform: Array) -> Array:
-        """0 or 1 in the dtype of the logits; `uniform` in [0, 1) has their shape."""
+        """Samples, 0 or 1, in the dtype of the logits. `uniform` in [0, 1) has the same shape."""
         return (uniform < Bernoulli.mean(logits)).astype(logits.dtype)  # (BERN.3)
 
 
@@ -78,7 +78,7 @@ class Categorical:
 
     @staticmethod
     def log_probabilities_backward(da: Array, logits: Array) -> Array:
-        """The gradient of the logits for the gradient da (…, K) of all log p(k)."""
+        """The gradient of the logits, (…, K), given the gradient da (…, K) of log p(k) for all k."""
         p = Categorical.probabilities(logits)
         return da - p * da.sum(axis=-1, keepdims=True)          # (CAT.4)
 
@@ -101,7 +101,7 @@ class Categorical:
 
     @staticmethod
     def sample(logits: Array, uniform: Array) -> Array:
-        """A category for each row of logits; `uniform` in [0, 1) has the shape of the result."""
+        """A category for each row of logits, (…). `uniform` (…) holds one number from [0, 1) for each row."""
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
         cumulative = e.cumsum(axis=-1)                          # not yet divided by the last column
         reached = cumulative[..., :-1] <= uniform[..., None] * cumulative[..., -1:]
@@ -140,7 +140,7 @@ class Normal:
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, logvar: Numbers) -> tuple[Any, Any, Any]:
-        """(dx, dmu, dlogvar)."""
+        """The gradient of log_prob, (dx, dmu, dlogvar)."""
         std = Normal.std(logvar)
         scaled = (x - mu) / std
         dx = -scaled / std
@@ -148,17 +148,17 @@ class Normal:
 
     @staticmethod
     def sample(mu: Numbers, logvar: Numbers, eps: Numbers) -> Any:
-        """A sample for standard normal noise eps."""
+        """A sample, computed from standard normal noise eps."""
         return mu + Normal.std(logvar) * eps                    # (NORM.4)
 
     @staticmethod
     def kl(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> Any:
-        """The KL divergence from N(prior_mean, 1). It is at least 0, and 0 only if the two are equal."""
+        """KL(N(mu, std²) ‖ N(prior_mean, 1)). It is at least 0, and 0 only for equal distributions."""
         return 0.5 * ((mu - prior_mean) ** 2 + np.exp(logvar) - 1 - logvar)  # (NORM.5)
 
     @staticmethod
     def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
-        """(dmu, dlogvar) of `kl`; the gradient of the prior mean is −dmu."""
+        """The gradient of `kl`, (dmu, dlogvar). The gradient of the prior mean is −dmu."""
         return mu - prior_mean, 0.5 * (np.exp(logvar) - 1)      # (NORM.6)
 
 
@@ -178,7 +178,7 @@ class Logistic:
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, log_scale: Numbers) -> tuple[Any, Any, Any]:
-        """(dx, dmu, dlog_scale)."""
+        """The gradient of log_prob, (dx, dmu, dlog_scale)."""
         s = np.exp(log_scale)
         t = (x - mu) / s
         slope = 1 - 2 * Bernoulli.mean(-t)                      # = tanh(t / 2)
@@ -186,5 +186,5 @@ class Logistic:
 
     @staticmethod
     def sample(mu: Numbers, log_scale: Numbers, uniform: Numbers) -> Any:
-        """A sample for `uniform` in (0, 1); at 0 and 1 it would be infinite."""
+        """A sample, computed from `uniform` in (0, 1). At 0 and 1 it would be infinite."""
         return mu + np.exp(log_scale) * (np.log(uniform) - np.log1p(-uniform))  # (LOGI.3)

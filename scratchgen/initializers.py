@@ -49,11 +49,12 @@ def he_normal(
 def glorot_uniform(
     shape: Shape, fan_in: int, fan_out: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
 ) -> Array:
-    """Draw U(-a, a) weights with a variance between the ones that forward and backward need.
+    """Draw U(-a, a) weights. Their variance is a compromise between the forward and the backward pass.
 
     (INIT.2)  Var[w] = 2 / (fan_in + fan_out),  and a uniform on [-a, a] has variance a²/3:  a = √(3·Var[w])
 
-    Forward keeps the variance with Var[w] = 1/fan_in, backward with 1/fan_out; this is a compromise.
+    The forward pass keeps the variance if Var[w] = 1/fan_in, and the backward pass if Var[w] = 1/fan_out.
+    (INIT.2) uses the mean of both fans.
     Source: Glorot & Bengio 2010, equations 12 and 16.
     """
     _expect_fans("glorot_uniform", fan_in, fan_out)
@@ -85,7 +86,7 @@ def normal(
 ) -> Array:
     """Draw N(0, std²) weights; the fans are not used.
 
-    std : the default is the one of DCGAN (Radford, Metz & Chintala 2016, section 4)
+    std : the standard deviation; the default is that of DCGAN (Radford, Metz & Chintala 2016, section 4)
 
     Raises ValueError for a std that is negative or not finite.
     """
@@ -129,6 +130,7 @@ def _expect_fans(who: str, *fans: int) -> None:
     try:
         least = min(map(operator.index, fans))
     except TypeError:
-        raise TypeError(f"{who} expected fans that are ints, got {', '.join(map(repr, fans))}") from None
+        got = ", ".join(map(repr, fans))
+        raise TypeError(f"{who} expected fan_in and fan_out to be ints, got {got}") from None
     if least < 1:
-        raise ValueError(f"{who} expected fans of at least 1, got {', '.join(map(str, fans))}")
+        raise ValueError(f"{who} expected fan_in and fan_out of at least 1, got {', '.join(map(str, fans))}")

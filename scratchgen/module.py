@@ -1,4 +1,4 @@
-"""Parameters, and modules that hold them: what layers and models have in common.
+"""Parameter and Module, the parts that layers and models have in common.
 
 A Module finds its parameters, buffers and generators by looking through its attributes, so a layer or model
 only assigns them. Layer (layers/base.py) adds forward and backward, Model (models/base.py) adds loss and fit.
@@ -27,9 +27,9 @@ def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
 class Parameter:
     """An array that is learnt, and its gradient.
 
-    value, grad : arrays of one shape and dtype, in C order. Once an optimiser holds the parameter, both are
-    views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes. Read
-    ``p.grad`` again after zero_grad; an array that was read before may hold old numbers.
+    value, grad : arrays of the same shape and dtype, in C order. Once an optimiser holds the parameter, both
+    are views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes.
+    Read ``p.grad`` again after zero_grad; an array that was read before may hold old numbers.
 
     Raises TypeError for a dtype other than float32 and float64.
     """
@@ -46,7 +46,10 @@ class Parameter:
         Parameter.grad.set_zero(self)
 
     def add_grad(self, a: Array, b: Array | None = None) -> None:
-        """grad += a, or grad += a·b with grad seen as a matrix (all axes but the last, last axis)."""
+        """Add an array to the gradient, grad += a, or a matrix product, grad += a·b.
+
+        For a product, grad is treated as a matrix (M, C), where C is the last axis and M all others together.
+        """
         Parameter.grad.add(self, a, b)
 
     @property
@@ -69,8 +72,9 @@ class Module:
     """A tree of named parameters, buffers and sublayers.
 
     A subclass assigns Parameters, buffers (plain arrays whose names are in `buffer_names`), generators and
-    other modules as attributes, also inside lists, tuples and dicts. The methods below find them in the order
-    of assignment. The names are those of the attributes: "encoder.0.weight", "blocks.2.bias".
+    other modules as attributes. Parameters and modules may also be inside lists, tuples and dicts. The
+    methods below find them in the order of assignment. The names are those of the attributes:
+    "encoder.0.weight", "blocks.2.bias".
     """
 
     buffer_names: tuple[str, ...] = ()
@@ -145,7 +149,8 @@ class Module:
     def frozen(self) -> Iterator[None]:
         """Freeze the parameters: inside the block their gradients are neither computed nor changed.
 
-        The gradient of the input is still computed. The generator of a GAN needs it of the discriminator.
+        The gradient of the input is still computed. A GAN uses this to train its generator: the gradient
+        passes through the frozen discriminator.
         """
         modules = list(self.modules())
         before = [module.trainable for module in modules]
@@ -159,7 +164,7 @@ class Module:
 
     @property
     def dtype(self) -> np.dtype | None:
-        """The dtype of the parameters, in which the module computes, or None without parameters."""
+        """The dtype of the parameters, in which the module computes; None if there are no parameters."""
         for value in vars(self).values():
             if isinstance(value, Parameter):
                 return value.dtype
@@ -173,7 +178,7 @@ class Module:
         return ""
 
     def summary(self) -> Summary:
-        """A table of the layers with their output shapes and parameters. print(model.summary()) shows it."""
+        """Return a table of the layers, their output shapes and parameters, for print(model.summary())."""
         return Summary(self)
 
     def __repr__(self) -> str:
@@ -184,14 +189,13 @@ class Module:
 class Summary:
     """A table of the layers of a module. str() gives the table, at most 78 columns wide.
 
-    rows : one tuple (name, class, output shape, parameter, count) for each parameter, and for each layer
-    without
-        parameters, where parameter is "" and count is None
-    total : the number of learnt numbers; parameters that are used twice count once
+    rows : one tuple (name, class, output shape, parameter, count) for each parameter. A layer without
+        parameters has one row, where parameter is "" and count is None
+    total : the number of learnt values; a parameter that is used twice counts once
     """
 
     HEAD = ("Name", "Layer", "Output", "Parameter", "Numbers")
-    WIDTHS = (24, 18, 14, 24)   # the largest widths of all columns but the last; longer texts are cut
+    WIDTHS = (24, 18, 14, 24)   # the largest width of each column but the last; longer texts are cut
 
     def __init__(self, module: Module):
         self.title = type(module).__name__

@@ -1,3 +1,3 @@
-"""Optimisers: another name for `scratchgen.training.optimisers`."""
+"""Optimisers: an alias of `scratchgen.training.optimisers`."""
 
 from scratchgen.training.optimisers import *  # noqa: F403

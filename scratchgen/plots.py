@@ -2,7 +2,7 @@
 
 Each function returns a new matplotlib Figure without a window or global state; `save` writes it to a file.
 All figures are WIDTH inches wide (1,200 pixels in the file), so their text stays legible on a page that shows
-them narrower. Matplotlib is imported by the first figure.
+them narrower. Matplotlib is imported when the first figure is made.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Row:
 
 
 def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Sequence[int] = ()) -> Figure:
-    """Rows of small images.
+    """Plot rows of small images.
 
     note   : one line below the title
     breaks : indices of the rows that have a gap above them
@@ -66,7 +66,7 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
     """
     columns = _columns(rows)
     heights = [0.55 if row.bars else 1.28 if len(row.numbers) else 1.0 for row in rows]
-    gap, top = 0.16, 0.66 if note else 0.42                    # inches, like all that follows
+    gap, top = 0.16, 0.66 if note else 0.42                    # all lengths are in inches
     room = WIDTH - 0.3 - _label_width(rows)
     side = min(0.62, room / columns)
     if side < 0.2:
@@ -100,11 +100,11 @@ def image_grid(rows: Sequence[Row], *, title: str, note: str = "", breaks: Seque
 
 
 def scatter_by_class(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = "") -> Figure:
-    """Points in the plane with a colour for each class.
+    """Plot points in the plane, with a colour for each class.
 
     panels : title -> (Z (N, 2), y (N,)), the points and their classes
 
-    The number of each class is near the median of its points.
+    The number of each class is written near the median of its points.
 
     Raises ValueError for no panels, for points that are not (N, 2), for labels of another length, and for
     more than ten classes.
@@ -125,7 +125,7 @@ def scatter_by_class(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, tit
         for colour, k in zip(COLOURS, np.unique(y), strict=False):
             ax.scatter(*Z[y == k].T, s=7, color=colour, alpha=0.75, linewidths=0)
         medians = np.array([np.median(Z[y == k], axis=0) for k in np.unique(y)])
-        for colour, k, place in zip(COLOURS, np.unique(y), _apart(medians, np.ptp(Z, axis=0)), strict=False):
+        for colour, k, place in zip(COLOURS, np.unique(y), _spread(medians, np.ptp(Z, axis=0)), strict=False):
             ax.text(
                 *place, str(k), color=colour, fontsize=15, weight="bold", ha="center", va="center",
                 path_effects=outline,
@@ -145,7 +145,7 @@ def lines(
     ylabel: str,
     log_x: bool = False,
 ) -> Figure:
-    """Lines with a marker at each point and a legend.
+    """Plot lines with a marker at each point and a legend.
 
     series : name -> (x, y)
     log_x  : make the x axis logarithmic, with a tick at each x
@@ -158,7 +158,10 @@ def lines(
     (ax,) = _axes(fig, 1)
     for (colour, marker), (name, (x, y)) in zip(LINES, series.items(), strict=False):
         if len(x) != len(y) or len(x) == 0:
-            raise ValueError(f"lines expected as many x as y (not none) in {name!r}, got {len(x)}, {len(y)}")
+            raise ValueError(
+                f"lines expected x and y of the same length (at least 1) in {name!r}, "
+                f"got {len(x)} and {len(y)}"
+            )
         ax.plot(x, y, color=colour, marker=marker, markersize=6, linewidth=2, label=name)
     if log_x:
         ticks = sorted({value for x, _ in series.values() for value in x})
@@ -171,9 +174,9 @@ def lines(
 
 
 def curves(history: History, *, title: str = "Loss while training") -> Figure:
-    """The loss of a run: of every update, the mean of each epoch, and the validation value if there is one.
+    """Plot the loss of each update, its mean over each epoch, and the validation value if there is one.
 
-    The axis of the loss is logarithmic if all values are positive. Raises ValueError for an empty history.
+    The loss axis is logarithmic if all values are positive. Raises ValueError for an empty history.
     """
     loss = history.steps.get("loss", [])
     if not loss:
@@ -198,7 +201,7 @@ def curves(history: History, *, title: str = "Loss while training") -> Figure:
 
 
 def new_figure(height: float, *, title: str = "") -> Figure:
-    """An empty figure, WIDTH inches wide, with a canvas in memory."""
+    """Return an empty figure, WIDTH inches wide, with a canvas in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -210,9 +213,10 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure in the format that the file name ends in, as a whole, and return the path.
+    """Write a figure to a file and return the path. The ending of the file name sets the format.
 
-    Raises ValueError if the name ends in none of FORMATS, and what `data.files.write_whole` raises.
+    Raises ValueError if the ending is not one of FORMATS, and OSError if the file cannot be written. The file
+    is written completely or not at all.
     """
     buffer = io.BytesIO()
     fig.savefig(buffer, format=picture_format(path), dpi=DPI)
@@ -220,10 +224,11 @@ def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
-    """The format of a file by the end of its name, one of FORMATS. Raises ValueError for any other."""
+    """Return the format, one of FORMATS, that a file name ends in. Raises ValueError for any other."""
     kind = Path(path).suffix[1:].lower()
     if kind not in FORMATS:
-        raise ValueError(f"a figure expected a name that ends in .png, .svg or .pdf, got {os.fspath(path)}")
+        path = os.fspath(path)
+        raise ValueError(f"a figure expected a file name that ends in .png, .svg or .pdf, got {path}")
     return kind
 
 
@@ -235,12 +240,12 @@ def _columns(rows: Sequence[Row]) -> int:
         lengths = {len(row.values), len(row.numbers) or len(row.values)}
         if row.values.ndim != 2 or lengths != {columns} or columns == 0:
             raise ValueError(
-                f"image_grid expected {columns} examples in every row, as (C, D), "
-                f"got {row.values.shape} and {len(row.numbers)} numbers in {row.label!r}"
+                f"image_grid expected {columns} examples (C, D) in every row, and as many numbers or none, "
+                f"got shape {row.values.shape} and {len(row.numbers)} numbers in row {row.label!r}"
             )
         pixels = row.values.shape[1]
         if not row.bars and round(pixels**0.5) ** 2 != pixels:
-            raise ValueError(f"image_grid expected square images, got {pixels} pixels in {row.label!r}")
+            raise ValueError(f"image_grid expected square images, got {pixels} pixels in row {row.label!r}")
     return columns
 
 
@@ -260,8 +265,8 @@ def _axes(fig: Figure, count: int) -> list[Any]:
     return axes
 
 
-def _apart(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
-    """Places (N, 2), moved a little until none covers another, in a plane of that extent (2,)."""
+def _spread(places: np.ndarray, extent: np.ndarray) -> np.ndarray:
+    """Move label positions (N, 2) apart until none overlaps; extent (2,) is the size of the plane."""
     scale = np.where(extent > 0, extent, 1)
     moved = places / scale
     for _ in range(50):

@@ -1,3 +1,3 @@
-"""Callbacks that show or end a run: another name for `scratchgen.training.callbacks`."""
+"""Progress bar and early stopping: an alias of `scratchgen.training.callbacks`."""
 
 from scratchgen.training.callbacks import *  # noqa: F403

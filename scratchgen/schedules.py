@@ -1,3 +1,3 @@
-"""Learning-rate schedules: another name for `scratchgen.training.schedules`."""
+"""Learning-rate schedules: an alias of `scratchgen.training.schedules`."""
 
 from scratchgen.training.schedules import *  # noqa: F403

@@ -1,8 +1,8 @@
-"""Fixtures that all tests share: a seeded generator, both sets of kernels, a demo on few digits."""
+"""Fixtures of all tests: a seeded generator, both sets of kernels, and a demo on a few digits."""
 
 import os
 
-# The arrays of the tests are small, and BLAS threads that wait beside other work cost twenty times more than
+# The arrays of the tests are small, and on a busy machine, BLAS threads that wait cost twenty times more than
 # they save. NumPy reads this variable once, when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -21,7 +21,7 @@ import scratchgen.data
 from scratchgen import kernels
 from scratchgen.data import load_digits
 
-# A shell that starts the tests in the background makes them ignore Ctrl-C, which some tests send themselves.
+# If a shell starts the tests in the background, they ignore Ctrl-C, but some tests send Ctrl-C to themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -42,10 +42,10 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def run_demo(monkeypatch, tmp_path, capsys):
-    """Run one demo on the embedded digits, check what it draws and prints, and return its results.
+    """Run one demo on the embedded digits, check its figure and its output, and return its results.
 
     name     : family and name, such as "vae.prior_code"
-    most     : the largest share of the picture that may be other than white
+    most     : the largest share of the figure that may be non-white
     settings : keyword arguments of the demo's main
     """
 

@@ -1,4 +1,4 @@
-"""Checks of arguments that every part of the library shares."""
+"""Checks of arguments that all parts of the library use."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_as_generator_makes_a_generator_from_an_integer_seed(seed):
 
 
 @pytest.mark.parametrize("wrong", [None, True, False, np.True_, 1.0, "7", [1], np.random.RandomState(0)])
-def test_as_generator_refuses_what_is_neither(wrong):
+def test_as_generator_refuses_other_types(wrong):
     with pytest.raises(TypeError, match="f expected rng to be a numpy.random.Generator or an integer seed"):
         as_generator("f", wrong)
 

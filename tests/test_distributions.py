@@ -1,4 +1,4 @@
-"""The distributions against independent formulas and quadrature, and the samplers against the densities."""
+"""Log-densities compared with independent formulas and quadrature, and samples with the densities."""
 
 import math
 from statistics import NormalDist
@@ -12,12 +12,12 @@ SHAPE = (5, 3)
 
 
 def slope(f, x, h=1e-5):
-    """Central differences, entry by entry, of an f that works entry by entry."""
+    """Central differences of an elementwise function f, entry by entry."""
     return (f(x + h) - f(x - h)) / (2 * h)
 
 
 def off_by(samples, mean, std, kurtosis):
-    """The error of the mean or of the variance of the samples, whichever is larger, in standard errors."""
+    """The larger error of the mean and the variance of the samples, in standard errors."""
     n = len(samples)
     of_mean = abs(samples.mean() - mean) / (std / math.sqrt(n))
     of_variance = abs(samples.var() / std**2 - 1) / math.sqrt((kurtosis - 1) / n)
@@ -25,7 +25,7 @@ def off_by(samples, mean, std, kurtosis):
 
 
 def largest_gap(samples, cdf):
-    """Kolmogorov's distance of samples from a distribution function, times √n: above 1.95 once in 1,000."""
+    """The Kolmogorov distance of samples and a distribution function, times √n; above 1.95 once in 1,000."""
     n = len(samples)
     below = cdf(np.sort(samples))
     steps = np.arange(n + 1) / n
@@ -37,7 +37,7 @@ def normal_cdf(mu, std):
 
 
 def test_bernoulli_log_prob_is_the_logarithm_of_the_probability(rng):
-    """(BERN.1) against p and 1 − p, also where these would round to 0 and 1."""
+    """(BERN.1) compared with p and 1 − p, including logits where these round to 0 and 1."""
     logits, x = 3 * rng.standard_normal(SHAPE), rng.integers(0, 2, SHAPE).astype(float)
     p = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(Bernoulli.log_prob(x, logits), np.log(np.where(x == 1, p, 1 - p)), rtol=1e-12)
@@ -54,8 +54,8 @@ def test_bernoulli_gradient_is_the_slope(rng):
     np.testing.assert_allclose(Bernoulli.log_prob_grad(x, logits), numeric, atol=1e-9)
 
 
-def test_bernoulli_samples_are_one_as_often_as_declared(rng):
-    """(BERN.3) the share of ones within five standard errors of σ(l), for likely and unlikely ones."""
+def test_bernoulli_samples_have_the_given_probability(rng):
+    """(BERN.3): the share of ones is within five standard errors of σ(l), for small and large logits."""
     n, logits = 20_000, np.array([-6.0, -1.0, 0.0, 0.7, 4.0], np.float32)
     x = Bernoulli.sample(np.tile(logits, (n, 1)), rng.random((n, 5), np.float32))
     assert x.dtype == np.float32 and set(np.unique(x)) == {0, 1}
@@ -82,8 +82,8 @@ def test_normal_gradient_is_the_slope(rng):
 
 
 @pytest.mark.parametrize(("mu", "logvar"), [(0.4, -1.5), (-2.0, 0.9)])
-def test_normal_samples_have_the_declared_moments(mu, logvar, rng, monkeypatch):
-    """(NORM.4) moments and distribution function; a sampler that takes exp(logvar) for std fails both."""
+def test_normal_samples_have_the_given_moments(mu, logvar, rng, monkeypatch):
+    """(NORM.4): moments and distribution function. A sampler that uses exp(logvar) for std fails both."""
     eps, std = rng.standard_normal(20_000), math.sqrt(math.exp(logvar))
     z = Normal.sample(mu, logvar, eps)
     assert off_by(z, mu, std, kurtosis=3) < 5
@@ -94,7 +94,7 @@ def test_normal_samples_have_the_declared_moments(mu, logvar, rng, monkeypatch):
     assert largest_gap(wrong, normal_cdf(mu, std)) > 5
 
 
-def test_normal_kl_is_what_monte_carlo_finds(rng):
+def test_normal_kl_equals_a_monte_carlo_estimate(rng):
     """(NORM.5) against the mean of log q − log p over samples of q, within five standard errors."""
     n, (mu, logvar, prior_mean) = 50_000, rng.standard_normal((3, *SHAPE))
     std = np.sqrt(np.exp(logvar))
@@ -104,8 +104,8 @@ def test_normal_kl_is_what_monte_carlo_finds(rng):
     assert (error < 5 * log_ratio.std(axis=0) / math.sqrt(n)).all()
 
 
-def test_normal_kl_is_what_quadrature_finds():
-    """(NORM.5) to eleven digits; zero if the two are equal, and only then."""
+def test_normal_kl_equals_a_quadrature():
+    """(NORM.5) to eleven digits. It is zero only if the two distributions are equal."""
     mu, logvar, prior_mean = 0.7, -0.8, -0.4
     std = math.sqrt(math.exp(logvar))
     z = np.linspace(mu - 12 * std, mu + 12 * std, 4001)
@@ -118,7 +118,7 @@ def test_normal_kl_is_what_quadrature_finds():
 
 
 def test_normal_kl_gradient_is_the_slope(rng):
-    """(NORM.6) against central differences; the prior mean's is the negative of dmu."""
+    """(NORM.6) compared with central differences. The gradient of the prior mean is −dmu."""
     mu, logvar, prior_mean = rng.standard_normal((3, *SHAPE))
     dmu, dlogvar = Normal.kl_grad(mu, logvar, prior_mean)
     np.testing.assert_allclose(dmu, slope(lambda a: Normal.kl(a, logvar, prior_mean), mu), atol=1e-9)
@@ -131,7 +131,7 @@ def logistic_cdf(x, mu, log_scale):
 
 
 def test_logistic_log_prob_is_the_slope_of_its_distribution_function(rng):
-    """(LOGI.1) against F·(1 − F) / s, its integral against 1, and finite where e^−t would overflow."""
+    """(LOGI.1) equals F·(1 − F) / s, integrates to 1, and is finite where e^−t would overflow."""
     x, mu, log_scale = rng.standard_normal((3, *SHAPE))
     log_scale *= 0.5
     below = logistic_cdf(x, mu, log_scale)
@@ -177,13 +177,13 @@ def test_bernoulli_log_prob_is_summed_over_features(rng, backend):
         assert found[b, k] == pytest.approx(Bernoulli.log_prob(x[b], logits[b, k]).sum(), rel=1e-12)
 
 
-def test_bernoulli_log_prob_keeps_nearly_certain_features(backend):
-    """Each feature costs log(1 + e⁻²⁰) = 2.06e-9, although its logit is 20: also in float32."""
+def test_bernoulli_log_prob_is_exact_for_nearly_certain_features(backend):
+    """A feature with logit 20 has −log p = log(1 + e⁻²⁰) = 2.06e-9, which float32 must not lose."""
     x, logits = np.ones((1, 784), np.float32), np.full((1, 1, 784), 20, np.float32)
     assert bernoulli_log_prob(x, logits)[0, 0] == pytest.approx(-784 * math.log1p(math.exp(-20)), rel=1e-5)
 
 
-def test_categorical_log_prob_and_probabilities_are_the_sums_written_out(rng):
+def test_categorical_log_prob_and_probabilities_equal_explicit_sums(rng):
     """(CAT.1), (CAT.2)"""
     logits, x = 2 * rng.standard_normal((4, 2, 5)), rng.integers(0, 5, (4, 2))
     p, log_p = Categorical.probabilities(logits), Categorical.log_probabilities(logits)
@@ -204,7 +204,7 @@ def test_categorical_of_large_equal_logits_is_uniform(size, dtype):
     np.testing.assert_allclose(Categorical.probabilities(logits), 1 / 3, rtol=1e-6)
 
 
-def test_categorical_gradients_are_measured_slopes(rng):
+def test_categorical_gradients_equal_differences(rng):
     """(CAT.3), (CAT.4): one logit at a time."""
     logits, x, da = rng.standard_normal((3, 4)), np.array([0, 3, 1]), rng.standard_normal((3, 4))
     of_one, of_all = np.empty((3, 4)), np.empty((3, 4))
@@ -219,7 +219,7 @@ def test_categorical_gradients_are_measured_slopes(rng):
 
 
 def test_categorical_samples_have_the_probabilities_of_the_categories(rng):
-    """(CAT.5): shares within five standard errors, and the category into whose interval u falls."""
+    """(CAT.5): shares are within five standard errors, and u falls into the interval of the category."""
     logits = np.array([0.0, 1.5, -1.0, 0.3])
     p = Categorical.probabilities(logits)
     n = 40_000
@@ -232,7 +232,7 @@ def test_categorical_samples_have_the_probabilities_of_the_categories(rng):
     assert Categorical.sample(logits, np.array(np.nextafter(1, 0))) == 3
 
 
-def test_log_sum_exp_neither_overflows_nor_loses_rows_of_minus_infinity():
+def test_log_sum_exp_of_large_values_and_of_minus_infinity():
     a = np.array([[1e4, 1e4], [-np.inf, -np.inf], [-np.inf, 2.0], [-1e4, -1e4]])
     expected = [1e4 + math.log(2), -np.inf, 2, -1e4 + math.log(2)]
     np.testing.assert_allclose(log_sum_exp(a), expected, rtol=1e-14)
@@ -254,7 +254,7 @@ EVERY = {
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_distributions_keep_float32_and_let_a_nan_through(name, rng):
+def test_distributions_keep_float32_and_nan(name, rng):
     x, a, b = rng.uniform(0.1, 0.9, (3, *SHAPE)).astype(np.float32)
     assert EVERY[name](x, a, b).dtype == np.float32
     a[2, 1] = np.nan

@@ -1,9 +1,9 @@
 """Every equation number is in a chapter, at a line of code and in a test.
 
-A chapter tags it inside mathematics; the code names it in brackets in a comment, at the line that computes it
-(a docstring that lists the formulas does not count, and kernels/ alone does not count); a test names it in
-brackets in its body, docstring or decorators, or in the comment right above it. One pair of brackets may hold
-several, with commas.
+A chapter has the number as a tag of a formula. The code has it in brackets in a comment, at the line that
+computes the equation. A docstring does not count, and a line in kernels/ is not enough. A test has it in
+brackets in its body, docstring or decorators, or in the comment right above it. One pair of brackets may
+contain several numbers, with commas.
 """
 
 import ast
@@ -44,7 +44,7 @@ def texts_of_tests(source: str) -> Iterator[str]:
 
 
 def collect(root: Path) -> dict[str, dict[str, list[str]]]:
-    """number -> {"chapter": files, "code": files, "test": files}; a file occurs once for each tag in it."""
+    """number -> {"chapter": files, "code": files, "test": files}, with one entry for each occurrence."""
     places: dict[str, dict[str, list[str]]] = defaultdict(lambda: {"chapter": [], "code": [], "test": []})
 
     def note(kind: str, path: Path, numbers: list[str]) -> None:
@@ -52,7 +52,7 @@ def collect(root: Path) -> dict[str, dict[str, list[str]]]:
             places[number][kind].append(path.relative_to(root).as_posix())
 
     for path in sorted((root / "docs").rglob("*.md")):
-        if path.name.startswith("add-a-"):      # its numbers are of an example that the reader adds
+        if path.name.startswith("add-a-"):      # its numbers belong to an example that the reader adds
             continue
         for block in MATHEMATICS.findall(path.read_text(encoding="utf-8")):
             note("chapter", path, TAG.findall(block))
@@ -84,7 +84,7 @@ def test_equations_are_in_chapter_code_and_test():
 
 
 def only_in_kernels(root: Path) -> list[str]:
-    """Equation numbers whose line of code is found in kernels/ and nowhere else in the package."""
+    """Equation numbers that are at a line of code only in kernels/."""
     return [
         number
         for number, seen in sorted(collect(root).items())
@@ -93,7 +93,7 @@ def only_in_kernels(root: Path) -> list[str]:
 
 
 def test_equations_have_their_line_of_code_outside_kernels():
-    """The mathematics is in the file that defines a layer, loss, distribution or optimiser."""
+    """Each equation is at a line of code of the file that defines the layer, loss or optimiser."""
     assert only_in_kernels(ROOT) == []
 
 

@@ -1,4 +1,4 @@
-"""The spread of the initial weights, against its closed form."""
+"""The variance of the initial weights, compared with its formula."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ import pytest
 from scratchgen import initializers
 from scratchgen.layers import Conv2d, ConvTranspose2d, Linear
 
-N = 40_000      # a sample variance of N normals is within 4·√(2/N) = 2.9 % with a margin
+N = 40_000      # four standard errors of the variance of N normal numbers, 4·√(2/N) = 2.9 %, and a margin
 
 
 def test_he_normal_has_variance_two_over_fan_in():
@@ -48,7 +48,7 @@ def test_orthogonal_gives_an_identity_times_gain_squared(shape, gain):
     np.testing.assert_allclose(product, gain**2 * np.eye(min(w.shape)), atol=1e-13)     # (INIT.3)
 
 
-def test_orthogonal_has_no_favoured_sign():
+def test_orthogonal_entries_have_both_signs():
     """Without the sign of R's diagonal, LAPACK's Q has a top left entry that is always negative."""
     rng = np.random.default_rng(5)
     corners = [initializers.orthogonal((3, 3), rng=rng)[0, 0] > 0 for _ in range(200)]
@@ -63,7 +63,7 @@ def draws(rng, dtype):
     yield initializers.orthogonal((3, 5), rng=rng, dtype=dtype)
 
 
-def test_initializers_give_float32_and_float64_doubles_the_same_weights():
+def test_initializers_give_the_same_weights_in_float32_and_float64():
     singles = draws(np.random.default_rng(6), np.float32)
     doubles = draws(np.random.default_rng(6), np.float64)
     for single, double in zip(singles, doubles, strict=True):
@@ -74,14 +74,14 @@ def test_initializers_give_float32_and_float64_doubles_the_same_weights():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fans .*, got 0"),
+        (lambda rng: initializers.he_normal((2, 2), 0, rng=rng), "he_normal expected fan_in .*, got 0"),
         (lambda rng: initializers.glorot_uniform((2, 2), 3, 0, rng=rng), "glorot_uniform .* got 3, 0"),
         (lambda rng: initializers.normal((2, 2), std=-1.0, rng=rng), "normal expected .* >= 0, got -1.0"),
         (lambda rng: initializers.orthogonal((4,), rng=rng), r"orthogonal expected .* got \(4,\)"),
         (lambda rng: initializers.orthogonal((4, 0), rng=rng), r"orthogonal expected .* got \(4, 0\)"),
     ],
 )
-def test_initializers_name_what_is_wrong(call, message):
+def test_initializer_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(7))
 
@@ -99,7 +99,7 @@ RULES = {
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rule", RULES)
-def test_every_rule_can_be_a_layer_s_init(rule, dtype):
+def test_every_rule_can_be_the_init_of_a_layer(rule, dtype):
     init = RULES[rule]
     for build, fans in (
         (partial(Linear, 5, 3), (5, 3)),
@@ -113,7 +113,7 @@ def test_every_rule_can_be_a_layer_s_init(rule, dtype):
 
 
 @pytest.mark.parametrize("rule", ["he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"])
-def test_rules_refuse_fans_that_are_no_ints(rule):
-    """A std or gain given by position would be used as a fan."""
-    with pytest.raises(TypeError, match=f"{rule} expected fans that are ints, got 0.1, 2"):
+def test_rules_refuse_fans_that_are_not_ints(rule):
+    """Otherwise, a std or gain that is passed by position would be used as a fan."""
+    with pytest.raises(TypeError, match=f"{rule} expected fan_in and fan_out to be ints, got 0.1, 2"):
         RULES[rule]((3, 2), 0.1, 2, rng=np.random.default_rng(9))

@@ -1,4 +1,4 @@
-"""Losses against explicit sums, compiled and reference, and refused arguments."""
+"""Losses compared with explicit sums, compiled and reference, and refused arguments."""
 
 import math
 
@@ -99,7 +99,7 @@ def test_loss_does_not_change_its_arguments(f, pair, backend):
 
 
 @pytest.mark.parametrize("f", ROWWISE)
-def test_loss_takes_arrays_that_are_not_contiguous(f, pair, backend):
+def test_loss_accepts_non_contiguous_arrays(f, pair, backend):
     pred, target = pair
     loss, dpred = f(np.asfortranarray(pred)[:, ::2], target[:, ::2])
     expected, dexpected = f(pred[:, ::2].copy(), target[:, ::2].copy())
@@ -108,7 +108,7 @@ def test_loss_takes_arrays_that_are_not_contiguous(f, pair, backend):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_losses_of_extreme_logits_stay_exact(dtype, backend):
+def test_losses_of_extreme_logits_are_exact(dtype, backend):
     """σ(1e4) rounds to 1, but log(1 − σ(1e4)) must still be -1e4."""
     logits = np.array([[1e4, -1e4]], dtype)
     with np.errstate(all="raise", under="ignore"):
@@ -122,7 +122,7 @@ def test_losses_of_extreme_logits_stay_exact(dtype, backend):
 
 @pytest.mark.parametrize("f", ROWWISE)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_loss_shows_a_nan(f, dtype, backend):
+def test_loss_keeps_nan(f, dtype, backend):
     pred, target = np.ones((2, 3), dtype), np.zeros((2, 3), dtype)
     pred[1, 2] = np.nan
     loss, dpred = f(pred, target)
@@ -130,7 +130,7 @@ def test_loss_shows_a_nan(f, dtype, backend):
     assert np.isnan(dpred).tolist() == [[False] * 3, [False, False, True]]
 
 
-def test_cross_entropy_shows_a_nan(backend):
+def test_cross_entropy_keeps_nan(backend):
     for where in range(3):
         logits = np.zeros((2, 3))
         logits[1, where] = np.nan
@@ -142,15 +142,15 @@ def test_cross_entropy_shows_a_nan(backend):
 @pytest.mark.parametrize("f", ROWWISE)
 def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
     x = np.zeros((2, 3))
-    with pytest.raises(ValueError, match=rf"{f.__name__} expected two arrays of one shape, got \(2, 3\)"):
+    with pytest.raises(ValueError, match=rf"{f.__name__} expected .* the same shape, got \(2, 3\)"):
         f(x, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"expected a batch of at least one example, got shape \(0, 3\)"):
         f(x[:0], x[:0])
-    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got float32"):
+    with pytest.raises(TypeError, match="expected a target of dtype float64, .*, got dtype float32"):
         f(x, x.astype(np.float32))
-    with pytest.raises(TypeError, match="expected a target of dtype float64 like .*, got list"):
+    with pytest.raises(TypeError, match="expected a target of dtype float64, .*, got list"):
         f(x, [[0.0] * 3] * 2)
-    with pytest.raises(TypeError, match="expected an array of float32 or float64, got int64"):
+    with pytest.raises(TypeError, match="expected an array of float32 or float64, got dtype int64"):
         f(x.astype(int), x.astype(int))
     with pytest.raises(TypeError, match="expected an array of float32 or float64, got list"):
         f([1.0], [1.0])
@@ -161,8 +161,8 @@ def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
     [
         ([0, 3], r"expected labels in 0\.\.2, got 0\.\.3"),
         ([-1, 0], r"expected labels in 0\.\.2, got -1\.\.0"),
-        ([0, 1, 2], r"expected 2 integer labels, one an example, got shape \(3,\)"),
-        ([[0], [1]], r"expected 2 integer labels, one an example, got shape \(2, 1\)"),
+        ([0, 1, 2], r"expected 2 integer labels, one per example, got shape \(3,\)"),
+        ([[0], [1]], r"expected 2 integer labels, one per example, got shape \(2, 1\)"),
     ],
 )
 def test_cross_entropy_refuses_wrong_labels(labels, message):
@@ -184,9 +184,9 @@ def test_cross_entropy_refuses_logits_of_a_wrong_shape():
 
 @pytest.mark.parametrize("f", [*ROWWISE, softmax_cross_entropy])
 @pytest.mark.parametrize("dtype", [np.float16, ">f4", np.longdouble])
-def test_loss_refuses_all_but_native_single_and_double(f, dtype):
+def test_loss_refuses_dtypes_other_than_native_float32_and_float64(f, dtype):
     pred = np.ones((2, 3), dtype)
-    message = f"{f.__name__} expected an array of float32 or float64, got {pred.dtype}"
+    message = f"{f.__name__} expected an array of float32 or float64, got dtype {pred.dtype}"
     with pytest.raises(TypeError, match=message):
         f(pred, pred)
 
@@ -211,8 +211,8 @@ def test_cross_entropy_of_large_logits_depends_on_their_differences_only(row, dt
 
 
 @pytest.mark.parametrize(("logit", "target"), [(20.0, 1.0), (-20.0, 0.0), (15.0, 1.0)])
-def test_bce_keeps_nearly_certain_pixels_in_float32(logit, target, backend):
-    """(BCE.1): every pixel costs log(1 + e^−|l|), which is far below the rounding of the logit."""
+def test_bce_is_exact_for_nearly_certain_pixels_in_float32(logit, target, backend):
+    """(BCE.1): the loss of a pixel is log(1 + e^−|l|), which is far below the rounding of the logit."""
     logits, targets = np.full((2, 784), logit, np.float32), np.full((2, 784), target, np.float32)
     loss, _ = bce_with_logits(logits, targets)
     assert loss == pytest.approx(784 * math.log1p(math.exp(-abs(logit))), rel=1e-5)
@@ -222,7 +222,7 @@ def test_bce_keeps_nearly_certain_pixels_in_float32(logit, target, backend):
 
 
 @pytest.mark.parametrize("dtype", [">i8", ">i4", ">u2", "<i8", np.int8, np.uint64])
-def test_cross_entropy_takes_integer_labels_of_any_size_and_byte_order(dtype, rng, backend):
+def test_cross_entropy_accepts_integer_labels_of_any_size_and_byte_order(dtype, rng, backend):
     logits, labels = rng.standard_normal((4, 3)), np.array([2, 0, 1, 1])
     loss, dlogits = softmax_cross_entropy(logits, labels.astype(dtype))
     expected, dexpected = softmax_cross_entropy(logits, labels)

@@ -36,7 +36,7 @@ def test_summary_shows_layers_shapes_counts_and_the_total(rng):
     ]
 
 
-def test_summary_is_also_what_is_shown_in_an_interpreter(rng):
+def test_summary_repr_is_the_table(rng):
     summary = Linear(3, 2, rng=rng).summary()
     assert repr(summary) == str(summary) and summary.total == 8
     assert [row[3:] for row in summary.rows] == [("weight 3×2", 6), ("bias 2", 2)]

@@ -1,4 +1,4 @@
-"""The package as a whole: its names, what imports what, and that the wheel runs without the checkout."""
+"""The package as a whole: public names, the direction of imports, and a wheel that runs alone."""
 
 import ast
 import configparser
@@ -22,7 +22,7 @@ import scratchgen
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "scratchgen"
 
-# Imports point one way: a module may import from its own level and from those above it in this list.
+# A module may import from its own level and from the levels above it in this list.
 LEVELS = (
     ("runtime", "kernels", "checks"),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
@@ -38,7 +38,7 @@ FRAMEWORKS = {"torch", "jax", "autograd", "tensorflow", "keras", "tinygrad"}
 
 
 def imports(path: Path, package: Path = PACKAGE) -> Iterator[str]:
-    """Every module that a file imports, as a full dotted name, also inside functions."""
+    """All modules that a file imports, including those inside functions, as full dotted names."""
     here = (package.name, *path.relative_to(package).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -50,20 +50,20 @@ def imports(path: Path, package: Path = PACKAGE) -> Iterator[str]:
 
 
 def module_of(name: str) -> str | None:
-    """The part of scratchgen that a dotted name lies in: scratchgen.layers.base is in "layers"."""
+    """The part of scratchgen that contains a dotted name: "layers" for scratchgen.layers.base."""
     parts = name.split(".")
     return parts[1] if parts[0] == "scratchgen" and len(parts) > 1 else None
 
 
 def wrong_ways(package: Path) -> list[str]:
-    """One line for each import inside the package that points the wrong way."""
+    """One line for each import inside the package from a level that is not allowed."""
     lines = []
     for path in sorted(package.rglob("*.py")):
         here = path.relative_to(package).parts[0].removesuffix(".py")
         if path.parent == package and here == "__init__":
             continue
         if here not in LEVEL:
-            lines.append(f"{here} has no place among the LEVELS of this test")
+            lines.append(f"{here} is missing in LEVELS of this test")
             continue
         for name in imports(path, package):
             there = module_of(name)
@@ -72,11 +72,11 @@ def wrong_ways(package: Path) -> list[str]:
     return lines
 
 
-def test_imports_point_one_way():
+def test_imports_follow_the_levels():
     assert wrong_ways(PACKAGE) == []
 
 
-def test_import_check_finds_each_wrong_way(tmp_path):
+def test_import_check_finds_each_wrong_import(tmp_path):
     package = tmp_path / "scratchgen"
     (package / "layers").mkdir(parents=True)
     (package / "layers" / "a.py").write_text("from scratchgen import kernels\nfrom .b import B\n")
@@ -88,12 +88,12 @@ def test_import_check_finds_each_wrong_way(tmp_path):
         "kernels.py imports scratchgen.layers.b.B",
         "losses.py imports scratchgen.models",
         "models.py imports scratchgen.studies",
-        "surprise has no place among the LEVELS of this test",
+        "surprise is missing in LEVELS of this test",
     ]
 
 
 @pytest.mark.parametrize("part", ["kernels", "layers", "models"])
-def test_inner_parts_know_no_files_plots_or_progress_bars(part):
+def test_inner_parts_do_not_import_files_plots_or_progress_bars(part):
     outside = {"matplotlib", "PIL", "tqdm", "pooch", "safetensors"}
     for path in [*PACKAGE.glob(f"{part}.py"), *PACKAGE.glob(f"{part}/**/*.py")]:
         for name in imports(path):
@@ -101,7 +101,7 @@ def test_inner_parts_know_no_files_plots_or_progress_bars(part):
             assert allowed, f"{path.relative_to(ROOT)} imports {name}"
 
 
-def test_imports_are_declared_and_hold_no_framework_and_no_pickle():
+def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     declared = configparser.ConfigParser()
     declared.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = re.findall(r"^[\w-]+", declared["options"]["install_requires"], re.MULTILINE)
@@ -133,7 +133,7 @@ def test_library_prints_only_in_commands():
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
 
-def test_import_is_light():
+def test_import_loads_no_heavy_packages():
     code = (
         "import sys, scratchgen\n"
         "heavy = {'numpy', 'numba', 'matplotlib'} & set(sys.modules)\n"
@@ -198,7 +198,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with the sdist, and the wheel that was built from that sdist. The checkout stays untouched."""
+    """Build an sdist and, from it, a wheel; return the folder with both. The checkout does not change."""
     here = tmp_path_factory.mktemp("build")
     unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "gallery", "runs")
     shutil.copytree(ROOT, here / "source", ignore=unwanted)
@@ -207,16 +207,16 @@ def built(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_sdist_holds_what_a_reader_needs(built):
+def test_sdist_contains_documentation_and_tests(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
+        archived = {name.partition("/")[2] for name in archive.getnames()}
     kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed"}
     for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
-        assert {p.relative_to(built / "source").as_posix() for p in files} <= held
-    assert {"Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= held
-    assert not [name for name in held if re.search(r"\.(pyc|nbi|nbc)$", name)]
+        assert {p.relative_to(built / "source").as_posix() for p in files} <= archived
+    assert {"Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= archived
+    assert not [name for name in archived if re.search(r"\.(pyc|nbi|nbc)$", name)]
 
 
 def installed(wheel: Path, folder: Path) -> tuple[Path, dict[str, str]]:
@@ -227,18 +227,18 @@ def installed(wheel: Path, folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_wheel_holds_the_package_and_the_demos_and_nothing_else(built):
+def test_wheel_contains_only_the_package_and_the_demos(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+        archived = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
     source = built / "source"
     files = {p.relative_to(source).as_posix() for p in (source / "scratchgen").rglob("*") if p.is_file()}
     demos = {f"scratchgen/{p.relative_to(source).as_posix()}" for p in (source / "demos").rglob("*.py")}
-    assert len(demos) > 20 and held == files | demos
+    assert len(demos) > 20 and archived == files | demos
 
 
 @pytest.mark.slow
-def test_wheel_runs_away_from_the_checkout(built, tmp_path):
+def test_wheel_runs_outside_the_checkout(built, tmp_path):
     (wheel,) = built.glob("*.whl")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -275,13 +275,14 @@ def test_editable_install_points_to_the_checkout_and_copies_nothing(built, tmp_p
     run(sys.executable, "-c", code, cwd=built / "source")
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        held = {name: archive.read(name).decode() for name in archive.namelist() if ".dist-info/" not in name}
-    assert not any(name.startswith("scratchgen/") for name in held)
-    assert str(built / "source" / "scratchgen") in "".join(held.values())
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        archived = {name: archive.read(name).decode() for name in names}
+    assert not any(name.startswith("scratchgen/") for name in archived)
+    assert str(built / "source" / "scratchgen") in "".join(archived.values())
 
 
 def test_readme_examples_run(capsys):
-    """The Python blocks of the README, run as they stand there."""
+    """The Python blocks of the README run without changes."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 2
     for block in blocks:

@@ -14,7 +14,7 @@ def texts(fig):
     return [t.get_text() for ax in fig.axes for t in ax.texts] + [t.get_text() for t in fig.texts]
 
 
-def test_plots_import_no_matplotlib_before_they_draw_and_never_pyplot():
+def test_plots_import_matplotlib_with_the_first_figure_and_never_pyplot():
     code = (
         "import sys, numpy as np\n"
         "from scratchgen import plots\n"
@@ -26,7 +26,7 @@ def test_plots_import_no_matplotlib_before_they_draw_and_never_pyplot():
     assert done.returncode == 0, done.stderr
 
 
-def test_image_grid_shows_every_image_in_its_place(rng):
+def test_image_grid_shows_all_images_in_order(rng):
     first, second = rng.uniform(size=(3, 16)), rng.uniform(size=(3, 16))
     fig = plots.image_grid([Row("first", first), Row("second", second, numbers=(1, 2.26, 3))], title="Title")
     assert len(fig.axes) == 6
@@ -59,8 +59,8 @@ def test_image_grid_leaves_a_gap_at_a_break():
 @pytest.mark.parametrize("columns", [1, 9, 11, 12, 13, 20, 31])
 @pytest.mark.parametrize("label", ["", "digits", "a label\nof two lines"])
 def test_image_grid_fits_any_number_of_columns_next_to_the_labels(columns, label):
-    images, codes = np.zeros((columns, 16)), np.ones((columns, 3))
-    rows = [Row(label, images, numbers=range(columns)), Row("b", codes, True)]
+    images = Row(label, np.zeros((columns, 16)), numbers=range(columns))
+    rows = [images, Row("b", np.ones((columns, 3)), True)]
     fig = plots.image_grid(rows, title="")
     boxes = np.array([ax.get_position().extents for ax in fig.axes])
     assert boxes.min() >= 0 and boxes.max() <= 1
@@ -77,7 +77,7 @@ def test_image_grid_refuses_more_columns_than_fit():
         plots.image_grid([Row("digits", np.zeros((100, 16)))], title="")
 
 
-def test_scatter_shows_each_class_in_a_colour_of_its_own(rng):
+def test_scatter_has_a_different_colour_for_each_class(rng):
     Z, y = rng.standard_normal((60, 2)), np.arange(60) % 10
     fig = plots.scatter_by_class({"one": (Z, y), "two": (-Z, y)}, title="Title")
     assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
@@ -88,8 +88,8 @@ def test_scatter_shows_each_class_in_a_colour_of_its_own(rng):
         assert [t.get_text() for t in ax.texts] == [str(k) for k in range(10)]
 
 
-def test_scatter_class_names_hide_neither_each_other_nor_stand_elsewhere(rng):
-    """Two classes with one median: their names part, by little; a third far away stays where it is."""
+def test_scatter_class_names_do_not_overlap_and_are_near_their_points(rng):
+    """The names of two classes with equal medians are moved apart a little; that of a third is not moved."""
     Z = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
     (ax,) = plots.scatter_by_class({"all": (Z, np.array([0, 1, 2]))}).axes
     first, second, third = (np.array(t.get_position()) for t in ax.texts)
@@ -97,7 +97,7 @@ def test_scatter_class_names_hide_neither_each_other_nor_stand_elsewhere(rng):
     np.testing.assert_allclose(third, [1, 2])
 
 
-def test_lines_hold_their_points_and_names():
+def test_lines_have_their_points_and_names():
     series = {"pixels": ([100, 1000], [70.0, 90.0]), "codes": ([100, 1000], [80.0, 85.0])}
     (ax,) = plots.lines(series, title="Title", xlabel="labels", ylabel="right", log_x=True).axes
     for line, (name, (x, y)) in zip(ax.lines, series.items(), strict=True):
@@ -129,7 +129,7 @@ def test_curves_of_losses_below_zero_have_a_linear_axis():
     assert ax.get_yscale() == "linear"
 
 
-def test_save_writes_a_legible_picture_and_nothing_else(rng, tmp_path):
+def test_save_writes_a_legible_figure_and_no_other_file(rng, tmp_path):
     fig = plots.image_grid([Row("row", rng.uniform(size=(2, 16)))], title="Title")
     path = plots.save(fig, tmp_path / "picture.png")
     assert list(tmp_path.iterdir()) == [path]
@@ -138,7 +138,7 @@ def test_save_writes_a_legible_picture_and_nothing_else(rng, tmp_path):
         assert np.ptp(np.asarray(picture.convert("L"))) > 200
 
 
-def test_save_that_fails_names_the_file_and_leaves_nothing(tmp_path):
+def test_save_that_fails_has_the_path_in_the_error_and_leaves_no_file(tmp_path):
     fig = plots.new_figure(1)
     with pytest.raises(FileNotFoundError) as caught:
         plots.save(fig, tmp_path / "no" / "picture.png")
@@ -149,7 +149,7 @@ def test_save_that_fails_names_the_file_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_save_keeps_the_old_picture_when_drawing_fails(tmp_path, monkeypatch):
+def test_save_keeps_the_old_figure_if_writing_fails(tmp_path, monkeypatch):
     (tmp_path / "picture.png").write_bytes(b"old")
     fig = plots.new_figure(1)
 
@@ -170,30 +170,30 @@ HOW = {"title": "", "xlabel": "", "ylabel": ""}
     ("call", "message"),
     [
         (lambda: plots.image_grid([], title=""), "at least one row"),
-        (lambda: plots.image_grid([Row("a", IMAGES), Row("b", Z[:2])], title=""), r"got \(2, 2\).* in 'b'"),
-        (lambda: plots.image_grid([Row("a", IMAGES, numbers=(1, 2))], title=""), "2 numbers in 'a'"),
-        (lambda: plots.image_grid([Row("a", IMAGES[:, :3])], title=""), "square images, got 3 pixels in 'a'"),
+        (lambda: plots.image_grid([Row("a", IMAGES), Row("b", Z[:2])], title=""), r"\(2, 2\).* in row 'b'"),
+        (lambda: plots.image_grid([Row("a", IMAGES, numbers=(1, 2))], title=""), "2 numbers in row 'a'"),
+        (lambda: plots.image_grid([Row("a", IMAGES[:, :3])], title=""), "got 3 pixels in row 'a'"),
         (lambda: plots.scatter_by_class({}), "at least one panel"),
         (lambda: plots.scatter_by_class({"a": (IMAGES, np.arange(3))}), r"got \(3, 4\) and \(3,\)"),
         (lambda: plots.scatter_by_class({"a": (np.eye(11, 2), np.arange(11))}), "at most 10 classes, got 11"),
         (lambda: plots.lines({}, **HOW), "one to 5 series, got 0"),
-        (lambda: plots.lines({"a": ([1, 2], [3])}, **HOW), "in 'a', got 2, 1"),
+        (lambda: plots.lines({"a": ([1, 2], [3])}, **HOW), "in 'a', got 2 and 1"),
         (lambda: plots.curves(History()), "at least one update"),
     ],
 )
-def test_plots_bad_input_is_named(call, message):
+def test_plot_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")])
-def test_save_writes_what_the_name_ends_in(tmp_path, name, start):
+def test_save_writes_the_format_of_the_file_name(tmp_path, name, start):
     fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
     assert plots.save(fig, tmp_path / name).read_bytes().startswith(start)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_save_refuses_another_ending(tmp_path):
+def test_save_refuses_an_unknown_format(tmp_path):
     fig = plots.image_grid([Row("a", np.zeros((1, 4)))], title="b")
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, got .*a\.xyz"):
         plots.save(fig, tmp_path / "a.xyz")

@@ -1,9 +1,8 @@
 """Write the stub files that show the public names to type checkers and editors.
 
 `scratchgen` and `scratchgen.models` collect their public names from other packages when they are imported,
-which a type checker cannot follow. The stubs list the same names. Run `make stubs` after adding a public
-name: a test
-fails while a stub is out of date.
+which a type checker cannot follow. The stubs list the same names. Run `make stubs` after you add a public
+name. A test fails while a stub is out of date.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ NOTE = "# Written by tools/write_stubs.py (make stubs). Do not edit.\n"
 
 
 def stub(package: str) -> str:
-    """The stub of one package: an import of each public name from the module that defines it."""
+    """Return the stub of one package. It imports each public name from the module that defines it."""
     module = import_module(package)
     lines, constants = [], []
     for name in module.__all__:
@@ -34,7 +33,7 @@ def stub(package: str) -> str:
 
 
 def annotation(value: object) -> str:
-    """The type of a public constant, as a stub spells it."""
+    """Return the type annotation of a public constant."""
     return "tuple[str, ...]" if isinstance(value, tuple) else type(value).__name__
 
 

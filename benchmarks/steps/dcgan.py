@@ -51,7 +51,7 @@ def pytorch_net(batch_norm: bool, channels_last: bool):
             )
         }
 
-    class ChannelsLast(nn.Module):      # what a linear layer makes isn't, and layers keep what they are given
+    class ChannelsLast(nn.Module):      # converts a linear layer's output; later layers keep the format
         def forward(self, x):
             return x.contiguous(memory_format=torch.channels_last)
 

@@ -18,7 +18,7 @@ data = digits_like
 
 
 def model(dtype):
-    """NICE with small random numbers added: it starts with zeros, at which most gradients are zero too."""
+    """NICE with small random numbers added to its zero weights, at which most gradients would be zero."""
     rng = np.random.default_rng(0)
     found = NICE.dense(784, SIZES[1:-1], COUPLINGS, rng=rng, dtype=dtype)
     for p in found.parameters().values():

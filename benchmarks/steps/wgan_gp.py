@@ -10,7 +10,7 @@ from pytorch_side import game as pytorch_game
 
 from scratchgen.models import WGAN
 from steps import dcgan, digits_like
-from steps.gan import CODE, jax_noise, pytorch_draw
+from steps.gan import CODE, jax_draw, pytorch_draw
 
 WEIGHT = 10.0
 data = digits_like
@@ -72,7 +72,7 @@ def jax(dtype):
     def generator_loss(generator, critic, x, z):
         return -discriminate(critic, dcgan.jax_generate(generator, z)).mean()
 
-    return jax_game(jax_noise, (critic_loss, generator_loss), model(dtype), dtype)
+    return jax_game(jax_draw, (critic_loss, generator_loss), model(dtype), dtype)
 
 
 def products(n):

@@ -1,1 +1,1 @@
-"""Demos of autoencoders: compression, latent codes and what they are good for."""
+"""Demos of autoencoders: compression, latent codes and their uses."""

@@ -1,8 +1,8 @@
 """An autoencoder compresses digits better than PCA.
 
-An autoencoder learns to reproduce its input through a narrow code; PCA gives the best code that is linear.
-Look at the rows of each width: with 2 numbers the autoencoder already gives readable digits and PCA does not.
-The last line of the table is a convolutional autoencoder with a code of 30.
+An autoencoder learns to reproduce its input through a narrow code. PCA gives the best linear code. Look at
+the rows of each width: with 2 numbers, the autoencoder already gives readable digits, and PCA does not. The
+last row of the table is a convolutional autoencoder with a code of 30 numbers.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..common import first_of_each_digit, print_table, run, save, say, train
 def main(
     out: Path, *, shown: int = 180_000, widths: tuple[int, ...] = (2, 10, 30), seed: int = 1
 ) -> dict[str, Any]:
-    """Compare both at each width of the code.
+    """Compare an autoencoder and PCA at each width of the code.
 
     shown : digits that each network sees, 30 epochs of 6,000; the convolutional one sees half as many
     """
@@ -58,7 +58,7 @@ def main(
     figure = plots.image_grid(
         rows,
         title="Test digits, compressed and decompressed",
-        note=f"Squared errors: of each digit below it, at the left the mean of {len(x_test):,} test digits",
+        note=f"Numbers: squared error of each digit; on the left the mean of {len(x_test):,} test digits",
         breaks=range(1, len(rows), 3),
     )
     return {"table": table, "figure": save(figure, out / "compress.png")}

@@ -1,8 +1,8 @@
 """With few labels, codes are a better input than pixels.
 
-An autoencoder learns from all digits without a label, and only its encoder is kept. Then a small classifier
-gets 100 to 6,000 labelled digits, as pixels, as codes of 10 or 30 numbers, or as 30 principal components
-(the control). Look at where the lines cross: codes win on the left, pixels on the right.
+An autoencoder learns from all digits without labels, and only its encoder is kept. Then a small classifier is
+trained on 100 to 6,000 labelled digits, as pixels, as codes of 10 or 30 numbers, or as 30 principal
+components (the control). Look at where the lines cross: codes are better on the left, pixels on the right.
 """
 
 import time
@@ -33,7 +33,7 @@ def main(
 
     shown   : digits that each autoencoder sees, 30 epochs of 6,000
     updates : of each classifier, 50 examples each
-    draws   : random choices of the labelled digits; accuracies are means over them
+    draws   : number of random choices of the labelled digits; accuracies are means over them
     """
     digits = load_digits()
     say(digits.source)
@@ -85,7 +85,7 @@ def encoded(model: Autoencoder | PCA, digits: Digits) -> tuple[np.ndarray, np.nd
 
 
 def balanced(y: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The indices of n random labels, as many of each class as possible."""
+    """The indices of n random examples, with numbers of each class that are as equal as possible."""
     place_in_class = np.empty(len(y), np.int64)
     for k in range(10):
         members = rng.permutation(np.flatnonzero(y == k))

@@ -1,8 +1,8 @@
 """A 2-D autoencoder separates the digits better than PCA.
 
-Neither sees a label. How well the ten classes separate is measured in two ways: by the mean silhouette, and
-by how often the ten nearest training codes vote for the right class. Look at how the classes overlap on the
-left and at the groups on the right.
+Both are trained without labels. The separation of the ten classes is measured by the mean silhouette, and by
+how often the ten nearest training codes vote for the right class. Look at how the classes overlap on the left
+and at the groups on the right.
 """
 
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Demos of autoregressive models: dependencies, completions and orderings of the pixels."""
+"""Demos of autoregressive models: dependencies, completions and orderings of pixels."""

@@ -1,12 +1,12 @@
 """MADE and PixelCNN see every earlier pixel and no other.
 
-Above, the gradient of every logit by every pixel, of digits of 10×10. A MADE and a PixelCNN with two stacks
-see every pixel before their own, and no other. One stack of masked convolutions, however deep, never sees
-some pixels to the upper right: look at the white triangles.
+The upper plots show the gradient of every logit in every pixel, for digits of 10×10. The logits of a MADE and
+of a PixelCNN with two stacks depend on every earlier pixel, and on no other. Those of one stack of masked
+convolutions, however deep, do not depend on some pixels to the upper right: look at the white triangles.
 
-Below, the lower half of a digit given its upper half. For MADE that is the chain rule and exact; a VAE
-weights codes of its prior; NICE moves by Langevin steps along the gradient of log p(x), which is backprop
-down to the pixels. The table compares all completions with the true lower half.
+The lower plots complete the lower half of a digit given its upper half. MADE does this exactly, by the chain
+rule. A VAE weights codes of its prior. NICE changes the lower half by Langevin steps along the gradient of
+log p(x), which backprop computes for the pixels. The table compares all completions with the true half.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ def main(
     steps: int = 200,
     seed: int = 1,
 ) -> dict[str, Any]:
-    """Train all models, find the dependencies and complete digits.
+    """Train all models, find the dependencies, and complete digits.
 
     shown : digits that MADE, VAE and NICE see each;  stacks_shown : digits that the PixelCNN sees
     codes : of the VAE's prior;  steps : of Langevin
@@ -65,7 +65,7 @@ def main(
 def find_dependencies(
     digits: Digits, made_shown: int, stacks_shown: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Train two models of digits of 10×10; the largest gradient of each logit by each pixel, (100, 100)."""
+    """Train two models of 10×10 digits; return the largest |d logit / d pixel| by model, (100, 100)."""
     x, test = (
         binarise(dependencies.halved(part), rng=rng) for part in (digits.x_train, digits.x_test[:1000])
     )
@@ -84,7 +84,7 @@ def find_dependencies(
 
 
 def draw(matrices: dict[str, np.ndarray], images: dict[str, np.ndarray], chosen: np.ndarray) -> Figure:
-    """The gradients above, the completions of the chosen digits below."""
+    """Plot the gradients, and below them the completions of the chosen digits."""
     fig = plots.new_figure(8.2, title="Which logit depends on which pixel; and completions of digits")
     grid = fig.add_gridspec(2, 1, height_ratios=(1, 1.55))
     (axes,) = grid[0].subgridspec(1, 3).subplots(squeeze=False)

@@ -1,10 +1,10 @@
-"""Orderings may be averaged by probability, not by logit.
+"""Average a MADE's orderings by probability, not by logit.
 
-Masks remove the connections through which a logit would see its own pixel or a later one; the dependencies
-that remain are read off by gradient. One set of weights serves several orderings, with other masks. Their
-probabilities may be averaged: that is the likelihood of a model that chooses its ordering at random. Their
-logits may not: on vectors of ten pixels, where all 1,024 can be summed, averaged logits do not sum to 1, and
-on whole digits they seem to gain nats that no code could have. Look at the dashed line below.
+Masks remove the connections through which a logit would depend on its own pixel or a later one. Gradients
+show the dependencies that remain. Several orderings share one set of weights, with different masks. Their
+probabilities may be averaged: the average is the likelihood of a model that chooses its ordering at random.
+Their logits may not be averaged: the result is not a distribution. Its sum over all 1,024 vectors of ten
+pixels is not 1, so its better "likelihood" of whole digits, the dashed line in the figure, has no meaning.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ EVERY = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.float32)    
 
 
 def main(out: Path, *, shown: int = 240_000, orderings: int = 8, seed: int = 1) -> dict[str, Any]:
-    """Find the dependencies of two small nets, and average orderings of larger ones.
+    """Find the dependencies of two small nets, and average the orderings of larger ones.
 
     shown : digits that each net sees
     """
@@ -82,7 +82,7 @@ def strips(x: np.ndarray) -> np.ndarray:
 
 
 def draw(models: dict[str, MADE], seen: dict[str, Any], curve: list[float], no_density: float) -> Figure:
-    """A row for each order: masks and dependencies; below, the effect of averaging."""
+    """Plot a row of masks and dependencies for each order, and below it the effect of averaging."""
     fig = plots.new_figure(8.0, title="Masks, the dependencies they leave, and averages of orderings")
     parts = fig.add_gridspec(3, 1, height_ratios=(1, 1, 1.05))
     titles = ["pixel → hidden 1", "hidden 1 → hidden 2", "hidden 2 → logit", "pixel → logit, by gradient"]

@@ -1,1 +1,1 @@
-"""Demos of discriminative against generative classifiers."""
+"""Demos that compare discriminative and generative classifiers."""

@@ -1,13 +1,12 @@
 """Bayes' theorem agrees exactly with counting.
 
-Threes and fives, and three of their pixels, 0 or 1: eight possible x. Counting P(y | x) directly, and
-counting P(x | y) and P(y) and dividing by P(x), give the same table to the last digit: look at the two bars
-of equal height.
+Each x is three binary pixels of a three or a five, so there are eight possible x. One table counts P(y | x).
+Another counts P(x | y) and P(y), and divides by P(x). Both are equal: look at the pairs of equal bars.
 
-But the table of P(x | y) has 2^k rows for k pixels. With 20 pixels nine of ten test digits have a row that
-was never counted. Naive Bayes needs k numbers per class instead. It is wrong about the pixels, which depend
-on each other, as three of them show; but where everything can be counted this costs little, and with more
-pixels it wins.
+But the table of P(x | y) has 2^k rows for k pixels. With 20 pixels, nine of ten test digits have a row that
+was never counted. Naive Bayes needs only k numbers per class. Its assumption is wrong, because pixels depend
+on each other, as the bars for three pixels show. But with few pixels this costs little accuracy, and with
+more pixels naive Bayes is better than counting.
 """
 
 from pathlib import Path
@@ -29,9 +28,9 @@ BARS = ("by Bayes", "counted", "naive Bayes")
 
 
 def main(out: Path, *, examples: int = 600) -> dict[str, Any]:
-    """Count, and compare with naive Bayes.
+    """Compare P(y | x) by counting, by Bayes' theorem and by naive Bayes.
 
-    examples : digits to count; the others are classified
+    examples : number of digits to count; the other digits are classified
     """
     digits = load_digits()
     say(digits.source)
@@ -46,7 +45,7 @@ def main(out: Path, *, examples: int = 600) -> dict[str, Any]:
     by_bayes, counted, naive = (np.array([row[name] for row in rows.values()]) for name in BARS)
     differences = {"by Bayes": np.abs(by_bayes - counted).max(), "naive Bayes": np.abs(naive - counted).max()}
     for name, difference in differences.items():
-        print(f"largest difference from the counted: {name} {difference:.2g}")
+        print(f"largest difference from the counted table: {name} {difference:.2g}")
 
     errors = {}
     for k in SIZES:
@@ -66,7 +65,7 @@ def main(out: Path, *, examples: int = 600) -> dict[str, Any]:
 
 
 def draw(rows: dict[str, dict[str, float]], errors: dict[int, dict[str, float]]) -> Figure:
-    """P(y | x) of each row in three ways; the errors by the number of pixels."""
+    """Plot P(y | x) of each row in three ways, and the errors for each number of pixels."""
     figure = plots.new_figure(4.4, title="P(y | x) from a table: exact while everything can be counted")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     colours = plots.LINES[0][0], "#9ecae1", plots.LINES[1][0]

@@ -1,13 +1,13 @@
-"""Naive Bayes wins with few examples on some data sets.
+"""Naive Bayes is better on some data with few examples.
 
-Ng and Jordan (2001) argue that the error curves of naive Bayes and logistic regression should cross: counting
-comes close to its best with fewer examples, but its best is worse. Here both are measured on five data sets,
-on the same splits, from two examples a class on. Look for the grey area, where the curves cross: whether
-there is one depends on the data, and the table says where the noise leaves no difference.
+Ng and Jordan (2001) argue that the error curves of naive Bayes and logistic regression should cross: naive
+Bayes comes close to its lowest error with fewer examples, but its lowest error is higher. Here, both are
+measured on the same splits of five data sets, from two examples per class on. A grey area shows where the
+curves cross. Whether they do depends on the data. The table shows where the difference is not significant.
 
-For 28×28 digits, density models are drawn on the same axes, made classifiers by Bayes' theorem: MADE, which
-drops the naive assumption, and a NICE for each class on grey pixels. They have fewer repeats and one untuned
-budget: the effect of more training depends on the number of examples; try `updates`.
+The plot of 28×28 digits also has density models, used as classifiers by Bayes' theorem: MADE, which does not
+need the naive assumption, and a NICE for each class on grey pixels. They have fewer repeats, and their
+training length is not tuned. The effect of more training depends on the number of examples: try `updates`.
 """
 
 from pathlib import Path
@@ -31,12 +31,12 @@ TICKS = (5, 10, 20, 50, 100, 200, 500, 2000)
 def main(
     out: Path, *, repeats: int = 40, largest: int = 2000, updates: int = 800, draws: int = 3
 ) -> dict[str, Any]:
-    """Measure both on every data set.
+    """Measure naive Bayes and logistic regression on every data set.
 
-    repeats : splits at each size; a quarter of it for 8×8 digits, an eighth for 28×28
-    largest : most digits of 28×28 to train on
-    updates : of MADE, and about half of it of each of ten NICEs; 0 leaves both out
-    draws   : splits for these two, the first of those at 28×28; two or more
+    repeats : splits at each size; 8×8 digits have a quarter as many, and 28×28 digits an eighth
+    largest : largest number of 28×28 digits to train on
+    updates : of MADE; each of the ten NICEs makes about half as many; 0 leaves both out
+    draws   : number of splits for MADE and NICE, two or more: the first ones of the 28×28 digits
     """
     digits = load_digits()
     say(digits.source)
@@ -74,7 +74,7 @@ def tables(repeats: int) -> list[experiment.Data]:
 
 
 def draw(curves: dict[str, Curves], densities: dict[str, dict[int, tuple[float, float]]]) -> Figure:
-    """Error by the number of examples, a panel for each data set."""
+    """Plot the error against the number of examples, in a panel for each data set."""
     figure = plots.new_figure(5.6, title="Test error by the number of examples: counted, or learned directly")
     axes = figure.subplots(2, 3).ravel()
     for ax in axes[len(curves) :]:
@@ -106,7 +106,7 @@ def draw(curves: dict[str, Curves], densities: dict[str, dict[int, tuple[float, 
 
 
 def draw_curve(ax: Axes, name: str, line: int, sizes: list[int], errors: experiment.Errors) -> None:
-    """Mean error in percent, with a band of two standard errors."""
+    """Plot the mean error in percent, with a band of two standard errors."""
     colour, marker = plots.LINES[line]
     mean, error = 100 * np.array(errors).T
     ax.plot(sizes, mean, color=colour, marker=marker, markersize=4, linewidth=1.8, label=name)

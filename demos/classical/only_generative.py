@@ -1,13 +1,14 @@
-"""Models of P(x, y) generate and handle missing pixels.
+"""Generative classifiers handle missing pixels and sample.
 
-Two models of P(x, y), naive Bayes on binary pixels and a Gaussian for each class on grey ones, against two of
-P(y | x), logistic regression and a small net, all trained on the same digits.
+Two models of P(x, y) are compared with two of P(y | x), all trained on the same digits. The first are naive
+Bayes on binary pixels and a Gaussian for each class on grey pixels; the others are logistic regression and a
+small net.
 
-Where pixels are missing, a model of P(x, y) sums over their values exactly; a model of P(y | x) must be given
-some value: black here, or the mean. Look left at the errors with most pixels missing. Out-of-distribution
-images are compared by log p(x), and by the largest P(y | x) of the discriminative ones; AUROC is the share of
-pairs of a digit and another image in which the digit scores higher. Not every such image has a low density:
-see the blank one.
+Where pixels are missing, a model of P(x, y) sums over their values exactly. A model of P(y | x) needs some
+value: here black, or the mean. The left plot shows the errors when most pixels are missing. For
+out-of-distribution images, the score is log p(x), or the largest P(y | x) of a discriminative model. AUROC is
+the share of pairs of a digit and another image in which the digit has the higher score. Some of these images
+have a high density, such as the blank one.
 """
 
 from pathlib import Path
@@ -29,7 +30,7 @@ LINES = {NAIVE: 1, GAUSSIAN: 2, LOGISTIC: 0, NET: 3}
 def main(
     out: Path, *, examples: int = 6000, tested: int = 1000, epochs: int = 15, seed: int = 1
 ) -> dict[str, Any]:
-    """Train four models and try the three tasks.
+    """Train four models, and test them on the three tasks.
 
     examples : training digits;  tested : test digits
     epochs   : of the net
@@ -72,7 +73,7 @@ def main(
 def draw(
     images: dict[str, np.ndarray], errors: dict[str, dict[float, float]], auroc: dict[str, dict[str, float]]
 ) -> Figure:
-    """Generated digits; error by the share of missing pixels; AUROC of each kind of image."""
+    """Plot generated digits, the error for each share of missing pixels, and the AUROCs."""
     figure = plots.new_figure(6.0, title="Generate, read incomplete digits, detect other images")
     top, bottom = figure.add_gridspec(2, 1, height_ratios=(1, 2.4))
     ax = figure.add_subplot(top)

@@ -1,12 +1,12 @@
-"""Two classifiers agree near the data; one has a density.
+"""Two classifiers agree near data; only one has a density.
 
-Points of two classes in the plane, from known densities, so the best possible boundary is known too. The
-discriminative models learn P(y | x) and nothing else: logistic regression and a small net. The generative
-ones learn a density for each class, and their boundary is where p(x | y)·p(y) of the two are equal.
+The data are points of two classes in the plane, from known densities, so the best possible boundary is known.
+The discriminative models, logistic regression and a small net, learn only P(y | x). The generative models
+learn a density for each class; their boundary is where p(x | y)·p(y) of the two classes are equal.
 
-Both find nearly the same boundary: look at the black lines. They differ far from all data, at the star. There
-all are sure of a class, the generative ones too, since Bayes' theorem divides by p(x). But only they have a
-p(x), which says that nothing like this was ever seen.
+Both kinds find nearly the same boundary, the black lines. They differ at the star, far from all data. There,
+all models assign a class with a probability near 1, even the generative ones, because Bayes' theorem divides
+by p(x). But generative models also give p(x), which is very small there.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def main(
 
 
 def draw(X: np.ndarray, y: np.ndarray, net: Any, qda: Any) -> Figure:
-    """P(y | x) of the net, and the two densities of QDA, on the same plane with the same points."""
+    """Plot P(y | x) of the net and the two densities of QDA, with the same points."""
     figure = plots.new_figure(5.0, title="Two views of the same data, and of a point far from it")
     axes = figure.subplots(1, 2, sharey=True)
     a, b = np.meshgrid(np.linspace(*EDGES, 241), np.linspace(*EDGES, 241))

@@ -1,13 +1,13 @@
-"""A flow bends the plane and keeps account of the area.
+"""A flow's determinant accounts for changes of area.
 
-A flow is trained on two moons, and its inverse is taken apart: a grid over the plane of z, and samples of the
-prior on it, go back through two couplings at a time until they lie in the plane of x. Behind each step there
-is a density,
+A flow is trained on two moons, and its inverse is shown in steps: a grid over the plane of z, and samples of
+the prior, are mapped back through two couplings at a time, until they are in the plane of x. Each step has a
+density,
 
     log p(h) = log p_Z(z) + log |det dz/dh|,
 
-and each integrates to 1, as sums over a fine grid show. Without the determinant, or with its sign reversed,
-what is left is no density: look at the integrals in the table and at the third panel below.
+and each integrates to 1, as sums over a fine grid show. Without the determinant, or with the sign of its log
+reversed, the result is not a density: look at the integrals in the table and at the third lower panel.
 """
 
 from pathlib import Path
@@ -22,14 +22,14 @@ from scratchgen.models import Flow, RealNVP
 
 from ..common import print_table, run, save, train
 
-WINDOW = ((-2.2, 3.2), (-1.7, 2.2))     # of x, as far as the figure shows it
+WINDOW = ((-2.2, 3.2), (-1.7, 2.2))     # the ranges of x in the figure
 REACH = 8.0                             # integrals are taken over [-REACH, REACH]²
-Stage = tuple[Flow, Flow | None]        # the flow from a place h to z, and the one from x to h
+Stage = tuple[Flow, Flow | None]        # the flow from h to z, and the flow from x to h
 FORMATS = {"integral": ".4f", "no determinant": ".4f", "sign reversed": ".4g", "largest stretch": ".1f"}
 
 
 def main(out: Path, *, updates: int = 2000, cells: int = 400, seed: int = 0) -> dict[str, Any]:
-    """Train, and integrate the density at each stage.
+    """Train a flow, and integrate the density at each stage.
 
     updates : of the flow, 256 points each
     cells   : of the grid for the integrals, along each side
@@ -55,7 +55,7 @@ def main(out: Path, *, updates: int = 2000, cells: int = 400, seed: int = 0) -> 
 
 
 def stages(flow: Flow) -> dict[str, Stage]:
-    """Places between z and x, and x itself, two couplings apart."""
+    """The stages between z and x, two couplings apart, by name; the last is x."""
     layers = flow.layers                                        # a scaling layer, then the couplings
     found: dict[str, Stage] = {}
     for cut in [*range(len(layers) - 2, 1, -2), 0]:
@@ -69,7 +69,7 @@ def log_prior(z: np.ndarray) -> np.ndarray:
 
 
 def integrals(flow: Flow, cells: int) -> dict[str, float]:
-    """Of p(h) over the plane: as it is, without the determinant, and with the sign of its log reversed."""
+    """Integrals of p(h): correct, without the determinant, and with the sign of its log reversed."""
     points, area = grid_of(((-REACH, REACH), (-REACH, REACH)), cells, cells)
     log_p, prior = flow.score_samples(points), log_prior(flow.transform(points))
     signs = {"integral": 1, "no determinant": 0, "sign reversed": -1}
@@ -85,7 +85,7 @@ def grid_of(window: tuple, columns: int, rows: int) -> tuple[np.ndarray, float]:
 
 
 def draw(flow: Flow, found: dict[str, Stage], rng: np.random.Generator) -> Figure:
-    """The grid and the samples at each stage; below, the density, the determinant and the truth."""
+    """Plot the grid and the samples at each stage; below, the density, its parts and the true density."""
     figure = plots.new_figure(4.9, title="From z to x: a grid is bent, and the density accounts for it")
     top, bottom = figure.subplots(2, 4)
     z, along = flow.prior_sample(1500, rng=rng), np.linspace(-3, 3, 200)

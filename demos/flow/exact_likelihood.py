@@ -1,13 +1,13 @@
-"""A flow's log p(x) is exact, a VAE has only a bound.
+"""A flow's log p(x) is exact; a VAE has only a bound.
 
-A toy density knows its own log p(x), so a model's can be compared with it point by point; the mean gap is the
-divergence KL(p_data ‖ model) in nats. The flow's number is exact: one pass, no samples. A VAE gives a lower
-bound, and an estimate by importance sampling that comes close to its true value; between them lies the price
-of an inexact posterior. A Normal fitted to the same points is the control. No model can beat the truth: a
-mean gap below zero, beyond its standard error, would show a density that does not integrate to 1.
+The true log p(x) of a toy density is known, so that of a model can be compared with it at every point. The
+mean gap is the divergence KL(p_data ‖ model) in nats. The flow computes log p(x) exactly in one pass, without
+samples. A VAE gives a lower bound, and an estimate by importance sampling that is close to its log p(x). The
+difference of these two is due to the inexact posterior. A Normal fitted to the same points is the control. A
+mean gap below zero, by more than its standard error, would show a density that does not integrate to 1.
 
-Look at how far the points are from the diagonal. Both models make the same number of updates. The VAE is
-given the standard deviation of the noise; the flow is not.
+Look at the distance of the points from the diagonal. Both models make the same number of updates. The VAE is
+given the standard deviation of the noise, and the flow is not.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from scratchgen.models import VAE, NormalPixels, RealNVP
 
 from ..common import print_table, run, save, tidy, train
 
-# Each with the standard deviation of its noise, which the VAE's decoder is given.
+# Each density with the standard deviation of its noise, which the VAE's decoder uses.
 DENSITIES = {
     "two moons": (two_moons, 0.1),
     "eight Gaussians": (eight_gaussians, 0.2),
@@ -32,7 +32,7 @@ FLOW, VAE_ESTIMATE, VAE_BOUND, NORMAL = "flow, exact", "VAE, importance-sampled"
 
 
 def main(out: Path, *, updates: int = 3000, samples: int = 100, seed: int = 0) -> dict[str, Any]:
-    """Train a flow and a VAE on each density and compare their log p(x) with the truth.
+    """Train a flow and a VAE on each density, and compare their log p(x) with the true one.
 
     updates : of either model, 256 points each
     samples : codes for each test point in the importance sampling
@@ -80,7 +80,7 @@ def normal_log_density(X: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def draw(found: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]) -> Figure:
-    """log p(x) of each model against the true one, a panel for each density."""
+    """Plot log p(x) of each model against the true one, in a panel for each density."""
     figure = plots.new_figure(4.4, title="log p(x) of two models against the true one")
     for ax, (name, (true, log_p)) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
         low, high = np.percentile(true, 0.5) - 1, true.max() + 0.7

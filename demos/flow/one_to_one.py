@@ -1,12 +1,12 @@
-"""A flow reconstructs digits exactly, VAE and GAN nearly.
+"""A flow reconstructs digits exactly; VAE and GAN do not.
 
-A flow maps x and z one to one, so the way back is exact up to rounding, in float32 and, with the same
-weights, in float64. A VAE's code is narrower than the digit and noisy, so its reconstruction is close. A GAN
-has no map from x to z, so z is searched for: gradient descent on ‖G(z) − x‖², with the gradient from G's own
-backward pass. That ends at a neighbour on the surface of all G(z). Images that G generated itself are the
-control: for them a z with no error exists, and the last line says how often the search finds it.
+A flow is a bijection between x and z, so x → z → x is exact up to rounding, in float32 and, with the same
+weights, in float64. A VAE's code is narrower than the digit, so its reconstruction is only close. A GAN has
+no map from x to z, so z is found by gradient descent on ‖G(z) − x‖², with the gradient from G's backward
+pass. The result is a similar image that G can generate. Images that G generated are the control: for them a z
+without error exists, and the last line says how often the search finds it.
 
-Look at the numbers below the images: the squared error of each.
+The number below each image is its squared error.
 """
 
 from pathlib import Path
@@ -39,11 +39,11 @@ def main(
     steps: int = 600,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Train all three, map digits to z and back, and compare the errors.
+    """Train a flow, a VAE and a GAN, map digits to z and back, and compare the errors.
 
-    shown, gan_shown : digits that flow and VAE, and the GAN, see
-    searched : digits, and images of the GAN's own, for which a z is searched
-    steps    : of that search
+    shown     : digits that the flow and the VAE each see;  gan_shown : digits that the GAN sees
+    searched  : number of digits, and of the GAN's images, for which z is searched
+    steps     : of the search
     """
     digits = load_digits()
     say(digits.source)
@@ -103,7 +103,7 @@ def main(
 
 
 def search(gan: GAN, x: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """z for each x, (N, K): Adam on ‖G(z) − x‖², from a sample of the prior; G does not change."""
+    """Find z for each x, (N, K), by Adam on ‖G(z) − x‖² from a sample of the prior. G is not changed."""
     z = Parameter(gan.prior_sample(len(x), rng=rng))
     optimizer = Adam({"z": z}, Cosine(0.1, steps))
     with gan.generator.frozen():

@@ -1,1 +1,1 @@
-"""Demos of generative adversarial networks: on a line, where all is known, and on digits."""
+"""Demos of generative adversarial networks: on a line, where densities are known, and on digits."""

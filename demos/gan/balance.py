@@ -1,8 +1,8 @@
 """A GAN converges most often with a fast discriminator.
 
-Data with two modes on a line; the settings are D's steps k for each of G, its learning rate over G's, and
-whether it has a head start. All make the same number of updates of both nets together, so more steps of D
-leave fewer to G. Each run ends in one of five ways:
+The data have two modes on a line. The settings are the number k of D's steps for each step of G, the ratio of
+D's learning rate to G's, and whether D has a head start. All make the same total number of updates, so more
+steps of D mean fewer of G. Each run ends in one of five ways:
 
     converged      JSD below 0.03 at the end, and never above 0.06 in the last quarter
     oscillates     below 0.06 at some moment of the last quarter, but not converged
@@ -10,8 +10,8 @@ leave fewer to G. Each run ends in one of five ways:
     D has won      the mean of D(G(z)) is below 0.1 at the end
     far away       none of these; the JSD says how far
 
-Look along the columns. Five steps of D help though they leave G a third of its updates. With D as slow as G
-or slower, q comes close and departs again, while D(G(z)) stays at 1/2.
+Compare the columns. Five steps of D help, although G then makes a third as many updates. If D is as slow as G
+or slower, q comes close to p and moves away again, while D(G(z)) stays at 1/2.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ FORMATS = {"JSD: mean": ".4f", "worst": ".4f", "mean JSD": ".4f"}
 
 
 def main(out: Path, *, updates: int = 3000, seeds: int = 3) -> dict[str, Any]:
-    """Train all settings.
+    """Train a GAN with each setting.
 
     updates : of both nets together, after the head start of D
     seeds   : runs of each setting
@@ -55,7 +55,7 @@ def title(setting: Setting) -> str:
 
 
 def draw(grid: dict[Setting, list[End]]) -> Figure:
-    """A panel for each setting: the density of the data, and q of each seed."""
+    """Plot the density of the data and q of each seed, in a panel for each setting."""
     fig = plots.new_figure(5.8, title="q of every seed against p (grey), for each balance of the players")
     axes = fig.subplots(len(SETTINGS) // len(RATIOS), len(RATIOS), sharex=True, sharey=True)
     for ax, (setting, ends) in zip(axes.flat, grid.items(), strict=True):

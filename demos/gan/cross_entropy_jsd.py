@@ -1,12 +1,12 @@
 """The value of a discriminator bounds the JSD from below.
 
 With D* = p / (p + q) the value of the game is V = 2·JSD(p, q) − 2·log 2, and any other D has a lower one.
-Both sides are computed in different ways: the JSD by quadrature over two known densities, V by the library's
-loss.
+The two sides are computed in different ways: the JSD by quadrature over two known densities, V by the
+library's loss.
 
-Look left at the gap of a network that learns from fresh samples: it closes, always from below. Look right: a
-D trained on the same few samples has a higher V on them than D* has. The bound holds only for samples that D
-has not memorised.
+The left plot shows the gap of a network that learns from new samples: V approaches the bound from below. The
+right plot shows D trained on a few fixed samples: its V on them is higher than that of D*. So the bound holds
+only for samples that D has not memorised.
 """
 
 from pathlib import Path
@@ -58,7 +58,7 @@ def main(out: Path, *, updates: int = 2000, seed: int = 1) -> dict[str, Any]:
 
 
 def draw(courses: dict[str, tuple[list[int], list[float]]], memorised: dict[str, dict[str, float]]) -> Figure:
-    """The gap by updates, both axes logarithmic; V of what was memorised, less the highest there is."""
+    """Plot the gap against updates on logarithmic axes, and V(D) − V(D*) of memorised samples."""
     fig = plots.new_figure(4.6, title="The value of a discriminator against 2·JSD − 2·log 2")
     left, right = fig.subplots(1, 2)
     plot_lines(left, courses, markersize=4)

@@ -1,12 +1,12 @@
 """A GAN's code has directions for slant, width and digit.
 
-Directions are fitted after training: measure the images of many codes and regress the measurement on z
-(studies/experiments/code_directions.py). What a direction is worth is the correlation of z·u with the
-measurement on fresh samples; random directions show what chance gives.
+Directions are fitted after training: the images of many codes are measured, and the measurement is regressed
+on z (studies/experiments/code_directions.py). A direction u is tested by the correlation of z·u with the
+measurement on new samples. Random directions are the control.
 
-Look along the rows: a direction for slant may change the digit as well, as 1s lean more than 9s do. So codes
-are moved along each direction from −2 to 2, and the table counts how often the same class is read at both
-ends; then the same for the part of the direction that is orthogonal to all ten digits' directions.
+Look along the rows: a direction for slant may also change the digit, because 1s lean more than 9s. So codes
+are moved along each direction from −2 to 2, and the table counts how often the class is the same at both
+ends. This is repeated for the part of the direction that is orthogonal to the directions of all ten digits.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ COLUMNS = 11
 def main(
     out: Path, *, shown: int = 120_000, draws: int = 9_000, moved: int = 1000, seed: int = 1
 ) -> dict[str, Any]:
-    """Train a DCGAN and look for directions of its code.
+    """Train a DCGAN, and find directions of its code.
 
     shown : real digits that the GAN sees, 20 epochs of 6,000
     draws : codes, two thirds for the fit and one for the correlation
@@ -96,11 +96,11 @@ def main(
 
 
 def draw(model: GAN, codes: np.ndarray, rows: dict[str, np.ndarray]) -> Figure:
-    """Walks along some directions, each through the same codes."""
+    """Plot images along some directions, each through the same codes."""
     grid = []
     for label, u in rows.items():
         for code in codes:
-            path = [experiment.place(code[None], u, value) for value in np.linspace(-3, 3, COLUMNS)]
+            path = [experiment.with_component(code[None], u, value) for value in np.linspace(-3, 3, COLUMNS)]
             grid.append(plots.Row(label, model.inverse_transform(np.concatenate(path))))
     return plots.image_grid(
         grid,

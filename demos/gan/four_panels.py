@@ -1,14 +1,14 @@
-"""D follows p / (p + q) while a GAN trains, and q nears p.
+"""In a GAN, D approaches p / (p + q), and q approaches p.
 
-Data with two overlapping modes; the generator turns z ~ N(0, 1) into numbers. Beside the learned D(x) stands
-D* = p / (p + q), the best there is for the generator of that moment:
+The data have two overlapping modes. The generator maps z ~ N(0, 1) to numbers with density q. The learned
+D(x) is plotted with D* = p / (p + q), the best discriminator for the current generator:
 
     (a) the start: D has had 10 updates           (b) D trained, G fixed: D lies on D*
     (c) G trained, D fixed: G climbs D's slope    (d) after thousands of rounds: q = p, and D is 1/2
 
-The JSD falls from 0.66, nearly log 2, to 0.001, and D(G(z)) comes to 1/2. It also rises on the way: at the
-end of (c) G still climbs the slope of a D that no longer fits. Draws four_panels.png, and an animation of the
-same, four_panels.gif.
+The JSD falls from 0.66, nearly log 2, to 0.001, and D(G(z)) approaches 1/2. The JSD also rises sometimes: at
+the end of (c), G follows the gradient of a D that is out of date. Saves the figure four_panels.png and the
+animation four_panels.gif.
 """
 
 import math
@@ -29,7 +29,7 @@ BLUE, ORANGE, GREEN = (colour for colour, _ in plots.LINES[:3])
 
 
 def main(out: Path, *, rounds: int = 8000, frames: int = 60, seed: int = 1) -> dict[str, Any]:
-    """Train and look at four moments.
+    """Train a GAN, and plot it at four moments.
 
     rounds : of joint training between (c) and (d), one update of each net a round
     frames : of the animation
@@ -49,7 +49,7 @@ def main(out: Path, *, rounds: int = 8000, frames: int = 60, seed: int = 1) -> d
 
 
 def draw(moments: list[Moment], film: list[Moment]) -> Figure:
-    """The four moments; below them JSD and D(G(z)) by the number of updates."""
+    """Plot the four moments, and below them JSD and D(G(z)) against the number of updates."""
     fig = plots.new_figure(6.2, title="Four moments of a GAN on a line")
     above, below = fig.subfigures(2, 1, height_ratios=(3.4, 2.4), squeeze=False)[:, 0]
     for ax, name, moment in zip(above.subplots(1, 4), NAMES, moments, strict=True):
@@ -67,7 +67,7 @@ def draw(moments: list[Moment], film: list[Moment]) -> Figure:
 
 
 def draw_moment(ax: Axes, moment: Moment, title: str) -> None:
-    """Densities and D above; below, arrows from the axis of z to that of x."""
+    """Plot the densities and D, and below them arrows from the axis of z to that of x."""
     ax.plot(GRID.x, GRID.p, color=BLUE, linewidth=1.8)
     ax.plot(GRID.x, np.minimum(moment.q, 3), color=ORANGE, linewidth=1.8)
     ax.plot(GRID.x, moment.d, color=plots.TEXT, linewidth=1.4)
@@ -84,7 +84,7 @@ def draw_moment(ax: Axes, moment: Moment, title: str) -> None:
 
 
 def draw_course(ax: Axes, film: list[Moment]) -> None:
-    """JSD and D(G(z)) by the number of updates, linear until 200 and logarithmic after it."""
+    """Plot JSD and D(G(z)) against the number of updates, linear until 200 and logarithmic after it."""
     steps = [moment.step for moment in film]
     ax.plot(steps, [moment.jsd for moment in film], color=BLUE, linewidth=2, label="JSD(p, q), nats")
     ax.plot(steps, [moment.d_fake for moment in film], color=ORANGE, linewidth=1.6, label="mean of D(G(z))")
@@ -99,7 +99,7 @@ def draw_course(ax: Axes, film: list[Moment]) -> None:
 
 
 def animate(film: list[Moment], path: Path) -> Path:
-    """Write the film as an endless GIF; its last frame is shown for a while."""
+    """Save the moments as a looping GIF, whose last frame is shown longer."""
     from matplotlib.animation import PillowWriter
 
     fig, writer = plots.new_figure(6.0), PillowWriter(fps=8)

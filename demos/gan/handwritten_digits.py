@@ -1,13 +1,13 @@
 """Two GANs generate digits without copying any.
 
-A dense GAN and a DCGAN, watched from the first steps on: a column shows what becomes of one code z. A
-classifier trained on real digits reads what is generated: is it sure, does each digit get its share, how far
-are its features from those of real digits (Fréchet distance)? Look at the row of nearest training digits: a
-memorised digit would be nearer to a training digit than unseen digits are; the last two columns of the table
-count that.
+The figure shows a dense GAN and a DCGAN from the first steps on; each column is one code z. A classifier
+trained on real digits measures how sure it is of generated digits, the share of each digit, and the distance
+of its features from those of real digits (Fréchet distance). The row of nearest training digits tests for
+copies: a memorised digit would be nearer to a training digit than unseen digits are. The last two columns of
+the table measure this.
 
-Then z goes from one code to another along an arc (on a line a Normal code would become shorter than nearly
-all that G was trained on). Half-way the classifier is asked how sure it is, and for the two ends blended.
+Then z moves from one code to another along an arc (on a straight line, z would become shorter than nearly all
+codes of the training). The classifier's probability is measured half-way, and for a blend of the two ends.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..common import digit_classifier, parameter_count, print_table, run, save, 
 
 COLUMNS = 11
 MOMENTS = (0.03, 0.12, 0.4, 1.0)    # of the training
-RARE = 0.005                        # mean intensity of a pixel that is black in nearly all digits
+RARE = 0.005                        # pixels with a lower mean intensity are black in nearly all digits
 
 
 def main(
@@ -38,7 +38,7 @@ def main(
     pairs: int = 300,
     seed: int = 1,
 ) -> dict[str, Any]:
-    """Train both and measure what they generate.
+    """Train both GANs, and measure the digits that they generate.
 
     dense_shown, conv_shown : real digits that each D sees
     generated : digits that are measured;  pairs : of codes with an arc between them
@@ -47,7 +47,7 @@ def main(
     say(digits.source)
     x, x_test = digits.x_train, digits.x_test[:1000]
     classifier = digit_classifier(x, digits.y_train, np.random.default_rng(seed))
-    reader = experiment.Reader(classifier, x_test, x)
+    measures = experiment.ImageMeasures(classifier, x_test, x)
     table, arcs, runs = {}, {}, {}
     shares = {"training digits": digit_shares(digits.y_train).share}
     rare = x.mean(axis=0) < RARE
@@ -63,14 +63,14 @@ def main(
         watch = experiment.Watch(model, model.prior_sample(generated, rng=seed), MOMENTS)
         experiment.fit(model, x, shown, lr, discriminator_lr, rng, watch)
         for m in watch.moments:
-            row = {"D(x)": m.d_real, "D(G(z))": m.d_fake, **reader.measure(m.images)}
+            row = {"D(x)": m.d_real, "D(G(z))": m.d_fake, **measures.measure(m.images)}
             table[f"{name}, {m.shown:,} shown"] = row
         last = watch.moments[-1].images
         shares[name], specks[name] = digit_shares(classifier.predict(last)).share, share_with(last[:, rare])
-        arcs[name], path = walk(model, reader, pairs, rng)
+        arcs[name], path = walk(model, measures, pairs, rng)
         runs[name] = watch.moments, path
-    table["test digits"] = reader.measure(x_test)
-    table["training digits"] = reader.measure(x[:generated])
+    table["test digits"] = measures.measure(x_test)
+    table["training digits"] = measures.measure(x[:generated])
     formats = {"sure": ".1%", "very near": ".1%", "Fréchet": ".1f"}
     print_table(table, "Generated digits, by the real digits that D has seen", formats)
     rows = {name: {str(k): share for k, share in enumerate(row)} for name, row in shares.items()}
@@ -89,24 +89,24 @@ def share_with(pixels: np.ndarray) -> float:
 
 
 def walk(
-    model: GAN, reader: experiment.Reader, pairs: int, rng: np.random.Generator
+    model: GAN, measures: experiment.ImageMeasures, pairs: int, rng: np.random.Generator
 ) -> tuple[dict[str, float], np.ndarray]:
-    """How sure the classifier is at the ends and half-way; one walk from one digit to another, (T, 784)."""
+    """How sure the classifier is at the ends and half-way, and the images along one arc, (T, 784)."""
     a, b = model.prior_sample(pairs, rng=rng), model.prior_sample(pairs, rng=rng)
     ends = [model.inverse_transform(z) for z in (a, b)]
     sure = {
-        "ends": float(np.mean([reader.sure(end) for end in ends])),
-        "half-way": reader.sure(model.inverse_transform(experiment.arc(a, b, 0.5))),
-        "ends blended": reader.sure(np.mean(ends, axis=0)),
+        "ends": float(np.mean([measures.sure(end) for end in ends])),
+        "half-way": measures.sure(model.inverse_transform(experiment.arc(a, b, 0.5))),
+        "ends blended": measures.sure(np.mean(ends, axis=0)),
     }
-    read = [reader.classifier.predict(end) for end in ends]
+    read = [measures.classifier.predict(end) for end in ends]
     pair = [*np.flatnonzero(read[0] != read[1]), 0][:1]         # a walk from one digit to another
     path = [experiment.arc(a[pair], b[pair], t) for t in np.linspace(0, 1, COLUMNS)]
     return sure, model.inverse_transform(np.concatenate(path))
 
 
 def draw(runs: dict[str, tuple[list[experiment.Moment], np.ndarray]], x: np.ndarray) -> Figure:
-    """For each net: the same codes at four moments, the training digits nearest to the last, and a walk."""
+    """Plot, for each GAN, the same codes at four moments, the nearest training digits, and an arc."""
     rows = []
     for name, (moments, path) in runs.items():
         rows += [plots.Row(f"{name}\n{m.shown:,}", m.images[:COLUMNS]) for m in moments]

@@ -1,15 +1,15 @@
-"""A discriminator minds stray pixels if it was shown some.
+"""A discriminator detects stray pixels after seeing some.
 
 Test digits are damaged by a speck (one pixel, squared error 1), a hole (one pixel) and a swelling (six pixels
-on the edge of the stroke, 1.5). Squared error always says that the single pixel did less harm; the common
-account is that a discriminator knows better. Measured over all test digits, it depends on its training: look
-at the right. A dense GAN's D rates the speck as less real at some moments (75 to 83 %) and near chance at the
-end.
+on the edge of the stroke, 1.5). By squared error, the single pixel is always the smaller damage. A common
+claim is that a discriminator rates it as the larger one. Over all test digits, this depends on the
+discriminator's training: see the plot on the right. A dense GAN's D rates the speck as less real than the
+swelling for 75 to 83 % of the digits at some moments, and near 50 % at the end.
 
-A discriminator has learned only to tell digits from its generator's images, so the last column counts how
-many of these have an isolated bright pixel. Two discriminators were shown such pixels: a DCGAN's that also
-learns to tell digits from the same digits with noise in a few pixels, and one that never saw a generated
-image.
+A discriminator learns only to tell digits from its generator's images, so the last column gives the share of
+these with an isolated bright pixel. Two discriminators are trained with such pixels: that of a DCGAN, which
+also learns to tell digits from the same digits with noise in a few pixels, and one that is trained only on
+real digits and digits with such noise.
 """
 
 from pathlib import Path
@@ -36,9 +36,9 @@ COLUMNS = {
 
 
 def main(out: Path, *, shown: int = 80_000, seed: int = 1) -> dict[str, Any]:
-    """Train four GANs and a discriminator without a generator, and ask each which damage is less real.
+    """Train four GANs, and a discriminator without a generator, and compare their logits of damaged digits.
 
-    shown : real digits that a DCGAN sees; the others see more or fewer, by their cost
+    shown : real digits that a DCGAN sees; the others see more or fewer, depending on their cost
     """
     digits = load_digits()
     say(digits.source)
@@ -72,7 +72,7 @@ def main(out: Path, *, shown: int = 80_000, seed: int = 1) -> dict[str, Any]:
 
 
 def draw(damaged: Damaged, runs: dict[str, list[Verdict]]) -> Figure:
-    """Some damaged 2s; what the discriminators said of all digits while they learned."""
+    """Plot some damaged 2s, and the results of the discriminators on all digits during training."""
     fig = plots.new_figure(4.3, title="One wrong pixel, or six: which is less real?")
     halves = fig.add_gridspec(1, 2, width_ratios=(1.2, 1))
     twos = np.flatnonzero(damaged.label == 2)[:4]

@@ -1,16 +1,16 @@
-"""Single updates in turn work, whole phases do not.
+"""A GAN learns by alternating updates, not by long phases.
 
-GAN training is often told as a story of two phases that repeat. Here they are taken literally, on a line,
-with the same number of updates in all (studies/experiments/alternating_phases.py):
+GAN training is often described as two phases that repeat. Here, a GAN on a line is trained in such phases,
+with the same total number of updates (studies/experiments/alternating_phases.py):
 
     whole phases    G until the mean of D(G(z)) is 1/2, then D until its value is nearly the highest possible
-    G to the end    the same, but G goes on for 400 updates: nothing stops it at 1/2 while D is fixed
+    G to the end    the same, but G always makes 400 updates, so it does not stop at 1/2
     one by one      one update of each in turn
 
-Look at the upper curves. Whole phases bring q closer, but slowly and with relapses: JSD 0.69, 0.45 after five
-phases of G, 0.1 to 0.2 after ten, then 0.04 to 0.17. (A threshold ends a phase, so from about the sixth on
-the numbers depend on how the BLAS rounds.) G to the end collapses to a std of about 0.1 (the data's is 0.5)
-and chases D from place to place. One by one comes to 0.003.
+Look at the upper curves. With whole phases, the JSD falls slowly and sometimes rises again: it is 0.69 at the
+start, 0.45 after five phases of G, 0.1 to 0.2 after ten, then 0.04 to 0.17. (A threshold ends a phase, so
+from about the sixth phase on, the numbers depend on the BLAS's rounding.) "G to the end" collapses to a std
+of about 0.1 (the data's is 0.5), at a position that keeps changing. "One by one" reaches 0.003.
 """
 
 from itertools import pairwise
@@ -26,7 +26,7 @@ from ..common import print_table, run, save, tidy
 
 
 def main(out: Path, *, updates: int = 6000, seed: int = 1) -> dict[str, Any]:
-    """Train with each schedule.
+    """Train a GAN with each schedule.
 
     updates : of both nets together, with each schedule
     """
@@ -56,7 +56,7 @@ def row(state: State) -> dict[str, float]:
 
 
 def draw(runs: dict[str, list[State]]) -> Figure:
-    """JSD by the number of updates; and D(G(z)) through the first whole phases, those of G in grey."""
+    """Plot JSD against the number of updates, and D(G(z)) in the first whole phases, those of G in grey."""
     fig = plots.new_figure(6.4, title="Whole phases against single updates")
     above, below = fig.subplots(2, 1)
     for (colour, _), (schedule, states) in zip(plots.LINES, runs.items(), strict=False):

@@ -1,15 +1,17 @@
 """Far from the data, minimax has almost no gradient.
 
-First two Normals d apart, and a generator x = z + d: the gradient of its bias is the pull on d. Minimax with
-the best D pulls with the slope of 2·JSD, which vanishes with e^(−d²/8). Non-saturating pulls with d if D is
-the best, with 2 at most if it is learned, and less again from d = 4 on, where the learned D is flat. A
-Wasserstein critic pulls with about 1 at any distance, and its estimate is the distance. (Both are a little
-high, by d/2λ of it with the penalty's weight λ = 30. At d = 8 and beyond, few samples lie where the best D is
-in doubt.)
+The first generator is x = z + d, at a distance d from the data, which are N(0, 1). The gradient of d depends
+on the loss. Minimax with the best D has the slope of 2·JSD, which vanishes as e^(−d²/8). The gradient of the
+non-saturating loss is d with the best D. With a learned D, it is at most 2, and falls from d = 4 on, where
+the learned D is flat. The gradient of a Wasserstein critic is about 1 at any distance, and its loss estimates
+d.
+(Both are slightly high, by a fraction d/2λ, with the penalty's weight λ = 30. For d ≥ 8, few samples are
+where the best D is uncertain.)
 
-Then a generator that is a network, while D trains: look at the norm of its first gradient on the right. The
-last table trains on from there. By plain gradient descent minimax stays where it was; Adam divides a gradient
-by its own size, so a small one is no obstacle as long as its direction is right.
+The second generator is a network. The right plot shows the norm of its first gradient after D was trained
+alone. The last table continues the training from there. With plain gradient descent, a generator with the
+minimax loss does not move. Adam divides a gradient by its size, so a small gradient with the right direction
+is sufficient.
 """
 
 from pathlib import Path
@@ -30,7 +32,7 @@ FAR = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 def main(
     out: Path, *, updates: int = 700, rounds: int = 1500, seeds: int = 3, seed: int = 1
 ) -> dict[str, Any]:
-    """Measure the gradients.
+    """Measure the gradients of both generators.
 
     updates : of a discriminator or critic, for each distance
     rounds  : of joint training after D was trained alone
@@ -59,7 +61,7 @@ def main(
 
 
 def draw(distances: dict[str, dict[str, float]], norms: dict[str, dict[int, float]]) -> Figure:
-    """The gradient by distance; the norm of G's first gradient by D's training."""
+    """Plot the gradient against the distance, and the norm of G's first gradient against D's updates."""
     fig = plots.new_figure(4.6, title="The gradient of a generator: minimax, non-saturating, Wasserstein")
     left, right = fig.subplots(1, 2)
     rows = list(distances.values())

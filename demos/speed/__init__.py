@@ -1,1 +1,1 @@
-"""Demos of speed: where the time of a matrix product goes."""
+"""Demos of speed: what limits a matrix product."""

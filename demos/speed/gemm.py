@@ -1,17 +1,17 @@
-"""The order of its loops makes a product 75 times faster.
+"""Better loops make a matrix product 75 times faster.
 
-Nearly all the time of a training step goes into matrix products. One of them is written here four times in
-Numba, each version changing one thing (studies/experiments/matrix_products.py), and compared with BLAS and
-with the peak of one core. Look at the bars, and at the numbers that each version loads or stores per
+Nearly all the time of a training step is spent in matrix products. Here, one is written in Numba in four
+versions, each of which changes one thing (studies/experiments/matrix_products.py), and is compared with BLAS
+and with the peak of one core. Look at the bars, and at how many numbers each version loads or stores per
 multiply-add.
 
-The first version is 75 times slower than the fourth: numbers that are n apart do not fit into a vector of 16,
-so it adds one by one. After it, arithmetic is not the limit. The core this was written on starts two
-multiply-adds of 16 numbers in each cycle, and loads two vectors. `rows` and `panels` load two and store one
-per multiply-add, `registers` loads half a one. That, rather than the cache, is the step from a fifth of the
-peak to two thirds. BLAS has most of the rest: its inner loops are written for each processor by hand, over
-copies of the panels in the order of use. So the library leaves products to BLAS, and writes in Numba what
-surrounds them.
+The first version is 75 times slower than the fourth: it reads numbers that are not adjacent, which cannot be
+loaded as a vector of 16, so it adds one number at a time. The other versions are limited by loads and stores,
+not by arithmetic. The core of these measurements starts two multiply-adds of 16 numbers in each cycle, and
+loads two vectors. `rows` and `panels` load two vectors and store one per multiply-add; `registers` loads half
+a vector. This explains the step from a fifth of the peak to two thirds better than the cache does. BLAS comes
+closer to the peak: its inner loops are written by hand for each processor, and use panels that are copied in
+the order of use. So the library uses BLAS for products, and Numba for other operations.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from scratchgen.studies.experiments.matrix_products import LOADED, Speeds, measu
 
 from ..common import plot_lines, print_table, run, save, tidy
 
-SIZES = (60, 124, 252, 500, 1000)       # no powers of two: rows that far apart share one place in the cache
+SIZES = (60, 124, 252, 500, 1000)       # no powers of two, whose rows would share one set of the cache
 
 
 def main(out: Path, *, sizes: tuple[int, ...] = SIZES, rounds: int = 5) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def main(out: Path, *, sizes: tuple[int, ...] = SIZES, rounds: int = 5) -> dict[
 
 
 def draw(sizes: tuple[int, ...], speeds: Speeds) -> Figure:
-    """The versions as bars at the largest size, and as lines by size."""
+    """Plot the versions as bars at the largest size, and as lines against the size."""
     figure = plots.new_figure(4.4, title="One matrix product in five versions")
     bars, curves = figure.subplots(1, 2, width_ratios=(1.15, 1))
     peak, names = speeds.peak, list(speeds.by_size)

@@ -1,1 +1,1 @@
-"""Demos of models of text: attention against n-grams."""
+"""Demos of models of text: a comparison of attention and n-grams."""

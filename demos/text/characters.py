@@ -1,12 +1,12 @@
 """Attention does not beat the best n-gram on one book.
 
-The text is "Alice's Adventures in Wonderland", split by position: nine tenths for training, the last tenth
-for the test. Both models give each character a probability over the alphabet, so their perplexities compare.
-The n-gram's order, and how far it trusts rare contexts, are tuned on the last tenth of the training text.
+The text is "Alice's Adventures in Wonderland": the first nine tenths for training, the last tenth for the
+test. Both models give a distribution over the same alphabet for each character, so their perplexities can be
+compared. The n-gram's order and strength are tuned on the last tenth of the training text.
 
-After two minutes of training the n-gram is ahead: see the verdict below the table. But the two know different
-things, and the mean of their probabilities, which is again a distribution, is better than either. Look at the
-heads: which earlier characters each attends to. The last lines tell what the cache of keys and values saves.
+After two minutes of training, the n-gram is better: see the line below the table. The mean of their
+probabilities, which is also a distribution, is better than either. The figure shows which earlier characters
+each head attends to. The last lines give the time that the cache of keys and values saves.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from scratchgen.training.schedules import OneCycle
 
 from ..common import parameter_count, print_table, run, save, say, tidy
 
-PHRASE = "`Off with her head!'"     # whose attention is drawn
+PHRASE = "`Off with her head!'"     # the phrase whose attention is plotted
 PROMPT = "`Off with "
 
 
@@ -41,7 +41,7 @@ def main(
     depth: int = 2,
     seed: int = 1,
 ) -> dict[str, Any]:
-    """Train both models and compare them.
+    """Train a transformer and an n-gram model, and compare them.
 
     characters : how much of the text is used; 0 for all of it
     written    : characters of each sample and of each measurement of speed
@@ -85,7 +85,7 @@ def main(
 
 
 def draw(history: History, ngram: float, name: str, weights: np.ndarray) -> Figure:
-    """The course of training against the n-gram; for each head, which characters attend to which."""
+    """Plot the loss during training with that of the n-gram, and the attention of each head."""
     fig = plots.new_figure(5.6, title="Attention learns to read: its course, and what its heads attend to")
     rows = fig.add_gridspec(2, 1, height_ratios=(1, 1.05))
     curve = fig.add_subplot(rows[0])
@@ -104,7 +104,7 @@ def draw(history: History, ngram: float, name: str, weights: np.ndarray) -> Figu
 
 
 def draw_head(ax: Axes, p: np.ndarray, title: str) -> None:
-    """Row t: what position t attends to, the darker the more."""
+    """Plot attention weights: row t has those of position t; darker means larger."""
     ax.imshow(p, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     read = [c.replace(" ", "␣") for c in "▸" + PHRASE[:-1]]
     ax.set_xticks(range(len(read)), read, fontsize=6)

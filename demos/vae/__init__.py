@@ -1,1 +1,1 @@
-"""Demos of variational autoencoders: the prior, the posterior, the gradient and the latent code."""
+"""Demos of variational autoencoders: prior, posterior, gradients and latent codes."""

@@ -1,12 +1,13 @@
-"""Two VAEs generate the digit that they are asked for.
+"""Two VAEs generate the digit that is requested.
 
-A ConditionalVAE feeds the label to both networks, so z need not carry the class and has room for slant, width
-and stroke. A ClassPriorVAE has a prior N(m_y, I) for each class with a learned mean, and the label moves z to
-its class. Look along the columns: one z from N(0, I), ten classes.
+A ConditionalVAE gives the label to both networks, so z need not encode the class and can encode slant, width
+and stroke. A ClassPriorVAE has a prior N(m_y, I) for each class with a learned mean, and the label shifts z
+to its class. Each column of the figure shows one z from N(0, I) with all ten classes.
 
-A classifier trained on real digits says how often the generated digit is the requested one, for codes of 4
-and 10 numbers. A wide code harms the ConditionalVAE: it has room to carry the class as well, and the label is
-ignored. How well the class can be told from z alone is measured. The ClassPriorVAE needs the wide code.
+A classifier trained on real digits measures how often the generated digit is the requested one, for codes of
+4 and 10 numbers. A wide code makes the ConditionalVAE worse: z can then encode the class as well, and the
+decoder ignores the label. A table shows how often z alone determines the class. The ClassPriorVAE needs the
+wide code.
 """
 
 from pathlib import Path
@@ -26,10 +27,10 @@ from ..common import digit_classifier, mosaic, print_table, run, save, say, show
 
 
 def main(out: Path, *, shown: int = 120_000, generated: int = 2000, seed: int = 1) -> dict[str, Any]:
-    """Train both with each width of the code and count how often the classifier reads the requested digit.
+    """Train both with each width of the code, and count how often they generate the requested digit.
 
     shown     : digits that each VAE sees, 20 epochs of 6,000
-    generated : digits for the classifier to read
+    generated : number of digits to generate and classify
     """
     digits = load_digits()
     say(digits.source)
@@ -86,7 +87,7 @@ def nearest(z: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 
 def draw(panels: dict[str, np.ndarray]) -> Figure:
-    """Ten rows, one class each, for each model."""
+    """Plot ten rows, one for each class, for each model."""
     title = "A class in each row, the same z from N(0, I) in each column"
     fig = plots.new_figure(4.45, title=title)
     for ax, (title, grid) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):

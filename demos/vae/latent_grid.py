@@ -1,11 +1,11 @@
-"""Paths between codes give digits, pixel blends do not.
+"""Interpolated codes give digits, blended pixels do not.
 
-A VAE with a code of two numbers is a map of everything that it can generate. The cells of the grid lie at
-equal steps of the Normal's distribution function, so each is as probable as any other.
+The plane of a two-number code shows all that a VAE can generate. The cells of the grid are at equal steps of
+the Normal's distribution function, so all cells are equally probable.
 
-On a straight line between two codes the picture changes its shape; between pixels, one digit fades out while
-the other fades in. How sure a classifier is along both paths is measured on many pairs with the same ends.
-Look at the curves: it is less sure in the middle of both, but surer of the decoded codes.
+On a straight line between two codes, the shape of the digit changes. Between the pixels of two images, one
+digit fades out while the other fades in. The largest probability of a classifier is measured along both
+paths, on many pairs. The curves show that it falls in the middle of both, but less for decoded codes.
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ SHOWN = ((0, 6), (1, 9), (3, 5), (4, 7))    # digits at the ends of the paths in
 
 
 def main(out: Path, *, shown: int = 240_000, pairs: int = 300, seed: int = 1) -> dict[str, Any]:
-    """Train, and measure how sure a classifier is on both paths.
+    """Train a VAE, and measure how sure a classifier is on both paths.
 
     shown : digits that the VAE sees, 40 epochs of 6,000; the classifier sees a quarter of them
     pairs : of test digits of different classes
@@ -83,13 +83,13 @@ def main(out: Path, *, shown: int = 240_000, pairs: int = 300, seed: int = 1) ->
 
 
 def blend(path: np.ndarray) -> np.ndarray:
-    """A path (T, D) with the same ends, and between them a weighted mean of their pixels."""
+    """Replace the images of a path (T, D) between its ends by weighted means of the ends' pixels."""
     t = np.linspace(0, 1, len(path), dtype=path.dtype)[:, None]
     return (1 - t) * path[0] + t * path[-1]
 
 
 def draw(grid: np.ndarray, paths: np.ndarray, sure: dict[str, np.ndarray], pairs: int) -> Figure:
-    """The grid; beside it the paths, and what was measured on many of them."""
+    """Plot the grid, some paths, and the classifier's probabilities on many paths."""
     fig = plots.new_figure(5.6, title="The plane of a two-number code, decoded, and paths between digits")
     halves = fig.add_gridspec(1, 2, width_ratios=(5, 3.6))
     ax = fig.add_subplot(halves[0])

@@ -1,9 +1,9 @@
 """A VAE leaves many dimensions of its code unused.
 
-Each dimension of the code costs its KL, in nats. A dimension that does not lower the loss by more than it
-costs is left at the prior, and the decoder ignores it. A dimension with more than 0.1 nats counts as used.
-With a large beta none does: the posterior has collapsed. Look at the last row of digits: moving a dimension
-that is not used changes nothing.
+Each dimension of the code adds its KL, in nats, to the loss. A dimension that does not lower the
+reconstruction error by more than that stays at the prior, and the decoder ignores it. A dimension with a KL
+above 0.1 nats counts as used. With a large beta no dimension is used: the posterior has collapsed. The last
+row of digits shows that moving an unused dimension changes nothing.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ VALUES = np.linspace(-3, 3, 13, dtype=np.float32)
 
 
 def main(out: Path, *, shown: int = 90_000, seed: int = 1) -> dict[str, Any]:
-    """Train a VAE for each beta and measure which dimensions it uses.
+    """Train a VAE for each beta, and measure which dimensions it uses.
 
     shown : digits that each sees, 15 epochs of 6,000
     """
@@ -67,14 +67,14 @@ def main(out: Path, *, shown: int = 90_000, seed: int = 1) -> dict[str, Any]:
 
 
 def traverse(model: VAE, x: np.ndarray, dimension: int) -> np.ndarray:
-    """The digit x (1, D) decoded with one dimension of its code going from -3 to 3: (T, D)."""
+    """Decode the code of x (1, D) with one dimension set to values from -3 to 3: (T, D)."""
     Z = np.repeat(model.transform(x), len(VALUES), axis=0)
     Z[:, dimension] = VALUES
     return model.inverse_transform(Z)
 
 
 def draw(usages: dict[int, LatentUsage], moved: dict[int, np.ndarray]) -> Figure:
-    """The KL of each dimension, sorted; below, the effect of moving one of them."""
+    """Plot the sorted KL of each dimension, and below it the effect of moving one of them."""
     fig = plots.new_figure(6.5, title="The dimensions of a code, by their KL")
     halves = fig.add_gridspec(2, 1, height_ratios=(2.7, 3.6))
     panels = halves[0].subgridspec(1, len(usages)).subplots(sharey=True)

@@ -1,9 +1,9 @@
-"""A decoder of prior codes learns only the mean image.
+"""A decoder trained on prior codes gives the mean image.
 
-A VAE's decoder learns to make x from a code drawn for x, from q(z | x). Here a second decoder of the same
-shape, with as many updates, gets a code drawn from the prior N(0, I), whatever x is. Such a code says nothing
-about x, so the best output for every code is the mean of all digits. Look at the row of the prior's code: it
-repeats the mean image.
+A VAE's decoder learns to reconstruct x from a code drawn from q(z | x). Here, a second decoder of the same
+shape, with the same number of updates, gets a code drawn from the prior N(0, I), independently of x. Such a
+code has no information about x, so the best output for every code is the mean of all digits. In the figure,
+the row of the prior's codes repeats the mean image.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ SIZES = (784, 400, 10)
 
 
 def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
-    """Train both decoders and compare what they give back.
+    """Train both decoders, and compare their outputs.
 
     shown : digits that each decoder sees, 20 epochs of 6,000
     """
@@ -67,7 +67,7 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
         label = f"{name}\nmean error {error.mean():.1f}"
         rows.append(plots.Row(label, made[examples], numbers=error[examples]))
     print_table(table, f"Squared errors summed over the pixels, mean of {len(x_test):,} test digits")
-    title = "A code that was not drawn for this digit says nothing about it"
+    title = "Codes from the prior have no information about the digit"
     note = "Two decoders, trained on codes from q(z | x) and on codes from the prior. Numbers: squared errors"
     figure = plots.image_grid(rows, title=title, note=note)
     return {"table": table, "figure": save(figure, out / "prior_code.png")}
@@ -76,7 +76,7 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
 def fit_on_prior_codes(
     decoder: Layer, x: np.ndarray, epochs: int, lr: float, rng: np.random.Generator
 ) -> None:
-    """Train a decoder as a VAE does, but with z ~ N(0, I) drawn without regard to x."""
+    """Train a decoder as a VAE does, but with z ~ N(0, I) independent of x."""
     code = next(iter(decoder.parameters().values())).shape[0]
     batches = Batches(x, batch_size=128, rng=rng)
     optimizer = Adam(decoder.parameters(), OneCycle(lr, epochs * len(batches)))

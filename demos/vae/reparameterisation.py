@@ -1,12 +1,14 @@
 """Reparameterised gradients need far fewer samples.
 
-Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average: through z = mu + std·eps,
-and by the score function, which needs only values of f. First f is a bowl whose gradient is known, then the
-loss of a VAE's decoder on one digit of each class. Look at the distance between the lines.
+Two estimators of the gradient of E[f(z)], z ~ N(mu, std²), are equal on average. One differentiates f through
+z = mu + std·eps. The other, the score function, needs only values of f. First, f is a quadratic whose
+gradient is known; then it is the loss of a VAE's decoder on one digit of each class. Look at the distance
+between the lines.
 
-The fair comparison is with a baseline: for the same error the score function then needs 10 times the samples
-on the decoder and 20 times on the bowl. Without a baseline it is 12,000 and 143 times, and nearly all of that
-is offset: f is about 120 nats wherever z is, and this constant is multiplied by the noise of the score.
+With a baseline, which makes the comparison fair, the score function needs 10 times as many samples for the
+same error on the decoder, and 20 times as many on the quadratic. Without a baseline, it needs 12,000 and 143
+times as many. Nearly all of this is due to an offset: f is about 120 nats for every z, and the noise of the
+score multiplies this constant.
 """
 
 from pathlib import Path
@@ -29,15 +31,15 @@ FORMATS = {"variance per sample": ",.1f", "samples needed: least": ",.1f", "all"
 
 
 def main(out: Path, *, shown: int = 60_000, draws: int = 8_192, seed: int = 1) -> dict[str, Any]:
-    """Train a VAE and estimate both gradients in three ways.
+    """Train a VAE, and estimate both gradients in three ways.
 
     shown : digits that the VAE sees, 10 epochs of 6,000
-    draws : codes for each digit, and eight times as many for the bowl
+    draws : codes for each digit, and eight times as many for the quadratic
     """
     digits = load_digits()
     say(digits.source)
     rng = np.random.default_rng(seed)
-    bowl = experiment.bowl(CODE, 8 * draws, rng)
+    quadratic = experiment.quadratic(CODE, 8 * draws, rng)
     vae = VAE.dense((784, 400, CODE), rng=rng)
     say(f"\nTraining a VAE 784-400-{CODE}; {vae.data_note}")
     train(vae, digits.x_train, shown=shown, lr=3e-3, rng=rng)
@@ -54,7 +56,7 @@ def main(out: Path, *, shown: int = 60_000, draws: int = 8_192, seed: int = 1) -
     results: dict[str, Any] = {"level": float(np.mean(offset)), "spread": float(np.mean(spread))}
     panels = {}
     for key, title, cases in (
-        ("bowl", "a bowl, f(z) = Σ (z − c)²", [bowl]),
+        ("quadratic", "a quadratic, f(z) = Σ (z − c)²", [quadratic]),
         ("decoder", "a decoder, f(z) = −log p(x | z)", decoder),
     ):
         table = results[key] = experiment.compare(cases)
@@ -70,13 +72,13 @@ def main(out: Path, *, shown: int = 60_000, draws: int = 8_192, seed: int = 1) -
 
 
 def errors(cases: list[experiment.Case], name: str) -> tuple[list[int], list[float]]:
-    """Relative error by the number of samples; a baseline needs two."""
+    """The relative error for each number of samples; a baseline needs two or more samples."""
     samples = [s for s in SAMPLES if s > 1 or name != NAMES[2]]
     return samples, [experiment.relative_error(cases, name, s) for s in samples]
 
 
 def draw(panels: dict[str, dict[str, tuple[list[int], list[float]]]]) -> Figure:
-    """Relative error by the number of samples, both axes logarithmic, a panel for each function."""
+    """Plot relative error against samples on logarithmic axes, in a panel for each function."""
     figure = plots.new_figure(4.6, title="Three estimators of the same gradient through a random code")
     axes = figure.subplots(1, len(panels), sharey=True)
     for ax, (title, curves) in zip(axes, panels.items(), strict=True):

@@ -1,12 +1,14 @@
 """The KL keeps the codes of all digits close to N(0, I).
 
-If every q(z | x) were the prior, so would be their mixture, and samples from the prior would be codes that
-the decoder knows. With beta = 1 the mixture comes close: MMD² falls until about epoch 25 of 40 and stays at
-16 times its value for true samples, as the codes are 6 to 19 % too wide. Without the KL the noise vanishes
-and samples from the prior fall where no code is. With beta = 50 codes and prior agree, and codes say nothing.
+If every q(z | x) were equal to the prior, their mixture would be, too, and the decoder would be trained on
+samples of the prior. With beta = 1, the mixture comes close: MMD² falls until about epoch 25 of 40 and stays
+at 16 times its value for true samples, because the codes are 6 to 19 % too wide. Without the KL, the noise
+vanishes, and samples of the prior are far from all codes. With beta = 50, the codes have the distribution of
+the prior, but no information about x.
 
 Look at the codes against the circles and at the digits decoded from the prior. KS is the largest gap between
-distribution functions in one dimension; MMD² (studies/experiments/aggregate_posterior.py) sees all of them.
+distribution functions in one dimension; MMD² (studies/experiments/aggregate_posterior.py) depends on all of
+them.
 """
 
 from dataclasses import replace
@@ -34,10 +36,10 @@ FORMATS = {"KS": ".3f", "MMD²": ".4f", "std of the noise": ".3f", "squared erro
 def main(
     out: Path, *, shown: int = 240_000, simulations: int = 100, tested: int = 1000, seed: int = 1
 ) -> dict[str, Any]:
-    """Train three VAEs and compare their codes with the prior.
+    """Train three VAEs, and compare their codes with the prior.
 
     shown       : digits that each VAE sees, 40 epochs of 6,000
-    simulations : sets of true samples of the prior, for the usual values of the statistics
+    simulations : sets of true samples of the prior, for reference values of the statistics
     tested      : test digits whose codes are compared
     """
     digits = load_digits()
@@ -89,7 +91,7 @@ def summary(codes: experiment.Codes) -> dict[str, float]:
 
 
 def draw(panels: dict[str, Any], x_test: np.ndarray, y_test: np.ndarray, usual: float) -> Figure:
-    """A column for each beta: the codes, digits decoded from the prior, reconstructions."""
+    """Plot codes, digits decoded from the prior, and reconstructions, in a column for each beta."""
     title = f"The codes of all digits, and the prior (true samples: MMD² < {usual:.4f})"
     fig = plots.new_figure(7.0, title=title)
     axes = fig.subplots(3, len(panels), height_ratios=(2.6, 1.5, 1))

@@ -1,14 +1,14 @@
-"""Learned noise and the KL let the prior generate digits.
+"""A VAE needs learned noise and the KL to generate digits.
 
-Three nets of one shape reconstruct digits through a noisy code; they differ in what decides on the noise:
+Three nets of the same shape reconstruct digits through a noisy code. They differ in the noise:
 
-    fixed noise     z = mu + eps         the encoder spreads its codes until the noise no longer matters
-    learned noise   z = mu + std·eps     nothing asks for noise, so the encoder turns it off
+    fixed noise     z = mu + eps         the encoder spreads its codes until the noise has little effect
+    learned noise   z = mu + std·eps     nothing keeps the noise above 0, so the encoder removes it
     VAE             and the KL as well   codes stay near the origin and the noise stays on
 
-All reconstruct digits. Look at the rows "from N(0, I)": only the VAE's are digits. Distances from samples to
-the nearest training digit favour a blank image, so the measure that counts goes from each test digit to the
-nearest of 1,000 samples: samples that are blank, or show few of the ten digits, are far from the others.
+All reconstruct digits. Look at the rows "from N(0, I)": only the VAE generates digits. The distance from a
+sample to the nearest training digit is small for a blank image, so the main measure is the distance from each
+test digit to the nearest of 1,000 samples. It is large if the samples are blank or omit some digits.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ class FixedNoise(Layer):
 
 
 def main(out: Path, *, shown: int = 120_000, samples: int = 1000, seed: int = 1) -> dict[str, Any]:
-    """Train the three and compare what they reconstruct and what they generate.
+    """Train the three nets, and compare their reconstructions and samples.
 
     shown   : digits that each net sees, 20 epochs of 6,000
     samples : generated digits in each distance
@@ -96,7 +96,7 @@ def main(out: Path, *, shown: int = 120_000, samples: int = 1000, seed: int = 1)
 
 
 def both_ways(samples: np.ndarray, x: np.ndarray, x_test: np.ndarray, name: str) -> dict[str, float]:
-    """Mean distances from samples to the nearest training digit, from test digits to the nearest sample."""
+    """Mean distances of samples to the nearest training digit, and of test digits to the nearest sample."""
     out, back = mean(nearest_distance(samples, x)), mean(nearest_distance(x_test, samples))
     return {f"{name}: out": out, f"{name}: in": back}
 

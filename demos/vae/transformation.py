@@ -1,12 +1,11 @@
-"""Samples alone do not determine a KL.
+"""Samples alone do not determine a KL divergence.
 
-A small net turns z ~ N(0, 1) into samples of a density with three modes; on a line, sorted samples can be
-compared, and that is its loss. Images cannot be sorted. The obvious measure, KL, needs densities, and many
-fit the same samples: kernels of any width, histograms with any number of bins. Look at the lines at the
-right: the estimated KL goes from nearly 0 to infinity with the width, even for two samples of one density.
-
-Two ways out: learn the measure, as a GAN does; or bound what is wanted from a model that has a density, as a
-VAE does, whose decoder turns N(0, I) into the digits at the bottom.
+A small net maps z ~ N(0, 1) to samples of a density with three modes. Its loss compares sorted samples, which
+is possible on a line; images cannot be sorted. The KL divergence needs densities, and many densities fit the
+same samples: kernels of any width, histograms with any number of bins. The plot on the right shows that the
+estimated KL ranges from nearly 0 to infinity with the width, even for two sets of samples of one density.
+There are two solutions. A GAN learns the measure. A VAE has a density, and bounds its likelihood; its decoder
+maps N(0, I) to the digits at the bottom.
 """
 
 from pathlib import Path
@@ -32,7 +31,7 @@ BINS = (2, 4, 8, 16, 32, 64, 128)
 def main(
     out: Path, *, updates: int = 2000, shown: int = 240_000, points: int = 300, seed: int = 1
 ) -> dict[str, Any]:
-    """Train both maps and estimate the KL of two sets of samples.
+    """Train both maps, and estimate the KL of two sets of samples.
 
     updates : of the map on the line
     shown   : digits that the VAE sees, 40 epochs of 6,000
@@ -66,7 +65,7 @@ def main(
 
 
 def draw(net: Sequential, made: np.ndarray, p: np.ndarray, table: dict, images: np.ndarray) -> Figure:
-    """The map and its samples; densities through the same samples, and their KL; digits from noise."""
+    """Plot the map and its samples, densities that fit the same samples, their KL, and digits from noise."""
     fig = plots.new_figure(7.6, title="From noise to data, and why two sets of samples have no KL")
     above, middle, below = fig.subfigures(3, 1, height_ratios=(2.4, 3.2, 2))
     blue, orange, green = (colour for colour, _ in plots.LINES[:3])

@@ -1,13 +1,15 @@
-"""The noise of codes follows the slope of the decoder.
+"""The decoder's slope determines the noise of VAE codes.
 
-The decoder's gradient lowers the noise of the codes and the KL's gradient raises it. A common account says
-that the encoder lowers its noise while the decoder is bad, and raises it once the decoder is good. Measured,
-it is different: the best noise is sqrt(1 / (1 + H)), where H says how steeply the decoder responds to z
-(studies/experiments/posterior_noise.py). An untrained decoder ignores z, and the noise stays near 1.
+The decoder's gradient lowers the noise of the codes and the KL's gradient raises it. A common claim is that
+the encoder lowers its noise while the decoder is bad, and raises it when the decoder is good. The
+measurements show something else: the best noise is sqrt(1 / (1 + H)), where H measures how steeply the
+decoder's output changes with z (studies/experiments/posterior_noise.py). An untrained decoder ignores z, and
+the noise stays near 1.
 
-Half-way the decoder is damaged in two ways; a third run is the control. Shuffled weights are flat, and the
-noise grows until they have learned again. Noised weights answer wrongly but as steeply, and the noise
-shrinks. Look at the dotted lines: the prediction from the decoder alone.
+Half-way, the decoder is damaged in two ways; a third run is the control. With shuffled weights, the output
+hardly changes with z, and the noise grows until the decoder has learned again. With noise added to the
+weights, the output is wrong but as steep as before, and the noise shrinks. The dotted lines are the
+prediction from the decoder alone.
 """
 
 from pathlib import Path
@@ -55,7 +57,7 @@ def main(out: Path, *, shown: int = 120_000, seed: int = 1) -> dict[str, Any]:
 
 
 def draw(runs: dict[str, experiment.Run], damaged: int) -> Figure:
-    """From the start on the left, from the damage on the right; last row: prediction, noise in detail."""
+    """Plot runs from the start (left) and from the damage (right); last row: prediction, noise in detail."""
     fig = plots.new_figure(8.6, title="The noise follows how steeply the decoder responds to the code")
     axes = fig.subplots(5, 2, height_ratios=(1, 1, 1, 1, 1.4))
     names = ("reconstruction\nerror, nats", "KL, nats", "noise: mean std", "gradient by the\nlog-variance")

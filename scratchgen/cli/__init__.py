@@ -1,8 +1,8 @@
 """The command `scratchgen`.
 
 Each command is a module of this package with `HELP` (one line), `add_arguments(parser)` and `main(args)`,
-which returns the exit code. A command's module is imported when it is called, and imports what it needs then,
-so `scratchgen --help` loads nothing heavy.
+which returns the exit code. A command imports its dependencies only when it is called, so `scratchgen --help`
+starts quickly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXIT_CODES = (
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """The parser. Only the chosen command gets its own arguments, so that no other module does any work."""
+    """Build the parser. Only the chosen command adds its own arguments, which keeps the start fast."""
     debug = Parser(add_help=False)
     debug.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error was raised"
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"scratchgen: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has ended. Without this, Python complains again at exit.
+        # The program that reads our output (head, less) has ended. Without this, Python prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, TypeError, OSError, MemoryError) as error:
@@ -100,9 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_output_safe() -> None:
-    """Print characters that the console's encoding lacks as question marks, instead of failing."""
+    """Make stdout and stderr replace characters that the console's encoding lacks by question marks."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):      # not if it was replaced, as by a test
+        if hasattr(stream, "reconfigure"):      # a stream that replaces it, as in tests, may not
             stream.reconfigure(errors="replace")
 
 
@@ -115,7 +115,7 @@ def expect_command(name: str) -> None:
 
 
 def report_error(error: Exception, code: int, debug: bool) -> int:
-    """Print one line for an error (after its traceback, with debug) and return the exit code."""
+    """Print an error as one line, with debug after its traceback, and return the exit code."""
     if debug:
         traceback.print_exc()
     print(f"scratchgen: error: {describe(error)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the commands share: types of arguments, a parser with short errors, and a check of output folders."""
+"""Shared code of the commands: types of arguments, a parser with short errors, checks of folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH = 80      # columns of everything that a command prints as a table
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that reports a mistake in one line, without the usage in front of it."""
+    """An ArgumentParser that reports an error in one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"scratchgen: error: {message} (see {self.prog} --help)\n")
@@ -24,9 +24,10 @@ def sentence(text: str) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Check, before any work is done, that files can be written into `folder`, which need not exist yet.
+    """Check that files can be written into `folder`, which need not exist yet.
 
-    Raises NotADirectoryError or PermissionError, naming the folder or the parent that is in the way.
+    Commands call it before they start any work. Raises NotADirectoryError or PermissionError, with the name
+    of the folder or parent folder that cannot be written to.
     """
     there = folder.absolute()
     while not there.exists():

@@ -1,4 +1,4 @@
-"""`scratchgen data`: which copy of MNIST is used."""
+"""`scratchgen data`: show which copy of MNIST is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
         "--embed", type=Path, metavar="FOLDER",
-        help="instead, choose the embedded part again from the full MNIST in FOLDER and write it to --out",
+        help="choose the embedded part again from the full MNIST in FOLDER, and write it to --out",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("digits.npz"), metavar="FILE",

@@ -1,4 +1,4 @@
-"""`scratchgen demo`: the scripts of demos/, from a checkout or from an installed package."""
+"""`scratchgen demo`: run the scripts of demos/, from a checkout or from an installed package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a name that --list shows")
     parser.add_argument("--list", action="store_true", help="list the demos and what each shows")
     parser.add_argument(
-        "--describe", action="store_true", help="print the description and the settings of NAME; run nothing"
+        "--describe", action="store_true", help="print the description and the settings of NAME"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Demo:
-    """A script: its name, the folder of its family, and where it is."""
+    """A script: its name, the name of its family's folder, and its path."""
 
     name: str
     family: str
@@ -76,7 +76,7 @@ class Demo:
 
 
 def roots() -> tuple[Path, Path]:
-    """Where demos may be: inside the installed package, or next to it in a checkout."""
+    """The folders that may hold demos: in the installed package, or next to it in a checkout."""
     package = Path(scratchgen.__file__).resolve().parent
     return package / "demos", package.parent / "demos"
 
@@ -199,6 +199,6 @@ def describe(demo: Demo) -> str:
 
 
 def _wrapped(paragraph: str) -> str:
-    """A paragraph in lines of 80 columns; lists and formulas, which have indented lines, stay as they are."""
+    """Wrap a paragraph to 80 columns. Lists and formulas, which have indented lines, are not changed."""
     plain = not any(line.startswith((" ", "-", "|")) for line in paragraph.splitlines())
     return "\n".join(wrap(paragraph, WIDTH)) if plain else paragraph

@@ -1,4 +1,4 @@
-"""`scratchgen gradcheck`: hand-written gradients against central differences."""
+"""`scratchgen gradcheck`: compare hand-written gradients with central differences."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print a table of gradient checks; return 1 if one failed.
 
-    With names, the table has a row for each array. Without, it has one for each case: its largest error, or
-    every check that failed.
+    With names, the table has a row for each array. Without names, it has a row for each case with its largest
+    error, or a row for each check that failed.
     """
     if args.plot is not None:
         check_output(args.plot)

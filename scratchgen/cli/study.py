@@ -12,7 +12,7 @@ STUDIES = ("reproduce", "compare", "ood", "classifiers", "pictures")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A subcommand for each study."""
+    """Add a subcommand for each study."""
     parser.add_argument("--list", action="store_true", help="list the studies")
     studies = parser.add_subparsers(metavar="NAME")
     for name in STUDIES:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train the model, save the run, and print what it reaches on the test digits."""
+    """Train the model, save the run, and print its result on the test digits."""
     path = args.out or Path(f"runs/{args.model}.safetensors")
     check_output(path)
     run = {"batch_size": args.batch_size, "lr": args.lr}
@@ -88,7 +88,7 @@ def train(
 ) -> str:
     """Train a model of a card on digits, save the run in `path`, and return a line with its figures.
 
-    form, hidden, code : of the networks; the card's defaults if they are None
+    form, hidden, code : the form and the widths of the networks, by default those of the card
     run : other arguments of the model's trainer, such as batch_size and lr
 
     Raises ValueError for a form or a setting that the model does not have.
@@ -122,7 +122,7 @@ def train(
 
 
 def network_settings(who: str, build: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that `build` takes: the given ones, otherwise its defaults.
+    """The settings that `build` takes: the given values, or its defaults for those that are None.
 
     Raises ValueError for a given setting that it does not take.
     """

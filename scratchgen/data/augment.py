@@ -9,15 +9,15 @@ import numpy as np
 from scratchgen.checks import Array, as_generator
 from scratchgen.kernels import compiled
 
-SHARPNESS = 0.75  # the a of Keys 1981 is its negative
+SHARPNESS = 0.75  # −a in Keys 1981
 
 
 def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
-    """The weights of the pixels at −1, 0, 1, 2 for a position t in [0, 1] (Keys 1981; a = −SHARPNESS).
+    """Return the weights of the pixels at −1, 0, 1, 2 for a position t in [0, 1] (Keys 1981, a = −SHARPNESS).
 
-    Linear weights would blur every image that is shifted by part of a pixel, and a model trained on those
-    learns to generate blurred digits: the error of an autoencoder on test digits was 3.60 with linear weights
-    and 3.23 with these.
+    Linear weights would blur every image that is shifted by a fraction of a pixel, and a model trained on
+    such images generates blurred digits. The error of an autoencoder on test digits was 3.60 with linear
+    weights and 3.23 with cubic weights.
     """
     s = 1 - t
     return (
@@ -30,7 +30,7 @@ def cubic_weights(t: Array, a: float) -> tuple[Array, Array, Array, Array]:
 
 @compiled
 def affine_warp(images: Array, maps: Array, sharpness: float) -> Array:
-    """out[n, i, j] = images[n] at (y, x), bicubic from the 16 nearest pixels, 0 outside, clipped to [0, 1].
+    """Warp images: out[n, i, j] = images[n] at (y, x), bicubic, 0 outside the image, clipped to [0, 1].
 
     images, out (N, H, W); maps (N, 6) with rows (a, b, c, d, ty, tx). With (i, j) relative to the centre of
     the image, y = a·i + b·j + ty and x = c·i + d·j + tx.
@@ -60,25 +60,25 @@ BINARISATIONS = {
     "fixed": "binarised once, before training: a grey pixel is the probability of a 1",
     "none": "as they are",
 }
-"""How `fit` of a model of binary pixels treats grey ones, with descriptions."""
+"""The ways in which `fit` of a model of binary pixels treats grey pixels, with descriptions."""
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Rotate, stretch, shear and shift every image a little, differently each time it is used.
+    """Rotate, stretch, shear and shift every image a little, at random in each call.
 
-    Each image gets its own affine map, drawn from centred Normal distributions with these spreads:
+    Each image gets its own affine map. Its parameters are drawn from Normal distributions with mean 0:
 
-    turn    : of the angle, in radians
-    stretch : of the logarithm of the scale, independently for height and width
-    slant   : of the shear along the rows
-    shift   : of the displacement in pixels, for both axes
+    turn    : standard deviation of the angle, in radians
+    stretch : standard deviation of the logarithm of the scale, independent for height and width
+    slant   : standard deviation of the shear along the rows
+    shift   : standard deviation of the displacement in pixels, for both axes
     keep    : fraction of the images that are not changed
-    side    : images are rows of side² pixels
+    side    : the images are square, rows of side² pixels
     shape   : (H, W, C) of the images, instead of `side`; all channels are moved together
 
-    jitter(x, rng=rng) takes and returns (N, H·W·C) within [0, 1]. Interpolation is bicubic, and pixels
-    outside the image are 0.
+    jitter(x, rng=rng) takes and returns images (N, H·W·C) with values in [0, 1]. Interpolation is bicubic,
+    and pixels outside the image are 0. Raises ValueError for another shape and for values outside [0, 1].
     """
 
     turn: float = 0.12
@@ -117,8 +117,8 @@ class Jitter:
 def binarise(x: Array, *, rng: np.random.Generator | int) -> Array:
     """Draw each pixel as 1 with its intensity as the probability, and as 0 otherwise.
 
-    Applied to every batch this is dynamic binarisation, applied once before training the fixed one.
-    Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
+    If applied to every batch, this is dynamic binarisation; if applied once before training, fixed
+    binarisation. Source: Salakhutdinov & Murray 2008, section 5. Raises ValueError for values outside [0, 1].
     """
     _expect_intensities("binarise", x)
     rng = as_generator("binarise", rng)
@@ -145,8 +145,8 @@ def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -
 
 
 def _expect_intensities(who: str, x: np.ndarray) -> None:
-    """Raise TypeError for another dtype than float32 or float64, ValueError for values outside [0, 1]."""
+    """Raise TypeError unless x is float32 or float64, ValueError for values outside [0, 1]."""
     if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{who} expected float32 or float64, got {x.dtype}")
+        raise TypeError(f"{who} expected an array of float32 or float64, got dtype {x.dtype}")
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"{who} expected values within [0, 1], got {x.min():g} to {x.max():g}")

@@ -1,4 +1,4 @@
-"""Batches: every example once per epoch, in an order that is set by a seed and can be resumed."""
+"""Batches of examples, in an order that is determined by a seed and can be resumed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scratchgen.checks import as_generator
 
 
 class Batches:
-    """The examples of X (and their y) in batches. One iteration over it is one epoch.
+    """Divide the examples of X (and their y) into batches. One iteration returns each example once: an epoch.
 
         for x, y in Batches(X, Y, batch_size=128, rng=rng): ...
         for (x,) in Batches(X, batch_size=128, rng=rng): ...
@@ -20,7 +20,8 @@ class Batches:
     X (N, ...), y (N, ...); x (batch_size, ...) has X's dtype, is contiguous, and is a new array each time, so
     it may be kept in a cache. If batch_size does not divide N, the last batch is smaller; drop_last skips it.
     `rng`, a Generator or an integer seed, is used once, to seed a separate generator. The order of the
-    batches therefore does not depend on other uses of `rng`. With shuffle=False they are in the order of X.
+    batches therefore does not depend on other uses of `rng`. With shuffle=False, the examples are in the
+    order of X.
 
     Raises TypeError if X or y is not an array of numbers, batch_size is not an integer, or rng is neither a
     Generator nor an integer. Raises ValueError for no examples, NaN or infinity, X and y of different
@@ -79,8 +80,8 @@ class Batches:
     def state(self) -> dict[str, Any]:
         """The current position, as a dict that can be stored as JSON.
 
-        After a batch, this is the position behind that batch. Behind the last batch, nothing is left of the
-        epoch. Once the iteration has ended, it is the start of the next epoch.
+        After a batch, this is the position after that batch. After the last batch, no batch of the epoch is
+        left. After the end of the iteration, it is the start of the next epoch.
         """
         return {
             "generator": self._epoch_start,
@@ -104,7 +105,7 @@ class Batches:
                 raise ValueError(f"Batches expected a state with {key} {own[key]}, got {state[key]}")
         position = state["position"]
         if not isinstance(position, int) or not 0 <= position <= len(self):
-            raise ValueError(f"Batches expected a state with a position of 0 to {len(self)}, got {position}")
+            raise ValueError(f"Batches expected a state with a position in 0..{len(self)}, got {position}")
         self._rng.bit_generator.state = state["generator"]
         self._epoch_start = self._rng.bit_generator.state
         self._position = self._resume_at = position

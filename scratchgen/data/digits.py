@@ -1,4 +1,4 @@
-"""Handwritten digits: the part of MNIST in the package, or the full set."""
+"""Handwritten digits: full MNIST, or the part of it that is embedded in the package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Digits:
 
     x_train, x_test : (N, 784) float32, intensities from 0 (background) to 1, row by row from the top
     y_train, y_test : (N,) int64, 0 to 9
-    source          : one sentence that says where they come from
+    source          : a text that says where the digits come from
     """
 
     x_train: np.ndarray
@@ -34,7 +34,7 @@ class Digits:
 
     @property
     def which(self) -> str:
-        """The source without its folder, for files of results."""
+        """The source without its folder, as it is written to files of results."""
         return re.split("[;,] ", self.source)[0]
 
     def __repr__(self) -> str:
@@ -45,14 +45,14 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     """Load MNIST.
 
     source "embedded" : the 6,000 + 1,000 digits that come with the package
-    source "full"     : all 60,000 + 10,000, from a folder if one is given, or else downloaded once into the
-                        user's cache
-    source "auto"     : the full set if a folder is given or the set was downloaded before, else the embedded
-                        part; never uses the network
+    source "full"     : all 60,000 + 10,000, from the folder if one is given, otherwise downloaded once into
+                        the user's cache
+    source "auto"     : the full set if a folder is given or the set was downloaded before, otherwise the
+                        embedded part; this never uses the network
     folder            : contains the IDX files, gzipped or not, directly or in its subfolder mnist/; by
                         default the environment variable SCRATCHGEN_DATA
 
-    If a folder is given, its files must be readable; there is no silent fallback.
+    If a folder is given, its files must be readable. The embedded part is then never used instead.
 
     Raises ValueError for an unknown source and for a damaged or unexpected file, FileNotFoundError for a
     missing folder or file (also if source is "full" and the user has no home folder to download to), and
@@ -93,7 +93,7 @@ def _embedded() -> Digits:
         x_train, y_train, x_test, y_test = (part[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     source = (
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
-        "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
+        "for full MNIST, set SCRATCHGEN_DATA or run `scratchgen download`"
     )
     return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
 

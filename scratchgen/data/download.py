@@ -29,34 +29,34 @@ def download_digits(
     files: Mapping[str, str] = MNIST,
     timeout: float = 20.0,
 ) -> Path:
-    """Download the full MNIST once, about 11 MB. Returns the folder with the files.
+    """Download full MNIST, about 11 MB, unless it is there already. Returns the folder with the files.
 
     folder  : the destination; by default the user's cache, where load_digits finds it
-    mirrors : base addresses, to which a file's name is appended; tried in this order for each file
+    mirrors : base addresses, to which the name of a file is appended; tried in this order
     files   : name -> SHA-256 of the uncompressed bytes
     timeout : seconds without an answer after which the next mirror is tried
 
-    A file that is there and whole is kept. A file is written only when its SHA-256 is right, beside its
-    place and then renamed, so that there is never half a file.
+    A complete file in the folder is not downloaded again. A downloaded file is written only if its SHA-256 is
+    right, to a temporary name and then renamed, so that no incomplete file can remain.
 
-    Raises ConnectionError with the answer of each mirror if none had the file, and OSError if the folder
-    cannot be written.
+    Raises ConnectionError with the answer of each mirror if no mirror has the file, and OSError if the folder
+    cannot be written to.
     """
     folder = cache_folder() if folder is None else Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         reason = err.strerror
-        raise OSError(f"download_digits expected a folder to write to, got {folder} ({reason})") from err
+        raise OSError(f"download_digits expected a writable folder, got {folder} ({reason})") from err
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"download_digits expected a folder to write to, got {folder} (read-only)")
+        raise PermissionError(f"download_digits expected a writable folder, got {folder} (read-only)")
     order = list(mirrors)
     for name, sha256 in files.items():
         if _is_whole(find_file(folder, name), sha256):
             continue
         packed, mirror = _fetch(name, sha256, order, timeout)
         write_whole(folder / f"{name}.gz", packed)
-        order.sort(key=lambda other: other != mirror)       # try the mirror that worked first from now on
+        order.sort(key=lambda other: other != mirror)       # from now on, try first the mirror that worked
     return folder
 
 
@@ -71,24 +71,23 @@ def _is_whole(path: Path | None, sha256: str) -> bool:
 
 
 def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tuple[bytes, str]:
-    """The gzipped file from the first mirror with the right content, and the address of that mirror."""
+    """Return the gzipped file from the first mirror with the right content, and that mirror's address."""
     answers = []
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}.gz"
         try:
-            came = _get(url, timeout)
-            data = uncompress(came, "its answer")
+            received = _get(url, timeout)
+            data = uncompress(received, "the answer")
         except (OSError, ValueError) as err:                # all errors of requests are OSErrors
-            answers.append(f"{mirror}: {_in_short(err)}")
+            answers.append(f"{mirror}: {_one_line(err)}")
             continue
         got = hashlib.sha256(data).hexdigest()
         if got == sha256:
-            # If the server declares gzip as a transfer encoding, the client has already uncompressed the
-            # file.
-            packed = came if came.startswith(GZIP_MAGIC) else gzip.compress(data, mtime=0)
+            # If the server declares gzip as a content encoding, the client has already uncompressed it.
+            packed = received if received.startswith(GZIP_MAGIC) else gzip.compress(data, mtime=0)
             return packed, mirror
         answers.append(f"{mirror}: {len(data)} bytes with SHA-256 {got[:12]}…, expected {sha256[:12]}…")
-    raise ConnectionError(f"no mirror had {name}: " + ("; ".join(answers) or "no mirror was given"))
+    raise ConnectionError(f"no mirror has {name}: " + ("; ".join(answers) or "no mirror was given"))
 
 
 class _Buffer(io.BytesIO):
@@ -108,6 +107,6 @@ def _get(url: str, timeout: float) -> bytes:
     return buffer.getvalue()
 
 
-def _in_short(err: Exception) -> str:
+def _one_line(err: Exception) -> str:
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
     return text if len(text) <= 300 else text[:299] + "…"

@@ -1,7 +1,7 @@
-"""Choose the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
+"""Write the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
 
-Each class keeps its share of the full set, and a fixed seed selects its digits. The arrays depend on nothing
-else. The bytes of the file also depend on the version of zlib.
+Each class has the same share as in the full set, and a fixed seed selects its digits. So the arrays are
+always the same. The bytes of the file also depend on the version of zlib.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TRAIN, TEST = 6_000, 1_000
 
 
 def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Ascending indices of n random examples in which each class keeps its share.
+    """Return the ascending indices of n random examples in which each class has its share of all labels.
 
     The counts are rounded by the largest-remainder method. labels (N,) are non-negative integers.
     Raises ValueError unless 1 <= n <= N.
@@ -40,13 +40,13 @@ def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """The bytes of an npz file (as np.load reads it) without dates, so that equal arrays give equal bytes."""
+    """Return the bytes of an npz file without dates, so that equal arrays give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3         # the default would depend on the operating system
+            entry.create_system = 3         # otherwise it depends on the operating system
             npy = io.BytesIO()
             np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
             archive.writestr(entry, npy.getvalue(), compresslevel=9)
@@ -54,10 +54,9 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def embed(full: list[np.ndarray], n_train: int = TRAIN, n_test: int = TEST) -> bytes:
-    """The bytes of the embedded file, from the four uint8 arrays of the full set (as read_folder returns
-    them).
+    """Return the bytes of the embedded file, given the four uint8 arrays of the full set from read_folder.
 
-    Besides the digits it contains train_index and test_index, their positions in the full set.
+    The file also contains train_index and test_index, the positions of the digits in the full set.
     """
     x_train, y_train, x_test, y_test = full
     rng = np.random.default_rng(SEED)

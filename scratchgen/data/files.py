@@ -1,4 +1,4 @@
-"""Writing a file as a whole: a reader finds the old content or the new one, never a part of it."""
+"""Write files atomically: a reader finds the old content or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ except ImportError:     # Windows
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
     """Write data (text as UTF-8) to a temporary file next to `path`, rename it to `path`, return the path.
 
-    Temporary files that were left by processes killed while they wrote `path` are removed.
+    Temporary files of processes that were killed while they wrote `path` are removed.
 
-    Raises OSError (FileNotFoundError, PermissionError ...), naming `path`, if the file cannot be written, and
-    what `expect_replaceable` raises. The old file is then unchanged and the temporary one is removed.
+    Raises OSError (FileNotFoundError, PermissionError, …) with `path` if the file cannot be written, and what
+    `expect_replaceable` raises. The old file is then unchanged, and the temporary file is removed.
     """
     path = Path(path)
     expect_replaceable(path)
@@ -31,7 +31,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
         with _open_locked(temporary) as file:
             file.write(data.encode("utf-8") if isinstance(data, str) else data)
             file.flush()
-            os.fsync(file.fileno())     # the bytes are on the disk before the name points to them
+            os.fsync(file.fileno())     # so that the bytes are on the disk before the file is renamed
             if fcntl is not None:       # while the lock is held; Windows cannot rename an open file
                 os.replace(temporary, path)
         if fcntl is None:
@@ -57,7 +57,7 @@ def expect_replaceable(path: str | os.PathLike[str]) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """Write a value as indented JSON with `write_whole`; the folder is made if it does not exist."""
+    """Write a value as indented JSON with `write_whole`; the folder is created if it does not exist."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")

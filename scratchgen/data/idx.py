@@ -24,24 +24,26 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, gzipped or not. Returns a read-only array with the shape in the
-    header.
+    """Read an IDX file of unsigned bytes, gzipped or not, into a read-only array.
 
-    Raises ValueError for anything but one complete IDX file: not gzip, a damaged or truncated file, another
-    type of entry, extra bytes. The message names the file, what was expected and what was found. Raises
-    OSError if the file cannot be read.
+    Raises ValueError if the file is not one complete IDX file, for example if it is damaged or truncated, has
+    another type of entries, or has extra bytes. The message names the file, what was expected and what was
+    found. Raises OSError if the file cannot be read.
     """
     return parse_idx(read_bytes(path), str(path))
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The uncompressed bytes of a file. Raises ValueError if a .gz file is not gzip or is damaged."""
+    """Return the uncompressed bytes of a file. Raises ValueError if a .gz file is not gzip or is damaged."""
     path = Path(path)
     return uncompress(path.read_bytes(), str(path), must_be_gzip=path.suffix == ".gz")
 
 
 def uncompress(data: bytes, name: str, must_be_gzip: bool = False) -> bytes:
-    """Uncompress the data if it is gzip. An IDX file starts with zeros, so the first two bytes decide."""
+    """Uncompress the data if its first two bytes are those of gzip. An IDX file begins with two zeros.
+
+    Raises ValueError for damaged data, and with must_be_gzip for data that is not gzip.
+    """
     if not data.startswith(GZIP_MAGIC):
         if must_be_gzip:
             raise ValueError(f"{name}: expected a gzip file (first bytes 1f 8b), got {_first_bytes(data, 2)}")
@@ -55,7 +57,12 @@ def uncompress(data: bytes, name: str, must_be_gzip: bool = False) -> bytes:
 
 
 def parse_idx(data: bytes, name: str) -> np.ndarray:
-    """The array in the uncompressed bytes of an IDX file; `name` is the file's name for error messages."""
+    """Return the array in the uncompressed bytes of an IDX file.
+
+    name : the name of the file, for error messages
+
+    Raises ValueError for anything but one complete IDX file of unsigned bytes.
+    """
     if len(data) < 4 or data[:2] != b"\0\0":
         raise ValueError(f"{name}: expected an IDX file (first bytes 00 00), got {_first_bytes(data, 4)}")
     kind, ndim = data[2], data[3]

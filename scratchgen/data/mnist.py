@@ -1,4 +1,4 @@
-"""The four files of MNIST: their names, their SHA-256 hashes, and the folders where they may be."""
+"""The four files of MNIST: their names, their SHA-256 hashes, and how to find and read them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from scratchgen.data.idx import parse_idx, read_bytes
 
-# name -> SHA-256 of the uncompressed bytes. Uncompressed, because mirrors compress the same files
-# differently.
+# name -> SHA-256 of the uncompressed bytes, because mirrors compress the same files differently.
 MNIST: dict[str, str] = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -21,7 +20,7 @@ MNIST: dict[str, str] = {
 
 
 def cache_folder() -> Path:
-    """The folder for this user's downloads. Raises FileNotFoundError if the user has no home folder."""
+    """Return the folder for this user's downloads; raise FileNotFoundError if there is no home folder."""
     import pooch
 
     try:
@@ -37,7 +36,7 @@ def cache_folder() -> Path:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """The path of a file in the folder or in its subfolder mnist/, gzipped or not; None if it is missing."""
+    """Find a file, gzipped or not, in the folder or its subfolder mnist/; return None if it is missing."""
     candidates = (place / full for place in (folder, folder / "mnist") for full in (f"{name}.gz", name))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -56,14 +55,14 @@ def read_verified(path: Path, sha256: str) -> np.ndarray:
 
 
 def read_folder(folder: str | Path, files: Mapping[str, str] = MNIST) -> list[np.ndarray]:
-    """Read the files (name -> SHA-256), in their order, from a folder or from its subfolder mnist/.
+    """Read files (name -> SHA-256) from a folder or its subfolder mnist/; return their arrays in order.
 
     Raises FileNotFoundError for a missing folder or file, and ValueError for a file that is damaged or has
     another SHA-256.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"expected a folder with the MNIST files, found no folder {folder}")
+        raise FileNotFoundError(f"expected a folder with the MNIST files, but {folder} does not exist")
     arrays = []
     for name, sha256 in files.items():
         path = find_file(folder, name)

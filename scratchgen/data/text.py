@@ -1,4 +1,4 @@
-"""Text for language models: characters as numbers, and windows of them."""
+"""Text for language models: characters encoded as numbers, and windows of them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Alphabet:
         self._number = {character: i for i, character in enumerate(self.characters)}
 
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of a text's characters, (L,) int64.
+        """Return the numbers of the characters of a text, (L,) int64.
 
-        Raises ValueError for a character that is not in the alphabet. The message has the character, its
-        position and the alphabet.
+        Raises ValueError for a character that is not in the alphabet. The message contains the character,
+        its position and the alphabet. Raises TypeError if `text` is not a string.
         """
         if not isinstance(text, str):
             raise TypeError(f"Alphabet.encode expected a string, got {type(text).__name__}")
@@ -42,7 +42,7 @@ class Alphabet:
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text for the numbers ids, (L,). Raises ValueError for a number outside the alphabet."""
+        """Return the text for the numbers ids, (L,). Raises ValueError for a number outside the alphabet."""
         ids = np.asarray(ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise ValueError(f"Alphabet.decode expected integers (L,), got shape {ids.shape} of {ids.dtype}")
@@ -65,22 +65,24 @@ def load_text() -> str:
 
 
 def split_text(text: str, test: float = 0.1) -> tuple[str, str]:
-    """Split a text into a training part and a test part, which is the last share `test` of the characters.
+    """Split a text into a training part and a test part.
 
-    The split is by position. If every tenth line were a test line, its neighbours would be training text.
-    Raises ValueError if one of the two parts would be empty.
+    test : the share of the characters, at the end of the text, that become the test part
+
+    The test part is one piece, so that few test characters are next to training text. Raises ValueError if
+    one of the two parts would be empty.
     """
     _expect_text("split_text", text)
     cut = len(text) - round(test * len(text)) if 0 < test < 1 else 0
     if not 0 < cut < len(text):
         raise ValueError(
-            f"split_text expected a share that leaves two parts of {len(text)} characters, got {test}"
+            f"split_text expected test to leave two parts of {len(text)} characters, got {test}"
         )
     return text[:cut], text[cut:]
 
 
 def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
-    """All windows of `length` ids that start at a multiple of `hop`: (M, length), a view of ids (L,).
+    """Return all windows of `length` ids that start at a multiple of `hop`: (M, length), a view of ids (L,).
 
     Ids after the last complete window are not included. Raises ValueError if there is no complete window.
     """
@@ -88,15 +90,15 @@ def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
     if length < 1 or hop < 1:
         raise ValueError(f"windows expected length and hop of at least 1, got {length} and {hop}")
     if ids.ndim != 1 or len(ids) < length:
-        raise ValueError(f"windows expected at least {length} ids in a row, got shape {ids.shape}")
+        raise ValueError(f"windows expected ids of shape (L,) with L >= {length}, got shape {ids.shape}")
     return np.lib.stride_tricks.sliding_window_view(ids, length)[::hop]
 
 
 class RandomCrop:
     """Crop `length` entries from each row, at a uniformly random position: (N, W) -> (N, length).
 
-    Applied to `windows(ids, 2 * length - 1, length)`, it makes every position of a text equally likely as a
-    start. Raises ValueError for a length below 1 and for rows that are shorter than `length`.
+    If applied to `windows(ids, 2 * length - 1, length)`, all positions of a text are equally likely to be the
+    start of a crop. Raises ValueError for a length below 1 and for rows that are shorter than `length`.
     """
 
     def __init__(self, length: int):
@@ -106,7 +108,7 @@ class RandomCrop:
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         if x.ndim != 2 or x.shape[1] < self.length:
-            raise ValueError(f"RandomCrop expected rows of at least {self.length}, got shape {x.shape}")
+            raise ValueError(f"RandomCrop expected rows of at least {self.length} entries, got {x.shape}")
         starts = rng.integers(x.shape[1] - self.length + 1, size=len(x))
         return x[np.arange(len(x))[:, None], starts[:, None] + np.arange(self.length)]
 

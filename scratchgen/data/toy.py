@@ -1,12 +1,12 @@
-"""Toy densities in one and two dimensions that can be sampled and whose log-density is known.
+"""Toy densities in one and two dimensions, with samples and a known log-density.
 
     density = two_moons()
     X = density.sample(1000, rng=rng)                       (1000, 2) float64
     X, y = density.sample(1000, rng=rng, labels=True)       y (1000,) int64: the part each point came from
     density.log_density(X)                                  (1000,) in nats
 
-So a model's mean log-likelihood can be compared with that of the true density. No model can be better on
-average, and the difference is the Kullback-Leibler divergence.
+The mean log-likelihood of a model can be compared with that of the true density. On average, no model can be
+better, and the difference is the Kullback-Leibler divergence.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Density(ABC):
 class GaussianMixture(Density):
     """A mixture of isotropic Gaussians, p(x) = Σₖ wₖ·N(x; mₖ, sₖ²·I).
 
-    weights (K,) positive, with sum 1; means (K, D); stds (K,) positive. Raises ValueError for anything else.
+    weights (K,) positive, with sum 1; means (K, D); stds (K,) positive. Raises ValueError if one of these
+    conditions does not hold.
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
@@ -80,7 +81,7 @@ class GaussianMixture(Density):
         k = len(self.means) if self.means.ndim == 2 else -1
         if self.weights.shape != (k,) or self.stds.shape != (k,) or k == 0:
             raise ValueError(
-                f"{who} expected as many weights as means and stds, "
+                f"{who} expected weights (K,), means (K, D) and stds (K,), "
                 f"got shapes {self.weights.shape}, {self.means.shape} and {self.stds.shape}"
             )
         if not (self.weights > 0).all() or abs(self.weights.sum() - 1) > 1e-9:
@@ -110,9 +111,9 @@ class GaussianMixture1D(GaussianMixture):
 
 
 class Checkerboard(Density):
-    """Uniform on the eight dark squares of a 4x4 board on [-4, 4]²; p = 1/32 there, 0 elsewhere.
+    """The uniform density on the eight dark squares of a 4x4 board on [-4, 4]²: p = 1/32 there, 0 elsewhere.
 
-    The label counts the dark squares row by row from the bottom left corner.
+    The labels number the dark squares row by row from the bottom left corner.
     """
 
     dim, classes = 2, 8
@@ -136,9 +137,9 @@ class Pinwheel(Density):
         f ~ N((m, 0), diag(r², t²)),   x = R(2πk/5 + twist·|f|)·f,   k uniform
 
     R(a) is the rotation by the angle a. The angle of the swirl depends only on the distance |f|, which a
-    rotation preserves. So the swirl has an exact inverse and a Jacobian of determinant 1, and the density is
-    that of the Gaussian at the unswirled point. (In other pinwheels the angle depends on f₁ instead, and
-    neither holds.)
+    rotation does not change. So the swirl has an exact inverse and a Jacobian of determinant 1, and the
+    density is that of the Gaussian at the point before the swirl. (In other implementations the angle depends
+    on f₁ instead, and neither is true.)
     """
 
     dim, classes = 2, 5
@@ -201,30 +202,29 @@ class NoisyCurves(Density):
 
 
 def eight_gaussians() -> GaussianMixture:
-    """Eight Gaussians of standard deviation 0.2 on a circle of radius 2, labelled counterclockwise."""
+    """Return eight Gaussians of standard deviation 0.2 on a circle of radius 2, labelled counterclockwise."""
     angles = np.arange(8) * math.pi / 4
     means = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return GaussianMixture(np.full(8, 1 / 8), means, np.full(8, 0.2))
 
 
 def checkerboard() -> Checkerboard:
-    """The uniform density on the eight dark squares of a 4x4 board on [-4, 4]²."""
+    """Return the uniform density on the eight dark squares of a 4x4 board on [-4, 4]²."""
     return Checkerboard()
 
 
 def pinwheel() -> Pinwheel:
-    """Five swirled blades around the origin, within a radius of about 4."""
+    """Return five swirled blades around the origin, within a radius of about 4."""
     return Pinwheel()
 
 
 def two_moons() -> NoisyCurves:
-    """Two interleaved half circles of radius 1, with noise of standard deviation 0.1."""
+    """Return two interleaved half circles of radius 1, with noise of standard deviation 0.1."""
     return NoisyCurves(_moons, length=math.pi, power=1, noise=0.1)
 
 
 def two_spirals() -> NoisyCurves:
-    """Two opposite spiral arms of one and a half turns up to radius π, with noise of standard deviation
-    0.1."""
+    """Return two opposite spiral arms: one and a half turns, radius up to π, noise of std 0.1."""
     return NoisyCurves(_spirals, length=3 * math.pi, power=2, noise=0.1)
 
 

@@ -1,4 +1,4 @@
-"""The kinds of gradient case: how a layer, a loss or a model is built, fed and checked."""
+"""The cases of the gradient check: how a layer, a loss or a model is built and checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ Build = Callable[[np.random.Generator, Any], Any]   # (rng, dtype) -> layer or m
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer, the shape of its input, and its mode; `smooth` is False if it has kinks."""
+    """A case of a layer.
+
+    build : function (rng, dtype) -> layer
+    shape : the shape of the input
+    training : the mode of forward
+    smooth : False if the layer has kinks
+    """
 
     name: str
     build: Build
@@ -37,25 +43,25 @@ class LayerCase:
     smooth: bool = True
 
     def make(self, dtype: Any = np.float64) -> tuple[Layer, np.ndarray, np.random.Generator]:
-        """Return the layer, its input, and the generator for what follows; the same numbers each time."""
+        """Return the layer, its input, and a generator. Each call returns the same numbers."""
         rng = np.random.default_rng(20)
         layer: Layer = self.build(rng, dtype)
-        for p in layer.parameters().values():   # away from the initial 0 of biases and 1 of scales
+        for p in layer.parameters().values():   # so that biases are not 0 and scales not 1
             p.value += (0.3 * rng.standard_normal(p.shape)).astype(dtype)
         x = rng.standard_normal(self.shape)
         x = (x if self.smooth else x + 0.1 * np.sign(x)).astype(dtype)
-        if layer.buffers():                     # running statistics too
+        if layer.buffers():                     # so that running statistics are not 0 and 1
             layer.forward(x, training=True)
         return layer, x, rng
 
     def run(self) -> list[Result]:
-        """The gradients entry by entry, alone and behind a Linear; the adjoint test; the contract."""
+        """Check gradients entry by entry, of the layer alone and after a Linear; then jvp and contract."""
         layer, x, rng = self.make()
         how: dict[str, Any] = {"rng": rng, "training": self.training}
         tolerance = SMOOTH if self.smooth else KINKED
         results = check_layer(layer, x, tolerance=tolerance, **how)
-        behind = check_layer(*with_upstream(layer, x, rng=rng), tolerance=tolerance, **how)
-        results += [replace(r, what=f"behind a Linear: {r.what}") for r in behind]
+        after_linear = check_layer(*with_upstream(layer, x, rng=rng), tolerance=tolerance, **how)
+        results += [replace(r, what=f"after a Linear: {r.what}") for r in after_linear]
         if has_jvp(layer):
             results.append(check_jvp(layer, x, **how))
         return results + check_contract(layer, x, **how)
@@ -63,7 +69,12 @@ class LayerCase:
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss and a function for its target: (rng, shape of the prediction) -> target."""
+    """A case of a loss.
+
+    target : function (rng, shape of the prediction) -> target
+    smooth : False if the loss has kinks
+    shape : the shape of the prediction
+    """
 
     name: str
     loss: Loss
@@ -72,7 +83,7 @@ class LossCase:
     shape: tuple[int, ...] = (7, 5)
 
     def run(self) -> list[Result]:
-        """The gradient with respect to the prediction, entry by entry."""
+        """Check the gradient with respect to the prediction, entry by entry."""
         rng = np.random.default_rng(20)
         pred = 2 * rng.standard_normal(self.shape)
         target = self.target(rng, self.shape)
@@ -81,7 +92,13 @@ class LossCase:
 
 @dataclass(frozen=True)
 class ModelCase:
-    """A model, the shape of its data, which lies within [0, 1], and the number of its classes, if any."""
+    """A case of a model.
+
+    build : function (rng, dtype) -> model
+    shape : the shape of the data, which is within [0, 1]
+    classes : the number of classes; 0 for a model without labels
+    smooth : False if the model has kinks
+    """
 
     name: str
     build: Build
@@ -90,7 +107,7 @@ class ModelCase:
     smooth: bool = True
 
     def run(self) -> list[Result]:
-        """The gradients along random lines, for each parameter array and for all together."""
+        """Check the gradients along random lines, for each parameter array and for all together."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
         batch = (x, rng.integers(self.classes, size=len(x))) if self.classes else (x,)
@@ -102,10 +119,10 @@ class ModelCase:
 
 
 def kind(case: Any) -> str:
-    """The name of what a case checks: "Conv2d" for "Conv2d stride 2"."""
+    """Return the layer, loss or model of a case: "Conv2d" for "Conv2d stride 2"."""
     return case.name.split()[0]
 
 
 def worst(results: list[Result]) -> Result:
-    """The most important result: a failure, then one from differences, then the largest error."""
+    """Return the result to show: a failure before a result from differences, then the largest error."""
     return max(results, key=lambda r: (not r.ok, r.step > 0, r.error / r.tolerance))

@@ -1,14 +1,14 @@
-"""The gradient checker: is a hand-written backward the derivative of its forward?
+"""The gradient checker: compare a hand-written backward with differences of forward.
 
 The output of a layer is reduced to a number, f = ⟨out, u⟩, with a random u. Backward with dout = u returns
 the claimed gradient of f, which is compared with differences of f. u is random because u = 1 hides
 mistakes: the sum of a softmax, or of batch norm's output over the batch, is constant, so the true gradient is
-zero, and a backward that returns zeros would pass. Losses are numbers already.
+zero, and a backward that returns zeros would pass. The output of a loss is already a number.
 
-(GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line can check a million parameters at once
+(GRAD.3)  d/dt f(θ + t·v) at t = 0  =  ⟨∇f, v⟩          so one line checks all parameters at once
 (GRAD.4)  ⟨J·v, u⟩ = ⟨v, Jᵀ·u⟩                         jvp against backward, without differences
 
-How differences are taken, and what counts as agreement and as a kink: differences.py in this
+How differences are taken, and what counts as agreement and as a kink, is described in differences.py of this
 package. Derived in docs/gradcheck.md.
 
 All numbers must be float64. In float32 the error is about 1e-5 with the best step and 1e-3 with a step of
@@ -47,12 +47,12 @@ def check_layer(
 ) -> list[Result]:
     """Check backward's gradient of ⟨out, u⟩, entry by entry, for the input and for each parameter.
 
-    The layer is left as it was found: values, gradients, buffers, generators. All evaluations start from
-    the same buffers and generator states, so Dropout keeps its mask.
+    The layer is not changed: values, gradients, buffers and generators are restored. All evaluations start
+    from the same buffers and generator states, so Dropout uses the same mask.
 
     An array of floats that is neither a Parameter nor a buffer fails: it would be neither trained nor saved.
 
-    Raises TypeError for anything but float64, and for a forward that does not return (out, cache).
+    Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
     _expect_float64("check_layer", layer, x)
     unlearned = [
@@ -83,7 +83,7 @@ def with_upstream(
     """Put a Linear before `layer`; return both, and the input for which the layer's input is still x.
 
     A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
-    input is (x − b)·Wᵀ, and a point away from kinks stays away from them.
+    input is (x − b)·Wᵀ, and the values that reach `layer` are as far from kinks as those of x.
     """
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
@@ -97,9 +97,12 @@ def with_upstream(
 def check_loss(
     loss: Loss, pred: np.ndarray, target: np.ndarray, *, tolerance: float = SMOOTH
 ) -> list[Result]:
-    """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns with its value."""
+    """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns, entry by entry.
+
+    Raises TypeError if pred is not float64.
+    """
     if pred.dtype != np.float64:
-        raise TypeError(_float64_wanted("check_loss", "the prediction", pred.dtype))
+        raise TypeError(_not_float64("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
     dpred = loss(pred, target)[1].copy()
     return [_check_array("pred", pred, dpred, lambda: np.array([loss(pred, target)[0]]), tolerance)]
@@ -118,7 +121,7 @@ def check_model(
     loss : () -> (loss, cache), e.g. ``lambda: model.loss(x)``. A loss that uses random numbers must use the
         same ones each time: ``lambda: model.loss(x, rng=1)``.
     directions : lines for each array: one along the claimed gradient, where the signal is strongest, and
-        random ones, which find what the claim misses. All are unit vectors.
+        random ones, which find entries that are wrongly zero. All are unit vectors.
 
     Raises TypeError for parameters that are not float64, ValueError for directions < 2.
     """
@@ -144,10 +147,10 @@ def check_model(
 
 
 def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False) -> Result:
-    """The adjoint test, (GRAD.4): jvp multiplies by J, backward by Jᵀ, so the two inner products agree.
+    """Check jvp against backward, (GRAD.4): jvp multiplies by J and backward by Jᵀ.
 
-    The error is relative to the sum of the products' sizes, |J·v|·|u|. Raises TypeError for anything but
-    float64. A layer without a `jvp` raises AttributeError: call `has_jvp` first.
+    The error is relative to the sum of the absolute products, Σ |J·v|·|u|. Raises TypeError if x or a
+    parameter is not float64, and AttributeError for a layer without a `jvp`; see `has_jvp`.
     """
     _expect_float64("check_jvp", layer, x)
     rng = as_generator("check_jvp", rng)
@@ -169,9 +172,9 @@ def has_jvp(layer: Layer) -> bool:
 
 
 def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return what backward returns, and the parameters' gradients by name; p.grad is left as it was.
+    """Call backward. Return its result and the parameters' gradients by name; p.grad does not change.
 
-    dout : for a layer; None for a model, whose backward takes the cache only
+    dout : the gradient of the output of a layer; None for a model, whose backward takes only the cache
     """
     parameters = layer.parameters()
     before = {name: p.grad.copy() for name, p in parameters.items()}
@@ -184,7 +187,7 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
 
 
 def remember(layer: Module) -> Callable[[], None]:
-    """Return a function that restores buffers and random generators to their present state."""
+    """Return a function that restores the buffers and random generators to their current state."""
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
 
@@ -243,11 +246,11 @@ def _check_lines(
 
 def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
     if x is not None and x.dtype != np.float64:
-        raise TypeError(_float64_wanted(who, "the input", x.dtype))
+        raise TypeError(_not_float64(who, "the input", x.dtype))
     for name, p in layer.parameters().items():
         if p.dtype != np.float64:
-            raise TypeError(_float64_wanted(who, name, p.dtype))
+            raise TypeError(_not_float64(who, name, p.dtype))
 
 
-def _float64_wanted(who: str, what: str, dtype: np.dtype) -> str:
-    return f"{who} expected {what} in float64, got {dtype}: rounding would dominate the differences"
+def _not_float64(who: str, what: str, dtype: np.dtype) -> str:
+    return f"{who} expected {what} in float64, got {dtype}: differences would be dominated by rounding"

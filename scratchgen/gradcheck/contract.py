@@ -1,8 +1,8 @@
 """Checks of the layer contract: what a layer guarantees besides a correct gradient.
 
-A layer can have correct gradients and still break a network: if backward overwrites p.grad instead of adding
-to it, changes the caller's dout in place, or reads its input from the layer instead of the cache. Each
-guarantee is one Result.
+A layer can have correct gradients and still make a network wrong, for example if its backward overwrites
+p.grad instead of adding to it, changes the caller's dout in place, or reads its input from the layer instead
+of the cache. Each guarantee gives one Result.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def check_contract(
 ) -> list[Result]:
     """Check the guarantees of scratchgen.layers.base, for input x, (N, …).
 
-    "dout, x and cache kept" : backward changes none of them
-    "gradients add up" : two backwards give twice the gradient
-    "caches travel" : another forward in between changes nothing
+    "dout, x and cache kept" : backward does not change them
+    "gradients add up" : two calls of backward give twice the gradient
+    "cache is complete" : another forward before backward changes nothing
     "frozen" : inside frozen(), p.grad does not change, and dx is the same
-    "input_grad=False" : returns None, and gives the same parameter gradients
+    "input_grad=False" : backward returns None, and the parameter gradients are the same
 
     Afterwards the layer's gradients are zero; buffers and generators are as before.
     """
@@ -50,21 +50,21 @@ def check_contract(
     _, cache = layer.forward(x, training)
     layer.forward(rng.permutation(x.reshape(-1)).reshape(x.shape), training)
     dx, gradients = backward(layer, u, cache)
-    travelled = _difference([dx, *gradients.values()], [first, *once])
+    complete = _difference([dx, *gradients.values()], [first, *once])
 
     layer.zero_grad()
     with layer.frozen():
         dx = layer.backward(u.copy(), cache)
     still = _difference([dx, *_gradients(layer)], [first, *(np.zeros_like(g) for g in once)])
 
-    nothing = layer.backward(u.copy(), cache, input_grad=False)
-    same = _difference(_gradients(layer), once) if nothing is None else np.inf
+    returned = layer.backward(u.copy(), cache, input_grad=False)
+    same = _difference(_gradients(layer), once) if returned is None else np.inf
     layer.zero_grad()
     restore()
     found = {
         "dout, x and cache kept": kept,
         "gradients add up": added,
-        "caches travel": travelled,
+        "cache is complete": complete,
         "frozen": still,
         "input_grad=False": same,
     }
@@ -72,7 +72,7 @@ def check_contract(
 
 
 def arrays_in(cache: Any) -> Iterator[np.ndarray]:
-    """All arrays in a cache, which consists of arrays, None, and tuples, lists or dicts of these."""
+    """Yield all arrays in a cache, which may be nested tuples, lists and dicts."""
     if isinstance(cache, np.ndarray):
         yield cache
     elif isinstance(cache, tuple | list):
@@ -89,7 +89,7 @@ def _gradients(layer: Layer) -> list[np.ndarray]:
 def _difference(found: list[Any], expected: list[np.ndarray]) -> float:
     """The largest difference between arrays that should be equal, relative to the largest entry of each.
 
-    It is NaN if one of them has a NaN. Python's max would ignore it: max(0.0, nan) is 0.0.
+    The result is NaN if an array contains a NaN. Python's max would ignore it: max(0.0, nan) is 0.0.
     """
     worst = 0.0
     for a, b in zip(found, expected, strict=True):

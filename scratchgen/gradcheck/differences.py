@@ -1,15 +1,16 @@
-"""Numeric derivatives, and when a claimed derivative agrees with one.
+"""Numeric derivatives, and the test whether a claimed derivative agrees with one.
 
 A function f of many numbers is evaluated along a line, t -> f(θ + t·v). f is a sum, and `along(t)` returns
-its terms, so that terms which do not change cancel exactly.
+its terms, so that terms that do not change cancel exactly.
 
 (GRAD.1)  D(h) = (f(θ + h·v) − f(θ − h·v)) / 2h        central difference along v; its error is h²/6·f‴
 (GRAD.2)  R(h) = (4·D(h) − D(2h)) / 3                  Richardson: h² cancels, the error is of order h⁴
 
-The step. The truncation error is proportional to h⁴, the rounding error to ε·|f|/h. They are equal near
+The truncation error is proportional to h⁴, the rounding error to ε·|f|/h. They are equal near
 h = ε^(1/5), about 7e-4, where both are about 1e-12. So the first step is 2⁻¹¹ (times |θ| if that is above 1).
-If it does not confirm the claim, smaller steps are tried, because a kink within ±2h or a sharp bend affects a
-large step but not a small one. The search ends when two steps agree with each other but not with the claim.
+If it does not agree with the claim, smaller steps are tried, because a kink within ±2h or a sharp bend
+affects a large step but not a small one. The search ends when two steps agree with each other but not with
+the claim.
 
 The error of an entry is |numeric − claimed| / max(|numeric|, |claimed|, floor). It is relative to the entry
 itself, with a floor of a thousandth of the array's largest gradient, and at least noise / tolerance with
@@ -18,7 +19,7 @@ division by zero, and a claimed zero for a nonzero slope has error 1.
 
 At a kink (ReLU at 0, two equal entries of a maximum) there are two slopes. An entry is reported as a kink
 only if the slopes from the left and the right differ, do not change when the step is halved, and the claim is
-one of them or between them. Everything else that is not confirmed fails.
+one of them or between them. All other disagreements are failures.
 
 Derived in docs/gradcheck.md.
 """
@@ -43,9 +44,9 @@ class Result:
     """The result for one array.
 
     what, shape : the array ("input", "0.weight") and its shape
-    error : the largest relative error of its entries, without kinks
+    error : the largest relative error of its entries, without those at a kink
     step : the step of that error; 0 if no difference was taken
-    verdict : "ok"; "kink" if all entries are right except those at a kink; "FAIL"
+    verdict : "ok", "kink" or "FAIL"; "kink" means that all entries are right except those at a kink
     tolerance : the largest error that is "ok"
     """
 
@@ -63,7 +64,7 @@ class Result:
 
 
 def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.ndarray]) -> Along:
-    """t -> the terms of f when each array is moved by t·v; the arrays are restored after each call."""
+    """Return the function t -> terms of f after each array is moved by t·v; each call restores the arrays."""
     moves = list(moves)
 
     def along(t: float) -> np.ndarray:
@@ -80,12 +81,12 @@ def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.
 
 
 def central(along: Along, h: float) -> float:
-    """The central difference, of each term before they are summed: unchanged terms cancel exactly."""
+    """The central difference (GRAD.1). It is taken term by term, so that unchanged terms cancel exactly."""
     return float((along(h) - along(-h)).sum()) / (2 * h)  # (GRAD.1)
 
 
 def richardson(along: Along, h: float) -> float:
-    """Two central differences, combined so that their errors of order h² cancel."""
+    """Two central differences, combined so that their errors of order h² cancel (GRAD.2)."""
     return (4 * central(along, h) - central(along, 2 * h)) / 3  # (GRAD.2)
 
 
@@ -118,7 +119,7 @@ def compare(
 
 
 def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
-    """Whether the slopes on both sides differ, and the claim is consistent with them."""
+    """Whether the slopes on both sides differ and the claim is consistent with them."""
     middle = along(0.0)
     sides = []
     for sign in (1, -1):
@@ -127,7 +128,7 @@ def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
     jump = abs(sides[0][0] - sides[1][0])
     if not jump > slack:
         return False
-    # On a smooth curve coarse and fine differ by a quarter of the jump, so neither side is steady.
+    # On a smooth curve, coarse and fine differ by a quarter of the jump, so no side counts as steady.
     steady = [2 * fine - coarse for coarse, fine in sides if abs(coarse - fine) <= jump / 10]
     if len(steady) == 2:
         return min(steady) - slack <= claimed <= max(steady) + slack
@@ -146,7 +147,7 @@ def summary(
 
 
 def exact_result(what: str, shape: tuple[int, ...], difference: float, size: float) -> Result:
-    """A result without differences: the two sides may differ only by rounding."""
+    """The result of a comparison that needs no differences: the two sides may differ only by rounding."""
     error = difference / size if size > 0 else (0.0 if difference == 0 else math.inf)
     error = error if math.isfinite(error) else math.inf
     return Result(what, shape, error, 0.0, "ok" if error <= EXACT else "FAIL", EXACT)

@@ -29,7 +29,7 @@ HEAD = {
 def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
     """The cases of the named layers, losses and models; all cases if no name is given.
 
-    Raises ValueError, with the nearest name, for a name that no case has.
+    Raises ValueError for an unknown name; the message has the most similar known name.
     """
     kinds = list(dict.fromkeys(kind(case) for case in every_case))
     for name in names:
@@ -38,9 +38,9 @@ def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
 
 
 def rows(case: Any, results: list[Result], detailed: bool) -> list[str]:
-    """The rows of one case, 80 columns at most: all arrays, or only the worst and those that failed.
+    """The rows of one case, at most 80 columns wide: all arrays, or the failed ones, or one summary.
 
-    A step of "none" means that no difference was taken, as in the adjoint test and the contract.
+    The step "none" means that the check takes no differences, like those of jvp and the contract.
     """
     failed = [r for r in results if not r.ok]
     if detailed or failed:
@@ -52,7 +52,7 @@ def rows(case: Any, results: list[Result], detailed: bool) -> list[str]:
 def case_to_plot(cases: Sequence[Any], names: Sequence[str]) -> LayerCase:
     """The first layer among the named ones, or a small dense network if no name is given.
 
-    Raises ValueError if none of the named is a layer.
+    Raises ValueError if none of the names is that of a layer.
     """
     layers = [case for case in cases if isinstance(case, LayerCase)]
     if not layers:
@@ -61,9 +61,10 @@ def case_to_plot(cases: Sequence[Any], names: Sequence[str]) -> LayerCase:
 
 
 def error_figure(case: LayerCase) -> Figure:
-    """Plot the error of the input's gradient against the step: a V of truncation and rounding error.
+    """Plot the error of the input's gradient against the step.
 
-    A layer that is linear in its input has only the left half, because nothing is truncated.
+    Rounding errors dominate at small steps and truncation errors at large ones. A layer that is linear in its
+    input has no truncation error.
     """
     from matplotlib.figure import Figure
 
@@ -128,5 +129,5 @@ def _detailed(r: Result) -> str:
 
 
 def _shorten(text: str, width: int) -> str:
-    """The text, or its last characters after an ellipsis: the end of an array's name tells more."""
+    """Shorten a text from the left, because the end of an array's name says more than its beginning."""
     return text if len(text) <= width else "…" + text[1 - width :]

@@ -1,4 +1,4 @@
-"""Twins of layers/activations.py: one compiled pass over flat arrays, shared between threads."""
+"""Twins of layers/activations.py: one compiled pass over flat arrays, divided between threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GELU_B = 0.044715
 
 
 def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:
-    """Run a loop over flat arrays of one shape, with a setting in their dtype; return the new array."""
+    """Run a loop over arrays of the same shape, with an optional setting; return the new array."""
     return _elementwise(loop, arrays, setting, outputs=1)[0]
 
 
@@ -25,7 +25,7 @@ def _elementwise(
 ) -> list[np.ndarray]:
     first = arrays[0]
     if any(a.shape != first.shape for a in arrays):
-        raise ValueError(f"elementwise expected arrays of one shape, got {[a.shape for a in arrays]}")
+        raise ValueError(f"elementwise expected arrays of the same shape, got {[a.shape for a in arrays]}")
     flat = [a.reshape(-1) for a in arrays]
     settings = [] if setting is None else [first.dtype.type(setting)]
     results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
@@ -41,7 +41,7 @@ def _elementwise(
 def _relu(x, out):
     zero = x.dtype.type(0)
     for i in range(x.size):
-        out[i] = zero if x[i] < zero else x[i]  # this way round a NaN passes through
+        out[i] = zero if x[i] < zero else x[i]  # in this order a NaN is kept
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ def sigmoid_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _tanh(x, out):
-    # NumPy's own tanh is vectorised: 21 µs for 128,000 float32, against 1,800 µs in a compiled loop.
+    # NumPy's tanh is vectorised: 21 µs for 128,000 float32 numbers; a compiled loop takes 1,800 µs.
     np.tanh(x, out=out)
 
 

@@ -1,6 +1,6 @@
-"""Twins of layers/attention.py: examples shared between threads, softmax and its mask in one loop.
+"""Twins of layers/attention.py. Examples are divided between threads; softmax and mask are one loop.
 
-A row reads and computes only the positions that its mask allows, half of them on average.
+Each row is computed only at the positions that the mask allows, half of them on average.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def _split(qkv: np.ndarray, heads: int) -> np.ndarray:
 
 
 def _by_head(y: np.ndarray, heads: int) -> np.ndarray:
-    """(N, T, C) as (N, H, T, D), a view."""
+    """A view of (N, T, C) as (N, H, T, D)."""
     return y.reshape(*y.shape[:2], heads, -1).swapaxes(1, 2)
 
 
 def _enough(t: int, features: int) -> int:
-    """The number of examples of t positions that is worth a thread."""
+    """The number of examples of t positions that is enough work for one thread."""
     return threads.enough(2 * t * t * features, threads.PRODUCTS)
 
 
@@ -79,9 +79,9 @@ def _causal_softmax(scores, scale, p):
                 e = exp(scale * (scores[m, t, s] - highest))
                 p[m, t, s] = e
                 norm += e
-            share = one / norm
+            scale_p = one / norm
             for s in range(t + 1):
-                p[m, t, s] *= share
+                p[m, t, s] *= scale_p
             for s in range(t + 1, length):
                 p[m, t, s] = zero
 
@@ -92,10 +92,10 @@ def _causal_softmax_backward(dp, p, scale, dscores):
     zero = dp.dtype.type(0)
     for m in range(heads):
         for t in range(length):
-            pull = zero
+            weighted_sum = zero
             for s in range(t + 1):
-                pull += dp[m, t, s] * p[m, t, s]
+                weighted_sum += dp[m, t, s] * p[m, t, s]
             for s in range(t + 1):
-                dscores[m, t, s] = scale * p[m, t, s] * (dp[m, t, s] - pull)
+                dscores[m, t, s] = scale * p[m, t, s] * (dp[m, t, s] - weighted_sum)
             for s in range(t + 1, length):
                 dscores[m, t, s] = zero

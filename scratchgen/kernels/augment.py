@@ -1,4 +1,4 @@
-"""Twin of affine_warp in data/augment.py: one image after another, between borders of zeros."""
+"""Twin of affine_warp in data/augment.py. Images are warped one by one, with a border of zeros."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _affine_warp(images, maps, a_keys, out):
     height, width = images.shape[1], images.shape[2]
     centre_y, centre_x = half * number(height - 1), half * number(width - 1)
     weight_y, weight_x = np.empty(4, images.dtype), np.empty(4, images.dtype)
-    # Four rows and columns of zeros on every side, so that no neighbour needs a check of its position.
+    # Four rows and columns of zeros on every side, so that the position of a neighbour needs no check.
     padded = np.zeros((height + 8, width + 8), images.dtype)
     for n in range(images.shape[0]):
         a, b, c, d, ty, tx = maps[n, 0], maps[n, 1], maps[n, 2], maps[n, 3], maps[n, 4], maps[n, 5]

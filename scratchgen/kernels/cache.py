@@ -91,7 +91,7 @@ class KernelCache(FunctionCache):
 
     def __init__(self, function: Any):
         super().__init__(function)
-        self._cache_file = CacheFile(self._cache_path, self._impl.filename_base, running_sources())
+        self._cache_file: CacheFile = CacheFile(self._cache_path, self._impl.filename_base, running_sources())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function for these types, or None if it must be compiled."""
@@ -116,8 +116,8 @@ class KernelCache(FunctionCache):
 def warn_uncached() -> None:
     """Warn once that compiled kernels cannot be cached."""
     warnings.warn(
-        "compiled kernels cannot be cached here, so every start compiles them again; "
-        "set NUMBA_CACHE_DIR to a folder that can be written",
+        "compiled kernels cannot be cached here, so they are compiled again in every process; "
+        "set NUMBA_CACHE_DIR to a writable folder",
         RuntimeWarning,
         stacklevel=4,
     )

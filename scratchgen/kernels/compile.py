@@ -1,4 +1,4 @@
-"""How a kernel is compiled: at its first call, cached on disk, without the GIL, and with NaN kept."""
+"""Compile kernels with Numba: at the first call, cached on disk, without the GIL, with correct NaNs."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ FLAGS = ("contract", "reassoc", "nsz")
 
 
 def kernel(*flags: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile the decorated function at its first call for each dtype, and keep the machine code on disk.
+    """Decorate a function so that it is compiled at its first call for each dtype, and cached on disk.
 
-    flags : the fast-math flags that this function may be compiled with, some of FLAGS
+    flags : the fast-math flags for this function, each one of FLAGS
+
+    Raises ValueError for other flags.
 
     error_model="numpy" makes 1/0 an infinity. With Python's error model, the check for zero keeps the
     compiler from using SIMD instructions (a sigmoid over 128,000 numbers: 265 µs instead of 19 µs).
     """
     unknown = set(flags) - set(FLAGS)
     if unknown:
-        raise ValueError(f"kernel expected flags among {', '.join(FLAGS)}, got {', '.join(sorted(unknown))}")
+        known, got = ", ".join(FLAGS), ", ".join(sorted(unknown))
+        raise ValueError(f"kernel expected flags to be some of {known}, got {got}")
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         dispatcher: Any = njit(nogil=True, fastmath=set(flags), error_model="numpy")(function)
@@ -46,22 +49,23 @@ def kernel(*flags: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return compile_lazily
 
 
-class Listener(event.Listener):
-    """Is told of each function that Numba compiles rather than reads from its cache."""
+class CompileListener(event.Listener):
+    """Numba calls this for each function that it compiles instead of reading it from its cache."""
 
     def on_start(self, event: Any) -> None:
         module = event.data["dispatcher"].py_func.__module__    # None for a function made by exec
         if (module or "").startswith("scratchgen."):
-            say_compiling()
+            log_compiling()
 
     def on_end(self, event: Any) -> None:
         pass
 
 
 @functools.cache
-def say_compiling() -> None:
-    """Log once why the first steps take longer. The command line shows this message."""
-    logging.getLogger("scratchgen").info("compiling the kernels for this machine, once: some seconds")
+def log_compiling() -> None:
+    """Log once that kernels are being compiled. The command line shows this message."""
+    message = "compiling the kernels for this machine; this takes some seconds, the first time only"
+    logging.getLogger("scratchgen").info(message)
 
 
-event.register("numba:compile", Listener())
+event.register("numba:compile", CompileListener())

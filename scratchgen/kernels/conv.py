@@ -1,15 +1,16 @@
-"""Twins of layers/conv.py: patches made a few examples at a time, examples shared between threads.
+"""Twins of layers/conv.py. Patches are made for a few examples at a time; threads divide the examples.
 
-Three products over patches make up both convolutions:
+Both convolutions consist of three kinds of product with patches:
 
     _correlate        cols·W            conv2d, conv_transpose2d_input_grad
     _patch_product    colsᵀ·dout        both weight gradients
-    _scatter          x·Vᵀ, put back    conv_transpose2d, conv2d_input_grad
+    _scatter          x·Vᵀ, added up    conv_transpose2d, conv2d_input_grad
 
 In NHWC the KW pixels under one kernel row are adjacent in memory, with all their channels, so the innermost
 loop copies or adds up to KW·C numbers. `first` and `last` are the columns of the kernel that are inside the
-image. The run is sliced before the loop: an index like `left * channels + k` could be negative, which Numba
-would check for every number (im2col of 64 examples 14x14x64, 4x4, stride 2: 3.0 ms; with slices 0.6 ms).
+image. The pixels are sliced before the loop. An index like `left * channels + k` could be negative, and Numba
+would check that for every number (im2col of 64 examples 14x14x64, kernel 4x4, stride 2: 3.0 ms; with slices
+0.6 ms).
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ import numpy as np
 from scratchgen.kernels.compile import kernel
 from scratchgen.runtime import threads
 
-# Patches are made for a few examples at a time, in scratch memory of this size in bytes, which stays in the
-# CPU's cache. backward makes them again. Alternatives that were slower, for Conv2d(64, 128, 4, stride=2,
-# padding=1) on 64 float32 images of 14x14, forward and backward on one core, where the three matrix products
-# alone take 22.3 ms and this takes 23.5 ms: the whole matrix of patches (12.8 MB), made in forward and again
-# in backward, 26.4 ms; made once and kept in the cache, 30.8 ms, because fresh memory costs more than making
-# the patches (0.6 ms). Keeping it is faster only for images with one channel: Conv2d(1, 64, 4, stride=2,
-# padding=1) on 28x28 takes 1.35 ms instead of 1.6 ms.
+# Patches are made for a few examples at a time, in scratch memory of this size in bytes, which fits into the
+# CPU's cache. backward makes the patches again. Times of forward and backward of Conv2d(64, 128, 4, stride=2,
+# padding=1) on 64 float32 images of 14x14, on one core:
+#
+#     the three matrix products alone                                         22.3 ms
+#     this code                                                               23.5 ms
+#     the whole matrix of patches (12.8 MB), made in forward and backward     26.4 ms
+#     the whole matrix, made once and kept in the cache of the layer          30.8 ms
+#
+# Keeping the matrix is slow because new memory costs more than making the patches (0.6 ms). It is faster only
+# for images with one channel: Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms instead of 1.6 ms.
 SCRATCH_BYTES = 2 << 20
 
 Pair = tuple[int, int]
@@ -105,7 +110,7 @@ def _output_size(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> Pa
 
 
 def _rows(a: np.ndarray) -> np.ndarray:
-    """All axes but the last joined: pixels of images, (N·H·W, C), or the weight as a matrix."""
+    """Join all axes but the last: images become (N·H·W, C), a weight becomes a matrix."""
     return a.reshape(-1, a.shape[-1])
 
 
@@ -156,7 +161,7 @@ def _patch_product(
 def _scatter(
     x: np.ndarray, matrix: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, image: np.ndarray
 ) -> None:
-    """Add the patches x·matrix to the places in `image` that they belong to.
+    """Add the patches x·matrix to the pixels of `image` that they cover.
 
     x (N, OH, OW, M), matrix (M, KH·KW·C), image (N, H, W, C)
     """
@@ -170,9 +175,9 @@ def _scatter(
 
 
 def _patches(image: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, size: Pair) -> Blocks:
-    """Yield the patches of an image batch block by block, each a matrix (block·OH·OW, KH·KW·C).
+    """Yield the patches of images block by block, each a matrix (block·OH·OW, KH·KW·C).
 
-    The next block overwrites the matrix.
+    Each block overwrites the matrix of the previous one.
     """
     for part, scratch in _blocks(len(image), kernel, size, image):
         _im2col(image[part], *stride, *padding, scratch)
@@ -190,7 +195,7 @@ def _blocks(n: int, kernel: Pair, size: Pair, image: np.ndarray) -> Blocks:
 
 
 def _enough(image: np.ndarray, each: int) -> int:
-    """The number of examples that is worth a thread, if each pixel of `image` takes `each` products."""
+    """The number of examples that is enough for one thread, with `each` products per pixel of `image`."""
     return threads.enough(image.shape[1] * image.shape[2] * each, threads.PRODUCTS)
 
 

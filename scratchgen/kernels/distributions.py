@@ -1,4 +1,4 @@
-"""Twins of distributions.py: log-densities summed over features, without an array of the terms."""
+"""Twins of distributions.py: log-densities summed over features, without an array of all terms."""
 
 from __future__ import annotations
 

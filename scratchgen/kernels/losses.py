@@ -1,7 +1,7 @@
 """Twins of losses.py: the loss and its gradient in one pass over the rows.
 
-The loss of a row is summed in the arrays' dtype, the rows in float64. Where the terms of a row contain a
-difference, they are computed first, without "reassoc", and then summed by `row_sum`.
+The sum over a row is in the dtype of the arrays, the sum over rows in float64. If a term is computed from a
+difference, all terms of the row are computed first, without "reassoc", and then summed by `row_sum`.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _absolute_error(pred, target, scale, dpred):
     return total * scale
 
 
-# With "reassoc" a nearly certain pixel would be lost: of max(l, 0) − l·t + log(1 + e^−|l|), the difference is
-# 0 and the logarithm tiny, and (row + max(l, 0)) − l·t rounds it away.
+# Without "reassoc", which would lose the loss of a nearly certain pixel. In max(l, 0) − l·t + log(1 + e^−|l|)
+# the difference is then 0 and the logarithm tiny, and (row + max(l, 0)) − l·t would round it away.
 @kernel("contract")
 def _bce_with_logits(logits, target, scale, dlogits):
     total = 0.0

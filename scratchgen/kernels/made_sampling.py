@@ -1,7 +1,7 @@
 """Twin of fill_pixels in models/autoregressive/made_sampling.py.
 
-It handles one example after another, so that its hidden layers stay in the CPU's first cache, and skips rows
-of the first weights where the pixel is 0.
+Examples are computed one after another, so that their hidden layers stay in the L1 cache of the CPU. Rows of
+the first weight matrix are skipped where the pixel is 0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """exp, expm1 and log1p in a form that the compiler turns into SIMD instructions, and the sum of a row.
 
-Numba calls the C library's exp once per number. This takes 2.4 ns each and keeps the compiler from
-vectorising the loop. For float32 the polynomial below is as exact (within 2 units in the last place) and
+Numba calls the exp of the C library once per number. A call takes 2.4 ns and keeps the compiler from
+vectorising the loop. For float32, the polynomial below has an error of at most 2 units in the last place and
 takes 0.15 ns. float64 is used for gradient checks, where speed does not matter, and calls the C library.
 
 Source of the coefficients and of the split of log 2: S. Moshier, Cephes library, expf.
@@ -20,8 +20,8 @@ LOG2_E = f32(1.44269504)
 LN2_HIGH, LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)
 P0, P1, P2 = f32(1.9875691500e-4), f32(1.3981999507e-3), f32(8.3334519073e-3)
 P3, P4, P5 = f32(4.1665795894e-2), f32(1.6666665459e-1), f32(5.0000001201e-1)
-LOWEST = f32(-87.33654)  # eˣ is the smallest normal number here, and the result for all smaller x
-HIGHEST = f32(88.37626)  # n is 127, the largest exponent of float32; the result for larger x is infinite
+LOWEST = f32(-87.33654)  # here eˣ is the smallest normal number; smaller x give the same result
+HIGHEST = f32(88.37626)  # here n is 127, the largest exponent of float32; larger x give infinity
 HALF, ONE, TWO, INFINITY = f32(0.5), f32(1), f32(2), f32(np.inf)
 C3, C5, C7, C9 = f32(1 / 3), f32(1 / 5), f32(1 / 7), f32(1 / 9)  # artanh z = z + z³/3 + z⁵/5 + …
 C11, C13, C15 = f32(1 / 11), f32(1 / 13), f32(1 / 15)
@@ -108,8 +108,8 @@ def _log1p(t):
     return lambda t: math.log1p(t)
 
 
-# Sums of a flat array. "reassoc" lets the compiler add it up in SIMD lanes; it applies to these loops only,
-# also where they are called from a kernel without the flag.
+# Sums of a flat array. "reassoc" lets the compiler add the entries in SIMD lanes. The flag applies to these
+# loops only, even if a kernel without the flag calls them.
 sum_loop = njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 
 

@@ -1,14 +1,14 @@
-"""Twins of layers/normalisation.py, with the sums of several equations in one pass.
+"""Twins of layers/normalisation.py, which compute the sums of several equations in one pass.
 
 With g = weight·dout (BN.6), the lines (BN.8) to (BN.10) combine to
 
     dx = inv·(g − mean(g) − xhat·mean(g·xhat))
 
-In a column weight is one number, so both means are dbias and dweight (BN.7) divided by M. Layer norm is the
-same along a row, (LN.8) to (LN.10), with weight inside the means.
+In batch norm, weight is one number per column, so both means follow from dbias and dweight (BN.7). Layer norm
+has the same formula along a row, (LN.8) to (LN.10), but weight varies within the row.
 
-The mean of a row or column is a sum in float64, which is then corrected by the mean of the residuals. So the
-mean of equal numbers is exactly that number. Sums over columns need float64 also because they run over
+The mean of a row or column is computed in float64 and then corrected by the mean of the residuals. So the
+mean of equal numbers is exactly that number. Sums over columns also need float64 because they are over
 thousands of rows: a float32 sum of 12,544 rows is only accurate to about 1e-5.
 """
 
@@ -106,39 +106,39 @@ def _batch_norm(x, weight, bias, eps, mean, var, inv, xhat, out):
 def _batch_norm_backward(dout, xhat, inv, weight, dweight, dbias, dx):
     rows, channels = dout.shape
     _scale_shift_backward(dout, xhat, dweight, dbias)
-    share = dout.dtype.type(1) / dout.dtype.type(rows)
+    inverse_size = dout.dtype.type(1) / dout.dtype.type(rows)
     scale = weight * inv
-    mean_pull = dbias * share
-    mean_tilt = dweight * share
+    mean_dout = dbias * inverse_size
+    mean_dout_xhat = dweight * inverse_size
     for m in range(rows):
         for c in range(channels):
-            dx[m, c] = scale[c] * (dout[m, c] - mean_pull[c] - xhat[m, c] * mean_tilt[c])
+            dx[m, c] = scale[c] * (dout[m, c] - mean_dout[c] - xhat[m, c] * mean_dout_xhat[c])
 
 
 @kernel("contract")
 def _scale_shift_backward(dout, xhat, dweight, dbias):
     rows, channels = dout.shape
-    tilt, pull = np.zeros(channels), np.zeros(channels)
+    sum_dout_xhat, sum_dout = np.zeros(channels), np.zeros(channels)
     for m in range(rows):
         for c in range(channels):
-            tilt[c] += dout[m, c] * xhat[m, c]
-            pull[c] += dout[m, c]
+            sum_dout_xhat[c] += dout[m, c] * xhat[m, c]
+            sum_dout[c] += dout[m, c]
     for c in range(channels):
-        dweight[c], dbias[c] = tilt[c], pull[c]
+        dweight[c], dbias[c] = sum_dout_xhat[c], sum_dout[c]
 
 
 @kernel("contract")
 def _layer_norm(x, weight, bias, eps, inv, xhat, out):
     rows, channels = x.shape
     zero, one = x.dtype.type(0), x.dtype.type(1)
-    share = one / x.dtype.type(channels)
+    inverse_size = one / x.dtype.type(channels)
     for m in range(rows):
         mean = x.dtype.type(row_sum_in_double(x[m]) / channels)
         xc = xhat[m]
         for c in range(channels):
             xc[c] = x[m, c] - mean
-        residual = row_sum(xc) * share
-        var = max(row_sum_of_squares(xc) * share - residual * residual, zero)
+        residual = row_sum(xc) * inverse_size
+        var = max(row_sum_of_squares(xc) * inverse_size - residual * residual, zero)
         inv[m] = one / np.sqrt(var + eps)
         mean += residual
         for c in range(channels):
@@ -149,20 +149,20 @@ def _layer_norm(x, weight, bias, eps, inv, xhat, out):
 @kernel("contract")
 def _layer_norm_backward(dout, xhat, inv, weight, dx):
     rows, channels = dout.shape
-    share = dout.dtype.type(1) / dout.dtype.type(channels)
+    inverse_size = dout.dtype.type(1) / dout.dtype.type(channels)
     for m in range(rows):
-        pull, tilt = _sums(dout[m], xhat[m], weight)
-        pull *= share
-        tilt *= share
+        mean_g, mean_g_xhat = _sums(dout[m], xhat[m], weight)
+        mean_g *= inverse_size
+        mean_g_xhat *= inverse_size
         for c in range(channels):
-            dx[m, c] = inv[m] * (weight[c] * dout[m, c] - pull - xhat[m, c] * tilt)
+            dx[m, c] = inv[m] * (weight[c] * dout[m, c] - mean_g - xhat[m, c] * mean_g_xhat)
 
 
 @kernel("contract", "reassoc", "nsz")
 def _sums(dout, xhat, weight):
-    pull, tilt = dout.dtype.type(0), dout.dtype.type(0)
+    sum_g, sum_g_xhat = dout.dtype.type(0), dout.dtype.type(0)
     for c in range(dout.size):
         g = weight[c] * dout[c]
-        pull += g
-        tilt += g * xhat[c]
-    return pull, tilt
+        sum_g += g
+        sum_g_xhat += g * xhat[c]
+    return sum_g, sum_g_xhat

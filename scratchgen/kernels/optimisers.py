@@ -1,4 +1,4 @@
-"""Twins of training/optimisers.py: one pass over the flat buffers, which are changed in place."""
+"""Twins of training/optimisers.py. Each makes one pass over the flat buffers and changes them in place."""
 
 from __future__ import annotations
 

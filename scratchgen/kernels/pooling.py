@@ -1,4 +1,4 @@
-"""Twins of layers/pooling.py, with the channels in the innermost loop."""
+"""Twins of layers/pooling.py. The innermost loop is over channels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _max_pool_backward(dout, where, dx):
 def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
     examples, height, width, channels = x.shape
     _, out_h, out_w, _ = out.shape
-    share = x.dtype.type(1) / x.dtype.type(kernel_h * kernel_w)
+    inverse_size = x.dtype.type(1) / x.dtype.type(kernel_h * kernel_w)
     for n in range(examples):
         for i in range(out_h):
             top, bottom = max(0, i * stride_h - pad_h), min(height, i * stride_h - pad_h + kernel_h)
@@ -95,23 +95,23 @@ def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
                     for w in range(left, right):
                         cell = x[n, h, w]
                         for c in range(channels):
-                            total[c] += cell[c] * share
+                            total[c] += cell[c] * inverse_size
 
 
 @kernel("contract")
 def _avg_pool_backward(dout, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dx):
     examples, height, width, channels = dx.shape
     _, out_h, out_w, _ = dout.shape
-    share = dout.dtype.type(1) / dout.dtype.type(kernel_h * kernel_w)
+    inverse_size = dout.dtype.type(1) / dout.dtype.type(kernel_h * kernel_w)
     dx[:] = 0
     for n in range(examples):
         for i in range(out_h):
             top, bottom = max(0, i * stride_h - pad_h), min(height, i * stride_h - pad_h + kernel_h)
             for j in range(out_w):
                 left, right = max(0, j * stride_w - pad_w), min(width, j * stride_w - pad_w + kernel_w)
-                pull = dout[n, i, j]
+                dcell = dout[n, i, j]
                 for h in range(top, bottom):
                     for w in range(left, right):
                         cell = dx[n, h, w]
                         for c in range(channels):
-                            cell[c] += pull[c] * share
+                            cell[c] += dcell[c] * inverse_size

@@ -1,7 +1,7 @@
 """Activations: functions of one number, applied to every entry.
 
-Each function is followed by its backward pass: dx = dout times the derivative. The Jacobian is diagonal, so
-pushing a tangent forward is the same multiplication: jvp(dx, cache) = backward(dx, cache). Derived in
+Each function is followed by its backward pass, dx = dout times the derivative. The Jacobian is diagonal, so
+the Jacobian-vector product is the same multiplication: jvp(dx, cache) = backward(dx, cache). Derived in
 docs/backprop.md.
 """
 
@@ -17,10 +17,10 @@ from scratchgen.layers.base import Layer
 
 
 class Activation(Layer):
-    """Base of the activations: no parameters, and a Jacobian that is its own transpose."""
+    """Base class of the activations. They have no parameters, and their Jacobian is diagonal."""
 
     def jvp(self, dx: Array, cache: Any) -> Array:
-        """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
+        """Return J·dx. The Jacobian J is diagonal, so this is the same product as in backward."""
         return self.backward(dx, cache)
 
 
@@ -66,6 +66,8 @@ class LeakyReLU(Activation):
 
     (LRELU.1)  out = x where x ≥ 0, else slope·x
     (LRELU.2)  dx  = dout where x > 0, else slope·dout
+
+    negative_slope : the slope for x < 0
     """
 
     def __init__(self, negative_slope: float = 0.01):
@@ -98,6 +100,8 @@ class ELU(Activation):
 
     (ELU.1)  out = x where x ≥ 0, else α·(eˣ − 1)
     (ELU.2)  dx  = dout where out > 0, else dout·(out + α)      since α·eˣ = out + α
+
+    alpha : α; out tends to −α for x → −∞
     """
 
     def __init__(self, alpha: float = 1.0):
@@ -173,7 +177,7 @@ class Tanh(Activation):
 
 @compiled
 def silu(x: Array) -> tuple[Array, Array]:
-    """(out, s)."""
+    """(out, s) with s = σ(x), both in the shape of x."""
     sig = sigmoid(x)
     return x * sig, sig                                         # (SILU.1)
 

@@ -1,4 +1,4 @@
-"""Causal self-attention, and the transformer block built around it."""
+"""Causal self-attention, and the transformer block that contains it."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def causal_attention_backward(dy: Array, qkv: Array, p: Array) -> Array:
 
 
 def split_heads(a: Array, heads: int, parts: int = 3) -> Array:
-    """Parts and heads of (N, T, parts·C) as a view (parts, N, H, T, D), with D = C / H."""
+    """Split (N, T, parts·C) into parts and heads: a view (parts, N, H, T, D), with D = C / H."""
     n, t, _ = a.shape
     return a.reshape(n, t, parts, heads, -1).transpose(2, 0, 3, 1, 4)
 
 
 def join_heads(a: Array) -> Array:
-    """(parts, N, H, T, D) as (N, T, parts·C), the inverse of split_heads."""
+    """Join (parts, N, H, T, D) to (N, T, parts·C), the inverse of split_heads."""
     _, n, _, t, _ = a.shape
     return a.transpose(1, 3, 0, 2, 4).reshape(n, t, -1)
 
@@ -71,7 +71,7 @@ class AttentionCache(NamedTuple):
 class CausalSelfAttention(Layer):
     """Self-attention with H heads, in which position t sees positions 0 … t and no later one.
 
-    For each example and each head, with D = C / H and one affine map qkv for all three:
+    For each example and each head, with D = C / H. One affine map, `qkv`, gives queries, keys and values:
 
     (ATT.1)   q, k, v = the parts of x·W + b                each (T, D)
     (ATT.2)   scores  = q·kᵀ                                (T, T): row t is the query, column s the key
@@ -125,7 +125,7 @@ class CausalSelfAttention(Layer):
         return self.qkv.backward(dqkv, x, input_grad)                       #          qkv = x·W + b
 
     def jvp(self, dx: Array, cache: AttentionCache) -> Array:
-        """Push a tangent forward: the tangents of the lines of forward, in their order."""
+        """Return J·dx, by differentiating the lines of forward one after another."""
         x, qkv, p, y = cache
         self.expect_gradient(dx, x.shape, x.dtype)
         q, k, v = self.split(qkv)
@@ -136,9 +136,9 @@ class CausalSelfAttention(Layer):
         return self.proj.jvp(dy, y)
 
     def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
-        """One more position: x (N, C) at position t -> out (N, C), the last row that forward would give.
+        """Compute one more position: x (N, C) at position t -> out (N, C), equal to row t of forward.
 
-        keys, values (N, H, T', D) hold those of the earlier positions. The key and value of position t are
+        keys, values (N, H, T', D) hold the keys and values of the earlier positions. Those of position t are
         written into them, so that no position is computed twice.
         """
         qkv = self.qkv.forward(x)[0]                                        # (ATT.1)  (N, 3C)
@@ -178,11 +178,11 @@ class TransformerBlock(Layer):
     (TFB.1)  h   = x + attention(norm1(x))
     (TFB.2)  out = h + mlp(norm2(h))                        mlp: C → 4C, GELU, 4C → C, position by position
     (TFB.3)  dh  = dout + J_norm2ᵀ·J_mlpᵀ·dout
-    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            each sum gives two paths back
+    (TFB.4)  dx  = dh + J_norm1ᵀ·J_attentionᵀ·dh            x and h are each used twice
 
     x, out (N, T, C). Pre-norm, as in Radford et al. 2019, section 2.3. Derived in docs/attention.md.
 
-    features, heads : C, and the heads of the attention
+    features, heads : C, and the number of attention heads
     dropout : the probability that an entry of either branch is dropped in training
     rng : a Generator or an integer seed; the dropout masks come from two generators spawned from it
     """
@@ -230,7 +230,7 @@ class TransformerBlock(Layer):
         return dh + da if input_grad else None                  # (TFB.4)  h = x + a
 
     def jvp(self, dx: Array, cache: TransformerBlockCache) -> Array:
-        """Push a tangent forward: the tangents of the lines of forward, in their order."""
+        """Return J·dx, by differentiating the lines of forward one after another."""
         self.expect_gradient(dx, cache.x.shape, cache.x.dtype)
         da = self.attention.jvp(self.norm1.jvp(dx, cache.norm1), cache.attention)
         dh = dx + self.drop1.jvp(da, cache.drop1)
@@ -238,7 +238,7 @@ class TransformerBlock(Layer):
         return dh + self.drop2.jvp(df, cache.drop2)
 
     def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
-        """One more position: x (N, C) at position t -> out (N, C), like CausalSelfAttention.step."""
+        """Compute one more position: x (N, C) at position t -> out (N, C), like CausalSelfAttention.step."""
         h = x + self.attention.step(self.norm1.forward(x)[0], keys, values, t)
         return h + self.mlp.forward(self.norm2.forward(h)[0])[0]
 

@@ -1,54 +1,51 @@
 """The base class of all layers.
 
-The contract, in four lines:
+Every layer follows this contract:
 
     out, cache = layer.forward(x, training=False)
-    dx = layer.backward(dout, cache)                  adds to p.grad of every parameter
+    dx = layer.backward(dout, cache)                  also adds to p.grad of every parameter
     layer.backward(dout, cache, input_grad=False)     skips dx when it is not needed
     with layer.frozen(): ...                          no parameter gradient is computed or changed
 
 A layer keeps no state between calls. Everything that backward needs is in the cache, which the caller passes
-from forward to backward. So a layer can be applied twice before either backward.
+from forward to backward. So a layer can be applied twice before backward is called for either output.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import FLOATS, Array
+from scratchgen.checks import FLOATS, Array, returns_pair
 from scratchgen.module import Module, Parameter, float_dtype
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
 
 
 def rows(a: Array) -> Array:
-    """Join all axes but the last: (…, C) becomes (M, C)."""
+    """Reshape (…, C) to (M, C): all axes but the last are joined."""
     return a.reshape(-1, a.shape[-1])
 
 
 class Layer(Module):
-    """Base of all layers. A subclass defines forward and backward, and jvp if it can.
+    """Base class of all layers. A subclass defines forward and backward.
 
-    The forward of a class outside of this package is checked at each call: a TypeError names the class if it
-    does not return (out, cache). Without the check, an array of two rows would be taken for the pair.
+    Most layers also define jvp(dx, cache), the Jacobian-vector product J·dx.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and not cls.__module__.startswith("scratchgen."):
-            cls.forward = _checked(cls.forward)  # type: ignore[method-assign]
+            cls.forward = returns_pair(cls.forward)  # type: ignore[method-assign]
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """Return (out, cache). The cache holds everything that backward needs."""
-        raise TypeError(f"{type(self).__name__} has no forward")
+        raise TypeError(f"{type(self).__name__} does not define forward")
 
     def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
         """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
-        raise TypeError(f"{type(self).__name__} has no backward")
+        raise TypeError(f"{type(self).__name__} does not define backward")
 
     def expect(
         self,
@@ -64,8 +61,8 @@ class Layer(Module):
         ndim : the number of axes
         channels : the size of the last axis of images (N, H, W, C)
 
-        Raises TypeError if x is not an array or has another dtype than the parameters, ValueError for a wrong
-        shape. The message names the layer, what was expected and what was given.
+        Raises TypeError if x is not an array or its dtype is not that of the parameters, ValueError for a
+        wrong shape. The message names the layer, what was expected and what was given.
         """
         who = type(self).__name__
         if not isinstance(x, np.ndarray):
@@ -79,10 +76,10 @@ class Layer(Module):
         if channels is not None and (x.ndim != 4 or x.shape[-1] != channels):
             raise ValueError(f"{who} expected images of shape (N, H, W, {channels}), got {x.shape}")
         if ndim is not None and x.ndim != ndim:
-            raise ValueError(f"{who} expected an array of {ndim} dimensions, got shape {x.shape}")
+            raise ValueError(f"{who} expected an array with {ndim} axes, got shape {x.shape}")
 
     def expect_gradient(self, dout: Array, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        """Check the gradient or tangent given to backward or jvp against the shape and dtype of the cache.
+        """Check that dout, given to backward or jvp, has the shape and dtype that the cache implies.
 
         Compiled functions do not check array bounds, so every backward and every jvp calls this first. Raises
         TypeError if dout is not an array or has another dtype, ValueError for another shape.
@@ -97,22 +94,3 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
-
-
-def _checked(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
-    """A forward that raises TypeError unless it returns a pair."""
-
-    @functools.wraps(forward)
-    def checked(self: Layer, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
-        returned = forward(self, *args, **kwargs)
-        if isinstance(returned, tuple) and len(returned) == 2:
-            return returned
-        if isinstance(returned, np.ndarray):
-            got = f"an array of shape {returned.shape}"
-        elif isinstance(returned, tuple):
-            got = f"a tuple of {len(returned)}"
-        else:
-            got = "None" if returned is None else f"a {type(returned).__name__}"
-        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
-
-    return checked

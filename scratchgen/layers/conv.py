@@ -1,8 +1,9 @@
 """Convolution and its transpose.
 
 im2col copies the patches of an image into a matrix, and col2im adds the entries of such a matrix back to the
-pixels they came from; each is the other's backward pass. Conv2d is im2col and a matrix product, and its input
-gradient is a product and col2im. ConvTranspose2d swaps the two. Derived in docs/layers.md.
+pixels they came from. Each is the backward pass of the other. Conv2d is im2col followed by a matrix product,
+and its input gradient is a product followed by col2im. ConvTranspose2d swaps the two. Derived in
+docs/layers.md.
 
 Images are (N, H, W, C), patches (N, OH, OW, KH, KW, C), weights (KH, KW, C_in, C_out). kernel, stride and
 padding are pairs (height, width).
@@ -41,7 +42,7 @@ def im2col(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
 
 @compiled
 def col2im(cols: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
-    """The image (N, H, W, C) of the given size (H, W) to which cols (N, OH, OW, KH, KW, C) add up."""
+    """Add the patches cols (N, OH, OW, KH, KW, C) to images of zeros, (N, H, W, C); size is (H, W)."""
     n, out_h, out_w, kernel_h, kernel_w, channels = cols.shape
     (height, width), (pad_h, pad_w), (stride_h, stride_w) = size, padding, stride
     padded = np.zeros((n, height + 2 * pad_h, width + 2 * pad_w, channels), cols.dtype)
@@ -75,9 +76,9 @@ def conv2d_input_grad(dout: Array, weight: Array, size: Pair, stride: Pair, padd
 
 
 class Conv2d(Layer):
-    """A convolution: the same affine map of the patch under the kernel, at every position.
+    """A convolution: the same affine map is applied to the patch at every position of the kernel.
 
-    cols holds the patches, one in a row; W is the weight as a matrix (KH·KW·C_in, C_out).
+    cols holds one patch per row; W is the weight as a matrix (KH·KW·C_in, C_out).
 
     (CONV.1)  cols[(n,i,j), (u,v,c)] = x[n, i·s − p + u, j·s − p + v, c], and 0 outside the image
     (CONV.2)  out   = cols·W + b             out (N, OH, OW, C_out)
@@ -88,12 +89,14 @@ class Conv2d(Layer):
 
     s is the stride and p the padding, each with its own value for height and width. x (N, H, W, C_in),
     OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise; weight (KH, KW, C_in, C_out), bias (C_out,). Rows and columns
-    that the last stride does not reach at the bottom and right are not used. Source: Dumoulin & Visin 2016,
+    at the bottom and right that the last stride does not reach are not used. Source: Dumoulin & Visin 2016,
     "A guide to convolution arithmetic", relationships 6 and 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
     rng : a Generator or an integer seed
+
+    Raises ValueError for images that are smaller than the kernel after padding.
     """
 
     def __init__(
@@ -141,7 +144,7 @@ class Conv2d(Layer):
         return conv2d_input_grad(dout, self.weight.value, size, w.stride, w.padding)  # (CONV.5), (CONV.6)
 
     def jvp(self, dx: Array, x: Array) -> Array:
-        """Push a tangent forward: dout = cols(dx)·W."""
+        """Return J·dx = cols(dx)·W."""
         self.expect_gradient(dx, x.shape, x.dtype)
         return conv2d(dx, self.weight.value, None, self.window.stride, self.window.padding)
 
@@ -185,11 +188,11 @@ def conv_transpose2d_input_grad(dout: Array, weight: Array, stride: Pair, paddin
 class ConvTranspose2d(Layer):
     """The transpose of a convolution: every pixel adds a patch to the output, and patches may overlap.
 
-    Its forward is the input gradient of a Conv2d, with x in the place of dout. That Conv2d maps C_out
+    Its forward pass computes the input gradient of a Conv2d, with x in place of dout. That Conv2d maps C_out
     channels to C_in, so its weight is this one's with the channel axes swapped, weight.transpose(0, 1, 3, 2),
     and V below is that weight as a matrix (KH·KW·C_out, C_in).
 
-    (CONVT.1)  cols = x·Vᵀ                   one patch in a row, (N·H·W, KH·KW·C_out)
+    (CONVT.1)  cols = x·Vᵀ                   one patch per row, (N·H·W, KH·KW·C_out)
     (CONVT.2)  out  = col2im(cols) + b       out[n, i·s − p + u, j·s − p + v, c] += cols[(n,i,j), (u,v,c)]
     (CONVT.3)  dcols = im2col(dout)          the patches of dout, as in (CONV.1)
     (CONVT.4)  dV   = dcolsᵀ·x
@@ -198,12 +201,15 @@ class ConvTranspose2d(Layer):
 
     x (N, H, W, C_in), out (N, OH, OW, C_out) with OH = (H − 1)·s − 2p + KH + output_padding, OW likewise;
     weight (KH, KW, C_in, C_out), bias (C_out,). A Conv2d gives the same OH for up to s different heights;
-    output_padding, 0 to s − 1, selects which of them this layer returns to. Source: Dumoulin & Visin 2016,
+    output_padding, 0 to s − 1, selects which of them this layer returns. Source: Dumoulin & Visin 2016,
     relationship 14. Derived in docs/layers.md.
 
     kernel_size, stride, padding, output_padding : an int, or a pair (height, width)
     init : function (shape, fan_in, fan_out, *, rng, dtype) -> array; the bias starts at zero
     rng : a Generator or an integer seed
+
+    Raises ValueError for an output_padding that is not below the stride, and for images whose output would be
+    empty.
     """
 
     def __init__(
@@ -249,8 +255,8 @@ class ConvTranspose2d(Layer):
         size = self.output_size(*x.shape[1:3])
         if min(*size, *x.shape[1:3]) < 1:
             raise ValueError(
-                f"ConvTranspose2d expected images whose output is not empty, "
-                f"got {x.shape[1]}x{x.shape[2]}, which becomes {size[0]}x{size[1]}"
+                f"ConvTranspose2d expected images with an output of at least one pixel, "
+                f"got {x.shape[1]}x{x.shape[2]}, which would become {size[0]}x{size[1]}"
             )
         bias, w = None if self.bias is None else self.bias.value, self.window
         out = conv_transpose2d(x, self.weight.value, bias, size, w.stride, w.padding)   # (CONVT.1), (CONVT.2)
@@ -272,7 +278,7 @@ class ConvTranspose2d(Layer):
         )
 
     def jvp(self, dx: Array, x: Array) -> Array:
-        """Push a tangent forward: dout = col2im(dx·Vᵀ)."""
+        """Return J·dx = col2im(dx·Vᵀ)."""
         self.expect_gradient(dx, x.shape, x.dtype)
         size, w = self.output_size(*dx.shape[1:3]), self.window
         return conv_transpose2d(dx, self.weight.value, None, size, w.stride, w.padding)

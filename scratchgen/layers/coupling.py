@@ -1,13 +1,13 @@
-"""Invertible layers, from which flows are made.
+"""Invertible layers, the building blocks of normalising flows.
 
     z, cache = f.forward(x)                             as for every layer
     cache.logdet                                        log |det dz/dx| in nats, one per example, (N,)
     dx = f.backward(dz, cache, dlogdet=dlogdet)         gradients of both outputs: z and the log-determinant
     x = f.inverse(z)                                    the exact inverse
 
-The log-determinant is a second output. It is in the cache, so that a bijection keeps the contract of
-layers/base.py: it can be part of a Sequential and is checked like every layer. Without dlogdet, backward is
-that of z alone. Derived in docs/flows.md.
+The log-determinant is a second output. It is in the cache, so that a bijection follows the contract of
+layers/base.py: it can be part of a Sequential and is checked like every layer. Without dlogdet, backward
+returns the gradient of z alone. Derived in docs/flows.md.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from scratchgen.layers.masks import MASKS
 
 
 class Bijection(Layer):
-    """Base of the invertible layers: z = f(x), x = f⁻¹(z), and log |det dz/dx| is known.
+    """Base class of the invertible layers: z = f(x), x = f⁻¹(z), and log |det dz/dx| is known.
 
     The cache of every bijection is a NamedTuple with the field logdet, (N,).
     """
 
     def inverse(self, z: Array) -> Array:
-        """The x for which forward gives z."""
-        raise TypeError(f"{type(self).__name__} has no inverse")
+        """Return the x for which forward returns z."""
+        raise TypeError(f"{type(self).__name__} does not define inverse")
 
     def z_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of one z, given the shape of one x: the same, unless pixels become channels."""
+        """Return the shape of one z, given the shape of one x. Only Squeeze changes the shape."""
         return shape
 
     def backward(self, dout: Array, cache: Any, input_grad: bool = True, dlogdet: Any = None) -> Any:
@@ -42,7 +42,7 @@ class Bijection(Layer):
 
         dlogdet : (N,), or None if the loss does not depend on the log-determinant
         """
-        raise TypeError(f"{type(self).__name__} has no backward")
+        raise TypeError(f"{type(self).__name__} does not define backward")
 
     def _expect_logdet_gradient(self, dlogdet: Any, n: int, dtype: np.dtype) -> None:
         if dlogdet is not None:
@@ -50,7 +50,7 @@ class Bijection(Layer):
 
 
 class Coupling(Bijection):
-    """Base of the couplings: a mask, and a conditioner, any layer, that is applied to the kept part."""
+    """Base class of the couplings. The conditioner, any layer, is applied to the entries the mask keeps."""
 
     def __init__(self, conditioner: Layer, mask: str):
         if not isinstance(conditioner, Layer):
@@ -84,7 +84,7 @@ class AdditiveCouplingCache(NamedTuple):
 
 
 class AdditiveCoupling(Coupling):
-    """One half is shifted by a function of the other half (Dinh et al. 2014, "NICE", equations 8 and 9).
+    """Shift one half by a function of the other half (Dinh et al. 2014, "NICE", equations 8 and 9).
 
     (NICE.1)  z₁ = x₁,  z₂ = x₂ + m(x₁)               x₁ kept, x₂ changed, m the conditioner
     (NICE.2)  x₁ = z₁,  x₂ = z₂ − m(z₁)               the inverse
@@ -139,7 +139,7 @@ class AffineCouplingCache(NamedTuple):
 
 
 class AffineCoupling(Coupling):
-    """One half is scaled and shifted by functions of the other (Dinh et al. 2017, "Real NVP", equation 4).
+    """Scale and shift one half by functions of the other (Dinh et al. 2017, "Real NVP", equation 4).
 
     (RNVP.1)  s = bound·tanh(r / bound),  (t, r) = m(x₁)      the log-scale, within ±bound
     (RNVP.2)  z₁ = x₁,  z₂ = x₂·exp(s) + t
@@ -149,8 +149,8 @@ class AffineCoupling(Coupling):
     (RNVP.6)  dr = ds·(1 − (s / bound)²)
     (RNVP.7)  dx₂ = dz₂·exp(s),  dx₁ = dz₁ + J_mᵀ·(dt, dr)
 
-    m returns t and r next to each other on the last axis, which is twice as wide as that of x₂. No layer
-    scales by more than exp(bound).
+    m returns t and r, concatenated on the last axis, which is twice as wide as that of x₂. The scale exp(s)
+    is at most exp(bound).
 
     conditioner : m
     mask : which entries are kept (layers/masks.py)
@@ -217,7 +217,7 @@ class ScalingCache(NamedTuple):
 
 
 class Scaling(Bijection):
-    """Every feature scaled by its own factor (Dinh et al. 2014, section 3.3).
+    """Scale every feature by its own factor (Dinh et al. 2014, section 3.3).
 
     (SCALE.1)  z = x·exp(s)                           s learnt, of the shape of one example
     (SCALE.2)  x = z·exp(−s)                          the inverse
@@ -277,7 +277,7 @@ class SqueezeCache(NamedTuple):
 
 
 class Squeeze(Bijection):
-    """Every 2×2 block of pixels becomes one pixel of four times the channels (Dinh et al. 2017, section 3.6).
+    """Turn every 2×2 block of pixels into one pixel with 4C channels (Dinh et al. 2017, section 3.6).
 
     (SQZ.1)  z[n, i, j, (u, v, c)] = x[n, 2i + u, 2j + v, c],  u, v = 0 or 1;  log |det dz/dx| = 0
 
@@ -293,7 +293,7 @@ class Squeeze(Bijection):
         self.expect(x, ndim=4)
         n, height, width, channels = x.shape
         if height % 2 or width % 2:
-            raise ValueError(f"Squeeze expected images of even height and width, got {x.shape}")
+            raise ValueError(f"Squeeze expected images with even height and width, got {x.shape}")
         blocks = x.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
         z = blocks.reshape(n, *self.z_shape(x.shape[1:]))       # (SQZ.1)
         return z, SqueezeCache(np.zeros(n, x.dtype), z.shape)

@@ -1,4 +1,4 @@
-"""Dropout: training with a random part of the entries set to zero."""
+"""Dropout: in training, a random part of the entries is set to zero."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Dropout(Layer):
         return dout if mask is None else dout * mask            # (DROP.2)
 
     def jvp(self, dx: Array, cache: DropoutCache) -> Any:
-        """Push a tangent forward. The Jacobian is diagonal, so this is what backward does."""
+        """Return J·dx. The Jacobian J is diagonal, so this is the same product as in backward."""
         return self.backward(dx, cache)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ def embedding_weight_grad(dout: Array, ids: Array, num_embeddings: int) -> Array
     """dW (K, C) for dout (N, …, C) and ids (N, …)."""
     onehot = np.zeros((num_embeddings, ids.size), dout.dtype)
     onehot[ids.reshape(-1), np.arange(ids.size)] = 1
-    # A product adds up the rows of repeated ids. np.add.at(dW, ids, dout) gives the same and is slower.
+    # The product adds up the rows of repeated ids. np.add.at(dW, ids, dout) does the same but is slower.
     return onehot @ rows(dout)                                  # (EMB.2)  (K, C)
 
 

@@ -1,4 +1,4 @@
-"""The affine map, from which every dense network is made."""
+"""The affine map, the building block of dense networks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Linear(Layer):
     (LIN.3)  db  = Σₙ doutₙ
     (LIN.4)  dx  = dout·Wᵀ
 
-    Axes between the first and the last, (N, T, D), count as more examples. Derived in docs/backprop.md.
+    Further axes between the first and the last, as in (N, T, D), are treated like N. Derived in
+    docs/backprop.md.
 
     in_features, out_features : D and M
     bias : if False, out = x·W
@@ -82,7 +83,7 @@ class Linear(Layer):
         return affine_input_grad(dout, self.weight.value)       # (LIN.4)  (N, D)
 
     def jvp(self, dx: Array, x: Array) -> Array:
-        """Push a tangent forward: dout = dx·W."""
+        """Return J·dx = dx·W."""
         self.expect_gradient(dx, x.shape, x.dtype)
         return affine(dx, self.weight.value)
 

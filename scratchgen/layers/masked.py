@@ -1,4 +1,4 @@
-"""Layers with some of their connections missing, from which autoregressive models are made.
+"""Layers in which a mask removes connections, for autoregressive models.
 
 Derived in docs/autoregressive.md.
 """
@@ -25,11 +25,11 @@ class Connections(NamedTuple):
     """A mask, prepared for many calls by `connections`."""
 
     mask: Array         # (D, M) of bools, [i, j] for the connection from input i to output j
-    blocks: Blocks      # the blocks of the mask outside which it is False; they only save time
+    blocks: Blocks      # blocks that contain all True entries of the mask; they only save time
 
 
 def connections(mask: Array) -> Connections:
-    """Prepare a mask that is used many times."""
+    """Prepare a mask, (D, M) of bools, that is used many times."""
     return Connections(mask, column_blocks(mask))
 
 
@@ -66,7 +66,7 @@ class MaskedLinear(Linear):
     (MASK.2)  dW  = M∘(xᵀ·dout)       a missing connection has no gradient, and its weight never changes
     (MASK.3)  dx  = dout·(M∘W)ᵀ
 
-    The mask acts on a product made for one forward, and never on the weights themselves. So forward can use
+    The mask is applied in each call of forward and never changes the weights themselves. So forward can use
     another mask for one call, and the same weights can be used with many masks; `connections` prepares a mask
     that is used many times. Derived in docs/autoregressive.md.
 
@@ -114,7 +114,7 @@ class MaskedLinear(Linear):
         return masked_input_grad(dout, masked, seen.blocks) if input_grad else None  # (MASK.3)
 
     def jvp(self, dx: Array, cache: MaskedLinearCache) -> Array:  # type: ignore[override]
-        """Push a tangent forward: dout = dx·(M∘W)."""
+        """Return J·dx = dx·(M∘W)."""
         x, masked, seen = cache
         self.expect_gradient(dx, x.shape, x.dtype)
         return masked_affine(dx, masked, None, seen.blocks)
@@ -148,8 +148,8 @@ class MaskedConv2d(Conv2d):
 
     The cache is (x, M∘W). Derived in docs/autoregressive.md.
 
-    mask : (KH, KW) of bools; a buffer. raster_mask and rows_mask make the usual ones
-    the others as for Conv2d
+    mask : (KH, KW) of bools; a buffer. raster_mask and rows_mask return the usual masks
+    The other parameters are those of Conv2d.
 
     Raises ValueError for a mask of another shape, TypeError for a mask that is not of bools.
     """
@@ -204,7 +204,7 @@ class MaskedConv2d(Conv2d):
         return conv2d_input_grad(dout, masked, (x.shape[1], x.shape[2]), w.stride, w.padding)  # (MASK.6)
 
     def jvp(self, dx: Array, cache: tuple[Array, Array]) -> Array:  # type: ignore[override]
-        """Push a tangent forward: dout = cols(dx)·(M∘W)."""
+        """Return J·dx = cols(dx)·(M∘W)."""
         x, masked = cache
         self.expect_gradient(dx, x.shape, x.dtype)
         return conv2d(dx, masked, None, self.window.stride, self.window.padding)
@@ -219,15 +219,16 @@ class MaskedConv2d(Conv2d):
 
 def _expect_bools(who: str, mask: Any) -> None:
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise TypeError(f"{who} expected a mask of bools, got {got}; compare: mask > 0")
+        got = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise TypeError(f"{who} expected a mask of bools, got {got}; convert it with mask > 0")
 
 
 def raster_mask(kernel_size: tuple[int, int], centre: bool) -> Array:
     """The kernel cells before the middle one, row by row from the top left, and the middle one if `centre`.
 
-    With centre=False this is mask A of van den Oord et al., for a first layer: no pixel sees itself. With
-    centre=True it is their mask B. Raises ValueError for a kernel of even height or width.
+    With centre=False this is mask A of van den Oord et al., for the first layer: the output at a pixel does
+    not depend on that pixel. With centre=True it is their mask B. Raises ValueError for a kernel of even
+    height or width.
     """
     height, width = kernel_size
     if min(kernel_size) < 1 or height % 2 == 0 or width % 2 == 0:

@@ -1,4 +1,4 @@
-"""Normalisation: mean 0 and variance 1, followed by a learnt scale and shift.
+"""Normalisation to mean 0 and variance 1, followed by a learnt scale and shift.
 
 Each function is followed by its backward pass, which mirrors it line by line. x is (M, C): M examples (or
 pixels of examples) of C channels. Batch norm takes mean and variance over the columns, layer norm over the
@@ -23,7 +23,7 @@ def batch_norm(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """(out, xhat, inv, mean, var) for x (M, C)."""
     mean = x.mean(axis=0)                                       # (BN.1)   (C,)
-    mean += (x - mean).mean(axis=0)                             #          what rounding left
+    mean += (x - mean).mean(axis=0)                             #          adds the rounding error back
     xc = x - mean                                               # (BN.2)   (M, C)
     var = (xc**2).mean(axis=0)                                  # (BN.3)   (C,)
     inv = 1 / np.sqrt(var + eps)                                #          (C,)
@@ -61,9 +61,9 @@ class BatchNormCache(NamedTuple):
 
 
 class BatchNorm(Layer):
-    """Batch normalisation: each channel to mean 0 and variance 1 over the batch (and over the pixels).
+    """Batch normalisation: each channel gets mean 0 and variance 1 over the batch (and over the pixels).
 
-    Means and sums run over the M = N (·H·W) values that a channel has.
+    Means and sums are over the M = N (·H·W) values of a channel.
 
     (BN.1)   mean  = 1/M · Σ x                              (C,)
     (BN.2)   xc    = x − mean                               (M, C)
@@ -83,9 +83,9 @@ class BatchNorm(Layer):
     (BN.12)  out = weight·xhat + bias,  xhat = (x − running_mean)·inv,  inv = 1 / √(running_var + eps)
     (BN.13)  dx  = dout·weight·inv                          the statistics are constants here
 
-    x (N, C) or (N, H, W, C). forward in training changes the buffers running_mean and running_var, even if
-    the layer is frozen; no other layer keeps state. Raises ValueError for a training batch with one value per
-    channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/layers.md.
+    x (N, C) or (N, H, W, C). In training, forward changes the buffers running_mean and running_var, even
+    if the layer is frozen. No other layer keeps state. Raises ValueError for a training batch with one value
+    per channel, which has no variance. Source: Ioffe & Szegedy 2015, algorithm 1. Derived in docs/layers.md.
 
     num_features : C
     eps : added to the variance, so that a constant channel stays finite
@@ -111,7 +111,7 @@ class BatchNorm(Layer):
             xhat = (x - self.running_mean) * inv                                # (BN.12)
             return self.weight.value * xhat + self.bias.value, BatchNormCache(xhat, inv, False)
         if x.size < 2 * self.num_features:
-            raise ValueError(f"BatchNorm expected two values or more per channel in training, got {x.shape}")
+            raise ValueError(f"BatchNorm expected at least two values per channel in training, got {x.shape}")
         out, xhat, inv, mean, var = batch_norm(                                 # (BN.1) to (BN.5)
             rows(x), self.weight.value, self.bias.value, self.eps
         )
@@ -137,7 +137,7 @@ class BatchNorm(Layer):
         return dx.reshape(dout.shape)
 
     def jvp(self, dx: Array, cache: BatchNormCache) -> Array:
-        """Push a tangent forward: the tangents of the lines of forward, in their order."""
+        """Return J·dx, by differentiating the lines of forward one after another."""
         xhat, inv, training = cache
         _expect_cache(self, dx, xhat)
         if not training:
@@ -160,7 +160,7 @@ class BatchNorm(Layer):
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
     """(out, xhat, inv) for x (M, C)."""
     mean = x.mean(axis=1, keepdims=True)                        # (LN.1)   (M, 1)
-    mean += (x - mean).mean(axis=1, keepdims=True)              #          what rounding left
+    mean += (x - mean).mean(axis=1, keepdims=True)              #          adds the rounding error back
     xc = x - mean                                               # (LN.2)   (M, C)
     var = (xc**2).mean(axis=1, keepdims=True)                   # (LN.3)   (M, 1)
     inv = 1 / np.sqrt(var + eps)                                #          (M, 1)
@@ -180,9 +180,9 @@ def layer_norm_backward(dout: Array, xhat: Array, inv: Array, weight: Array) -> 
 
 
 class LayerNorm(Layer):
-    """Layer normalisation: each example to mean 0 and variance 1 over its features.
+    """Layer normalisation: each example gets mean 0 and variance 1 over its features.
 
-    Means and sums run over the C features of a row, except those of (LN.7), which run over the M rows.
+    Means and sums are over the C features of a row, except those of (LN.7), which are over the M rows.
 
     (LN.1)   mean  = 1/C · Σ x                              (M, 1)
     (LN.2)   xc    = x − mean                               (M, C)
@@ -230,7 +230,7 @@ class LayerNorm(Layer):
         return dx.reshape(dout.shape)
 
     def jvp(self, dx: Array, cache: tuple[Array, Array]) -> Array:
-        """Push a tangent forward: the tangents of the lines of forward, in their order."""
+        """Return J·dx, by differentiating the lines of forward one after another."""
         xhat, inv = cache
         _expect_cache(self, dx, xhat)
         xhat = rows(xhat)
@@ -252,7 +252,7 @@ def _expect_cache(layer: Any, dout: Array, xhat: Array) -> None:
     layer.expect_gradient(dout, xhat.shape, xhat.dtype)
     if xhat.shape[-1:] != layer.weight.shape:
         channels, who = layer.weight.size, type(layer).__name__
-        raise ValueError(f"{who} expected a cache of {channels} channels, got one of {xhat.shape[-1]}")
+        raise ValueError(f"{who} expected a cache with {channels} channels, got {xhat.shape[-1]}")
 
 
 def _add_gradients(layer: Any, dweight: Array, dbias: Array) -> None:

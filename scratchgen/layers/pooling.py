@@ -1,4 +1,4 @@
-"""Pooling: each window of an image becomes one pixel, channel by channel. Derived in docs/layers.md.
+"""Pooling: each window of an image is reduced to one pixel, channel by channel. Derived in docs/layers.md.
 
 Images are (N, H, W, C). kernel, stride and padding are pairs (height, width).
 """
@@ -28,8 +28,8 @@ def max_pool(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> tuple[Array
             w = np.arange(out_w) * stride[1] - padding[1] + v
             inside = ((h >= 0) & (h < height))[:, None] & ((w >= 0) & (w < width))      # (OH, OW)
             cell = x[:, h.clip(0, height - 1)][:, :, w.clip(0, width - 1)]              # (N, OH, OW, C)
-            # Strictly greater, so the first of equal values stays. The first cell inside always counts, even
-            # -inf.
+            # Strictly greater, so the first of equal values is kept. The first cell inside the image is
+            # always taken, even if it is -inf.
             better = (cell > out) | (np.isnan(cell) & ~np.isnan(out)) | (where < 0)
             better &= inside[:, :, None]
             out = np.where(better, cell, out)                                           # (MAXP.1)
@@ -76,7 +76,7 @@ def avg_pool_backward(dout: Array, size: Pair, kernel: Pair, stride: Pair, paddi
 
 
 class Pool(Layer):
-    """Base of both pooling layers: the window and the size of the output."""
+    """Base class of both pooling layers, with the window and the size of the output."""
 
     def __init__(
         self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
@@ -113,9 +113,9 @@ class MaxPool2d(Pool):
     (MAXP.1)  out[n, i, j, c] = max over u, v of x[n, i·s − p + u, j·s − p + v, c]
     (MAXP.2)  dx[n, h, w, c]  = Σ dout of the windows whose maximum is x[n, h, w, c]
 
-    Of equal values the first in reading order is the maximum and gets the whole gradient. Padded cells are
-    never the maximum, not even against −∞. A NaN in the window is returned. x (N, H, W, C), out (N, OH, OW,
-    C) with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
+    If values are equal, the first one (row by row) is the maximum and gets the whole gradient. Padded cells
+    are never the maximum, even if all others are −∞. If the window contains a NaN, the result is NaN. x (N,
+    H, W, C), out (N, OH, OW, C) with OH = ⌊(H + 2p − KH) / s⌋ + 1, OW likewise. Derived in docs/layers.md.
 
     kernel_size, stride, padding : an int, or a pair (height, width); the default stride is the kernel size,
     and padding is at most half of it
@@ -136,7 +136,7 @@ class MaxPool2d(Pool):
         return max_pool_backward(dout, where, (shape[1], shape[2]))             # (MAXP.2)
 
     def jvp(self, dx: Array, cache: MaxPoolCache) -> Array:
-        """Push a tangent forward: the tangent at each maximum."""
+        """Return J·dx: the entries of dx at the positions of the maxima."""
         shape, dtype, where = cache
         self.expect_gradient(dx, shape, dtype)
         n, height, width, channels = shape
@@ -177,6 +177,6 @@ class AvgPool2d(Pool):
         return avg_pool_backward(dout, (shape[1], shape[2]), w.kernel, w.stride, w.padding)  # (AVGP.2)
 
     def jvp(self, dx: Array, cache: tuple[tuple[int, ...], np.dtype]) -> Array:
-        """Push a tangent forward. The map is linear, so this is forward itself."""
+        """Return J·dx. The map is linear, so J·dx is the average of dx."""
         self.expect_gradient(dx, *cache)
         return avg_pool(dx, self.window.kernel, self.window.stride, self.window.padding)

@@ -1,4 +1,4 @@
-"""Layers that change the shape of every example, as between convolutions and dense layers."""
+"""Layers that change the shape of every example, for example between convolutions and dense layers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ShapeAndDtype = tuple[tuple[int, ...], np.dtype]
 class Reshape(Layer):
     """Give every example a new shape: x (N, ...) becomes (N, *shape). out is a view of x where possible.
 
-    backward gives the gradient the shape that x had. The cache is (shape, dtype) of x. Raises ValueError if
-    the sizes differ.
+    backward reshapes the gradient to the shape of x. The cache is (shape, dtype) of x. Raises ValueError if
+    the number of entries per example differs.
 
     shape : the new axes, without the N examples
     """
@@ -28,10 +28,11 @@ class Reshape(Layer):
         self.shape = shape
 
     def target(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the output for an input of the given shape."""
+        """Return the shape of the output for an input of the given shape."""
         if not shape or math.prod(shape[1:]) != math.prod(self.shape):
             wanted = ", ".join(map(str, self.shape))
-            raise ValueError(f"Reshape to (N, {wanted}) expected as many numbers an example, got {shape}")
+            size = math.prod(self.shape)
+            raise ValueError(f"Reshape to (N, {wanted}) expected {size} values per example, got {shape}")
         return shape[0], *self.shape
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, ShapeAndDtype]:
@@ -44,7 +45,7 @@ class Reshape(Layer):
         return dout.reshape(shape) if input_grad else None
 
     def jvp(self, dx: Array, cache: ShapeAndDtype) -> Array:
-        """Push a tangent forward: give it the same new shape."""
+        """Return J·dx: dx in the new shape."""
         self.expect_gradient(dx, *cache)
         return dx.reshape(self.target(dx.shape))
 
@@ -63,5 +64,5 @@ class Flatten(Reshape):
 
     def target(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) < 2:
-            raise ValueError(f"Flatten expected examples of one axis or more, (N, ...), got {shape}")
+            raise ValueError(f"Flatten expected an array with at least two axes, (N, ...), got shape {shape}")
         return shape[0], math.prod(shape[1:])

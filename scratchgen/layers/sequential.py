@@ -1,4 +1,4 @@
-"""Layers one after another: the chain rule."""
+"""A sequence of layers, differentiated by the chain rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scratchgen.layers.base import Layer
 
 
 class Sequential(Layer):
-    """Layers one after another. backward runs the same list from the end, which is the chain rule.
+    """Apply layers one after another. backward calls them in reverse order, which is the chain rule.
 
     (SEQ.1)  out = f_k(…f_2(f_1(x)))
     (SEQ.2)  dx  = J_1ᵀ·(J_2ᵀ·(… (J_kᵀ·dout)))       from the right, so every product is with a vector
@@ -23,7 +23,7 @@ class Sequential(Layer):
             if isinstance(layer, list | tuple):
                 raise TypeError(f"Sequential expected layers, got a {type(layer).__name__}: unpack it with *")
             if isinstance(layer, type):
-                raise TypeError(f"Sequential expected layers, got the class {layer.__name__}: call it first")
+                raise TypeError(f"Sequential expected layers, got class {layer.__name__}: pass an instance")
             if not isinstance(layer, Layer):
                 raise TypeError(f"Sequential expected layers, got {layer!r}")
         self.layers = list(layers)
@@ -46,7 +46,7 @@ class Sequential(Layer):
         return dout
 
     def jvp(self, dx: Array, caches: list[Any]) -> Array:
-        """Push a tangent forward through every layer: dout = J·dx."""
+        """Return J·dx, by calling jvp of every layer in order."""
         layer: Any
         for layer, cache in zip(self.layers, caches, strict=True):
             dx = layer.jvp(dx, cache)

@@ -1,4 +1,4 @@
-"""The geometry of convolution and pooling: a window that slides over an image."""
+"""The window that convolution and pooling move over an image: its size, stride and padding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """A kernel's size, stride and padding, each a pair (height, width)."""
+    """The size, stride and padding of a kernel, each a pair (height, width)."""
 
     kernel: Pair
     stride: Pair
@@ -19,7 +19,8 @@ class Window:
     def output_size(self, who: str, height: int, width: int) -> Pair:
         """The number of window positions: ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W.
 
-        Raises ValueError, in the name of `who`, if the window does not fit or the image has no pixels.
+        Raises ValueError if the padded image is smaller than the kernel, or if it has no pixels. The message
+        begins with `who`.
         """
         if height < 1 or width < 1:
             raise ValueError(f"{who} expected images of at least one pixel, got {height}x{width}")
@@ -27,7 +28,7 @@ class Window:
         if padded[0] < self.kernel[0] or padded[1] < self.kernel[1]:
             raise ValueError(
                 f"{who} expected images of at least {self.kernel[0]}x{self.kernel[1]} after padding, "
-                f"got {height}x{width}, padded {padded[0]}x{padded[1]}"
+                f"got {height}x{width}, which is {padded[0]}x{padded[1]} after padding"
             )
         return (
             (padded[0] - self.kernel[0]) // self.stride[0] + 1,
@@ -36,7 +37,7 @@ class Window:
 
 
 def make_window(who: str, kernel_size: int | Pair, stride: int | Pair, padding: int | Pair) -> Window:
-    """Check the three settings and make them pairs. ValueError or TypeError names the wrong one."""
+    """Check the three settings and return a Window. ValueError or TypeError names the wrong setting."""
     return Window(
         pair(who, "kernel_size", kernel_size, least=1),
         pair(who, "stride", stride, least=1),
@@ -52,5 +53,5 @@ def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
     except TypeError:
         raise TypeError(f"{who} expected {name} to be an int or a pair of ints, got {value!r}") from None
     if len(ints) != 2 or min(ints) < least:
-        raise ValueError(f"{who} expected {name} of at least {least}, one int or a pair, got {value!r}")
+        raise ValueError(f"{who} expected {name} to be an int or a pair of ints >= {least}, got {value!r}")
     return ints[0], ints[1]

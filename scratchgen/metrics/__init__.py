@@ -1,8 +1,8 @@
 """Metrics for reconstructions, latent codes, samples, scores and predicted probabilities.
 
-All functions take NumPy arrays and compute in float64. They raise a TypeError or ValueError that says what
-was expected and what was given. Distances are computed in blocks of rows, so memory does not grow with the
-square of the number of examples.
+All functions take NumPy arrays and compute in float64. For wrong arguments they raise TypeError or
+ValueError, with a message that says what was expected and what was given. Distances are computed in blocks of
+rows, so memory does not grow with the square of the number of examples.
 """
 
 from scratchgen.metrics.calibration import Reliability, expected_calibration_error, reliability

@@ -1,4 +1,4 @@
-"""Calibration: of the predictions with a probability of 80 %, are 80 % right?"""
+"""Calibration: whether predictions with a probability of 80 % are right in 80 % of the cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scratchgen.checks import expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):
-    """One row for each non-empty bin of confidence; all fields have shape (B,).
+    """The result of `reliability`, with one entry for each non-empty bin; all fields have shape (B,).
 
     low, high  : the edges of the bin, low < confidence ≤ high
     share      : the share of all predictions that are in the bin
@@ -26,7 +26,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Reliability:
-    """The reliability table: predictions sorted into bins of equal width by their confidence.
+    """Compute the reliability table: predictions are divided into bins of equal width by their confidence.
 
     The confidence of a prediction is the largest probability in its row, and the predicted class is the
     position of this probability. A classifier is calibrated if accuracy equals confidence in every bin
@@ -43,7 +43,7 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
     sums = probabilities.sum(axis=1, dtype=np.float64)
     if np.abs(sums - 1).max() > 1e-4:
         row = int(np.abs(sums - 1).argmax())
-        raise ValueError(f"reliability expected rows that sum to 1, row {row} sums to {sums[row]:g}")
+        raise ValueError(f"reliability expected rows that sum to 1, but row {row} sums to {sums[row]:g}")
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == y
     edges = np.linspace(0, 1, bins + 1)
@@ -59,11 +59,12 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
 
 
 def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> float:
-    """The difference between confidence and accuracy, averaged over the predictions (Naeini et al. 2015).
+    """Compute the mean difference between confidence and accuracy over the predictions (Naeini et al. 2015).
 
         ECE = Σ_b |B_b|/N · |accuracy_b − confidence_b|
 
-    The sum is over the bins of `reliability`, which takes the same arguments. 0 means calibrated.
+    The sum is over the bins of `reliability`, which takes the same arguments and raises the same errors. 0
+    means calibrated.
     """
     table = reliability(probabilities, y, bins)
     return float((table.share * np.abs(table.accuracy - table.confidence)).sum())

@@ -1,4 +1,4 @@
-"""How well classes are separated in a space, and k-means clustering."""
+"""Silhouette score, k-nearest-neighbour accuracy, and k-means clustering."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scratchgen.metrics.pairwise import BLOCK, squared_distances
 
 
 def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
-    """How well the classes y, (N,), are separated in Z, (N, K): the mean silhouette (Rousseeuw 1987).
+    """Compute how well the classes y (N,) are separated in Z (N, K): the mean silhouette (Rousseeuw 1987).
 
     For an example i of class c, with d the Euclidean distance and N_k the number of examples of class k:
 
-        a_i = 1/(N_c − 1) · Σ_{j ≠ i, y_j = c} d(z_i, z_j)          to its own class
-        b_i = min_{k ≠ c} 1/N_k · Σ_{y_j = k} d(z_i, z_j)           to the nearest other class
+        a_i = 1/(N_c − 1) · Σ_{j ≠ i, y_j = c} d(z_i, z_j)          mean distance to its own class
+        b_i = min_{k ≠ c} 1/N_k · Σ_{y_j = k} d(z_i, z_j)           mean distance to the nearest other class
         s_i = (b_i − a_i) / max(a_i, b_i)                           0 where N_c = 1, or where a_i = b_i = 0
 
     Returns the mean of s_i over all examples: 1 is perfect, 0 is no better than chance, and below 0 examples
@@ -46,9 +46,10 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
 def knn_accuracy(
     Z_train: np.ndarray, y_train: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray, k: int = 10
 ) -> float:
-    """The accuracy of a k-nearest-neighbour classifier on test examples.
+    """Compute the accuracy of a k-nearest-neighbour classifier on test examples.
 
-    Z_train (N, K), Z_test (M, K). The distance is Euclidean, and ties go to the smallest label.
+    Z_train (N, K), y_train (N,), Z_test (M, K), y_test (M,). The distance is Euclidean. If several classes
+    have equally many neighbours, the smallest label is predicted.
     Raises ValueError for k < 1 and for fewer than k training examples.
     """
     expect_examples("knn_accuracy", Z_train)
@@ -74,7 +75,7 @@ def kmeans(
     iterations: int = 100,
     centres: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The centroids of k clusters of X, by Lloyd's algorithm: (N, D) -> (k, D), in X's dtype.
+    """Compute the centroids of k clusters of X by Lloyd's algorithm: (N, D) -> (k, D), in the dtype of X.
 
         yₙ = argmin_c ‖xₙ − m_c‖²,   m_c = mean of the xₙ with yₙ = c         until no yₙ changes
 
@@ -106,7 +107,7 @@ def kmeans(
 
 
 def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k examples, chosen with probability proportional to the squared distance to the nearest chosen one."""
+    """Return k-means++ centres: k examples, drawn in proportion to their squared distance to earlier ones."""
     chosen = [int(rng.integers(len(X)))]
     squared = np.full(len(X), np.inf)
     for _ in range(k - 1):
@@ -118,7 +119,7 @@ def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _nearest_centre(X: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index of the nearest centre and the squared distance to it, both (N,); in X's dtype, for speed."""
+    """The index of the nearest centre and the squared distance to it, both (N,), in the dtype of X."""
     middle = X.mean(axis=0)
     centres = centres - middle
     lengths = (centres**2).sum(axis=1)

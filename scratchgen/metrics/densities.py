@@ -1,4 +1,4 @@
-"""Kernel density estimation on samples: the Parzen window, and the choice of its width."""
+"""Kernel density estimation (Parzen windows) on samples, and the choice of the kernel width."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
         log p(x) = log 1/M·Σ_m exp(−‖x − s_m‖² / 2σ²) − D/2·log(2πσ²)
 
-    Goodfellow et al. 2014 (section 5) evaluate a GAN with it, on 10,000 samples, after Breuleux et al. 2011.
-    In many dimensions it says little about the model: Theis et al. 2016 show that k-means centroids beat true
-    samples. Higher is better. It is a density of continuous pixels, so it can be above 0.
+    Higher is better. It is the log-density of continuous pixels, so it can be above 0. Goodfellow et al. 2014
+    (section 5) evaluate a GAN with this measure on 10,000 samples, following Breuleux et al. 2011. In many
+    dimensions it says little about a model: Theis et al. 2016 show that k-means centroids get higher values
+    than true samples.
 
     Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
@@ -32,10 +33,10 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
 
 def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = SIGMAS) -> float:
-    """The σ in `sigmas` with the highest likelihood of the validation examples X.
+    """Return the σ in `sigmas` for which the validation examples X have the highest likelihood.
 
-    X (N, D), which neither the model nor the evaluation has used otherwise; samples (M, D). The distances are
-    computed once for all of `sigmas`.
+    X (N, D), samples (M, D). X should be used neither for training nor for the evaluation itself. The
+    distances are computed once for all of `sigmas`. Raises ValueError for a σ that is not finite and > 0.
     """
     _expect("choose_sigma", X, samples, sigmas)
     totals = np.zeros(len(sigmas))
@@ -56,4 +57,4 @@ def _expect(who: str, X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float
     expect_examples(who, X)
     expect_examples(who, samples, features=X.shape[1])
     if len(sigmas) == 0 or not all(0 < sigma < math.inf for sigma in sigmas):
-        raise ValueError(f"{who} expected sigma > 0, got {list(sigmas)}")
+        raise ValueError(f"{who} expected finite sigma > 0, got {list(sigmas)}")

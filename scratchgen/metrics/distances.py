@@ -9,7 +9,7 @@ from scratchgen.metrics.pairwise import squared_distances
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """The squared error of each example, Σ_d (x_nd − y_nd)²: X and Y (N, D) -> (N,)."""
+    """Compute the squared error of each example, Σ_d (x_nd − y_nd)²: X and Y (N, D) -> (N,)."""
     expect_examples("squared_error_per_example", X)
     expect_examples("squared_error_per_example", Y)
     if X.shape != Y.shape:
@@ -20,13 +20,13 @@ def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """The Euclidean distance from each example of X to the nearest example of Y: X (N, D), Y (M, D) -> (N,).
+    """Compute the Euclidean distance of each x to the nearest y: X (N, D), Y (M, D) -> (N,).
 
         d_n = min_m ‖x_n − y_m‖
 
-    To compare samples with data, use both directions. From samples to data alone, a blank or blurred image
-    does best, because it is close to everything. From data to samples, such images do badly, and so do
-    samples that leave out a part of the data.
+    To compare samples with data, use both directions. From samples to data, blank or blurred images have the
+    smallest distances, because they are close to many examples. From data to samples, such images have large
+    distances, and so have samples that do not cover all of the data.
     """
     expect_examples("nearest_distance", X)
     expect_examples("nearest_distance", Y, features=X.shape[1])
@@ -37,17 +37,17 @@ def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
-    """The Fréchet distance between two sets of features: X (N, F), Y (M, F).
+    """Compute the Fréchet distance between two sets of features: X (N, F), Y (M, F).
 
         d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½)
 
     This is the squared Wasserstein distance between two Normal distributions (Dowson & Landau 1982,
-    equation 4). For a classifier's features of samples it is the FID (Heusel et al. 2017, equation 6). With
-    S = Σ₁^½, symmetric, Σ₁Σ₂ has the eigenvalues of S·Σ₂·S, which is symmetric too, so tr (Σ₁Σ₂)^½ is the sum
-    of their square roots.
+    equation 4). With features of the Inception classifier it is the FID (Heusel et al. 2017, equation 6).
+    With the symmetric root S = Σ₁^½, Σ₁Σ₂ has the same eigenvalues as S·Σ₂·S, which is symmetric, so tr
+    (Σ₁Σ₂)^½ is the sum of their square roots.
 
     Covariances are divided by N − 1 and M − 1. A small number of examples increases the distance, even
-    between two samples of one distribution, so compare only values for the same N. Raises ValueError for
+    between two samples of the same distribution, so compare only values for the same N. Raises ValueError for
     fewer than two examples.
     """
     expect_examples("frechet_distance", X, least=2)

@@ -17,22 +17,26 @@ class Shares(NamedTuple):
 
 
 def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
-    """The share of the predicted labels, (N,), that equal the labels y, (N,)."""
+    """Compute the share of the predicted labels (N,) that equal the labels y (N,).
+
+    Raises ValueError for arrays of different shapes and for no labels.
+    """
     predicted, y = np.asarray(predicted), np.asarray(y)
     if predicted.ndim != 1 or predicted.shape != y.shape or len(y) == 0:
         raise ValueError(
-            f"accuracy expected one prediction for each label, at least one, got {predicted.shape}, {y.shape}"
+            f"accuracy expected predictions and labels (N,), N ≥ 1, got {predicted.shape} and {y.shape}"
         )
     return float((predicted == y).mean())
 
 
 def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
-    """The share of each class among labels y, (N,), with its standard error.
+    """Compute the share of each class among labels y (N,), with its standard error.
 
         p_c = N_c / N,   error_c = √(p_c·(1 − p_c) / N)
 
-    A typical use is the labels that a classifier assigns to samples. A model that leaves out a digit has
-    p_c = 0 ± 0 for it; but a class with the true share 3/N is also missing from N samples one time in twenty.
+    A typical use is for labels that a classifier assigns to samples. If a model never generates a digit, its
+    p_c is 0 ± 0. However, a class with a true share of 3/N is also missing from N samples with probability
+    1/20.
 
     Raises ValueError for a label outside 0 … classes − 1 and for no labels, and TypeError for labels that are
     not integers.

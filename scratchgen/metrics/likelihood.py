@@ -10,7 +10,7 @@ from scratchgen.checks import expect_examples
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:
-    """Bits per dimension, (N,), from the log-densities of whole examples in nats, (N,). Lower is better.
+    """Convert log-densities of whole examples in nats, (N,), to bits per dimension, (N,). Lower is better.
 
     (DEQ.2)  bits = (D·log levels − log p(y)) / (D·log 2),  y = dequantise(x) in [0, 1]
 
@@ -18,6 +18,8 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
 
     P(x) is the probability that y falls into the cell of the pixel values x. A uniform density costs 8 bits
     for 256 levels. With levels=None the features are continuous, and the result is −log p(y) / (D·log 2).
+
+    Raises ValueError for features < 1 and for log-densities that are not finite.
     """
     expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
     if features < 1:

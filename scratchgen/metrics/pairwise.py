@@ -7,16 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 
 BLOCK = 500         # rows of the distance matrix at a time: 40 MB for 10,000 columns
-CENTRED = 1000      # examples whose median is the centre
-CANCELLED = 1e-8    # a square this small, relative to those it is the difference of, has lost its digits
+CENTRED = 1000      # number of examples whose median is the centre
+CANCELLED = 1e-8    # a squared distance that is relatively smaller than this has lost its digits
 
 
 def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖² for blocks of rows of A: (rows, (rows, M)), in float64.
+    """Yield ‖a − b‖² for blocks of rows of A (N, D) and all rows of B (M, D), in float64.
 
-    Far from the origin the difference of large squares loses digits. So both sets are centred first, on the
-    median of B, which one outlier does not move. Squares that are still the difference of much larger numbers
-    are computed again from a − b.
+        ‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖²
+
+    Yields (the slice of the rows, their squared distances (rows, M)). Far from the origin, the difference of
+    large squares loses digits. So both sets are first centred on the median of B, which outliers hardly
+    change. Squared distances that are still the difference of much larger numbers are computed again from
+    a − b.
     """
     centre = np.median(B[:: max(1, len(B) // CENTRED)], axis=0).astype(np.float64)
     A, B = A - centre, B - centre

@@ -1,4 +1,4 @@
-"""The area under the ROC curve: how well a score ranks."""
+"""The area under the ROC curve, a measure of how well a score ranks examples."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import numpy as np
 
 
 def auroc(scores: np.ndarray, y: np.ndarray) -> float:
-    """The probability that a positive example has a higher score than a negative one; ties count one half.
+    """Compute the probability that a positive example has a higher score than a negative one.
 
-        AUROC = (R₊ − N₊·(N₊ + 1)/2) / (N₊·N₋),   R₊ = sum of the ranks of the positives among all, from 1
+        AUROC = (R₊ − N₊·(N₊ + 1)/2) / (N₊·N₋),   R₊ = the sum of the positives' ranks, which count from 1
 
-    Equal scores all get the mean of their ranks. The AUROC is the area under the ROC curve, and the
-    Mann-Whitney U divided by N₊·N₋ (Hanley & McNeil 1982). 1 is a perfect ranking, ½ is chance, 0 is
-    reversed.
+    Ties count one half, since equal scores all get the mean of their ranks. The AUROC is the area under the
+    ROC curve, and the Mann-Whitney U divided by N₊·N₋ (Hanley & McNeil 1982). 1 is a perfect ranking, ½ is
+    chance, 0 is reversed.
 
     scores (N,), higher for y = 1;  y (N,), 0 or 1 (or bool). Infinite scores are ranked like any other.
     Raises ValueError for a NaN, for labels that are neither 0 nor 1, and if one of the two labels is missing.
     """
     scores, y = np.asarray(scores), np.asarray(y)
     if scores.ndim != 1 or scores.shape != y.shape:
-        raise ValueError(f"auroc expected one score for each label, got {scores.shape}, {y.shape}")
+        raise ValueError(f"auroc expected scores and labels (N,), got {scores.shape} and {y.shape}")
     if np.isnan(scores).any():
-        raise ValueError(f"auroc expected scores, got NaN (first in place {np.argmax(np.isnan(scores))})")
+        first = np.argmax(np.isnan(scores))
+        raise ValueError(f"auroc expected scores without NaN, got NaN (first at index {first})")
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"auroc expected labels 0 and 1, got {np.unique(y)[:5]}")
     positive = y.astype(bool)
     n1, n0 = int(positive.sum()), int((~positive).sum())
     if n1 == 0 or n0 == 0:
-        raise ValueError(f"auroc expected examples of both labels, got {n1} of 1 and {n0} of 0")
+        raise ValueError(f"auroc expected examples of both labels, got {n1} of label 1 and {n0} of label 0")
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]       # (N,), ties get their mean rank
     return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))

@@ -1,4 +1,4 @@
-"""The quality of generated digits, by the features and the answers of a trained classifier."""
+"""The quality of generated digits, measured with the features and predictions of a trained classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scratchgen.metrics.labels import Shares, accuracy, digit_shares
 
 
 class FeatureClassifier(Protocol):
-    """A classifier that also gives features, such as models.ConvClassifier."""
+    """A classifier that also computes features, such as models.ConvClassifier."""
 
     def features(self, X: np.ndarray) -> np.ndarray: ...
     def predict(self, X: np.ndarray) -> np.ndarray: ...
@@ -20,10 +20,10 @@ class FeatureClassifier(Protocol):
 
 @dataclass(frozen=True)
 class SampleQuality:
-    """What SampleMetrics measures of samples.
+    """The result of SampleMetrics.measure.
 
     frechet  : Fréchet distance between the features of the samples and of the reference digits
-    shares   : share of each digit among the samples, as the classifier reads them
+    shares   : share of each digit among the samples, as predicted by the classifier
     expected : share of each digit among the reference digits, (10,)
     nearest  : median distance from a sample to the nearest training digit; None without training digits
     """
@@ -42,9 +42,9 @@ class SampleQuality:
 class SampleMetrics:
     """Compares samples with reference digits. The features of the references are computed once.
 
-    classifier : gives features (N, D) -> (N, F) and digits (N, D) -> (N,)
+    classifier : its methods are features, (N, D) -> (N, F), and predict, (N, D) -> (N,)
     X, y  : reference digits (N, D), usually the test set, and their labels (N,)
-    train : training digits (M, D), to search for the nearest one; None to leave that out
+    train : training digits (M, D), among which the nearest one is searched; None to skip this
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SampleMetrics:
         self.accuracy = accuracy(classifier.predict(X), y)
 
     def measure(self, samples: np.ndarray) -> SampleQuality:
-        """The quality of samples (n, D) with values in [0, 1]."""
+        """Measure the quality of samples (n, D) with values in [0, 1]."""
         return SampleQuality(
             frechet=frechet_distance(self.classifier.features(samples), self.features),
             shares=digit_shares(self.classifier.predict(samples)),

@@ -1,4 +1,4 @@
-"""The models, one folder per family, each with scikit-learn's verbs and gradients written by hand.
+"""The models, one folder per family, with scikit-learn's method names and gradients written by hand.
 
 `FAMILIES` is the only list of families. The public names, the gradient cases, the commands and the tests are
 derived from it: a family's public names are the `__all__` of its package.

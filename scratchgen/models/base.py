@@ -1,8 +1,8 @@
-"""The base classes of models: the verbs of scikit-learn, and training by gradient descent.
+"""The base classes of models: scikit-learn's methods, and training by gradient descent.
 
-`Estimator` is the base of all models and has the verbs. `Model` is an Estimator that is trained by gradient
-descent: a module with a loss and a backward pass. Models whose fit has a closed form (PCA, naive Bayes)
-are Estimators only.
+`Estimator` is the base of all models and declares scikit-learn's methods. `Model` is an Estimator that is
+trained by gradient descent: a module with a loss and a backward pass. Models whose fit has a closed form
+(PCA, naive Bayes) are Estimators only.
 
 Names that mean the same in all models:
 
@@ -38,9 +38,9 @@ class NoLikelihood(TypeError):
 
 
 class Estimator:
-    """The base of all models: scikit-learn's verbs.
+    """The base of all models, with the methods of scikit-learn.
 
-    Subclasses define the verbs that make sense for them. The others raise an error that explains why the
+    Subclasses define the methods that make sense for them. The others raise an error that explains why the
     model does not have them.
 
     likelihood : what score_samples returns, "exact", "lower bound", "importance-sampled", or None
@@ -50,7 +50,7 @@ class Estimator:
     fit: Callable[..., Any]
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats of each example, (N,). `likelihood` says whether it is exact."""
+        """log p(x) in nats of each example, (N,). The attribute `likelihood` says whether it is exact."""
         raise NoLikelihood(f"{type(self).__name__} has no likelihood{self._because('score_samples')}")
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
@@ -58,7 +58,7 @@ class Estimator:
         raise TypeError(f"{type(self).__name__} cannot sample{self._because('sample')}")
 
     def __repr__(self) -> str:
-        """The class and its settings, without those that have their default value."""
+        """The class name and the settings that differ from their defaults."""
         settings: dict[str, Any] = {}
         for cls in type(self).__mro__:
             if "__init__" not in vars(cls):
@@ -75,18 +75,18 @@ class Estimator:
                 break       # otherwise the settings of the base class can be passed too
         return f"{type(self).__name__}({', '.join(shown for shown in settings.values() if shown)})"
 
-    def _because(self, verb: str) -> str:
-        """The rest of the sentence "… has no likelihood", which explains why."""
+    def _because(self, method: str) -> str:
+        """The end of the error message "… has no likelihood", which explains why."""
         return ""
 
-    def _who(self, verb: str) -> str:
+    def _who(self, method: str) -> str:
         """The method that an error message names: "VAE.fit"."""
-        return f"{type(self).__name__}.{verb}"
+        return f"{type(self).__name__}.{method}"
 
-    def _expect_count(self, n: int, verb: str = "sample") -> None:
+    def _expect_count(self, n: int, method: str = "sample") -> None:
         """Raise ValueError unless n, a number of examples to draw, is at least 1."""
         if n < 1:
-            raise ValueError(f"{self._who(verb)} expected n of at least 1, got {n}")
+            raise ValueError(f"{self._who(method)} expected n of at least 1, got {n}")
 
 
 class Model(Estimator, Module):
@@ -102,13 +102,13 @@ class Model(Estimator, Module):
         prepare(batch, rng) -> batch        each step: binarise, dequantise, add noise
         report(loss, cache) -> dict         the numbers to record, "loss" first
         optimizers(lr, steps)               an optimiser, or a dict of them by name
-        check_augment()                     refuse augmentation if the model cannot be trained with it
+        check_augment()                     raise ValueError if augmented data cannot be used
     """
 
     def loss(
         self, x: Any, *, rng: np.random.Generator | int | None = None, training: bool = False
     ) -> tuple[float, Any]:
-        """Return (loss, cache): a float averaged over the batch, and what backward needs."""
+        """Return (loss, cache): a float averaged over the batch, and the values that backward needs."""
         raise TypeError(f"{type(self).__name__} has no loss")
 
     def backward(self, cache: Any) -> dict[str, np.ndarray]:
@@ -125,11 +125,11 @@ class Model(Estimator, Module):
         return X, None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Called once, before a run; returns the data to train on."""
+        """Return the data to train on. Called once, before a run."""
         return X
 
     def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
-        """Called on each batch, after augmentation; returns the arguments of `loss`."""
+        """Return the arguments of `loss` for a batch. Called on each batch, after augmentation."""
         return batch
 
     def report(self, loss: float, cache: Any) -> dict[str, float]:
@@ -137,7 +137,7 @@ class Model(Estimator, Module):
         return {"loss": loss}
 
     def optimizers(self, lr: float | Rate, steps: int) -> Any:
-        """The optimiser of a run of so many steps: Adam. A model with two players returns a dict by name."""
+        """The optimiser of a run of `steps` steps, by default Adam; for a GAN, a dict of two by name."""
         return Adam(self.parameters(), bind(lr, steps))
 
     def check_augment(self) -> None:
@@ -161,7 +161,7 @@ class Model(Estimator, Module):
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
     ) -> Trainer:
-        """Return the run that `fit` makes, without starting it: a Trainer. Takes what `fit` takes."""
+        """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
             callbacks=callbacks, validate=validate, optimizers=lambda steps: self.optimizers(lr, steps),
@@ -188,10 +188,10 @@ class Model(Estimator, Module):
 
         X : (N, D);  y : labels (N,), for models that use them
         epochs : passes over the data
-        rng : a Generator or an integer seed; decides the order of the batches and all noise of the training
+        rng : a Generator or an integer seed, for the order of the batches and all other random numbers
         lr : a number, a schedule such as OneCycle(3e-3), or a function of the fraction of training completed
         augment : called on each batch of inputs, ``augment(x, rng=rng)``, such as data.Jitter()
-        drop_last : leave out a last batch that is smaller than the others, as batch norm may need
+        drop_last : skip the last batch if it is smaller than the others, which batch norm may need
         callbacks : called during the run, such as EarlyStopping or ProgressBar
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
 

@@ -1,7 +1,7 @@
-"""All gradient cases: every layer, loss and model, in the forms in which it may go wrong.
+"""All gradient cases: every layer, loss and model, in the configurations that are checked.
 
-The cases of a family are in its package, `models/FAMILY/cases.py`: `MODELS`, and `LAYERS` where the
-family has layers of its own kind. The first word of a case's name is the name of what it checks.
+The cases of a family are in its package, `models/FAMILY/cases.py`: `MODELS`, and `LAYERS` if the family
+defines layers. The name of a case begins with the name of the layer, loss or model that it checks.
 """
 
 from __future__ import annotations

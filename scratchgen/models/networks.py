@@ -1,4 +1,4 @@
-"""The networks that most models are made of: dense ones of any widths, and convolutional ones for images."""
+"""Networks that most models use: dense ones of any widths, and convolutional ones for images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dense(
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """Linear layers from size to size, with an activation between any two of them; the last is linear.
+    """Linear layers with the given sizes, and an activation between any two; the output is linear.
 
     Raises ValueError for fewer than two sizes, or a size below 1.
     """
@@ -57,9 +57,9 @@ def dense_sizes(
 ) -> tuple[int, ...]:
     """The sizes (features, *hidden, code) of a dense network, from the arguments of a constructor.
 
-    Callers pass either all sizes at once, or some of features, hidden and code; what they omit is taken from
-    `default`. `last` is the name of the last argument. Raises ValueError for both at once, and for fewer than
-    two sizes.
+    Callers pass either all sizes at once, or some of features, hidden and code; omitted sizes are those of
+    `default`. `last` is the name of the last argument. Raises ValueError if both are passed, and for fewer
+    than two sizes.
     """
     if sizes is not None and (features, hidden, code) != (None, None, None):
         raise ValueError(f"{who} expected either sizes or features, hidden and {last}, got both")
@@ -112,7 +112,7 @@ def conv_decoder(
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """The way back, by transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C.
+    """The reverse, with transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C.
 
     Raises ValueError unless H and W are divisible by 4.
     """
@@ -131,7 +131,7 @@ def conv_decoder(
 
 
 def input_width(net: Layer) -> int | None:
-    """The number of columns that a network takes, if its first layer says so: a Linear or a Reshape."""
+    """The number of input columns of a network, or None if it does not begin with a Linear or Reshape."""
     while isinstance(net, Sequential) and len(net):
         net = net[0]
     if isinstance(net, Linear):
@@ -142,5 +142,5 @@ def input_width(net: Layer) -> int | None:
 
 
 def in_batches(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray, size: int = 1000) -> np.ndarray:
-    """f over X in parts of at most `size` rows, so that memory does not grow with the data."""
+    """Apply f to parts of X of at most `size` rows, so that memory does not grow with the data."""
     return np.concatenate([f(X[i : i + size]) for i in range(0, len(X), size)])

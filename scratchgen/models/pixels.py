@@ -1,4 +1,4 @@
-"""What models of Bernoulli pixels share: how `fit` binarises grey pixels."""
+"""The base of models of pixels, which binarises grey pixels for `fit`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scratchgen.models.base import Model
 class PixelModel(Model):
     """A model of pixels, which `fit` binarises if the pixels are Bernoulli variables.
 
-    binarisation : what `fit` does with grey pixels: "dynamic" draws every pixel anew each time it is used,
-        "fixed" draws it once, both with its intensity as the probability of a 1; "none" expects 0 and 1
+    binarisation : what `fit` does with grey pixels. "none" raises ValueError for them. "dynamic" and "fixed"
+        sample 0 or 1, with the intensity as the probability of a 1: "dynamic" in every epoch, "fixed" once
     """
 
     bernoulli = True

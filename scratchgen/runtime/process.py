@@ -1,21 +1,23 @@
-"""Two settings of the process, for speed only: BLAS threads that sleep, and memory that is kept.
+"""Two settings of the process that only affect speed: BLAS threads sleep sooner, and memory is reused.
 
-Both leave a setting that the environment already makes unchanged. The times below are of single runs at
+Importing the library makes neither. The command makes both, and the first compiled function the second one.
+Neither changes a setting that environment variables already make. The times below are of single runs at
 2.6 GHz, batch size 128.
 
-After each product, the threads of OpenBLAS wait actively for 2^26 ticks of the processor, about 25 ms, and
-occupy a core that other work needs: a step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
+After each product, the threads of OpenBLAS wait actively for 2^26 ticks of the processor, about 25 ms. They
+occupy cores that other work needs. A step of DCGAN (64 and 128 channels, two threads) took 150 ms; with 2^19
 ticks (0.2 ms) it took 83 ms, with 2^17 or 2^21 85 and 90 ms. Steps of dense networks, in which products
 follow each other closely, were fastest with 2^19 too (VAE 1.8 ms, with 2^26 2.0 ms). OpenBLAS reads the
-setting when NumPy is loaded, so it only has an effect if it is made before.
+setting when NumPy is loaded, so it must be made before that.
 
 glibc returns the memory of every large array to the system, which clears it page by page for the next one.
-The same step on one thread, next to other work, took 182 ms; with memory that is kept, 148 ms.
+The same step on one thread, on a busy machine, took 182 ms; with memory that is reused, 148 ms.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 
@@ -26,15 +28,23 @@ TIMEOUT = "19"
 
 
 def prepare() -> None:
-    """Make both settings. The command `scratchgen` calls this; a program of your own may call it first.
+    """Make both settings. The command `scratchgen` calls this. Programs may call it before they import NumPy:
 
-    from scratchgen.runtime import process; process.prepare()      # before NumPy is imported
+        from scratchgen.runtime import process
+
+        process.prepare()
     """
     if "numpy" not in sys.modules:
         os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", TIMEOUT)
+    keep_memory()
+
+
+@functools.cache
+def keep_memory() -> None:
+    """Ask glibc, once, to keep freed memory for the next array. The first compiled function calls this."""
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
     if sys.platform == "linux" and not own:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)   # musl has none
-        # glibc before 2.35 refuses more than 32 MB. If the first call fails, the second would do harm.
+        # glibc before 2.35 accepts at most 32 MB. If neither size is accepted, KEPT alone would do harm.
         if mallopt is not None and (mallopt(M_MMAP_THRESHOLD, LARGEST) or mallopt(M_MMAP_THRESHOLD, OLD)):
             mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -1,13 +1,13 @@
-"""One pool of threads, for work on arrays that takes long enough to be shared.
+"""One pool of threads, among which work on large arrays is divided.
 
-The products of dense layers are passed to BLAS whole, unless they have thousands of rows, and BLAS has its
-own threads. A convolution is a sequence of many small copies and products, as is attention, and Adam's step
-or an activation has no product at all. There each thread gets a part of the examples or of the entries, and
-BLAS is limited to one thread meanwhile. The two pools never compute at the same time: they would compete for
-the same cores (with Numba's pool this was 14 times slower).
+The matrix products of dense layers are passed to BLAS, which has its own threads, unless they have thousands
+of rows. Convolutions and attention consist of many small copies and products, and a step of Adam or an
+activation has no product at all. For these, each thread of this pool gets a part of the examples or entries,
+and BLAS uses one thread meanwhile. The two pools never compute at the same time, because they would compete
+for the same cores (with Numba's pool this was 14 times slower).
 
-The number of threads is that of BLAS: OPENBLAS_NUM_THREADS=1 makes the whole library serial. Work stays
-serial too if threadpoolctl finds no BLAS that it knows, as in NumPy's wheels for macOS, which use Accelerate.
+The number of threads is that of BLAS, so OPENBLAS_NUM_THREADS=1 makes the whole library serial. It is also
+serial if threadpoolctl does not know the BLAS library, as for NumPy's macOS wheels, which use Accelerate.
 Sums over examples, such as the dW of a convolution, depend on the number of threads, up to rounding.
 """
 
@@ -23,21 +23,21 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# The least work that is worth a thread, about 50 µs: multiplications, or entries of an array.
+# The least work for one thread, about 50 µs: multiplications, or entries of an array.
 PRODUCTS, ENTRIES = 4 << 20, 1 << 18
 
 _sharing = threading.Lock()
 
 
 def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
-    """Return [work(part), …] for consecutive parts of range(n), computed in parallel, one thread each.
+    """Divide range(n) into consecutive parts; return [work(part), …], computed with one thread per part.
 
     work : function of a slice; the parts must be independent of each other
-    least : the smallest part that is worth a thread (starting one takes 20 to 50 µs); see `enough`
+    least : the smallest size of a part (starting a thread takes 20 to 50 µs); see `enough`
 
     If there is too little work for two threads, if BLAS has only one thread, or if the pool is busy,
-    everything runs in the calling thread, as [work(slice(0, n))]. If a part fails, its exception is raised
-    after all parts have finished.
+    the result is [work(slice(0, n))], computed in the calling thread. If a part fails, its exception is
+    raised after all parts have finished.
     """
     parts = n // least
     if parts > 1:
@@ -47,14 +47,14 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
         return [work(slice(0, n))]
     try:
         with _blas().limit(limits=1):
-            if _blas_threads() > 1:     # another thread controls BLAS: a rule of threadpoolctl
+            if _blas_threads() > 1:     # another thread controls the threads of BLAS (see threadpoolctl)
                 return [work(slice(0, n))]
-            return _at_once(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
+            return _in_parallel(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
     finally:
         lock.release()
 
 
-def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
+def _in_parallel(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
     futures: list[Future[T]] = []
     try:
         for part in parts[1:]:
@@ -69,12 +69,12 @@ def _at_once(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
 
 
 def enough(each: int, work: int) -> int:
-    """The number of examples that have `work` entries or products together, if one has `each`."""
+    """Return how many examples make up `work` entries or products, if each example has `each`."""
     return -(-work // max(1, each))
 
 
 def count() -> int:
-    """The number of threads that share work: that of BLAS, but at most the number of processors."""
+    """Return the number of threads: that of BLAS, but at most the number of processors."""
     return min(_blas_threads(), _processors())
 
 
@@ -99,11 +99,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_processors(), "scratchgen")
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     global _sharing
-    _pool.cache_clear()     # a forked child inherits the pool, but none of its threads
+    _pool.cache_clear()     # a forked process inherits the pool, but not its threads
     _sharing = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)

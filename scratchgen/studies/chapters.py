@@ -1,4 +1,4 @@
-"""Measured tables in the chapters and in the README: Markdown between two marks.
+"""Write measured tables into the chapters and the README, as Markdown between two marks.
 
     <!-- NAME: made by COMMAND -->
     ...
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 def marks(name: str, command: str) -> tuple[str, str]:
-    """The two lines around a table, of which the first names the command that makes the table."""
+    """The two lines around a table. The first names the command that makes the table."""
     return f"<!-- {name}: made by {command} -->", f"<!-- end of {name} -->"
 
 

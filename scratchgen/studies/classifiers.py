@@ -1,4 +1,4 @@
-"""The classifiers on all of MNIST: test errors and times, for the table of docs/discriminative.md.
+"""Measure the test errors and times of the classifiers on MNIST, for docs/discriminative.md.
 
     scratchgen study classifiers                   about three minutes of one core
     scratchgen study classifiers --write-chapter   put saved results into the chapter

@@ -1,4 +1,4 @@
-"""A curve over training: figures that are measured every few epochs and saved with the run."""
+"""A training curve: results that are measured every few epochs and saved with the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Point = dict[str, float]
 
 
 class Curve(Callback):
-    """Calls `measure` every `every` epochs and after the last one, and keeps what it returns.
+    """Calls `measure` every `every` epochs and after the last one, and stores the results.
 
     rows : a dict for each point: "epoch", "seconds" of training, and the figures that `measure` returned
     """

@@ -1,4 +1,4 @@
-"""The digit classifier: it reads the digit that a sample shows, and its features give the Fréchet distance.
+"""The digit classifier, which classifies samples and provides the features of the Fréchet distance.
 
 All studies use the same one, so that the results of different models can be compared.
 """
@@ -25,7 +25,7 @@ def trained_digit_classifier(digits: Digits, folder: Path = FOLDER) -> ConvClass
 
     Training takes about three minutes of one core on the full set (test accuracy 99.6 %) and 15 seconds on
     the embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits. An
-    interrupted run is continued. Prints one line that says what it does.
+    interrupted run is continued. Prints whether the classifier is trained or read from the file.
     """
     size = len(digits.x_train)
     epochs = EPOCHS["full" if size > 10_000 else "embedded"]

@@ -13,7 +13,7 @@ from scratchgen import kernels
 
 
 def machine() -> str:
-    """One line: the processor, and the versions of what computes on it."""
+    """One line with the processor, the versions of Python, NumPy and BLAS, and the kernels."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -1,4 +1,4 @@
-"""The form in which a model sees pixels: binary, dequantised or grey. A likelihood belongs to one of them."""
+"""The forms of pixels that models use: binary, dequantised or grey. Each likelihood describes one of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Space:
     """The data that a likelihood describes.
 
     name     : for a heading
-    made     : how the data is made from grey digits, with everything that decides the outcome; two spaces
-        that differ here have different test data
+    made     : how the data is made from grey digits, including the seed. Two spaces that differ here have
+        different test data
     discrete : True for probabilities of pixels that are 0 or 1, False for densities of continuous pixels
     levels   : number of grey levels that were dequantised; None without dequantisation
     features : number of pixels in an example
@@ -36,7 +36,7 @@ class Space:
             raise ValueError(f"Space expected no levels for binary pixels, got {self.levels}")
 
     def prepare(self, x: np.ndarray, seed: int = SEED) -> np.ndarray:
-        """Grey digits (N, D) in [0, 1] in the form of this space. The same seed gives the same result."""
+        """Convert grey digits (N, D) in [0, 1] to this space. The same seed gives the same result."""
         if self.discrete:
             return binarise(x, rng=np.random.default_rng(seed))
         if self.levels is not None:

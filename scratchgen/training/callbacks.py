@@ -15,8 +15,8 @@ __all__ = ["EarlyStopping", "ProgressBar"]
 class ProgressBar(Callback):
     """A bar on stderr with the loss and the remaining time; one line per epoch if stderr is not a terminal.
 
-    During an epoch the loss is that of the last step; after it, the mean over the epoch, with the validation
-    value if there is one.
+    During an epoch, the bar shows the loss of the last step. After an epoch, it shows the mean loss of the
+    epoch and the validation value, if there is one.
     """
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class ProgressBar(Callback):
 
 
 class EarlyStopping(Callback):
-    """End the run when the validation value has had no new minimum for `patience` epochs.
+    """Stop the run when the validation value has not reached a new minimum for `patience` epochs.
 
-    When the run ends, the model gets the weights and buffers of its best epoch. Only an interrupted run keeps
-    its last weights, so that it can be resumed. A checkpoint holds both.
+    At the end of the run, the weights and buffers of the best epoch are restored. An interrupted run keeps
+    its last weights instead, so that it can be resumed. A checkpoint contains both.
 
     best : the lowest validation value so far;  waited : epochs since then
     Raises ValueError for patience < 1, and for a Trainer without `validate`.
@@ -79,7 +79,7 @@ class EarlyStopping(Callback):
 
     def on_start(self, trainer: Trainer) -> None:
         if trainer.validate is None:
-            raise ValueError("EarlyStopping expected a Trainer with validate=, got one without")
+            raise ValueError("EarlyStopping expected a Trainer with a validate function, got none")
         self._stop_if_due(trainer)
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
@@ -103,7 +103,7 @@ class EarlyStopping(Callback):
 
     def _stop_if_due(self, trainer: Trainer) -> None:
         if self.waited >= self.patience:
-            trainer.stop(f"no better validation value than {self.best:.6g} for {self.waited} epochs")
+            trainer.stop(f"the validation value was not below {self.best:.6g} for {self.waited} epochs")
 
 
 def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:

@@ -1,15 +1,15 @@
 """Checkpoints: everything that a run needs to be resumed, in one safetensors file.
 
-    save(path, trainer)      load(path, trainer)         a whole run: N + N steps equal 2N, to the bit
+    save(path, trainer)      load(path, trainer)         a whole run; a resumed run gives the same bits
     save_model(path, model)  load_model(path, model)     weights and buffers only (reads both kinds of file)
     read_config(path)                                    the dict that was saved with the run
-    is_finished(path)                                    whether the run was completed
+    is_finished(path)                                    whether the run is complete
 
 Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
 "history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". Everything else is JSON in the metadata of
 the file: format, config, step and epoch, the position in the epoch, and the states of all generators. The
-file contains no pickle, so loading a file from an untrusted source runs no code. A file is written under
-another name and then renamed, so that an interrupted write leaves the previous file as it was.
+file contains no pickle, so loading a file from an untrusted source runs no code. A file is written to a
+temporary name and then renamed, so an interrupted write does not damage the previous file.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ FORMAT = "scratchgen 1"
 
 
 class Checkpointer(Callback):
-    """Save the run to `path` every `every` epochs and when it ends, also by Ctrl-C.
+    """Save the run to `path` every `every` epochs and when it ends, also after Ctrl-C.
 
-    config : what is needed to build the model again, a dict that can be stored as JSON; see read_config
-    Raises ValueError for every < 1, and before the first step FileNotFoundError or PermissionError for a
-    folder that cannot be written to, and OSError if `path` is a folder, a device or a pipe.
+    config : a dict that can be stored as JSON, with what is needed to build the model again; see read_config
+
+    Raises ValueError for every < 1. Before the first step, raises OSError if `path` is a folder, a device or
+    a pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1, config: dict[str, Any] | None = None):
@@ -49,9 +50,9 @@ class Checkpointer(Callback):
         expect_replaceable(self.path)
         folder = self.path.resolve().parent
         if not folder.is_dir():
-            raise FileNotFoundError(f"no folder {folder} to write the checkpoint {self.path.name} to")
+            raise FileNotFoundError(f"Checkpointer cannot save {self.path.name}: no folder {folder}")
         if not os.access(folder, os.W_OK):
-            raise PermissionError(f"the folder {folder} is not writable, so the checkpoint cannot be saved")
+            raise PermissionError(f"Checkpointer cannot write to the folder {folder}")
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
         if trainer.epoch % self.every == 0:
@@ -87,14 +88,14 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
 
 
 def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
-    """Restore the run in `path` into a trainer that was built like the saved one; then call run().
+    """Restore the run in `path` into a trainer that was built like the saved one. Then call run().
 
-    Everything is checked before anything is changed. Raises ValueError with the first thing that does not
-    fit: not a safetensors file, another format, weights without a run, another model, optimiser or batches.
+    Everything is checked before anything is changed. Raises ValueError with the first difference: not a
+    safetensors file, another format, weights without a run, or another model, optimiser or batches.
     """
     tensors, metadata = _read(path)
     if "run" not in metadata:
-        raise ValueError(f"{path} holds weights but no run; read it with load_model")
+        raise ValueError(f"{path} contains weights but no run; read it with load_model")
     run = json.loads(metadata["run"])
     _expect_fit(path, _model_tensors(trainer.model), _part(tensors, "model.") | _part(tensors, "buffer."))
     optimizers, generators = _optimizers(trainer), _generators(trainer)
@@ -103,7 +104,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
     for name, generator in generators.items():
         own, saved = generator.bit_generator.state["bit_generator"], run["generators"][name]["bit_generator"]
         if own != saved:
-            raise ValueError(f"{path}: the random generator {name} is a {saved}, expected a {own}")
+            raise ValueError(f"{path}: expected random generator {name} to be {own}, the file has {saved}")
     _expect_fit(path, _optimizer_tensors(trainer), _part(tensors, "optimizer."))
     trainer.batches.load_state(run["batches"])          # checks the state before it changes anything
 
@@ -134,16 +135,16 @@ def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, 
     expect_savable("save_model", model)
     where = first_not_finite(model)
     if where is not None:
-        raise ValueError(f"save_model expected a model of finite numbers, got nan or infinity in {where}")
+        raise ValueError(f"save_model expected finite weights and buffers, got nan or infinity in {where}")
     _write(path, _model_tensors(model), config, {})
 
 
 def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
     """Read weights and buffers into a model, from either kind of file.
 
-    For a finished run with EarlyStopping these are the weights of its best epoch, as in memory after run().
-    Raises ValueError for a model that has none, and with the first parameter or buffer that does not fit; the
-    model is then unchanged.
+    From a finished run with EarlyStopping, the weights of the best epoch are read, as in memory after run().
+    Raises ValueError for a model that has none, and with the first parameter or buffer that does not fit the
+    model; the model is then unchanged.
     """
     expect_savable("load_model", model)
     tensors, metadata = _read(path)
@@ -170,7 +171,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
-    """Whether the run in the file was completed, not interrupted."""
+    """Return whether the file contains a run that is complete, not interrupted."""
     _, metadata = _read(path)
     return "run" in metadata and json.loads(metadata["run"])["finished"]
 
@@ -223,20 +224,23 @@ def _expect_fit(path: Any, expected: dict[str, np.ndarray], found: dict[str, np.
     """Compare names, shapes and dtypes in the model's order; raise ValueError at a difference."""
     for name, array in expected.items():
         if name not in found:
-            raise ValueError(f"{path} belongs to another model: {name} of shape {array.shape} is not in it")
+            raise ValueError(
+                f"{path} belongs to another model: expected {name} of shape {array.shape}, "
+                "the file does not have it"
+            )
         other = found[name]
         if (other.shape, other.dtype) != (array.shape, array.dtype):
             raise ValueError(
-                f"{path} belongs to another model: {name} is {other.dtype} {other.shape} in it, "
-                f"expected {array.dtype} {array.shape}"
+                f"{path} belongs to another model: expected {name} to be {array.dtype} {array.shape}, "
+                f"the file has {other.dtype} {other.shape}"
             )
     for name in found:
         if name not in expected:
-            raise ValueError(f"{path} belongs to another model: it has {name}, which is not expected")
+            raise ValueError(f"{path} belongs to another model: the file has {name}, the model does not")
 
 
 def _json(value: Any) -> str:
-    # Some bit generators (MT19937, Philox) have arrays in their state; NumPy takes lists back.
+    # The state of some bit generators (MT19937, Philox) contains arrays; NumPy also accepts lists.
     return json.dumps(value, default=lambda array: array.tolist())
 
 

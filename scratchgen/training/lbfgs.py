@@ -17,7 +17,7 @@ HALVINGS = 30
 
 
 class Minimum(NamedTuple):
-    """The result: w, its loss, the number of iterations, and whether the gradient is below the tolerance."""
+    """The result of `minimise`: w, its loss, the number of iterations, whether it converged."""
 
     w: np.ndarray
     loss: float
@@ -39,8 +39,8 @@ def minimise(
 
     (BFGS.1)  H ← (I − s·rᵀ/sᵀr)·H·(I − r·sᵀ/sᵀr) + s·sᵀ/sᵀr           so that H·r = s
 
-    H is never formed: `direction` applies the last few updates to a vector. The search stops early, with
-    converged=False, if no step lowers the loss any more because of rounding. Derived in
+    H is never stored as a matrix: `direction` applies the last few updates to a vector. The search stops
+    early, with converged=False, if rounding errors prevent a lower loss. Derived in
     docs/discriminative.md.
     """
     steps: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=REMEMBERED)
@@ -56,14 +56,14 @@ def minimise(
             return Minimum(w, loss, done, False)
         new_w, loss, new_grad = found
         s, r = new_w - w, new_grad - grad
-        if s @ r > 1e-12 * (r @ r):                             # otherwise the loss is not convex along s
+        if s @ r > 1e-12 * (r @ r):                             # only if the loss is convex along s
             steps.append((s, r))
         w, grad = new_w, new_grad
     return Minimum(w, loss, iterations, bool(np.abs(grad).max() <= tolerance))
 
 
 def direction(grad: np.ndarray, steps: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """H·grad, by (BFGS.1) from the oldest step to the newest, starting from (sᵀr / rᵀr)·I of the newest."""
+    """Return H·grad. H starts as (sᵀr / rᵀr)·I of the newest step; (BFGS.1) then adds all steps in order."""
     out, shares = grad.copy(), []
     for s, r in reversed(steps):
         share = (s @ out) / (s @ r)
@@ -80,7 +80,7 @@ def direction(grad: np.ndarray, steps: Sequence[tuple[np.ndarray, np.ndarray]]) 
 def _search(
     loss_and_grad: LossAndGrad, w: np.ndarray, loss: float, grad: np.ndarray, step: np.ndarray
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """Find a point along the step that fulfils Wolfe's conditions on loss and slope, by bisection.
+    """Find a point along the step that satisfies the Wolfe conditions on loss and slope, by bisection.
 
     Returns (w, loss, grad), or None if no length lowers the loss.
     """

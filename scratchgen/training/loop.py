@@ -1,9 +1,9 @@
 """The training loop, and the training step.
 
-`training_step` makes one update of a model with one loss and one optimiser. It is the train_step of every
-model but a GAN, which has two players and a step of its own. `Trainer` repeats the step over batches and
-epochs, and adds what all runs need: augmentation, a history, callbacks, early stopping, an end at the first
-number that is not finite, and a Ctrl-C that takes effect between two steps.
+`training_step` makes one update of a model with one loss and one optimiser. All models except GANs, which
+have two networks with one optimiser each, use it as their train_step. `Trainer` repeats the step over batches
+and epochs. It also handles augmentation, a history, callbacks, early stopping, numbers that are not finite,
+and Ctrl-C, which takes effect between two steps.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ class Stateful(Protocol):
 
 
 class Trainable(Stateful, Protocol):
-    """What the Trainer needs of a model: a step, and the state that a checkpoint keeps."""
+    """What the Trainer needs from a model: a training step, and the state that a checkpoint saves."""
 
     def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]: ...
     def generators(self) -> dict[str, np.random.Generator]: ...
 
 
 class Augment(Protocol):
-    """A function that makes new examples out of a batch, (N, D) -> (N, D), such as data.Jitter."""
+    """A function that returns augmented examples for a batch, (N, D) -> (N, D), such as data.Jitter."""
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
 
 
 class TrainingDiverged(ArithmeticError):
-    """A number became nan or infinite. Step and epoch count from 1.
+    """Raised when a number becomes nan or infinite. Steps and epochs are counted from 1.
 
-    what : the number, such as "loss became nan"
+    what : what happened, such as "loss became nan"
     where : the first parameter, gradient or buffer that is not finite; None if all of them are finite
     """
 
@@ -138,7 +138,8 @@ class History:
     steps  : name -> one value per update: "loss", and whatever else the model's step returns
     epochs : name -> one value per epoch: the epoch's mean of everything in `steps`, "validation" if the run
              has a validate function, "step" (updates so far), "seconds" (training time so far)
-    seconds : training time so far;  interrupted : whether Ctrl-C ended the run
+    seconds : training time so far
+    interrupted : whether Ctrl-C ended the run
     ended  : a sentence that says how the run ended; empty while it is running, or after an error
     """
 
@@ -149,20 +150,20 @@ class History:
     ended: str = ""
 
     def add(self, table: dict[str, list[float]], values: dict[str, float]) -> None:
-        """Append one row. Raises ValueError if its names differ from those of earlier rows."""
+        """Append one row to a table. Raises ValueError if its names differ from those of earlier rows."""
         if table and table.keys() != values.keys():
-            raise ValueError(f"History expected the scalars {', '.join(table)}, got {', '.join(values)}")
+            raise ValueError(f"History expected the values {', '.join(table)}, got {', '.join(values)}")
         for name, value in values.items():
             table.setdefault(name, []).append(float(value))
 
     def epoch_means(self) -> dict[str, float]:
-        """The mean of each step's numbers since the last recorded epoch."""
+        """Return the mean of each column of `steps` since the last recorded epoch."""
         start = int(self.epochs["step"][-1]) if self.epochs else 0
         return {name: float(np.mean(column[start:])) for name, column in self.steps.items()}
 
 
 class Callback:
-    """Base of callbacks, which the trainer calls during a run. Override the methods that you need.
+    """Base class of callbacks, which the trainer calls during a run. Override the methods that you need.
 
     Callbacks are called between two updates, never in the middle of one, so they may save the run.
     """
@@ -180,7 +181,7 @@ class Callback:
         """Called when the run is finished, stopped early or interrupted (see `trainer.history.ended`)."""
 
     def on_end(self, trainer: Trainer) -> None:
-        """Called last, after on_stop or after an error: close what is open."""
+        """Called last, after on_stop or after an error. Close open files and other resources here."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a resumed run needs from this callback."""
@@ -193,15 +194,17 @@ class Callback:
 class Trainer:
     """A training run: a model, its batches, its optimiser (or a dict of them by name), and its progress.
 
-    epochs : the total. A run of 5 epochs that is resumed with epochs=8 makes 3 more; one that already made
-        5 makes none.
-    rng : a Generator or an integer seed, for the random numbers of the model's steps
+    epochs : the total number of epochs. A run of 5 epochs that is resumed with epochs=8 trains for 3 more.
+    rng : a Generator or an integer seed, for the random numbers of the training steps
     augment : called on the inputs of every batch, ``augment(x, rng=rng)``. A callback may assign another
         one, or None, during a run.
     callbacks : a sequence of Callback
-    validate : called after every epoch; its value is recorded, and EarlyStopping watches it
+    validate : function () -> float, called after every epoch; its value is recorded and used by EarlyStopping
 
-    trainer.step, trainer.epoch : updates and whole epochs so far;  trainer.history : a History
+    trainer.step, trainer.epoch : updates and whole epochs so far
+    trainer.history : a History
+
+    Raises ValueError for epochs < 0 and for batches without a batch.
     """
 
     def __init__(
@@ -217,7 +220,7 @@ class Trainer:
         validate: Callable[[], float] | None = None,
     ):
         if epochs < 0:
-            raise ValueError(f"Trainer expected epochs >= 0, the total number of them, got {epochs}")
+            raise ValueError(f"Trainer expected epochs >= 0, the total number of epochs, got {epochs}")
         if len(batches) == 0:
             raise ValueError("Trainer expected at least one batch per epoch, got none")
         self.rng = as_generator("Trainer", rng)
@@ -245,10 +248,11 @@ class Trainer:
     def run(self) -> History:
         """Train until `epochs` epochs are done or the run is stopped; return the history.
 
-        Ctrl-C takes effect after the current step: on_stop of the callbacks is called (a Checkpointer saves),
-        history.interrupted is set, and a KeyboardInterrupt is raised that says how far the run got. A second
-        Ctrl-C ends the run at once without saving.
-        Raises TrainingDiverged at the first nan or infinity, and before the first step ValueError for an
+        Ctrl-C takes effect after the current step. Then on_stop of the callbacks is called (a Checkpointer
+        saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
+        number of steps and epochs. A second Ctrl-C ends the run at once without saving.
+
+        Raises TrainingDiverged at the first nan or infinity and, before the first step, ValueError for an
         optimiser with parameters that are not the model's.
         """
         self._expect_own_parameters()
@@ -285,7 +289,7 @@ class Trainer:
         """Raise TrainingDiverged if a parameter or buffer holds a nan or an infinity."""
         where = first_not_finite(self.model)
         if where is not None:
-            raise self._placed(TrainingDiverged("an update left a number that is not finite", where))
+            raise self._with_position(TrainingDiverged("an update gave a number that is not finite", where))
 
     def _expect_own_parameters(self) -> None:
         """Check that the optimisers train this model: not another one, nor a copy of it."""
@@ -308,7 +312,7 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_step(self, values)
             if self._interrupted:
-                # This loop is abandoned in the middle of an epoch; the next one resumes at the same place.
+                # The epoch is not complete. The next call of run() continues with the next batch.
                 self.batches.load_state(self.batches.state())
                 return
         self.expect_finite()
@@ -330,7 +334,7 @@ class Trainer:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
                 values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
-            raise self._placed(error) from None
+            raise self._with_position(error) from None
         self._expect_finite_values(values)
         return values
 
@@ -338,9 +342,9 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 where = first_not_finite(self.model) or first_not_finite(self.model, gradients=True)
-                raise self._placed(TrainingDiverged(f"{name} became {value}", where))
+                raise self._with_position(TrainingDiverged(f"{name} became {value}", where))
 
-    def _placed(self, error: TrainingDiverged) -> TrainingDiverged:
+    def _with_position(self, error: TrainingDiverged) -> TrainingDiverged:
         error.step, error.epoch = self.step, self.epoch + 1
         return error
 
@@ -351,12 +355,12 @@ class Trainer:
         if self.epoch < self.epochs:
             return f"stopped {place}: {self._stop_reason}"
         if new_steps == new_epochs == 0:
-            return f"nothing left to do: {self.epoch} epochs are done, {self.epochs} in total were asked for"
+            return f"nothing to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
         return f"finished {place}"
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C set a flag that is read between two steps, unless the process ignores Ctrl-C."""
+        """Make Ctrl-C set a flag that is read between two steps, unless the process ignores Ctrl-C."""
         before = signal.getsignal(signal.SIGINT)
         in_main_thread = threading.current_thread() is threading.main_thread()
         if not in_main_thread or before in (signal.SIG_IGN, None):

@@ -1,9 +1,9 @@
-"""Optimisers: from gradients to new weights.
+"""Optimisers: update the weights from their gradients.
 
-An optimiser moves the parameters it is given into one flat value buffer and one flat gradient buffer. Every
-``p.value`` and ``p.grad`` is then a view into these buffers. So one step is one pass over a few long arrays,
-and the norm of the gradient is one dot product. If several optimisers hold a parameter, the one that is used
-takes it over. Derived in docs/optimisation.md.
+An optimiser copies its parameters into one flat value buffer and one flat gradient buffer. Every ``p.value``
+and ``p.grad`` is then a view into these buffers. So one step is one pass over a few long arrays, and the norm
+of the gradient is one dot product. If several optimisers have the same parameter, the one that is used moves
+it into its own buffers. Derived in docs/optimisation.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Schedule = Callable[[int], float]
 
 
 class Optimizer:
-    """Base of the optimisers: flat buffers, learning rate, clipping and state.
+    """Base class of the optimisers: flat buffers, learning rate, gradient clipping and state.
 
     parameters : dict name -> Parameter, all of one dtype, from ``layer.parameters()``
     lr : a float, or a schedule: a function step -> float (steps count from 0)
@@ -42,7 +42,7 @@ class Optimizer:
         who = type(self).__name__
         if not isinstance(parameters, Mapping):
             got = type(parameters).__name__
-            raise TypeError(f"{who} expected a dict of parameters, as from layer.parameters(), got {got}")
+            raise TypeError(f"{who} expected a dict of parameters, such as layer.parameters(), got {got}")
         for name, p in parameters.items():
             if not isinstance(p, Parameter):
                 raise TypeError(f"{who} expected {name} to be a Parameter, got {type(p).__name__}")
@@ -51,9 +51,9 @@ class Optimizer:
         dtypes = {p.dtype for p in parameters.values()}
         if len(dtypes) > 1:
             names = ", ".join(sorted(map(str, dtypes)))
-            raise TypeError(f"{who} expected parameters of one dtype, got {names}")
+            raise TypeError(f"{who} expected parameters of the same dtype, got {names}")
         if not callable(lr) and not isinstance(lr, Real):
-            raise TypeError(f"{who} expected a learning rate, a number or a schedule, got {lr!r}")
+            raise TypeError(f"{who} expected lr to be a number or a schedule, got {lr!r}")
         if not callable(lr) and not (math.isfinite(lr) and lr >= 0):
             raise ValueError(f"{who} expected a finite learning rate >= 0, got {lr}")
         self.parameters, self.lr, self.steps = dict(parameters), lr, 0
@@ -62,20 +62,21 @@ class Optimizer:
             setattr(self, name, np.zeros_like(self.value))
 
     def _flatten(self, dtype: np.dtype) -> None:
-        """Make both buffers, copy all parameters into them, and make each parameter a view."""
+        """Create both buffers, copy all parameters into them, and make each parameter a view."""
         size = sum(p.size for p in self.parameters.values())
         self._value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
         self._parts, start = [], 0
         for p in self.parameters.values():
             self._parts.append(slice(start, start + p.size))
             start += p.size
-        self._take_back()
+        self._restore_views()
 
-    def _take_back(self) -> None:
+    def _restore_views(self) -> None:
         """Copy in every parameter that is not a view into the buffers.
 
-        This happens at the start, and later if another optimiser has taken the parameter over, if either was
-        copied or unpickled, or after an assignment to p.value. Without it, steps would change unused memory.
+        This is the case at the start, and later if another optimiser moved the parameter, if the parameter or
+        the optimiser was copied or unpickled, or after an assignment to p.value. Otherwise, steps would
+        change memory that the model does not use.
         """
         for (name, p), part in zip(self.parameters.items(), self._parts, strict=True):
             if p.value.base is self._value and Parameter.grad.stored(p).base is self._grad:
@@ -91,13 +92,13 @@ class Optimizer:
     @property
     def value(self) -> Array:
         """The flat buffer of all values, (P,)."""
-        self._take_back()
+        self._restore_views()
         return self._value
 
     @property
     def grad(self) -> Array:
         """The flat buffer of all gradients, (P,)."""
-        self._take_back()
+        self._restore_views()
         for p in self.parameters.values():
             Parameter.grad.write_zeros(p)
         return self._grad
@@ -108,12 +109,12 @@ class Optimizer:
         return float(self.lr(self.steps) if callable(self.lr) else self.lr)
 
     def step(self) -> None:
-        """Update the parameters once from their gradients, which stay as they are."""
+        """Update the parameters once from their gradients. The gradients do not change."""
         self._update(self.rate)
         self.steps += 1
 
     def _update(self, lr: float) -> None:
-        raise TypeError(f"{type(self).__name__} has no update; use SGD, RMSProp or Adam")
+        raise TypeError(f"{type(self).__name__} does not define _update; use SGD, RMSProp or Adam")
 
     def _number(self, x: float) -> np.floating:
         return self.value.dtype.type(x)
@@ -124,26 +125,26 @@ class Optimizer:
             p.zero_grad()
 
     def grad_norm(self) -> float:
-        """The joint L2 norm of all gradients; NaN or infinite if one of them is."""
+        """Return the joint L2 norm of all gradients. It is NaN or infinite if a gradient is."""
         grad = self.grad
         info = np.finfo(grad.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             square = float(np.dot(grad, grad))
         if grad.size * float(info.tiny) / float(info.eps) < square < math.inf:
             return math.sqrt(square)
-        # The squares are out of the range of the dtype, like 1e25² in float32, or all zero, or one is NaN.
-        largest = float(max(grad.max(), -grad.min()))  # a NaN is in both
+        # The squares are outside the range of the dtype, like 1e25² in float32, or all zero, or one is NaN.
+        largest = float(max(grad.max(), -grad.min()))  # both are NaN if a gradient is NaN
         if largest == 0 or not math.isfinite(largest):
             return largest
         scaled = grad / self._number(largest)
         return largest * math.sqrt(float(np.dot(scaled, scaled)))
 
     def clip_grad_norm(self, max_norm: float) -> float:
-        """Scale all gradients down to a joint L2 norm of at most max_norm; return the norm they had.
+        """Scale all gradients down to a joint L2 norm of at most max_norm; return the norm before.
 
         (CLIP.1)  grad ← grad · min(1, max_norm / ‖grad‖)          (Pascanu et al. 2013, algorithm 1)
 
-        If a gradient is NaN or infinite, the returned norm is too, and the gradients are not changed. Raises
+        If a gradient is NaN or infinite, so is the returned norm, and the gradients are not changed. Raises
         ValueError for max_norm ≤ 0.
         """
         if not max_norm > 0:
@@ -155,7 +156,7 @@ class Optimizer:
         return norm
 
     def state(self) -> dict[str, Array]:
-        """The moments, name -> flat array. Together with `steps` this is the whole state of the optimiser."""
+        """Return the moments, name -> flat array (P,). With `steps`, they are the state of the optimiser."""
         return {name: getattr(self, name) for name in self.moments}
 
     def load_state(self, state: Mapping[str, Array], steps: int) -> None:
@@ -172,13 +173,13 @@ class Optimizer:
 
 @compiled
 def sgd_step(value: Array, grad: Array, lr: float) -> None:
-    """Change value in place."""
+    """Update value, (P,), in place."""
     value -= lr * grad                                          # (SGD.1)
 
 
 @compiled
 def momentum_step(value: Array, grad: Array, velocity: Array, lr: float, momentum: float) -> None:
-    """Change value and velocity in place."""
+    """Update value and velocity, (P,), in place."""
     velocity[:] = momentum * velocity + grad                    # (SGD.2)
     value -= lr * velocity                                      # (SGD.2)
 
@@ -188,12 +189,14 @@ class SGD(Optimizer):
 
     (SGD.1)  value ← value − lr·grad
     (SGD.2)  velocity ← momentum·velocity + grad,   value ← value − lr·velocity
+
+    momentum : the factor of the velocity, in [0, 1); 0 selects (SGD.1)
     """
 
     velocity: Array
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule, momentum: float = 0.0):
-        _expect_share("SGD", "momentum", momentum)
+        _expect_fraction("SGD", "momentum", momentum)
         self.moments = ("velocity",) if momentum else ()
         super().__init__(parameters, lr)
         self.momentum = momentum
@@ -207,18 +210,19 @@ class SGD(Optimizer):
 
 @compiled
 def rmsprop_step(value: Array, grad: Array, square: Array, lr: float, decay: float, eps: float) -> None:
-    """Change value and square in place."""
+    """Update value and square, (P,), in place."""
     square[:] = decay * square + (1 - decay) * grad**2          # (RMS.1)
     value -= lr * grad / (np.sqrt(square) + eps)                # (RMS.2)
 
 
 class RMSProp(Optimizer):
-    """Gradients divided by the root of their recent mean square (Tieleman & Hinton 2012, lecture 6.5).
+    """RMSProp: divide by the root of the recent mean square gradient (Tieleman & Hinton 2012, lecture 6.5).
 
     (RMS.1)  square ← decay·square + (1 − decay)·grad²
     (RMS.2)  value  ← value − lr·grad / (√square + eps)
 
-    decay : the weight of the old mean; PyTorch's RMSprop calls it alpha
+    decay : the weight of the old mean, in [0, 1); PyTorch's RMSprop calls it alpha
+    eps : added to the root, so that a gradient of zero causes no division by zero
     """
 
     moments = ("square",)
@@ -231,7 +235,7 @@ class RMSProp(Optimizer):
         decay: float = 0.99,
         eps: float = 1e-8,
     ):
-        _expect_share("RMSProp", "decay", decay)
+        _expect_fraction("RMSProp", "decay", decay)
         _expect_eps("RMSProp", eps)
         super().__init__(parameters, lr)
         self.decay, self.eps = decay, eps
@@ -247,7 +251,7 @@ def adam_step(
     value: Array, grad: Array, m: Array, v: Array,
     lr: float, beta1: float, beta2: float, eps: float, t: int,
 ) -> None:  # fmt: skip
-    """Change value, m and v in place. t counts the steps from 1."""
+    """Update value, m and v, (P,), in place. t is the number of the step, from 1."""
     m[:] = beta1 * m + (1 - beta1) * grad                       # (ADAM.1)
     v[:] = beta2 * v + (1 - beta2) * grad**2                    # (ADAM.2)
     mhat = m / (1 - beta1**t)
@@ -256,11 +260,14 @@ def adam_step(
 
 
 class Adam(Optimizer):
-    """Momentum and RMSProp together, both corrected for their start at zero (Kingma & Ba 2015, algorithm 1).
+    """Adam: bias-corrected momentum and RMSProp combined (Kingma & Ba 2015, algorithm 1).
 
     (ADAM.1)  m ← β1·m + (1 − β1)·grad
     (ADAM.2)  v ← β2·v + (1 − β2)·grad²
     (ADAM.3)  value ← value − lr·m̂ / (√v̂ + eps),    m̂ = m / (1 − β1ᵗ),  v̂ = v / (1 − β2ᵗ)
+
+    betas : (β1, β2), the weights of the old means, each in [0, 1)
+    eps : added to the root, so that a gradient of zero causes no division by zero
     """
 
     moments = ("m", "v")
@@ -275,9 +282,9 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ):
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"Adam expected betas as a pair of numbers, got {betas!r}")
+            raise TypeError(f"Adam expected betas to be a pair of numbers, got {betas!r}")
         for beta in betas:
-            _expect_share("Adam", "betas", beta)
+            _expect_fraction("Adam", "betas", beta)
         _expect_eps("Adam", eps)
         super().__init__(parameters, lr)
         self.betas, self.eps = (betas[0], betas[1]), eps
@@ -289,15 +296,15 @@ class Adam(Optimizer):
         )
 
 
-def _expect_share(who: str, name: str, value: float) -> None:
+def _expect_fraction(who: str, name: str, value: float) -> None:
     if not isinstance(value, Real):
-        raise TypeError(f"{who} expected {name} in [0, 1), got {value!r}")
+        raise TypeError(f"{who} expected {name} to be a number in [0, 1), got {value!r}")
     if not 0 <= value < 1:
-        raise ValueError(f"{who} expected {name} in [0, 1), got {value}")
+        raise ValueError(f"{who} expected {name} to be a number in [0, 1), got {value}")
 
 
 def _expect_eps(who: str, eps: float) -> None:
     if not isinstance(eps, Real):
-        raise TypeError(f"{who} expected a finite eps > 0, got {eps!r}")
+        raise TypeError(f"{who} expected eps to be a finite number > 0, got {eps!r}")
     if not 0 < eps < math.inf:
-        raise ValueError(f"{who} expected a finite eps > 0, got {eps}")
+        raise ValueError(f"{who} expected eps to be a finite number > 0, got {eps}")

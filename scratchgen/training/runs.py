@@ -1,4 +1,4 @@
-"""Runs that are saved while they train and can be resumed."""
+"""Training runs that are saved at intervals and can be resumed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def run_saved(
     """Run a trainer with a progress bar, and save it to `path` every `every` epochs and at the end.
 
     resume : continue the run in `path`; the result has the same bits as that of a run without interruption.
-        Otherwise a file in `path` is not overwritten
-    config : settings that are saved with the run and must be the same when it is resumed
+        If False, a run starts from the beginning, and a file in `path` is not overwritten
+    config : settings that are saved with the run; a resumed run must have the same
     overwrite : whether a file in `path` is replaced
 
-    Raises FileNotFoundError if there is no run to resume, and ValueError for a run with other settings and
-    for a file in `path` that is not to be overwritten. On Ctrl-C the run is saved, and the KeyboardInterrupt
-    says how to continue.
+    Raises FileNotFoundError if there is no run to resume, and ValueError if the run in `path` has other
+    settings or must not be overwritten. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to
+    continue.
     """
     expect_place(path, resume=resume, config=config, overwrite=overwrite)
     if resume:
@@ -44,9 +44,9 @@ def run_saved(
 
 
 def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite: bool = False) -> None:
-    """Check, before any work is done, that a run can be saved at `path` or resumed from it.
+    """Check, before training starts, that a run can be saved at `path` or resumed from it.
 
-    Raises what run_saved raises, and OSError if `path` is a folder, a device or a pipe.
+    Raises the errors of run_saved, and OSError if `path` is a folder, a device or a pipe.
     """
     expect_replaceable(path)
     if resume and not path.is_file():
@@ -54,7 +54,7 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite:
     if resume:
         found = checkpoint.read_config(path)
         if found != config:
-            raise ValueError(f"{path} has another run: expected {config}, the file has {found}")
+            raise ValueError(f"{path} has a run with other settings: expected {config}, the file has {found}")
     elif path.is_file() and not overwrite:
         if checkpoint.is_finished(path):
             raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")

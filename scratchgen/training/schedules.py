@@ -3,10 +3,10 @@
     model.fit(X, epochs=10, lr=OneCycle(3e-3), rng=0)
 
 A schedule is a function of t in [0, 1], the fraction of the updates that are done, so it does not depend on
-the number of steps. The trainer knows that number and calls ``schedule.over(steps)``, which returns the same
-schedule as a function of the step: step -> learning rate, counted from 0. That is what an optimiser expects.
-A schedule that is used without a trainer therefore gets its number of steps when it is made,
-``Adam(parameters, OneCycle(3e-3, steps))``. After its last step it keeps its final value.
+the number of steps. An optimiser expects a function of the step instead: step -> learning rate, with steps
+counted from 0. The trainer calls ``schedule.over(steps)``, which returns the schedule as such a function. If
+you use a schedule without a trainer, pass the number of steps, as in
+``Adam(parameters, OneCycle(3e-3, steps))``. After the last step, the rate keeps its final value.
 
 ``fit(lr=f)`` also takes any other function of the fraction, ``lambda t: 1e-3 * (1 - t)``.
 """
@@ -20,7 +20,7 @@ from typing import Self
 
 __all__ = ["Constant", "Cosine", "OneCycle", "StepDecay", "bind"]
 
-Rate = Callable[[float], float]     # of the fraction of training, or of the step
+Rate = Callable[[float], float]     # a function of the fraction of training, or of the step
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Constant:
         return float(self.lr)
 
     def over(self, steps: int) -> Self:
-        """The same schedule as a function of the step."""
+        """Return the same schedule as a function of the step."""
         return self
 
 
@@ -67,27 +67,27 @@ class StepDecay:
 
     def __call__(self, t: float) -> float:
         if self.every < 1:
-            # In whole steps where their number is known: (0.3 / 0.1) rounds down to 2.
+            # If the number of steps is known, count in steps. 1e-9 is added because 0.3 / 0.1 is below 3.
             every = self.every if self.steps is None else self.every * self.steps
             t = _fraction(self, t) if self.steps is None else t
             return float(self.lr * self.factor ** math.floor(t / every + 1e-9))
         return float(self.lr * self.factor ** (t // self.every))
 
     def over(self, steps: int) -> Self:
-        """The same schedule as a function of the step, for a run of so many steps."""
+        """Return the same schedule as a function of the step, for a run of `steps` steps."""
         return replace(self, steps=steps) if self.steps is None else self
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine from lr down to final.
+    """Decrease the rate from lr to final along half a cosine.
 
     lr(t) = final + (lr - final)·(1 + cos(π·t)) / 2           t = step / steps, then final
 
     Source: Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts; torch's CosineAnnealingLR in
     closed form.
 
-    steps : makes it a function of the step, for use with an optimiser; the trainer sets it otherwise
+    steps : if given, the schedule is a function of the step, for use with an optimiser; a trainer sets it
     """
 
     lr: float
@@ -104,25 +104,25 @@ class Cosine:
         return _half_cosine(self.lr, self.final, done)
 
     def over(self, steps: int) -> Self:
-        """The same schedule as a function of the step, for a run of so many steps."""
+        """Return the same schedule as a function of the step, for a run of `steps` steps."""
         return replace(self, steps=steps) if self.steps is None else self
 
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up along half a cosine to peak, then down along a longer one to almost nothing.
+    """Increase the rate to peak along half a cosine, then decrease it to almost 0 along a longer one.
 
     start = peak / start_divisor,  end = start / end_divisor
 
     lr(t) = start + (peak - start)·(1 - cos(π·t / warmup)) / 2                     t ≤ warmup
     lr(t) = end + (peak - end)·(1 + cos(π·(t - warmup) / (1 - warmup))) / 2        warmup ≤ t ≤ 1
 
-    Over a number of steps the rise takes max(warmup·steps - 1, 0) of them and the last update is made with
-    `end`, as in torch's OneCycleLR, which gives the same values. Large rates in the middle act as a
-    regulariser. Source: Smith & Topin 2018, "Super-Convergence". In torch peak is called max_lr, warmup
-    pct_start, start_divisor div_factor, and end_divisor final_div_factor.
+    As a function of the step, the rise takes max(warmup·steps - 1, 0) steps and the last update uses `end`.
+    The values are those of torch's OneCycleLR. Large rates in the middle of training act as a regulariser.
+    Source: Smith & Topin 2018, "Super-Convergence". In torch peak is called max_lr, warmup pct_start,
+    start_divisor div_factor, and end_divisor final_div_factor.
 
-    steps : makes it a function of the step, for use with an optimiser; the trainer sets it otherwise
+    steps : if given, the schedule is a function of the step, for use with an optimiser; a trainer sets it
     """
 
     peak: float
@@ -155,17 +155,17 @@ class OneCycle:
         return _half_cosine(self.peak, end, (t - rise) / fall if fall > 0 else t - rise)
 
     def over(self, steps: int) -> Self:
-        """The same schedule as a function of the step, for a run of so many steps."""
+        """Return the same schedule as a function of the step, for a run of `steps` steps."""
         return replace(self, steps=steps) if self.steps is None else self
 
 
 def bind(lr: float | Rate, steps: int) -> float | Rate:
-    """Make a learning rate what an optimiser takes: a number, or a function of the step.
+    """Convert a learning rate to what an optimiser expects: a number, or a function of the step.
 
     lr : a number, a schedule, or a function of the fraction of training completed
     steps : the number of updates that the optimiser will make
 
-    A schedule that was made for a number of steps of its own keeps it.
+    A schedule that already has a number of steps keeps it.
     """
     steps = max(steps, 1)
     if hasattr(lr, "over"):
@@ -175,17 +175,17 @@ def bind(lr: float | Rate, steps: int) -> float | Rate:
     return lr
 
 
-def _half_cosine(start: float, end: float, share: float) -> float:
-    """From start (share 0) to end (share 1) along half a cosine; it stays at end from there on."""
-    return float(end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+def _half_cosine(start: float, end: float, fraction: float) -> float:
+    """Go from start (fraction 0) to end (fraction 1) along half a cosine; for larger fractions return end."""
+    return float(end + (start - end) * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2)
 
 
 def _fraction(schedule: object, t: float) -> float:
-    """t, checked: a schedule without steps that is asked for step 2 was not given to a trainer."""
+    """Return t, or raise ValueError if it is not a fraction but, most likely, the number of a step."""
     if not 0 <= t <= 1:
         raise ValueError(
-            f"{type(schedule).__name__} without steps is a function of the fraction of training completed, "
-            f"expected t in [0, 1], got {t}: pass steps to use it with an optimiser"
+            f"{type(schedule).__name__} without steps expected t in [0, 1], the fraction of training done, "
+            f"got {t}; pass steps to use it with an optimiser"
         )
     return t
 

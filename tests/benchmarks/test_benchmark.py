@@ -1,4 +1,4 @@
-"""The benchmark compares only contenders that compute the same."""
+"""Tests of benchmarks/run.py: the check of the contenders' gradients, the ratios and the results."""
 
 import json
 import runpy
@@ -11,7 +11,7 @@ RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
 
 
 @pytest.mark.parametrize(("theirs", "expected"), [(2.0, 0.0), (3.0, 0.5), (np.nan, np.nan)])
-def test_benchmark_sees_a_gradient_that_is_not_the_same(monkeypatch, rng, theirs, expected):
+def test_benchmark_finds_a_different_gradient(monkeypatch, rng, theirs, expected):
     monkeypatch.syspath_prepend(RUN.parent)
     weight = rng.standard_normal((5, 3))
     found = {"scratchgen": [weight, np.array([1.0, 2.0])], "other": [weight, np.array([1.0, theirs])]}
@@ -20,7 +20,7 @@ def test_benchmark_sees_a_gradient_that_is_not_the_same(monkeypatch, rng, theirs
 
 
 def test_benchmark_compares_round_by_round(monkeypatch):
-    """A machine that slows down for a round slows all contenders, and no ratio."""
+    """If the machine is slower in one round, all contenders are, and the ratios stay the same."""
     monkeypatch.syspath_prepend(RUN.parent)
     run = runpy.run_path(str(RUN))
     speed = np.array([1.0, 1.0, 7.0, 1.0, 2.0])
@@ -33,7 +33,7 @@ def test_benchmark_compares_round_by_round(monkeypatch):
     assert all(high - low < 1e-12 for low, high in row["spread"].values())
 
 
-def test_benchmark_results_replace_only_what_was_measured_anew(monkeypatch, tmp_path):
+def test_benchmark_results_replace_only_remeasured_rows(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(RUN.parent)
     run = runpy.run_path(str(RUN))
     monkeypatch.setitem(run["save"].__globals__, "versions", dict)

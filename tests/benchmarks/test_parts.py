@@ -1,4 +1,4 @@
-"""What is measured beside the training steps: convolutions that compute the same, exponents, tables."""
+"""Tests of the other benchmarks: convolutions that compute the same results, exponents, tables."""
 
 import platform
 import subprocess
@@ -17,14 +17,14 @@ def on_the_path(monkeypatch):
 
 
 @pytest.mark.parametrize("baseline", ["slices", "indices", "loops"])
-@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 2, 6)])  # odd: a rest that no patch sees
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 2, 6)])  # odd: some pixels are in no patch
 def test_textbook_convolution_is_conv2d(baseline, shape):
     from convolution import Case, difference
 
     assert difference(baseline, Case(*shape, batch=3, dtype="float64")) < 1e-12
 
 
-def test_textbook_comparison_sees_another_convolution():
+def test_textbook_comparison_finds_a_different_convolution():
     from convolution import Case, difference
 
     case = Case(3, 5, 7, batch=3, dtype="float64")
@@ -40,7 +40,7 @@ def test_growth_exponent_is_that_of_the_last_points():
     assert exponent(sizes, times) == pytest.approx(1.5)
 
 
-def test_growth_row_keeps_what_was_measured_and_no_memory_of_the_products():
+def test_growth_row_has_measurements_but_no_memory_of_the_products():
     from growth import LIMIT, OURS, row
 
     points = [
@@ -58,7 +58,7 @@ def test_growth_point_has_the_products_of_its_sizes():
     assert Point(width=7, depth=6).sizes == (784, 7, 7, 7)
 
 
-def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
+def test_results_keep_parts_that_are_not_remeasured(tmp_path):
     from measured import put, read
 
     path = tmp_path / "bench.json"
@@ -69,7 +69,7 @@ def test_results_keep_the_parts_that_are_not_measured_anew(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["bench.json"]
 
 
-def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
+def test_vectors_names_the_vector_extension(monkeypatch, tmp_path):
     import measured
 
     info = tmp_path / "cpuinfo"
@@ -83,7 +83,7 @@ def test_rows_say_how_wide_the_processor_computes(monkeypatch, tmp_path):
 
 @pytest.fixture
 def steps():
-    """Rows as run.py makes them, of two models at two batches; times that no machine ever had."""
+    """Rows as run.py makes them, for two models at two batches, with invented times."""
     from run import CHANNELS_LAST, JAX, LIMIT, OURS, PYTORCH, row
 
     times = {OURS: 2.0, **dict(zip(PYTORCH, (6.0, 5.0, 4.0), strict=True)), JAX: 3.0, LIMIT: 1.0}
@@ -97,7 +97,7 @@ def steps():
     return rows
 
 
-def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
+def test_tables_are_filled_between_their_marks_and_can_be_replaced(steps):
     from tables import COMMAND, NOTHING, TABLES, fill
 
     from scratchgen.studies.chapters import marks
@@ -112,7 +112,7 @@ def test_tables_stand_between_their_marks_and_can_be_made_again(steps):
         fill(text.replace("<!-- end of growth -->", ""), found)
 
 
-def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
+def test_tables_show_targets_and_missed_targets(steps):
     from tables import ratio
     from tables import steps as table
 
@@ -131,8 +131,8 @@ def test_tables_say_what_was_asked_for_and_what_is_missed(steps):
     assert "| 128 | 1 |" in one_thread and " of 1.4" not in one_thread
 
 
-def test_tables_turn_the_parts_into_rates():
-    """2·7·(three products for each weight of 784-1000-500-250-30 and back, but for the first) operations."""
+def test_parts_table_has_rates():
+    """Each weight has three products (in the first layer two) of 2·7 operations."""
     from tables import parts
 
     names = ("whole step", "linear layers", "activations", "loss and its gradient")
@@ -185,7 +185,7 @@ def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
 
 
 def test_startup_imports_nothing_that_it_times():
-    """NumPy among them: what is in the process before the clock starts is missing from the time to import."""
+    """A module (NumPy, too) that is loaded before the clock starts is missing from the time of the import."""
     timed = ("numpy", "scratchgen", "torch", "jax")
     asked = f"import sys, startup; print([name for name in {timed} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=BENCHMARKS, capture_output=True, text=True)

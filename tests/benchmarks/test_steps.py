@@ -1,4 +1,4 @@
-"""Steps of the benchmark: all contenders compute the same, and the limit has the products of a step."""
+"""Steps of the benchmark: all contenders compute the same results; the limit has a step's products."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ def on_the_path(monkeypatch):
 
 
 def gradients(contender: str, model: str, folder: Path, code: Path = BENCHMARKS) -> list[np.ndarray]:
-    """Losses and gradients in float64, from a process of its own, as run.py asks for them."""
+    """Losses and gradients in float64, from a separate process, as in run.py."""
     path = folder / f"{contender}.npz"
     command = [sys.executable, str(code / "worker.py"), contender, model, str(BATCH), str(path)]
     subprocess.run(command, check=True)
@@ -56,8 +56,8 @@ def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, conte
         (*SIDES[1], "x * logits).sum()", "1.000001 * x * logits).sum()"),
     ],
 )
-def test_steps_with_a_mistake_are_told_apart(ours, tmp_path, library, contender, right, wrong):
-    """In a copy of the benchmark: PyTorch's MADE has no masks, and JAX's loss is a millionth off."""
+def test_steps_with_a_mistake_are_found(ours, tmp_path, library, contender, right, wrong):
+    """In a copy of the benchmark, PyTorch's MADE has no masks, and JAX's loss is a millionth too large."""
     pytest.importorskip(library)
     from run import largest_difference
 
@@ -85,8 +85,8 @@ def test_limit_of_a_dense_net_has_three_products_for_each_weight_but_the_first(n
     assert multiplications(step.products(n)) == n * (3 * weights - first)
 
 
-def test_limit_of_the_gan_leaves_out_what_no_player_needs():
-    """In D's turn G goes forward only; in G's turn no gradient of D's weights is made."""
+def test_limit_of_the_gan_omits_products_that_no_player_needs():
+    """D's step needs only G's forward pass; G's step needs no gradient of D's weights."""
     from steps import gan
 
     model, n = gan.model("float32"), 7
@@ -99,7 +99,7 @@ def test_limit_of_the_gan_leaves_out_what_no_player_needs():
 
 
 def test_limit_of_the_characters_has_attention_as_batches():
-    """Six products of T×T and the head's width for each head: scores, values, and both gradients of each."""
+    """Each head has six products of T×T and its width: scores, values, and both gradients of each."""
     from steps import characters
     from steps.characters import DEPTH, HEADS, C, T, V
 
@@ -113,8 +113,8 @@ def test_limit_of_the_characters_has_attention_as_batches():
     assert len(found) < 50      # calls, whatever n is
 
 
-def test_blocks_of_made_leave_the_share_that_the_chapter_names():
-    """Of the whole products, which are the limit and what PyTorch and JAX make."""
+def test_blocks_of_made_have_the_share_in_the_chapter():
+    """The share of the full products, which PyTorch and JAX compute and which are the limit."""
     from steps import made
 
     from scratchgen.layers.masked import connections

@@ -1,4 +1,4 @@
-"""The command: its answers, its error lines and its exit codes."""
+"""The command `scratchgen`: output, error lines and exit codes."""
 
 import io
 import subprocess
@@ -15,7 +15,7 @@ from scratchgen.training.loop import TrainingDiverged
 
 
 def fail_with(monkeypatch, error):
-    """Let the command `data` raise an error."""
+    """Make the command `data` raise an error."""
 
     def load_digits():
         raise error
@@ -24,7 +24,7 @@ def fail_with(monkeypatch, error):
 
 
 def error_line(capsys):
-    """The one line on stderr. Both streams have nothing else."""
+    """The single line on stderr. Nothing else is on either stream."""
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("scratchgen: error: ") and err.endswith("\n") and err.count("\n") == 1
@@ -86,8 +86,8 @@ def test_module_and_version_answer():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? there are: demo, gradcheck, "),
-        (["xyzzy"], "unknown command 'xyzzy'; there are: demo, gradcheck, "),
+        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? Known names: demo, gradcheck, "),
+        (["xyzzy"], "unknown command 'xyzzy'. Known names: demo, gradcheck, "),
         (["demo"], "demo expected a NAME or --list"),
         (["data", "--wrong"], "unrecognized arguments: --wrong"),
         (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
@@ -110,16 +110,16 @@ def test_arguments_that_are_wrong_get_one_line(capsys, argv, expected):
 
 def test_check_name_suggests_the_nearest():
     assert check_name("layer", "Linear", ["Conv2d", "Linear"]) == "Linear"
-    with pytest.raises(ValueError, match=r"'Liner'; did you mean 'Linear'\? there are: Conv2d, Linear"):
+    with pytest.raises(ValueError, match=r"'Liner'; did you mean 'Linear'\? Known names: Conv2d, Linear"):
         check_name("layer", "Liner", ["Conv2d", "Linear"])
-    with pytest.raises(ValueError, match="unknown layer 'x'; there are: none"):
+    with pytest.raises(ValueError, match="unknown layer 'x'. Known names: none"):
         check_name("layer", "x", [])
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"), [("relu", "ReLU"), ("conv2D", "Conv2d"), ("SILU", "SiLU"), ("vae", "VAE")]
 )
-def test_check_name_suggests_whatever_the_capitals(typed, meant):
+def test_check_name_ignores_case(typed, meant):
     with pytest.raises(ValueError, match=rf"unknown layer '{typed}'; did you mean '{meant}'\?"):
         check_name("layer", typed, ["ReLU", "Conv2d", "SiLU", "VAE"])
 
@@ -147,7 +147,7 @@ def test_download_prints_where_the_digits_are(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "The full MNIST is in the cache\nThe full MNIST is in here\n"
 
 
-def test_folder_with_a_file_in_the_way_is_found_before_the_work(tmp_path, monkeypatch, capsys):
+def test_file_in_place_of_a_folder_is_found_before_the_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("")
     assert cli.main(["download", "taken/deeper/folder"]) == 2
@@ -229,7 +229,7 @@ def test_training_that_diverged_gets_one_line_and_a_bug_in_arithmetic_none(monke
 
 
 def test_closed_pipe_is_quiet(tmp_path):
-    """As in `scratchgen study --list | head`: the reader ends before the list is written."""
+    """In `scratchgen study --list | head`, `head` may end before the list is written."""
     code = (
         "import sys; from scratchgen.cli import main\n"
         "sys.stdin.read(); sys.exit(main(['study', '--list']))"

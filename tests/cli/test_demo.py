@@ -31,7 +31,7 @@ def main(out: Path, *, epochs: int = 3, rate: float = 1e-3, widths=(2, 10), word
 
 @pytest.fixture
 def demos(tmp_path, monkeypatch):
-    """A folder of three demos in two families, in place of the real one."""
+    """A folder of three demos in two families, used in place of the real one."""
     root = tmp_path / "site" / "demos"
     for family, name in (("vae", "latent"), ("flow", "exact"), ("vae", "compress")):
         (root / family).mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def test_demo_unknown_writes_nothing(demos, capsys):
     assert not (demos / "gallery").exists()
 
 
-def test_demo_without_scripts_says_where_it_looked(demos, monkeypatch, capsys):
+def test_demo_without_scripts_names_the_folders(demos, monkeypatch, capsys):
     monkeypatch.setattr(demo, "roots", lambda: (demos / "nowhere", demos / "elsewhere"))
     assert cli.main(["demo", "compress"]) == 2
     assert f"no demos found in {demos / 'nowhere'} or {demos / 'elsewhere'}" in capsys.readouterr().err

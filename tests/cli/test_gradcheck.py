@@ -15,7 +15,7 @@ def case_named(name):
 
 @pytest.fixture
 def two(monkeypatch):
-    """Two quick cases in place of all."""
+    """Replace the list of cases by two quick ones."""
     cases = (case_named("Linear"), case_named("SiLU"))
     monkeypatch.setattr("scratchgen.models.cases.CASES", cases)
     return cases

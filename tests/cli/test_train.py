@@ -1,4 +1,4 @@
-"""The command `train`: every model of the cards, and runs that are saved and resumed to the same bits."""
+"""The command `train`: every model of the cards, and saved runs that resume with identical bits."""
 
 import inspect
 import os
@@ -46,7 +46,7 @@ class StopAt(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, capsys):
+def test_run_resumed_after_ctrl_c_has_the_bits_of_an_uninterrupted_one(tmp_path, capsys):
     run_saved(trainer(), tmp_path / "whole.safetensors", resume=False, config={})
     path = tmp_path / "broken.safetensors"
     with pytest.raises(KeyboardInterrupt, match=r"interrupted after step 6.*saved in .*, continue with"):
@@ -59,7 +59,7 @@ def test_run_resumed_after_ctrl_c_has_the_bits_of_an_undisturbed_one(tmp_path, c
 
 
 def test_resumed_run_keeps_batch_norm_and_dropout_to_the_bit(tmp_path, capsys):
-    """Running statistics and the mask's generator come from the file, in the middle of an epoch too."""
+    """Running statistics and the mask's generator are restored, also in the middle of an epoch."""
     X = np.random.default_rng(1).uniform(size=(30, 9)).astype(np.float32)
 
     def build(callbacks=()):
@@ -115,13 +115,13 @@ def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="no run to resume"):
         run_saved(trainer(), path, resume=True, config={})
     run_saved(trainer(), path, resume=False, config={"code": 2})
-    with pytest.raises(ValueError, match="has another run: expected {'code': 3}, the file has {'code': 2}"):
+    with pytest.raises(ValueError, match="other settings: expected {'code': 3}, the file has {'code': 2}"):
         run_saved(trainer(), path, resume=True, config={"code": 3})
 
 
 @pytest.mark.slow
-def test_train_command_interrupted_and_resumed_equals_one_go(tmp_path, monkeypatch, capsys):
-    """The command itself, on the embedded digits, with a Ctrl-C from outside in mid-run."""
+def test_train_command_resumed_after_an_interruption_equals_a_whole_run(tmp_path, monkeypatch, capsys):
+    """The command runs on the embedded digits, and receives a Ctrl-C during the first epoch."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SCRATCHGEN_DATA", raising=False)
     arguments = ["train", "autoencoder", "--code", "2", "--epochs", "2", "--seed", "4", "--out"]
@@ -192,7 +192,7 @@ FORMS = [(name, form) for name, model in command.models().items() for form in mo
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """A few digits in place of all."""
+    """Replace the digits by a few of them."""
     d = load_digits("embedded")
     few = Digits(d.x_train[:160], d.y_train[:160], d.x_test[:24], d.y_test[:24], "a few")
     monkeypatch.setattr("scratchgen.data.load_digits", lambda *source: few)
@@ -230,7 +230,7 @@ def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
     assert cli.main(["train", "made", "--code", "3"]) == 2
     assert "made (dense) has no --code; leave it out" in capsys.readouterr().err
     assert cli.main(["train", "made", "--form", "convolutional"]) == 2
-    assert "unknown form 'convolutional'; there are: dense" in " ".join(capsys.readouterr().err.split())
+    assert "unknown form 'convolutional'. Known names: dense" in " ".join(capsys.readouterr().err.split())
     assert not list(Path().iterdir())
 
 

@@ -15,7 +15,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def tiny_arrays(rng):
-    """x_train, y_train, x_test, y_test as MNIST's files hold them, with 40 and 20 examples."""
+    """x_train, y_train, x_test, y_test in the format of the MNIST files, with 40 and 20 examples."""
     return [
         rng.integers(0, 256, size=(40, 28, 28), dtype=np.uint8),
         np.repeat(np.arange(10, dtype=np.uint8), 4),
@@ -33,13 +33,13 @@ def tiny_files(tiny_arrays):
 
 @pytest.fixture
 def tiny_hashes(tiny_files):
-    """name -> SHA-256, as the functions under test take them."""
+    """name -> SHA-256, in the form that the tested functions expect."""
     return {name: hashlib.sha256(data).hexdigest() for name, data in tiny_files.items()}
 
 
 @pytest.fixture
 def put_files():
-    """A function that writes files (name -> bytes) into a folder, gzipped or not."""
+    """Return a function that writes files (name -> bytes) into a folder, gzipped or not."""
 
     def put(folder, files, packed=True):
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def put_files():
 
 @pytest.fixture
 def tiny_mnist(tiny_hashes, tmp_path, monkeypatch):
-    """The library's own table and cache replaced by the tiny set and an empty folder, which is returned."""
+    """Replace the hashes and the cache folder of the library by those of the tiny set; return the folder."""
     cache = tmp_path / "cache"
     monkeypatch.setattr("scratchgen.data.digits.MNIST", tiny_hashes)
     monkeypatch.setattr("scratchgen.data.digits.cache_folder", lambda: cache)
@@ -63,5 +63,5 @@ def tiny_mnist(tiny_hashes, tmp_path, monkeypatch):
 
 @pytest.fixture(params=["embedded", "full"] if os.environ.get("SCRATCHGEN_DATA") else ["embedded"])
 def source(request):
-    """Each source of real digits that this machine has without a network."""
+    """Each source of real digits that is available on this machine without a network."""
     return request.param

@@ -12,7 +12,7 @@ def blob(side, row, column):
     return image.reshape(1, -1)
 
 
-def test_jitter_without_spread_changes_nothing(rng, backend):
+def test_jitter_with_zero_deviations_changes_nothing(rng, backend):
     x = rng.uniform(size=(3, 49))
     still = Jitter(turn=0, stretch=0, slant=0, shift=0, side=7)
     np.testing.assert_allclose(still(x, rng=rng), x, atol=1e-12)
@@ -32,18 +32,18 @@ def test_affine_warp_interpolates_between_pixels(backend):
     out = affine_warp(images, np.array([[1.0, 0, 0, 1, 0.25, 0]]), SHARPNESS)
     a = -0.75
     near, far = ((a + 2) * 0.25 - (a + 3)) * 0.25**2 + 1, ((a + 2) * 0.75 - (a + 3)) * 0.75**2 + 1
-    np.testing.assert_allclose(out[0, :, 1], [far, near, 0], atol=1e-12)  # the last, below 0, is clipped
+    np.testing.assert_allclose(out[0, :, 1], [far, near, 0], atol=1e-12)  # the last value is clipped to 0
 
 
 def test_affine_warp_of_a_flat_patch_is_flat(backend, rng):
-    """The sixteen weights sum to one, wherever between the pixels they are taken."""
+    """The sixteen weights sum to one at every position between the pixels."""
     images = np.full((1, 9, 9), 0.4)
     maps = np.array([[1.0, 0.1, -0.1, 0.9, *rng.uniform(-0.5, 0.5, 2)]])
     out = affine_warp(images, maps, SHARPNESS)
     np.testing.assert_allclose(out[0, 3:6, 3:6], 0.4, atol=1e-12)
 
 
-def test_jitter_keeps_the_declared_fraction(rng):
+def test_jitter_keeps_the_given_fraction_of_images(rng):
     x = np.repeat(blob(7, 3, 3), 4000, axis=0)
     same = (Jitter(keep=0.3, side=7)(x, rng=rng) == x).all(axis=1).mean()
     assert abs(same - 0.3) < 5 * np.sqrt(0.3 * 0.7 / 4000)
@@ -58,10 +58,10 @@ def test_binarise_uses_the_intensity_as_probability(rng):
 
 
 @pytest.mark.parametrize("change", [binarise, Jitter(side=2)])
-def test_augmentation_refuses_values_that_are_not_intensities(change, rng):
+def test_augmentation_refuses_values_outside_zero_to_one(change, rng):
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 0 to 2"):
         change(np.array([[0.0, 2.0, 0.0, 1.0]]), rng=rng)
-    with pytest.raises(TypeError, match="float32 or float64, got uint8"):
+    with pytest.raises(TypeError, match="float32 or float64, got dtype uint8"):
         change(np.zeros((1, 4), np.uint8), rng=rng)
 
 
@@ -82,8 +82,8 @@ def test_affine_warp_reference_and_jit_agree(rng):
     np.testing.assert_allclose(results[0], results[1], atol=2e-5)
 
 
-def test_jitter_spread_of_the_shift_is_as_declared(rng):
-    """The centre of mass of a blob moves with mean 0 and the declared spread."""
+def test_jitter_shift_has_the_given_standard_deviation(rng):
+    """The centre of mass of a blob moves with mean 0 and the given standard deviation."""
     side, n = 21, 4000
     x = np.repeat(blob(side, 10, 10), n, axis=0)
     out = Jitter(turn=0, stretch=0, slant=0, shift=1.5, keep=0, side=side)(x, rng=rng).reshape(n, side, side)
@@ -99,13 +99,13 @@ def test_jitter_depends_only_on_rng():
     assert not np.array_equal(first, other)
 
 
-def test_jitter_wrong_width_is_named(rng):
+def test_jitter_refuses_a_wrong_width(rng):
     with pytest.raises(ValueError, match=r"rows of 784 pixels, got shape \(2, 49\)"):
         Jitter()(np.zeros((2, 49)), rng=rng)
 
 
 def test_dequantise_spreads_each_level_over_its_own_interval(rng):
-    """(DEQ.1): level k of 4 ends in [k, k + 1) / 4, evenly; taking it back gives the level."""
+    """(DEQ.1): level k of 4 is spread uniformly over [k, k + 1) / 4, and rounding down gives it back."""
     levels = rng.integers(0, 4, size=(2000, 3))
     for dtype in (np.float32, np.float64):
         drawn = dequantise((levels / 3).astype(dtype), rng=rng, levels=4)

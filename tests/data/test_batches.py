@@ -1,4 +1,4 @@
-"""Batches: each example once, an order that only the seed decides, and a place that can be taken up again."""
+"""Batches: each example once per epoch, an order that depends only on the seed, and a restored position."""
 
 import json
 
@@ -13,7 +13,7 @@ sizes = st.integers(1, 30)
 
 
 def numbered(n, columns=2):
-    """X whose row i holds i, so that a batch shows which examples it is made of."""
+    """X whose row i contains i, so that a batch shows which examples it contains."""
     return np.repeat(np.arange(n, dtype=np.float32)[:, None], columns, axis=1)
 
 
@@ -37,7 +37,7 @@ def test_batches_hold_every_example_once_per_epoch(n, batch_size, seed):
 
 
 @given(n=sizes, batch_size=sizes, seed=st.integers(0, 99))
-def test_batches_drop_last_leaves_out_only_the_small_batch(n, batch_size, seed):
+def test_batches_drop_last_omits_only_the_small_batch(n, batch_size, seed):
     if batch_size > n:
         with pytest.raises(ValueError, match=f"batch_size <= {n} .* got {batch_size}"):
             Batches(numbered(n), batch_size=batch_size, rng=seeded(seed), drop_last=True)
@@ -56,35 +56,35 @@ def test_batches_drop_last_leaves_out_only_the_small_batch(n, batch_size, seed):
     shuffle=st.booleans(),
     drop_last=st.booleans(),
 )
-def test_batches_restored_go_on_with_the_same_batches(n, batch_size, epochs, stop, shuffle, drop_last):
+def test_batches_restored_return_the_same_remaining_batches(n, batch_size, epochs, stop, shuffle, drop_last):
     batch_size = min(n, batch_size)
 
-    def fresh(seed):
+    def new_batches(seed):
         return Batches(
             numbered(n), batch_size=batch_size, rng=seeded(seed), shuffle=shuffle, drop_last=drop_last
         )
 
-    undisturbed = fresh(1)
+    uninterrupted = new_batches(1)
     for _ in range(epochs):
-        list(undisturbed)
-    running = iter(undisturbed)
-    stop = min(stop, len(undisturbed))
+        list(uninterrupted)
+    running = iter(uninterrupted)
+    stop = min(stop, len(uninterrupted))
     for _ in range(stop):
         next(running)
-    saved = json.loads(json.dumps(undisturbed.state()))
-    restored = fresh(2)
+    saved = json.loads(json.dumps(uninterrupted.state()))
+    restored = new_batches(2)
     restored.load_state(saved)
     assert restored.state() == saved
     assert saved["position"] == stop
     rest = order(restored)
-    assert len(rest) == len(undisturbed) - stop
+    assert len(rest) == len(uninterrupted) - stop
     assert rest == order(running)
-    assert order(restored) == order(undisturbed)
-    assert restored.state() == undisturbed.state()
+    assert order(restored) == order(uninterrupted)
+    assert restored.state() == uninterrupted.state()
 
 
 @given(seed=st.integers(0, 99))
-def test_batches_of_one_seed_come_in_one_order(seed):
+def test_batches_of_equal_seeds_have_the_same_order(seed):
     seeds = (seed, seed, seed + 1)
     first, second, other = (Batches(numbered(20), batch_size=7, rng=seeded(s)) for s in seeds)
     epochs = [order(first), order(first)]
@@ -93,7 +93,7 @@ def test_batches_of_one_seed_come_in_one_order(seed):
     assert epochs[0] != order(other)
 
 
-def test_batches_order_is_not_touched_by_other_uses_of_the_generator():
+def test_batches_order_does_not_depend_on_other_uses_of_the_generator():
     rng = seeded(3)
     shared = Batches(numbered(20), batch_size=7, rng=rng)
     alone = Batches(numbered(20), batch_size=7, rng=seeded(3))
@@ -104,7 +104,7 @@ def test_batches_order_is_not_touched_by_other_uses_of_the_generator():
     assert order(shared) == order(alone)
 
 
-def test_batches_each_order_is_equally_likely(rng):
+def test_batches_orders_are_equally_likely(rng):
     # Six orders of three examples; the chi-square of 1,200 epochs has mean 5, and 30 is beyond 1 in 10,000.
     batches = Batches(numbered(3), batch_size=3, rng=rng)
     seen = [str(order(batches)) for _ in range(1_200)]
@@ -113,7 +113,7 @@ def test_batches_each_order_is_equally_likely(rng):
     assert ((counts - 200) ** 2 / 200).sum() < 30
 
 
-def test_batches_a_new_loop_after_a_break_is_a_new_epoch(rng):
+def test_batches_loop_after_a_break_is_a_new_epoch(rng):
     batches = Batches(numbered(10), batch_size=3, rng=rng)
     for _ in batches:
         break
@@ -127,7 +127,7 @@ def test_batches_without_shuffle_keep_the_order_of_the_data(rng):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
-def test_batches_are_fresh_contiguous_arrays_of_the_datas_dtype(rng, dtype, shuffle):
+def test_batches_are_new_contiguous_arrays_with_the_dtype_of_the_data(rng, dtype, shuffle):
     X = np.asfortranarray(numbered(6, 4).astype(dtype))
     before = X.copy()
     kept = list(Batches(X, np.arange(6), batch_size=2, rng=rng, shuffle=shuffle))
@@ -148,7 +148,7 @@ def test_batches_of_images_with_channels_moved_last_are_contiguous(rng):
 
 
 @pytest.mark.parametrize(
-    ("X", "y", "options", "error", "said"),
+    ("X", "y", "options", "error", "message"),
     [
         (np.zeros((0, 3)), None, {}, ValueError, r"X to have at least one example, got shape \(0, 3\)"),
         (np.zeros((2, 0)), None, {}, ValueError, r"got shape \(2, 0\)"),
@@ -165,27 +165,27 @@ def test_batches_of_images_with_channels_moved_last_are_contiguous(rng):
         (np.zeros((2, 3)), None, {"rng": 7.5}, TypeError, "Batches expected rng to be .* got float 7.5"),
     ],
 )
-def test_batches_reject_bad_input_in_one_line(rng, X, y, options, error, said):
-    with pytest.raises(error, match=said) as caught:
+def test_batches_error_messages_have_one_line(rng, X, y, options, error, message):
+    with pytest.raises(error, match=message) as caught:
         Batches(X, y, **{"batch_size": 2, "rng": rng} | options)
     assert str(caught.value).startswith("Batches expected") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"examples": 11}, "examples 10, got 11"),
         ({"batch_size": 2}, "batch_size 3, got 2"),
         ({"shuffle": False}, "shuffle True, got False"),
         ({"drop_last": True}, "drop_last False, got True"),
-        ({"position": 5}, "position of 0 to 4, got 5"),
-        ({"position": -1}, "position of 0 to 4, got -1"),
+        ({"position": 5}, r"position in 0\.\.4, got 5"),
+        ({"position": -1}, r"position in 0\.\.4, got -1"),
         ({"surprise": 1}, "keys generator, position"),
     ],
 )
-def test_batches_reject_the_state_of_others_and_stay_where_they_are(rng, change, said):
+def test_batches_refuse_another_state_and_keep_their_position(rng, change, message):
     batches = Batches(numbered(10), batch_size=3, rng=rng)
     before = batches.state()
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         batches.load_state(before | change)
     assert batches.state() == before

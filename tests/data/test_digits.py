@@ -1,4 +1,4 @@
-"""Digits: what is loaded, from where, and that nothing is silently taken instead."""
+"""Digits: what is loaded from which source, without a silent fallback."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from scratchgen.data import as_images, download_digits, load_digits
 from scratchgen.data.digits import EMBEDDED
 
 
-def test_digits_have_the_promised_types_and_ranges(source):
+def test_digits_have_the_documented_types_and_ranges(source):
     digits = load_digits(source)
     n_train, n_test = {"embedded": (6_000, 1_000), "full": (60_000, 10_000)}[source]
     assert digits.x_train.shape == (n_train, 784) and digits.x_test.shape == (n_test, 784)
@@ -29,7 +29,7 @@ def test_digits_have_the_promised_types_and_ranges(source):
     assert repr(digits) == f"Digits({digits.source})"
 
 
-def test_embedded_digits_are_the_ones_that_were_drawn():
+def test_embedded_digits_are_those_of_the_fixed_seed():
     with np.load(EMBEDDED) as part:
         fingerprints = {name: hashlib.sha256(part[name].tobytes()).hexdigest()[:16] for name in part.files}
     assert fingerprints == {
@@ -42,7 +42,7 @@ def test_embedded_digits_are_the_ones_that_were_drawn():
     }
 
 
-def test_embedded_digits_stand_in_every_source(source):
+def test_embedded_digits_are_in_every_source(source):
     digits = load_digits(source)
     with np.load(EMBEDDED) as part:
         for x, y, name in (
@@ -58,11 +58,11 @@ def test_embedded_digits_stand_in_every_source(source):
 def test_embedded_source_says_how_to_get_the_full_set():
     assert load_digits("embedded").source == (
         "embedded part of MNIST: 6,000 + 1,000 digits; "
-        "for all of it set SCRATCHGEN_DATA or run `scratchgen download`"
+        "for full MNIST, set SCRATCHGEN_DATA or run `scratchgen download`"
     )
 
 
-def test_embedded_digits_are_fresh_arrays_each_time():
+def test_embedded_digits_are_new_arrays_in_each_call():
     load_digits("embedded").x_test[...] = 0
     assert load_digits("embedded").x_test.any()
 
@@ -90,7 +90,7 @@ def test_load_digits_takes_the_folder_from_the_environment(
         load_digits(folder=tmp_path / "elsewhere")
 
 
-def test_load_digits_auto_without_a_folder_takes_the_download_or_else_the_embedded_part(
+def test_load_digits_auto_without_a_folder_uses_the_download_or_the_embedded_part(
     tiny_mnist, tiny_files, put_files, monkeypatch
 ):
     monkeypatch.setenv("SCRATCHGEN_DATA", "")
@@ -111,11 +111,11 @@ def test_load_digits_full_downloads_only_what_is_missing(tiny_mnist, tiny_files,
 
 
 @pytest.mark.parametrize("source", ["auto", "full"])
-def test_load_digits_never_falls_back_from_a_named_folder(
+def test_load_digits_does_not_fall_back_if_a_folder_is_given(
     tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch, source
 ):
     monkeypatch.setenv("SCRATCHGEN_DATA", str(tmp_path / "gone"))
-    with pytest.raises(FileNotFoundError, match="expected a folder with the MNIST files, found no .*gone"):
+    with pytest.raises(FileNotFoundError, match="expected a folder .*, but .*gone does not exist"):
         load_digits(source)
     folder = put_files(tmp_path / "part", dict(list(tiny_files.items())[:3]))
     with pytest.raises(FileNotFoundError, match=r"expected test-labels or test-labels.gz in .*part"):
@@ -135,7 +135,7 @@ def test_load_digits_rejects_unknown_sources_and_contradictions(tmp_path):
         load_digits("embedded", tmp_path)
 
 
-def test_as_images_keeps_every_pixel_in_its_place(rng):
+def test_as_images_keeps_the_order_of_pixels(rng):
     X = rng.random((3, 784), dtype=np.float32)
     images = as_images(X)
     assert images.shape == (3, 28, 28, 1) and images.dtype == np.float32
@@ -148,7 +148,7 @@ def test_as_images_rejects_other_shapes(shape):
         as_images(np.zeros(shape))
 
 
-def test_digits_say_which_they_are_without_the_place(tmp_path):
+def test_digits_which_is_the_source_without_the_folder(tmp_path):
     digits = load_digits("embedded")
     assert digits.which == "embedded part of MNIST: 6,000 + 1,000 digits"
     assert digits.source.startswith(digits.which)

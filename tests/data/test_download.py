@@ -1,4 +1,4 @@
-"""Downloads, against a server on loopback whose mirrors lie in every way that mirrors do."""
+"""Downloads from a local server whose mirrors return wrong answers of many kinds."""
 
 import gzip
 import re
@@ -25,25 +25,25 @@ BAD = {
 
 
 class Mirrors(BaseHTTPRequestHandler):
-    """The first part of the path says how to answer; the rest is the file's name."""
+    """The first part of the path selects the kind of answer; the rest is the name of the file."""
 
     def do_GET(self):
         _, kind, name = self.path.split("/")
         server = self.server
-        server.asked.append((kind, name))
+        server.requests.append((kind, name))
         plain = server.files[name.removesuffix(".gz")]
         packed = gzip.compress(plain)
         if kind == "forbidden":
             self.send_error(403)
         elif kind == "good":
             self.answer(packed)
-        elif kind == "decoded":             # declares gzip as transfer encoding: clients undo it on the way
+        elif kind == "decoded":             # declares gzip as content encoding, which clients undo
             self.answer(packed, ("Content-Encoding", "gzip"))
         elif kind == "truncated":
             self.answer(packed[: len(packed) // 2], length=len(packed))
-        elif kind == "short":               # half the file, and says that this was all
+        elif kind == "short":               # half of the file, with a matching content length
             self.answer(packed[: len(packed) // 2])
-        elif kind == "lying":               # right length, a wrong byte at the end
+        elif kind == "lying":               # the right length, but a wrong last byte
             self.answer(gzip.compress(plain[:-1] + bytes([plain[-1] ^ 1])))
         elif kind == "page":
             self.answer(b"<html>Sign in to this network</html>")
@@ -54,7 +54,7 @@ class Mirrors(BaseHTTPRequestHandler):
             server.over.wait()
         elif kind == "endless":
             self.answer(bytes(6_000_000))
-        # "hangup" closes the connection without a word
+        # "hangup" closes the connection without an answer
 
     def answer(self, body, header=None, length=None):
         self.send_response(200)
@@ -66,7 +66,7 @@ class Mirrors(BaseHTTPRequestHandler):
             self.wfile.write(body)
             self.wfile.flush()
         except ConnectionError:
-            self.close_connection = True    # the client has heard enough
+            self.close_connection = True    # the client has closed the connection
 
     def log_message(self, *args):
         """Keep the test's output clean."""
@@ -77,7 +77,7 @@ def server(tiny_files, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "LARGEST", 5_000_000)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirrors)
-    server.files, server.asked, server.over = tiny_files, [], threading.Event()
+    server.files, server.requests, server.over = tiny_files, [], threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.url = lambda kind: f"http://127.0.0.1:{server.server_address[1]}/{kind}/"
@@ -93,31 +93,31 @@ def names(folder):
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_download_passes_over_a_bad_mirror(server, tiny_hashes, tmp_path, bad):
+def test_download_skips_a_bad_mirror(server, tiny_hashes, tmp_path, bad):
     mirrors = [server.url(bad), server.url("good")]
     folder = download_digits(tmp_path / "new", mirrors, files=tiny_hashes, timeout=0.3)
     assert folder == tmp_path / "new"
     assert names(folder) == sorted(f"{name}.gz" for name in tiny_hashes)
     assert len(read_folder(folder, tiny_hashes)) == 4
-    # The bad one was asked first, and after that the one that worked.
-    assert [kind for kind, _ in server.asked] == [bad, "good", "good", "good", "good"]
+    # The bad mirror was tried first, and from then on the one that worked.
+    assert [kind for kind, _ in server.requests] == [bad, "good", "good", "good", "good"]
 
 
-def test_download_lists_what_each_mirror_answered_and_leaves_nothing_behind(server, tiny_hashes, tmp_path):
-    with pytest.raises(ConnectionError, match="no mirror had train-images: ") as caught:
+def test_download_lists_the_answer_of_each_mirror_and_leaves_no_file(server, tiny_hashes, tmp_path):
+    with pytest.raises(ConnectionError, match="no mirror has train-images: ") as caught:
         download_digits(tmp_path, [server.url(bad) for bad in BAD], files=tiny_hashes, timeout=0.3)
     answers = str(caught.value).split("; ")
     assert "\n" not in str(caught.value)
     assert len(answers) == len(BAD)
-    for answer, (bad, said) in zip(answers, BAD.items(), strict=True):
+    for answer, (bad, expected) in zip(answers, BAD.items(), strict=True):
         assert server.url(bad) in answer
-        assert re.search(said, answer.split(server.url(bad))[1])
+        assert re.search(expected, answer.split(server.url(bad))[1])
     assert names(tmp_path) == []
 
 
-def test_download_from_a_port_without_server_says_so(tiny_hashes, tmp_path, monkeypatch):
+def test_download_from_a_port_without_a_server_raises(tiny_hashes, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with socket.socket() as deaf:           # bound, so that the port stays taken, but not listening
+    with socket.socket() as deaf:           # bound, so that no other process uses the port, but not listening
         deaf.bind(("127.0.0.1", 0))
         mirror = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(ConnectionError, match=f"{mirror}: .*establish"):
@@ -127,32 +127,32 @@ def test_download_from_a_port_without_server_says_so(tiny_hashes, tmp_path, monk
     assert names(tmp_path) == []
 
 
-def test_download_keeps_whole_files_and_replaces_damaged_ones(
+def test_download_keeps_complete_files_and_replaces_damaged_ones(
     server, tiny_files, tiny_hashes, put_files, tmp_path
 ):
     damaged = {**tiny_files, "test-labels": b"not an IDX file"}
     put_files(tmp_path, damaged, packed=False)
     download_digits(tmp_path, [server.url("good")], files=tiny_hashes)
-    assert server.asked == [("good", "test-labels.gz")]
+    assert server.requests == [("good", "test-labels.gz")]
     assert len(read_folder(tmp_path, tiny_hashes)) == 4
     download_digits(tmp_path, [], files=tiny_hashes)
 
 
-def test_download_packs_again_what_was_unpacked_on_the_way(server, tiny_files, tiny_hashes, tmp_path):
+def test_download_compresses_a_file_that_the_client_uncompressed(server, tiny_files, tiny_hashes, tmp_path):
     download_digits(tmp_path, [server.url("decoded")], files=tiny_hashes)
     for name, data in tiny_files.items():
         assert gzip.decompress((tmp_path / f"{name}.gz").read_bytes()) == data
 
 
-def test_download_into_what_is_no_folder_fails_before_it_asks(server, tiny_hashes, tmp_path):
+def test_download_into_a_file_fails_before_the_first_request(server, tiny_hashes, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match="download_digits expected a folder to write to, got .*file"):
+        with pytest.raises(OSError, match="download_digits expected a writable folder, got .*file"):
             download_digits(folder, [server.url("good")], files=tiny_hashes)
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_download_that_cannot_be_put_in_place_leaves_no_part(server, tiny_hashes, tmp_path):
+def test_download_that_cannot_be_renamed_leaves_no_temporary_file(server, tiny_hashes, tmp_path):
     (tmp_path / "train-images.gz").mkdir()
     with pytest.raises(OSError, match="train-images.gz"):
         download_digits(tmp_path, [server.url("good")], files=tiny_hashes)

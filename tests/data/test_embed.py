@@ -1,4 +1,4 @@
-"""Drawing the embedded part: class shares, the same bytes every time, the size that was promised."""
+"""The embedded part: class shares, reproducible bytes, and the size of the file."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def test_stratified_rejects_more_than_there_are(rng, n):
         embed.stratified(np.zeros(100, dtype=int), n, rng)
 
 
-def test_embed_gives_the_same_bytes_twice_and_the_digits_at_the_places_it_names(tiny_arrays):
+def test_embed_is_reproducible_and_its_indices_are_those_of_the_digits(tiny_arrays):
     data = embed.embed(tiny_arrays, 20, 10)
     assert data == embed.embed(tiny_arrays, 20, 10)
     with np.load(io.BytesIO(data)) as part:
@@ -36,14 +36,14 @@ def test_embed_gives_the_same_bytes_twice_and_the_digits_at_the_places_it_names(
         assert np.array_equal(part["y_test"], tiny_arrays[3][part["test_index"]])
 
 
-def test_embedded_file_is_small_and_bears_no_date():
+def test_embedded_file_is_small_and_has_no_date():
     assert EMBEDDED.stat().st_size < 1_300_000
     with zipfile.ZipFile(EMBEDDED) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_embedded_classes_have_the_shares_of_the_full_set(source):
-    # The shares of the full set: counted from its labels, where they are there, and known where they aren't.
+    # The shares of the full set are counted from its labels, if available; otherwise they are constants.
     counts = np.array([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949])
     if source == "full":
         counts = np.bincount(read_folder(os.environ["SCRATCHGEN_DATA"])[1])
@@ -51,7 +51,7 @@ def test_embedded_classes_have_the_shares_of_the_full_set(source):
         assert (np.abs(np.bincount(part["y_train"]) - counts / 10) < 1).all()
 
 
-def test_embed_main_writes_the_file_whole(tiny_hashes, tiny_files, put_files, tmp_path, monkeypatch, capsys):
+def test_embed_main_writes_the_file(tiny_hashes, tiny_files, put_files, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(embed, "read_folder", lambda folder: read_folder(folder, tiny_hashes))
     monkeypatch.setattr(embed.embed, "__defaults__", (20, 10))
     folder, out = put_files(tmp_path / "full", tiny_files), tmp_path / "out"

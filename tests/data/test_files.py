@@ -1,4 +1,4 @@
-"""Files that are written as a whole."""
+"""Files that are written atomically."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def test_write_whole_replaces_the_content_and_leaves_no_other_file(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_write_whole_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkeypatch, step):
+def test_write_whole_that_fails_keeps_the_old_file_and_has_its_name_in_the_error(tmp_path, monkeypatch, step):
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
 
@@ -39,7 +39,7 @@ def test_write_whole_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkey
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.txt", b"old")]
 
 
-def test_write_whole_raises_the_error_of_its_cause(tmp_path):
+def test_write_whole_raises_the_matching_oserror(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         write_whole(tmp_path / "no" / "a.txt", b"")
     assert caught.value.filename == os.fspath(tmp_path / "no" / "a.txt")
@@ -49,7 +49,7 @@ def test_write_whole_raises_the_error_of_its_cause(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
-def test_write_json_makes_the_folder_and_keeps_letters_readable(tmp_path):
+def test_write_json_creates_the_folder_and_does_not_escape_letters(tmp_path):
     path = write_json(tmp_path / "deep" / "a.json", {"Fréchet": [1, None]})
     text = path.read_text(encoding="utf-8")
     assert json.loads(text) == {"Fréchet": [1, None]} and "é" in text and text.endswith("\n")

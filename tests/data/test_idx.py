@@ -1,4 +1,4 @@
-"""IDX files: whole ones are read exactly, and each way of being broken has its own clear message."""
+"""IDX files: complete files are read exactly, and each kind of damage has its own message."""
 
 import gzip
 import struct
@@ -18,7 +18,7 @@ GOOD = idx((2, 3), bytes(range(6)))
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 5), (0, 4)])
-def test_read_idx_gives_back_what_was_written(tmp_path, rng, shape, packed):
+def test_read_idx_returns_the_written_array(tmp_path, rng, shape, packed):
     array = rng.integers(0, 256, size=shape, dtype=np.uint8)
     data = idx(shape, array.tobytes())
     path = tmp_path / ("a-ubyte.gz" if packed else "a-ubyte")
@@ -28,14 +28,14 @@ def test_read_idx_gives_back_what_was_written(tmp_path, rng, shape, packed):
     assert np.array_equal(got, array) and got.shape == shape
 
 
-def test_read_idx_sees_gzip_by_content_not_only_by_name(tmp_path):
+def test_read_idx_recognises_gzip_by_its_content(tmp_path):
     path = tmp_path / "no-suffix"
     path.write_bytes(gzip.compress(GOOD, mtime=0))
     assert read_idx(path).tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("f", b"", "first bytes 00 00.*an empty file"),
         ("f", b"\0\0\x08", "first bytes 00 00.*00 00 08"),
@@ -55,10 +55,10 @@ def test_read_idx_sees_gzip_by_content_not_only_by_name(tmp_path):
         ("f.gz", gzip.compress(GOOD, mtime=0) + b"junk", "a complete gzip file"),
     ],
 )
-def test_read_idx_names_what_is_wrong_in_one_line(tmp_path, name, data, said):
+def test_read_idx_error_messages_have_one_line(tmp_path, name, data, message):
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         read_idx(path)
     assert str(caught.value).startswith(f"{path}: expected")
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Toy densities: they integrate to one, and what is drawn from them is distributed as they say."""
+"""Toy densities: they integrate to one, and their samples follow the density."""
 
 import math
 
@@ -23,7 +23,7 @@ def mixture():
 
 
 def grid(half_width, per_unit):
-    """Midpoints of small squares on [-half_width, half_width]², and the area of one."""
+    """The midpoints of small squares on [-half_width, half_width]², and the area of a square."""
     side = (np.arange(-half_width * per_unit, half_width * per_unit) + 0.5) / per_unit
     return np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2), per_unit**-2
 
@@ -34,13 +34,13 @@ def test_density_integrates_to_one(make):
     assert np.exp(make().log_density(points)).sum() * area == pytest.approx(1, abs=1e-4)
 
 
-def test_density_of_the_line_integrates_to_one():
+def test_density_in_one_dimension_integrates_to_one():
     x = np.linspace(-10, 10, 2001)[:, None]
     assert np.exp(mixture().log_density(x)).sum() * 0.01 == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("make", PLANE)
-def test_samples_fall_into_squares_as_often_as_the_density_says(make, rng):
+def test_samples_per_square_match_the_density(make, rng):
     n, per_square = 5_000, 10
     density = make()
     points, area = grid(half_width=5, per_unit=16)
@@ -55,7 +55,7 @@ def test_samples_fall_into_squares_as_often_as_the_density_says(make, rng):
     assert chi_square_is_plausible(got[keep], expected[keep])
 
 
-def test_samples_of_the_line_fall_into_intervals_as_often_as_the_density_says(rng):
+def test_samples_per_interval_match_the_density_in_one_dimension(rng):
     edges = np.array([-np.inf, -2.2, -1.9, -1, 0, 0.5, 1, 1.7, 2.5, 3, 3.4, np.inf])
     density, n = mixture(), 5_000
     z = (edges[:, None] - density.means[:, 0]) / density.stds / math.sqrt(2)
@@ -66,12 +66,12 @@ def test_samples_of_the_line_fall_into_intervals_as_often_as_the_density_says(rn
 
 
 def chi_square_is_plausible(got, expected):
-    """Five standard deviations above the mean, which is the number of cells less one."""
+    """Whether chi-square is within five standard deviations of its mean, the number of cells minus one."""
     freedom = len(expected) - 1
     return ((got - expected) ** 2 / expected).sum() < freedom + 5 * math.sqrt(2 * freedom)
 
 
-def test_chi_square_sees_a_density_that_is_slightly_off(rng):
+def test_chi_square_detects_a_slightly_wrong_density(rng):
     narrow = GaussianMixture1D([1], [0], [1]).sample(5_000, rng=rng)[:, 0]
     wide = GaussianMixture1D([1], [0], [1.1])
     edges = np.linspace(-2, 2, 9)
@@ -81,7 +81,7 @@ def test_chi_square_sees_a_density_that_is_slightly_off(rng):
 
 
 @pytest.mark.parametrize("make", [mixture, eight_gaussians])
-def test_mixture_samples_have_its_moments(make, rng):
+def test_mixture_samples_have_the_moments_of_the_mixture(make, rng):
     density, n = make(), 20_000
     X = density.sample(n, rng=rng)
     mean = density.weights @ density.means
@@ -91,7 +91,7 @@ def test_mixture_samples_have_its_moments(make, rng):
     assert np.atleast_2d(np.cov(X.T)) == pytest.approx(cov, abs=0.05 * cov.max())
 
 
-def test_mixture_log_density_is_the_formula_and_does_not_underflow():
+def test_mixture_log_density_equals_the_formula_and_does_not_underflow():
     X = np.array([[0.0, 0.0], [3.0, -1.0], [1e4, 0.0]])
     density = GaussianMixture([0.25, 0.75], [[0, 0], [3, 0]], [1, 2])
     near, far = X[:2], X[2]
@@ -110,7 +110,7 @@ def test_checkerboard_is_uniform_on_its_dark_squares():
     assert checkerboard().log_density(points).tolist() == expected
 
 
-def test_pinwheel_density_has_five_blades_that_turn_one_way(rng):
+def test_pinwheel_density_has_five_blades_in_the_same_direction(rng):
     density = pinwheel()
     X = density.sample(200, rng=rng)
     before = density.log_density(X)
@@ -133,8 +133,8 @@ def test_curve_quadrature_has_converged(make, rng):
 
 
 @pytest.mark.parametrize("make", [two_moons, two_spirals])
-def test_curve_density_is_the_average_over_its_curve(make, rng):
-    # Against plain Monte Carlo over the same curve: 400,000 draws of t leave an error of about one per cent.
+def test_curve_density_equals_a_monte_carlo_average(make, rng):
+    # A Monte Carlo average over the same curve: with 400,000 draws of t its error is about one per cent.
     density = make()
     X = density.sample(4, rng=rng)
     clean = type(density)(density.curves, density.length, density.power, noise=0.0)
@@ -146,7 +146,7 @@ def test_curve_density_is_the_average_over_its_curve(make, rng):
 
 
 @pytest.mark.parametrize("make", [*PLANE, mixture])
-def test_samples_are_decided_by_the_seed_and_labels_change_nothing(make):
+def test_samples_depend_on_the_seed_and_not_on_labels(make):
     density = make()
     X, y = density.sample(300, rng=np.random.default_rng(5), labels=True)
     assert np.array_equal(X, density.sample(300, rng=np.random.default_rng(5)))
@@ -157,7 +157,7 @@ def test_samples_are_decided_by_the_seed_and_labels_change_nothing(make):
 
 
 @pytest.mark.parametrize("make", [two_moons, two_spirals])
-def test_curve_labels_name_the_nearer_curve(make, rng):
+def test_curve_labels_are_those_of_the_nearer_curve(make, rng):
     density = make()
     X, y = density.sample(300, rng=rng, labels=True)
     curves = density.curves(np.linspace(0, density.length, 500))
@@ -165,7 +165,7 @@ def test_curve_labels_name_the_nearer_curve(make, rng):
     assert (nearest == y).mean() > 0.99
 
 
-def test_checkerboard_and_mixture_labels_name_the_place(rng):
+def test_checkerboard_and_mixture_labels_number_the_parts(rng):
     X, y = checkerboard().sample(300, rng=rng, labels=True)
     row, column = np.floor((X.T[::-1] + 4) / 2).astype(int)
     assert np.array_equal(y, 2 * row + column // 2)
@@ -190,17 +190,17 @@ def test_density_rejects_bad_input(make, rng):
 
 
 @pytest.mark.parametrize(
-    ("weights", "means", "stds", "said"),
+    ("weights", "means", "stds", "message"),
     [
-        ([1.0], [0, 1], [1, 1], "as many weights as means and stds"),
-        ([0.5, 0.5], [0, 1], [1], "as many weights as means and stds"),
-        ([], [], [], "as many weights as means and stds"),
+        ([1.0], [0, 1], [1, 1], r"expected weights \(K,\)"),
+        ([0.5, 0.5], [0, 1], [1], r"expected weights \(K,\)"),
+        ([], [], [], r"expected weights \(K,\)"),
         ([0.5, 0.6], [0, 1], [1, 1], r"positive weights with sum 1, got \[0.5, 0.6\]"),
         ([-0.5, 1.5], [0, 1], [1, 1], "positive weights with sum 1"),
         ([0.5, 0.5], [0, 1], [1, 0], "positive stds"),
         ([0.5, 0.5], [0, np.nan], [1, 1], "finite means"),
     ],
 )
-def test_mixture_rejects_what_is_no_mixture(weights, means, stds, said):
-    with pytest.raises(ValueError, match=said):
+def test_mixture_rejects_invalid_parameters(weights, means, stds, message):
+    with pytest.raises(ValueError, match=message):
         GaussianMixture1D(weights, means, stds)

@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_two_views_agree_near_the_data_and_only_a_density_sees_what_is_far(run_demo):
+def test_two_views_agree_near_the_data_and_densities_are_low_far_away(run_demo):
     table = run_demo("classical.two_views", tested=4000, epochs=60)["table"]
     best = table.pop("best possible")["error"]
     assert list(table) == ["logistic regression", "net 2-16-2", "naive Bayes", "LDA", "QDA"]
@@ -17,7 +17,7 @@ def test_two_views_agree_near_the_data_and_only_a_density_sees_what_is_far(run_d
             assert row["log p(x) far away"] < row["lowest in training"] - 30
 
 
-def test_bayes_bridge_is_exact_and_the_table_runs_out(run_demo):
+def test_bayes_bridge_is_exact_and_large_tables_have_unseen_rows(run_demo):
     results = run_demo("classical.bayes_bridge")
     assert results["differences"]["by Bayes"] < 1e-12
     assert results["differences"]["naive Bayes"] > 0.03
@@ -41,7 +41,7 @@ def test_crossing_has_fewer_errors_with_more_examples(run_demo):
         assert many < few - 0.05 and many < 0.60
 
 
-def test_only_generative_models_generate_read_in_part_and_detect_others(run_demo):
+def test_only_generative_models_generate_and_handle_missing_pixels(run_demo):
     results = run_demo("classical.only_generative", examples=2000, tested=300, epochs=6)
     assert results["read"]["naive Bayes"] > 0.50 and results["read"]["Gaussians"] > 0.50
     errors = results["errors"]

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 @pytest.mark.slow
-def test_four_panels_follow_the_story(run_demo, tmp_path):
+def test_four_panels_have_the_stated_values(run_demo, tmp_path):
     results = run_demo("gan.four_panels", rounds=1000, frames=12)
     a, b, c, d = results["table"].values()
     assert a["JSD"] == b["JSD"] > 0.6               # G did not change
@@ -56,7 +56,7 @@ def test_saturation_of_minimax_and_not_of_wasserstein(run_demo):
 
 
 @pytest.mark.slow
-def test_phases_collapse_where_nothing_stops_g(run_demo):
+def test_phases_collapse_if_g_trains_to_the_end(run_demo):
     whole, to_the_end, singly = run_demo("gan.phases", updates=2500)["table"].values()
     assert singly["JSD: highest"] < 0.3 * to_the_end["JSD: highest"]
     assert to_the_end["std: lowest"] < 0.5 * singly["std: lowest"]
@@ -64,7 +64,7 @@ def test_phases_collapse_where_nothing_stops_g(run_demo):
 
 
 @pytest.mark.slow
-def test_balance_depends_on_the_pace_of_d(run_demo):
+def test_balance_depends_on_the_learning_rate_of_d(run_demo):
     results = run_demo("gan.balance", updates=900, seeds=1)
     slow, fast = (results["groups"][f"ratio = {ratio}"]["mean JSD"] for ratio in ("0.2", "5"))
     assert fast < 0.8 * slow
@@ -86,12 +86,12 @@ def test_handwritten_digits_come_nearer_to_digits(run_demo):
     assert conv[-1]["Fréchet"] < 0.4 * conv[0]["Fréchet"]       # from grey background to blurred digits
     assert conv[-1]["nearest"] < 0.7 * conv[0]["nearest"]
     assert dense[-1]["very near"] == conv[-1]["very near"] == 0
-    copies = table["training digits"]                           # what memorised digits would show
+    copies = table["training digits"]                           # the values that memorised digits would have
     assert copies["nearest"] == 0 and copies["very near"] == 1
 
 
 @pytest.mark.slow
-def test_directions_that_were_fitted_beat_chance_on_fresh_samples(run_demo):
+def test_fitted_directions_are_better_than_chance_on_new_samples(run_demo):
     results = run_demo("gan.directions", shown=18_000, draws=3_000)
     for name in ("slant", "width"):
         r, mean, largest = results["correlations"][name].values()
@@ -100,12 +100,12 @@ def test_directions_that_were_fitted_beat_chance_on_fresh_samples(run_demo):
 
 
 @pytest.mark.slow
-def test_one_pixel_discriminator_minds_what_its_generator_makes(run_demo):
+def test_one_pixel_discriminator_detects_what_its_generator_makes(run_demo):
     results = run_demo("gan.one_pixel", shown=6_000)
     assert results["errors"]["speck"] < results["errors"]["swell"]
     dense = results["runs"]["dense GAN"]
     assert len(dense) == 5
     specked = max(dense, key=lambda verdict: verdict.speck)
-    assert specked.speck > 0.70 and specked.isolated > 0.90     # its images are full of single pixels then
+    assert specked.speck > 0.70 and specked.isolated > 0.90     # its images have many isolated pixels then
     (taught,) = results["runs"]["noise only"]
     assert taught.speck > 0.58 and taught.speck_below > 0.60    # of 1,000 digits: chance gives 0.5 ± 0.016

@@ -1,4 +1,4 @@
-"""The demo of the character model on less text: its table, its verdict, its picture."""
+"""The demo of the character model on less text: its table, its conclusion, its picture."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ def test_characters_measures_both_models_on_the_same_text(run_demo):
         np.testing.assert_allclose(row["perplexity"], np.exp(row["nats"]), rtol=1e-3)
         np.testing.assert_allclose(row["bits"], row["nats"] / np.log(2), atol=2e-3)
     nats = {name: row["nats"] for name, row in table.items()}
-    # The tuned model has the widest choice, so it is the best n-gram; all beat the uniform distribution.
+    # The tuned model is chosen among all n-grams, so it is the best; all are better than the uniform one.
     assert nats["uniform over 67 characters"] == pytest.approx(np.log(67), abs=1e-4)
     assert nats["n = 1"] > nats["n = 2"] > nats["n = 3"] > nats[tuned]
     assert nats["attention"] < nats["n = 1"] - 0.3
-    # The logarithm is concave, so the mean of two probabilities beats the mean of their scores.
+    # The logarithm is concave, so the mean probability has a better score than the mean of the scores.
     assert nats["mean of both probabilities"] < (nats["attention"] + nats[tuned]) / 2 - 0.01
     assert results["gain"] == pytest.approx(nats[tuned] - nats["attention"], abs=2e-4)
     assert min(results["seconds"].values()) > 0

@@ -5,7 +5,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_transformation_makes_the_data_and_finds_any_kl(run_demo):
+def test_transformation_fits_the_data_and_kl_estimates_vary(run_demo):
     results = run_demo("vae.transformation", updates=600, shown=6_000, points=200)
     gaps, kl = results["gaps"], results["kl"]
     assert gaps["after training"] < 0.05 < 0.2 < gaps["before training"]
@@ -45,20 +45,20 @@ def test_standardised_kl_keeps_codes_near_the_prior(run_demo):
 @pytest.mark.slow
 def test_reparameterisation_same_gradient_less_noise(run_demo):
     results = run_demo("vae.reparameterisation", shown=30_000, draws=4096)
-    for function, least in (("bowl", 50), ("decoder", 500)):
+    for function, least in (("quadratic", 50), ("decoder", 500)):
         path, score, baseline = results[function].values()
         for row in (path, score, baseline):
             assert 0.5 < row["bias in standard errors"] < 1.6      # 1 where all three agree
         assert path["all"] == 1
         assert score["all"] > least and 3 < baseline["all"] < 0.5 * score["all"]
-    removed = [results[function]["score, baseline"]["removed"] for function in ("bowl", "decoder")]
+    removed = [results[function]["score, baseline"]["removed"] for function in ("quadratic", "decoder")]
     assert 0.70 < removed[0] < 0.95 and removed[1] > 0.99
     assert results["level"] > 10 * results["spread"]
 
 
 @pytest.mark.slow
 def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run_demo):
-    """Against an undamaged run at the same steps; and the prediction from the decoder alone holds."""
+    """Noise is compared with an undamaged run at the same steps, and with the prediction from the decoder."""
     results = run_demo("vae.tug_of_war", shown=60_000)
     rows = results["moments"]
     start, trained = rows["undamaged, step 1"], rows["undamaged, before damage"]
@@ -81,7 +81,7 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
 
 @pytest.mark.slow
 def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_demo):
-    """Measured from the test digits: measured from the samples, a black image beats real digits."""
+    """Distances are measured from test digits. From samples, a black image beats real digits."""
     table = run_demo("vae.three_autoencoders", shown=48_000)["table"]
     fixed, learned, vae = (table[name] for name in ("fixed noise", "learned noise", "VAE"))
     real, mean, black = (table[name] for name in ("real digits", "mean image", "black image"))
@@ -95,7 +95,7 @@ def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_dem
 
 
 @pytest.mark.slow
-def test_latent_grid_decoded_codes_are_less_doubtful_than_blended_pixels(run_demo):
+def test_latent_grid_classifier_is_surer_of_decoded_codes_than_of_blended_pixels(run_demo):
     results = run_demo("vae.latent_grid", shown=90_000)
     codes, pixels = results["sure"]["codes"], results["sure"]["pixels"]
     assert len(codes) == 9 and codes[0] == pixels[0] and codes[-1] == pixels[-1]
@@ -124,5 +124,5 @@ def test_conditional_generates_what_was_requested(run_demo):
     assert narrow > 0.70 and narrow > wide + 0.05
     narrow, wide = (table[f"ClassPriorVAE, {width}"]["all"] for width in (4, 10))
     assert wide > 0.40 and wide > narrow + 0.05
-    assert from_z[10] > from_z[4] + 0.05 > 0.15     # a wide z carries the class as well; chance gives 0.1
+    assert from_z[10] > from_z[4] + 0.05 > 0.15     # a wide z encodes the class as well; chance gives 0.1
     assert results["nearest to own class"] > 0.60

@@ -1,4 +1,4 @@
-"""docs/add-a-layer.md works as it is written: its edits are made in a copy, and its commands run there."""
+"""The steps of docs/add-a-layer.md work: its edits are made in a copy, and its commands run there."""
 
 import sys
 

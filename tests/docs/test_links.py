@@ -1,4 +1,4 @@
-"""Links between pages lead somewhere, and so do the paths and the commands that pages and docstrings name."""
+"""Links of pages resolve, and paths and commands that pages and docstrings name exist."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,7 @@ def made_by_the_reader():
 
 
 def test_paths_that_texts_name_exist():
-    """In pages, and in the docstrings, comments and messages of code. FAMILY and NAME stand for any name."""
+    """Checked are pages, and docstrings, comments and messages of code. FAMILY and NAME match any name."""
     folders = ("scratchgen", "demos", "benchmarks")
     sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     made = made_by_the_reader()

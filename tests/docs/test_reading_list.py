@@ -1,4 +1,4 @@
-"""A reader who follows the README's reading list meets derivatives, and no code that is there for speed."""
+"""The files of the README's reading list have numbered derivatives, and no code that is only for speed."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ def test_list_begins_with_the_chapter_and_leads_through_layers_to_models():
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_files_of_the_list_know_nothing_of_threads_and_kernels(name):
-    """No thread, no out=, and of the kernels nothing but the decorator that finds the compiled function."""
+    """They have no threads and no out=, and from the kernels only the decorator `compiled`."""
     source = (ROOT / name).read_text(encoding="utf-8")
     tree = ast.parse(source)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

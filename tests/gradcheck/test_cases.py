@@ -1,4 +1,4 @@
-"""Every layer, loss and model has its gradient checked, and the command reports what was found."""
+"""The gradient of every layer, loss and model is checked, and the command reports the results."""
 
 import functools
 import inspect
@@ -29,7 +29,7 @@ def results_of(case, backend):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_gradient_is_the_derivative(case, backend):
-    """The error is at most 1e-8 for smooth functions and 1e-6 for functions with kinks."""
+    """The tolerance is 1e-8 for smooth functions and 1e-6 for the others."""
     results = results_of(case, backend)
     assert results
     failures = [r for r in results if r.verdict != "ok"]
@@ -59,13 +59,13 @@ def test_every_model_with_a_gradient_has_a_case():
     assert {kind(case) for case in gradcases.MODELS if case not in GAMES} == trained
 
 
-def test_every_game_has_a_case():
+def test_every_gan_has_a_case():
     classes = [c for name in models.__all__ if inspect.isclass(c := getattr(models, name))]
     games = {c.__name__ for c in classes if hasattr(c, "generator_backward")}
     assert {kind(case) for case in GAMES} == games
 
 
-def test_game_cases_cover_both_players_and_the_penalty():
+def test_gan_cases_cover_both_networks_and_the_penalty():
     for case in GAMES:
         game = case.build(np.random.default_rng(0), np.float64)
         found = [r.what for r in results_of(case, "jit")]
@@ -81,21 +81,21 @@ def test_names_of_cases_are_unique():
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-# These layers need a jvp: a gradient penalty pushes a tangent through the critic. In others it is optional.
+# A critic with a gradient penalty may contain these layers, so they need a jvp. For others it is optional.
 WITH_JVP = {
     "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "ELU",
     "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedConv2d", "MaskedLinear", "MaxPool2d",
     "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
 }  # fmt: skip
 CONTRACT = {
-    "dout, x and cache kept", "gradients add up", "caches travel", "frozen", "input_grad=False"
+    "dout, x and cache kept", "gradients add up", "cache is complete", "frozen", "input_grad=False"
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
-def test_layer_has_the_contract_and_where_it_has_a_jvp_the_adjoint_test(case):
+def test_layer_case_checks_the_contract_and_the_jvp_if_there_is_one(case):
     found = {r.what for r in results_of(case, "jit")}
-    assert found >= CONTRACT | {"input", "behind a Linear: 0.weight"}
+    assert found >= CONTRACT | {"input", "after a Linear: 0.weight"}
     assert ("jvp" in found) == has_jvp(case.make()[0])
     assert "jvp" in found or kind(case) not in WITH_JVP
 
@@ -152,10 +152,10 @@ def test_report_refuses_an_unknown_name(capsys):
     assert cli.main(["gradcheck", "Linear", "Conv2D"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "unknown layer, loss or model 'Conv2D'; did you mean 'Conv2d'? there are: Linear, " in err
+    assert "unknown layer, loss or model 'Conv2D'; did you mean 'Conv2d'? Known names: Linear, " in err
 
 
-def test_plot_is_drawn_for_a_layer(tmp_path, capsys):
+def test_plot_of_a_layer_is_saved(tmp_path, capsys):
     path = tmp_path / "v.png"
     assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -169,11 +169,11 @@ def test_plot_of_another_format_is_refused_before_any_check(tmp_path, capsys, na
     assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.endswith(f"a figure expected a name that ends in .png, .svg or .pdf, got {path}\n")
+    assert err.endswith(f"a figure expected a file name that ends in .png, .svg or .pdf, got {path}\n")
     assert not list(tmp_path.iterdir())
 
 
-def test_plot_that_cannot_be_saved_leaves_nothing(tmp_path, capsys, monkeypatch):
+def test_plot_that_cannot_be_saved_leaves_no_file(tmp_path, capsys, monkeypatch):
     """The disk is full when the figure is written."""
 
     def full(descriptor):
@@ -192,7 +192,7 @@ def test_plot_of_a_loss_is_refused(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_error_curve_is_a_v_with_float64_far_below_float32():
+def test_error_curve_has_a_minimum_and_float64_is_far_below_float32():
     case = next(case for case in LAYERS if case.name == "Tanh")
     lowest = {}
     for dtype in (np.float64, np.float32):

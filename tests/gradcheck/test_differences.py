@@ -1,4 +1,4 @@
-"""Difference quotients, and how a kink is told from a mistake."""
+"""Difference quotients, and the distinction between a kink and a mistake."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_central_difference_has_its_error_of_second_order():
 
 
 def test_richardson_has_its_error_of_fourth_order():
-    """(GRAD.2) exact for t⁴; for t⁵ at 0 it is off by -4·h⁴."""
+    """(GRAD.2) is exact for t⁴; for t⁵ at 0 its error is -4·h⁴."""
     assert richardson(lambda t: np.array([(0.7 + t) ** 4]), 0.25) == pytest.approx(4 * 0.7**3, rel=1e-13)
     for h in (0.5, 0.1):
         assert richardson(lambda t: np.array([t**5]), h) == pytest.approx(-4 * h**4, rel=1e-12)
@@ -41,7 +41,7 @@ def test_directional_derivative_is_the_inner_product_with_the_gradient(rng):
 
 @pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(0.2), abs_layer(1), abs_layer(-0.3)])
 @pytest.mark.parametrize("at", [0.0, 2.0**-22, -(2.0**-23)])
-def test_kink_is_reported_as_one(layer, at, rng):
+def test_kink_is_reported_as_a_kink(layer, at, rng):
     x = rng.standard_normal(SHAPE)
     x[2, 3] = at
     (result,) = check_layer(layer, x, rng=rng)
@@ -50,7 +50,7 @@ def test_kink_is_reported_as_one(layer, at, rng):
     assert result.error < 1e-9
 
 
-def test_kink_a_little_away_is_passed_with_a_smaller_step(rng):
+def test_gradient_near_a_kink_passes_with_a_smaller_step(rng):
     x = rng.standard_normal(SHAPE)
     x[2, 3] = 2e-5
     (result,) = check_layer(ReLU(), x, rng=rng)
@@ -64,15 +64,15 @@ def test_wrong_gradient_at_a_kink_fails(slope, rng):
     assert check_layer(abs_layer(slope), x, rng=rng)[0].verdict == "FAIL"
 
 
-def test_wrong_gradient_beside_a_kink_fails(rng):
-    """Between the two slopes is no excuse where the point lies on one side: |x| just right of 0."""
+def test_wrong_gradient_near_a_kink_fails(rng):
+    """|x| just right of 0: the point is on one side, so a slope between those of both sides is wrong."""
     x = rng.standard_normal(SHAPE)
     x[2, 3] = 2.0**-22
     layer = Elementwise(np.abs, lambda x: np.where(x == 2.0**-22, 0.9999, np.sign(x)))
     assert check_layer(layer, x, rng=rng)[0].verdict == "FAIL"
 
 
-def test_sharp_bend_is_no_kink():
+def test_sharp_bend_is_not_a_kink():
     """√(t² + w²) at t = 0 turns from -1 to 1 within w; slope 0 is right, 1e-3 is wrong."""
     for width in (1e-3, 1e-4):
 
@@ -83,6 +83,6 @@ def test_sharp_bend_is_no_kink():
         assert compare(bend, 1e-3, 1.0, 1.0, 1e-6, 1.0)[2] == "FAIL"
 
 
-def test_noise_is_no_kink(rng):
-    """A forward that draws fresh numbers has no slope at all."""
+def test_noise_is_not_a_kink(rng):
+    """A forward that draws new random numbers in each call has no derivative."""
     assert compare(lambda t: rng.standard_normal(3), 0.0, 1.0, 1.0, 1e-6, 1.0)[2] == "FAIL"

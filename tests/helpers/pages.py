@@ -12,8 +12,8 @@ _FENCE = re.compile(r"^(```+).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 class Block:
     """A code block of a how-to page: the language, the file that it belongs to, what to do, and the text.
 
-    action : "create" (the block is the whole file), "append" (to be added at its end) or "edit"
-        (the block shows lines after the change; the page says which)
+    action : "create" (the block is the whole file), "append" (the block is added at the end of the file) or
+        "edit" (the block shows lines after the change; the page describes the change)
     """
 
     language: str
@@ -23,13 +23,13 @@ class Block:
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    """Every Markdown page of the repository."""
+    """All Markdown pages of the repository."""
     folders = ("docs", "gallery", "scratchgen", "demos", "benchmarks", "tests")
     return sorted([*root.glob("*.md"), *(path for name in folders for path in (root / name).rglob("*.md"))])
 
 
 def without_code(text: str) -> str:
-    """A page without its code blocks, formulas and inline code, in which brackets are no links."""
+    """A page without code blocks, formulas and inline code, where brackets are not links."""
     text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "", _FENCE.sub("", text), flags=re.DOTALL)
     return re.sub(r"`[^`\n]*`", lambda match: "x" * len(match.group()), text)
 
@@ -41,7 +41,7 @@ def links(text: str) -> list[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, in the form that GitHub uses."""
     found: set[str] = set()
     for heading in re.findall(r"^#{1,6} +(.+?) *#*$", _FENCE.sub("", text), re.MULTILINE):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").replace("*", "")

@@ -1,4 +1,4 @@
-"""Follow a how-to page: make its edits in a copy of the repository, and run its commands there."""
+"""Follow a how-to page: apply its edits to a copy of the repository, and run its commands there."""
 
 import os
 import re
@@ -15,7 +15,7 @@ FILES = ("README.md", "Makefile", "setup.cfg", "pyproject.toml")
 
 
 def copy_repository(to: Path) -> Path:
-    """Copy what a reader needs to follow a page, without caches of other tools."""
+    """Copy the files that are needed to follow a page, without the caches of tools."""
     unwanted = shutil.ignore_patterns(".*", "*.egg-info")
     for name in PARTS:
         shutil.copytree(ROOT / name, to / name, ignore=unwanted)
@@ -25,7 +25,7 @@ def copy_repository(to: Path) -> Path:
 
 
 def apply(block: Block, root: Path) -> None:
-    """Make the edit of one block. Raises ValueError where the lines to be edited are not found just once."""
+    """Apply the edit of one block. Raises ValueError unless the lines to edit are found exactly once."""
     assert block.path is not None
     path = root / block.path
     if block.action == "create":
@@ -51,7 +51,7 @@ def apply(block: Block, root: Path) -> None:
 
 
 def command(line: str) -> list[str]:
-    """A command of a page as one for this Python, which needs no make and no installed script."""
+    """Convert a command of a page to one for this Python, without make and without an installed script."""
     words = shlex.split(line, comments=True)
     if words[:2] == ["make", "stubs"]:
         return [sys.executable, "tools/write_stubs.py"]
@@ -59,7 +59,7 @@ def command(line: str) -> list[str]:
 
 
 def run(words: list[str], root: Path, **environment: str) -> str:
-    """Run a command in the copy, with the copy's package; return what it printed."""
+    """Run a command in the copy, with the package of the copy; return its output."""
     variables = {**os.environ, "PYTHONPATH": str(root), "SCRATCHGEN_DATA": "", **environment}
     done = subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
@@ -67,7 +67,7 @@ def run(words: list[str], root: Path, **environment: str) -> str:
 
 
 def follow(page: str, root: Path) -> dict[str, str]:
-    """Do what a page says, from top to bottom; return what each of its commands printed."""
+    """Follow a page from top to bottom; return the output of each of its commands."""
     printed = {}
     for block in blocks((ROOT / "docs" / page).read_text(encoding="utf-8")):
         if block.path is not None:

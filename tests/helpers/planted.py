@@ -1,14 +1,14 @@
-"""Layers with a mistake in each, for the tests of the gradient checker, and a few right ones beside them."""
+"""Layers with one planted mistake each, and a few correct ones, for the tests of the gradient checker."""
 
 import numpy as np
 
 from scratchgen.layers import Layer, Linear, Parameter, ReLU, Sequential, Tanh
 
-SHAPE = (7, 5)      # the input that all of these take
+SHAPE = (7, 5)      # the input of all these layers
 
 
 class Affine(Layer):
-    """A right one, which the planted mistakes below change in one place each."""
+    """A correct layer. The planted mistakes below change it in one place each."""
 
     def __init__(self, rng):
         self.weight = Parameter(rng.standard_normal((5, 3)))
@@ -52,7 +52,7 @@ class MeanForSum(Affine):
 
 
 class SmallFactor(Affine):
-    """All gradients right but for a factor 1 + 1e-4 in one entry of one array."""
+    """All gradients are right, except for a factor 1 + 1e-4 in one entry of one array."""
 
     def backward(self, dout, x, input_grad=True):
         dx = super().backward(dout, x)
@@ -90,7 +90,7 @@ class NotANumber(Affine):
 
 
 class Transposed(Layer):
-    """A square weight, so that the forgotten transpose fits."""
+    """The weight is square, so that the shapes fit without the transpose."""
 
     def __init__(self, rng):
         self.weight = Parameter(rng.standard_normal((5, 5)))
@@ -115,7 +115,7 @@ class Elementwise(Layer):
 
 
 class ScaleByMean(Layer):
-    """x / mean(x²), in whose backward the denominator is taken for a constant."""
+    """x / mean(x²), with a backward that treats the denominator as a constant."""
 
     def forward(self, x, training=False):
         return x / (x**2).mean(), x
@@ -140,14 +140,14 @@ class SoftmaxWithoutSubtraction(Softmax):
 
 
 class SoftmaxThatReturnsNothing(Softmax):
-    """Right for a dout of ones: the outputs of a row always sum to 1."""
+    """This is right for a dout of ones, because the outputs of a row always sum to 1."""
 
     def backward(self, dout, out, input_grad=True):
         return np.zeros_like(out)
 
 
 class Standardise(Layer):
-    """Batch norm without scale and shift; `drop` leaves a term of its backward out."""
+    """Batch norm without scale and shift; `drop` names the term that backward omits."""
 
     def __init__(self, drop=""):
         self.drop = drop
@@ -167,7 +167,7 @@ class Standardise(Layer):
 
 
 class Reparameterise(Layer):
-    """z = mu + std·eps with std = exp(½·logvar), but backward takes exp(logvar) for it."""
+    """z = mu + std·eps with std = exp(½·logvar), but backward uses exp(logvar) for std."""
 
     def forward(self, x, training=False):
         mu, logvar = np.split(x, 2, axis=1)
@@ -180,7 +180,7 @@ class Reparameterise(Layer):
 
 
 class WrongMask(ReLU):
-    """A rectifier whose backward lets a tenth of a per mille through everywhere."""
+    """A ReLU whose backward also passes 1e-4 of the gradient where the output is 0."""
 
     def backward(self, dout, out, input_grad=True):
         return super().backward(dout, out) + 1e-4 * dout
@@ -222,7 +222,7 @@ def right_loss(pred, target):
 
 
 class Regression(Layer):
-    """A model of two layers with a loss; `wrong` is added to one entry of one gradient, relative to it."""
+    """A model of two layers with a loss; `wrong` is the relative error of one entry of one gradient."""
 
     def __init__(self, rng, wrong=0.0):
         self.net = Sequential(
@@ -251,7 +251,7 @@ class Overwrites(Affine):
 
 
 class ChangesDout(Affine):
-    """Scales the caller's array in place, as a mean over the batch might."""
+    """Scales the caller's array in place, for example to compute a mean over the batch."""
 
     def backward(self, dout, x, input_grad=True):
         dx = super().backward(dout, x, input_grad)
@@ -294,7 +294,7 @@ class SkipsParametersWithoutDx(Affine):
 
 
 class NotANumberWhenFrozen(Affine):
-    """Right by itself; frozen, as inside a GAN, it hands NaN on."""
+    """Right in training, but dx is NaN if the layer is frozen, as inside a GAN."""
 
     def backward(self, dout, x, input_grad=True):
         dx = super().backward(dout, x, input_grad)
@@ -302,7 +302,7 @@ class NotANumberWhenFrozen(Affine):
 
 
 class NotANumberTheSecondTime(Affine):
-    """Right where the gradient was zero; what is added to another gradient is NaN."""
+    """Right if the gradient was zero before, but NaN if it is added to another gradient."""
 
     def backward(self, dout, x, input_grad=True):
         again = self.weight.grad.any()

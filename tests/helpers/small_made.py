@@ -1,4 +1,4 @@
-"""What the tests of MADE share: all vectors of ten pixels, and a small net whose weights matter."""
+"""Helpers of the MADE tests: all vectors of ten pixels, and a small net with large weights."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ EVERY = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.float64)    
 
 
 def made(rng, features=10, **settings):
-    """A small MADE whose weights are large enough to matter."""
+    """A small MADE with weights that are large enough to affect its probabilities."""
     model = MADE(features, **({"hidden": (23,)} | settings), rng=rng, dtype=np.float64)
     for p in model.parameters().values():
         p.value += 0.7 * rng.standard_normal(p.shape)

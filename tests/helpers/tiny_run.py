@@ -1,4 +1,4 @@
-"""A run of a few milliseconds with every kind of state: moments, a buffer, a layer with random numbers."""
+"""A run of a few milliseconds with all kinds of state: moments, a buffer, and a layer with a generator."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from scratchgen.training.schedules import Cosine
 
 
 class Blur(Layer):
-    """Adds noise of its own generator while training, and subtracts a running mean: a net with state."""
+    """Subtracts a running mean; in training, also adds noise from its own generator."""
 
     buffer_names = ("running_mean",)
 
@@ -39,7 +39,7 @@ class Blur(Layer):
 
 
 class Net(Model):
-    """A regression net whose loss draws from the run's generator too."""
+    """A regression net whose loss also draws numbers from the generator of the run."""
 
     def __init__(self, seed=0, hidden=4):
         rng = np.random.default_rng(seed)
@@ -68,7 +68,7 @@ def data():
 
 
 def tiny_trainer(epochs=4, *, seed=0, net=None, optimizer=None, **others):
-    """22 examples in batches of 5: five steps an epoch, the last one smaller."""
+    """22 examples in batches of 5: five steps per epoch, with a smaller last batch."""
     x, y = data()
     net = net or Net(seed)
     optimizer = optimizer or Adam(net.parameters(), Cosine(0.05, 20))
@@ -77,8 +77,8 @@ def tiny_trainer(epochs=4, *, seed=0, net=None, optimizer=None, **others):
     return Trainer(net, batches, optimizer, epochs=epochs, rng=rng, **others)
 
 
-def hijacked_step(net: Net, at: int, action: Callable[[], object]) -> AbstractContextManager:
-    """Call `action` in the middle of step number `at` (from 1): behind backward, before the update."""
+def action_in_step(net: Net, at: int, action: Callable[[], object]) -> AbstractContextManager:
+    """Call `action` in the middle of step number `at` (from 1): after backward, before the update."""
     calls = 0
     backward = net.backward
 
@@ -95,7 +95,7 @@ def hijacked_step(net: Net, at: int, action: Callable[[], object]) -> AbstractCo
 
 @contextmanager
 def ctrl_c_in_step(net: Net, at: int, times: int = 1) -> Iterator[None]:
-    """Press Ctrl-C in the middle of a step, with Python's own handler in place whatever the shell has set."""
+    """Press Ctrl-C in the middle of a step, with Python's own handler, whatever the shell has set."""
 
     def press() -> None:
         for _ in range(times):
@@ -103,7 +103,7 @@ def ctrl_c_in_step(net: Net, at: int, times: int = 1) -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with hijacked_step(net, at, press):
+        with action_in_step(net, at, press):
             yield
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:

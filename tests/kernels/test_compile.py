@@ -14,28 +14,30 @@ import pytest
 from scratchgen import kernels, layers
 from scratchgen.kernels import compile as compiling
 
+COMPILING = "compiling the kernels for this machine; this takes some seconds, the first time only"
+
 
 def total(x, out):
     for i in range(x.size):
         out[i] = x[i] / x[0]
 
 
-def test_kernel_divides_by_zero_as_numpy_does_and_keeps_nan():
+def test_kernel_divides_by_zero_like_numpy_and_keeps_nan():
     out = np.empty(3)
     compiling.kernel("contract")(total)(np.array([0.0, 1.0, np.nan]), out)
     assert np.isnan(out[0]) and np.isposinf(out[1]) and np.isnan(out[2])
 
 
-def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
+def test_kernel_without_a_cache_works_and_warns_once(monkeypatch):
     """If Numba finds no folder to write to, it raises, and the kernel is compiled without a cache."""
     def nowhere_to_write(function):
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(compiling, "KernelCache", nowhere_to_write)
     compiling.warn_uncached.cache_clear()
-    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as said:
+    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR") as caught:
         first, second = compiling.kernel("contract")(total), compiling.kernel("contract")(total)
-    assert len(said) == 1
+    assert len(caught) == 1
     for function in (first, second):
         out = np.empty(2)
         function(np.array([2.0, 4.0]), out)
@@ -43,7 +45,7 @@ def test_kernel_without_a_cache_works_and_says_so_once(monkeypatch):
 
 
 def test_compiling_is_logged_once_and_only_for_kernels(caplog):
-    compiling.say_compiling.cache_clear()
+    compiling.log_compiling.cache_clear()
     own = types.FunctionType(total.__code__, globals())
     own.__module__ = "scratchgen.kernels.made_up"
     with caplog.at_level(logging.INFO, "scratchgen"):
@@ -52,12 +54,12 @@ def test_compiling_is_logged_once_and_only_for_kernels(caplog):
         for dtype in (np.float32, np.float64):
             compiling.njit(own)(np.ones(2, dtype), np.empty(2, dtype))
     assert [record.getMessage() for record in caplog.records] == [
-        "compiling the kernels for this machine, once: some seconds"
+        COMPILING
     ]
 
 
-def test_command_explains_the_wait_at_the_first_step(tmp_path):
-    """A message on stderr if the cache is empty; nothing if it is full or outside of the command."""
+def test_command_reports_that_kernels_are_compiled(tmp_path):
+    """The command writes a message to stderr only if the cache is empty. A script writes no message."""
     step = "import numpy as np; from scratchgen import SiLU; SiLU().forward(np.ones((4, 3)))"
     ways = {"command": ["-m", "scratchgen", "gradcheck", "SiLU"], "library": ["-c", step]}
 
@@ -66,12 +68,12 @@ def test_command_explains_the_wait_at_the_first_step(tmp_path):
         command = [sys.executable, *ways[how]]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stderr
 
-    assert errors("command") == "scratchgen: compiling the kernels for this machine, once: some seconds\n"
+    assert errors("command") == f"scratchgen: {COMPILING}\n"
     assert errors("command") == errors("library") == ""
 
 
 def test_environment_chooses_the_kernels():
-    """SCRATCHGEN_KERNELS=reference runs without Numba being imported at all; an unknown name is refused."""
+    """With SCRATCHGEN_KERNELS=reference, Numba is not imported. An unknown name is an error."""
     code = (
         "import sys, numpy as np\n"
         "from scratchgen import kernels, Linear, SiLU, Sequential, squared_error\n"
@@ -127,7 +129,7 @@ def test_compiled_calls_the_twin_and_the_readable_function_on_request(pair):
         assert pair(1) == ("twin", 1, 2.0)
 
 
-def test_compiled_shows_the_readable_function(pair):
+def test_compiled_function_has_the_docstring_and_source_of_the_reference(pair):
     assert pair.__name__ == "scale" and pair.__doc__ == "The readable function."
     assert inspect.signature(pair) == inspect.signature(scale)
     assert pair.__wrapped__(1) == ("readable", 1, 2.0)
@@ -135,22 +137,22 @@ def test_compiled_shows_the_readable_function(pair):
     assert inspect.getsource(layers.linear.affine).startswith("@compiled\ndef affine(x: Array")
 
 
-def test_compiled_function_without_a_twin_says_so():
-    def lonely(x):
+def test_compiled_function_without_a_twin_raises():
+    def without_twin(x):
         return x
 
-    lonely.__module__ = "scratchgen.layers.linear"
-    with pytest.raises(AttributeError, match="scratchgen.kernels.linear.* has no attribute 'lonely'"):
-        kernels.find_twin(lonely)
+    without_twin.__module__ = "scratchgen.layers.linear"
+    with pytest.raises(AttributeError, match="scratchgen.kernels.linear.* has no attribute 'without_twin'"):
+        kernels.find_twin(without_twin)
 
 
 def test_kernel_refuses_flags_that_may_lose_a_nan():
-    with pytest.raises(ValueError, match="expected flags among contract, reassoc, nsz, got arcp, nnan"):
+    with pytest.raises(ValueError, match="to be some of contract, reassoc, nsz, got arcp, nnan"):
         compiling.kernel("contract", "nnan", "arcp")
 
 
 def test_every_kernel_names_its_flags():
-    """The flags of each kernel are on the line above it."""
+    """Each kernel has its flags in the decorator on the line above."""
     folder = Path(kernels.__file__).parent
     lines = [line for path in folder.glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
     decorated = [line for line in lines if "@kernel" in line]

@@ -1,4 +1,4 @@
-"""Every function that is decorated with `compiled` against its twin: the same signature, the same numbers."""
+"""Every function decorated with `compiled` has the same signature and the same results as its twin."""
 
 import importlib
 import inspect
@@ -26,7 +26,7 @@ SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, *LARGE]
 
 
 class Draw:
-    """Makes the arguments of a function: arrays of one dtype from one generator."""
+    """Draws the arguments of a function: arrays of a given dtype, from one generator."""
 
     def __init__(self, dtype: Any, seed: int):
         self.dtype, self.rng = dtype, np.random.default_rng(seed)
@@ -217,7 +217,7 @@ IN_PLACE = {"sgd_step": 1, "momentum_step": 3, "rmsprop_step": 3, "adam_step": 4
 
 
 def batch_normalised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(xhat, inv) of the columns of x; both with two axes for layer norm, inv with one for batch norm."""
+    """(xhat, inv) of the columns of x. Both have two axes for layer norm; inv has one for batch norm."""
     inv = 1 / np.sqrt(x.var(axis=0) + x.dtype.type(1e-3))
     return (x - x.mean(axis=0)) * inv, inv
 
@@ -237,7 +237,7 @@ def arrays(value: Any) -> list[np.ndarray]:
 
 
 def call(function: Callable[..., Any], given: list[Any]) -> tuple[list[np.ndarray], list[Any]]:
-    """(the arrays that were returned or changed on purpose, the arguments afterwards)."""
+    """(the arrays that were returned or updated in place, the arguments after the call)."""
     copies = [a.copy(order="K") if isinstance(a, np.ndarray) else a for a in given]
     returned = function(*copies)
     changed = copies[: IN_PLACE.get(function.__name__, 0)]
@@ -292,7 +292,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", [n for n, f in FUNCTIONS.items() if f.__name__ not in IN_PLACE])
-def test_twin_takes_arrays_that_are_not_contiguous(name, layout):
+def test_twin_accepts_non_contiguous_arrays(name, layout):
     given = arguments(name, np.float64, 1)
     expected, _ = both(name, given)
     changed = [LAYOUTS[layout](a) if isinstance(a, np.ndarray) else a for a in given]
@@ -303,8 +303,8 @@ def test_twin_takes_arrays_that_are_not_contiguous(name, layout):
 
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_function_leaves_its_arguments_as_they_are(name, backend):
-    """Except the buffers of an optimiser, which its step changes; the gradient stays as it is."""
+def test_function_does_not_change_its_arguments(name, backend):
+    """An exception are the buffers of an optimiser, which a step updates. The gradient does not change."""
     given = arguments(name, np.float64, 2)
     with kernels.use(backend):
         _, after = call(FUNCTIONS[name], given)
@@ -330,7 +330,7 @@ def test_activations_agree_on_nan_infinity_and_large_numbers(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name.endswith("_backward")])
-def test_activations_pass_a_nan_gradient_on(name, dtype):
+def test_activations_keep_a_nan_gradient(name, dtype):
     given = arguments(name, dtype, 0)
     given[1] = np.abs(given[1]) + dtype(0.1)    # where the slope of a rectifier is not zero
     given[0].flat[::5] = np.nan
@@ -365,7 +365,7 @@ def test_twin_agrees_for_small_and_large_numbers(name, dtype, size):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "optimisers" in name])
-def test_optimiser_steps_show_a_nan_or_infinite_gradient(name, dtype):
+def test_optimiser_steps_keep_a_nan_or_infinite_gradient(name, dtype):
     given = arguments(name, dtype, 0)
     given[1][3], given[1][8] = np.nan, np.inf
     with np.errstate(all="ignore"):
@@ -381,7 +381,7 @@ def test_elu_near_zero_keeps_its_digits(dtype, backend):
     np.testing.assert_allclose(elu(x, 0.7), exact, rtol=4 * np.finfo(dtype).eps)
 
 
-def test_softmax_of_attention_shows_a_nan_of_the_past_and_none_of_the_future(backend):
+def test_softmax_of_attention_keeps_nan_of_the_past_and_ignores_the_future(backend):
     attention = FUNCTIONS["scratchgen.layers.attention.causal_attention"]
     qkv = np.zeros((1, 3, 3))
     qkv[0, 1, 1] = np.nan       # the key of position 1
@@ -392,7 +392,7 @@ def test_softmax_of_attention_shows_a_nan_of_the_past_and_none_of_the_future(bac
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_masked_pixels_are_the_same_in_both(dtype):
-    """The sampled pixels are equal, not only close: thresholds are rarely hit to the last digit."""
+    """The sampled pixels are equal, because uniform numbers are rarely within rounding of the threshold."""
     name = "scratchgen.models.autoregressive.made_sampling.fill_pixels"
     for seed in range(5):
         given = arguments(name, dtype, seed)

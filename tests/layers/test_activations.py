@@ -43,7 +43,7 @@ def name(value):
 
 # (RELU.1), (LRELU.1), (ELU.1), (SIG.1), (TANH.1), (SILU.1), (GELU.1), (SOFTP.1)
 @pytest.mark.parametrize(("layer", "f", "slope"), CASES, ids=name)
-def test_activation_has_its_values(layer, f, slope, backend):
+def test_activation_forward_equals_python_math(layer, f, slope, backend):
     x = np.array(POINTS).reshape(2, 5)
     expected = np.array([f(t) for t in POINTS]).reshape(2, 5)
     np.testing.assert_allclose(layer.forward(x)[0], expected, rtol=1e-12, atol=1e-15)
@@ -53,7 +53,7 @@ def test_activation_has_its_values(layer, f, slope, backend):
 
 # (RELU.2), (LRELU.2), (ELU.2), (SIG.2), (TANH.2), (SILU.2), (GELU.2), (SOFTP.2)
 @pytest.mark.parametrize(("layer", "f", "slope"), CASES, ids=name)
-def test_activation_backward_multiplies_by_its_slope(layer, f, slope, backend, rng):
+def test_activation_backward_multiplies_by_the_slope(layer, f, slope, backend, rng):
     x, dout = np.array(POINTS).reshape(2, 5), rng.standard_normal((2, 5))
     expected = dout * np.array([slope(t) for t in POINTS]).reshape(2, 5)
     _, cache = layer.forward(x)
@@ -75,29 +75,29 @@ def test_activation_keeps_shape_and_dtype(layer, dtype, backend):
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
-def test_activation_takes_arrays_that_are_no_block_of_memory(layer, backend, rng):
+def test_activation_accepts_non_contiguous_arrays(layer, backend, rng):
     x, dout = rng.standard_normal((6, 8)), rng.standard_normal((6, 8))
     out, cache = layer.forward(x[::2, 1::3])
-    expected, whole = layer.forward(x)
+    expected, full_cache = layer.forward(x)
     assert (out == expected[::2, 1::3]).all()
-    assert (layer.backward(dout[::2, 1::3], cache) == layer.backward(dout, whole)[::2, 1::3]).all()
+    assert (layer.backward(dout[::2, 1::3], cache) == layer.backward(dout, full_cache)[::2, 1::3]).all()
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
-def test_activation_computes_no_dx_without_input_grad(layer, backend):
+def test_activation_returns_no_dx_without_input_grad(layer, backend):
     assert layer.backward(np.ones(3), layer.forward(np.ones(3))[1], input_grad=False) is None
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_activation_shows_a_nan(layer, dtype, backend):
+def test_activation_keeps_nan(layer, dtype, backend):
     out, _ = layer.forward(np.array([1, np.nan, -1], dtype))
     assert np.isnan(out).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("layer", [Sigmoid(), Tanh(), Softplus(), SiLU()], ids=name)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_activation_neither_overflows_nor_loses_its_limits(layer, dtype, backend):
+def test_activation_of_large_inputs_reaches_its_limits(layer, dtype, backend):
     with np.errstate(all="raise", under="ignore"):
         out, cache = layer.forward(np.array([-1e4, 1e4], dtype))
         dx = layer.backward(np.ones(2, dtype), cache)
@@ -106,7 +106,7 @@ def test_activation_neither_overflows_nor_loses_its_limits(layer, dtype, backend
     np.testing.assert_allclose(dx, {"Softplus": [0, 1], "SiLU": [0, 1]}.get(name(layer), [0, 0]), atol=1e-30)
 
 
-def test_relu_takes_the_slope_zero_at_its_kink(backend):
+def test_relu_slope_at_zero_is_zero(backend):
     _, cache = ReLU().forward(np.array([0.0, -0.0]))
     assert (ReLU().backward(np.ones(2), cache) == 0).all()
 

@@ -1,4 +1,4 @@
-"""Attention against explicit loops, which output depends on which input, and the transformer block."""
+"""Attention compared with explicit loops, its causality, and the transformer block."""
 
 import math
 
@@ -20,7 +20,7 @@ def layer(rng):
 
 
 def heads(layer, x):
-    """q, k, v of each head, by lists: [part][n][h] is (T, D)."""
+    """q, k and v of each head as nested lists: [part][n][h] is (T, D)."""
     rows = x @ layer.qkv.weight.value + layer.qkv.bias.value                    # (ATT.1)
     return [
         [[rows[n][:, part * C + h * D : part * C + (h + 1) * D] for h in range(H)] for n in range(len(x))]
@@ -37,7 +37,7 @@ def weights(q, k):
     return p
 
 
-def test_attention_forward_is_the_loop_written_out(layer, rng, backend):
+def test_attention_forward_equals_loops(layer, rng, backend):
     """(ATT.1) to (ATT.7): (ATT.2), (ATT.3), (ATT.4), (ATT.5) in `weights`, (ATT.6) and (ATT.7) here."""
     x = rng.standard_normal((N, T, C))
     q, k, v = heads(layer, x)
@@ -51,8 +51,8 @@ def test_attention_forward_is_the_loop_written_out(layer, rng, backend):
     np.testing.assert_allclose(layer.forward(x)[0], expected, rtol=1e-12)
 
 
-def test_attention_gradients_of_q_k_and_v_are_the_sums_written_out(layer, rng, backend):
-    """(ATT.8) dv, (ATT.9) dp, (ATT.10) dmasked, (ATT.11) dscores, (ATT.12) dq, (ATT.13) dk, by their sums."""
+def test_attention_gradients_of_q_k_and_v_equal_sums(layer, rng, backend):
+    """(ATT.8) dv, (ATT.9) dp, (ATT.10) dmasked, (ATT.11) dscores, (ATT.12) dq, (ATT.13) dk, as sums."""
     x, dout = rng.standard_normal((2, N, T, C))
     q, k, v = heads(layer, x)
     dy = dout @ layer.proj.weight.value.T
@@ -76,7 +76,7 @@ def test_attention_gradients_of_q_k_and_v_are_the_sums_written_out(layer, rng, b
     np.testing.assert_allclose(dx, dqkv @ layer.qkv.weight.value.T, atol=1e-11)
 
 
-def test_attention_weights_are_a_distribution_over_the_past(layer, rng, backend):
+def test_attention_weights_of_a_row_sum_to_one_over_the_past(layer, rng, backend):
     p = layer.forward(20 * rng.standard_normal((N, T, C)))[1].p                  # (N, H, T, T)
     np.testing.assert_allclose(p.sum(axis=3), 1, rtol=1e-13)
     assert (p >= 0).all()
@@ -104,7 +104,7 @@ def test_attention_is_causal_by_gradient(kind, rng, backend):
         assert reached.tolist() == [s <= t for s in range(T)]
 
 
-def test_last_position_does_not_see_the_order_of_the_past(layer, rng):
+def test_last_position_does_not_depend_on_the_order_of_the_past(layer, rng):
     """Attention ignores the order of positions, so a model adds an embedding of the position."""
     x = rng.standard_normal((N, T, C))
     order = [2, 0, 3, 1, 4]
@@ -113,13 +113,13 @@ def test_last_position_does_not_see_the_order_of_the_past(layer, rng):
     assert np.abs(shuffled[:, -2] - out[:, -2]).max() > 0.01
 
 
-def test_attention_keeps_examples_apart(layer, rng):
+def test_attention_does_not_mix_examples(layer, rng):
     x = rng.standard_normal((N, T, C))
     both = layer.forward(x)[0]
     np.testing.assert_allclose(both[1:], layer.forward(x[1:])[0], rtol=1e-12)
 
 
-def test_scores_far_apart_give_no_nan(rng, backend):
+def test_large_differences_of_scores_give_no_nan(rng, backend):
     layer = CausalSelfAttention(C, H, rng=rng)
     out, cache = layer.forward(np.float32(1e4) * rng.standard_normal((N, T, C), np.float32))
     assert np.isfinite(out).all()
@@ -136,7 +136,7 @@ def test_steps_equal_forward_row_by_row(rng):
             np.testing.assert_allclose(row, out[:, t], rtol=1e-12, atol=1e-14)
 
 
-def test_block_adds_both_branches_to_what_came_in(rng):
+def test_block_adds_both_branches_to_its_input(rng):
     """(TFB.1) h = x + attention(norm1(x)), (TFB.2) out = h + mlp(norm2(h))."""
     block = TransformerBlock(C, H, rng=rng, dtype=np.float64)
     x = rng.standard_normal((N, T, C))
@@ -145,8 +145,8 @@ def test_block_adds_both_branches_to_what_came_in(rng):
     np.testing.assert_allclose(block.forward(x)[0], expected, rtol=1e-13)
 
 
-def test_block_with_silent_branches_hands_the_gradient_through(rng):
-    """(TFB.3), (TFB.4): each sum gives two paths back, and the direct one has the Jacobian 1."""
+def test_block_with_zero_branches_passes_the_gradient_through(rng):
+    """(TFB.3), (TFB.4): of the two terms of each gradient, that of the skip connection is dout itself."""
     block = TransformerBlock(C, H, rng=rng, dtype=np.float64)
     block.attention.proj.weight.value[...] = 0
     block.mlp[2].weight.value[...] = 0
@@ -156,7 +156,7 @@ def test_block_with_silent_branches_hands_the_gradient_through(rng):
     assert (block.backward(dout, cache) == dout).all()
 
 
-def test_block_drops_out_in_training_only(rng):
+def test_block_applies_dropout_in_training_only(rng):
     block = TransformerBlock(C, H, dropout=0.5, rng=rng, dtype=np.float64)
     x = rng.standard_normal((N, T, C))
     assert (block.forward(x)[0] == block.forward(x)[0]).all()
@@ -188,7 +188,7 @@ def test_attention_refuses_settings(features, heads, error, message, rng):
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (np.ones((2, C), np.float32), ValueError, r"expected an array of 3 dimensions, got shape \(2, 6\)"),
+        (np.ones((2, C), np.float32), ValueError, r"expected an array with 3 axes, got shape \(2, 6\)"),
         (np.ones((2, 3, 4), np.float32), ValueError, r"expected input of shape \(N, 6\), got \(2, 3, 4\)"),
         (np.ones((2, 0, C), np.float32), ValueError, "expected at least one position"),
         (np.ones((2, 3, C)), TypeError, "expected dtype float32, got float64"),

@@ -1,4 +1,4 @@
-"""The base class of layers: names, frozen parameters, input checks; Sequential as the chain rule."""
+"""The base class of layers (names, frozen parameters, input checks), and Sequential."""
 
 import copy
 import inspect
@@ -51,7 +51,7 @@ def test_sequential_forward_is_the_composition(net, rng):
 
 
 def test_sequential_backward_is_the_product_of_the_transposed_jacobians(net, rng):
-    """(SEQ.2) with each layer's Jacobian written out as a matrix, for one example."""
+    """(SEQ.2) with the Jacobian of each layer as an explicit matrix, for one example."""
     x, dout = rng.standard_normal((1, 4)), rng.standard_normal((1, 3))
     out, caches = net.forward(x)
     h = np.tanh(x @ net[0].weight.value + net[0].bias.value)
@@ -133,7 +133,7 @@ def test_sequential_is_a_sequence_with_a_name(net):
     assert repr(net).startswith("Sequential(Linear(4, 5, bias=True), Tanh(")
 
 
-def test_two_forwards_before_either_backward_do_not_mix(net, rng):
+def test_two_forwards_before_backward_do_not_interfere(net, rng):
     """A discriminator is applied to real and to generated samples before either backward."""
     xs = [rng.standard_normal((n, 4)) for n in (7, 3)]
     douts = [rng.standard_normal((n, 3)) for n in (7, 3)]
@@ -182,7 +182,7 @@ def test_frozen_keeps_gradients_and_still_computes_dx(net, rng):
     assert not (net[0].weight.grad == before["0.weight"]).all()
 
 
-def test_frozen_ends_also_after_an_error_and_nests(net):
+def test_frozen_can_be_nested_and_ends_after_an_error(net):
     with pytest.raises(ZeroDivisionError), net.frozen():
         with net[0].frozen():
             assert not net[0].trainable
@@ -206,31 +206,31 @@ def test_dtype_is_that_of_the_parameters(net, rng):
     assert Tanh().dtype is None
 
 
-def test_expect_names_the_layer_what_was_expected_and_what_was_given():
+def test_expect_message_has_the_layer_the_expected_and_the_given_value():
     layer = Tanh()
     with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; cast it"):
         layer.forward(np.ones((2, 3), int))
     with pytest.raises(ValueError, match=r"Tanh expected images of shape \(N, H, W, 2\), got \(1, 4, 4, 3\)"):
         layer.expect(np.ones((1, 4, 4, 3)), channels=2)
-    with pytest.raises(ValueError, match=r"Tanh expected an array of 2 dimensions, got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"Tanh expected an array with 2 axes, got shape \(3,\)"):
         layer.expect(np.ones(3), ndim=2)
 
 
-def test_base_has_neither_forward_nor_backward():
-    with pytest.raises(TypeError, match="Layer has no forward"):
+def test_base_class_defines_neither_forward_nor_backward():
+    with pytest.raises(TypeError, match="Layer does not define forward"):
         Layer().forward(np.ones(1))
-    with pytest.raises(TypeError, match="Layer has no backward"):
+    with pytest.raises(TypeError, match="Layer does not define backward"):
         Layer().backward(np.ones(1), None)
 
 
-def test_parameter_knows_its_array_and_starts_with_no_gradient():
+def test_parameter_has_the_shape_of_its_array_and_a_zero_gradient():
     p = Parameter(np.ones((2, 3), np.float32))
     assert (p.shape, p.dtype, p.size) == ((2, 3), np.float32, 6)
     assert p.grad.shape == (2, 3) and p.grad.dtype == np.float32 and not p.grad.any()
     assert repr(p) == "Parameter(shape=(2, 3), dtype=float32)"
 
 
-def test_parameter_lies_in_c_order_and_keeps_an_array_that_already_does(rng):
+def test_parameter_is_in_c_order_and_copies_only_if_needed(rng):
     value = rng.standard_normal((3, 4, 2))
     assert Parameter(value).value is value
     p = Parameter(value.transpose(2, 0, 1))
@@ -249,12 +249,12 @@ def test_parameter_gradient_is_zero_after_zero_grad_and_adds_up_from_there(rng):
     assert not p.grad.any()
     for _ in range(2):
         p.zero_grad()
-        p.add_grad(a, b)                                     # written over the old numbers
+        p.add_grad(a, b)                                     # overwrites the old numbers
         np.testing.assert_allclose(p.grad, (a @ b).reshape(2, 3, 5), rtol=1e-14)
         p.add_grad(a, 2 * b)                                 # added
         np.testing.assert_allclose(p.grad, 3 * (a @ b).reshape(2, 3, 5), rtol=1e-14)
     p.zero_grad()
-    p.grad[0] = 1                                               # written by hand, so it counts
+    p.grad[0] = 1                                               # assigned directly, so it is kept
     p.add_grad(a, b)
     expected = (a @ b).reshape(2, 3, 5)
     expected[0] += 1
@@ -288,7 +288,7 @@ def test_parameter_add_grad_takes_a_gradient_or_two_factors(rng):
     assert not p.grad.any()
 
 
-def test_parameter_of_no_axes_and_of_one_axis_add_up():
+def test_parameter_of_zero_or_one_axes_accumulates_gradients():
     for value in (np.array(2.0), np.ones(3)):
         p = Parameter(value)
         p.grad += 1

@@ -1,4 +1,4 @@
-"""Convolution and its transpose against explicit loops, one product at a time."""
+"""Convolution and its transpose compared with explicit loops over all products."""
 
 import itertools
 
@@ -42,7 +42,7 @@ def conv_by_loops(x, weight, size, stride, padding):
 
 
 def conv_gradients_by_loops(x, weight, dout, stride, padding):
-    """Each product x·weight sends dout·weight to its x and dout·x to its weight."""
+    """Each product x·weight adds dout·weight to the gradient of x and dout·x to that of the weight."""
     dx, dweight = np.zeros(x.shape), np.zeros(weight.shape)
     for n, i, j, u, v, h, w in terms(x.shape, dout.shape[1:3], weight.shape[:2], stride, padding):
         for c, m in np.ndindex(weight.shape[2:]):
@@ -124,7 +124,7 @@ def test_im2col_copies_and_col2im_adds_back(backend, rng, image, kernel, stride,
 
 
 def test_conv_backward_is_two_steps_through_the_patches(backend, rng):
-    """(CONV.5) dcols = dout·Wᵀ with one position of the kernel, so that (CONV.6) adds up nothing."""
+    """(CONV.5) dcols = dout·Wᵀ. The kernel has one position, so that no entries overlap in (CONV.6)."""
     layer = Conv2d(2, 3, (3, 4), rng=rng, dtype=np.float64)
     x = rng.standard_normal((5, 3, 4, 2))
     out, cache = layer.forward(x)
@@ -203,8 +203,8 @@ def test_transpose_is_the_adjoint_of_conv(vertical, horizontal, n, c_in, c_out, 
 
 
 @pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
-def test_conv_blocks_of_any_size_give_the_same(backend, rng, monkeypatch, layer_class):
-    """The result does not depend on how many of the seven examples a block has: one, three or all."""
+def test_conv_does_not_depend_on_the_block_size(backend, rng, monkeypatch, layer_class):
+    """Blocks of one, three or all of the seven examples give the same result."""
     layer = layer_class(2, 3, 3, 2, 1, rng=rng, dtype=np.float64)
     x = rng.standard_normal((7, 5, 6, 2))
     results = []
@@ -220,7 +220,7 @@ def test_conv_blocks_of_any_size_give_the_same(backend, rng, monkeypatch, layer_
 
 
 @pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
-def test_conv_takes_images_that_are_not_contiguous(backend, rng, layer_class):
+def test_conv_accepts_non_contiguous_images(backend, rng, layer_class):
     layer = layer_class(2, 3, 2, rng=rng, dtype=np.float64)
     x = rng.standard_normal((2, 3, 5, 4)).transpose(0, 3, 2, 1)[..., ::2]
     out, cache = layer.forward(x)
@@ -238,7 +238,7 @@ def test_conv_without_bias_and_without_examples(backend, rng, layer_class):
     assert len(out) == 0 and layer.backward(out, cache).shape == (0, 5, 5, 2)
 
 
-def test_conv_init_is_given_the_fans(rng):
+def test_conv_passes_the_fans_to_init(rng):
     seen = []
 
     def init(shape, fan_in, fan_out, *, rng, dtype):
@@ -254,10 +254,10 @@ def test_conv_init_is_given_the_fans(rng):
     ("call", "error", "message"),
     [
         (lambda r: Conv2d(0, 3, 2, rng=r), ValueError, "Conv2d expected in_channels of at least 1, got 0"),
-        (lambda r: Conv2d(1, 3, 0, rng=r), ValueError, "Conv2d expected kernel_size of at least 1.* got 0"),
+        (lambda r: Conv2d(1, 3, 0, rng=r), ValueError, "Conv2d expected kernel_size .* >= 1, got 0"),
         (lambda r: Conv2d(1, 3, 2, (1, 0), rng=r), ValueError, r"Conv2d expected stride .* got \(1, 0\)"),
-        (lambda r: Conv2d(1, 3, 2, 1, -1, rng=r), ValueError, "Conv2d expected padding of at least 0.* -1"),
-        (lambda r: Conv2d(1, 3, (2, 2, 2), rng=r), ValueError, r"one int or a pair, got \(2, 2, 2\)"),
+        (lambda r: Conv2d(1, 3, 2, 1, -1, rng=r), ValueError, "Conv2d expected padding .* >= 0, got -1"),
+        (lambda r: Conv2d(1, 3, (2, 2, 2), rng=r), ValueError, r"a pair of ints >= 1, got \(2, 2, 2\)"),
         (lambda r: Conv2d(1, 3, 2.5, rng=r), TypeError, "kernel_size to be an int or a pair.*, got 2.5"),
         (
             lambda r: ConvTranspose2d(1, 3, 2, (2, 3), 0, (1, 3), rng=r),
@@ -267,12 +267,12 @@ def test_conv_init_is_given_the_fans(rng):
         (
             lambda r: Conv2d(1, 3, (2, 6), padding=1, rng=r).forward(np.zeros((1, 5, 3, 1), np.float32)),
             ValueError,
-            "Conv2d expected images of at least 2x6 after padding, got 5x3, padded 7x5",
+            "Conv2d expected images of at least 2x6 after padding, got 5x3, which is 7x5 after padding",
         ),
         (
             lambda r: ConvTranspose2d(1, 3, 2, 1, 2, rng=r).forward(np.zeros((1, 3, 9, 1), np.float32)),
             ValueError,
-            "ConvTranspose2d expected images whose output is not empty, got 3x9, which becomes 0x6",
+            "expected images with an output of at least one pixel, got 3x9, which would become 0x6",
         ),
         (
             lambda r: Conv2d(1, 3, 2, rng=r).forward(np.zeros((1, 5, 5, 2), np.float32)),
@@ -286,14 +286,14 @@ def test_conv_init_is_given_the_fans(rng):
         ),
     ],
 )
-def test_conv_errors_name_what_is_wrong(rng, call, error, message):
+def test_conv_error_messages(rng, call, error, message):
     with pytest.raises(error, match=message):
         call(rng)
 
 
 @pytest.mark.parametrize("layer_class", [Conv2d, ConvTranspose2d])
-def test_conv_learns_a_weight_that_init_made_in_another_order(rng, backend, layer_class):
-    """A reshaped Fortran-ordered gradient would be a copy, and what is added to it would be lost."""
+def test_conv_trains_a_weight_that_init_returned_in_fortran_order(rng, backend, layer_class):
+    """A reshaped gradient in Fortran order would be a copy, and additions to it would be lost."""
     def fortran(shape, fan_in, fan_out, *, rng, dtype):
         return np.asfortranarray(rng.standard_normal(shape), dtype)
 

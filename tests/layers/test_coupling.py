@@ -1,4 +1,4 @@
-"""Bijections: both directions, the log-determinant of the numeric Jacobian, and refused arguments."""
+"""Bijections: forward and inverse, the log-determinant of the numeric Jacobian, and refused arguments."""
 
 import math
 
@@ -28,7 +28,7 @@ def dense(width, outputs, rng, dtype=np.float64):
 
 
 def coupling(kind, mask, shape, rng, dtype=np.float64):
-    """A coupling for examples of that shape, (D,) or (H, W, C)."""
+    """A coupling for examples of the given shape, (D,) or (H, W, C)."""
     halved = 1 if mask in ("dark", "light") else 2
     width = shape[-1] // halved
     outputs = width * (2 if kind is AffineCoupling else 1)
@@ -56,7 +56,7 @@ def jacobian(f, x, step=1e-5):
     seed=st.integers(0, 1000),
 )
 def test_coupling_inverse_undoes_forward(kind, mask, n, half, seed):
-    """(NICE.1), (NICE.2), (RNVP.2), (RNVP.3): at rounding in float64; in float32 within 1e-5."""
+    """(NICE.1), (NICE.2), (RNVP.2), (RNVP.3): up to rounding in float64, within 1e-5 in float32."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 2 * half))
     for dtype, error in ((np.float64, 1e-13), (np.float32, 1e-5)):
@@ -71,7 +71,7 @@ def test_coupling_inverse_undoes_forward(kind, mask, n, half, seed):
 @pytest.mark.parametrize("mask", DENSE)
 @pytest.mark.parametrize("kind", [AdditiveCoupling, AffineCoupling])
 def test_coupling_of_an_odd_number_of_features(kind, mask, rng):
-    """One part is one feature wider; the inverse and the log-determinant hold as for an even number."""
+    """One part is one feature wider. Inverse and log-determinant are correct as for an even number."""
     kept, moved = MASKS[mask].widths(5)
     assert {kept, moved} == {2, 3} and (kept == 3) == (mask in ("even", "first"))
     layer = kind(dense(kept, moved * (2 if kind is AffineCoupling else 1), rng), mask)
@@ -95,8 +95,8 @@ def test_coupling_of_images_inverse_undoes_forward(kind, mask, rng):
 
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("kind", [AdditiveCoupling, AffineCoupling])
-def test_coupling_logdet_is_the_numeric_jacobians(kind, mask, rng):
-    """(NICE.3), (RNVP.4): log |det| of all D × D slopes, one example at a time."""
+def test_coupling_logdet_is_that_of_the_numeric_jacobian(kind, mask, rng):
+    """(NICE.3), (RNVP.4): log |det| of the D × D Jacobian, one example at a time."""
     shape = (2, 3, 2) if mask in ("dark", "light") else (6,)
     layer, x = coupling(kind, mask, shape, rng), rng.standard_normal((3, *shape))
     _, cache = layer.forward(x)
@@ -106,12 +106,12 @@ def test_coupling_logdet_is_the_numeric_jacobians(kind, mask, rng):
         assert sign == 1
         np.testing.assert_allclose(logdet, expected, atol=1e-8)
     if kind is AffineCoupling:
-        assert np.abs(cache.logdet).min() > 1e-3                # 0 would be no test
+        assert np.abs(cache.logdet).min() > 1e-3                # with 0 the test could not fail
 
 
 @pytest.mark.parametrize("mask", MASKS)
 def test_coupling_keeps_the_entries_of_its_mask(mask, rng):
-    """(NICE.1), and the halves of a mask's name: together they are all of x."""
+    """(NICE.1), for a mask and its complement: together they keep all of x."""
     shape = (3, 4, 2) if mask in ("dark", "light") else (8,)
     layer, x = coupling(AffineCoupling, mask, shape, rng), rng.standard_normal((2, *shape))
     z, _ = layer.forward(x)
@@ -129,7 +129,7 @@ def test_coupling_keeps_the_entries_of_its_mask(mask, rng):
 
 
 def test_additive_coupling_by_hand(rng):
-    """(NICE.1), (NICE.4): with a linear conditioner every number can be written down."""
+    """(NICE.1), (NICE.4): a linear conditioner, for which all numbers can be computed by hand."""
     net = Linear(2, 2, rng=rng, dtype=np.float64)
     layer, x, dout = AdditiveCoupling(net, "odd"), rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
     z, cache = layer.forward(x)
@@ -142,7 +142,7 @@ def test_additive_coupling_by_hand(rng):
 
 
 def test_affine_coupling_by_hand(rng):
-    """(RNVP.1), (RNVP.5), (RNVP.6), (RNVP.7): a conditioner that is a table of numbers."""
+    """(RNVP.1), (RNVP.5), (RNVP.6), (RNVP.7): a conditioner with fixed outputs."""
     net = Linear(1, 2, rng=rng, dtype=np.float64)
     layer = AffineCoupling(net, "first", bound=1.5)
     x, dout = rng.standard_normal((2, 4, 2))
@@ -158,7 +158,7 @@ def test_affine_coupling_by_hand(rng):
     np.testing.assert_allclose(net.weight.grad[0], [(x[:, 0] * dout[:, 1]).sum(), (x[:, 0] * dr).sum()])
 
 
-def test_affine_coupling_stretches_no_more_than_its_bound(rng):
+def test_affine_coupling_log_scale_is_within_its_bound(rng):
     """(RNVP.1): |s| stays below the bound for any output of the conditioner."""
     layer = AffineCoupling(dense(2, 4, rng), "even", bound=0.7)
     layer.conditioner[2].weight.value *= 1e4
@@ -183,7 +183,7 @@ def test_scaling_by_hand(rng):
 
 
 def test_squeeze_moves_each_block_into_channels(rng):
-    """(SQZ.1): the channels of a pixel are its block, row by row; nothing is lost."""
+    """(SQZ.1): the channels of a pixel are the entries of its block, row by row."""
     layer, x = Squeeze(), rng.standard_normal((2, 4, 6, 3))
     z, cache = layer.forward(x)
     assert z.shape == (2, 2, 3, 12) and not cache.logdet.any()
@@ -202,7 +202,7 @@ def affine(width, outputs, mask="odd", **settings):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: affine(2, 4, "even").forward(np.ones((3, 1))), r"two or more to split, got shape \(3, 1\)"),
+        (lambda: affine(2, 4, "even").forward(np.ones((3, 1))), r"two or more entries, got shape \(3, 1\)"),
         (lambda: additive(2, 2, "even").inverse(np.ones(5)), "AdditiveCoupling expected a last axis of two"),
         (lambda: additive(2, 2, "evn"), "expected mask to be one of even, odd, .* got 'evn'"),
         (lambda: additive(2, 2, "dark").forward(np.ones((3, 4))), r"\(N, H, W, C\)"),
@@ -217,12 +217,12 @@ def affine(width, outputs, mask="odd", **settings):
         (lambda: Squeeze().inverse(np.ones((1, 2, 2, 6))), "multiple of four channels"),
     ],
 )
-def test_bijection_bad_input_is_named(call, message):
+def test_bijection_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_coupling_dtype_and_kind_are_named(rng):
+def test_coupling_refuses_another_dtype_or_conditioner(rng):
     layer = AdditiveCoupling(dense(2, 2, rng), "even")
     with pytest.raises(TypeError, match="AdditiveCoupling expected dtype float64, got float32"):
         layer.forward(np.ones((3, 4), np.float32))

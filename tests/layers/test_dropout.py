@@ -1,4 +1,4 @@
-"""Dropout: which entries, how often, from which generator; evaluation does nothing."""
+"""Dropout: which entries are dropped and how often, its generator, and evaluation mode."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_dropout_draws_a_new_mask_each_time(rng):
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.5, False), (0.0, True)])
-def test_dropout_that_drops_nothing_draws_nothing(rng, p, training):
+def test_dropout_that_drops_nothing_does_not_use_its_generator(rng, p, training):
     layer = Dropout(p, rng=rng)
     state = rng.bit_generator.state
     x = np.ones((3, 4))
@@ -55,8 +55,8 @@ def test_dropout_that_drops_nothing_draws_nothing(rng, p, training):
     np.testing.assert_array_equal(layer.backward(2 * x, cache), 2 * x)
 
 
-def test_dropout_shows_its_generator(rng):
-    """After its state is restored it gives the same mask again, which is how a run is resumed."""
+def test_dropout_state_of_its_generator_can_be_restored(rng):
+    """After its state is restored, it returns the same mask again. A resumed run needs this."""
     layer = Dropout(rng=rng)
     generator = layer.generators()["rng"]
     state = generator.bit_generator.state
@@ -67,6 +67,6 @@ def test_dropout_shows_its_generator(rng):
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, float("nan")])
-def test_dropout_errors_name_what_is_wrong(rng, p):
+def test_dropout_error_messages(rng, p):
     with pytest.raises(ValueError, match=r"Dropout expected a probability p in \[0, 1\), got"):
         Dropout(p, rng=rng)

@@ -1,4 +1,4 @@
-"""Embedding against one-hot rows times the table, and refused arguments."""
+"""Embedding compared with one-hot rows times the table, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_embedding_returns_the_rows(layer):
     assert (out == np.array(expected)).all()
 
 
-def test_embedding_gradient_adds_up_where_an_id_occurs_twice(layer, rng):
+def test_embedding_gradient_is_summed_over_repeated_ids(layer, rng):
     """(EMB.2) dW_k = Σ dout where ids is k: onehotᵀ·dout."""
     ids, dout = np.array([[3, 1, 3], [0, 3, 1]]), rng.standard_normal((2, 3, 3))
     assert layer.backward(dout, layer.forward(ids)[1]) is None
@@ -30,19 +30,19 @@ def test_embedding_gradient_adds_up_where_an_id_occurs_twice(layer, rng):
     np.testing.assert_allclose(layer.weight.grad, 2 * expected, rtol=1e-13)
 
 
-def test_embedding_output_is_no_view_of_the_table(layer):
+def test_embedding_output_is_not_a_view_of_the_table(layer):
     out, _ = layer.forward(np.array([1, 1]))
     out += 1
     assert (layer.forward(np.array([1]))[0] != out[:1]).all()
 
 
-def test_frozen_embedding_learns_nothing(layer, rng):
+def test_frozen_embedding_keeps_its_gradient(layer, rng):
     with layer.frozen():
         layer.backward(rng.standard_normal((2, 3)), layer.forward(np.array([1, 2]))[1])
     assert not layer.weight.grad.any()
 
 
-def test_embedding_starts_with_the_declared_spread(rng):
+def test_embedding_initial_rows_have_the_given_std(rng):
     table = Embedding(400, 30, rng=rng, std=0.5).weight.value
     assert abs(table.std() - 0.5) < 5 * 0.5 / np.sqrt(2 * table.size)
 

@@ -1,4 +1,4 @@
-"""All layers for images: the contract, the adjoint test, compiled against reference."""
+"""All layers for images: the layer contract, jvp against backward, compiled against reference."""
 
 import copy
 
@@ -52,7 +52,7 @@ def arrays_in(cache):
 
 @both_modes
 @every_layer
-def test_layer_tangent_and_gradient_are_adjoint(backend, name, training):
+def test_layer_jvp_and_backward_are_adjoint(backend, name, training):
     """<J·v, u> = <v, Jᵀ·u>."""
     layer, rng = build(name)
     x, v = rng.standard_normal((2, *SHAPE))
@@ -65,7 +65,7 @@ def test_layer_tangent_and_gradient_are_adjoint(backend, name, training):
 
 @both_modes
 @every_layer
-def test_layer_changes_nothing_it_was_given(backend, name, training):
+def test_layer_does_not_change_its_arguments(backend, name, training):
     layer, rng = build(name)
     x = rng.standard_normal(SHAPE)
     before = x.copy()
@@ -84,8 +84,8 @@ def test_layer_changes_nothing_it_was_given(backend, name, training):
 
 
 @every_layer
-def test_layer_keeps_two_calls_apart_and_adds_up_gradients(backend, name):
-    """Forward twice, then backward twice, gives what two separate passes give."""
+def test_layer_two_calls_do_not_interfere_and_gradients_add_up(backend, name):
+    """Two calls of forward, then two of backward, give the same as two separate passes."""
     layer, rng = build(name)
     xs = rng.standard_normal((2, *SHAPE))
     passes = [layer.forward(x, training=True) for x in xs]
@@ -105,8 +105,8 @@ def test_layer_keeps_two_calls_apart_and_adds_up_gradients(backend, name):
 
 @both_modes
 @every_layer
-def test_layer_computes_only_what_is_asked_for(backend, name, training):
-    """Frozen: dx and no parameter gradient. input_grad=False: the opposite."""
+def test_layer_computes_only_the_requested_gradients(backend, name, training):
+    """If frozen, backward computes only dx; with input_grad=False, only parameter gradients."""
     layer, rng = build(name)
     out, cache = layer.forward(rng.standard_normal(SHAPE), training)
     dout = rng.standard_normal(out.shape)
@@ -142,7 +142,7 @@ def test_layer_keeps_its_dtype_and_its_kernels_agree(name, dtype, training):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-def test_layers_write_themselves_as_they_are_built():
+def test_image_layers_have_the_expected_repr():
     texts = [repr(build(name)[0]) for name in CASES]
     assert texts == [
         "Conv2d(3, 4, kernel_size=(3, 2), stride=(2, 1), padding=(1, 2), bias=True)",

@@ -85,7 +85,7 @@ def test_layer_refuses_a_gradient_that_does_not_match_its_cache(layer, shape, tr
     assert layer.jvp(np.ones(shape, np.float32), cache).dtype == np.float32
 
 
-def test_message_names_the_layer_what_was_given_and_what_was_expected(rng):
+def test_message_has_the_layer_the_expected_and_the_given_shape(rng):
     _, cache = MaxPool2d(2).forward(np.ones((1, 4, 4, 1)))
     message = (
         r"^MaxPool2d expected a gradient or tangent of shape \(1, 2, 2, 1\), got \(1, 3, 3, 1\); "
@@ -97,10 +97,10 @@ def test_message_names_the_layer_what_was_given_and_what_was_expected(rng):
 
 @pytest.mark.parametrize("norm", [BatchNorm, LayerNorm])
 @pytest.mark.parametrize("training", [False, True])
-def test_norm_refuses_the_cache_of_another_norm(norm, training, backend):
+def test_norm_refuses_a_cache_with_other_channels(norm, training, backend):
     x = np.ones((4, 50), np.float32)
     _, cache = norm(50).forward(x, training)
-    message = f"{norm.__name__} expected a cache of 3 channels, got one of 50"
+    message = f"{norm.__name__} expected a cache with 3 channels, got 50"
     for call in (norm(3).backward, norm(3).jvp):
         with pytest.raises(ValueError, match=message):
             call(x, cache)
@@ -115,7 +115,7 @@ def test_layer_refuses_an_image_without_pixels(layer, size, backend):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ">f4", np.longdouble, np.int32, bool, complex])
-def test_layer_refuses_all_but_native_single_and_double(dtype):
+def test_layer_refuses_dtypes_other_than_native_float32_and_float64(dtype):
     x = np.ones((3, 4), dtype)
     with pytest.raises(TypeError, match=f"Tanh expected dtype float32 or float64, got {x.dtype}"):
         Tanh().forward(x)
@@ -142,11 +142,11 @@ def test_layer_refuses_all_but_native_single_and_double(dtype):
         (lambda: Linear("4", 2, **KIND), TypeError, "Linear expected in_features to be an int, got '4'"),
         (lambda: Linear(4, 0, **KIND), ValueError, "Linear expected out_features of at least 1, got 0"),
         (lambda: Sequential([ReLU()]), TypeError, "Sequential expected layers, got a list: unpack it with *"),
-        (lambda: Sequential(ReLU(), Tanh), TypeError, "Sequential expected layers, got the class Tanh"),
+        (lambda: Sequential(ReLU(), Tanh), TypeError, "Sequential expected layers, got class Tanh"),
         (lambda: Sequential(None), TypeError, "Sequential expected layers, got None"),
     ],
 )
-def test_settings_of_the_wrong_kind_are_named(call, error, message):
+def test_error_messages_of_settings(call, error, message):
     with pytest.raises(error, match=message):
         call()
 

@@ -1,4 +1,4 @@
-"""Linear against explicit sums, and refused arguments."""
+"""Linear compared with explicit sums, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def layer(rng):
     return layer
 
 
-def test_linear_forward_is_the_sum_written_out(layer, rng):
+def test_linear_forward_equals_explicit_sums(layer, rng):
     """(LIN.1) outₙₘ = Σ_d xₙ_d·W_dₘ + bₘ."""
     x = rng.standard_normal((5, 4))
     w, b = layer.weight.value, layer.bias.value
@@ -21,7 +21,7 @@ def test_linear_forward_is_the_sum_written_out(layer, rng):
     np.testing.assert_allclose(layer.forward(x)[0], expected, rtol=1e-13)
 
 
-def test_linear_gradients_are_the_sums_written_out(layer, rng):
+def test_linear_gradients_equal_explicit_sums(layer, rng):
     """(LIN.2) dW_dₘ = Σₙ xₙ_d·doutₙₘ, (LIN.3) dbₘ = Σₙ doutₙₘ, (LIN.4) dxₙ_d = Σₘ doutₙₘ·W_dₘ."""
     x, dout = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
     dx = layer.backward(dout, layer.forward(x)[1])
@@ -34,7 +34,7 @@ def test_linear_gradients_are_the_sums_written_out(layer, rng):
     np.testing.assert_allclose(dx, expected, rtol=1e-12)
 
 
-def test_linear_on_sequences_is_linear_on_their_steps(layer, rng):
+def test_linear_on_sequences_equals_linear_on_each_step(layer, rng):
     x, dout = rng.standard_normal((2, 5, 4)), rng.standard_normal((2, 5, 3))
     out, cache = layer.forward(x)
     dx = layer.backward(dout, cache)
@@ -47,7 +47,7 @@ def test_linear_on_sequences_is_linear_on_their_steps(layer, rng):
     np.testing.assert_allclose(dw, layer.weight.grad)
 
 
-def test_linear_without_bias_is_the_product_alone(rng):
+def test_linear_without_bias_is_the_product(rng):
     layer = Linear(4, 3, bias=False, rng=rng, dtype=np.float64)
     x = rng.standard_normal((5, 4))
     assert list(layer.parameters()) == ["weight"]
@@ -64,13 +64,13 @@ def test_linear_starts_with_its_initialiser_and_a_bias_of_zero(rng):
     assert not layer.bias.value.any()
 
 
-def test_linear_draws_from_its_generator_alone():
+def test_linear_weights_depend_only_on_its_generator():
     first, second = (Linear(4, 3, rng=np.random.default_rng(1)).weight.value for _ in range(2))
     assert (first == second).all()
     assert not (first == Linear(4, 3, rng=np.random.default_rng(2)).weight.value).any()
 
 
-def test_linear_refuses_what_does_not_fit(rng):
+def test_linear_refuses_wrong_shapes_and_dtypes(rng):
     layer = Linear(4, 3, rng=rng)
     with pytest.raises(ValueError, match=r"Linear expected input of shape \(N, 4\), got \(5, 3\)"):
         layer.forward(np.zeros((5, 3), np.float32))
@@ -92,5 +92,5 @@ def test_linear_keeps_the_dtype_of_its_parameters(rng):
         assert {out.dtype, dx.dtype, layer.weight.grad.dtype, layer.bias.grad.dtype} == {np.dtype(dtype)}
 
 
-def test_linear_says_what_it_is(rng):
+def test_linear_repr(rng):
     assert repr(Linear(4, 3, rng=rng)) == "Linear(4, 3, bias=True)"

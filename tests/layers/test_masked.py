@@ -1,4 +1,4 @@
-"""Masked layers: sums over the allowed connections, weights that never change, refused arguments."""
+"""Masked layers: sums over the allowed connections, unchanged weights, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def layer(rng, mask):
     return layer
 
 
-def test_masked_linear_is_the_sum_over_the_connections_that_are_allowed(layer, mask, rng):
+def test_masked_linear_equals_sums_over_allowed_connections(layer, mask, rng):
     """(MASK.1), (MASK.2), (MASK.3), as explicit sums."""
     x, dout = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
     out, cache = layer.forward(x)
@@ -40,29 +40,29 @@ def test_masked_linear_is_the_sum_over_the_connections_that_are_allowed(layer, m
 
 
 def test_masked_linear_with_all_connections_is_linear(rng):
-    whole, plain = MaskedLinear(4, 3, np.ones((4, 3), bool), rng=rng, **KIND), Linear(4, 3, rng=rng, **KIND)
-    plain.weight.value[...] = whole.weight.value
+    full, plain = MaskedLinear(4, 3, np.ones((4, 3), bool), rng=rng, **KIND), Linear(4, 3, rng=rng, **KIND)
+    plain.weight.value[...] = full.weight.value
     x, dout = rng.standard_normal((2, 5, 4)), rng.standard_normal((2, 5, 3))
-    for layer in (whole, plain):
+    for layer in (full, plain):
         out, cache = layer.forward(x)
         layer.dx = layer.backward(dout, cache)
         layer.out = out
-    np.testing.assert_array_equal(whole.out, plain.out)
-    np.testing.assert_array_equal(whole.dx, plain.dx)
-    np.testing.assert_array_equal(whole.weight.grad, plain.weight.grad)
+    np.testing.assert_array_equal(full.out, plain.out)
+    np.testing.assert_array_equal(full.dx, plain.dx)
+    np.testing.assert_array_equal(full.weight.grad, plain.weight.grad)
 
 
-def test_masked_linear_takes_another_mask_for_one_call(layer, mask, rng):
+def test_masked_linear_accepts_another_mask_for_one_call(layer, mask, rng):
     x, dout = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
     first, cache = layer.forward(x, mask=~mask)
     second, _ = layer.forward(x)
     np.testing.assert_allclose(first + second - layer.bias.value, Linear.forward(layer, x)[0], rtol=1e-12)
-    layer.backward(dout, cache)             # the cache has the mask of its forward
+    layer.backward(dout, cache)             # the cache contains the mask that forward used
     assert (layer.weight.grad[mask] == 0).all() and (layer.weight.grad[~mask] != 0).all()
 
 
 @pytest.mark.parametrize("form", ["linear", "convolution"])
-def test_masked_weights_are_not_touched_by_mask_or_optimiser(form, rng):
+def test_masked_weights_are_changed_by_neither_mask_nor_optimiser(form, rng):
     mask = raster_mask((3, 3), centre=False)
     if form == "linear":
         layer, x, hidden = MaskedLinear(3, 3, mask, rng=rng, **KIND), rng.standard_normal((5, 3)), ~mask
@@ -114,20 +114,20 @@ def test_masked_layers_show_the_number_of_connections(rng):
     ("call", "error", "message"),
     [
         (lambda g: MaskedLinear(4, 3, np.ones((3, 4), bool), rng=g), ValueError, r"\(4, 3\), got \(3, 4\)"),
-        (lambda g: MaskedLinear(4, 3, np.ones((4, 3)), rng=g), TypeError, "mask of bools, got float64; .* >"),
+        (lambda g: MaskedLinear(4, 3, np.ones((4, 3)), rng=g), TypeError, "got dtype float64; .* >"),
         (lambda g: MaskedLinear(4, 3, [[True]], rng=g), TypeError, "mask of bools, got list"),
-        (lambda g: MaskedConv2d(1, 1, np.ones((3, 3)), rng=g), TypeError, "MaskedConv2d .* got float64"),
+        (lambda g: MaskedConv2d(1, 1, np.ones((3, 3)), rng=g), TypeError, "MaskedConv2d .* dtype float64"),
         (lambda g: MaskedConv2d(1, 1, np.ones(3, bool), rng=g), ValueError, r"\(KH, KW\), got \(3,\)"),
         (lambda g: raster_mask((2, 3), centre=True), ValueError, r"odd height and width, got \(2, 3\)"),
         (lambda g: rows_mask((3, 4), centre=True), ValueError, r"odd height and width, got \(3, 4\)"),
     ],
 )
-def test_masked_layer_bad_mask_is_named(rng, call, error, message):
+def test_masked_layer_refuses_a_bad_mask(rng, call, error, message):
     with pytest.raises(error, match=message):
         call(rng)
 
 
-def test_masked_layer_bad_input_is_named(layer, mask, rng):
+def test_masked_layer_refuses_bad_input(layer, mask, rng):
     x = rng.standard_normal((5, 4))
     with pytest.raises(ValueError, match=r"MaskedLinear expected input of shape \(N, 4\), got \(5, 3\)"):
         layer.forward(x[:, :3])
@@ -142,7 +142,7 @@ def test_masked_layer_bad_input_is_named(layer, mask, rng):
         conv.forward(np.zeros((1, 5, 5, 2), np.float32))
 
 
-def test_masked_linear_takes_connections_for_a_mask(rng):
+def test_masked_linear_accepts_prepared_connections(rng):
     layer = MaskedLinear(4, 70, rng.random((4, 70)) < 0.5, rng=rng)
     x, mask = rng.normal(size=(3, 4)).astype(np.float32), rng.random((4, 70)) < 0.5
     expected, _ = layer.forward(x, mask=mask)

@@ -54,7 +54,7 @@ def test_norm_forward_equals_loops(backend, rng, layer_class, axis):
 
 @pytest.mark.parametrize(("layer_class", "axis"), NORMS)
 def test_norm_backward_line_by_line(backend, rng, layer_class, axis):
-    """Each line of the backward pass against differences of the rest of the forward pass.
+    """Each line of the backward pass is compared with differences of the rest of the forward pass.
 
     (BN.6, LN.6) dxhat, (BN.7, LN.7) dweight and dbias, (BN.8, LN.8) dvar with xc constant, (BN.9, LN.9) dxc
     through both xhat and var, (BN.10, LN.10) dx.
@@ -99,7 +99,7 @@ def test_norm_backward_line_by_line(backend, rng, layer_class, axis):
 
 
 @pytest.mark.parametrize(("layer_class", "training"), MODES)
-def test_norm_tangent_is_the_slope_along_it(backend, rng, layer_class, training):
+def test_norm_jvp_is_the_directional_derivative(backend, rng, layer_class, training):
     layer = randomised(layer_class(3, dtype=np.float64), rng)
     x, dx = rng.standard_normal((2, 5, 3))
     _, cache = layer.forward(x, training)
@@ -137,7 +137,7 @@ def test_batch_norm_keeps_running_statistics(backend):
 
 
 def test_batch_norm_evaluation_uses_running_statistics(backend, rng):
-    """(BN.12, BN.13), with one example, which training refuses."""
+    """(BN.12, BN.13), with one example, which is an error in training."""
     layer = randomised(BatchNorm(3, dtype=np.float64), rng)
     x, dout = rng.standard_normal((2, 1, 3))
     out, cache = layer.forward(x)
@@ -150,11 +150,11 @@ def test_batch_norm_evaluation_uses_running_statistics(backend, rng):
     np.testing.assert_allclose(layer.bias.grad, dout[0], rtol=1e-13)
 
 
-def test_batch_norm_modes_agree_once_the_statistics_do(backend, rng):
+def test_batch_norm_modes_agree_for_equal_statistics(backend, rng):
     layer = BatchNorm(3, momentum=1.0, dtype=np.float64)
     x = rng.standard_normal((5, 3))
     trained, _ = layer.forward(x, training=True)
-    layer.running_var *= 4 / 5      # the biased variance, which training uses
+    layer.running_var *= 4 / 5      # the biased variance, as in training
     evaluated, _ = layer.forward(x)
     np.testing.assert_allclose(trained, evaluated, rtol=1e-12, atol=1e-14)
 
@@ -182,7 +182,7 @@ def test_layer_norm_ignores_the_other_examples(backend, rng):
 
 
 @pytest.mark.parametrize("layer_class", [BatchNorm, LayerNorm])
-def test_norm_keeps_a_constant_input_finite(backend, layer_class):
+def test_norm_of_a_constant_input_is_finite(backend, layer_class):
     layer = layer_class(3)
     out, cache = layer.forward(np.full((4, 3), 5, np.float32), training=True)
     np.testing.assert_array_equal(out, np.zeros((4, 3)))
@@ -203,7 +203,7 @@ def test_norm_of_equal_numbers_is_the_bias(backend, layer_class, value, width, d
 
 
 @pytest.mark.parametrize("layer_class", [BatchNorm, LayerNorm])
-def test_norm_shows_nan(backend, layer_class):
+def test_norm_keeps_nan(backend, layer_class):
     x = np.ones((4, 3), np.float32)
     x[1, 2] = np.nan
     out, _ = layer_class(3).forward(x, training=True)
@@ -213,7 +213,7 @@ def test_norm_shows_nan(backend, layer_class):
 
 
 @pytest.mark.parametrize("name", kernels.BACKENDS)
-def test_batch_norm_survives_a_mean_far_from_zero(rng, name):
+def test_batch_norm_is_accurate_for_a_mean_far_from_zero(rng, name):
     """var = mean(x²) − mean² would lose every digit here in float32."""
     x = (rng.standard_normal((4000, 2)) + 1000).astype(np.float32)
     with kernels.use(name):
@@ -248,12 +248,12 @@ def test_norm_kernels_agree(dtype, layer_class, training):
         (
             lambda: BatchNorm(3).forward(np.zeros((1, 3), np.float32), training=True),
             ValueError,
-            r"BatchNorm expected two values or more per channel in training, got \(1, 3\)",
+            r"BatchNorm expected at least two values per channel in training, got \(1, 3\)",
         ),
         (lambda: BatchNorm(3).forward(np.zeros((4, 2), np.float32)), ValueError, r"\(N, 3\), got \(4, 2\)"),
         (lambda: LayerNorm(3).forward(np.zeros((4, 3))), TypeError, "LayerNorm expected dtype float32"),
     ],
 )
-def test_norm_errors_name_what_is_wrong(call, error, message):
+def test_norm_error_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Pooling against explicit loops; ties, padding and NaN."""
+"""Pooling compared with explicit loops; ties, padding and NaN."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def windows(shape, kernel, stride, padding):
 
 @pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES)
 def test_max_pool_equals_loops(backend, rng, image, kernel, stride, padding):
-    """(MAXP.1, MAXP.2), with many ties: the values are small whole numbers."""
+    """(MAXP.1, MAXP.2). The values are small integers, so there are many ties."""
     x = rng.integers(-3, 3, (2, *image, 3)).astype(float)
     layer = MaxPool2d(kernel, stride, padding)
     out, cache = layer.forward(x)
@@ -43,7 +43,7 @@ def test_max_pool_equals_loops(backend, rng, image, kernel, stride, padding):
 
 @pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES)
 def test_avg_pool_equals_loops(backend, rng, image, kernel, stride, padding):
-    """(AVGP.1, AVGP.2), padded cells counted."""
+    """(AVGP.1, AVGP.2). Padded cells count."""
     x = rng.standard_normal((2, *image, 3))
     layer = AvgPool2d(kernel, stride, padding)
     out, cache = layer.forward(x)
@@ -57,22 +57,22 @@ def test_avg_pool_equals_loops(backend, rng, image, kernel, stride, padding):
     np.testing.assert_allclose(layer.backward(dout, cache), dx, rtol=1e-12, atol=1e-13)
 
 
-def test_max_pool_gives_ties_to_the_first(backend):
+def test_max_pool_gradient_of_ties_goes_to_the_first(backend):
     layer = MaxPool2d(2)
     _, cache = layer.forward(np.ones((1, 2, 4, 1)))
     dx = layer.backward(np.array([3.0, 5]).reshape(1, 1, 2, 1), cache)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[3, 0, 5, 0], [0, 0, 0, 0]])
 
 
-def test_max_pool_padding_never_wins(backend):
+def test_max_pool_padding_is_never_the_maximum(backend):
     layer = MaxPool2d(2, padding=1)
     out, cache = layer.forward(np.full((1, 2, 2, 1), -np.inf))
     np.testing.assert_array_equal(out, np.full((1, 2, 2, 1), -np.inf))
     np.testing.assert_array_equal(layer.backward(np.ones_like(out), cache), np.ones((1, 2, 2, 1)))
 
 
-def test_max_pool_shows_nan(backend):
-    """Both if it is first and if it is last in the window; the first NaN gets the gradient."""
+def test_max_pool_keeps_nan(backend):
+    """A NaN is kept both at the start and at the end of the window. The first NaN gets the gradient."""
     x = np.array([[np.nan, 1, 2, np.nan], [3, np.nan, 7, 5]]).reshape(1, 2, 4, 1)
     layer = MaxPool2d(2)
     out, cache = layer.forward(x)
@@ -81,7 +81,7 @@ def test_max_pool_shows_nan(backend):
     np.testing.assert_array_equal(dx[0, :, :, 0], [[1, 0, 0, 2], [0, 0, 0, 0]])
 
 
-def test_avg_pool_shows_nan(backend):
+def test_avg_pool_keeps_nan(backend):
     x = np.zeros((1, 2, 4, 1))
     x[0, 1, 2] = np.nan
     out, _ = AvgPool2d(2).forward(x)
@@ -102,26 +102,26 @@ def test_pool_kernels_agree(rng, layer, dtype):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-def test_pool_stride_is_the_kernel_where_none_is_given():
+def test_pool_default_stride_is_the_kernel_size():
     assert repr(MaxPool2d((3, 2))) == "MaxPool2d(kernel_size=(3, 2), stride=(3, 2), padding=(0, 0))"
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: MaxPool2d(0), ValueError, "MaxPool2d expected kernel_size of at least 1"),
-        (lambda: AvgPool2d(2, stride=0), ValueError, "AvgPool2d expected stride of at least 1"),
+        (lambda: MaxPool2d(0), ValueError, "MaxPool2d expected kernel_size to be .* ints >= 1"),
+        (lambda: AvgPool2d(2, stride=0), ValueError, "AvgPool2d expected stride to be .* ints >= 1"),
         (lambda: AvgPool2d("2"), TypeError, "AvgPool2d expected kernel_size to be an int .* got '2'"),
         (lambda: MaxPool2d((4, 3), padding=2), ValueError, r"at most half the kernel \(4, 3\), got \(2, 2\)"),
-        (lambda: MaxPool2d(3).forward(np.zeros((2, 5))), ValueError, r"4 dimensions, got shape \(2, 5\)"),
+        (lambda: MaxPool2d(3).forward(np.zeros((2, 5))), ValueError, r"4 axes, got shape \(2, 5\)"),
         (
             lambda: MaxPool2d(3).forward(np.zeros((1, 2, 9, 1))),
             ValueError,
-            "MaxPool2d expected images of at least 3x3 after padding, got 2x9, padded 2x9",
+            "MaxPool2d expected images of at least 3x3 after padding, got 2x9, which is 2x9 after padding",
         ),
         (lambda: AvgPool2d(1).forward(np.zeros((1, 2, 2, 1), int)), TypeError, "AvgPool2d expected dtype"),
     ],
 )
-def test_pool_errors_name_what_is_wrong(call, error, message):
+def test_pool_error_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()

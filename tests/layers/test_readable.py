@@ -1,4 +1,4 @@
-"""What layers/ must not contain: threads, arrays passed in to be filled, uninitialised memory."""
+"""The code in layers/ contains no threads, no output arguments and no uninitialised memory."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ UNWANTED = re.compile(r"threads|\bout=|np\.empty|scratch memory|numba", re.IGNOR
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
-def test_layers_hold_mathematics_and_no_speed_code(path):
+def test_layers_contain_no_code_for_speed(path):
     found = [line for line in path.read_text(encoding="utf-8").splitlines() if UNWANTED.search(line)]
     assert not found
 

@@ -1,4 +1,4 @@
-"""Reshape and Flatten: the same numbers in reading order, and back."""
+"""Reshape and Flatten keep the numbers in C order, and backward restores the shape."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from scratchgen.layers import Flatten, Reshape
 
 
-def test_reshape_keeps_numbers_in_reading_order_and_goes_back(rng):
+def test_reshape_keeps_c_order_and_backward_restores_the_shape(rng):
     x, dout = np.arange(24.0).reshape(2, 12), rng.standard_normal((2, 2, 3, 2))
     layer = Reshape(2, 3, 2)
     out, cache = layer.forward(x)
@@ -16,7 +16,7 @@ def test_reshape_keeps_numbers_in_reading_order_and_goes_back(rng):
     np.testing.assert_array_equal(layer.jvp(x, cache), out)
 
 
-def test_flatten_lays_pixels_out_row_by_row():
+def test_flatten_orders_pixels_row_by_row():
     x = np.arange(36.0).reshape(2, 3, 2, 3)
     out, cache = Flatten().forward(x)
     np.testing.assert_array_equal(out, np.arange(36.0).reshape(2, 18))
@@ -24,7 +24,7 @@ def test_flatten_lays_pixels_out_row_by_row():
     np.testing.assert_array_equal(Flatten().jvp(x, cache), out)
 
 
-def test_reshape_takes_no_examples_and_single_numbers():
+def test_reshape_accepts_empty_batches_and_single_numbers():
     assert Flatten().forward(np.empty((0, 3, 2)))[0].shape == (0, 6)
     assert Reshape(2, 3).forward(np.empty((0, 6)))[0].shape == (0, 2, 3)
     assert Reshape().forward(np.empty((5, 1)))[0].shape == (5,)
@@ -36,9 +36,9 @@ def test_reshape_takes_no_examples_and_single_numbers():
         (lambda: Reshape(3, -1), "Reshape expected size of at least 1, got -1"),
         (lambda: Reshape(2, 3).forward(np.zeros((4, 5))), r"Reshape to \(N, 2, 3\) expected .* got \(4, 5\)"),
         (lambda: Reshape(2).forward(np.zeros(())), r"Reshape to \(N, 2\) expected .* got \(\)"),
-        (lambda: Flatten().forward(np.zeros(4)), r"Flatten expected examples .* got \(4,\)"),
+        (lambda: Flatten().forward(np.zeros(4)), r"Flatten expected an array .* got shape \(4,\)"),
     ],
 )
-def test_reshape_errors_name_what_is_wrong(call, message):
+def test_reshape_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -47,7 +47,7 @@ INITIALIZERS = [
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_layer_takes_a_seed_for_a_generator(name):
+def test_layer_accepts_a_seed_instead_of_a_generator(name):
     one, other = RANDOM[name](7), RANDOM[name](np.random.default_rng(7))
     for a, b in zip(one.parameters().values(), other.parameters().values(), strict=True):
         np.testing.assert_array_equal(a.value, b.value)
@@ -64,14 +64,14 @@ def test_layers_inside_a_block_do_not_start_from_the_same_seed():
     assert block.drop1.rng.random() != block.drop2.rng.random()
 
 
-def test_dropout_takes_a_seed():
+def test_dropout_accepts_a_seed():
     x = np.ones((4, 50))
     first, second = (Dropout(rng=rng).forward(x, training=True)[0] for rng in (3, np.random.default_rng(3)))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("rule", INITIALIZERS)
-def test_initializer_takes_a_seed(rule):
+def test_initializer_accepts_a_seed(rule):
     expected = rule((4, 3), 4, 3, rng=np.random.default_rng(5))
     np.testing.assert_array_equal(rule((4, 3), 4, 3, rng=5), expected)
     with pytest.raises(TypeError, match="expected rng to be a numpy.random.Generator or .*, got None"):

@@ -16,7 +16,7 @@ def test_bits_per_dim_of_known_densities():
 
 
 def test_bits_per_dim_bound_the_probability_of_the_levels(rng):
-    """(DEQ.3): a logistic density whose mass in every cell is known, against draws within the cells."""
+    """(DEQ.3) for a logistic density, whose probability of every cell is known, with samples within cells."""
     levels, mean, log_scale = 8, 0.4, -3.5
     x = np.repeat(np.arange(levels) / (levels - 1), 20_000)[:, None]
     y = dequantise(x, rng=rng, levels=levels)
@@ -27,7 +27,7 @@ def test_bits_per_dim_bound_the_probability_of_the_levels(rng):
     assert (gap > -0.01).all() and gap.max() > 0.3
 
 
-def test_bits_per_dim_bad_input_is_named():
+def test_bits_per_dim_error_messages():
     with pytest.raises(ValueError, match="bits_per_dim expected finite numbers"):
         bits_per_dim(np.array([np.inf]), 3)
     with pytest.raises(ValueError, match="features >= 1, got 0"):

@@ -28,7 +28,7 @@ def test_accuracy_by_hand():
 
 
 def test_silhouette_score_by_hand():
-    """Three points on a line and one above: 0 and 1 of class 7, 4 and 4+3i of class 2."""
+    """Three points on a line and one above it: 0 and 1 are of class 7, 4 and 4+3i of class 2."""
     Z = np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0], [4.0, 3.0]])
     a = np.array([1, 1, 3, 3])
     b = np.array([(4 + 5) / 2, (3 + np.sqrt(18)) / 2, (4 + 3) / 2, (5 + np.sqrt(18)) / 2])
@@ -36,7 +36,7 @@ def test_silhouette_score_by_hand():
     assert silhouette_score(Z, np.array([7, 7, 2, 2])) == pytest.approx(expected, rel=1e-12)
 
 
-def slow_separation(Z, y):
+def silhouette_by_definition(Z, y):
     """The definition, one example at a time."""
     values = []
     for i in range(len(Z)):
@@ -48,28 +48,28 @@ def slow_separation(Z, y):
     return np.mean(values)
 
 
-def test_silhouette_score_in_blocks_is_the_definition(rng, monkeypatch):
-    """With blocks smaller than the data, labels out of order, and a class of one example (it counts as 0)."""
+def test_silhouette_score_in_blocks_equals_the_definition(rng, monkeypatch):
+    """The blocks are smaller than the data, labels are unordered, and one class has a single example."""
     Z = rng.standard_normal((23, 3)) + 100
     y = np.append(rng.integers(0, 4, 22) * 3, 50)
     Z[y == 6] += 2
-    expected = slow_separation(Z, y)
+    expected = silhouette_by_definition(Z, y)
     assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
     monkeypatch.setattr(pairwise, "BLOCK", 5)
     assert silhouette_score(Z, y) == pytest.approx(expected, rel=1e-9)
 
 
-def test_silhouette_score_knows_its_ends(rng):
-    """Two heaps far apart are nearly 1, labels by lot nearly 0, points that coincide exactly 0."""
+def test_silhouette_score_of_extreme_cases(rng):
+    """Two distant clusters give almost 1, random labels almost 0, equal points exactly 0."""
     y = np.arange(200) % 2
-    heaps = rng.standard_normal((200, 2))
-    assert abs(silhouette_score(heaps, y)) < 0.05
-    assert silhouette_score(heaps + 1e4 * y[:, None], y) > 0.999
+    points = rng.standard_normal((200, 2))
+    assert abs(silhouette_score(points, y)) < 0.05
+    assert silhouette_score(points + 1e4 * y[:, None], y) > 0.999
     assert silhouette_score(np.ones((4, 2)), y[:4]) == 0
 
 
 def test_knn_accuracy_by_hand():
-    """On a line: with one neighbour 0.9 is of class 5, with three it is of class 2; 9.9 always of 5."""
+    """On a line: 0.9 is of class 5 with one neighbour and of class 2 with three; 9.9 is always of class 5."""
     Z_train = np.array([[0.0], [0.2], [1.0], [8.0], [9.0], [10.0]])
     y_train = np.array([2, 2, 5, 5, 5, 5])
     Z_test, y_test = np.array([[0.9], [9.9]]), np.array([2, 5])
@@ -94,14 +94,14 @@ def test_knn_accuracy_in_blocks_is_the_same(rng, monkeypatch):
 
 
 def test_nearest_distance_by_hand():
-    """From two points to three, and back: the two ways are not the same."""
+    """From two points to three, and from three to two: the distances differ."""
     X, Y = np.array([[0.0, 0.0], [5.0, 0.0]]), np.array([[3.0, 4.0], [0.0, -1.0], [0.0, 30.0]])
     np.testing.assert_allclose(nearest_distance(X, Y), [1, np.sqrt(4 + 16)])
     np.testing.assert_allclose(nearest_distance(Y, X), [np.sqrt(4 + 16), 1, 30])
 
 
-def test_nearest_distance_in_blocks_is_the_definition(rng, monkeypatch):
-    """Far from the origin, float32 with float64, and with blocks that don't divide the data."""
+def test_nearest_distance_in_blocks_equals_the_definition(rng, monkeypatch):
+    """Points far from the origin, float32 mixed with float64, and a block size that does not divide N."""
     X, Y = (rng.standard_normal((n, 3)) + 1e5 for n in (17, 8))
     X = X.astype(np.float32)
     expected = [min(np.sqrt(((x - y.astype(np.float64)) ** 2).sum()) for y in Y) for x in X]
@@ -118,9 +118,9 @@ Z, Y = np.eye(3), np.array([0, 1, 1])
     [
         (lambda: squared_error_per_example(Z, Z[:2]), ValueError, r"same shape, got \(3, 3\) and \(2, 3\)"),
         (lambda: squared_error_per_example(Z, Z * np.nan), ValueError, "finite numbers, got NaN"),
-        (lambda: accuracy(Y, Y[:2]), ValueError, r"got \(3,\), \(2,\)"),
-        (lambda: accuracy(Y[:0], Y[:0]), ValueError, "at least one"),
-        (lambda: silhouette_score(Z, Y[:2]), ValueError, "3 integer labels, one an example"),
+        (lambda: accuracy(Y, Y[:2]), ValueError, r"got \(3,\) and \(2,\)"),
+        (lambda: accuracy(Y[:0], Y[:0]), ValueError, r"N ≥ 1, got \(0,\)"),
+        (lambda: silhouette_score(Z, Y[:2]), ValueError, "3 integer labels, one per example"),
         (lambda: silhouette_score(Z, Y * 0), ValueError, "two classes or more, got 1"),
         (lambda: silhouette_score(Z, Y * 0.5), TypeError, "integer labels, got dtype float64"),
         (lambda: silhouette_score(Z.astype(int), Y), TypeError, "float32 or float64, got dtype int64"),
@@ -131,6 +131,6 @@ Z, Y = np.eye(3), np.array([0, 1, 1])
         (lambda: nearest_distance(Z, Z * np.nan), ValueError, "finite numbers, got NaN"),
     ],
 )
-def test_metrics_bad_input_is_named(call, error, message):
+def test_metrics_error_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()

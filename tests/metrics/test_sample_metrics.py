@@ -1,4 +1,4 @@
-"""The quality of samples: against reference digits themselves, and counted by hand."""
+"""SampleMetrics: on the reference digits themselves, and compared with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_reference_digits_themselves_have_a_distance_of_zero(rng):
     assert metrics.measure(np.roll(x, 1, axis=1) + 0.1).frechet > 0.01
 
 
-def test_sample_quality_is_that_of_the_metrics_it_is_made_of(rng):
+def test_sample_quality_equals_the_single_metrics(rng):
     x, y, train, samples = rng.random((40, 12)), np.arange(40) % 10, rng.random((9, 12)), rng.random((20, 12))
     quality = SampleMetrics(Pixels(), x, y, train).measure(samples)
     assert quality.frechet == frechet_distance(samples[:, :3], x[:, :3])

@@ -1,4 +1,4 @@
-"""What a score or a probability knows: AUROC and calibration."""
+"""AUROC and calibration."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,19 @@ from scratchgen.metrics import auroc, expected_calibration_error, reliability
 
 
 def test_auroc_by_hand():
-    """3 is above all three negatives; 1 is above 0, beside 1 and below 2: 4½ pairs of 6."""
+    """3 is above all three negatives; 1 is above 0, equal to 1 and below 2: 4½ of 6 pairs."""
     scores, y = np.array([3.0, 1.0, 0.0, 1.0, 2.0]), np.array([1, 1, 0, 0, 0])
     assert auroc(scores, y) == pytest.approx((3 + 1 + 0.5) / 6)
 
 
-def test_auroc_is_the_share_of_pairs_also_with_ties(rng):
+def test_auroc_is_the_share_of_ordered_pairs_with_ties(rng):
     scores, y = rng.integers(0, 6, 80).astype(float), rng.integers(0, 2, 80)
     pairs = [(p > n) + (p == n) / 2 for p in scores[y == 1] for n in scores[y == 0]]
     assert auroc(scores, y) == pytest.approx(np.mean(pairs), rel=1e-12)
     assert auroc(-scores, y) == pytest.approx(1 - np.mean(pairs), rel=1e-12)
 
 
-def test_auroc_is_scikit_learns_and_scipys(rng):
+def test_auroc_equals_those_of_scikit_learn_and_scipy(rng):
     metrics, stats = pytest.importorskip("sklearn.metrics"), pytest.importorskip("scipy.stats")
     y = rng.integers(0, 2, 500)
     for scores in (rng.standard_normal(500) + y, np.round(rng.standard_normal(500) + y), np.zeros(500)):
@@ -28,14 +28,14 @@ def test_auroc_is_scikit_learns_and_scipys(rng):
         assert auroc(scores, y) == pytest.approx(u / (y.sum() * (1 - y).sum()), rel=1e-12)
 
 
-def test_auroc_knows_its_ends_and_takes_infinities():
+def test_auroc_of_perfect_rankings_and_infinite_scores():
     scores, y = np.array([-np.inf, 0.0, 5.0, np.inf]), np.array([False, False, True, True])
     assert auroc(scores, y) == 1 and auroc(-scores, y) == 0
     assert auroc(np.ones(4), y) == 0.5
 
 
 def test_reliability_by_hand():
-    """Two bins: confidences 0.5 (of the lower one, whose upper edge it is) and 0.8, 0.9, 1.0 above."""
+    """Two bins: confidence 0.5 is in the lower bin, as its upper edge, and 0.8, 0.9, 1.0 are in the upper."""
     p = np.array([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9], [1.0, 0.0]])
     table = reliability(p, np.array([1, 0, 1, 1]), bins=2)
     np.testing.assert_array_equal(table.low, [0.0, 0.5])
@@ -47,13 +47,13 @@ def test_reliability_by_hand():
     assert expected_calibration_error(p, np.array([1, 0, 1, 1]), bins=2) == pytest.approx(expected)
 
 
-def test_reliability_leaves_empty_bins_out():
+def test_reliability_omits_empty_bins():
     table = reliability(np.array([[0.95, 0.05], [0.97, 0.03]]), np.array([0, 1]), bins=10)
     assert len(table.low) == 1 and table.low[0] == pytest.approx(0.9) and table.share[0] == 1
 
 
-def test_reliability_is_scikit_learns_calibration_curve(rng):
-    """For two classes; theirs is of the share of class 1, so class 1 is made the more probable one."""
+def test_reliability_equals_the_calibration_curve_of_scikit_learn(rng):
+    """For two classes. scikit-learn uses the probability of class 1, so class 1 is made the more probable."""
     calibration = pytest.importorskip("sklearn.calibration")
     q = rng.uniform(0.5001, 1, 400)
     y = (rng.random(400) < q**2).astype(int)
@@ -63,8 +63,8 @@ def test_reliability_is_scikit_learns_calibration_curve(rng):
     np.testing.assert_allclose(table.confidence, confidence, rtol=1e-12)
 
 
-def test_expected_calibration_error_tells_calibrated_from_overconfident(rng):
-    """Labels drawn from the probabilities: near 0. The same labels under sharpened ones: far from it."""
+def test_expected_calibration_error_is_larger_for_overconfident_predictions(rng):
+    """It is almost 0 for labels drawn from the probabilities, and large for sharpened probabilities."""
     p = rng.dirichlet([1, 1, 1], 4000)
     y = np.array([rng.choice(3, p=row) for row in p])
     sharper = p**4 / (p**4).sum(axis=1, keepdims=True)
@@ -78,19 +78,19 @@ P = np.array([[0.5, 0.5], [0.2, 0.8]])
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: auroc(np.zeros(3), np.zeros(2)), ValueError, r"got \(3,\), \(2,\)"),
-        (lambda: auroc(np.array([0.0, np.nan]), np.array([0, 1])), ValueError, r"got NaN \(first in place 1"),
+        (lambda: auroc(np.zeros(3), np.zeros(2)), ValueError, r"got \(3,\) and \(2,\)"),
+        (lambda: auroc(np.array([0.0, np.nan]), np.array([0, 1])), ValueError, r"got NaN \(first at index 1"),
         (lambda: auroc(np.zeros(2), np.array([1, 2])), ValueError, "labels 0 and 1"),
-        (lambda: auroc(np.zeros(2), np.array([1, 1])), ValueError, "both labels, got 2 of 1 and 0 of 0"),
-        (lambda: auroc(np.zeros(0), np.zeros(0)), ValueError, "both labels, got 0 of 1"),
+        (lambda: auroc(np.zeros(2), np.array([1, 1])), ValueError, "got 2 of label 1 and 0 of label 0"),
+        (lambda: auroc(np.zeros(0), np.zeros(0)), ValueError, "both labels, got 0 of label 1"),
         (lambda: reliability(P * 2, np.array([0, 1])), ValueError, r"within \[0, 1\]"),
         (lambda: reliability(P / 2, np.array([0, 1])), ValueError, "row 0 sums to 0.5"),
         (lambda: reliability(P, np.array([0, 2])), ValueError, r"labels in 0\.\.1, got 0\.\.2"),
         (lambda: reliability(P, np.array([0, 1]), bins=0), ValueError, "bins >= 1"),
         (lambda: reliability(P, np.array([0.0, 1.0])), TypeError, "integer labels"),
-        (lambda: expected_calibration_error(P, np.array([0])), ValueError, "2 integer labels, one an"),
+        (lambda: expected_calibration_error(P, np.array([0])), ValueError, "2 integer labels, one per"),
     ],
 )
-def test_score_metrics_bad_input_is_named(call, error, message):
+def test_score_metrics_error_messages(call, error, message):
     with pytest.raises(error, match=message):
         call()

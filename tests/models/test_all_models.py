@@ -1,6 +1,6 @@
-"""What all public models have in common. A new model is tested without being listed, once it has a factory.
+"""Common tests of all public models. A new model is tested as soon as it has a factory.
 
-Each class has one small factory below; a test fails for a public model without one.
+Each class has a small factory below. A test fails if a public model has none.
 """
 
 import inspect
@@ -28,7 +28,7 @@ KNOWS_LABELS = {
 
 
 class Kind(NamedTuple):
-    """How a model is built (rng -> model), the shape of its data, and what `fit` takes."""
+    """How a model is built (rng -> model), the shape of its data, and the arguments of `fit`."""
 
     build: Callable[[Any], Any]
     shape: tuple[int, int] = ROWS
@@ -87,7 +87,7 @@ def built(name, seed=0):
 
 
 def data(name):
-    """What `fit` takes: (X, y), with y None for a model without labels."""
+    """Training data (X, y); y is None for a model without labels."""
     rng = np.random.default_rng(5)
     y = np.arange(N) % CLASSES if name in KNOWS_LABELS else None
     X = TEXT if name in {"CharacterModel", "NGram"} else rng.random(KINDS[name].shape).astype(np.float32)
@@ -111,19 +111,19 @@ def labels_of(name, n):
 
 
 def outputs(model, name):
-    """What a fitted model says of its data: codes, predictions, log-likelihoods; of a text its score."""
+    """The outputs of a fitted model for its data: codes, predictions, log-likelihoods, or a text's score."""
     X, y = data(name)
     if isinstance(X, str):
         return [model.log_probabilities(X)]
     found = []
     known = (y,) if name in {"ClassPriorVAE", "ConditionalVAE"} else ()
     binary = np.round(X) if name in {"VAE", "ClassPriorVAE", "ConditionalVAE", "MADE", "PixelCNN"} else X
-    for verb in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
-        if hasattr(model, verb):
+    for method in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
+        if hasattr(model, method):
             try:
-                found.append(getattr(model, verb)(binary, *known if verb != "predict" else ()))
+                found.append(getattr(model, method)(binary, *known if method != "predict" else ()))
             except (NoLikelihood, TypeError) as error:
-                assert type(model).__name__ in str(error), "an absent verb says whose it is"
+                assert type(model).__name__ in str(error), "the error of a missing method names the model"
     assert found
     return found
 
@@ -202,7 +202,7 @@ def test_model_samples_have_the_shape_and_dtype_of_the_data(name):
 
 @EACH
 def test_model_prior_sample_fits_inverse_transform(name):
-    """Where there are latent codes, prior_sample(n, rng=, y=) gives them, and they decode to examples."""
+    """Models with latent codes have prior_sample(n, rng=, y=), whose codes decode to examples."""
     model = fitted(name)
     if not hasattr(model, "prior_sample"):
         return
@@ -223,7 +223,7 @@ def test_model_prior_sample_fits_inverse_transform(name):
 @EACH
 def test_model_fit_lists_its_arguments(name):
     parameters = inspect.signature(type(built(name)).fit).parameters
-    if name != "BayesClassifier":               # it passes them on to the models that it is given
+    if name != "BayesClassifier":               # it passes them to the models of its classes
         assert not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     if KINDS[name].run is not None:
         assert {"epochs", "rng", "batch_size", "lr", "callbacks", "validate"} <= set(parameters)
@@ -246,8 +246,8 @@ def test_model_refuses_data_by_the_name_of_fit(name):
 
 
 @EACH
-def test_model_is_not_changed_by_its_verbs(name):
-    """Parameters, buffers, fitted attributes and the data stay as they are; the same call gives the same."""
+def test_model_is_not_changed_by_its_methods(name):
+    """Calls change no parameter, buffer, fitted attribute or data, and repeated calls give equal results."""
     model, (X, _) = fitted(name), data(name)
     before = {key: np.copy(value) for key, value in arrays(model).items()}
     X_before = X if isinstance(X, str) else X.copy()
@@ -292,7 +292,7 @@ def test_model_trained_by_gradients_has_a_summary_of_its_parameters(name):
 
 @EACH
 def test_model_attributes_are_set_by_the_constructor_or_fit_alone(name):
-    """After `fit` a model trained by gradients has the attributes that it had before, and no `augment`."""
+    """`fit` adds no attributes to a model trained by gradients; it does not store `augment`."""
     if KINDS[name].run is None:
         return
     before = set(vars(built(name)))

@@ -1,4 +1,4 @@
-"""Work shared between threads: every part is done once, errors and settings are kept, same results."""
+"""Work divided between threads: each part is done once, errors are raised, results are the same."""
 
 import multiprocessing
 import threading
@@ -18,7 +18,7 @@ HERE = threading.get_ident
 
 @pytest.fixture
 def two_threads(monkeypatch):
-    """Two threads for BLAS and for the pool, on every machine."""
+    """Use two threads for BLAS and for the pool, on every machine."""
     monkeypatch.setattr(threads, "_processors", lambda: 2)
     with threadpool_limits(2, user_api="blas"):
         yield
@@ -35,7 +35,7 @@ def test_share_covers_the_range_once_and_keeps_the_order(two_threads):
 
 
 @pytest.mark.parametrize(("n", "least"), [(0, 1), (1, 1), (7, 4)])
-def test_share_keeps_small_work_to_the_caller(two_threads, n, least):
+def test_share_runs_small_work_in_the_calling_thread(two_threads, n, least):
     assert threads.share(lambda part: (part, HERE()), n, least) == [(slice(0, n), HERE())]
 
 
@@ -75,7 +75,7 @@ def in_another_thread(work):
 
 
 def test_share_is_serial_while_another_thread_limits_blas(two_threads):
-    """threadpoolctl lets one thread at a time limit BLAS; here it is this one, because of the fixture."""
+    """threadpoolctl lets only one thread limit BLAS at a time. Because of the fixture, it is this one."""
     assert in_another_thread(lambda: len(threads.share(lambda part: part, 2))) == 1
 
 
@@ -89,7 +89,7 @@ def test_share_releases_the_limit_of_blas(monkeypatch):
     assert shared() == [{1}, {1}] == in_another_thread(shared)
 
 
-def test_share_by_several_callers_at_once_gives_each_its_own_results(two_threads):
+def test_share_by_concurrent_callers_returns_the_results_of_each(two_threads):
     def work(part):
         return list(range(part.start, part.stop))
 
@@ -164,7 +164,7 @@ def test_layer_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, n
         return [out, layer.backward(dout, cache), *(p.grad.copy() for p in layer.parameters().values())]
 
     on_two = results()
-    assert len(shared) >= 2 - (name == "linear"), "forward and backward were shared, or Linear's forward"
+    assert len(shared) >= 2 - (name == "linear"), "expected two threads in each pass"
     with threadpool_limits(1, user_api="blas"):
         on_one = results()
     for a, b in zip(on_two, on_one, strict=True):
@@ -187,13 +187,13 @@ def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, 
     shares = []
     monkeypatch.setattr(threads, "_pool", lambda pool=threads._pool: shares.append(1) or pool())
     shared = results()
-    assert len(shares) == 3, "forward, backward and the update"
+    assert len(shares) == 3, "expected two threads in forward, backward and update"
     with threadpool_limits(1, user_api="blas"):
         alone = results()
     for a, b in zip(shared, alone, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_kernels_stay_those_that_were_chosen_in_every_thread(two_threads):
+def test_kernels_are_the_chosen_ones_in_every_thread(two_threads):
     with kernels.use("reference"):
         assert threads.share(lambda part: kernels.backend(), 2) == ["reference", "reference"]

@@ -1,4 +1,4 @@
-"""The cards: one for each family, and what they list exists."""
+"""The cards: each family has one, and everything that they list exists."""
 
 import sys
 import types
@@ -48,7 +48,7 @@ def test_listed_modules_exist_and_no_others():
 
 @pytest.mark.parametrize("contender", contenders(), ids=lambda contender: contender.name)
 def test_contender_is_consistent_with_its_model(contender):
-    """Latent codes go there and back in the right shapes; the kinds of likelihood include the model's own."""
+    """Encoding and decoding give the right shapes; the kinds of likelihood include the model's own."""
     model = contender.seeded()
     x = contender.space.prepare(load_digits("embedded").x_test[:2])
     assert contender.space in SPACES
@@ -63,7 +63,7 @@ def test_contender_is_consistent_with_its_model(contender):
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)
-def test_interpolation_in_latent_codes_needs_a_way_there_or_back(family):
+def test_interpolation_in_latent_codes_requires_inverse_transform(family):
     card = cards()[family]
     if "latent code" in card.interpolate_in:
         public = import_module(f"scratchgen.models.{family}").__all__
@@ -71,14 +71,14 @@ def test_interpolation_in_latent_codes_needs_a_way_there_or_back(family):
 
 
 def test_no_study_asks_for_the_class_of_a_model():
-    """The experiments of single demos may: they are about the models that they name."""
+    """The experiments of single demos may do so, because they use specific models."""
     for path in (ROOT / "scratchgen" / "studies").rglob("*.py"):
         if path.parent.name != "experiments":
             assert "isinstance(" not in path.read_text(encoding="utf-8"), path
 
 
 def test_new_family_takes_part_when_it_is_in_families(monkeypatch):
-    """A card of a family that is made here: the comparison, the OOD study and the command find it."""
+    """The comparison, the OOD study and the command find the card of a new family."""
     pca = detectors()["pca"]
     contender = Contender(
         name="a new model", family="new", space=SPACES[0], minimises="KL", build=lambda rng: None, settings={}

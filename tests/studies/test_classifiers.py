@@ -1,4 +1,4 @@
-"""The table of classifiers: every entry fits and predicts, and the table shows what was measured."""
+"""The table of classifiers: every entry fits and predicts, and the table has the measured values."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_table_of_classifiers_has_a_line_for_each_and_no_bars_within_cells():
 
 
 def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, capsys):
-    """With two quick classifiers: the file has a row after each, and the chapter gets the table."""
+    """With two quick classifiers, the file has a row after each, and the chapter gets the table."""
     monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
     monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
     path, chapter = tmp_path / "a.json", tmp_path / "a.md"

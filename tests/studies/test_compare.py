@@ -1,4 +1,4 @@
-"""The comparison of the families: each cell of its tables, on models small enough to check by hand."""
+"""The comparison: each cell of its tables, for models that are small enough to check by hand."""
 
 import itertools
 import json
@@ -33,7 +33,7 @@ BERNOULLI, NORMAL = "VAE 784-400-20, Bernoulli", "VAE 784-400-20, Normal"
 NICE_500, DCGAN_32 = "NICE, 4 couplings of 2 × 500", "DCGAN, code of 32"
 
 
-class Reader:
+class LabelClassifier:
     """A classifier with three pixels as its features, and the largest of ten pixels as its digit."""
 
     def features(self, x):
@@ -46,12 +46,12 @@ class Reader:
 @pytest.fixture
 def measurements(rng):
     x, y = rng.random((60, 12)).astype(np.float32), np.arange(60) % 10
-    return Measurements(Split(x[:30], x[30:40], x[40:], y[40:]), Reader())
+    return Measurements(Split(x[:30], x[30:40], x[40:], y[40:]), LabelClassifier())
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A processor clock that advances by a second at every look."""
+    """A processor clock that advances by a second at every call."""
     ticks = itertools.count()
     monkeypatch.setattr(training.time, "process_time", lambda: float(next(ticks)))
 
@@ -143,7 +143,7 @@ def test_measure_fills_every_cell(measurements, rng, clock):
     found = measurements.measure(contender, trained(contender, rng))
     assert (found.epochs, found.epoch_seconds, found.kept) == (3, 0.25, 2)
     assert found.parameters == (12 * 6 + 6) + (6 * 4 + 4) + (2 * 6 + 6) + (6 * 12 + 12)
-    assert found.sample_ms == 1000 / 20     # one look at the clock, for 20 samples
+    assert found.sample_ms == 1000 / 20     # one call of the clock, for 20 samples
     assert found.samples.shape == found.neighbours.shape == (measures.SHOWN, 12)
     distances = ((found.samples[:, None] - measurements.split.train[None]) ** 2).sum(axis=2)
     np.testing.assert_array_equal(found.neighbours, measurements.split.train[distances.argmin(axis=1)])
@@ -158,7 +158,7 @@ def test_round_trip_of_a_flow_is_itself(rng):
 
 
 def test_round_trip_of_a_vae_with_weights_of_zero(rng):
-    """All weights 0: each code is 0, and each image is 1/2, from the decoder's bias."""
+    """If all weights are 0, each code is 0, and each pixel is 1/2."""
     model = VAE.dense((6, 4, 2), rng=rng, dtype=np.float64)
     for p in model.parameters().values():
         p.value[...] = 0
@@ -170,7 +170,7 @@ def test_round_trip_of_a_vae_with_weights_of_zero(rng):
 
 
 def test_round_trip_of_a_gan_finds_the_codes_of_its_own_images(rng):
-    """A linear generator from 2 numbers to 6: its codes are found, and the projection of x onto its plane."""
+    """For a linear generator (2 to 6 numbers), the search finds its codes and the projection of x."""
     net = Sequential(Linear(2, 6, rng=rng, dtype=np.float64))
     model = GAN(net, Sequential(Linear(6, 1, rng=rng, dtype=np.float64)), code=2, output_range=None)
     x = rng.normal(size=(8, 6))
@@ -202,7 +202,7 @@ def test_budget_makes_a_schedule_a_function_of_time_and_ends_the_run(monkeypatch
 def test_train_keeps_the_epoch_that_was_best_for_held_out_digits(monkeypatch, clock, rng):
     x = rng.random((60, 12)).astype(np.float32)
     scores = []
-    wild = small("MADE", lr=lambda t: 0.5)      # so high a rate that the last epoch is not the best
+    wild = small("MADE", lr=lambda t: 0.5)      # a rate so high that the last epoch is not the best
     score = wild.score
     watched = replace(wild, score=lambda model, x: scores.append(score(model, x)) or scores[-1])
     found = train(watched, x[:40], x[40:], 60)
@@ -217,7 +217,7 @@ def test_train_of_a_gan_keeps_the_last_epoch(clock, rng):
     assert found.kept == found.epochs > 1 and found.epoch_seconds > 0
 
 
-def test_train_and_split_refuse_what_is_too_little(rng):
+def test_train_and_split_refuse_too_small_arguments(rng):
     with pytest.raises(ValueError, match="train expected seconds > 0, got 0"):
         train(small("MADE"), rng.random((20, 12)), rng.random((2, 12)), 0)
     with pytest.raises(ValueError, match="12 training digits or more, got 5"):
@@ -239,7 +239,7 @@ def measured(contender, *likelihoods, **cells):
 
 @pytest.fixture
 def comparison():
-    """One model of each family, with numbers that were made up."""
+    """One model of each family, with invented numbers."""
     names = (MADE_500, BERNOULLI, NORMAL, NICE_500, DCGAN_32)
     made, vae, normal, nice, gan = (CONTENDERS[name] for name in names)
     models = (
@@ -306,7 +306,7 @@ def test_pairs_are_compared_or_refused_with_the_reason(comparison):
 
 
 def test_gaps_are_those_of_one_model_and_of_its_noise(comparison):
-    """784 pixels hit exactly, with σ = 1/8: no density can be higher."""
+    """The highest density is that of 784 exactly reconstructed pixels with σ = 1/8."""
     most = 784 * math.log(8 / math.sqrt(2 * math.pi))
     assert comparison.gaps() == [
         "VAE 784-400-20, Bernoulli: 2.50 nats between importance-sampled and lower bound",
@@ -367,7 +367,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     assert found["tables"] == {name: text.splitlines() for name, text in comparison.tables().items()}
 
 
-def test_compare_refuses_a_budget_of_nothing():
+def test_compare_refuses_a_negative_budget():
     with pytest.raises(ValueError, match="seconds > 0, got -1"):
         study.compare(-1.0)
 

@@ -71,7 +71,7 @@ def test_chapter_holds_the_tables_of_the_results():
 
 
 def bound_at(model, std, x):
-    """The bound with the noise of `fit_std`, by (VAE.4), in nats for each of x."""
+    """The bound (VAE.4) with the noise of `fit_std`, in nats, averaged over x."""
     eps = np.random.default_rng(SEED).standard_normal((len(x), model.code), x.dtype)
     model.observation = NormalPixels(std)
     return -model.loss(x, eps=eps)[0]
@@ -94,7 +94,7 @@ def test_std_of_normal_pixels_is_where_the_bound_is_largest(rng):
 
 
 def test_only_the_vae_with_normal_pixels_is_adjusted(rng):
-    """Fitting nothing leaves the model of every other contender as it is."""
+    """For all other contenders, `adjust` does not change the model."""
     x = rng.random((3, 784)).astype(np.float32)
     adjusted = []
     for contender in study.contenders():
@@ -114,7 +114,7 @@ def test_train_ends_with_the_std_of_the_weights_that_were_kept(monkeypatch, rng)
     ticks = iter(range(1000))
     monkeypatch.setattr(training.time, "process_time", lambda: float(next(ticks)))
     (normal,) = (c for c in study.contenders() if c.pixel_std is not None)
-    settings = {"batch_size": 10, "lr": lambda t: 0.3}          # so high a rate that the last is not the best
+    settings = {"batch_size": 10, "lr": lambda t: 0.3}          # a rate so high that the last is not the best
     contender = replace(normal, build=lambda rng: small, settings=settings)
     found = training.train(contender, x[:40], x[40:], 60)
     kept = normal.pixel_std(found.model)
@@ -140,7 +140,7 @@ def test_independent_bernoulli_pixels_are_counted(rng):
 
 
 def test_independent_normal_pixels_are_smoothed_as_held_out_examples_need(rng):
-    """Pixel 0 hardly varies; if it does in a held-out example, a larger smoothing is chosen."""
+    """Pixel 0 hardly varies. If it varies in a held-out example, a larger smoothing is chosen."""
     train, test = rng.normal(size=(50, 3)), rng.normal(size=(20, 3))
     train[:, 0], test[:, 0] = 1e-4 * train[:, 0], 1e-4 * test[:, 0]
     near, far = train[:10].copy(), train[:10].copy()

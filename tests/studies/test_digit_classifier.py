@@ -28,7 +28,7 @@ def test_digit_classifier_is_trained_once_and_then_read(tmp_path, monkeypatch, c
 
 
 def test_digit_classifier_continues_after_an_interruption(tmp_path, monkeypatch, capsys):
-    """Interrupted after two of three epochs and called again: the same weights as in one go."""
+    """A run that is interrupted after two of three epochs and continued has the weights of a whole run."""
     monkeypatch.setitem(digit_classifier.EPOCHS, "embedded", 3)
     digits = small_digits()
     whole = trained_digit_classifier(digits, tmp_path / "whole")

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: tasks, scores and cells, on cases that can be counted by hand."""
+"""Out-of-distribution detection: tasks, scores and cells, on cases that can be computed by hand."""
 
 import json
 import math
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def few(each=30, seed=0):
-    """`each` random images a class to train on, a third of it to test on; the first pixel holds the class."""
+    """Random images: `each` per class for training, a third as many for tests; pixel 0 encodes the class."""
     rng = np.random.default_rng(seed)
     x = [(rng.integers(0, 256, (n, 784)) / 255).astype(np.float32) for n in (10 * each, 10 * (each // 3))]
     y = [np.arange(len(part)) % 10 for part in x]
@@ -91,11 +91,11 @@ def test_auroc_counts_pairs_and_halves_ties():
 
 
 def test_typicality_is_the_distance_from_the_median_of_held_out_digits():
-    # (OOD.2): h = 5, in spite of one extreme value; below and above the median count the same.
+    # (OOD.2): h = 5 despite one extreme value; values below and above the median are treated equally.
     assert typicality(np.array([4.0, 5.0, 8.0]), np.array([3.0, 5.0, 9e9])).tolist() == [1, 0, 3]
 
 
-def test_density_is_the_wrong_way_round_for_narrower_ood_data_and_typicality_is_not():
+def test_density_fails_for_narrower_ood_data_and_typicality_does_not():
     # (OOD.1, OOD.2): known N(0, I); OOD N(0, ¼·I), which is nearer to the mode.
     rng, model = np.random.default_rng(0), StandardNormal()
     known, held_out, ood = (s * rng.standard_normal((400, 100)) for s in (1, 1, 0.5))
@@ -107,7 +107,7 @@ def test_density_is_the_wrong_way_round_for_narrower_ood_data_and_typicality_is_
 
 
 def test_samples_are_half_a_nat_per_dimension_below_the_mode():
-    # log p at the mode of N(0, I) is −D/2·log 2π; of a sample it is D/2 less, give or take √(D/2).
+    # log p at the mode of N(0, I) is −D/2·log 2π; for a sample it is D/2 less, ± √(D/2).
     D, model = 784, StandardNormal()
     at_mode = model.score_samples(np.zeros((1, D)))[0]
     samples = model.score_samples(np.random.default_rng(0).standard_normal((4000, D)))
@@ -193,7 +193,7 @@ def test_usual_plan_is_every_protocol_digit_and_seed():
 
 
 def result_of(values):
-    """A result of the intensity alone, with the value of each (digit, seed)."""
+    """A result with only the intensity score, with the value of each (digit, seed)."""
 
     def cell(value):
         groups = {"intensity": dict.fromkeys(("known", "ood", *CONTROLS), value)}
@@ -285,8 +285,8 @@ def test_study_continues_where_it_was_interrupted(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
-def test_every_model_rates_a_one_that_it_never_saw(tmp_path):
-    """A short fit of every model: no score is missing, noise is detected, and a 1 counts as more probable."""
+def test_every_model_scores_ones_after_training_without_them(tmp_path):
+    """After a short fit of every model, no score is missing, noise is detected, and a 1 is more probable."""
     plan = Plan(("without",), digits=(1,), seeds=1, effort=0.2)
     result = detect(plan, tmp_path / "runs", tmp_path, tmp_path)
     rows = {(row.model, row.score): row for row in result.rows["without"]}

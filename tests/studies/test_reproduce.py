@@ -83,7 +83,7 @@ def test_tables_of_the_docs_are_made_from_the_results(page, name):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_results_agree_with_their_curves(name):
-    """The curve ends with the run; its last point is the figure, or for the VAE the bound above it."""
+    """The last point of the curve is the figure of the run, or for the VAE its bound."""
     found = Record(**json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8")))
     last = found.curve[-1]["figure"]
     assert last == pytest.approx(found.other_figures.get("the bound", found.ours), abs=1e-3)
@@ -108,7 +108,7 @@ def test_recipes_are_listed_once_and_named_after_their_modules():
 
 @pytest.fixture
 def part(monkeypatch, tmp_path):
-    """A few digits in place of the full MNIST, and an empty folder to run in."""
+    """Replace the full MNIST by a few digits, and run in an empty folder."""
     full = load_digits("embedded")
     part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def part(monkeypatch, tmp_path):
 
 
 def test_autoencoder_is_trained_on_training_digits_and_measured_on_test_digits(part, monkeypatch):
-    """The whole path at a small size: run, figure, curve, PCA, resume of a finished run."""
+    """A small run: figure, curve, PCA, and resuming the finished run."""
     monkeypatch.setattr(autoencoder, "SIZES", (784, 32, 10))
     found, path = reproduce("autoencoder", epochs=3)
     assert path == Path("results/autoencoder-3-epochs.json")
@@ -147,7 +147,7 @@ def test_run_of_another_length_is_not_resumed(part, monkeypatch):
 
 
 def test_vae_is_measured_on_the_whole_test_set_by_importance_sampling(part, monkeypatch, capsys):
-    """At a small size: the figure of these weights; digits are moved at first, then unchanged."""
+    """A small run has the figure of its weights; digits are moved at first, then unchanged."""
     monkeypatch.setattr(vae, "SIZES", (784, 16, 5))
     monkeypatch.setattr(vae, "SAMPLES", 20)
     found = recipe("vae").run(epochs=5)
@@ -166,7 +166,7 @@ def test_vae_is_measured_on_the_whole_test_set_by_importance_sampling(part, monk
 
 @pytest.mark.parametrize("name", ["made", "made_wide"])
 def test_made_is_measured_on_binarised_digits(part, name):
-    """A network of 6 units: −log p(x) of the test set, and of as many training digits."""
+    """For a network of 6 units: −log p(x) of the test set, and of the same number of training digits."""
     whole = recipe(name)
     net = replace(whole.build.args[0], hidden=6)
     fields = {key: getattr(whole, key) for key in ("name", "title", "paper", "source", "epochs")}
@@ -183,8 +183,8 @@ def test_made_is_measured_on_binarised_digits(part, name):
 class Watch(Callback):
     """Calls a function after each epoch."""
 
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_epoch(self, trainer, values):
-        self.look()
+        self.check()

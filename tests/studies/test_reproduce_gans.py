@@ -1,4 +1,4 @@
-"""The reproductions of GANs, each whole path at a small size."""
+"""The reproductions of GANs, each as a small run."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ SAMPLES = 60
 
 @pytest.fixture
 def classifier():
-    """A digit classifier that was not trained: only the path of the numbers is tested."""
+    """A digit classifier that is not trained: the tests do not depend on its accuracy."""
     return ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
 
 
 @pytest.fixture
 def part(monkeypatch, tmp_path, classifier):
-    """A few digits in place of the full MNIST, and few samples."""
+    """Replace the full MNIST by a few digits, and generate few samples."""
     d = load_digits("embedded")
     part = Digits(d.x_train[:200], d.y_train[:200], d.x_test[:120], d.y_test[:120], "a part")
     monkeypatch.chdir(tmp_path)

@@ -10,15 +10,15 @@ from scratchgen.training.loop import Callback
 class Watch(Callback):
     """Calls a function after each epoch."""
 
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_epoch(self, trainer, values):
-        self.look()
+        self.check()
 
 
 def test_nice_is_measured_on_the_whole_test_set_dequantised_once(tmp_path, monkeypatch):
-    """At a small size: exact nats of these weights; digits are moved at first, then unchanged."""
+    """A small run has the exact nats of its weights; digits are moved at first, then unchanged."""
     full = load_digits("embedded")
     part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What a run shows of itself, and when it ends because it no longer gets better."""
+"""The progress bar and early stopping."""
 
 import io
 import sys
@@ -17,8 +17,8 @@ def plain_kernels():
         yield
 
 
-def test_early_stopping_ends_the_run_and_gives_the_best_epoch_back():
-    values = iter([5.0, 3.0, 4.0, 3.0])         # an equal value is no better one
+def test_early_stopping_ends_the_run_and_restores_the_best_epoch():
+    values = iter([5.0, 3.0, 4.0, 3.0])         # an equal value is not an improvement
     kept = []
 
     def validate():
@@ -28,22 +28,22 @@ def test_early_stopping_ends_the_run_and_gives_the_best_epoch_back():
     trainer = tiny_trainer(epochs=9, callbacks=[EarlyStopping(2)], validate=validate)
     history = trainer.run()
     assert trainer.epoch == 4
-    assert history.ended.endswith("no better validation value than 3 for 2 epochs")
+    assert history.ended.endswith("the validation value was not below 3 for 2 epochs")
     np.testing.assert_array_equal(trainer.optimizer.value, kept[1][0])
     np.testing.assert_array_equal(trainer.model.body[2].running_mean, kept[1][1])
 
 
-def test_early_stopping_leaves_an_interrupted_run_as_it_is():
+def test_early_stopping_keeps_the_last_weights_of_an_interrupted_run():
     values = iter([1.0, 2.0])
     trainer = tiny_trainer(callbacks=[EarlyStopping(3)], validate=lambda: next(values))
-    whole = tiny_trainer(epochs=2)
+    uninterrupted = tiny_trainer(epochs=2)
     with ctrl_c_in_step(trainer.model, 10), pytest.raises(KeyboardInterrupt):
         trainer.run()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
 
 
-def test_progress_bar_writes_a_line_an_epoch_where_there_is_no_terminal(monkeypatch):
+def test_progress_bar_writes_a_line_per_epoch_without_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     tiny_trainer(epochs=2, callbacks=[ProgressBar()], validate=lambda: 0.25).run()
     first, second, last = sys.stderr.getvalue().splitlines()
@@ -52,7 +52,7 @@ def test_progress_bar_writes_a_line_an_epoch_where_there_is_no_terminal(monkeypa
     assert last == "finished after step 10, 2 of 2 epochs done"
 
 
-def test_progress_bar_shows_the_loss_and_the_time_left_on_a_terminal(monkeypatch):
+def test_progress_bar_shows_loss_and_remaining_time_on_a_terminal(monkeypatch):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -62,8 +62,8 @@ def test_progress_bar_shows_the_loss_and_the_time_left_on_a_terminal(monkeypatch
     assert "<00:00" in text                     # elapsed<left
 
 
-def test_early_stopping_names_what_is_missing():
+def test_early_stopping_error_messages():
     with pytest.raises(ValueError, match="EarlyStopping expected patience >= 1, in epochs, got 0"):
         EarlyStopping(0)
-    with pytest.raises(ValueError, match="EarlyStopping expected a Trainer with validate=, got one without"):
+    with pytest.raises(ValueError, match="expected a Trainer with a validate function, got none"):
         tiny_trainer(callbacks=[EarlyStopping(1)]).run()

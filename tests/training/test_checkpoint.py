@@ -1,4 +1,4 @@
-"""Runs that are taken up again: to the same bits, or not at all."""
+"""Checkpoints: a resumed run gives the same bits, and a file that does not fit is refused."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def plain_kernels():
 
 
 class SaveAt(Callback):
-    """Save a copy after one given step."""
+    """Save the run after one given step."""
 
     def __init__(self, path, step):
         self.path, self.step = path, step
@@ -47,7 +47,7 @@ OPTIMIZERS = {
 
 
 class StepsAll(Net):
-    """Steps every optimiser it is given."""
+    """A net whose training step calls every optimiser."""
 
     def train_step(self, batch, optimizer, rng):
         several = list(optimizer.values()) if isinstance(optimizer, dict) else [optimizer]
@@ -65,8 +65,8 @@ def run_of(kind, seed=0, epochs=4, **others):
     return tiny_trainer(epochs, seed=seed, net=net, optimizer=OPTIMIZERS[kind](net.parameters()), **others)
 
 
-def everything(trainer):
-    """All that a run remembers, as one flat dict of lists."""
+def state_of(trainer):
+    """The whole state of a run, as one flat dict of lists."""
     optimizer = trainer.optimizer
     several = optimizer if isinstance(optimizer, dict) else {"": optimizer}
     return {
@@ -82,32 +82,32 @@ def everything(trainer):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-@pytest.mark.parametrize("step", [7, 10, 20])      # within an epoch, behind its last batch, behind the run's
-def test_resumed_run_equals_the_undisturbed_one_to_the_bit(tmp_path, kind, step):
-    whole = run_of(kind, callbacks=[SaveAt(tmp_path / "run.safetensors", step)])
-    whole.run()
-    resumed = run_of(kind, seed=50)             # other weights, other draws: all must come from the file
+@pytest.mark.parametrize("step", [7, 10, 20])      # within an epoch, after an epoch, after the run
+def test_resumed_run_equals_an_uninterrupted_run(tmp_path, kind, step):
+    uninterrupted = run_of(kind, callbacks=[SaveAt(tmp_path / "run.safetensors", step)])
+    uninterrupted.run()
+    resumed = run_of(kind, seed=50)             # with other weights and random numbers
     checkpoint.load(tmp_path / "run.safetensors", resumed)
     assert resumed.step == step
-    assert 0 < resumed.history.seconds <= whole.history.seconds
+    assert 0 < resumed.history.seconds <= uninterrupted.history.seconds
     resumed.run()
-    assert everything(resumed) == everything(whole)
+    assert state_of(resumed) == state_of(uninterrupted)
 
 
-def test_epochs_is_the_total_of_a_resumed_run(tmp_path):
+def test_epochs_is_the_total_number_for_a_resumed_run(tmp_path):
     path = tmp_path / "run.safetensors"
     run_of("adam", epochs=2, callbacks=[checkpoint.Checkpointer(path)]).run()
     longer = run_of("adam", seed=9, epochs=3)
     checkpoint.load(path, longer)
     longer.run()
     assert longer.step == 15
-    whole = run_of("adam", epochs=3)
-    whole.run()
-    assert everything(longer) == everything(whole)
+    uninterrupted = run_of("adam", epochs=3)
+    uninterrupted.run()
+    assert state_of(longer) == state_of(uninterrupted)
 
     same = run_of("adam", seed=9, epochs=2)
     checkpoint.load(path, same)
-    assert same.run().ended == "nothing left to do: 2 epochs are done, 2 in total were asked for"
+    assert same.run().ended == "nothing to do: 2 epochs are done, and epochs=2 is the total"
     assert same.step == 10
 
 
@@ -116,15 +116,15 @@ def test_ctrl_c_saves_a_state_between_two_steps(tmp_path):
     stopped = run_of("adam", callbacks=[checkpoint.Checkpointer(path)])
     with ctrl_c_in_step(stopped.model, 8), pytest.raises(KeyboardInterrupt):
         stopped.run()
-    resumed, whole = run_of("adam", seed=50), run_of("adam")
+    resumed, uninterrupted = run_of("adam", seed=50), run_of("adam")
     checkpoint.load(path, resumed)
     assert resumed.step == resumed.optimizer.steps == 8
     resumed.run()
-    whole.run()
-    assert everything(resumed) == everything(whole)
+    uninterrupted.run()
+    assert state_of(resumed) == state_of(uninterrupted)
 
 
-def test_checkpoint_keeps_the_weights_of_the_best_epoch_too(tmp_path):
+def test_checkpoint_contains_the_weights_of_the_best_epoch(tmp_path):
     def early(seed, epochs):
         values = [3.0, 1.0, 2.0, 2.0, 2.0]
         callbacks = [EarlyStopping(2), checkpoint.Checkpointer(path)]
@@ -142,7 +142,7 @@ def test_checkpoint_keeps_the_weights_of_the_best_epoch_too(tmp_path):
     assert trainers[-1].epoch == 4 and "for 2 epochs" in history.ended
     np.testing.assert_array_equal(trainers[-1].optimizer.value, best)
 
-    trainers.append(early(50, 5))               # the stopped run stays stopped
+    trainers.append(early(50, 5))               # the stopped run does not continue
     checkpoint.load(path, trainers[-1])
     assert trainers[-1].run().epochs["step"] == [5, 10, 15, 20]
 
@@ -160,19 +160,19 @@ def test_checkpoint_keeps_every_kind_of_generator(tmp_path, kind):
     checkpoint.load(tmp_path / "run", loaded)
     np.testing.assert_array_equal(saved.rng.random(9), loaded.rng.random(9))
 
-    message = f"random generator training is a {kind.__name__}, expected a PCG64$"
+    message = f"expected random generator training to be PCG64, the file has {kind.__name__}$"
     with pytest.raises(ValueError, match=message):
         checkpoint.load(tmp_path / "run", run_of("sgd"))
 
 
-def test_checkpointer_saves_each_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):
+def test_checkpointer_saves_at_the_interval_and_at_the_end(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(checkpoint, "save", lambda path, trainer, config: saved.append(trainer.epoch))
     run_of("sgd", epochs=5, callbacks=[checkpoint.Checkpointer(tmp_path / "run", every=2)]).run()
     assert saved == [2, 4, 5]
 
 
-def test_model_comes_back_from_either_kind_of_file(tmp_path):
+def test_model_is_loaded_from_either_kind_of_file(tmp_path):
     trainer = run_of("adam", epochs=1)
     trainer.run()
     checkpoint.save(tmp_path / "run", trainer, {"hidden": 4})
@@ -184,7 +184,7 @@ def test_model_comes_back_from_either_kind_of_file(tmp_path):
             np.testing.assert_array_equal(model.parameters()[key].value, p.value)
         np.testing.assert_array_equal(model.body[2].running_mean, trainer.model.body[2].running_mean)
     assert os.path.getsize(tmp_path / "weights") < os.path.getsize(tmp_path / "run")
-    with pytest.raises(ValueError, match="holds weights but no run; read it with load_model"):
+    with pytest.raises(ValueError, match="contains weights but no run; read it with load_model"):
         checkpoint.load(tmp_path / "weights", trainer)
 
 
@@ -205,7 +205,7 @@ def test_checkpoint_is_never_written_with_nan(tmp_path):
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_failed_write_leaves_the_file_before_and_nothing_beside_it(tmp_path, monkeypatch, call):
+def test_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch, call):
     path = tmp_path / "run"
     trainer = run_of("adam")
     checkpoint.save(path, trainer)
@@ -222,9 +222,9 @@ def test_failed_write_leaves_the_file_before_and_nothing_beside_it(tmp_path, mon
     assert os.listdir(tmp_path) == ["run"]
 
 
-def test_checkpointer_looks_at_the_folder_before_the_first_step(tmp_path):
+def test_checkpointer_checks_the_folder_before_the_first_step(tmp_path):
     trainer = run_of("sgd", callbacks=[checkpoint.Checkpointer(tmp_path / "none" / "run")])
-    with pytest.raises(FileNotFoundError, match="no folder .*none to write the checkpoint run to"):
+    with pytest.raises(FileNotFoundError, match="Checkpointer cannot save run: no folder .*none"):
         trainer.run()
     assert trainer.step == 0
     with pytest.raises(ValueError, match="Checkpointer expected every >= 1, in epochs, got 0"):
@@ -248,11 +248,11 @@ def test_pipe_is_not_replaced_by_a_checkpoint(tmp_path):
     assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
 
 
-def test_checkpoint_that_cannot_be_read_is_named(tmp_path):
+def test_checkpoint_that_cannot_be_read_raises(tmp_path):
     trainer, path = run_of("adam"), tmp_path / "run"
     checkpoint.save(path, trainer)
-    whole = path.read_bytes()
-    for content in (b"", b"PK\x03\x04 something else", whole[:-8], whole[:100]):
+    complete = path.read_bytes()
+    for content in (b"", b"PK\x03\x04 something else", complete[:-8], complete[:100]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="run is not a complete safetensors file: "):
             checkpoint.load(path, trainer)
@@ -265,7 +265,7 @@ def test_checkpoint_that_cannot_be_read_is_named(tmp_path):
 
 
 class Wider(StepsAll):
-    """One buffer more than the net that was saved."""
+    """A net with one more buffer than the saved one."""
 
     buffer_names = ("extra",)
     extra = np.zeros(3)
@@ -297,23 +297,23 @@ def other_batches():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (narrower_trainer, r"model.body.0.weight is float64 \(3, 4\) .* expected float64 \(3, 3\)"),
-        (single_trainer, r"model.body.0.weight is float64 \(3, 4\) .* expected float32 \(3, 4\)"),
-        (wider_trainer, r"another model: buffer.extra of shape \(3,\) is not in it"),
-        (lambda: run_of("rmsprop"), "optimizer.square of shape .* is not in it"),
-        (lambda: run_of("sgd"), "it has optimizer.m, which is not expected"),
+        (narrower_trainer, r"weight to be float64 \(3, 3\), the file has float64 \(3, 4\)"),
+        (single_trainer, r"weight to be float32 \(3, 4\), the file has float64 \(3, 4\)"),
+        (wider_trainer, r"another model: expected buffer.extra of shape \(3,\), the file does not have it"),
+        (lambda: run_of("rmsprop"), "expected optimizer.square of shape .* the file does not have it"),
+        (lambda: run_of("sgd"), "the file has optimizer.m, the model does not"),
         (lambda: run_of("two"), r"expected the optimisers \['first', 'last'\], the file has \[''\]"),
         (other_batches, "Batches expected a state with batch_size 6, got 5"),
     ],
 )
-def test_checkpoint_of_another_run_names_the_first_difference_and_changes_nothing(tmp_path, build, message):
+def test_checkpoint_that_does_not_fit_changes_nothing(tmp_path, build, message):
     saved = run_of("adam", epochs=1)
     saved.run()
     checkpoint.save(tmp_path / "run", saved)
     trainer, twin = build(), build()
     with pytest.raises(ValueError, match=message):
         checkpoint.load(tmp_path / "run", trainer)
-    assert everything(trainer) == everything(twin)
+    assert state_of(trainer) == state_of(twin)
 
 
 def test_checkpoint_is_a_plain_safetensors_file(tmp_path):
@@ -330,7 +330,7 @@ def test_checkpoint_is_a_plain_safetensors_file(tmp_path):
 
 
 def test_history_keeps_the_order_of_its_names(tmp_path):
-    """A safetensors file sorts them; "loss" stands first because the model said so."""
+    """A safetensors file sorts names, but "loss" must come first, as in the report of the model."""
     trainer = run_of("adam")
     trainer.run()
     trainer.history.steps = {"loss": [3.0, 2.0], "kl": [1.0, 1.0], "a": [0.5, 0.4]}

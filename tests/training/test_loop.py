@@ -1,4 +1,4 @@
-"""The loop: what it records, how it ends, and what it does when numbers or people stop it."""
+"""The training loop: its history, how it ends, numbers that are not finite, and Ctrl-C."""
 
 import copy
 import pickle
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.tiny_run import Net, ctrl_c_in_step, data, hijacked_step, tiny_trainer
+from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_trainer
 
 from scratchgen import kernels
 from scratchgen.layers import Layer, Parameter
@@ -42,7 +42,7 @@ class Recorder(Callback):
         self.calls.append("end")
 
 
-def test_trainer_makes_the_updates_of_a_loop_written_out():
+def test_trainer_makes_the_same_updates_as_an_explicit_loop():
     trainer = tiny_trainer(epochs=2)
     trainer.run()
     twin = tiny_trainer(epochs=2)
@@ -61,7 +61,7 @@ def test_trainer_lowers_the_loss():
     assert history.epochs["loss"][-1] < 0.3 * history.epochs["loss"][0]
 
 
-def test_history_has_a_row_a_step_and_a_row_an_epoch():
+def test_history_has_a_row_per_step_and_a_row_per_epoch():
     history = tiny_trainer(epochs=3, validate=lambda: 1.5).run()
     assert len(history.steps["loss"]) == 15
     assert list(history.epochs) == ["loss", "validation", "step", "seconds"]
@@ -72,10 +72,10 @@ def test_history_has_a_row_a_step_and_a_row_an_epoch():
     assert history.ended == "finished after step 15, 3 of 3 epochs done"
 
 
-def test_history_refuses_a_row_of_other_names():
+def test_history_refuses_a_row_with_other_names():
     history = History()
     history.add(history.steps, {"loss": 1.0})
-    with pytest.raises(ValueError, match="History expected the scalars loss, got loss, kl"):
+    with pytest.raises(ValueError, match="History expected the values loss, got loss, kl"):
         history.add(history.steps, {"loss": 1.0, "kl": 0.5})
 
 
@@ -94,29 +94,29 @@ def test_callbacks_are_closed_after_an_error():
     assert recorder.calls[-1] == "end" and "stop" not in recorder.calls
 
 
-def test_finished_run_adds_nothing_and_says_so():
+def test_finished_run_makes_no_more_steps():
     trainer = tiny_trainer(epochs=2)
     trainer.run()
     weights = trainer.optimizer.value.copy()
     history = trainer.run()
-    assert history.ended == "nothing left to do: 2 epochs are done, 2 in total were asked for"
+    assert history.ended == "nothing to do: 2 epochs are done, and epochs=2 is the total"
     assert trainer.step == 10
     np.testing.assert_array_equal(trainer.optimizer.value, weights)
 
 
-def test_trainer_goes_on_when_its_total_is_raised():
+def test_trainer_continues_with_a_larger_number_of_epochs():
     trainer = tiny_trainer(epochs=2)
     trainer.run()
     trainer.epochs = 3
     trainer.run()
-    whole = tiny_trainer(epochs=3)
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
-    assert trainer.history.steps == whole.history.steps
+    uninterrupted = tiny_trainer(epochs=3)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
+    assert trainer.history.steps == uninterrupted.history.steps
 
 
 class TwoOptimisers(Net):
-    """The first layer learns by one optimiser, the last by another."""
+    """The first layer is trained by one optimiser, the last by another."""
 
     def train_step(self, batch, optimizer, rng):
         for part in optimizer.values():
@@ -128,7 +128,7 @@ class TwoOptimisers(Net):
         return {"loss": loss, "norm": float(np.abs(self.body[0].weight.value).sum())}
 
 
-def test_trainer_hands_a_dict_of_optimisers_through():
+def test_trainer_passes_a_dict_of_optimisers_to_the_model():
     net = TwoOptimisers()
     optimizers = {"first": SGD(net.body[0].parameters(), 0.01), "last": Adam(net.body[3].parameters(), 0.01)}
     history = tiny_trainer(epochs=2, net=net, optimizer=optimizers).run()
@@ -138,7 +138,7 @@ def test_trainer_hands_a_dict_of_optimisers_through():
 
 
 class Fragile(Layer):
-    """loss = Σ a·0 + Σ √b over two parameters: b = 0 has an infinite gradient, and a loss to plant in."""
+    """loss = Σ a·0 + Σ √b over two parameters, where b = 0 has an infinite gradient."""
 
     def __init__(self):
         self.a, self.b = Parameter(np.ones(2)), Parameter(np.ones(3))
@@ -153,7 +153,7 @@ class Fragile(Layer):
         return {}
 
 
-def test_expect_finite_names_a_value_before_any_gradient():
+def test_expect_finite_names_a_parameter_value_first():
     net = Fragile()
     net.b.value[1] = np.nan
     with pytest.raises(TrainingDiverged, match=r"^loss became nan: first seen in b \(its value\); try a sm"):
@@ -163,25 +163,25 @@ def test_expect_finite_names_a_value_before_any_gradient():
 def test_expect_finite_names_the_first_gradient_when_values_are_finite():
     net = Fragile()
     net.b.value[2] = 0
-    net.a.grad[...] = np.nan        # left over from elsewhere: it must not be blamed
+    net.a.grad[...] = np.nan        # an old gradient, which must not be reported
     with pytest.raises(TrainingDiverged, match=r"^kl became inf: first seen in b \(its gradient\)"):
         expect_finite(net, float("inf"), lambda: net.backward(None), name="kl")
 
 
-def test_expect_finite_says_so_when_only_the_loss_is_not():
+def test_expect_finite_reports_that_only_the_loss_is_not_finite():
     net = Fragile()
     message = "^loss became inf, although all parameters and gradients are finite; try"
     with pytest.raises(TrainingDiverged, match=message):
         expect_finite(net, float("inf"), lambda: net.backward(None))
 
 
-def poison(trainer, name, value=np.nan):
+def set_value(trainer, name, value=np.nan):
     trainer.model.parameters()[name].value.flat[0] = value
 
 
 def test_training_stops_at_the_step_and_names_the_parameter():
     trainer = tiny_trainer()
-    with hijacked_step(trainer.model, 6, lambda: poison(trainer, "body.3.weight")):
+    with action_in_step(trainer.model, 6, lambda: set_value(trainer, "body.3.weight")):
         message = r"^loss became nan at step 7 \(epoch 2\): first seen in body.3.weight \(its value\)"
         with pytest.raises(TrainingDiverged, match=message):
             trainer.run()
@@ -190,11 +190,11 @@ def test_training_stops_at_the_step_and_names_the_parameter():
 @pytest.mark.parametrize(
     ("target", "where"),
     [
-        (1e200, ", although all parameters"),       # its square overflows, its gradient doesn't
+        (1e200, ", although all parameters"),       # its square overflows, but its gradient does not
         (np.nan, r": first seen in body.0.weight \(its gradient\)"),
     ],
 )
-def test_training_stops_before_an_update_that_would_spoil_the_weights(target, where):
+def test_training_stops_before_an_update_with_a_loss_that_is_not_finite(target, where):
     trainer = tiny_trainer()
     trainer.batches.y[:] = target
     before = trainer.optimizer.value.copy()
@@ -205,11 +205,11 @@ def test_training_stops_before_an_update_that_would_spoil_the_weights(target, wh
     assert trainer.optimizer.steps == 0
 
 
-def test_training_catches_a_parameter_that_the_loss_does_not_show():
+def test_training_reports_a_parameter_that_does_not_affect_the_loss():
     trainer = tiny_trainer(epochs=1)
     trainer.model.unused = Parameter(np.zeros(2))
-    with hijacked_step(trainer.model, 5, lambda: poison(trainer, "unused", np.inf)):
-        message = r"an update left a number that is not finite at step 5 \(epoch 1\): first seen in unused"
+    with action_in_step(trainer.model, 5, lambda: set_value(trainer, "unused", np.inf)):
+        message = r"an update gave a number that is not finite at step 5 \(epoch 1\): first seen in unused"
         with pytest.raises(TrainingDiverged, match=message):
             trainer.run()
 
@@ -232,28 +232,28 @@ def test_ctrl_c_waits_for_the_end_of_the_step():
 
 
 def test_trainer_runs_outside_the_main_thread():
-    trainer, whole = tiny_trainer(), tiny_trainer()
+    trainer, uninterrupted = tiny_trainer(), tiny_trainer()
     thread = threading.Thread(target=trainer.run)
     thread.start()
     thread.join()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 20])
-def test_interrupted_run_goes_on_where_it_was(step):
-    trainer, whole = tiny_trainer(), tiny_trainer()
+def test_interrupted_run_continues_at_the_same_step(step):
+    trainer, uninterrupted = tiny_trainer(), tiny_trainer()
     with ctrl_c_in_step(trainer.model, step), pytest.raises(KeyboardInterrupt):
         trainer.run()
     trainer.run()
-    whole.run()
-    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
-    assert trainer.history.steps == whole.history.steps
-    assert trainer.history.epochs["loss"] == whole.history.epochs["loss"]
+    uninterrupted.run()
+    np.testing.assert_array_equal(trainer.optimizer.value, uninterrupted.optimizer.value)
+    assert trainer.history.steps == uninterrupted.history.steps
+    assert trainer.history.epochs["loss"] == uninterrupted.history.epochs["loss"]
     assert not trainer.history.interrupted
 
 
-def test_second_ctrl_c_breaks_off_at_once():
+def test_second_ctrl_c_ends_the_run_immediately():
     recorder = Recorder()
     trainer = tiny_trainer(callbacks=[recorder])
     with ctrl_c_in_step(trainer.model, 3, times=2), pytest.raises(KeyboardInterrupt):
@@ -274,13 +274,13 @@ def trainer_of(batches: list, rng: Any) -> Trainer:
         (lambda: trainer_of([(np.ones(3),)], None), TypeError, "Trainer expected rng to be .*, got None"),
     ],
 )
-def test_training_names_what_is_wrong(build, error, message):
+def test_trainer_error_messages(build, error, message):
     with pytest.raises(error, match=message):
         build()
 
 
-def test_trainer_applies_the_augmentation_of_the_moment():
-    """A callback may change it during the run: here from the second epoch on."""
+def test_trainer_applies_the_current_augmentation():
+    """A callback changes the augmentation during the run, from the second epoch on."""
 
     class Switch(Callback):
         def on_epoch(self, trainer, values):
@@ -294,7 +294,7 @@ def test_trainer_applies_the_augmentation_of_the_moment():
 
 
 class Doubled(Net):
-    """A model with hooks: it doubles each batch, and reports more than the loss."""
+    """A model whose prepare doubles each batch and whose report returns more than the loss."""
 
     def prepare(self, batch, rng):
         x, y = batch

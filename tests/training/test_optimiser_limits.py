@@ -30,7 +30,7 @@ def parameters():
         lambda info: 1e4 * float(info.tiny),            # all squares are zero
     ],
 )
-def test_clipping_survives_squares_that_leave_the_dtype_s_range(dtype, size_for):
+def test_clipping_handles_squares_outside_the_range_of_the_dtype(dtype, size_for):
     optimizer = SGD(make_parameters(dtype), 0.1)
     size = size_for(np.finfo(dtype))
     g = np.arange(-4.0, 5)
@@ -41,7 +41,7 @@ def test_clipping_survives_squares_that_leave_the_dtype_s_range(dtype, size_for)
     np.testing.assert_allclose(optimizer.grad / size, g / 4, rtol=1e-5)
 
 
-def test_clipping_brings_huge_single_gradients_down_to_the_norm():
+def test_clipping_scales_huge_single_gradients_down_to_the_norm():
     optimizer = Adam(make_parameters(np.float32), 0.1)
     optimizer.grad[:] = -1e25
     assert optimizer.clip_grad_norm(3.0) == pytest.approx(3e25)
@@ -50,7 +50,7 @@ def test_clipping_brings_huge_single_gradients_down_to_the_norm():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
-def test_clipping_returns_a_norm_that_is_not_finite_and_scales_nothing(dtype, wrong):
+def test_clipping_with_a_norm_that_is_not_finite_changes_nothing(dtype, wrong):
     optimizer = SGD(make_parameters(dtype), 0.1)
     optimizer.grad[:] = np.arange(9)
     optimizer.grad[3] = wrong
@@ -65,22 +65,22 @@ def test_clipping_returns_a_norm_that_is_not_finite_and_scales_nothing(dtype, wr
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda p: SGD(p, 0.1, momentum="0.9"), TypeError, r"SGD expected momentum in \[0, 1\), got '0.9'"),
-        (lambda p: RMSProp(p, 0.1, decay=1.0), ValueError, r"RMSProp expected decay in \[0, 1\), got 1.0"),
-        (lambda p: RMSProp(p, 0.1, decay=-0.1), ValueError, r"RMSProp expected decay in \[0, 1\), got -0.1"),
-        (lambda p: RMSProp(p, 0.1, eps=0), ValueError, "RMSProp expected a finite eps > 0, got 0"),
-        (lambda p: Adam(p, 0.1, betas=(0.9, 1.0)), ValueError, r"Adam expected betas in \[0, 1\), got 1.0"),
-        (lambda p: Adam(p, 0.1, betas=(math.nan, 0.9)), ValueError, r"Adam expected betas in .*, got nan"),
-        (lambda p: Adam(p, 0.1, betas=0.9), TypeError, "Adam expected betas as a pair of numbers, got 0.9"),
-        (lambda p: Adam(p, 0.1, eps=math.inf), ValueError, "Adam expected a finite eps > 0, got inf"),
-        (lambda p: Adam(p, 0.1, eps="1e-8"), TypeError, "Adam expected a finite eps > 0, got '1e-8'"),
-        (lambda p: Adam(p, "1e-3"), TypeError, "Adam expected a learning rate, .* schedule, got '1e-3'"),
+        (lambda p: SGD(p, 0.1, momentum="0.9"), TypeError, r"SGD .* momentum .* in \[0, 1\), got '0.9'"),
+        (lambda p: RMSProp(p, 0.1, decay=1.0), ValueError, r"RMSProp .* decay .* in \[0, 1\), got 1.0"),
+        (lambda p: RMSProp(p, 0.1, decay=-0.1), ValueError, r"RMSProp .* decay .* in \[0, 1\), got -0.1"),
+        (lambda p: RMSProp(p, 0.1, eps=0), ValueError, "RMSProp expected eps .* > 0, got 0"),
+        (lambda p: Adam(p, 0.1, betas=(0.9, 1.0)), ValueError, r"Adam .* betas .* in \[0, 1\), got 1.0"),
+        (lambda p: Adam(p, 0.1, betas=(math.nan, 0.9)), ValueError, r"Adam expected betas .*, got nan"),
+        (lambda p: Adam(p, 0.1, betas=0.9), TypeError, "Adam expected .* a pair of numbers, got 0.9"),
+        (lambda p: Adam(p, 0.1, eps=math.inf), ValueError, "Adam expected eps .* > 0, got inf"),
+        (lambda p: Adam(p, 0.1, eps="1e-8"), TypeError, "Adam expected eps .* > 0, got '1e-8'"),
+        (lambda p: Adam(p, "1e-3"), TypeError, "Adam expected lr to be .* schedule, got '1e-3'"),
         (lambda p: Adam(Tanh(), 0.1), TypeError, r"Adam expected a dict .* layer.parameters\(\), got Tanh"),
         (lambda p: SGD(list(p.values()), 0.1), TypeError, "SGD expected a dict of parameters, .*, got list"),
         (lambda p: SGD({"w": np.ones(3)}, 0.1), TypeError, "SGD expected w to be a Parameter, got ndarray"),
     ],
 )
-def test_optimiser_names_the_setting_that_is_wrong(parameters, call, error, message):
+def test_optimiser_error_messages(parameters, call, error, message):
     with pytest.raises(error, match=message):
         call(parameters)
 

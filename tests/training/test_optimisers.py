@@ -1,4 +1,4 @@
-"""Optimisers against plain loops over the published formulas, and their flat buffers."""
+"""Optimisers compared with loops over the published formulas, and their flat buffers."""
 
 import copy
 import math
@@ -162,19 +162,19 @@ def test_layer_learns_through_its_views(kind, rng, backend):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_state_taken_up_again_goes_on_the_same_way(kind, gradients, backend):
-    whole = kind(make_parameters(), 0.1)
-    run(whole, gradients)
+def test_restored_state_gives_the_same_updates(kind, gradients, backend):
+    uninterrupted = kind(make_parameters(), 0.1)
+    run(uninterrupted, gradients)
     first = kind(make_parameters(), 0.1)
     run(first, gradients[:2])
     second = kind(make_parameters(), 0.1)
     second.value[:] = first.value
     second.load_state({name: a.copy() for name, a in first.state().items()}, first.steps)
     run(second, gradients[2:])
-    assert (second.value == whole.value).all()
+    assert (second.value == uninterrupted.value).all()
     assert second.steps == STEPS
-    for name, moment in whole.state().items():
-        assert moment.shape == whole.value.shape
+    for name, moment in uninterrupted.state().items():
+        assert moment.shape == uninterrupted.value.shape
         assert (moment == second.state()[name]).all()
 
 
@@ -213,7 +213,7 @@ def test_schedule_is_called_for_each_step_from_zero(kind, parameters, gradients)
     assert optimizer.rate == 0.025
 
 
-def test_schedule_decides_the_size_of_the_step(parameters):
+def test_schedule_sets_the_size_of_the_step(parameters):
     optimizer = SGD(parameters, lambda step: [0.5, 0.25][step])
     before = optimizer.value.copy()
     run(optimizer, np.ones((2, 9)))
@@ -242,7 +242,7 @@ def test_float32_stays_float32(kind, backend):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_step_shows_a_nan(kind, parameters, backend):
+def test_step_keeps_nan(kind, parameters, backend):
     optimizer = kind(parameters, 0.1)
     optimizer.grad[4] = np.nan
     optimizer.step()
@@ -256,15 +256,15 @@ def test_optimiser_refuses_wrong_settings(parameters):
         with pytest.raises(ValueError, match=f"SGD expected a finite learning rate >= 0, got {wrong}"):
             SGD(parameters, wrong)
     for wrong in (1.0, -0.1):
-        with pytest.raises(ValueError, match=rf"SGD expected momentum in \[0, 1\), got {wrong}"):
+        with pytest.raises(ValueError, match=rf"SGD expected momentum .* in \[0, 1\), got {wrong}"):
             SGD(parameters, 0.1, momentum=wrong)
     parameters["b"] = Parameter(np.zeros(3, np.float32))
-    with pytest.raises(TypeError, match="RMSProp expected parameters of one dtype, got float32, float64"):
+    with pytest.raises(TypeError, match="expected parameters of the same dtype, got float32, float64"):
         RMSProp(parameters, 0.1)
 
 
-def test_optimizer_itself_has_no_update(parameters):
-    with pytest.raises(TypeError, match="Optimizer has no update; use SGD, RMSProp or Adam"):
+def test_base_optimizer_does_not_define_update(parameters):
+    with pytest.raises(TypeError, match="Optimizer does not define _update; use SGD, RMSProp or Adam"):
         Optimizer(parameters, 0.1).step()
 
 
@@ -283,7 +283,7 @@ def test_small_net_fits_a_tiny_batch(rng, backend):
 
 
 def ones_step(optimizer, parameters):
-    """One step with gradients of one, and the change that it made to each parameter."""
+    """Make one step with all gradients 1; return the change of each parameter."""
     for p in parameters.values():
         p.zero_grad()
         p.grad[...] = 1
@@ -293,7 +293,7 @@ def ones_step(optimizer, parameters):
 
 
 def test_optimisers_that_share_parameters_all_train_them(rng):
-    """As in InfoGAN: value − lr·grad for the parameters of the optimiser that steps, and for no others."""
+    """As in InfoGAN: a step changes the parameters of its optimiser, and no others."""
     g, d = make_parameters(), make_parameters()
     both = {f"g.{name}": p for name, p in g.items()} | {f"d.{name}": p for name, p in d.items()}
     optimizers = [(SGD(g, 0.1), "g"), (SGD(d, 0.1), "d"), (SGD(both, 0.1), "gd")]

@@ -14,12 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list the classifiers")
     parser.add_argument(
         "--write-chapter", action="store_true",
-        help="run nothing; put the saved results into docs/discriminative.md",
+        help="only write the saved results into docs/discriminative.md",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure the classifiers into results/, list them, or write the chapter."""
+    """Measure the classifiers and write results/, list them, or write the chapter."""
     from scratchgen.studies import classifiers
 
     if args.list:

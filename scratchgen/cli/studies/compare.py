@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
     parser.add_argument(
         "--write-chapter", action="store_true",
-        help="run nothing; put the saved results and the figure into docs/comparison.md",
+        help="only write the saved results and the figure into docs/comparison.md",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compare the models into results/ and gallery/, list them, or write the chapter."""
+    """Compare the models and write results/ and gallery/, list the models, or write the chapter."""
     from scratchgen.studies.compare import study
 
     if args.list:

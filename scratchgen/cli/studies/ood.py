@@ -29,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
     parser.add_argument(
         "--write-chapter", action="store_true",
-        help="run nothing; put the saved results and the figure into docs/out-of-distribution.md",
+        help="only write the saved results and the figure into docs/out-of-distribution.md",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure what was not measured before, list the models, or write the chapter."""
+    """Measure the results that are missing, list the models, or write the chapter."""
     from scratchgen.studies.ood import study
     from scratchgen.studies.ood.cells import Plan
     from scratchgen.studies.ood.detectors import detectors

@@ -1,4 +1,4 @@
-"""`scratchgen study pictures`: samples of the reproduced GANs."""
+"""`scratchgen study pictures`: plot samples of the reproduced GANs."""
 
 from __future__ import annotations
 

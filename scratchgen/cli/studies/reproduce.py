@@ -1,4 +1,4 @@
-"""`scratchgen study reproduce`: published figures."""
+"""`scratchgen study reproduce`: reproduce published figures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--write-chapter", action="store_true",
-        help="run nothing; write the tables of README.md and docs/results.md from results/",
+        help="only write the tables of README.md and docs/results.md from results/",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Reproduce one figure into results/, list the figures, or write the tables."""
+    """Reproduce one figure and write its result into results/, list the figures, or write the tables."""
     from scratchgen.studies.reproduce import recipe, record
 
     if args.list:

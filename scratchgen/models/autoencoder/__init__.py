@@ -1,4 +1,4 @@
-"""The autoencoder, and PCA, its linear and probabilistic relative."""
+"""The autoencoder, and probabilistic principal component analysis (PCA), its linear counterpart."""
 
 from scratchgen.models.autoencoder.model import Autoencoder
 from scratchgen.models.autoencoder.pca import PCA

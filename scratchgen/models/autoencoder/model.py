@@ -15,7 +15,7 @@ from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_
 
 
 class AutoencoderCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     enc: Any            # the encoder's cache
     dec: Any            # the decoder's cache
@@ -34,7 +34,7 @@ class Autoencoder(Model):
     It has no likelihood, as it defines neither a distribution of codes nor one of x given a code.
     Derived in docs/autoencoder.md.
 
-    encoder, decoder : any two layers that fit each other; `dense` and `convolutional` build the usual ones
+    encoder, decoder : any two layers whose shapes match; `dense` and `convolutional` build the usual ones
     """
 
     def __init__(self, encoder: Layer, decoder: Layer):
@@ -57,7 +57,7 @@ class Autoencoder(Model):
         The code is linear; the output goes through a sigmoid, so it lies within [0, 1] as intensities do.
 
         features, hidden, code : by default 784, (1000, 500, 250) and 30
-        sizes : all of them at once, (features, *hidden, code)
+        sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
 
         Raises ValueError for fewer than two sizes.
         """
@@ -80,7 +80,7 @@ class Autoencoder(Model):
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ) -> Self:
-        """Two 4×4 convolutions of stride 2, a linear code, and the transposed convolutions back.
+        """Two 4×4 convolutions of stride 2, a linear code, and a decoder of transposed convolutions.
 
         shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
         """
@@ -138,11 +138,11 @@ class Autoencoder(Model):
         """Encode and decode X, (N, D)."""
         return self.inverse_transform(self._encode(X, "reconstruct"))
 
-    def _encode(self, X: np.ndarray, verb: str) -> np.ndarray:
-        expect_examples(self._who(verb), X, features=self.features)
+    def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         return in_batches(lambda x: self.encoder.forward(x)[0], X)
 
-    def _because(self, verb: str) -> str:
+    def _because(self, method: str) -> str:
         return (
             ": it has no distribution of codes. A VAE has a prior for them, and probabilistic PCA has one in "
             "closed form"

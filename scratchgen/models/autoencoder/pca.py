@@ -20,16 +20,16 @@ class PCA(Estimator):
     (PCA.1)  S·u_k = λ_k·u_k,  λ₁ ≥ λ₂ ≥ … ≥ λ_D            U = (u₁ … u_K), (D, K), UᵀU = I
     (PCA.2)  z    = (x − x̄)·U                               the code, (N, K)
     (PCA.3)  out  = z·Uᵀ + x̄                                the reconstruction, (N, D)
-    (PCA.4)  1/N · Σₙ ‖xₙ − outₙ‖² = Σ_{k>K} λ_k            the least of all linear codes
+    (PCA.4)  1/N · Σₙ ‖xₙ − outₙ‖² = Σ_{k>K} λ_k            the smallest error of any linear code
     (PCA.5)  x ~ N(x̄, C),  C = U·diag(λ_k − σ²)·Uᵀ + σ²·I,  σ² = Σ_{k>K} λ_k / (D − K)
 
     (PCA.5) is the maximum-likelihood fit of x = W·z + x̄ + noise, z ~ N(0, I), noise ~ N(0, σ²·I), so
     `score_samples` is exact and `sample` draws from it. Derived in docs/autoencoder.md.
 
-    n_components : K
+    n_components : K, the number of components
     components_ : (K, D), the rows u_kᵀ;  mean_ : (D,);  explained_variance_ : (K,), λ₁ … λ_K (divided by N;
     scikit-learn divides by N − 1);  noise_variance_ : σ²
-    Computed in float64; results, also samples, have the dtype of the data.
+    Computations are in float64. All results, including samples, have the dtype of the data.
     """
 
     likelihood = "exact"
@@ -61,7 +61,7 @@ class PCA(Estimator):
         self.components_ = vectors[:, : self.n_components].T      # (K, D)
         self.explained_variance_ = variances[: self.n_components]
         rest = variances[self.n_components :]                   # (PCA.4): their sum is the squared error
-        # eigh gives a zero as about ±1e-17; everything is in float64, whatever the dtype of X.
+        # eigh returns about ±1e-17 for an eigenvalue of zero. It runs in float64 for X of any dtype.
         rounding = variances[0] * dimensions * np.finfo(np.float64).eps
         rest = np.where(rest > rounding, rest, 0)
         self.noise_variance_ = float(rest.mean()) if len(rest) else 0.0
@@ -84,7 +84,7 @@ class PCA(Estimator):
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         """Exact log-density of (PCA.5) in nats, (N,).
 
-        Raises ValueError if σ² is zero (K = D, or data within a plane), as there is no density then.
+        Raises ValueError if σ² is zero (K = D, or data within a plane), since x has no density then.
         """
         self._expect(X, "score_samples", len(self._fitted().mean_))
         if not self.noise_variance_ > 0:
@@ -120,7 +120,7 @@ class PCA(Estimator):
         return X.astype(self._dtype)
 
     def _spread(self) -> np.ndarray:
-        """The standard deviations of the codes, without the noise."""
+        """The standard deviations of the codes' prior, √(λ_k − σ²), (K,)."""
         return np.sqrt(np.maximum(self.explained_variance_ - self.noise_variance_, 0))
 
     def _fitted(self) -> Self:
@@ -128,5 +128,5 @@ class PCA(Estimator):
             raise ValueError("PCA is not fitted yet; call fit(X) first")
         return self
 
-    def _expect(self, X: np.ndarray, verb: str, features: int) -> None:
-        expect_examples(self._who(verb), X, features=features)
+    def _expect(self, X: np.ndarray, method: str, features: int) -> None:
+        expect_examples(self._who(method), X, features=features)

@@ -1,4 +1,4 @@
-"""Autoregressive models of binary pixels: each pixel given those before it."""
+"""Autoregressive models of binary pixels, which predict each pixel from those before it."""
 
 from scratchgen.models.autoregressive.made import MADE
 from scratchgen.models.autoregressive.pixelcnn import PixelCNN

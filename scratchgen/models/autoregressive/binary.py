@@ -1,4 +1,4 @@
-"""What models of Bernoulli pixels with an exact likelihood share: checks of data and labels."""
+"""The base of models of Bernoulli pixels with an exact likelihood: checks of data and labels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scratchgen.models.pixels import PixelModel
 class BinaryModel(PixelModel):
     """A model with an exact likelihood of rows of D pixels, each 0 or 1.
 
-    features : D
-    binarisation : what `fit` does with grey pixels: "none" refuses them, "dynamic" draws every pixel anew
-        each time it is used, with its intensity as the probability of a 1, "fixed" draws it once
+    features : D, the number of pixels
+    binarisation : what `fit` does with grey pixels. "none" raises ValueError for them. "dynamic" and "fixed"
+        sample 0 or 1, with the intensity as the probability of a 1: "dynamic" in every epoch, "fixed" once
     classes : number of labels that the density is conditioned on; 0 for none
     """
 
@@ -36,13 +36,16 @@ class BinaryModel(PixelModel):
             expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
         return X, self.labels(y, len(X), "fit")
 
-    def expect_binary(self, verb: str, X: Any) -> None:
+    def expect_binary(self, method: str, X: Any) -> None:
         """Raise ValueError unless X is (N, D) and 0 or 1 everywhere."""
-        hint = ", or train with binarisation='dynamic'." if verb == "fit" else "."
-        expect_binary(self._who(verb), X, features=self.features, hint=hint)
+        hint = ", or train with binarisation='dynamic'." if method == "fit" else "."
+        expect_binary(self._who(method), X, features=self.features, hint=hint)
 
     def only_observed(self, X: Any, observed: np.ndarray) -> np.ndarray:
-        """X (N, D) with 0 for all pixels that are not observed; the observed ones must be 0 or 1."""
+        """Return X (N, D) with 0 at all pixels that are not observed.
+
+        Raises ValueError for another shape, or if an observed pixel is neither 0 nor 1.
+        """
         who = self._who("complete")
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != self.features:
             got = X.shape if isinstance(X, np.ndarray) else type(X).__name__
@@ -52,27 +55,30 @@ class BinaryModel(PixelModel):
         return known.astype(self.dtype)
 
     def known_places(self, observed: Any, orders: Iterable[np.ndarray]) -> int:
-        """The number of observed pixels. Raises ValueError unless they come first in each of the orders."""
+        """Return the number of observed pixels.
+
+        Raises ValueError unless the observed pixels come first in each of the orders.
+        """
         who = self._who("complete")
         observed = np.asarray(observed)
         if observed.shape != (self.features,) or observed.dtype != np.bool_:
             got = f"shape {observed.shape} of {observed.dtype}"
-            raise ValueError(f"{who} expected observed as ({self.features},) bools, got {got}")
+            raise ValueError(f"{who} expected observed to be ({self.features},) bools, got {got}")
         known = int(observed.sum())
         if not all((p[observed] <= known).all() for p in orders):
             raise ValueError(
-                f"{who} expected observed pixels that come first in every ordering, got others; in the "
-                f"natural order they are whole rows from the top"
+                f"{who} expected observed pixels to come first in every ordering, got others; in the "
+                "natural order these are the first pixels of the image, row by row from the top"
             )
         return known
 
-    def labels(self, y: Any, n: int, verb: str = "loss") -> np.ndarray | None:
+    def labels(self, y: Any, n: int, method: str = "loss") -> np.ndarray | None:
         """Check labels y: n integers from 0 to classes − 1; return None for a model without classes."""
         if self.classes == 0:
-            expect_no_labels(self._who(verb), y, "build the model with classes= to use them")
+            expect_no_labels(self._who(method), y, "build the model with classes= to use them")
             return None
-        return expect_labels(self._who(verb), y, n, self.classes)
+        return expect_labels(self._who(method), y, n, self.classes)
 
     def onehot(self, y: np.ndarray | None, n: int) -> np.ndarray:
-        """The labels as rows with a single 1, (n, classes); without classes it has no columns."""
+        """The one-hot labels, (n, classes); an array without columns if the model has no classes."""
         return np.zeros((n, 0), self.dtype) if y is None else one_hot(y, self.classes, self.dtype)

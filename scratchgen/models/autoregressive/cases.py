@@ -22,7 +22,7 @@ def _masked_conv(rng: np.random.Generator, dtype: Any) -> MaskedConv2d:
 
 def _pixelcnn(rng: np.random.Generator, dtype: Any) -> PixelCNN:
     model = PixelCNN((4, 3), channels=3, layers=2, first=3, rng=rng, dtype=dtype)
-    for p in model.parameters().values():   # with biases of 0, v in the first row is 0 as well, a kink of r
+    for p in model.parameters().values():   # biases of 0 would put v in the first row at 0, the kink of r
         p.value += 0.3 * rng.standard_normal(p.shape)
     return model
 

@@ -26,7 +26,7 @@ class MaskedNet(Layer):
 
     (MADE.4)  aˡ = hˡ⁻¹·(Mˡ∘Wˡ) + bˡ + Vˡ[y],  hˡ = max(aˡ, 0)             h⁰ = x; the last a are the logits
 
-    masks : one for each layer, (D, H₁), …, (H_L, D);  onehot (N, classes), without columns if no classes
+    masks : one for each layer, (D, H₁), …, (H_L, D);  onehot (N, classes), without columns for 0 classes
     """
 
     def __init__(self, masks: Sequence[np.ndarray], classes: int, *, rng: np.random.Generator, dtype: Any):
@@ -46,7 +46,7 @@ class MaskedNet(Layer):
         masks: Sequence[Any] | None = None,
         onehot: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Any]:
-        """Return (logits, cache). masks : arrays or Connections to use in this call."""
+        """Return (logits, cache) for this call's masks, which are arrays or Connections."""
         masks = masks if masks is not None else [None] * len(self.layers)
         h, caches = x, []
         for i, mask in enumerate(masks):
@@ -72,7 +72,7 @@ class MaskedNet(Layer):
 
 
 class MADECache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     net: Any                # the network's cache
     dlogits: np.ndarray     # (N, D)
@@ -94,7 +94,7 @@ class MADE(BinaryModel):
     (MADE.2)  M[e, j] = t(e) ≤ m(j),  M[i, j] = m(i) ≤ m(j)             a hidden unit of degree m depends
                                                                         on the first m pixels only
     (MADE.3)  M[i, d] = m(i) < t(d)                                     a logit depends on those before it
-    (MADE.5)  loss = 1/N · Σₙ −log p(xₙ)                                in nats, by the logits of (MADE.4)
+    (MADE.5)  loss = 1/N · Σₙ −log p(xₙ)                                in nats, from the logits of (MADE.4)
     (MADE.6)  dlogits = 1/N · (σ(logits) − x)
     (MADE.7)  log p(x) = log 1/O · Σ_o p_o(x)                           several orderings: the average of
                                                                         probabilities, not of logits
@@ -103,8 +103,9 @@ class MADE(BinaryModel):
 
     features, hidden : D, and the widths of the hidden layers
     orderings : number of orderings that share the weights; a training step uses one of them at random
-    order : "natural" makes the first ordering row by row, the others are random; "random" makes all random
-    classes : each layer adds a term that depends on the label, and the density is p(x | y); 0 for no labels
+    order : with "natural" the first ordering is row by row and the others are random; with "random" all are
+    classes : number of labels. If above 0, each layer adds a term that depends on the label y, and the
+        density is p(x | y)
     binarisation : what `fit` does with grey pixels: "none", "dynamic" or "fixed"
 
     orders (O, D) : t;  degrees (O, H₁ + … + H_L) : m. Both are buffers.
@@ -153,13 +154,13 @@ class MADE(BinaryModel):
         return self._parts(self.degrees[ordering])
 
     def masks(self, ordering: int) -> list[np.ndarray]:
-        """The masks of all layers for one ordering: (D, H₁), …, (H_L, D), [i, j] where i may act on j."""
+        """The masks of one ordering, (D, H₁), …, (H_L, D), True where output j may depend on input i."""
         return [layer.mask.copy() for layer in self._connections(ordering)]
 
     def _connections(self, ordering: int) -> tuple[Connections, ...]:
-        """The masks of an ordering. They are kept: making them takes 0.4 of the 2.3 ms of a training step.
+        """The masks of an ordering, cached because computing them takes 0.4 of the 2.3 ms of a training step.
 
-        (784-500-784, batch 128.) If a checkpoint brought other orders or degrees, they are made again.
+        (784-500-784, batch 128.) They are computed again if a checkpoint has changed the orders or degrees.
         """
         degrees = [self.orders[ordering], *self.layer_degrees(ordering)]
         kept = self._kept.get(ordering)
@@ -189,7 +190,7 @@ class MADE(BinaryModel):
     ) -> tuple[float, MADECache]:
         """Return (loss, cache) for x (N, D), and labels y (N,) if the model has classes.
 
-        ordering : which of the orderings; if it is not given and there are several, rng chooses one
+        ordering : index of the ordering to use; without it, rng chooses one at random if there are several
         """
         logits, net = self.logits(x, y, self._ordering(ordering, rng))
         loss, dlogits = bce_with_logits(logits, x)              # (MADE.1, MADE.5, MADE.6)  (N, D)
@@ -205,7 +206,7 @@ class MADE(BinaryModel):
         if ordering is None and count == 1:
             return 0
         if ordering is None and rng is None:
-            raise ValueError(f"MADE.loss expected one of {count} orderings, or an rng to choose it")
+            raise ValueError(f"MADE.loss expected an ordering from 0 to {count - 1}, or an rng to choose it")
         if ordering is None:
             return int(as_generator("MADE.loss", rng).integers(count))
         if not 0 <= ordering < count:
@@ -224,7 +225,7 @@ class MADE(BinaryModel):
     def _log_prob(
         self, X: np.ndarray, y: np.ndarray | None, ordering: int, of: Any = slice(None)
     ) -> np.ndarray:
-        """log p(x) under one ordering, (N,); or of the pixels `of`, which come first in it."""
+        """log p(x) under one ordering, (N,), or only of the pixels `of`, which come first in it."""
 
         def of_rows(rows: np.ndarray) -> np.ndarray:
             labels = None if y is None else y[rows]
@@ -236,7 +237,7 @@ class MADE(BinaryModel):
     def sample(
         self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
     ) -> np.ndarray:
-        """Draw n examples from p(x), or from p(x | y) for n labels y: (n, D), each by a random ordering."""
+        """Draw n examples, (n, D), from p(x) or p(x | y) for n labels y, each with a random ordering."""
         self._expect_count(n)
         rng = as_generator(self._who("sample"), rng)
         y = self.labels(y, n, "sample")
@@ -255,9 +256,9 @@ class MADE(BinaryModel):
 
         X (N, D), whose values at unobserved pixels are ignored; observed (D,) of bool
 
-        The chain rule gives later pixels given earlier ones, so the observed pixels must come first in every
-        ordering; raises ValueError otherwise. With several orderings, each is chosen in proportion to the
-        probability that it gives to the observed pixels:
+        The chain rule predicts later pixels from earlier ones, so the observed pixels must come first in
+        every ordering. Raises ValueError otherwise. With several orderings, each is chosen with a probability
+        proportional to the one that it gives to the observed pixels:
         p(rest | observed) ∝ Σ_o p_o(observed)·p_o(rest | observed).
         """
         rng = as_generator(self._who("complete"), rng)

@@ -1,18 +1,18 @@
-"""Sampling from a MADE, pixel by pixel, with little computation for each.
+"""Sample from a MADE pixel by pixel, with little computation for each pixel.
 
-The naive way computes all D logits D times and uses one of them each time. But a new pixel changes little.
-Let h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one:
+The naive method computes all D logits D times and uses one of them each time. Most of that is not needed. Let
+h be the hidden layer, with its units sorted by degree, and let place t + 1 be the next one:
 
 (MADE.8)   a¹ ← a¹ + x_e·W¹[e]                 when pixel e is known: one row of W¹
-(MADE.9)   hₖ = max(aₖ, 0) once and for all    for a unit of degree t, once t pixels are known
+(MADE.9)   hₖ = max(aₖ, 0) computed once       for a unit of degree t, once t pixels are known
 (MADE.10)  logit_d = h[complete]·W²[complete, d] + b_d        a dot product over the units of degree ≤ t
 
-Over all pixels that is one pass through the network instead of D. Derived in docs/autoregressive.md.
+Over all pixels, this costs one pass through the network instead of D. Derived in docs/autoregressive.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,13 +30,14 @@ def fill_pixels(
     ends: tuple[np.ndarray, ...],
     starts: tuple[np.ndarray, ...],
 ) -> np.ndarray:
-    """Sample x (N, D) pixel by pixel, of which the first `known` columns are given.
+    """Sample the columns of x (N, D) one by one, after the first `known`, which are given.
 
     Pixels and units are sorted: column t of x is the pixel at place t + 1, units are sorted by degree, and
-    ends[l][t] units of hidden layer l have a degree of at most t. So the complete units come first, and a
-    mask is the end of a slice. uniform (N, D); first (D, H₁); upper: the later weights, transposed, (H₂, H₁),
-    …,
-    (D, H_L); starts: biases and label terms, (N, H₁), …, (N, H_L), (N, D).
+    ends[l][t] units of hidden layer l have a degree of at most t. The units that depend on known pixels only
+    come first, so a slice replaces each mask.
+
+    uniform (N, D);  first (D, H₁);  upper : the later weights, transposed, (H₂, H₁), …, (D, H_L)
+    starts : biases and label terms, (N, H₁), …, (N, H_L), (N, D)
     """
     x, depth = x.copy(), len(ends)
     hidden = [start.copy() for start in starts]
@@ -55,12 +56,21 @@ def fill_pixels(
             x[:, t] = Bernoulli.sample(logit, uniform[:, t])
     return x
 
-if TYPE_CHECKING:
-    from scratchgen.models.autoregressive.made import MADE
+
+class Masked(Protocol):
+    """What sampling needs of a MADE."""
+
+    orders: np.ndarray
+    classes: int
+    net: Any
+
+    def layer_degrees(self, ordering: int) -> list[np.ndarray]: ...
+    def onehot(self, y: np.ndarray | None, n: int) -> np.ndarray: ...
+    def logits(self, x: np.ndarray, y: Any = None, ordering: int = 0) -> tuple[np.ndarray, Any]: ...
 
 
 def fill(
-    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+    model: Masked, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
 ) -> None:
     """Sample the pixels of x (N, D) after the first `known` places of the ordering, by (MADE.8) to (MADE.10).
 
@@ -85,9 +95,9 @@ def fill(
 
 
 def fill_naively(
-    model: MADE, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
+    model: Masked, uniform: np.ndarray, known: int, ordering: int, y: np.ndarray | None, x: np.ndarray
 ) -> None:
-    """The same with a whole pass of the network for every pixel; `fill` is tested against it."""
+    """Do what `fill` does with one full forward pass per pixel. Tests compare `fill` with it."""
     pixels = np.argsort(model.orders[ordering])
     x[:, pixels[known:]] = 0
     for t in range(known, len(pixels)):

@@ -27,7 +27,7 @@ class StageCache(NamedTuple):
 
 
 class StacksCache(NamedTuple):
-    """What the backward of PixelStacks needs."""
+    """The values that the backward pass of PixelStacks needs."""
 
     stages: list[StageCache]
     rh: Any
@@ -37,9 +37,9 @@ class StacksCache(NamedTuple):
 class PixelStacks(Layer):
     """Two stacks of masked convolutions: v for the rows above, h for the pixels to the left.
 
-    (PIX.2)  v⁰ = V⁰*x,   vˡ = vˡ⁻¹ + Vˡ*r(vˡ⁻¹)                 V⁰ sees the rows above, Vˡ this one too
+    (PIX.2)  v⁰ = V⁰*x,   vˡ = vˡ⁻¹ + Vˡ*r(vˡ⁻¹)                 V⁰ sees the rows above, Vˡ also this row
     (PIX.3)  h⁰ = H⁰*x + L⁰*r(v⁰),   hˡ = hˡ⁻¹ + Hˡ*r(hˡ⁻¹) + Lˡ*r(vˡ)
-                                                                 H⁰ sees pixels to the left, Hˡ this too
+                                                                 H⁰ sees pixels to the left, Hˡ also this
     (PIX.4)  logits = O*r(hᴸ)                                    r(a) = max(a, 0), * a masked convolution
     (PIX.5)  drvˡ = Lˡᵀ·dhˡ + Vˡ⁺¹ᵀ·dvˡ⁺¹                        rv = r(v) is used twice
     (PIX.6)  dvˡ = dvˡ⁺¹ + r'·drvˡ
@@ -105,7 +105,7 @@ class PixelStacks(Layer):
 
 
 class PixelCNNCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     net: StacksCache
     dlogits: np.ndarray     # (N, D)
@@ -117,8 +117,9 @@ class PixelCNN(BinaryModel):
     (PIX.1)  log p(x) = Σ_d log p(x_d | x₁ … x_{d−1})           row by row; −log p(x) in nats is the loss
 
     The gradient of the loss with respect to the logits is (MADE.6). A single stack of convolutions, as in the
-    first paper, has a blind spot: some of the pixels above and to the right (docs/autoregressive.md shows
-    which). Two stacks have none. ReLU and residual sums take the place of the second paper's gates.
+    first paper, has a blind spot: it does not use some of the pixels above and to the right
+    (docs/autoregressive.md shows which). Two stacks use all of them. ReLU and residual sums replace the gates
+    of the second paper.
 
     shape : (H, W, 1) or (H, W); examples are rows of D = H·W pixels
     channels, layers : C, and the number of layers after the first
@@ -147,7 +148,7 @@ class PixelCNN(BinaryModel):
                 f"PixelCNN expected channels >= 1 and layers >= 0, got {channels} and {layers}"
             )
         if min(first, kernel) < 1 or first % 2 == 0 or kernel % 2 == 0 or first == 1:
-            raise ValueError(f"PixelCNN expected odd kernels, the first from 3 on, got {first} and {kernel}")
+            raise ValueError(f"PixelCNN expected odd kernels, the first at least 3, got {first} and {kernel}")
         super().__init__(height * width, binarisation=binarisation)
         self.shape, self.channels, self.layers = (height, width, depth), channels, layers
         self.first, self.kernel = first, kernel
@@ -195,8 +196,8 @@ class PixelCNN(BinaryModel):
     ) -> np.ndarray:
         """Draw the unobserved pixels from their exact distribution given the observed ones, (N, D).
 
-        X (N, D), whose values at unobserved pixels are ignored; observed (D,) of bool, in which all True come
-        before all False. Raises ValueError otherwise.
+        X (N, D), whose values at unobserved pixels are ignored; observed (D,) of bool. Raises ValueError
+        unless all True in `observed` come before all False.
         """
         rng = as_generator(self._who("complete"), rng)
         known = self.known_places(observed, [np.arange(1, self.features + 1)])

@@ -1,25 +1,31 @@
-"""Sampling from a PixelCNN, pixel by pixel, with every feature computed once.
+"""Sample from a PixelCNN pixel by pixel, and compute every feature only once.
 
-The naive way runs the whole network for every pixel. But v at row i depends on the rows above only, so it is
-computed for the whole row once these are known; and h at a place depends on v and on what is to its left, so
-it is computed once, when that place is reached:
+The naive method runs the whole network for every pixel. This is not needed: v at row i depends only on the
+rows above, so it is computed for the whole row once these are known. h at a place depends on v and on the
+places to its left, so it is computed once, when that place is reached:
 
 (PIX.9)   vˡ[i] = vˡ⁻¹[i] + Σ_uv r(vˡ⁻¹)[i + u, · + v]·Vˡ[u, v]          once a row, over the taps of the mask
 (PIX.10)  hˡ[i, j] = hˡ⁻¹[i, j] + Σ_v r(hˡ⁻¹)[i, j + v]·Hˡ[v] + r(vˡ)[i, j]·Lˡ          once a pixel
 
-Over all pixels that is one pass through the network instead of D. Derived in docs/autoregressive.md.
+Over all pixels, this costs one pass through the network instead of D. Derived in docs/autoregressive.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from scratchgen.distributions import Bernoulli
 
-if TYPE_CHECKING:
-    from scratchgen.models.autoregressive.pixelcnn import PixelCNN
+
+class Convolutional(Protocol):
+    """What sampling needs of a PixelCNN."""
+
+    shape: tuple[int, int, int]
+    net: Any
+
+    def logits(self, x: np.ndarray) -> tuple[np.ndarray, Any]: ...
 
 
 class Canvas:
@@ -44,7 +50,7 @@ class Canvas:
         return total
 
 
-def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+def fill(model: Convolutional, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
     """Sample the pixels of x (N, D) after the first `known`; pixel d is 1 where uniform[:, d] < σ(logit)."""
     height, width = model.shape[:2]
     net: Any = model.net
@@ -79,8 +85,8 @@ def fill(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> Non
                 canvas.write(i, j, x[:, d, None, None])
 
 
-def fill_naively(model: PixelCNN, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
-    """The same with a whole pass of the network for every pixel; `fill` is tested against it."""
+def fill_naively(model: Convolutional, uniform: np.ndarray, known: int, x: np.ndarray) -> None:
+    """Do what `fill` does with one full forward pass per pixel. Tests compare `fill` with it."""
     x[:, known:] = 0
     for d in range(known, x.shape[1]):
         x[:, d] = Bernoulli.sample(model.logits(x)[0][:, d], uniform[:, d])

@@ -1,4 +1,4 @@
-"""The textbook's classifiers, on both sides: those that learn P(y | x), and those that learn P(x, y)."""
+"""Classical classifiers: discriminative models of P(y | x), and generative models of P(x, y)."""
 
 from scratchgen.models.classical.bayes_classifier import BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree

@@ -1,4 +1,4 @@
-"""What the classifiers share: checks of labelled data, and the verbs that follow from log p(x, y)."""
+"""The base classes of classifiers: checks of labelled data, and methods that follow from log p(x, y)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Classifier(Estimator):
         return self.predict_proba(X).argmax(axis=1)
 
     def score(self, X: np.ndarray, y: np.ndarray, **how: Any) -> float:
-        """The fraction of X (N, D) whose predicted class is y (N,); takes what `predict` takes."""
+        """The accuracy on X (N, D) with labels y (N,), a fraction. how : passed to `predict`."""
         y = expect_labels(self._who("score"), y, len(X))
         return float((self.predict(X, **how) == y).mean())
 
@@ -31,12 +31,12 @@ class Classifier(Estimator):
         if not hasattr(self, attribute):
             raise ValueError(f"{type(self).__name__} is not fitted yet; call fit(X, y) first")
 
-    def _because(self, verb: str) -> str:
+    def _because(self, method: str) -> str:
         return ": it models P(y | x), not the distribution of x"
 
 
 class GenerativeClassifier(Classifier):
-    """A model of log p(x | y) and log p(y), and what follows from Bayes' theorem.
+    """A model of log p(x | y) and log p(y), which classifies by Bayes' theorem.
 
     (BAYES.1)  log p(x, y) = log p(x | y) + log p(y)                   the joint, (N, C)
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
@@ -51,10 +51,10 @@ class GenerativeClassifier(Classifier):
 
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x | y) in nats of each example under each class, (N, C)."""
-        raise TypeError(f"{type(self).__name__} has no densities of its classes")
+        raise TypeError(f"{type(self).__name__} has no log_likelihoods")
 
     def log_joint(self, X: np.ndarray, **how: Any) -> np.ndarray:
-        """log p(x, y) in nats, (N, C); takes what `log_likelihoods` takes.
+        """log p(x, y) in nats, (N, C). how : passed to `log_likelihoods`.
 
         Raises ValueError for an example that is so far from all classes that no log-density is finite.
         """
@@ -64,16 +64,16 @@ class GenerativeClassifier(Classifier):
         self._expect_fitted("log_prior_")
         with np.errstate(over="ignore", invalid="ignore"):
             found = self.log_likelihoods(X, **how)
-        lost = np.isnan(found).any(axis=1) | ~np.isfinite(found.max(axis=1))
-        if lost.any():
+        not_finite = np.isnan(found).any(axis=1) | ~np.isfinite(found.max(axis=1))
+        if not_finite.any():
             raise ValueError(
                 f"{type(self).__name__} expected examples with a finite log-density, got one that is too far "
-                f"from all classes (first in row {lost.argmax()})"
+                f"from all classes (first in row {not_finite.argmax()})"
             )
         return found
 
     def predict_proba(self, X: np.ndarray, **how: Any) -> np.ndarray:
-        """P(y | x) by Bayes' theorem, (N, C); takes what `log_likelihoods` takes."""
+        """P(y | x) by Bayes' theorem, (N, C). how : passed to `log_likelihoods`."""
         joint = self.log_joint(X, **how)
         return np.exp(joint - log_sum_exp(joint)[:, None])      # (BAYES.3)
 

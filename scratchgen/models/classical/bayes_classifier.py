@@ -17,9 +17,9 @@ class BayesClassifier(GenerativeClassifier):
         BayesClassifier(lambda: PCA(20)).fit(X, y)                     one model for each class
         BayesClassifier(ConditionalVAE.dense(rng=rng)).fit(X, y, epochs=10, rng=rng)   one model with labels
 
-    If the model gives a lower bound or an estimate of log p(x | y), the result is an estimate of the
-    posterior, and only as good as the bound is tight; `likelihood` says which it is. log p(y) is N_y / N.
-    Derived in docs/discriminative.md.
+    If the model gives a lower bound or an estimate of log p(x | y), the posterior is an estimate, too, and
+    its error depends on how loose the bound is. `likelihood` says which of these the model gives. log p(y) is
+    N_y / N. Derived in docs/discriminative.md.
 
     model : a function that builds a new model, or a model with `classes` and ``score_samples(X, y)``
     models_ : after `fit`, a list with the model of each class (the same model each time if it has classes)
@@ -42,13 +42,13 @@ class BayesClassifier(GenerativeClassifier):
                 f"BayesClassifier expected a model or a function that builds one, got {type(model).__name__}"
             )
         self.model = model
-        # If `model` is a function, this is known after fit.
+        # If `model` is a function, its likelihood is known only after fit.
         self.likelihood = model.likelihood if isinstance(model, Estimator) else None
 
     def fit(self, X: np.ndarray, y: Any = None, **run: Any) -> Self:
         """Fit a model to the examples of each class; X (N, D), y (N,).
 
-        run : passed on to the `fit` of the models, such as epochs and rng
+        run : keyword arguments of the models' `fit`, such as epochs and rng
         """
         y, classes = expect_labelled("BayesClassifier.fit", X, y)
         if isinstance(self.model, Estimator):
@@ -70,7 +70,7 @@ class BayesClassifier(GenerativeClassifier):
         return self
 
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
-        """log p(x | y) by `score_samples` of each class's model, (N, C), which takes `how`."""
+        """log p(x | y) from each class's model, (N, C). how : passed to its `score_samples`."""
         self._expect_fitted("models_")
         columns = []
         for k, model in enumerate(self.models_):

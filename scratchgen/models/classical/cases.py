@@ -1,4 +1,4 @@
-"""The gradient cases of the textbook's classifiers, and of the hidden Markov model."""
+"""The gradient cases of the classical classifiers, and of the hidden Markov model."""
 
 from __future__ import annotations
 

@@ -34,15 +34,15 @@ class Split(NamedTuple):
 
 
 class DecisionTree(Classifier):
-    """CART (Breiman et al. 1984): at each node the question that leaves the least impurity.
+    """CART (Breiman et al. 1984), which asks at each node the question that leaves the least impurity.
 
     (TREE.1)  gini = 1 − Σ_c p_c²,   entropy = −Σ_c p_c·log p_c        p_c: share of class c in a node
     (TREE.2)  split = argmin over features and thresholds of N_left·impurity_left + N_right·impurity_right
 
-    If questions tie, the first feature and the lowest threshold are taken; impurities that differ only by
-    rounding tie. A node is split if it has several classes, is less than `max_depth` deep, and a question
-    leaves at least `min_leaf` examples on both sides, even if the impurity does not fall: for an
-    XOR the first question does not help, but the second one then does. P(y | x) is the share of y in the
+    If questions tie, the tree takes the first feature and the lowest threshold. Impurities that differ only
+    by rounding errors count as ties. A node is split if it has several classes, is less than `max_depth`
+    deep, and a question leaves at least `min_leaf` examples on both sides. The impurity need not fall: to
+    learn XOR, a tree has to ask a first question that does not reduce it. P(y | x) is the share of y in the
     leaf of x. The loss has no useful gradient, as it is constant almost everywhere. Derived in
     docs/discriminative.md.
 
@@ -135,13 +135,13 @@ def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int
     rounding = 8 * n * np.log2(n + 1) * np.finfo(np.float64).eps
     total = members.sum(axis=0)[:, None, None]                  # (C, 1, 1)
     sizes = np.arange(1, n)[:, None]                            # examples on the left
-    roomy = (sizes >= min_leaf) & (n - sizes >= min_leaf)
+    large_enough = (sizes >= min_leaf) & (n - sizes >= min_leaf)
     for start in range(0, X.shape[1], COLUMNS):
         columns = X[:, start : start + COLUMNS]
         order = np.argsort(columns, axis=0, kind="stable")
         ordered = np.take_along_axis(columns, order, axis=0)
         below, above = ordered[:-1], ordered[1:]
-        possible = (below < above) & roomy                      # between two different values
+        possible = (below < above) & large_enough               # between two different values
         if not possible.any():
             continue
         left = np.stack([np.cumsum(of_class[order], axis=0)[:-1] for of_class in members.T])  # (C, N−1, ·)

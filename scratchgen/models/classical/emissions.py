@@ -1,4 +1,4 @@
-"""The emissions of a hidden state: a symbol, or a number."""
+"""The distributions that hidden states emit observations from: symbols or numbers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Categorical(Module):
         """A symbol for each state, of their shape."""
         edges = np.exp(Distribution.log_probabilities(self.logits.value)).cumsum(axis=1)[states]
         symbols = (rng.random(states.shape)[..., None] > edges).sum(axis=-1)
-        return np.minimum(symbols, self.logits.shape[1] - 1)    # the last edge may round to less than 1
+        return np.minimum(symbols, self.logits.shape[1] - 1)    # the last cumulative sum may be below 1
 
     def _counts(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The weighted counts of the symbols in each state, (K, S)."""
@@ -111,8 +111,8 @@ class Gaussian(Module):
     def maximise(self, x: np.ndarray, weights: np.ndarray, smoothing: float) -> None:
         """Set each state's mean and variance, weighted, the variance at least FLOOR times the data's.
 
-        `smoothing` acts as so many observations with the data's mean and variance. Raises ValueError for
-        constant data.
+        The smoothing acts like `smoothing` additional observations with the data's mean and variance. Raises
+        ValueError for constant data.
         """
         mean, variance = x.mean(), x.var()
         if not variance > 0:

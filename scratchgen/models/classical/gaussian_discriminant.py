@@ -23,14 +23,14 @@ class GaussianDiscriminant(GenerativeClassifier):
 
     (GDA.4)  P(y | x) = softmax(x·W + b)[y],   w_y = Σ⁻¹·mu_y,   b_y = log p(y) − ½·mu_yᵀ·Σ⁻¹·mu_y
 
-    Maximum likelihood, so covariances are divided by N, not N − 1. Without shrinkage, data that does not vary
-    in every direction is refused, as it has no density; shrinkage gives these directions variance. Features
-    may have any units: the correlation matrix is factorised, Σ = S·R·S with S the standard deviations.
-    Derived in docs/discriminative.md.
+    The estimates are those of maximum likelihood, so covariances are divided by N, not N − 1. Data that does
+    not vary in every direction has no density, so without shrinkage `fit` raises ValueError for it. Shrinkage
+    gives these directions a variance. Features may have any units: the correlation matrix R is factorised,
+    Σ = S·R·S with S the standard deviations. Derived in docs/discriminative.md.
 
     shared : one covariance for all classes;  shrinkage : in [0, 1]
     means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N
-    Computed in float64 for data of any dtype. Raises ValueError for a shrinkage outside [0, 1].
+    Computations are in float64 for data of any dtype. Raises ValueError for a shrinkage outside [0, 1].
     """
 
     def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):

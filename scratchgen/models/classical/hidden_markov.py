@@ -18,7 +18,7 @@ from scratchgen.training.loop import log_earlier_training, mark_as_trained
 
 
 class ForwardPass(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     x: np.ndarray           # (N, T)
     alpha: np.ndarray       # (N, T, K)
@@ -89,20 +89,20 @@ class HiddenMarkovModel(Model):
         alpha = np.empty_like(log_b)                            # (N, T, K)
         alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)
         for t in range(1, x.shape[1]):
-            reach = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
-            alpha[:, t] = log_sum_exp(reach.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
+            joint = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
+            alpha[:, t] = log_sum_exp(joint.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
         return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
 
     def _log_b(self, x: np.ndarray) -> np.ndarray:
         """log p(x_t | state), in float64: (N, T) -> (N, T, K). Raises ValueError if one is not finite."""
         with np.errstate(over="ignore"):
-            # alpha is a sum over the whole past; float32 would round away the differences between states
+            # alpha is a sum over all earlier steps; float32 would round away the differences between states
             log_b = self.emissions.log_prob(x).astype(np.float64)
-        lost = ~np.isfinite(log_b).all(axis=(1, 2))
-        if lost.any():
+        not_finite = ~np.isfinite(log_b).all(axis=(1, 2))
+        if not_finite.any():
             raise ValueError(
                 "HiddenMarkovModel expected observations with a finite log-density, got one that is too far "
-                f"from all states (first in row {lost.argmax()})"
+                f"from all states (first in row {not_finite.argmax()})"
             )
         return log_b
 

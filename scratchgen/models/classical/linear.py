@@ -1,4 +1,4 @@
-"""What linear classifiers share: the weights, the scores x·W + b, and the checks."""
+"""The base of linear classifiers: the weights, the scores x·W + b, and checks of the data."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from scratchgen.models.classical.linear import LinearClassifier
 
 
 class SVMCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     x: np.ndarray           # (N, D)
     t: np.ndarray           # (N, C), ±1
@@ -19,16 +19,17 @@ class SVMCache(NamedTuple):
 
 
 class LinearSVM(LinearClassifier):
-    """Hinge loss on linear scores, each class against the others.
+    """A classifier with hinge loss on linear scores, one class against the others.
 
     (SVM.1)  scores = x·W + b,   margins = t·scores                    t = +1 in the column of y, else −1
     (SVM.2)  loss = 1/N · Σₙ Σ_c max(0, 1 − margins) + ½·l2·‖W‖²
     (SVM.3)  dscores = −1/N · t where margins < 1, else 0              a subgradient: 0 at the kink
     (SVM.4)  dW = xᵀ·dscores + l2·W,   db = Σₙ dscoresₙ
 
-    An example beyond its margin has no gradient: the boundary depends on the others, the support vectors.
-    `fit` is Model.fit: Adam on batches. Let lr fall to zero (Cosine), as a subgradient does not.
-    scikit-learn's C is 1 / (l2·N). x (N, D), W (D, C), b (C,). Derived in docs/discriminative.md.
+    An example beyond its margin has no gradient, so the boundary depends only on the other examples, the
+    support vectors. `fit` is Model.fit: Adam on batches. Use a schedule that lowers lr to zero, such as
+    Cosine, because a subgradient does not become zero at the minimum. scikit-learn's C is 1 / (l2·N). Derived
+    in docs/discriminative.md.
 
     features, classes : D and C;  l2 : weight of the penalty on W
     weight, bias : Parameters, zero at the start
@@ -64,7 +65,7 @@ class LinearSVM(LinearClassifier):
             self.bias.grad += dscores.sum(axis=0)
         return {"dscores": dscores}
 
-    def _because(self, verb: str) -> str:
-        if verb == "predict_proba":
+    def _because(self, method: str) -> str:
+        if method == "predict_proba":
             return ": margins are not probabilities. Use predict or decision_function"
-        return super()._because(verb)
+        return super()._because(method)

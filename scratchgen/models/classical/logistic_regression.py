@@ -19,7 +19,7 @@ class NotConverged(UserWarning):
 
 
 class LogisticCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     x: np.ndarray           # (N, D)
     dlogits: np.ndarray     # (N, C)
@@ -38,7 +38,7 @@ class LogisticRegression(LinearClassifier):
 
     features, classes : D and C;  l2 : weight of the penalty on W
     weight, bias : Parameters, zero at the start
-    converged_, iterations_ : how `fit` ended
+    converged_, iterations_ : whether `fit` reached the tolerance, and the number of iterations
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
@@ -74,19 +74,19 @@ class LogisticRegression(LinearClassifier):
         """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from the current weights.
 
         tolerance : the largest entry of the gradient at which the fit ends
-        iterations : how many there may be; a NotConverged warning says if they were not enough
+        iterations : the largest number of iterations; if it is not enough, `fit` warns with NotConverged
 
         Raises ValueError for labels that are missing or out of range and for a class without an example,
         TypeError for labels that are not integers. `trainer` trains with Adam on batches instead.
         """
         X, y = self.check_data(X, y)
 
-        def put(w: np.ndarray) -> None:
+        def set_parameters(w: np.ndarray) -> None:
             self.weight.value[...] = w[: self.weight.size].reshape(self.weight.shape)
             self.bias.value[...] = w[self.weight.size :]
 
         def loss_and_grad(w: np.ndarray) -> tuple[float, np.ndarray]:
-            put(w)
+            set_parameters(w)
             self.zero_grad()
             loss, cache = self.loss(X, y)
             self.backward(cache)
@@ -94,7 +94,7 @@ class LogisticRegression(LinearClassifier):
 
         start = np.concatenate([self.weight.value.ravel(), self.bias.value])
         found = minimise(loss_and_grad, start, tolerance=tolerance, iterations=iterations)
-        put(found.w)
+        set_parameters(found.w)
         self.converged_, self.iterations_ = found.converged, found.iterations
         if not found.converged:
             slope = float(np.abs(loss_and_grad(found.w)[1]).max())

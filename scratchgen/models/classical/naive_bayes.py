@@ -1,4 +1,4 @@
-"""Naive Bayes: given the class, features are independent."""
+"""Naive Bayes classifiers, which assume that features are independent given the class."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class BernoulliNaiveBayes(GenerativeClassifier):
     (NB.2)  θ_yd = (N_yd + smoothing) / (N_y + 2·smoothing)             N_yd: examples of y with x_d = 1
     (NB.3)  log p(x, y) = x·W + b,  W_dy = log θ_yd/(1 − θ_yd),  b_y = log p(y) + Σ_d log(1 − θ_yd)
 
-    By (NB.3) it is a linear classifier, like logistic regression, but its weights are found by counting.
-    The smoothing acts as 2·smoothing additional examples of each class, half of them with a 1. Without it a
-    value that never occurs in a class would have the log-probability −∞, so 0 is refused if a count is zero.
-    p(y) is N_y / N. Derived in docs/discriminative.md.
+    By (NB.3), this is a linear classifier like logistic regression, but its weights are found by counting.
+    The smoothing acts as 2·smoothing additional examples of each class, half of them with a 1. Without it, a
+    value that never occurs in a class would have the log-probability −∞, so `fit` raises ValueError for a
+    smoothing of 0 if a count is zero. p(y) is N_y / N. Derived in docs/discriminative.md.
 
     threshold : features above it count as 1; with None features must be 0 or 1
     logits_ : (C, D), log θ/(1 − θ);  log_prior_ : (C,)
@@ -65,8 +65,8 @@ class BernoulliNaiveBayes(GenerativeClassifier):
         softplus = -Bernoulli.log_prob(np.zeros(()), logits)    # −log(1 − θ)
         return x[:, seen] @ logits.T - softplus.sum(axis=1)     # (NB.1), (NB.3)
 
-    def _binary(self, verb: str, X: np.ndarray, features: int | None = None) -> np.ndarray:
-        who = self._who(verb)
+    def _binary(self, method: str, X: np.ndarray, features: int | None = None) -> np.ndarray:
+        who = self._who(method)
         if self.threshold is not None:
             expect_examples(who, X, features=features)
             return np.greater(X, self.threshold).astype(np.float64)
@@ -84,9 +84,9 @@ class GaussianNaiveBayes(GenerativeClassifier):
     (NB.5)  mu_yd = mean of x_d over class y,   var_yd = its variance (over N_y) + smoothing·max_d var(x_d)
 
     The smoothing adds a fraction of the largest variance of a feature over all examples, so that a feature
-    which is constant within a class still has a density. Its size matters: docs/discriminative.md measures
-    it. It is scikit-learn's var_smoothing. With shared variances log p(x, y) is linear in x, apart from a
-    term that is the same for all classes, as in (GDA.4).
+    which is constant within a class still has a density. The accuracy depends on it (measured in
+    docs/discriminative.md). scikit-learn calls it var_smoothing. With shared variances log p(x, y) is linear
+    in x, apart from a term that is the same for all classes, as in (GDA.4).
 
     shared : one variance for each feature, the mean over all examples of (x_d − mu_yd)²
     means_, variances_ : (C, D);  log_prior_ : (C,), N_y / N

@@ -15,7 +15,9 @@ class NearestNeighbours(Classifier):
     """The vote of the k nearest training examples, by Euclidean distance (Cover & Hart 1967).
 
     P(y | x) is the fraction of the k that have label y; `predict` takes the smaller label if classes tie.
-    `fit` only stores the data. Computed in float64 for data of any dtype. Raises ValueError for k < 1.
+    `fit` only stores the data. Computations are in float64 for data of any dtype.
+
+    k : number of neighbours that vote. Raises ValueError for k < 1.
     """
 
     def __init__(self, k: int = 5):

@@ -1,4 +1,4 @@
-"""Classifiers made of networks: P(y | x) is learnt directly, without a model of x."""
+"""Neural classifiers, which learn P(y | x) directly, without a model of x."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from scratchgen.models.networks import dense, dense_sizes, in_batches, input_wid
 
 
 class NetCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     net: Any                # the network's cache
     dlogits: np.ndarray     # (N, C)
@@ -93,16 +93,16 @@ class NetClassifier(Classifier, Model):
         body = Sequential(*self.net.layers[:-1])
         return in_batches(lambda x: body.forward(x)[0], X)
 
-    def _logits(self, X: np.ndarray, verb: str) -> np.ndarray:
-        expect_examples(self._who(verb), X, features=input_width(self.net))
+    def _logits(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=input_width(self.net))
         return in_batches(lambda x: self.net.forward(x)[0], X)
 
 
 class MLPClassifier(NetClassifier):
-    """Linear layers with an activation between any two, and softmax cross-entropy of the last one's logits.
+    """Linear layers with an activation between any two; the last gives the logits of the classes.
 
     features, hidden, classes : by default 784, (64,) and 10
-    sizes : all of them at once, (features, *hidden, classes)
+    sizes : the same widths in one sequence, (features, *hidden, classes), instead of the three arguments
 
     Loss and gradient are (CE.1) and (CE.2). Raises ValueError for fewer than two sizes.
     """
@@ -130,7 +130,8 @@ class ConvClassifier(NetClassifier):
     """Three 3×3 convolutions and dense layers, for images; loss and gradient are (CE.1) and (CE.2).
 
     H×W×C → H×W×C1 → pool, H/2×W/2×C1 → H/2×W/2×C2 → pool, H/4×W/4×C2 → H/4×W/4×C3 → hidden → classes, with
-    SiLU after every convolution (after the pooling, if any, on a quarter of the pixels) and hidden layer.
+    SiLU after every convolution and hidden layer. Where there is pooling, SiLU follows the pooling, since it
+    is then applied to a quarter of the pixels.
 
     channels : (C1, C2, C3);  hidden : widths of the dense layers; an int stands for one layer
     classes : number of classes

@@ -1,4 +1,4 @@
-"""Normalizing flows: invertible networks with an exact likelihood."""
+"""Normalizing flows, which are invertible networks with an exact likelihood."""
 
 from scratchgen.models.flow.model import Flow, FlowOverflow
 from scratchgen.models.flow.nice import NICE

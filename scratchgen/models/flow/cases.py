@@ -23,7 +23,7 @@ from scratchgen.models.flow import NICE, Flow, RealNVP
 
 
 class WithLogDet(Layer):
-    """Both outputs of a bijection side by side, (N, D + 1), so that both have a gradient."""
+    """A layer that joins the two outputs of a bijection, (N, D + 1), so that both have a gradient."""
 
     def __init__(self, bijection: Bijection):
         self.bijection = bijection
@@ -89,8 +89,8 @@ LAYERS = (
 )
 
 
-def _away_from_start(model: Flow, rng: np.random.Generator) -> Flow:
-    """Move the flow away from its start, where last layers are zero and couplings are the identity."""
+def _perturbed(model: Flow, rng: np.random.Generator) -> Flow:
+    """Change the initial parameters, with which last layers are zero and couplings are the identity."""
     for p in model.parameters().values():
         p.value += 0.3 * rng.standard_normal(p.shape)
     return model
@@ -99,7 +99,7 @@ def _away_from_start(model: Flow, rng: np.random.Generator) -> Flow:
 MODELS = (
     ModelCase(
         "Flow logistic",
-        lambda rng, dtype: _away_from_start(
+        lambda rng, dtype: _perturbed(
             Flow(
                 [AffineCoupling(_dense(3, 6, rng, dtype), "first"), Scaling(6, dtype=dtype)],
                 6,
@@ -111,29 +111,29 @@ MODELS = (
     ),
     ModelCase(
         "NICE dense",
-        lambda rng, dtype: _away_from_start(NICE.dense(8, (7, 5), 3, rng=rng, dtype=dtype), rng),
+        lambda rng, dtype: _perturbed(NICE.dense(8, (7, 5), 3, rng=rng, dtype=dtype), rng),
         (5, 8),
         smooth=False,
     ),
     ModelCase(
         "NICE dense, odd number of features",
-        lambda rng, dtype: _away_from_start(NICE.dense(7, (5,), 2, rng=rng, dtype=dtype), rng),
+        lambda rng, dtype: _perturbed(NICE.dense(7, (5,), 2, rng=rng, dtype=dtype), rng),
         (5, 7),
         smooth=False,
     ),
     ModelCase(
         "RealNVP dense, odd number of features",
-        lambda rng, dtype: _away_from_start(RealNVP.dense(5, (6,), 3, rng=rng, dtype=dtype), rng),
+        lambda rng, dtype: _perturbed(RealNVP.dense(5, (6,), 3, rng=rng, dtype=dtype), rng),
         (5, 5),
     ),
     ModelCase(
         "RealNVP dense",
-        lambda rng, dtype: _away_from_start(RealNVP.dense(6, (7,), 3, rng=rng, dtype=dtype), rng),
+        lambda rng, dtype: _perturbed(RealNVP.dense(6, (7,), 3, rng=rng, dtype=dtype), rng),
         (5, 6),
     ),
     ModelCase(
         "RealNVP convolutional",
-        lambda rng, dtype: _away_from_start(RealNVP.convolutional((4, 4, 1), 3, rng=rng, dtype=dtype), rng),
+        lambda rng, dtype: _perturbed(RealNVP.convolutional((4, 4, 1), 3, rng=rng, dtype=dtype), rng),
         (3, 16),
     ),
 )

@@ -19,10 +19,10 @@ from scratchgen.training.loop import TrainingDiverged
 
 
 class FlowOverflow(ArithmeticError):
-    """A number became infinite or NaN in a flow: the direction, and the layer in which it happened."""
+    """Raised when a value in a flow becomes infinite or NaN; names the direction and the layer."""
 
     def __init__(self, way: str, where: str):
-        super().__init__(f"{way}: a number left the range of its dtype in {where}")
+        super().__init__(f"{way}: a value overflowed the range of its dtype in {where}")
         self.where = where
 
 
@@ -66,7 +66,7 @@ def _standard(z: np.ndarray) -> tuple[Any, Any]:
 
 
 class FlowCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     z: np.ndarray           # (N, D)
     layers: list[Any]       # the cache of each layer
@@ -175,7 +175,7 @@ class Flow(Model):
         return X, None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Start scales that are still zero from the spread of the data."""
+        """Set scales that are still zero from the standard deviations of the data."""
         if any(not layer.log_scale.value.any() for layer in self._scalings()):
             self.start_from(X)
         return X
@@ -193,11 +193,11 @@ class Flow(Model):
             raise TrainingDiverged(f"{type(self).__name__} overflowed", overflow.where) from None
 
     def start_from(self, X: np.ndarray) -> None:
-        """Set the scales of the (first) scaling layer so that z starts with the spread of the prior.
+        """Set the scales of the first scaling layer so that z has the standard deviation of the prior.
 
-        This assumes couplings that start as the identity. `fit` calls it if the scales are still zero.
-        Otherwise a feature with a standard deviation of 1/1,000 would need many steps, as Adam changes a
-        log-scale by about lr per step.
+        This assumes that couplings are initially the identity. `fit` calls it if the scales are still zero.
+        Without it, a feature with a standard deviation of 1/1,000 would need many steps, because Adam changes
+        a log-scale by about lr per step.
         """
         expect_examples(self._who("start_from"), X, features=self.features, least=2)
         start = np.log(PRIORS[self.prior].spread / self.spread_of(X))       # (D,)
@@ -217,7 +217,7 @@ class Flow(Model):
             std = np.hypot(std * (self.levels - 1), math.sqrt(1 / 12)) / self.levels    # of (DEQ.1)
         if not std.all():
             raise ValueError(
-                f"{type(self).__name__} expected features that vary, got a constant one ({std.argmin()}): "
+                f"{type(self).__name__} expected features that vary, but feature {std.argmin()} is constant: "
                 "it has no density. Leave it out, or pass levels= for pixels to be dequantised"
             )
         return std
@@ -243,7 +243,7 @@ class Flow(Model):
         return in_batches(log_prob, X)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Exact inference, z = f(x): (N, D) -> (N, D)."""
+        """The latent codes, z = f(x), which are exact: (N, D) -> (N, D)."""
         expect_examples(self._who("transform"), X, features=self.features)
         return in_batches(lambda x: self._forward(x)[0], X)
 
@@ -253,7 +253,7 @@ class Flow(Model):
         return in_batches(self._inverse, Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        """X mapped to z and back: X up to rounding."""
+        """Map X to z and back, (N, D). The result is X up to rounding."""
         return self.inverse_transform(self.transform(X))
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
@@ -280,7 +280,7 @@ class Flow(Model):
 
 
 def mask_widths(mask: str, features: int) -> tuple[int, int]:
-    """The numbers of features that a coupling with this mask keeps and moves."""
+    """The number of features that a coupling with this mask keeps, and the number that it changes."""
     strided = MASKS[mask]
     assert isinstance(strided, Strided)
     return strided.widths(features)
@@ -291,4 +291,4 @@ def expect_sizes(who: str, features: int, couplings: int) -> None:
     if features < 2:
         raise ValueError(f"{who} expected two or more features, got {features}")
     if couplings < 2:
-        raise ValueError(f"{who} expected two or more couplings, as one leaves half of x, got {couplings}")
+        raise ValueError(f"{who} expected couplings >= 2, as one changes only half of x, got {couplings}")

@@ -39,7 +39,7 @@ class NICE(Flow):
         """`couplings` couplings, whose conditioners are ReLU networks with the `hidden` widths.
 
         The last layer of each conditioner starts at zero, so that the flow starts as the scaling layer. If
-        the number of features is odd, there is one even feature more.
+        the number of features is odd, one more feature is at an even position than at an odd one.
 
         prior : "logistic" or "normal";  levels : number of grey levels to dequantise in `fit`, or None
 
@@ -58,12 +58,12 @@ class NICE(Flow):
         return cls([*layers, Scaling(features, dtype=dtype)], features, prior=prior, levels=levels)
 
     def start_from(self, X: np.ndarray) -> None:
-        """Start the scales from the spread of X (N, D), as Flow.start_from does, and the conditioners, too.
+        """Set the initial scales of the flow and of its conditioners from X (N, D).
 
-        Each conditioner of NICE.dense ends with a scaling layer, which starts at the spread of the features
-        that it moves. The rest of the conditioner then works in units of that spread, and a step of Adam
-        moves a pixel that hardly varies no further, relative to its spread, than one that varies a lot.
-        Conditioners of another form are left as they are.
+        The scales of the flow are set as in Flow.start_from. Each conditioner of NICE.dense ends with a
+        scaling layer, which is set to the standard deviations of the features that it moves. So a step of
+        Adam moves each pixel in proportion to its standard deviation, and pixels that hardly vary are not
+        moved too far. Other conditioners are not changed.
         """
         expect_examples(self._who("start_from"), X, features=self.features, least=2)
         log_std = np.log(self.spread_of(X))
@@ -79,7 +79,7 @@ class NICE(Flow):
 def conditioner(
     kept: int, hidden: Sequence[int], moved: int, *, rng: np.random.Generator, dtype: Any
 ) -> Sequential:
-    """A ReLU network from the kept features to a shift of the moved ones, in units of the data's spread.
+    """A ReLU network from the kept features to a shift of the others, in units of their standard deviations.
 
     Its last Linear starts at zero.
     """

@@ -35,10 +35,10 @@ class RealNVP(Flow):
         """Couplings that alternately keep the first and the second half of the features.
 
         hidden : widths of the conditioners' hidden layers, which are followed by SiLU
-        bound : of |log-scale| in each coupling
+        bound : the largest |log-scale| in each coupling
         settings : the other arguments of Flow (prior, levels)
 
-        If the number of features is odd, the first half has one feature more. Raises ValueError for fewer
+        If the number of features is odd, the first half has one more feature. Raises ValueError for fewer
         than two features, and for fewer than two couplings.
         """
         rng = as_generator(f"{cls.__name__}.dense", rng)
@@ -64,7 +64,7 @@ class RealNVP(Flow):
         bound: float = 2.0,
         **settings: Any,
     ) -> Self:
-        """`couplings` couplings on a checkerboard, a squeeze, and as many on halves of the channels.
+        """`couplings` couplings on a checkerboard, a squeeze, and `couplings` on halves of the channels.
 
         The conditioners are three 3×3 convolutions with `channels` channels.
 

@@ -10,17 +10,17 @@ import numpy as np
 from scratchgen.models.gan.model import GAN
 from scratchgen.training.loop import Callback, Trainer
 
-BATCHES = 50    # after so many, 0.9^50 or half a per cent of batch norm's earlier statistics is left
+BATCHES = 50    # batch norm's earlier statistics then have a weight of 0.9^50, half a per cent
 
 
 class AveragedGenerator(Callback):
-    """A running average of the generator's weights, to sample with instead of the last ones.
+    """A running average of the generator's weights, which can replace the last weights in sampling.
 
         average ← average + (1 − d)·(weights − average),   d = min(decay, t / (t + 10))     after step t
 
-    The smaller d of the first steps makes the average forget the initial weights: with decay = 0.999 it
-    applies to the first 9,990 steps. The two players circle around an equilibrium, and the average is nearer
-    to its centre (Yazıcı et al. 2019). It has no effect on the training.
+    In the first steps d is smaller than `decay`, so that the average forgets the initial weights. These
+    are the first 9,990 steps if decay = 0.999. The weights of the two players circle around an equilibrium,
+    and their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
 
     Raises ValueError for a decay outside [0, 1).
     """
@@ -48,10 +48,10 @@ class AveragedGenerator(Callback):
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside the block the generator has the averaged weights; afterwards it has its own again.
+        """A context manager: inside the block the generator has the averaged weights, afterwards its own.
 
-        The running statistics of batch norm belong to the weights, so they are computed again inside the
-        block.
+        The running statistics of batch norm depend on the weights, so they are computed again for the
+        averaged weights.
         """
         generator, rng = self.model.generator, np.random.default_rng(0)
         own, statistics = self.weights.copy(), {k: b.copy() for k, b in generator.buffers().items()}

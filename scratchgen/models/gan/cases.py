@@ -1,4 +1,4 @@
-"""The gradient cases of games: models with two losses, each belonging to one of two players."""
+"""The gradient cases of GANs, which have two losses: one for each of the two players."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scratchgen.module import Module, Parameter
 
 
 class Turn(Module):
-    """One player's turn as a model: its parameters, and its loss's backward; the other player is frozen."""
+    """A model with the parameters and the loss of one player; the other player is frozen."""
 
     def __init__(self, game: GAN, player: str, player_backward: Callable[[Any], Any]):
         self.game, self.player, self.player_backward = game, player, player_backward
@@ -40,11 +40,11 @@ class GameCase:
     smooth: bool = True
 
     def run(self) -> list[Result]:
-        """Each player's loss along random lines of its own parameters, and a gradient penalty alone."""
+        """Check each player's loss along random lines of its parameters, and the gradient penalty."""
         rng = np.random.default_rng(20)
         game, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
-        # Away from biases of 0: with these, real and generated examples lie on the same side of every kink,
-        # and the gradient of a critic's bias is the difference of two equal numbers.
+        # With biases of 0, real and generated examples would lie on the same side of every kink, and the
+        # gradient of a critic's bias would be the difference of two equal numbers.
         for p in game.parameters().values():
             p.value += 0.5 * rng.standard_normal(p.shape)
         z, u = game.prior_sample(len(x), rng=rng), rng.random((len(x), 1))

@@ -1,4 +1,4 @@
-"""DCGAN: a GAN of convolutional networks."""
+"""DCGAN, a GAN of convolutional networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DCGAN(GAN):
         distant parts of an image fit together, and in G each of the H/4×W/4 places is linear in the code
         (docs/gan.md, section 13). An int stands for one layer, 0 for none
     shape : (H, W, C) of the images, with H and W divisible by 4
-    settings : the other arguments of GAN (noise, objective, k, ahead)
+    settings : other arguments of GAN (noise, objective, k, ahead)
 
     The layers differ from the paper's, which generates 64×64 colour images, in number and width, and G ends
     with a sigmoid instead of tanh since intensities lie within [0, 1].
@@ -55,5 +55,5 @@ class DCGAN(GAN):
 
     @classmethod
     def dense(cls, *args: Any, **settings: Any) -> Self:
-        """Raise TypeError: a DCGAN is convolutional. GAN.dense is the dense form."""
+        """Raise TypeError: a DCGAN is convolutional. Use GAN.dense for dense networks."""
         raise TypeError("DCGAN is made of convolutions; use GAN.dense for dense networks")

@@ -1,4 +1,4 @@
-"""The gradient penalty of a Wasserstein critic, which is differentiated a second time by hand.
+"""The gradient penalty of a Wasserstein critic, with its second derivatives by hand.
 
 Derived in docs/wgan.md.
 """
@@ -46,10 +46,10 @@ def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Arr
 
     The reason is ⟨v, g⟩ = ⟨t_{l−1}·W_l, a_l⟩ at every layer l, where neither t_{l−1} nor a_l depends on W_l.
     Biases get no gradient: they change the value of the critic, not its slope. The slopes of the activations
-    are constant between kinks. For other layers (Sigmoid, BatchNorm) g depends on W_l in another way too, so
-    they are refused.
+    are constant between kinks. For other layers (Sigmoid, BatchNorm), g depends on W_l in another way too, so
+    they raise TypeError.
 
-    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). If the critic is frozen nothing is added.
+    x (N, D), critic (N, D) -> (N, 1). Returns P and g, (N, D). If the critic is frozen, nothing is added.
     Derived in docs/wgan.md. Raises ValueError for a weight below zero, TypeError for a layer that is not
     piecewise linear.
     """
@@ -72,7 +72,7 @@ def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Arr
             adjoint = layer.backward(adjoint, cache)            # (GP.3)
     g = adjoint                                                 # (N, D)
 
-    # Where the squares underflow, a floor keeps the length of the tangent, |‖g‖ − 1|, at most 1.
+    # The squares may underflow. A lower bound keeps the length of the tangent, |‖g‖ − 1|, at most 1.
     floor = np.sqrt(np.finfo(g.dtype).tiny)
     norm = np.maximum(np.sqrt((g**2).sum(axis=1, keepdims=True)), floor)  # (N, 1)
     penalty = weight * float(((norm - 1) ** 2).mean())          # (GP.1)
@@ -90,7 +90,7 @@ def expect_piecewise_linear(critic: Layer) -> None:
             raise TypeError(
                 "the gradient penalty expected piecewise linear layers (Linear, convolutions, ReLU, "
                 f"LeakyReLU, pooling, reshapes, dropout), got {layer!r}: its slope changes with its input or "
-                "with the rest of the batch, and the second derivative that this needs is not written"
+                "with the rest of the batch, and its second derivative is not implemented"
             )
 
 
@@ -105,7 +105,7 @@ def leaves(layer: Layer) -> list[Any]:
 def tangent_backward(layer: Layer, dout: Array, dx: Array) -> None:
     """Add the gradient of ⟨jvp(dx), dout⟩ to the parameters of a layer, where dx is a tangent.
 
-    Only layers that are piecewise linear, example by example, can have this function: their jvp does not
+    Only layers that are piecewise linear in each example can have this function, because their jvp does not
     depend on x between kinks. For your own layer, register one: ``tangent_backward.register(MyLayer,
     function)``. Raises TypeError for a layer without one.
     """
@@ -124,7 +124,7 @@ def is_piecewise_linear(layer: Layer) -> bool:
 @tangent_backward.register(Reshape)
 @tangent_backward.register(Dropout)
 def _without_parameters(layer: Layer, dout: Array, dx: Array) -> None:
-    """There is nothing to add."""
+    """Add nothing: the layer has no parameters."""
 
 
 @tangent_backward.register

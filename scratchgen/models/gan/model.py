@@ -1,4 +1,4 @@
-"""The generative adversarial network: a generator, and a discriminator that tells its output from data."""
+"""The generative adversarial network: a generator and a discriminator trained against each other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOISES = ("normal", "uniform")
 
 
 class DiscriminatorCache(NamedTuple):
-    """What the discriminator's backward needs; the two batches have separate caches."""
+    """The values that the discriminator's backward needs; the two batches have separate caches."""
 
     real: Any           # cache of the real batch
     fake: Any           # cache of the generated batch
@@ -35,7 +35,7 @@ class DiscriminatorCache(NamedTuple):
 
 
 class GeneratorCache(NamedTuple):
-    """What the generator's backward needs."""
+    """The values that the generator's backward needs."""
 
     gen: Any                # the generator's cache
     dis: Any                # the discriminator's cache
@@ -57,13 +57,13 @@ class GAN(Model):
     When D is sure that x̃ is generated, D(x̃) ≈ 0, the gradient of (GAN.4) is nearly zero, while that of
     (GAN.5) is largest. A GAN has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
 
-    generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1);  any two layers that fit
+    generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1)
     code : K, the width of the latent code;  noise : its prior, "normal" N(0, I) or "uniform" U(−1, 1)
     objective : of the generator, "non-saturating" or "minimax"
     k : discriminator steps per generator step
     ahead : discriminator steps before the first generator step, rounded up to a multiple of k
-    output_range : the range of G's output, or None; real data must lie within it, too, or D could tell them
-        apart by that alone
+    output_range : the range of G's output, or None. Real data must lie within it, too; otherwise the range
+        alone would tell D which examples are real
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class GAN(Model):
         hidden : widths of the hidden layers of D, and of G; an int stands for two layers of that width
         dropout : probability with which a hidden unit of D is dropped. Without it, or without batch norm in
             G, D wins on digits and G outputs the same image for all codes (docs/gan.md).
-        pixel_init : initializer of the weights next to the pixels, the first of D and the last of G. With
-            gan.networks.small_pixel_init digits are clearer if G has the larger learning rate (docs/gan.md,
-            sections 10 and 12).
+        pixel_init : initializer of the weights next to the pixels: the first of D and the last of G. With
+            gan.networks.small_pixel_init and a larger learning rate for G, generated digits are clearer
+            (docs/gan.md, sections 10 and 12).
         output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
-        settings : what the constructor takes besides the networks
+        settings : the other arguments of the constructor
         """
         net_args: dict[str, Any] = {
             "pixel_init": pixel_init, "rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype
@@ -185,11 +185,11 @@ class GAN(Model):
     def train_step(
         self, batch: tuple, optimizer: Mapping[str, Optimizer], rng: np.random.Generator
     ) -> dict[str, float]:
-        """One round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
+        """Make one round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
 
-        The generator does not train until the discriminator has made `ahead` steps. The step count is kept by
-        the optimiser, so this also works for resumed runs. Returns the losses, the means of D(x) and
-        D(G(z)), and the norms of both gradients; the generator's norm is 0 while it does not train.
+        The generator does not train until the discriminator has made `ahead` steps. The optimiser counts the
+        steps, so this also works for resumed runs. Returns the losses, the means of D(x) and D(G(z)), and the
+        norms of both gradients; the generator's norm is 0 while it does not train.
         """
         waits = optimizer["discriminator"].steps < self.ahead
         x = batch[0]
@@ -246,7 +246,7 @@ class GAN(Model):
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
     ) -> Trainer:
-        """Return the run that `fit` makes, without starting it: a Trainer. Takes what `fit` takes."""
+        """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         who = self._who("fit")
         self.check_data(X, y)
         if len(X) < self.k * batch_size:
@@ -278,12 +278,12 @@ class GAN(Model):
         batch_size : m, the real examples of one discriminator step; a batch has k·m examples
         lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
             completed;  discriminator_lr : of the discriminator, by default the same
-        betas : of Adam. The defaults of rates and betas are those of the model's source.
+        betas : the decay rates of Adam. Learning rates and betas are by default those of the paper.
         The other arguments are those of Model.fit.
 
-        Equal rates are those of Radford et al. 2016. Another ratio is worth a trial: in one dimension a
-        generator at a tenth of D's rate was better; on digits one at five to ten times, for a dense GAN with
-        small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
+        Equal rates are those of Radford et al. 2016. Another ratio may be better. In one dimension, it was a
+        tenth of D's rate for the generator. On digits, it was five to ten times D's rate, for a dense GAN
+        with small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
@@ -292,7 +292,7 @@ class GAN(Model):
         return self
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
-        """Check X (N, D), and that both networks fit it."""
+        """Check X (N, D), and that both networks have the right shapes for it."""
         expect_no_labels(self._who("fit"), y)
         expect_examples(self._who("fit"), X)
         self._expect_fit(X)
@@ -316,14 +316,16 @@ class GAN(Model):
     def _bound(
         self, lr: float | Rate, discriminator_lr: float | Rate | None, rounds: int
     ) -> tuple[float | Rate, float | Rate]:
-        """Both rates as functions of each player's own step; D makes k steps in a round, G waits for `ahead`.
+        """Both learning rates as functions of each player's own step number.
+
+        In each round, D makes k steps and G makes one, after `ahead` steps of D.
         """
         waits = -(-self.ahead // self.k)        # rounds in which G does not train
         discriminator_lr = lr if discriminator_lr is None else discriminator_lr
         return bind(lr, rounds - waits), bind(discriminator_lr, self.k * rounds)
 
     def _expect_fit(self, X: np.ndarray) -> None:
-        """Apply both networks once, to name the one that does not fit before the first step."""
+        """Apply both networks once, so that an error names the one with a wrong shape before training."""
         who = self._who("fit")
         z = self.prior_sample(2, rng=0)                         # (2, K)
         fake = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
@@ -340,7 +342,7 @@ class GAN(Model):
             if X.min() < low or X.max() > high:
                 raise ValueError(
                     f"{who} expected real data within the generator's output range [{low}, {high}], "
-                    f"got {X.min():g} to {X.max():g}: D could tell real from generated examples by that alone"
+                    f"got {X.min():g} to {X.max():g}: the range alone would tell D which examples are real"
                 )
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
@@ -358,12 +360,12 @@ class GAN(Model):
         expect_examples(self._who("predict_real"), X, features=self.features)
         return Bernoulli.mean(in_batches(lambda x: self.discriminator.forward(x)[0], X))[:, 0]
 
-    def _because(self, verb: str) -> str:
+    def _because(self, method: str) -> str:
         return ": its generator gives samples, but no formula for their density"
 
 
 def _first_pass(refused: str, net: Layer, x: np.ndarray) -> np.ndarray:
-    """Apply a network to x; an error of one of its layers is raised again with the network's name."""
+    """Apply a network to x. If one of its layers raises an error, add the name of the network to it."""
     try:
         return net.forward(x)[0]
     except (TypeError, ValueError) as error:

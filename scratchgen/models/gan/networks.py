@@ -1,4 +1,4 @@
-"""The networks that a GAN is usually made of: dense, and DCGAN's for images."""
+"""The usual networks of GANs: dense ones, and those of DCGAN for images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ small_pixel_init = functools.partial(normal, std=0.004)
 """An initializer for the weights next to the pixels, with about a tenth of Glorot's standard deviation.
 
 A dense D reads pixels through its first weights, and G writes them through its last. As long as these weights
-are mostly their initial noise, each pixel is pushed in a direction of its own (docs/gan.md, section 12).
+are mostly initial noise, each pixel gets an update in its own random direction (docs/gan.md, section 12).
 """
 
 
@@ -62,7 +62,7 @@ class ScaledSigmoid(Layer):
 
 
 def output_layers(output_range: Range | None) -> list[Layer]:
-    """What a generator ends with: a sigmoid for (0, 1), a scaled one for another range, nothing for None."""
+    """The last layers of a generator: a sigmoid for (0, 1), a scaled one for another range, none for None."""
     if output_range is None:
         return []
     low, high = output_range

@@ -1,4 +1,4 @@
-"""A callback that reports in plain words what goes wrong in the training of a GAN, and what to try."""
+"""A callback that describes problems in the training of a GAN, and suggests what to try."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LESS_D = "a smaller discriminator_lr, a narrower discriminator, non-saturating i
 
 
 class Finding(NamedTuple):
-    """A problem: what it is, the step at which it was reported, and what to try."""
+    """A problem: its description, the step at which it was reported, and what to try."""
 
     what: str
     step: int
@@ -43,28 +43,28 @@ class Snapshot(NamedTuple):
 class WatchGame(Callback):
     """Examine a GAN every few steps, and report problems that persist.
 
-    The generator's samples from fixed latent codes are compared with as many real examples.
+    The generator's samples from fixed latent codes are compared with the same number of real examples.
 
     (WATCH.1)  unlike = (2·E‖x − x̃‖ − E‖x − x′‖ − E‖x̃ − x̃′‖) / E‖x − x′‖
 
     the energy distance (Székely & Rizzo 2013): at least 0, and 0 only if both have the same distribution.
 
-        collapse      diversity below 0.3: samples are close together, whatever the latent code
-        one class     a class has more than (1 + s)/2 of the samples, where s is its share of the data
-        D has won     D(x) > 0.98 and D(G(z)) < 0.02, and samples did not come closer to the data
-        D is blind    D(x) and D(G(z)) differ by less than 0.02, although unlike > 0.1
-        diverges      D's loss is above 4 nats (1.39 by guessing), or a number is not finite
+        collapse        diversity below 0.3: samples are close together, whatever the latent code
+        one class       a class has more than (1 + s)/2 of the samples, where s is its share of the data
+        D has won       D(x) > 0.98 and D(G(z)) < 0.02, and samples did not come closer to the data
+        D cannot tell   D(x) and D(G(z)) differ by less than 0.02, although unlike > 0.1
+        diverges        D's loss is above 4 nats (1.39 by guessing), or a number is not finite
 
     A problem is reported when it is found `patience` times in a row; a number that is not finite is reported
     at once. Rounds before the first generator step are skipped. The critic of a WGAN gives no probabilities:
     for a WGAN the third problem is not checked, the fourth is a distance below zero, and the fifth a penalty
-    above 10 times its weight. The run itself is not changed, to the bit: the callback has its own `rng`.
+    above 10 times its weight. The callback does not change the run, because it has its own `rng`.
 
     real : data to compare with, (N, D);  classify : (N, D) -> classes from 0, such as classifier.predict
     every : steps between two examinations;  size : number of samples, and of real examples
     rng : a Generator or an integer seed
 
-    findings : list of Finding (what, step, try_), empty if all is well;  snapshots : list of Snapshot
+    findings : list of Finding (what, step, try_), empty without problems;  snapshots : list of Snapshot
     """
 
     def __init__(
@@ -156,15 +156,15 @@ class WatchGame(Callback):
                 what = f"one class takes over: {last.shares[most]:.0%} of samples are of class {most}"
                 problems["one class"] = f"{what}, but {self.classes[most]:.0%} of the data", MORE_D
         if isinstance(model, WGAN):
-            blind, diverges = last.d_real <= last.d_fake, last.loss > 10 * (model.penalty or math.inf)
+            cannot_tell, diverges = last.d_real <= last.d_fake, last.loss > 10 * (model.penalty or math.inf)
         else:
-            blind, diverges = abs(last.d_real - last.d_fake) < 0.02, last.loss > 4
+            cannot_tell, diverges = abs(last.d_real - last.d_fake) < 0.02, last.loss > 4
             won = last.d_real > 0.98 and last.d_fake < 0.02
             if won and len(self.snapshots) > 1 and last.unlike > 0.95 * self.snapshots[-2].unlike:
                 problems["won"] = f"the discriminator has won: {values}, and samples do not improve", LESS_D
-        if blind and last.unlike > 0.1:
+        if cannot_tell and last.unlike > 0.1:
             what = f"the discriminator cannot tell samples from data: {values}, although they differ"
-            problems["blind"] = what, MORE_D
+            problems["cannot tell"] = what, MORE_D
         if diverges:
             name = "penalty" if isinstance(model, WGAN) else "discriminator's loss"
             problems["diverges"] = f"the training diverges: the {name} is {last.loss:.3g}", SLOWER

@@ -1,4 +1,4 @@
-"""The Wasserstein GAN: the difference of the critic's two means estimates a distance of distributions."""
+"""The Wasserstein GAN, whose critic estimates a distance between two distributions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scratchgen.training.schedules import Rate
 
 
 class CriticCache(NamedTuple):
-    """What the critic's backward needs."""
+    """The values that the critic's backward needs."""
 
     real: Any                   # cache of the real batch
     fake: Any                   # cache of the generated batch
@@ -84,7 +84,7 @@ class WGAN(GAN):
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """The networks of GAN.dense, without dropout in the critic: its slope is that of one function."""
+        """The networks of GAN.dense, but without dropout in the critic, which would change its slope."""
         net_args: dict[str, Any] = {"rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype}
         critic = dense_critic(features, hidden, **net_args)
         generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
@@ -124,7 +124,7 @@ class WGAN(GAN):
     ) -> tuple[float, CriticCache]:
         """Return (WGAN.2) without the penalty, and its cache, for real examples x (m, D) and codes z (m, K).
 
-        u (m, 1) : where between real and generated examples the slope will be penalised, (WGAN.5)
+        u (m, 1) : where each point of the penalty lies between a real and a generated example, (WGAN.5)
         """
         if u is not None and self.penalty is None:
             raise ValueError(
@@ -157,7 +157,7 @@ class WGAN(GAN):
         return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
 
     def critic_score(self, X: np.ndarray) -> np.ndarray:
-        """f(x), the critic's value of each example: (N, D) -> (N,). Only differences of it have a meaning."""
+        """f(x), the critic's value of each example: (N, D) -> (N,). It is defined up to a constant."""
         expect_examples(self._who("critic_score"), X, features=self.features)
         return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
 
@@ -174,7 +174,7 @@ class WGAN(GAN):
     ) -> dict[str, float]:
         """Make one update of the critic, with real examples x (m, D), latent codes z (m, K), and u (m, 1).
 
-        u : where between real and generated examples the slope is penalised, (WGAN.5); only with a penalty
+        u : as in `discriminator_loss`; only with a penalty
         """
         if u is None and self.penalty is not None:
             raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")

@@ -1,4 +1,4 @@
-"""What models of text share: the chain rule of probability, and the measures that follow from it."""
+"""The base of models of text: the chain rule of probability, and the measures that follow from it."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class TextModel(Estimator):
         return float(self.log_probabilities(text).sum(dtype=np.float64))        # (TXT.1)
 
     def score(self, text: str) -> float:
-        """The mean log-probability in nats of a text's characters; the higher the better."""
+        """The mean log-probability of a text's characters in nats; higher is better."""
         return self.log_likelihood(text) / len(text)                            # (TXT.2)
 
     def perplexity(self, text: str) -> float:
-        """The number of equally likely characters that would be as uncertain as the model's predictions."""
+        """exp(−score): a uniform choice among this many characters would be equally uncertain."""
         return math.exp(-self.score(text))                                      # (TXT.3)
 
     def bits(self, text: str) -> float:
-        """Bits per character: the length of the text compressed with this model, divided by its length."""
+        """Bits per character: the size of the text if it is compressed with this model's predictions."""
         return -self.score(text) / math.log(2)                                  # (TXT.4)
 
-    def _ids(self, verb: str, text: str) -> np.ndarray:
+    def _ids(self, method: str, text: str) -> np.ndarray:
         """The characters of a text as integers, (L,). Raises ValueError for an empty text."""
         ids = self.alphabet.encode(text)
         if not len(ids):
-            raise ValueError(f"{self._who(verb)} expected at least one character, got an empty text")
+            raise ValueError(f"{self._who(method)} expected at least one character, got an empty text")
         return ids

@@ -45,7 +45,7 @@ class TableCase:
     smooth: bool = True
 
     def run(self) -> list[Result]:
-        """The gradient of the table along random lines; ids have none."""
+        """Check the gradient of the table along random lines. Ids have no gradient."""
         rng = np.random.default_rng(20)
         layer, ids = self.build(rng, np.float64), rng.integers(self.rows, size=self.shape)
         model = _Summed(layer, ids, rng)
@@ -57,7 +57,7 @@ class TextCase(ModelCase):
     """A model of text; `classes` is the size of its alphabet, and its data are integers below that."""
 
     def run(self) -> list[Result]:
-        """The gradients along random lines, for each parameter array and for all together."""
+        """Check the gradients along random lines, for each parameter array and for all together."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.integers(self.classes, size=self.shape)
         for p in model.parameters().values():   # away from the initial 0 of biases and 1 of scales

@@ -21,7 +21,7 @@ from scratchgen.training.schedules import Rate
 
 
 class CharacterCache(NamedTuple):
-    """What backward needs."""
+    """The values that backward needs."""
 
     characters: Any
     positions: Any
@@ -40,20 +40,20 @@ class CharacterModel(TextModel, Model):
     (CHR.1)  inputs  = [start, x₀ … x_{T−2}]                (N, T)
     (CHR.2)  h₀      = W_characters[inputs] + W_positions   (N, T, C)
     (CHR.3)  logits  = norm(blocks(h₀))·W_head + b          (N, T, V)
-    (CHR.4)  loss    = −1/(N·T) · Σ log softmax(logits)_x   nats a character, averaged over all of them
+    (CHR.4)  loss    = −1/(N·T) · Σ log softmax(logits)_x   nats per character, averaged over all of them
     (CHR.5)  dlogits = 1/(N·T) · (softmax(logits) − onehot(x))
     (CHR.6)  dW_positions = Σₙ dh₀                          every example uses each position once
 
     The head has its own weights, not the embedding's transpose. Windows start anywhere in the text, so
-    p(x₀ | start) is the frequency of a character. A text longer than the window is read in windows that each
-    start with the last T // 2 characters of the one before. So each character is predicted from at least that
-    many (the first ones from all before them), in scoring and in sampling. Derived in docs/attention.md.
+    p(x₀ | start) is the frequency of a character. A text that is longer than the window is read in windows
+    that overlap by T // 2 characters. So, both in scoring and in sampling, each character is predicted from
+    at least T // 2 characters before it, or from all if there are fewer. Derived in docs/attention.md.
 
-    alphabet : an Alphabet, whose length is V
+    alphabet : an Alphabet of V characters
     window, features, heads, depth : T, C, the number of attention heads, and the number of blocks
     dropout : probability with which training drops entries of the blocks' branches
 
-    Raises ValueError for a window below 2, and what the layers raise.
+    Raises ValueError for a window below 2 or a depth below 1, and for sizes that the layers do not accept.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class CharacterModel(TextModel, Model):
         return {"dlogits": cache.dlogits, "dout": dout, "dh": dh}
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
-        """Turn a text into overlapping stretches of about two windows, from which `prepare` cuts windows."""
+        """Cut a text into overlapping rows of about two windows each, from which `prepare` cuts windows."""
         expect_no_labels(self._who("fit"), y)
         ids = self._ids("fit", X)
         if len(ids) < self.window:
@@ -168,15 +168,15 @@ class CharacterModel(TextModel, Model):
         ids, size, kept = self._ids("log_probabilities", text), self.window, self.kept
         if len(ids) <= size:
             return self._window_log_probabilities(ids[None])[0]
-        hop = size - kept
-        missing = -(len(ids) - size) % hop      # pad the last window; earlier characters do not depend on it
+        stride = size - kept
+        missing = -(len(ids) - size) % stride   # pad the last window; earlier characters do not depend on it
         padded = np.concatenate([ids, np.zeros(missing, ids.dtype)])
-        found = self._window_log_probabilities(windows(padded, size, hop))
+        found = self._window_log_probabilities(windows(padded, size, stride))
         return np.concatenate([found[0], found[1:, kept:].reshape(-1)])[: len(ids)]
 
     @property
     def kept(self) -> int:
-        """Number of characters that a window shares with the one before."""
+        """The number of characters that a window shares with the previous one."""
         return self.window // 2
 
     def sample(
@@ -193,8 +193,8 @@ class CharacterModel(TextModel, Model):
 
         length : by default the window
         temperature : divides the logits; values below 1 make likely characters more likely
-        cached : cache keys and values. Otherwise each character costs a whole forward pass, with the same
-            result.
+        cached : whether to cache keys and values. Without the cache, the result is the same, but each
+            character costs a full forward pass.
 
         ``alphabet.decode(row)`` turns a row into a string. Raises ValueError for a prompt with characters
         outside the alphabet.
@@ -229,8 +229,8 @@ class CharacterModel(TextModel, Model):
             found.append(Categorical.log_prob(x, logits))
         return np.concatenate(found)
 
-    def _expect_windows(self, verb: str, x: Any) -> None:
-        who = f"CharacterModel.{verb}"
+    def _expect_windows(self, method: str, x: Any) -> None:
+        who = f"CharacterModel.{method}"
         if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
             raise TypeError(f"{who} expected integers, as alphabet.encode gives them, got {got}")

@@ -1,4 +1,4 @@
-"""The n-gram model: the probability of a character, counted after the few characters before it."""
+"""The n-gram model, which predicts a character from counts after the few characters before it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scratchgen.models.text.base import TextModel
 
 
 class NGram(TextModel):
-    """Counts after contexts of 0 … order − 1 characters, mixed from the shortest up (Witten & Bell 1991).
+    """Counts after contexts of 0 … order − 1 characters, interpolated (Witten & Bell 1991).
 
     With n(h·c) the number of times c followed h, n(h) = Σ_c n(h·c), u(h) the number of different c, and h'
     the context h without its first character:
@@ -51,7 +51,7 @@ class NGram(TextModel):
         orders: Sequence[int] = range(1, 11),
         strengths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
     ) -> Self:
-        """Choose order and strength by the likelihood of the last tenth of `text`, then count all of it.
+        """Choose order and strength by the likelihood of the last tenth of `text`, then fit to all of it.
 
         Every strength is tried with every order.
         """
@@ -65,7 +65,7 @@ class NGram(TextModel):
         return cls(alphabet, *max(scores, key=scores.__getitem__)).fit(text)
 
     def fit(self, text: str, y: None = None) -> Self:
-        """Count a text, in place of what was counted before; return the model."""
+        """Count the n-grams of a text, and replace all earlier counts; return the model."""
         expect_no_labels("NGram.fit", y)
         self._ids("fit", text)
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -118,7 +118,7 @@ class NGram(TextModel):
     def _mixture(self, c: str, context: str) -> list[float]:
         """p(c | the last k characters of context) for k = 0, 1, …, as long as such a context was seen."""
         if not self.counts:
-            raise ValueError("NGram has counted nothing yet: call fit(text) first")
+            raise ValueError("NGram is not fitted yet; call fit(text) first")
         found: list[float] = []
         p = 1 / len(self.alphabet)                              # (NGR.2)
         for start in range(len(context), -1, -1):
@@ -126,13 +126,13 @@ class NGram(TextModel):
             if h not in self.counts:
                 break
             seen, total = self.counts[h], self.totals[h]
-            pull = self.strength * len(seen)
-            p = (seen.get(c, 0) + pull * p) / (total + pull)    # (NGR.1)
+            backoff = self.strength * len(seen)
+            p = (seen.get(c, 0) + backoff * p) / (total + backoff)    # (NGR.1)
             found.append(p)
         return found
 
     def _mixtures(self, text: str) -> np.ndarray:
-        """The same for each character of a text, (L, order); an unseen context changes nothing."""
+        """`_mixture` for each character of a text, (L, order); an unseen context repeats the last value."""
         before = self.order - 1
         p = np.empty((len(text), self.order))
         for i, c in enumerate(text):

@@ -1,46 +1,61 @@
-"""Sampling text character by character: with cached keys and values, or with a whole pass for each."""
+"""Sample text character by character, with cached keys and values or with a full forward pass for each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from scratchgen.models.text.characters import CharacterModel
+
+class Transformer(Protocol):
+    """What sampling needs of a CharacterModel."""
+
+    window: int
+    characters: Any
+    positions: Any
+    blocks: Any
+    norm: Any
+    head: Any
+
+    @property
+    def kept(self) -> int: ...
+    @property
+    def dtype(self) -> Any: ...
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]: ...
 
 
 def window_start(size: int, kept: int, length: int) -> int:
-    """Where the window starts in which the character after `length` others is predicted.
+    """The start of the window that predicts the character after `length` others.
 
-    The first window starts at 0 and holds `size` characters; each later one starts with the last `kept` of
-    the one before.
+    The first window starts at 0 and holds `size` characters; each later one starts with the last `kept`
+    characters of the previous one.
     """
     return 0 if length < size else ((length - size) // (size - kept) + 1) * (size - kept)
 
 
 class FullWriter:
-    """The logits of the next character by a whole forward pass over the window; slow, and easy to check."""
+    """The logits of the next character from a full forward pass over the window, for comparison in tests."""
 
-    def __init__(self, model: CharacterModel):
+    def __init__(self, model: Transformer):
         self.model = model
 
     def next_logits(self, text: np.ndarray) -> np.ndarray:
         """Logits of the character after text (n, L): (n, V)."""
         model = self.model
         seen = text[:, window_start(model.window, model.kept, text.shape[1]) :]
-        asked = np.zeros((len(text), 1), text.dtype)    # forward shifts by one and never uses its value
-        return model.forward(np.concatenate([seen, asked], axis=1))[0][:, -1]
+        placeholder = np.zeros((len(text), 1), text.dtype)      # forward shifts by one and never uses it
+        return model.forward(np.concatenate([seen, placeholder], axis=1))[0][:, -1]
 
 
 class Writer:
-    """The same logits with cached keys and values, so that a character costs one position, not a window.
+    """The logits of the next character with cached keys and values: only one new position is computed.
 
     Earlier positions do not depend on later ones, so their keys and values stay valid as long as the window
-    does not move. When it moves, every character has another position and all are computed again.
+    does not move. When it moves, every character gets another position, and all keys and values are computed
+    again.
     """
 
-    def __init__(self, model: CharacterModel, n: int):
+    def __init__(self, model: Transformer, n: int):
         self.model, self.start, self.filled = model, -1, 0     # no window yet
         blocks: list[Any] = model.blocks.layers
         attention = blocks[0].attention
@@ -63,9 +78,9 @@ class Writer:
         return model.head.forward(model.norm.forward(h)[0])[0]
 
     def _read(self, seen: np.ndarray, start: int) -> np.ndarray:
-        """One forward pass over the window, whose keys and values are kept."""
-        asked = np.zeros((len(seen), 1), seen.dtype)
-        logits, cache = self.model.forward(np.concatenate([seen, asked], axis=1))
+        """Run a forward pass over the window, and cache its keys and values."""
+        placeholder = np.zeros((len(seen), 1), seen.dtype)
+        logits, cache = self.model.forward(np.concatenate([seen, placeholder], axis=1))
         self.start, self.filled = start, seen.shape[1] + 1
         blocks: list[Any] = self.model.blocks.layers
         for i, block in enumerate(blocks):

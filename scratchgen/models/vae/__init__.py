@@ -1,4 +1,4 @@
-"""Variational autoencoders: latent codes with a prior and a bound on the likelihood."""
+"""Variational autoencoders, which have a prior for latent codes and a bound on the likelihood."""
 
 from scratchgen.models.vae.codes import LatentUsage, latent_usage
 from scratchgen.models.vae.conditional import ClassPriorVAE, ConditionalVAE

@@ -12,7 +12,7 @@ from scratchgen.models.vae import VAE, ClassPriorVAE, ConditionalVAE, NormalPixe
 
 def _class_prior_vae(rng: np.random.Generator, dtype: Any) -> ClassPriorVAE:
     model = ClassPriorVAE.dense((9, 7, 3), rng=rng, dtype=dtype, classes=4, beta=0.6)
-    model.means.value[...] = rng.standard_normal(model.means.shape)     # at 0, mu would pass for mu − m_y
+    model.means.value[...] = rng.standard_normal(model.means.shape)     # at 0, mu − m_y would equal mu
     return model
 
 
@@ -25,7 +25,8 @@ MODELS = (
         lambda rng, dtype: VAE.dense((9, 7, 3), rng=rng, dtype=dtype, observation=NormalPixels(0.7)),
         (5, 9),
     ),
-    ModelCase(  # 784 Bernoulli pixels add up to 540 nats, whose rounding would leave little of the 1e-8
+    # With 784 Bernoulli pixels the loss would be 540 nats, and its rounding errors near the tolerance, 1e-8.
+    ModelCase(
         "VAE convolutional",
         lambda rng, dtype: VAE.convolutional(
             4, (2, 3), rng=rng, dtype=dtype, observation=NormalPixels(2)

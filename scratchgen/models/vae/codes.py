@@ -1,4 +1,4 @@
-"""How much of the latent code of a VAE is used."""
+"""Measure how many dimensions of a VAE's latent code are used."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scratchgen.distributions import Normal
 if TYPE_CHECKING:
     from scratchgen.models.vae.model import VAE
 
-# Nats from which a dimension counts as used. On digits the values split at it: used dimensions carry 0.2 nats
-# and more, the others 0.03 and less.
+# A dimension counts as used if its KL exceeds this number of nats. On digits, it separates two groups: the KL
+# is above 0.2 nats in one, and below 0.03 nats in the other.
 THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)
 class LatentUsage:
-    """How much of the latent code is used. kl : (K,), nats per dimension, averaged over the data."""
+    """The usage of a latent code. kl : (K,), the KL of each dimension in nats, averaged over the data."""
 
     kl: np.ndarray
 
     @property
     def active(self) -> np.ndarray:
-        """Which dimensions carry more than THRESHOLD nats, (K,) of bool."""
+        """Which dimensions are used: those with more than THRESHOLD nats, (K,) of bool."""
         return self.kl > THRESHOLD
 
     def __str__(self) -> str:
@@ -42,6 +42,6 @@ class LatentUsage:
 
 
 def latent_usage(model: VAE, X: np.ndarray, y: np.ndarray | None = None) -> LatentUsage:
-    """Measure how many nats each dimension of a VAE's latent code carries on X (N, D)."""
+    """Measure the KL of each dimension of a VAE's latent code, in nats, averaged over X (N, D)."""
     mu, logvar = model.posterior(X, y)
     return LatentUsage(Normal.kl(mu - model.prior_mean(y, len(X)), logvar).mean(axis=0))

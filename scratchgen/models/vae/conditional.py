@@ -14,15 +14,15 @@ from scratchgen.models.vae.model import VAE
 
 
 class LabelledVAE(VAE):
-    """The base of both forms: every method takes labels y, (N,) integers from 0 to classes − 1."""
+    """The base of both conditional VAEs: every method takes labels y, (N,), from 0 to classes − 1."""
 
     def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
         positive(type(self).__name__, classes=classes)
         super().__init__(encoder, decoder, **settings)
         self.classes = classes
 
-    def _labels(self, y: Any, n: int, verb: str) -> np.ndarray:
-        return expect_labels(self._who(verb), y, n, self.classes)
+    def _labels(self, y: Any, n: int, method: str) -> np.ndarray:
+        return expect_labels(self._who(method), y, n, self.classes)
 
 
 class ConditionalVAE(LabelledVAE):
@@ -31,8 +31,8 @@ class ConditionalVAE(LabelledVAE):
     (CVAE.1)  h = f([x, onehot(y)]),  out = g([z, onehot(y)])           z may encode what y does not
     (CVAE.2)  dz = the first K columns of J_gᵀ·dout                     onehot(y) is data and has no gradient
 
-    A wide code can encode the class as well, and then the decoder may ignore the label: keep K small
-    (docs/vae.md, section 12, measures it). The bound is on log p(x | y). Derived in docs/vae.md.
+    A wide code can encode the class as well, and the decoder may then ignore the label. Use a small K
+    (measured in docs/vae.md, section 12). The bound is on log p(x | y). Derived in docs/vae.md.
 
     encoder : (N, D + classes) -> (N, 2K);  decoder : (N, K + classes) -> (N, D)
     """
@@ -53,8 +53,8 @@ class ConditionalVAE(LabelledVAE):
     ) -> Self:
         """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
 
-        features, hidden, code : by default 784, (400,) and 4; both networks take the label besides
-        sizes : all of them at once, (features, *hidden, code)
+        features, hidden, code : by default 784, (400,) and 4; both networks also take the label
+        sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
         """
         who = f"{cls.__name__}.dense"
         sizes = dense_sizes(who, sizes, (784, 400, 4), features, hidden, code)
@@ -69,7 +69,7 @@ class ConditionalVAE(LabelledVAE):
 
     @classmethod
     def convolutional(cls, *args: Any, **settings: Any) -> Self:
-        """Raise TypeError: an image has no place for a label. ClassPriorVAE has a convolutional form."""
+        """Raise TypeError: only the dense networks take a label. Use ClassPriorVAE.convolutional."""
         raise TypeError("ConditionalVAE has a dense form only; ClassPriorVAE.convolutional uses classes too")
 
     @property
@@ -106,11 +106,11 @@ class ClassPriorVAE(LabelledVAE):
         super().__init__(encoder, decoder, classes=classes, **settings)
         self.means = Parameter(np.zeros((classes, self.code), self.dtype))
 
-    def _labels(self, y: Any, n: int, verb: str) -> Any:
+    def _labels(self, y: Any, n: int, method: str) -> Any:
         """The networks need no labels, so decoding and encoding work without them."""
-        if y is None and verb in ("posterior", "transform", "inverse_transform", "decode", "reconstruct"):
+        if y is None and method in ("posterior", "transform", "inverse_transform", "decode", "reconstruct"):
             return None
-        return super()._labels(y, n, verb)
+        return super()._labels(y, n, method)
 
     def prior_mean(self, y: np.ndarray | None, n: int) -> np.ndarray:
         """m_y for each of n labels y, (n, K)."""

@@ -1,4 +1,4 @@
-"""The variational autoencoder: a latent code with noise, regularised towards a prior."""
+"""The variational autoencoder, an autoencoder with a distribution of latent codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Draws = tuple[slice, np.ndarray, np.ndarray]                # examples, log p(x 
 
 
 class VAECache(NamedTuple):
-    """What backward needs, and the loss in its parts."""
+    """The values that backward needs, and the two parts of the loss."""
 
     enc: Any                # the encoder's cache
     dec: Any                # the decoder's cache
@@ -95,8 +95,8 @@ class VAE(PixelModel):
         """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
 
         features, hidden, code : by default 784, (400,) and 20
-        sizes : all of them at once, (features, *hidden, code)
-        settings : what the constructor takes besides the networks
+        sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
+        settings : the other arguments of the constructor
         """
         who = f"{cls.__name__}.dense"
         sizes = dense_sizes(who, sizes, (784, 400, 20), features, hidden, code)
@@ -118,10 +118,10 @@ class VAE(PixelModel):
         dtype: Any = np.float32,
         **settings: Any,
     ) -> Self:
-        """Two 4×4 convolutions of stride 2, a latent code, and the transposed convolutions back.
+        """Two 4×4 convolutions of stride 2, a latent code, and a decoder of transposed convolutions.
 
         shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
-        settings : what the constructor takes besides the networks
+        settings : the other arguments of the constructor
         """
         who = f"{cls.__name__}.convolutional"
         net_args: dict[str, Any] = {
@@ -151,7 +151,7 @@ class VAE(PixelModel):
 
     @property
     def code_width(self) -> int:
-        """The same as `code`, which it was called before."""
+        """The old name of `code`."""
         return self.code
 
     def loss(
@@ -211,9 +211,9 @@ class VAE(PixelModel):
 
     # A conditional VAE overrides these: the inputs of the networks, and the mean of the prior.
 
-    def _labels(self, y: Any, n: int, verb: str) -> np.ndarray | None:
-        """Check the labels that a method was given; a plain VAE has none."""
-        expect_no_labels(self._who(verb), y)
+    def _labels(self, y: Any, n: int, method: str) -> np.ndarray | None:
+        """Check the labels y of n examples, and return them; a plain VAE takes no labels."""
+        expect_no_labels(self._who(method), y)
         return None
 
     def _encoder_input(self, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
@@ -230,7 +230,7 @@ class VAE(PixelModel):
         pass
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Check X (N, D), within [0, 1], or what the observation model takes if nothing is binarised."""
+        """Check X (N, D): within [0, 1], or, without binarisation, valid for the observation model."""
         who = self._who("fit")
         if self.binarisation == "none":
             self.observation.expect(who, X, self.features)
@@ -246,9 +246,9 @@ class VAE(PixelModel):
         """mu and logvar of q(z | x), each (N, K)."""
         return self._posterior(X, y, "posterior")
 
-    def _posterior(self, X: np.ndarray, y: Any, verb: str) -> Posterior:
-        expect_examples(self._who(verb), X, features=self.features)
-        y = self._labels(y, len(X), verb)
+    def _posterior(self, X: np.ndarray, y: Any, method: str) -> Posterior:
+        expect_examples(self._who(method), X, features=self.features)
+        y = self._labels(y, len(X), method)
         h = in_batches(lambda x: self.encoder.forward(x)[0], self._encoder_input(X, y))
         return self._heads(h)
 
@@ -264,9 +264,9 @@ class VAE(PixelModel):
         """The decoder's output, the parameters of p(x | z): logits or means, (N, K) -> (N, D)."""
         return self._decode(Z, y, "decode")
 
-    def _decode(self, Z: np.ndarray, y: Any, verb: str) -> np.ndarray:
-        expect_examples(self._who(verb), Z, features=self.code)
-        y = self._labels(y, len(Z), verb)
+    def _decode(self, Z: np.ndarray, y: Any, method: str) -> np.ndarray:
+        expect_examples(self._who(method), Z, features=self.code)
+        y = self._labels(y, len(Z), method)
         return in_batches(lambda z: self.decoder.forward(z)[0], self._decoder_input(Z, y))
 
     def reconstruct(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
@@ -293,10 +293,10 @@ class VAE(PixelModel):
         """Draw n latent codes from the prior, (n, K)."""
         return self._prior_sample(n, rng, y, "prior_sample")
 
-    def _prior_sample(self, n: int, rng: Rng, y: Any, verb: str) -> np.ndarray:
-        self._expect_count(n, verb)
-        y = self._labels(y, n, verb)
-        eps = as_generator(self._who(verb), rng).standard_normal((n, self.code)).astype(self.dtype)
+    def _prior_sample(self, n: int, rng: Rng, y: Any, method: str) -> np.ndarray:
+        self._expect_count(n, method)
+        y = self._labels(y, n, method)
+        eps = as_generator(self._who(method), rng).standard_normal((n, self.code)).astype(self.dtype)
         return eps + self.prior_mean(y, n)
 
     def sample(self, n: int, *, rng: Rng, y: np.ndarray | None = None) -> np.ndarray:
@@ -327,8 +327,8 @@ class VAE(PixelModel):
 
         (VAE.11)  log p(x) ≈ log 1/S · Σ_s p(x | z_s)·p(z_s) / q(z_s | x),  z_s ~ q(z | x)
 
-        The estimate is too low on average, by less the more `samples` there are (Burda et al. 2016,
-        theorem 1). Without an rng the noise comes from a fixed seed, so that repeated calls agree.
+        The estimate is too low on average. The error decreases with the number of `samples` (Burda et al.
+        2016, theorem 1). Without an rng, the seed is 0, so that repeated calls give the same result.
         """
         self._expect_samples("score_samples", X, samples)
         rng = as_generator(self._who("score_samples"), 0 if rng is None else rng)
@@ -350,8 +350,8 @@ class VAE(PixelModel):
     ) -> Iterator[Draws]:
         """Draw codes from q(z | x); yield (which examples, log p(x | z), log p(z) − log q(z | x)).
 
-        Both are (B, S). B·S is about `rows`, for any number of examples and samples, so that memory stays
-        small; an example may be yielded several times, until it has all its samples.
+        Both arrays are (B, S). B·S is about `rows` for any number of examples and samples, which limits the
+        memory. An example with many samples is yielded several times, with a part of them each time.
         """
         mu, logvar = posterior
         prior_mean = np.broadcast_to(self.prior_mean(y, len(X)), mu.shape)
@@ -372,9 +372,9 @@ class VAE(PixelModel):
                 log_px = self.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
                 yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
 
-    def _expect_samples(self, verb: str, X: np.ndarray, samples: int) -> None:
-        self.observation.expect(self._who(verb), X, self.features)
+    def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
+        self.observation.expect(self._who(method), X, self.features)
         if not isinstance(samples, int | np.integer) or samples < 1:
             raise ValueError(
-                f"{self._who(verb)} expected samples to be an int of at least 1, got {samples!r}"
+                f"{self._who(method)} expected samples to be an int of at least 1, got {samples!r}"
             )

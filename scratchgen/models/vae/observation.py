@@ -1,4 +1,4 @@
-"""The observation model p(x | z) of a VAE: what the decoder's output means for the pixels."""
+"""The observation models of a VAE: the distribution p(x | z) that the decoder's output describes."""
 
 from __future__ import annotations
 

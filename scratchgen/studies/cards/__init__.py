@@ -1,4 +1,4 @@
-"""How each family of models takes part in the studies: one card per family.
+"""One card for each family, which says how its models take part in the studies.
 
 `cards/FAMILY.py` defines `CARD`. The families are those of `scratchgen.models.FAMILIES`; there is no other
 list. The comparison, the out-of-distribution study, the reproductions, the table of classifiers, `scratchgen

@@ -16,31 +16,31 @@ SIZE = 784      # pixels of a digit
 
 
 def likelihood_per_digit(model: Any, digits: Digits, space: Space) -> str:
-    """The mean log p(x) of the test digits, prepared once, with what it describes."""
+    """A line with the mean log p(x) of the test digits, how it is computed, and the data it describes."""
     nats = float(model.score_samples(space.prepare(digits.x_test)).mean())
     return f"log p(x) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
 
 
 def conditional_likelihood(model: Any, digits: Digits, space: Space) -> str:
-    """The mean log p(x | y) of the test digits with their labels, prepared once."""
+    """A line with the mean log p(x | y) of the test digits, given their labels."""
     nats = float(model.score_samples(space.prepare(digits.x_test), digits.y_test).mean())
     return f"log p(x | y) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
 
 
 def error_per_digit(model: Any, digits: Digits, space: Space) -> str:
-    """The squared error of the reconstruction, mean of the test digits."""
+    """A line with the squared error of the reconstruction, averaged over the test digits."""
     x = space.prepare(digits.x_test)
     error = float(squared_error_per_example(model.reconstruct(x), x).mean())
     return f"squared error per test digit: {error:.2f}"
 
 
 def error_rate(model: Any, digits: Digits, space: Space) -> str:
-    """The share of test digits that the classifier gets wrong."""
+    """A line with the percentage of test digits that are classified wrongly."""
     return f"test error: {100 * (1 - model.score(space.prepare(digits.x_test), digits.y_test)):.2f} %"
 
 
 def no_figure(model: Any, digits: Digits, space: Space) -> str:
-    """Nothing: a model without a likelihood has only the figures of its training."""
+    """An empty line, for models that have no result on the test digits."""
     return ""
 
 
@@ -51,7 +51,7 @@ class Trainable:
     forms  : name ("dense", "convolutional") -> build(rng, hidden=..., code=...) -> model. The first form is
         the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form
         leaves out what it does not have
-    space  : the form of the data that `figure` measures on; training prepares its own batches
+    space  : the form of the data that `figure` uses; in training, the model prepares each batch itself
     figure : (model, digits, space) -> one line with the model's result on the test digits
     labels : whether `fit` takes the digits' labels
     """
@@ -74,7 +74,7 @@ class TimedClassifier:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """How one family takes part in the studies. Everything but the title may be left out.
+    """How one family takes part in the studies. All fields but the title are optional.
 
     title          : of the family
     contenders     : models of the comparison

@@ -40,7 +40,7 @@ CARD = Card(
             settings={"batch_size": 128, "lr": OneCycle(3e-3)},
             latent=Latent("one to one"),
         ),
-        # With a Normal prior, one digit with intensity where no training digit has any outweighs a thousand.
+        # With a Normal prior, one digit with a pixel that is black in all training digits dominates the mean.
         Contender(
             name="RealNVP, 4 couplings of 2 × 500",
             family="flow",

@@ -1,4 +1,4 @@
-"""The card of the language models, which see characters rather than digits."""
+"""The card of the language models, which model characters instead of digits."""
 
 from __future__ import annotations
 

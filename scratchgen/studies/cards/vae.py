@@ -55,8 +55,8 @@ def fit_std(model: VAE, x: np.ndarray) -> None:
 
     (CMP.1)  σ² = mean of (x_nd − out_nd)² over n and d,  out = decoder(z),  z ~ q(z | x)
 
-    There the slope of (VAE.9) with respect to σ is zero. One z for each x, with a fixed seed. Derived in
-    docs/comparison.md.
+    At this value, the derivative of (VAE.9) with respect to σ is zero. One z is drawn for each x, with a
+    fixed seed. Derived in docs/comparison.md.
     """
     mu, logvar = model.posterior(x)                             # (N, K)
     eps = np.random.default_rng(SEED).standard_normal(mu.shape, mu.dtype)

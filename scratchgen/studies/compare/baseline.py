@@ -1,4 +1,4 @@
-"""The baseline of the comparison: every pixel independent of the others."""
+"""The baseline of the comparison, in which all pixels are independent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def independent_pixels(
     discrete : True for Bernoulli pixels by (NB.2) with a smoothing of 1; False for Normal pixels by (NB.5)
         with the smoothing that maximises the likelihood of `held_out`
 
-    Raises ValueError for Normal pixels of which none varies.
+    Raises ValueError for Normal pixels if all pixels are constant.
     """
     train, held_out, test = (x.astype(np.float64) for x in (train, held_out, test))
     if discrete:

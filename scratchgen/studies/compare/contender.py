@@ -1,4 +1,4 @@
-"""What the comparison has to know of a model. The contenders are listed in the cards of their families."""
+"""The description of a model for the comparison. The cards of the families list the contenders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scratchgen.studies.spaces import SEED, Space
 
 
 def log_prob(model: Any, X: np.ndarray) -> dict[str, np.ndarray]:
-    """log p(x) of each example, (N,), by kind. A model without a likelihood has none."""
+    """log p(x) of each example, (N,), by kind; empty for a model without a likelihood."""
     return {} if model.likelihood is None else {model.likelihood: model.score_samples(X)}
 
 
@@ -28,7 +28,7 @@ def encode(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def decode(model: Any, Z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The examples that the model makes of latent codes Z."""
+    """The examples that the model generates from latent codes Z."""
     examples: np.ndarray = model.inverse_transform(Z)
     return examples
 
@@ -59,9 +59,9 @@ class Contender:
     latent    : None for a model without latent codes
     log_prob  : (model, X) -> log p(x) of each example by kind; the first kind is the one to compare
     score     : (model, X) -> a mean log-likelihood that is fast enough to be computed after every epoch
-    adjust    : (model, X) -> None, fits what gradient descent does not, on held-out digits
+    adjust    : (model, X) -> None, fits the parameters that are not trained, on held-out digits
     pixel_std : model -> the standard deviation of its Normal pixels; None without Normal pixels
-    mean_images : whether p(x | z) is noisy around a mean image, which is then measured too
+    mean_images : whether p(x | z) adds noise to a mean image; if so, mean images are measured, too
     """
 
     name: str

@@ -23,8 +23,9 @@ def invert(
 ) -> np.ndarray:
     """Latent codes z (N, K) whose images G(z) are close to X (N, D).
 
-    Each starts from the nearest of `starts` random images and makes `steps` steps of Adam along (INV.2), with
-    a cosine schedule from lr. The error is not convex in z, so the result is a local minimum.
+    Each search starts from the code of the nearest of `starts` random images and makes `steps` steps of Adam
+    along (INV.2), with a cosine schedule from lr. The error is not convex in z, so the result is a local
+    minimum.
 
     Raises ValueError for examples of another width than G's, and for steps or starts below 1.
     """

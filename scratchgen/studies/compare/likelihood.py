@@ -1,4 +1,4 @@
-"""A log-likelihood that remembers which data it describes, so that only comparable values can be compared."""
+"""A log-likelihood with the data that it describes, which can be compared only where that is valid."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Likelihood:
 
     @property
     def bits(self) -> float | None:
-        """Bits per dimension; None if they have no meaning.
+        """Bits per dimension, or None if they are not defined.
 
         For binary pixels −log₂ p(x) / D; for dequantised ones (DEQ.2), an upper bound on the bits of their
         grey levels. A density of grey levels that were not dequantised can grow without limit by
-        concentrating on these levels, so it has no meaning in bits.
+        concentrating on these levels, so it cannot be converted to bits.
         """
         if not self.space.discrete and self.space.levels is None:
             return None

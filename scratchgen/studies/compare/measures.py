@@ -1,4 +1,4 @@
-"""The measurements of a trained model, and of true digits in place of its samples."""
+"""Measure a trained model, and true digits in place of its samples."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from scratchgen.studies.compare.likelihood import Likelihood
 from scratchgen.studies.compare.train import Trained
 from scratchgen.studies.spaces import GREY, SEED, SPACES, Space
 
-TRIPS = 64          # digits, and latent codes, that make the round trip
+TRIPS = 64          # digits, and latent codes, for the errors of round trips
 SHOWN = 9           # samples in the figure
 TRUE = "true training digits"
-HELD_OUT = 12       # one in so many training digits is held out
+HELD_OUT = 12       # 1/12 of the training digits is held out
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class Measurements:
         return self.metrics[GREY].expected
 
     def true_digits(self, space: Space) -> SampleQuality:
-        """The best possible result: as many training digits as there are test digits, in place of samples.
+        """The best possible result: the quality of training digits in place of samples.
 
-        Their distance to the nearest training digit is that of test digits, as a training digit is its own
-        neighbour.
+        There are as many as test digits. The distance to the nearest training digit is measured for test
+        digits, because that of a training digit is zero.
         """
         chosen = np.random.default_rng(SEED).permutation(len(self.split.train))[: len(self.split.test)]
         quality = self.metrics[space].measure(space.prepare(self.split.train[chosen]))
@@ -111,7 +111,7 @@ class Measurements:
     def baselines(self, space: Space) -> dict[str, Likelihood]:
         """Likelihoods without a trained model, by name.
 
-        For grey pixels a Parzen window on true training digits, otherwise a model of independent pixels.
+        The baseline is a Parzen window on training digits for grey pixels, and otherwise independent pixels.
         """
         split = self.split
         if space == GREY:
@@ -122,10 +122,10 @@ class Measurements:
         return {NAMES[space.discrete]: Likelihood.of(log_prob, "exact", space)}
 
     def measure(self, contender: Contender, trained: Trained) -> Measured:
-        """Everything that the tables and the figure show of a model."""
+        """Measure all numbers and images of a model that the tables and the figure show."""
         model, split, space = trained.model, self.split, contender.space
         rng = np.random.default_rng(SEED)
-        model.sample(2, rng=rng)                                # compiles what sampling alone calls
+        model.sample(2, rng=rng)                                # compiles what only sampling calls
         start = time.process_time()
         samples = np.clip(model.sample(len(split.test), rng=rng), 0, 1)
         sample_ms = 1000 * (time.process_time() - start) / len(samples)

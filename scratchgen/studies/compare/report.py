@@ -1,4 +1,4 @@
-"""The comparison as tables, as a figure and as a file."""
+"""Write the comparison as tables, as a figure and as a file."""
 
 from __future__ import annotations
 

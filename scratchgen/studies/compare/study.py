@@ -1,4 +1,4 @@
-"""The comparison from digits to files."""
+"""Run the whole comparison and write its files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def compare(
     seconds : processor time of training for each model
     full    : all of MNIST instead of the embedded part
 
-    Other settings than the usual ones give the files another name ("compare-full-60-seconds"), so that the
+    With settings other than the defaults, the files get another name ("compare-full-60-seconds"), so that the
     results of the chapter are not overwritten.
 
     Raises ValueError unless seconds > 0.
@@ -79,7 +79,7 @@ def file_name(seconds: float, full: bool) -> str:
 def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure: Path = FIGURE) -> None:
     """Put the tables of compare.json into the chapter, and copy its picture to the figure of the chapter.
 
-    The figure stays as it is if there is no new picture.
+    The figure is not changed if there is no new picture.
 
     Raises ValueError if the results have no tables or
     the chapter lacks a mark, OSError for a missing file.

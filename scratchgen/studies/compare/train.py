@@ -1,4 +1,4 @@
-"""Training with a budget of processor time, the same for every contender."""
+"""Train every contender with the same budget of processor time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MANY = 1_000_000        # epochs: more than any budget allows
 
 
 class Budget(Callback):
-    """Ends a run after so many seconds of processor time of this process.
+    """Ends a run when this process has used `seconds` seconds of processor time.
 
-    Processor time, because on a busy machine wall-clock time would measure the other processes. The run ends
-    with the epoch in which the budget was spent.
+    On a busy machine, wall-clock time would also include other processes. The run ends after the epoch in
+    which the budget is spent.
     """
 
     def __init__(self, seconds: float):
@@ -34,7 +34,7 @@ class Budget(Callback):
         return time.process_time() - self.start
 
     def over(self, schedule: Callable[[float], float]) -> Callable[[float], float]:
-        """The schedule as a function of the fraction of the budget that is spent; the epochs do not count."""
+        """The schedule as a function of the fraction of the budget that is spent, instead of the steps."""
         return lambda t: schedule(min(1.0, self.spent / self.seconds))
 
     def on_start(self, trainer: Trainer) -> None:
@@ -56,18 +56,18 @@ class Trained:
 
 
 def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
-    """Train on grey digits x (N, D) for so many seconds of processor time.
+    """Train on grey digits x (N, D) for `seconds` seconds of processor time.
 
     A model with a likelihood keeps the weights of the epoch with the best likelihood of held-out digits.
-    A model without one has nothing to choose an epoch by and keeps the last. After every epoch
-    `contender.adjust` fits what gradient descent does not, on held-out digits.
+    A model without a likelihood keeps the weights of the last epoch. After every epoch, `contender.adjust`
+    fits the parameters that are not trained, on held-out digits.
 
     Raises ValueError unless seconds > 0.
     """
     if not seconds > 0:
         raise ValueError(f"train expected seconds > 0, got {seconds}")
     batch = contender.settings["batch_size"]
-    # Numba compiles every function at its first call: train a throwaway model, so that this costs no budget.
+    # Numba compiles a function at its first call. Train a first model briefly, so that this costs no budget.
     contender.seeded().fit(x[:batch], epochs=1, batch_size=batch, rng=np.random.default_rng(SEED))
     rng = np.random.default_rng(SEED)
     model = contender.build(rng)

@@ -1,4 +1,4 @@
-"""How far the codes of all digits together are from the prior N(0, I), by two statistics."""
+"""Measure how far the codes of all digits together are from the prior N(0, I), by two statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scratchgen.models import VAE, latent_usage
 
 
 class Codes(NamedTuple):
-    """What a trained VAE does with N test digits."""
+    """The codes of N test digits from a trained VAE, and statistics of the codes."""
 
     z: np.ndarray               # (N, K) one sample of q(z | x) for each
     std: np.ndarray             # (N, K) its standard deviation

@@ -1,4 +1,4 @@
-"""A GAN on a line whose players take turns in whole phases, against single updates in turn.
+"""Train a GAN on a line in long phases of each player, and compare with alternating updates.
 
     whole phases    G until the mean of D(G(z)) is 1/2; then D until its value is within 0.01 nats of the
                     highest possible (known here: 2·JSD − 2·log 2); at most 400 updates in a phase
@@ -25,7 +25,7 @@ GRID = Grid(DATA, -4, 8, 400, 600)
 BATCH = 128
 LONGEST = 400       # updates in a phase
 EVERY = 5           # updates between two measurements
-CLOSE = 0.01        # nats below the highest value that end a phase of D
+CLOSE = 0.01        # a phase of D ends when its value is this many nats below the highest
 SCHEDULES = ("whole phases", "G to the end", "one by one")
 
 
@@ -42,7 +42,7 @@ class State(NamedTuple):
 
 
 def train(schedule: str, updates: int, seed: int = 1) -> list[State]:
-    """One run of so many updates of both networks together, measured every few of them."""
+    """Make `updates` updates, counting those of both networks, and measure every EVERY updates."""
     rng = np.random.default_rng(seed)
     model = tanh_game(rng)
     optimizers = adam(model, 5e-4, 5e-3)
@@ -67,7 +67,7 @@ def train(schedule: str, updates: int, seed: int = 1) -> list[State]:
 
 
 def ends(schedule: str, player: str, since: int, state: State) -> bool:
-    """Whether the phase of that player, which began `since` updates ago, ends in this state."""
+    """Whether the player's phase, which began `since` updates ago, ends in this state."""
     if since >= LONGEST:
         return True
     if player == "D":

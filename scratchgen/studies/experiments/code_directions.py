@@ -1,10 +1,10 @@
-"""Directions of a generator's code along which a measurement of the image changes, found by regression.
+"""Find directions of a generator's code along which a measurement of the image changes.
 
-No axis of a Normal code has a meaning of its own (rotate z, and nothing changes), so directions are fitted:
-measure the images of many codes, and regress the measurement on z.
+The axes of a Normal code have no special meaning, because its distribution does not change if z is rotated.
+So directions are fitted: the images of many codes are measured, and the measurement is regressed on z.
 
     digit   the classifier's log-probability of each class
-    slant   columns that the stroke leans to the right, a row of height: −cov(column, row) / var(row)
+    slant   columns by which the stroke leans to the right per row: −cov(column, row) / var(row)
     width   of the stroke in pixels: total intensity over half of its outline, Σ x / ½·Σ |slope of x|
 """
 
@@ -24,12 +24,12 @@ def measure(images: np.ndarray, classifier: MLPClassifier) -> np.ndarray:
 
 
 def slants(images: np.ndarray) -> np.ndarray:
-    """How far strokes lean to the right, in columns a row, (N, 784) -> (N,)."""
+    """How far strokes lean to the right, in columns per row, (N, 784) -> (N,)."""
     share = images.reshape(-1, 28, 28) / images.sum(axis=1)[:, None, None]
-    place = np.arange(28.0)
-    row, column = share.sum(axis=2) @ place, share.sum(axis=1) @ place
-    covariance = np.einsum("nij,i,j->n", share, place, place) - row * column
-    return -covariance / (share.sum(axis=2) @ place**2 - row**2)       # rows count downwards
+    position = np.arange(28.0)
+    row, column = share.sum(axis=2) @ position, share.sum(axis=1) @ position
+    covariance = np.einsum("nij,i,j->n", share, position, position) - row * column
+    return -covariance / (share.sum(axis=2) @ position**2 - row**2)       # row numbers increase downwards
 
 
 def widths(images: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
-def place(z: np.ndarray, u: np.ndarray, value: float) -> np.ndarray:
+def with_component(z: np.ndarray, u: np.ndarray, value: float) -> np.ndarray:
     """z (N, K) with its component along u set to a value."""
     return (z + (value - z @ u)[:, None] * u).astype(z.dtype)
 
@@ -72,10 +72,10 @@ def place(z: np.ndarray, u: np.ndarray, value: float) -> np.ndarray:
 def effect(
     model: GAN, classifier: MLPClassifier, z: np.ndarray, u: np.ndarray, std: np.ndarray, reach: float
 ) -> np.ndarray:
-    """From −reach to reach along u: |change| of slant and of width, and the share that keeps its class, (3,).
+    """Move codes from −reach to reach along u: |change| of slant, of width; share with the same class, (3,).
 
     std : of slant and width over generated digits, the unit of their changes
     """
-    low, high = (model.inverse_transform(place(z, u, value)) for value in (-reach, reach))
+    low, high = (model.inverse_transform(with_component(z, u, value)) for value in (-reach, reach))
     change = [(f(high) - f(low)).mean() for f in (slants, widths)] / std
     return np.abs([*change, (classifier.predict(low) == classifier.predict(high)).mean()])

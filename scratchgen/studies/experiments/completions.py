@@ -1,8 +1,8 @@
-"""The lower half of a digit given its upper half, by models with and without that conditional.
+"""Complete the lower half of a digit given its upper half, with several models.
 
-For MADE it is the chain rule and exact. A VAE has no such factor: codes of the prior are weighted by how well
-they explain the upper half. NICE has neither: the lower half moves by Langevin steps along the gradient of
-log p(x).
+MADE has this conditional distribution exactly, by the chain rule. A VAE does not: codes of the prior are
+weighted by how well they explain the upper half. NICE has neither: the lower half is changed by Langevin
+steps along the gradient of log p(x).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def lower_log_prob(x: np.ndarray, logits: np.ndarray) -> np.ndarray:
 def weighted_codes(
     vae: VAE, x: np.ndarray, codes: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """p(lower | upper) by S codes of the prior, weighted by w ∝ p(upper | z).
+    """Estimate p(lower | upper) from S codes of the prior, weighted by w ∝ p(upper | z).
 
     Returns the mean image (N, D), log p(lower | upper) (N,), and the effective number of codes (Σw)²/Σw²
     (N,).
@@ -96,7 +96,8 @@ def langevin(
 ) -> np.ndarray:
     """The lower half by x ← x + ½·h·s²·d log p(x)/dx + √h·s·eps, s each pixel's std, h from STEP to 0.
 
-    It starts at the mean, and so few steps end near a mode: it is no sample of p(lower | upper).
+    It starts at the mean. After so few steps it is near a mode, so the result is not a sample of p(lower |
+    upper).
     """
     x, std = dequantise(grey, rng=rng), nice.spread_of(train).astype(np.float32)
     x[:, ~UPPER] = train.mean(axis=0)[~UPPER]

@@ -1,4 +1,4 @@
-"""P(y | x) of two digits by counting binary pixels, and where counting ends."""
+"""Estimate P(y | x) of two digits by counting binary pixels, and find when there are too many to count."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from scratchgen.models import BernoulliNaiveBayes
 
-APART = 3       # pixels between any two that are chosen
+APART = 3       # smallest distance, in pixels, between two chosen pixels
 
 
 def binary_pair(x: np.ndarray, y: np.ndarray, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The digits of the pair with pixels 0 or 1, and 0 or 1 for which of the two."""
+    """The digits of the pair with binary pixels, (N, 784), and their labels 0 or 1, (N,)."""
     wanted = np.isin(y, pair)
     return (x[wanted] > 0.5).astype(np.float64), (y[wanted] == pair[1]).astype(np.int64)
 

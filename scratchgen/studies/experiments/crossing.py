@@ -1,8 +1,9 @@
-"""Error of naive Bayes and logistic regression by the number of training examples (Ng and Jordan 2001).
+"""The errors of naive Bayes and logistic regression for different numbers of training examples.
 
-Both have linear logits, but one counts and the other minimises the loss of its predictions. Ng and Jordan
-argue that counting needs about log d examples to come close to its best, with d features, and the other about
-d, while the best of counting is worse: so their error curves should cross.
+Both have linear logits. Naive Bayes counts; logistic regression minimises the loss of its predictions. Ng and
+Jordan (2001) argue that with d features, naive Bayes needs about log d examples to come close to its lowest
+error, and logistic regression about d, but that the lowest error of naive Bayes is higher. So their error
+curves should cross.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Errors = list[tuple[float, float]]      # (mean, standard error) for each size
 
 
 class Data(NamedTuple):
-    """One data set, and the sizes at which it is measured; without a test set, each repeat splits it anew."""
+    """A data set, and the sizes at which it is measured. Without a test set, each repeat splits it again."""
 
     title: str
     X: np.ndarray
@@ -40,7 +41,7 @@ class Data(NamedTuple):
     test: tuple[np.ndarray, np.ndarray] | None = None
 
     def split(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """X, y of n training examples, two of each class among them; X, y of the test."""
+        """X, y of n training examples, at least two of each class, and X, y of the test examples."""
         order = rng.permutation(len(self.y))
         half = len(order) if self.test else len(order) // 2
         first = [order[:half][self.y[order[:half]] == k][:2] for k in range(self.y.max() + 1)]
@@ -75,13 +76,13 @@ class Curves(NamedTuple):
         if self.crossing:
             return f"yes: they cross between {self.crossing[0]:,} and {self.crossing[1]:,} examples"
         if fewer and more:
-            return f"in part: {NAIVE} at {fewer}, {LOGISTIC} at {more}"
+            return f"in part: {NAIVE} has fewer errors at {fewer}, {LOGISTIC} at {more}"
         if fewer or more:
-            return f"no: only {NAIVE if fewer else LOGISTIC} does, at {fewer or more}"
-        return "no: no difference that the repeats can show"
+            return f"no: only {NAIVE if fewer else LOGISTIC} has fewer errors, at {fewer or more}"
+        return "no: no significant difference"
 
     def rows(self) -> dict[int, dict[str, str | float]]:
-        """The rows of a table, by the number of training examples."""
+        """The rows of a table, one for each number of training examples."""
         return {
             n: {
                 NAIVE: text(naive),

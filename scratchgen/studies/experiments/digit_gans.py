@@ -1,4 +1,4 @@
-"""GANs of digits while they train: the images of fixed codes, and what a digit classifier says of them."""
+"""Observe GANs of digits during training: images of fixed codes, and measures by a classifier."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Moment(NamedTuple):
 
 
 class AtMoments(Callback):
-    """Calls `on_moment(trainer)` after given shares of all updates, the last of them 1."""
+    """Calls `on_moment(trainer)` after given fractions of all updates; the last fraction is 1."""
 
     def __init__(self, shares: tuple[float, ...]):
         self.shares = shares
@@ -45,7 +45,7 @@ class AtMoments(Callback):
 
 
 class Watch(AtMoments):
-    """Keeps what G makes of the same codes (N, K) at some moments."""
+    """Stores G's images of the same codes (N, K) at given moments."""
 
     def __init__(self, model: GAN, codes: np.ndarray, shares: tuple[float, ...]):
         super().__init__(shares)
@@ -59,7 +59,7 @@ class Watch(AtMoments):
         self.moments.append(Moment(shown, d_real, d_fake, self.model.inverse_transform(self.codes)))
 
 
-class Reader:
+class ImageMeasures:
     """Measures of images by a classifier trained on real digits x_train, against unseen digits x_test."""
 
     def __init__(self, classifier: MLPClassifier, x_test: np.ndarray, x_train: np.ndarray):
@@ -68,13 +68,13 @@ class Reader:
         self.very_near = np.quantile(nearest_distance(x_test, x_train), 0.01)   # of 1 in 100 unseen digits
 
     def sure(self, images: np.ndarray) -> float:
-        """The largest of the ten probabilities, on average."""
+        """How sure the classifier is: the largest of the ten probabilities, averaged over the images."""
         return float(self.classifier.predict_proba(images).max(axis=1).mean())
 
     def measure(self, images: np.ndarray) -> dict[str, float]:
-        """How sure the classifier is, the Fréchet distance of its features, and nearest training digits.
+        """How sure the classifier is, the Fréchet distance, and distances to the nearest training digits.
 
-        "very near" is the share nearer to a training digit than 99 of 100 unseen digits are.
+        "very near" is the share of images that are nearer to a training digit than 99 % of unseen digits are.
         """
         near = nearest_distance(images[:1000], self.x_train)
         return {
@@ -86,7 +86,7 @@ class Reader:
 
 
 def fit(model: GAN, x: np.ndarray, shown: int, lr: float, discriminator_lr: float, rng: Any, *callbacks: Any):
-    """Train on about `shown` digits, both learning rates on a cosine to 0."""
+    """Train on about `shown` digits, with both learning rates falling to 0 on a cosine."""
     model.fit(
         x, epochs=max(1, round(shown / len(x))), batch_size=BATCH, lr=Cosine(lr), rng=rng,
         discriminator_lr=Cosine(discriminator_lr), callbacks=[ProgressBar(), *callbacks],
@@ -94,11 +94,11 @@ def fit(model: GAN, x: np.ndarray, shown: int, lr: float, discriminator_lr: floa
 
 
 def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
-    """The library's dense GAN, which starts at the mean digit.
+    """The library's dense GAN, which generates the mean digit at the start.
 
-    G's last bias is the logit of the mean digit, so the background is black from the start and need not come
-    down from grey. The weights that touch pixels begin near 0, so that both networks learn them from the
-    first step on instead of starting from noise: see docs/gan.md, section 12.
+    G's last bias is the logit of the mean digit, so the background is black from the start. The weights next
+    to pixels start near 0, so that both networks learn them from the first step on instead of keeping initial
+    noise: see docs/gan.md, section 12.
     """
     model = GAN.dense(64, 400, dropout=0.6, pixel_init=small_pixel_init, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
@@ -107,10 +107,10 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
 
 
 def dcgan(x: np.ndarray, rng: np.random.Generator) -> GAN:
-    """The library's DCGAN, with a dense layer in each network that sees the whole image."""
+    """The library's DCGAN, with a dense hidden layer in each network that depends on the whole image."""
     return DCGAN(32, (32, 64), hidden=256, rng=rng)
 
 
 def arc(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-    """The point at share t of the way from a to b, (N, K) each, at nearly constant length."""
+    """The point at fraction t of the way from a to b, (N, K) each, with a nearly constant length."""
     return (np.cos(t * np.pi / 2) * a + np.sin(t * np.pi / 2) * b).astype(a.dtype)

@@ -1,7 +1,6 @@
-"""The value of a discriminator, V(D) = E_p log D(x) + E_q log(1 − D(x)), against 2·JSD(p, q) − 2·log 2.
+"""Compare V(D) = E_p log D(x) + E_q log(1 − D(x)) with 2·JSD(p, q) − 2·log 2.
 
-The generator is a Linear layer, so that q is a Normal of known mean and standard deviation; it is not
-trained.
+The generator is a Linear layer, so q is a Normal with a known mean and standard deviation. It is not trained.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Best(Layer):
 
 
 def jensen_shannon(p: Density, q: Density) -> float:
-    """JSD in nats by quadrature, from its definition by two KLs to the even mixture."""
+    """JSD in nats by quadrature: the mean of the KLs of p and q to their even mixture."""
     logs = [density.log_density(GRID[:, None]) for density in (p, q)]
     middle = np.logaddexp(*logs) - math.log(2)
     return float(np.trapezoid(sum(np.exp(log) * (log - middle) for log in logs), GRID)) / 2
@@ -77,7 +76,7 @@ def game(pair: Pair, discriminator: Layer) -> GAN:
 
 
 def equally_probable(density: Density) -> np.ndarray:
-    """POINTS points, (POINTS, 1): the middles, in probability, of as many slices of the density."""
+    """The medians of POINTS slices of the density that have equal probabilities, (POINTS, 1)."""
     below = np.cumsum(np.exp(density.log_density(GRID[:, None]))) * (GRID[1] - GRID[0])
     below -= (below[-1] - 1) / 2                                # the sum counts half a step too much
     some = np.concatenate([[True], np.diff(below) > 0])
@@ -102,7 +101,7 @@ def _learner(pair: Pair, updates: int, rng: np.random.Generator) -> tuple[GAN, A
 def learn(
     pair: Pair, updates: int, rng: np.random.Generator, batch_size: int = 256
 ) -> tuple[list[int], list[float]]:
-    """Train D on fresh samples: numbers of updates, and V(D) after each of them."""
+    """Train D on new samples. Returns numbers of updates, and V(D) after each of them."""
     model, optimizer = _learner(pair, updates, rng)
     steps = sorted(set(np.geomspace(10, updates, 20).astype(int).tolist()))
     values = []
@@ -117,7 +116,7 @@ def learn(
 def memorise(
     pair: Pair, n: int, updates: int, rng: np.random.Generator, batch_size: int = 256
 ) -> tuple[float, float]:
-    """Train D on the same n samples of p and q: V(D) − V(D*) on these samples, and V(D) on all of p and q."""
+    """Train D on n fixed samples of p and of q. Returns V(D) − V(D*) on them, and V(D) on all of p and q."""
     model, optimizer = _learner(pair, updates, rng)
     x, z = pair.p.sample(n, rng=rng), model.prior_sample(n, rng=rng)
     size = min(n, batch_size)

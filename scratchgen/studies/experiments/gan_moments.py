@@ -1,4 +1,4 @@
-"""A GAN on a line at four moments of its training, and the best discriminator at each of them."""
+"""Record a GAN on a line at four moments of its training, with the best discriminator at each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("(a) the start", "(b) D trained, G fixed", "(c) G trained, D fixed", "(
 
 @dataclass
 class Moment:
-    """Both networks on the axis of x, after some number of updates."""
+    """Both networks, evaluated on the grid of x after some number of updates."""
 
     step: int
     q: np.ndarray       # (B,) density of the generated numbers
@@ -30,7 +30,7 @@ class Moment:
 
     @property
     def best(self) -> np.ndarray:
-        """D* = p / (p + q), the best discriminator there is, (B,)."""
+        """D* = p / (p + q), the best possible discriminator, (B,)."""
         return GRID.p / np.maximum(GRID.p + self.q, 1e-30)
 
     @property
@@ -68,7 +68,7 @@ def train(rounds: int, frames: int, seed: int = 1) -> tuple[list[Moment], list[M
     alone = FIRST + AHEAD + CLIMB
     filmed = set(np.unique(np.linspace(0, alone, frames // 3).astype(int)))
     filmed |= set(np.unique(alone + np.geomspace(1, rounds, frames - frames // 3).astype(int)))
-    shown, film = [], [look(model, 0)]
+    shown, film = [], [evaluate(model, 0)]
     for step in range(1, alone + rounds + 1):
         x = DATA.sample(128, rng=rng).astype(np.float32)
         if step <= FIRST + AHEAD:
@@ -79,13 +79,13 @@ def train(rounds: int, frames: int, seed: int = 1) -> tuple[list[Moment], list[M
         else:
             model.train_step((x,), optimizers, rng)
         if step in (FIRST, FIRST + AHEAD, alone, alone + rounds):
-            shown.append(look(model, step))
+            shown.append(evaluate(model, step))
         if step in filmed:
-            film.append(look(model, step))
+            film.append(evaluate(model, step))
     return shown, film
 
 
-def look(model: GAN, step: int) -> Moment:
+def evaluate(model: GAN, step: int) -> Moment:
     """Evaluate both networks on the grid."""
     d = model.predict_real(GRID.x[:, None].astype(np.float32)).astype(np.float64)
     tips = model.inverse_transform(ARROWS[:, None].astype(np.float32))[:, 0]

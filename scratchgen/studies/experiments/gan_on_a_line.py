@@ -1,8 +1,8 @@
-"""GANs on a line, where densities are known: the density of G(z) by change of variables, and the JSD.
+"""GANs on a line, where the density of G(z) and the JSD can be computed.
 
 z ~ N(0, 1) is cut into slices, G is taken as linear within a slice, and each slice spreads its probability
-evenly between the images of its ends. That is the change of variables, and it stays right where G is not
-monotonic and two slices land on the same place.
+evenly between the images of its ends. This is the change of variables. It is also correct where G is not
+monotonic, so that two slices have the same image.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Grid:
         return np.diff(below) / self.width
 
     def jensen_shannon(self, q: np.ndarray) -> float:
-        """JSD(p, q) in nats, summed over the bins; what lies beyond them is left out."""
+        """JSD(p, q) in nats, summed over the bins. Values beyond the bins are ignored."""
         middle = (self.p + q) / 2
         return float(sum(plogp(d, middle).sum() for d in (self.p, q)) * self.width / 2)
 

@@ -1,4 +1,4 @@
-"""The gradient that three losses give a generator, by its distance from the data and by the training of D."""
+"""Measure the generator's gradient of three losses, at several distances and stages of D's training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scratchgen.training.optimisers import SGD, Adam, Optimizer
 from scratchgen.training.schedules import Cosine
 
 BATCH = 256
-DATA = GaussianMixture1D((1.0,), (3.0,), (0.5,))    # for the generator that is a network
+DATA = GaussianMixture1D((1.0,), (3.0,), (0.5,))    # for a generator that is a network
 LOSSES = ("minimax", "non-saturating", "Wasserstein")
 UPDATES = (0, 3, 10, 30, 100, 300, 1000)            # of D, after which the gradient is measured
 
@@ -44,7 +44,7 @@ def by_distance(d: float, updates: int, rng: np.random.Generator) -> dict[str, f
     model = shifted(d, dense((1, 32, 32, 1), rng=rng, activation=Tanh, dtype=np.float64))
     optimizer = Adam(model.discriminator.parameters(), Cosine(5e-3, updates, 1e-4), BETAS)
     for _ in range(updates):
-        teach(model, rng.standard_normal((BATCH, 1)), optimizer, rng)
+        update_discriminator(model, rng.standard_normal((BATCH, 1)), optimizer, rng)
     for loss in LOSSES[:2]:
         model.objective = loss
         row |= {f"{loss}: best D": best[loss], f"{loss}: learned D": gradient(model)}
@@ -91,12 +91,12 @@ def learn_critic(d: float, updates: int, rng: np.random.Generator) -> tuple[WGAN
     optimizer = Adam(critic.parameters(), Cosine(1e-2, updates, 1e-4), (0.5, 0.9))
     for step in range(updates):
         model.penalty = 0.1 if step < 0.3 * updates else 30.0
-        teach(model, rng.standard_normal((BATCH, 1)), optimizer, rng)
+        update_discriminator(model, rng.standard_normal((BATCH, 1)), optimizer, rng)
     x, z = (np.random.default_rng(seed).standard_normal((20_000, 1)) for seed in (2, 3))
     return model, -model.discriminator_loss(x, z)[0]
 
 
-def teach(model: GAN, x: np.ndarray, optimizer: Optimizer, rng: np.random.Generator) -> None:
+def update_discriminator(model: GAN, x: np.ndarray, optimizer: Optimizer, rng: np.random.Generator) -> None:
     """One update of D, or of the critic; G does not change."""
     z = model.prior_sample(len(x), rng=rng)
     if isinstance(model, WGAN):
@@ -115,7 +115,7 @@ def networks(loss: str, rng: np.random.Generator) -> GAN:
 
 
 def first_norms(loss: str, seeds: int) -> list[float]:
-    """The norm of G's first gradient after each number of UPDATES of D; geometric mean over seeds."""
+    """The norm of G's first gradient after each number of UPDATES of D, as geometric mean over seeds."""
     logs = np.zeros(len(UPDATES))
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -128,12 +128,12 @@ def first_norms(loss: str, seeds: int) -> list[float]:
                 _, cache = model.generator_loss(model.prior_sample(2000, rng=seed))
                 model.generator_backward(cache)
                 logs[UPDATES.index(step)] += math.log(norm()) / seeds
-            teach(model, DATA.sample(BATCH, rng=rng).astype(np.float32), optimizer, rng)
+            update_discriminator(model, DATA.sample(BATCH, rng=rng).astype(np.float32), optimizer, rng)
     return np.exp(logs).tolist()
 
 
 def train_on(objective: str, method: str, rounds: int, seed: int = 1) -> dict[str, float]:
-    """Train D alone first, then both, G by the method: mean and standard deviation of G(z)."""
+    """Train D alone, then both, with `method` as G's optimiser: mean and standard deviation of G(z)."""
     rng = np.random.default_rng(seed)
     model = networks(objective, rng)
     parameters = model.generator.parameters()
@@ -142,7 +142,8 @@ def train_on(objective: str, method: str, rounds: int, seed: int = 1) -> dict[st
         "generator": SGD(parameters, 0.01) if method == "SGD" else Adam(parameters, 5e-4, BETAS),
     }
     for _ in range(UPDATES[-1]):
-        teach(model, DATA.sample(BATCH, rng=rng).astype(np.float32), optimizers["discriminator"], rng)
+        x = DATA.sample(BATCH, rng=rng).astype(np.float32)
+        update_discriminator(model, x, optimizers["discriminator"], rng)
     for _ in range(rounds):
         model.train_step((DATA.sample(BATCH, rng=rng).astype(np.float32),), optimizers, rng)
     generated = model.sample(5000, rng=rng)

@@ -1,6 +1,6 @@
-"""Three Monte Carlo estimators of the gradient of E[f(z)], z ~ N(mu, std²), by mu and logvar.
+"""Compare three Monte Carlo estimators of the gradient of E[f(z)], z ~ N(mu, std²), in mu and logvar.
 
-From S samples z = mu + std·eps each:
+Each is a mean over S samples z = mu + std·eps of
 
     reparameterised   f'(z) · dz/dmu = f'(z),             f'(z) · dz/dlogvar = f'(z) · ½·eps·std
     score function    f(z) · dlog q/dmu = f(z) · eps/std,  f(z) · dlog q/dlogvar = f(z) · ½·(eps² − 1)
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     truth_error: np.ndarray
 
 
-def bowl(width: int, draws: int, rng: np.random.Generator) -> Case:
+def quadratic(width: int, draws: int, rng: np.random.Generator) -> Case:
     """f(z) = Σ (z − c)² at mu = 0 and logvar = −1, whose gradient is known in closed form."""
     centre = np.linspace(-1, 1, width)
     mu, logvar = np.zeros(width), np.full(width, -1.0)
@@ -46,7 +46,7 @@ def bowl(width: int, draws: int, rng: np.random.Generator) -> Case:
 
 
 def decoder(f: Function, mu: np.ndarray, logvar: np.ndarray, draws: int, rng: np.random.Generator) -> Case:
-    """Any f: its gradient is estimated by reparameterisation from as many other samples."""
+    """Any f. The true gradient is estimated by reparameterisation, from the same number of other samples."""
     apart = estimators(f, mu, logvar, draws, rng)[NAMES[0]](1)
     error = apart.std(axis=0) / draws**0.5
     return Case(estimators(f, mu, logvar, draws, rng), apart.mean(axis=0), error)

@@ -1,9 +1,9 @@
-"""One matrix product in five versions, and the peak of the processor, measured on one core.
+"""Measure one matrix product in five versions, and the peak speed of the processor, on one core.
 
-A product of two n×n matrices takes 2·n³ operations. Four versions are written in Numba, each changing one
+A product of two n×n matrices takes 2·n³ operations. Four versions are written in Numba. Each changes one
 thing:
 
-    three loops   out[i, j] = Σ a[i, k]·b[k, j], as the formula has it: b is read down its columns
+    three loops   out[i, j] = Σ a[i, k]·b[k, j], as in the formula, which reads b by columns
     rows          the loops in another order, so that all three arrays are read along their rows
     panels        the same, for a few rows of b at a time, which then stay in the cache
     registers     16 sums at once, of 4 rows of a and 4 columns of b: each number loaded is used 4 times

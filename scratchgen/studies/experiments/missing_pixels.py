@@ -1,4 +1,4 @@
-"""Digits with missing pixels and images that are no digits, for two generative and two other classifiers."""
+"""Test two generative and two discriminative classifiers with missing pixels and with other images."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def errors_with_missing_pixels(
 
 
 def out_of_distribution(x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Images that are no digits, (N, 784) each."""
+    """Images that are not upright digits, by name, (N, 784) each."""
     shuffled = rng.permuted(x, axis=1)                          # the same intensities, in any order
     return {
         "noise": rng.random(x.shape, np.float32),

@@ -1,4 +1,4 @@
-"""A map from noise to data on a line; estimates of a KL divergence from two sets of samples."""
+"""Learn a map from noise to data on a line, and estimate a KL divergence from two sets of samples."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from scratchgen.training.schedules import OneCycle
 def fit_map(
     data: Density, updates: int, rng: np.random.Generator, batch_size: int = 2048
 ) -> tuple[Sequential, float]:
-    """A net 1-64-64-1 trained to match the sorted samples of the data; and the gap before training.
+    """Train a net 1-64-64-1 to match the sorted samples of the data. Returns it, and the gap before training.
 
-    Of all ways to pair two sets of numbers, sorting both has the least squared error, so the loss is the
-    squared Wasserstein distance of the two samples. Batches are large, because few samples lie between the
-    modes.
+    Of all pairings of two sets of numbers, the one that sorts both has the least squared error. So the loss
+    is the squared Wasserstein distance of the two samples. Batches are large, because few samples lie between
+    the modes.
     """
     net = dense((1, 64, 64, 1), rng=rng, activation=LeakyReLU, dtype=np.float64)
     before = largest_gap(net.forward(rng.standard_normal((20_000, 1)))[0], data)

@@ -1,4 +1,4 @@
-"""Several orderings of the pixels in one MADE: dependencies, averages of probabilities and of logits."""
+"""Measure a MADE with several orderings: dependencies, averages of probabilities and of logits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scratchgen.models import MADE
 
 
 def dependencies(model: MADE, rng: np.random.Generator) -> np.ndarray:
-    """Whether logit d has a gradient by pixel e at any of 300 inputs, (D, D)."""
+    """Whether logit d has a nonzero gradient in pixel e for any of 300 inputs, (D, D)."""
     size = model.features
     found, upstream = np.zeros((size, size), bool), np.eye(size, dtype=np.float32)
     for x in rng.standard_normal((300, size), np.float32):
@@ -30,6 +30,6 @@ def averaged(log_p: np.ndarray) -> np.ndarray:
 
 
 def averaged_logits(model: MADE, x: np.ndarray) -> np.ndarray:
-    """What the mean of the orderings' logits gives: no log-density, (N,)."""
+    """The result of using the mean of the orderings' logits, (N,), which is not a log-density."""
     mean = np.mean([model.logits(x, ordering=o)[0] for o in range(len(model.orders))], axis=0)
     return Bernoulli.log_prob(x, mean).sum(axis=1, dtype=np.float64)

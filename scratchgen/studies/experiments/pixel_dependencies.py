@@ -1,4 +1,4 @@
-"""Which logits depend on which pixels, read off by gradient, of networks over digits of 10×10."""
+"""Find by gradients which logits depend on which pixels, in networks for digits of 10×10 pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def halved(x: np.ndarray) -> np.ndarray:
 def one_stack(rng: np.random.Generator, layers: int = 10) -> Sequential:
     """One stack of masked 3×3 convolutions, (N, 10, 10, 1) -> logits of the same shape; not trained.
 
-    Its biases leave most units on, so that no gradient is zero by accident.
+    Its biases keep most ReLUs active, so that no gradient is zero by chance.
     """
     kind: dict[str, Any] = {"rng": rng, "dtype": np.float32}
     middle: list[Layer] = []
@@ -53,7 +53,7 @@ def slopes(net: Layer, X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def shares(matrix: np.ndarray) -> dict[str, float]:
-    """The share of pairs of a logit and an earlier pixel with a gradient; the number of other such pairs."""
+    """The share of earlier pixels that logits depend on, and the number of other pixels they depend on."""
     before = np.tri(len(matrix), k=-1) > 0
     return {
         "earlier pixels seen": float((matrix[before] > 0).mean()),

@@ -1,6 +1,6 @@
-"""Which balance of a GAN's players converges: D's steps, its learning rate, its head start.
+"""Test which balance of a GAN's players converges: D's steps, its learning rate, its head start.
 
-All runs make the same number of updates of both networks together, so more steps of D leave fewer to G.
+All runs make the same total number of updates of the two networks, so more steps of D mean fewer of G.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LR = 1e-3                   # of the generator
 STEPS = (1, 2, 5)
 RATIOS = (0.2, 1.0, 5.0)    # D's learning rate over G's
 AHEAD = 200                 # updates of D before the first of G, where it has a head start
-MEASURED = 10               # times, in the last quarter of a run
+MEASURED = 10               # number of measurements in the last quarter of a run
 
 
 class Setting(NamedTuple):
@@ -43,7 +43,7 @@ class End(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """One of five words for how the run ended, as the docstring of the demo explains."""
+        """How the run ended: one of five results, which the docstring of the demo defines."""
         if self.jsd < 0.03 and max(self.course) < 0.06:
             return "converged"
         if not 0.12 < self.left < 0.92:
@@ -64,7 +64,7 @@ GROUPS = {
 
 
 def train(setting: Setting, updates: int, seed: int) -> End:
-    """One run of so many updates of both networks together, after D's head start."""
+    """Make `updates` updates, counting those of both networks, after D's head start."""
     rng = np.random.default_rng(seed)
     model = tanh_game(rng, hidden=16, k=setting.k, ahead=setting.ahead)
     optimizers = adam(model, LR, setting.ratio * LR)

@@ -1,11 +1,10 @@
-"""The noise of a VAE's codes while it trains, and after its decoder is damaged.
+"""Measure the noise of a VAE's codes during training, and after its decoder is damaged.
 
 To second order the best noise is
 
     std² = 1 / (1 + H),     H = Σ_d p_d·(1 − p_d)·J_d²,     J = d logits / dz at z = mu
 
-(docs/vae.md, section 8), which is computed from the decoder alone, without the gradient that trains the
-noise.
+(docs/vae.md, section 8). It depends on the decoder alone, not on the gradient that trains the noise.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ KINDS = ("undamaged", "shuffled", "noised")
 
 
 class Measurement(NamedTuple):
-    """Means over test digits and dimensions, after some step."""
+    """Means over test digits and dimensions, after one step."""
 
     step: int
-    decoder_gradient: float     # of the reconstruction error by logvar: negative asks for more noise
+    decoder_gradient: float     # of the reconstruction error in logvar; negative if more noise helps
     kl_gradient: float          # the same from the KL, with its sign changed
     std: float
     predicted: float            # sqrt(1 / (1 + H))
@@ -77,7 +76,7 @@ class Damage(Callback):
 class NoiseGradients(Callback):
     """Measures both gradients and the predicted noise.
 
-    20 times from the start and from the damage on, then at every tenth step.
+    It measures at the first 20 steps after the start and after the damage, and then at every tenth step.
 
     x : test digits; the prediction uses the first 100, since it costs K passes
     """
@@ -146,7 +145,7 @@ def moments(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
 
 
 def against_undamaged(runs: dict[str, Run], damaged: int) -> dict[str, dict[str, float]]:
-    """Noise and error over those of the undamaged run, mean ratios of steps 5 to 30 after the damage."""
+    """Noise and error divided by those of the undamaged run, averaged over steps 5 to 30 after the damage."""
     after = {
         kind: {key: np.array(run.history.steps[key][damaged:])[4:30] for key in ("std", "reconstruction")}
         for kind, run in runs.items()

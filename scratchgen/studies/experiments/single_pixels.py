@@ -1,4 +1,4 @@
-"""Which damage discriminators notice more: one wrong pixel, or six pixels that thicken a stroke.
+"""Compare how discriminators rate one wrong pixel and six pixels that thicken a stroke.
 
 Every digit is damaged in three ways, chosen without a discriminator:
 
@@ -23,14 +23,14 @@ from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.loop import Trainer
 from scratchgen.training.optimisers import Adam
 
-MOMENTS = (0.01, 0.04, 0.15, 0.4, 1.0)  # of the training, at which D is asked
+MOMENTS = (0.01, 0.04, 0.15, 0.4, 1.0)  # fractions of the training after which D is tested
 REPLACED = 0.005                        # share of pixels that are replaced by noise: four of 784
 INSIDE = slice(4, 24)                   # the box that the digits are written in
 NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
 
 
 class Damaged(NamedTuple):
-    """The digits on which all three kinds of damage fit, intact and damaged, (N, 784) each; labels (N,)."""
+    """Digits with room for all three kinds of damage, intact and damaged, (N, 784) each; labels (N,)."""
 
     intact: np.ndarray
     speck: np.ndarray
@@ -87,7 +87,7 @@ def isolated(images: np.ndarray) -> np.ndarray:
     return (square - around).max(axis=(1, 2)) > 0.25
 
 
-def ask(net: Layer, damaged: Damaged, shown: int, generated: np.ndarray) -> Verdict:
+def compare_logits(net: Layer, damaged: Damaged, shown: int, generated: np.ndarray) -> Verdict:
     """Compare the logits of D; they differ even where D(x) rounds to 1."""
     intact, speck, hole, swell = (net.forward(part)[0][:, 0] for part in damaged[:4])
     twos = damaged.label == 2
@@ -96,8 +96,8 @@ def ask(net: Layer, damaged: Damaged, shown: int, generated: np.ndarray) -> Verd
     return Verdict(shown, *map(float, shares))
 
 
-class Ask(AtMoments):
-    """Asks D at some moments of its training."""
+class CompareLogits(AtMoments):
+    """Compares D's logits at some moments of its training."""
 
     def __init__(self, model: GAN, damaged: Damaged, seed: int):
         super().__init__(MOMENTS)
@@ -108,7 +108,7 @@ class Ask(AtMoments):
     def on_moment(self, trainer: Trainer) -> None:
         generated = self.model.inverse_transform(self.codes)
         shown = trainer.step * trainer.batches.batch_size
-        self.verdicts.append(ask(self.model.discriminator, self.damaged, shown, generated))
+        self.verdicts.append(compare_logits(self.model.discriminator, self.damaged, shown, generated))
 
 
 def dense_gan(rng: np.random.Generator) -> GAN:
@@ -127,7 +127,7 @@ def dense_gan(rng: np.random.Generator) -> GAN:
 
 
 class DenoisingDCGAN(DCGAN):
-    """A DCGAN whose D, after every round, also learns to tell the same digits from noisy ones."""
+    """A DCGAN whose D also learns, after every round, to tell digits from the same digits with noise."""
 
     def train_step(self, batch: Any, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
         values = super().train_step(batch, optimizer, rng)
@@ -136,7 +136,7 @@ class DenoisingDCGAN(DCGAN):
 
 
 class Game(NamedTuple):
-    """How a GAN is built and trained; `share` of the digits that a DCGAN sees, by its cost."""
+    """How a GAN is built and trained. share : its number of digits, relative to a DCGAN's."""
 
     build: Callable[[np.random.Generator], GAN]
     lr: float
@@ -153,10 +153,10 @@ GAMES = {
 
 
 def train(game: Game, x: np.ndarray, damaged: Damaged, shown: int, seed: int = 1) -> list[Verdict]:
-    """Train a GAN on digits x and ask its D at some moments. shown : digits that a DCGAN would see."""
+    """Train a GAN on digits x, and test its D at MOMENTS. shown : digits that a DCGAN would see."""
     rng = np.random.default_rng(seed)
     model = game.build(rng)
-    verdicts = Ask(model, damaged, seed)
+    verdicts = CompareLogits(model, damaged, seed)
     model.fit(
         x, epochs=max(1, round(game.share * shown / len(x))), batch_size=BATCH, lr=game.lr,
         discriminator_lr=game.discriminator_lr, rng=rng, callbacks=[ProgressBar(), verdicts],
@@ -165,7 +165,7 @@ def train(game: Game, x: np.ndarray, damaged: Damaged, shown: int, seed: int = 1
 
 
 def noise_only(x: np.ndarray, damaged: Damaged, shown: int, seed: int = 1) -> Verdict:
-    """A D of the same form that never sees a generated image, only digits and noisy digits."""
+    """Train a D of the same form on digits and noisy digits only, without generated images."""
     rng = np.random.default_rng(seed)
     net = DCGAN(32, (16, 32), rng=rng).discriminator
     optimizer = Adam(net.parameters(), 5e-4, (0.5, 0.999))
@@ -173,11 +173,11 @@ def noise_only(x: np.ndarray, damaged: Damaged, shown: int, seed: int = 1) -> Ve
     for _ in range(epochs):
         for (batch,) in Batches(x, batch_size=BATCH, rng=rng, drop_last=True):
             tell_apart(net, optimizer, batch, rng)
-    return ask(net, damaged, epochs * len(x), add_noise(damaged.intact, rng))
+    return compare_logits(net, damaged, epochs * len(x), add_noise(damaged.intact, rng))
 
 
 def tell_apart(net: Layer, optimizer: Adam, real: np.ndarray, rng: np.random.Generator) -> None:
-    """One update of D on real digits and on the same with noise."""
+    """Make one update of D on real digits and on the same digits with noise."""
     optimizer.zero_grad()
     for x, target in ((real, 1), (add_noise(real, rng), 0)):
         logits, cache = net.forward(x, training=True)

@@ -1,4 +1,4 @@
-"""Attention against n-grams on one text: scores per character, and the time that the cache saves."""
+"""Compare attention and n-grams on one text, and measure the time that the cache saves."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def score_of_mean(one: TextModel, other: TextModel, text: str) -> float:
 
 
 def seconds_to_write(model: CharacterModel, length: int, cached: bool, seed: int = 1) -> float:
-    """The shortest of three times that it takes to write so many characters, with or without the cache."""
+    """The shortest of three measured times to write `length` characters, with or without the cache."""
     times = []
     for _ in range(3):
         start = time.perf_counter()

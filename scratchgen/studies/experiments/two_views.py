@@ -44,7 +44,7 @@ def fit_models(X: np.ndarray, y: np.ndarray, epochs: int, rng: np.random.Generat
 
 
 def measure(model: Any, X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> dict[str, float]:
-    """Error, agreement with the best class, and what the model says of FAR."""
+    """Error, agreement with the best class, and the model's probabilities at FAR."""
     predicted = model.predict(X_test)
     row = {
         "error": float((predicted != y_test).mean()),

@@ -1,4 +1,4 @@
-"""Out-of-distribution (OOD) detection: how well each model recognises digits that it was not trained on.
+"""Out-of-distribution (OOD) detection: how well each model detects digits that it was not trained on.
 
     scratchgen study ood                              two protocols, ten digits, two seeds
     scratchgen study ood --protocol without --digits 1 7 --models made vae

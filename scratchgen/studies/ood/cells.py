@@ -19,7 +19,7 @@ from scratchgen.studies.ood.protocols import CONTROLS, PROTOCOLS, controls, task
 from scratchgen.studies.ood.scores import Detector
 
 SEEDS = 2
-FULL_EFFORT = 4.0       # with all of MNIST, each fit shows so many times as many digits
+FULL_EFFORT = 4.0       # with all of MNIST, each fit uses four times as many digits
 CONTROL_IMAGES = 32
 
 
@@ -61,7 +61,7 @@ class Plan:
         return self == Plan(full=self.full)
 
     def cells(self) -> list[tuple[str, int, str, int]]:
-        """(protocol, digit, model, seed) of each cell; all of one seed before the next."""
+        """(protocol, digit, model, seed) of each cell, ordered by seed."""
         return [
             (protocol, digit, model, seed)
             for seed in range(self.seeds)
@@ -96,7 +96,7 @@ def measure(
 
 
 def auroc_of(ood: np.ndarray, known: np.ndarray) -> float:
-    """The probability that an OOD image scores above a known digit; ½ is chance."""
+    """The probability that an OOD image has a higher score than a known digit; ½ is chance."""
     y = np.r_[np.ones(len(ood)), np.zeros(len(known))]
     return auroc(np.concatenate([ood, known]), y)               # (OOD.3)
 

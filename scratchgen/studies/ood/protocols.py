@@ -1,4 +1,4 @@
-"""Two protocols that divide the digits into known and OOD ones, and control images that are no digits."""
+"""Two protocols that divide the digits into known and OOD ones, and control images without a digit."""
 
 from __future__ import annotations
 

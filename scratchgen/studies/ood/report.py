@@ -1,4 +1,4 @@
-"""The cells as tables, as a figure and as a file."""
+"""Write the cells as tables, as a figure and as a file."""
 
 from __future__ import annotations
 

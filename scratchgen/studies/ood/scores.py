@@ -1,11 +1,10 @@
-"""Scores for out-of-distribution (OOD) detection. Every score is high for images that look unfamiliar.
+"""Scores for out-of-distribution (OOD) detection. Every score should be high for OOD images.
 
 (OOD.1)  s(x) = −log p(x)
 (OOD.2)  s(x) = |−log p(x) − h|,  h = medianₘ −log p(xₘ)       over M held-out digits; typicality
 
-(OOD.1) asks whether x is improbable. (OOD.2), after Nalisnick et al. 2019, asks whether its log-density is
-typical, so a value that is too high is as suspicious as one that is too low. Derived in
-docs/out-of-distribution.md.
+(OOD.1) is high if x is improbable. (OOD.2), after Nalisnick et al. 2019, is high if the log-density of x is
+not typical, whether it is too low or too high. Derived in docs/out-of-distribution.md.
 """
 
 from __future__ import annotations
@@ -69,7 +68,8 @@ def minus_logit(model: Any, X: np.ndarray) -> np.ndarray:
 def typicality(minus_log: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     """The distance of −log p(x), (N,), from its median over held-out digits, (M,): (N,).
 
-    The median, because a single digit with an enormous −log p(x), as a flow can give, would shift the mean.
+    A single digit with a very large −log p(x), which a flow can give, would shift the mean, but not the
+    median.
     """
     return np.abs(minus_log - np.median(held_out))              # (OOD.2)
 
@@ -78,7 +78,7 @@ class Intensity:
     """The baseline without a model: the score of an image is its total intensity."""
 
     def fit(self, X: np.ndarray) -> Intensity:
-        """Nothing to fit."""
+        """Return self: the baseline has no parameters."""
         return self
 
     def total(self, X: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ class Intensity:
 
 
 def unchanged(x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Grey pixels as they are."""
+    """Return the grey pixels unchanged."""
     return x
 
 
@@ -97,13 +97,13 @@ class Detector:
 
     name, title : on the command line and in tables
     build  : rng -> model
-    scores : name -> function of (model, X) -> (N,), high for unfamiliar images
+    scores : name -> function of (model, X) -> (N,), high for OOD images
     density : the score that typicality is computed from; None for a model without one
     lacks  : name of a score -> why this model does not have it
     prepare : from grey pixels to the data that the scores describe
     shown  : number of digits that a fit shows the model, with repetition; 0 for a fit without epochs
     batch, lr : of the fit; lr is a schedule
-    slow   : left out unless it is asked for
+    slow   : whether the study omits the detector by default
     """
 
     name: str

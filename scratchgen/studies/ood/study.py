@@ -1,4 +1,4 @@
-"""The study from digits to files."""
+"""Run the whole study and write its files."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def detect(
 ) -> Result:
     """Measure the cells that are missing, write ood.json and ood.png, and return the result.
 
-    A part of the usual plan gives the files another name ("ood-part"), so that the results of the chapter are
-    not overwritten.
+    With a plan other than the default, the files get another name ("ood-part"), so that the results of the
+    chapter are not overwritten.
     """
     digits, store = _prepare(plan, runs)
     print(digits.source)
@@ -56,7 +56,7 @@ def file_name(plan: Plan) -> str:
 
 
 def collect(plan: Plan, runs: Path) -> Result:
-    """The cells that were measured before. Raises ValueError, with their number, if cells are missing."""
+    """Read the saved cells. Raises ValueError, with the number of missing cells, if any are missing."""
     digits, store = _prepare(plan, runs)
     cells = {key: store.load(*key) for key in plan.cells()}
     known = {key: cell for key, cell in cells.items() if cell is not None}

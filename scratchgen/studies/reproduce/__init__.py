@@ -1,4 +1,4 @@
-"""Published figures, reproduced. Each run writes its result and its recipe to results/NAME.json.
+"""Reproductions of published figures. Each run writes its result and its recipe to results/NAME.json.
 
     scratchgen study reproduce --list            the figures
     scratchgen study reproduce autoencoder       a whole run; Ctrl-C saves it, --resume continues it

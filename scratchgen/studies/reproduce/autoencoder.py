@@ -20,7 +20,7 @@ from scratchgen.training.schedules import OneCycle
 
 SIZES = (784, 1000, 500, 250, 30)
 BATCH, PEAK, SEED = 128, 3e-3, 0
-JITTER = Jitter()  # 40 epochs: 2.21 with it, 2.31 with half of it
+JITTER = Jitter()  # the error after 40 epochs was 2.21 with it, 2.31 with half of it
 
 
 def build(digits: Digits, epochs: int) -> Trainer:

@@ -1,12 +1,12 @@
-"""DCGAN on MNIST: the shares of the digits among its samples, and the Fréchet distance to the test digits.
+"""DCGAN on MNIST: the share of each digit among its samples, and their Fréchet distance to test digits.
 
-Aim: every digit within 4 points of its share, by a classifier that is right on at least 99 % of the test set,
-and a smaller Fréchet distance than the dense GAN's, in that classifier's features.
+The aims are a share within 4 points of the test set's for every digit, by a classifier with a test accuracy
+of at least 99 %, and a smaller Fréchet distance in its features than that of the dense GAN.
 
-Trials of three epochs, with a rate of 2e-4 for D and 256 hidden units in it, gave: 89 without a hidden layer
-in G, 52 with one of 512, 47 with one of 1,024, 36 with one of 512 and a rate of 2e-3 instead of 1e-3 for G;
-and 50 with 512 in both. The last two together had no trial of their own. docs/gan.md, section 13, explains
-why the layers matter.
+Trials of three epochs, with a learning rate of 2e-4 for D and 256 hidden units in it, gave these Fréchet
+distances: 89 without a hidden layer in G, 52 with one of 512, 47 with one of 1,024, 36 with one of 512 and a
+rate of 2e-3 instead of 1e-3 for G; and 50 with 512 in both. The combination of the last two was not tried.
+docs/gan.md, section 13, explains why the layers matter.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build(digits: Digits, epochs: int) -> Trainer:
 
 
 def text(epochs: int) -> str:
-    """What was done."""
+    """The recipe as text, for the record."""
     return (
         f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, batch norm, {HIDDEN} hidden units "
         f"behind G's code and before D's logit; non-saturating loss; Adam, betas (0.5, 0.999), G on a "

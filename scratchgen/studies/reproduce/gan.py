@@ -1,4 +1,4 @@
-"""The dense GAN on MNIST: the Parzen-window log-likelihood of the test set, and how much that measure tells.
+"""The dense GAN on MNIST: the Parzen-window log-likelihood of the test set, and controls of that measure.
 
 Published: Goodfellow et al. 2014, "Generative adversarial nets", table 1: 225 ± 2 nats. Their protocol: a
 Normal kernel on each of 10,000 samples, its width chosen on held-out digits, the mean over the test set.
@@ -22,12 +22,12 @@ from scratchgen.training.schedules import Cosine
 
 CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
 BATCH, RATE, DISCRIMINATOR_RATE, DROPOUT, SEED = 100, 2e-3, 2e-4, 0.5, 0
-HELD_OUT = 1000     # training digits, the last ones, that choose sigma
+HELD_OUT = 1000     # the last training digits, which are used to choose sigma
 KMEANS = 10         # Lloyd's iterations for the control
 
 
 def text(epochs: int, digits: int) -> str:
-    """What was done."""
+    """The recipe as text, for the record."""
     return (
         f"latent codes uniform in (−1, 1); G with batch norm, ReLU, a sigmoid; D "
         f"784-{DISCRIMINATOR}-{DISCRIMINATOR}-1 with leaky ReLU and dropout of {DROPOUT:g}; the weights "
@@ -65,7 +65,7 @@ def parzen(samples: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> tuple
 
 
 def controls(train: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> dict[str, float]:
-    """The same measure for training digits, and for the centroids of as many clusters of them."""
+    """The same measure for training digits and for k-means centroids in place of samples."""
     rng = np.random.default_rng(SEED)
     n = min(gans.SAMPLES, len(train) // 2)
     true = train[rng.choice(len(train), n, replace=False)]

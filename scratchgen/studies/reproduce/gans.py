@@ -1,4 +1,4 @@
-"""What the reproductions of GANs share: samples of the averaged generator, and their quality."""
+"""Shared code of the reproductions of GANs: samples of the averaged generator, and their quality."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sample(model: GAN, seed: int = SEED) -> np.ndarray:
 
 
 class Samples:
-    """Samples of a run's model, by the averaged weights of its generator or by the last ones."""
+    """Samples of a run's model, with the averaged weights of its generator or with the last weights."""
 
     def __init__(self, trainer: Trainer):
         model: Any = trainer.model
@@ -38,12 +38,12 @@ class Samples:
         trainer.callbacks.append(self.averaged)
 
     def average(self) -> np.ndarray:
-        """Samples by the averaged weights."""
+        """Samples with the averaged weights."""
         with self.averaged.applied():
             return sample(self.model)
 
     def last(self) -> np.ndarray:
-        """Samples by the last weights."""
+        """Samples with the last weights."""
         return sample(self.model)
 
     @property
@@ -53,7 +53,7 @@ class Samples:
 
 
 def share_figures(quality: SampleQuality, metrics: SampleMetrics) -> dict[str, float]:
-    """The digit shares of the samples in one number, and the accuracy of the classifier that read them."""
+    """The largest error of the samples' digit shares, and the accuracy of the digit classifier."""
     return {
         "largest difference of a digit's share from the test set's, in points": round(quality.worst_share, 2),
         "the classifier's own accuracy on test digits, %": round(100 * metrics.accuracy, 2),

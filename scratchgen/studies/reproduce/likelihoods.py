@@ -1,6 +1,4 @@
-"""What the reproductions of likelihoods share: two sets of digits to measure, and augmentation for a part
-of the run.
-"""
+"""Shared code of the reproductions of likelihoods: the measured digits, and temporary augmentation."""
 
 from __future__ import annotations
 
@@ -38,8 +36,8 @@ def training_figure(digits: Digits, points: list[Point]) -> dict[str, float]:
 class JitterUntil(Callback):
     """Move the training digits up to an epoch, and leave them unchanged after it.
 
-    Moved digits keep the network from memorising the training set, but the likelihood to report is that of
-    digits that are not moved.
+    Moving the digits prevents the network from memorising the training set. The reported likelihood is that
+    of digits that are not moved, so the last epochs use those.
     """
 
     def __init__(self, jitter: Jitter | None, epoch: int):

@@ -1,7 +1,7 @@
 """MADE 784-500-784 with one ordering on dynamically binarised MNIST: the likelihood of the test set in nats.
 
 Published: 94.06 for 500 hidden units and one ordering, by a re-implementation of Germain et al. 2015. The
-paper's own best network with one hidden layer has 8,000 units and 32 masks: see made_wide.
+best network with one hidden layer in the paper has 8,000 units and 32 masks: see made_wide.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""A wider MADE, its pixels in a random order: the likelihood of the test set in nats.
+"""A wider MADE with a random order of pixels: the likelihood of the test set in nats.
 
-Published: Germain et al. 2015, 88.04 for one hidden layer of 8,000 units and 32 masks. Theirs is on a fixed
-binarisation and trained until it stops improving. Here the pixels are binarised again at each use, the digits
+Published: Germain et al. 2015, 88.04 for one hidden layer of 8,000 units and 32 masks. It was trained on a
+fixed binarisation until it stopped improving. Here, the pixels are binarised again in every epoch, the digits
 are moved a little, and there is one ordering.
 
-The order is random. Trained on 50,000 digits for 10 epochs, a network of 500 units had 95.51 nats on the
-other 10,000 training digits with it, and 100.23 in the natural order. Nothing was chosen by the test set.
+A random order was chosen because a network of 500 units, trained on 50,000 digits for 10 epochs, had 95.51
+nats on the other 10,000 training digits with it, and 100.23 in the natural order. No setting was chosen on
+the test set.
 """
 
 from __future__ import annotations

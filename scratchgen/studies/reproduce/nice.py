@@ -24,7 +24,7 @@ from scratchgen.training.schedules import OneCycle
 HIDDEN, COUPLINGS = (1000,) * 5, 4
 BATCH, PEAK, SEED = 200, 3e-3, 0
 JITTER = Jitter(turn=0.06, stretch=0.035, slant=0.06, shift=0.3, keep=0.5)
-MOVED = 0.9  # fraction of the epochs in which digits are moved; the last ones show them unchanged
+MOVED = 0.9  # fraction of the epochs in which digits are moved; the last epochs use unchanged digits
 
 
 def build(digits: Digits, epochs: int) -> Trainer:

@@ -1,4 +1,4 @@
-"""Samples of the reproduced GANs above the training digits that are nearest to them.
+"""Plot samples of the reproduced GANs, and below each the nearest training digit.
 
 `scratchgen study pictures` reads the runs that the reproductions gan, dcgan and wgan_gp saved in runs/.
 """
@@ -46,7 +46,7 @@ def plot_samples(out: Path) -> tuple[Path, dict[str, float]]:
 
 
 def samples_of(recipe: Recipe) -> np.ndarray:
-    """Samples of a finished run, the same ones that its figure was measured on."""
+    """The samples of a finished run that its result was measured on."""
     epochs = checkpoint.read_config(recipe.path)["epochs"]
     trainer = recipe.build(load_digits("full"), epochs)
     averaged = AveragedGenerator(trainer.model)     # type: ignore[arg-type]

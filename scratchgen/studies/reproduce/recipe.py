@@ -1,4 +1,4 @@
-"""A recipe for a published figure, and its run: place, digits, build, curve, training, record."""
+"""The recipe of a published figure, and how it is run and recorded."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ RUNS = Path("runs")
 class Measurement(NamedTuple):
     """How a run is measured.
 
-    point  : called every few epochs, returns {"figure": ...} and what else the curve keeps
-    finish : called after training with the points of the curve; returns the fields `figure`, `ours`,
-        `recipe`, `other_figures` and `details` of the Record, as far as there are any
+    point  : called every few epochs; returns a dict with "figure" and further values of the curve
+    finish : called after training with the points of the curve; returns a dict with
+        the Record's `figure`, `ours` and `recipe`, and with `other_figures` and `details` if there are any
     """
 
     point: Callable[[], Point]
@@ -58,7 +58,7 @@ class Recipe:
     def run(self, epochs: int | None = None, resume: bool = False, overwrite: bool = False) -> Record:
         """Train on the 60,000 training digits and measure on all 10,000 test digits.
 
-        epochs : another length; the schedule is stretched to it
+        epochs : length of training, if not the recipe's; the schedule is stretched to it
         resume : continue the run that was saved in runs/
         overwrite : replace it
 
@@ -128,8 +128,8 @@ def reproduce(
 ) -> tuple[Record, Path]:
     """Run the reproduction of that name, save its record, and return the record and its file.
 
-    epochs : another length than the recipe's. The result is then not the recipe's own, and its file is named
-        after the length ("autoencoder-55-epochs.json")
+    epochs : length of training, if not the recipe's. The file name then contains it
+        ("autoencoder-55-epochs.json")
     resume : continue the run that an interruption left in runs/
     overwrite : replace a run in runs/
 

@@ -1,4 +1,4 @@
-"""The result of a reproduction as a file, and the tables that are made from all of them."""
+"""The record of a reproduction, saved as a file, and the tables of all records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Record:
     paper   : the published figure, None if there is none;  source : where it was published
     ours    : the figure of this run
     seconds : of training, on `machine`
-    recipe  : what was done, enough to do it again
+    recipe  : all that is needed to repeat the run
     curve   : rows of {"epoch", "seconds", "figure"}, in the order of the run
     other_figures : of the same run, such as a baseline that is measured in the same way
     details : rows of numbers that the tables leave out
@@ -67,7 +67,7 @@ class Record:
 
 
 def read_all(folder: Path) -> list[Record]:
-    """The records in a folder, by name; without runs of another length than the recipe's."""
+    """The records in a folder, sorted by name, without those of runs with another number of epochs."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
     found = {stem: json.loads(text) for stem, text in texts.items()}
     return [Record(**values) for stem, values in found.items() if values.get("name") == stem]

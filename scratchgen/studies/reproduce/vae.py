@@ -22,7 +22,7 @@ from scratchgen.training.schedules import OneCycle
 SIZES = (784, 200, 200, 50)
 BATCH, PEAK, SEED = 128, 2e-3, 0
 JITTER = Jitter(turn=0.06, stretch=0.035, slant=0.06, shift=0.3, keep=0.5)
-MOVED = 0.8  # fraction of the epochs in which digits are moved; the last ones show them unchanged
+MOVED = 0.8  # fraction of the epochs in which digits are moved; the last epochs use unchanged digits
 SAMPLES = 1000  # importance samples for the figure
 
 

@@ -1,4 +1,4 @@
-"""The Wasserstein GAN with gradient penalty on MNIST, measured as DCGAN is: digit shares, Fréchet distance.
+"""The Wasserstein GAN with gradient penalty on MNIST, measured in the same way as DCGAN.
 
 Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", algorithm 1. The aims are those of
 scratchgen/studies/reproduce/dcgan.py.
@@ -34,7 +34,7 @@ def build(digits: Digits, epochs: int) -> Trainer:
 
 
 def text(epochs: int) -> str:
-    """What was done."""
+    """The recipe as text, for the record."""
     return (
         f"latent codes of {CODE} from N(0, I), channels {CHANNELS}, {HIDDEN} hidden units behind G's code "
         f"and before D's output, batch norm in G only; penalty {PENALTY:g}, {CRITIC_STEPS} critic steps to "

@@ -13,7 +13,7 @@ def small(rng, dtype=np.float64):
 
 
 def test_autoencoder_forward_is_decoder_after_encoder(rng):
-    """(AE.1), (AE.2): the code by hand, and the output by hand from the code."""
+    """(AE.1), (AE.2): the code and the output are computed by hand."""
     model, x = small(rng), rng.uniform(size=(5, 12))
     p = {name: parameter.value for name, parameter in model.parameters().items()}
     z = np.tanh(x @ p["encoder.0.weight"] + p["encoder.0.bias"]) @ p["encoder.2.weight"] + p["encoder.2.bias"]
@@ -33,7 +33,7 @@ def test_autoencoder_loss_is_the_squared_error_per_example(rng):
     np.testing.assert_allclose(model.backward(cache)["dout"], 2 / 5 * difference, rtol=1e-12)
 
 
-def test_autoencoder_code_gradient_is_the_decoders_pull(rng):
+def test_autoencoder_code_gradient_comes_from_the_decoder(rng):
     """(AE.5): dz against central differences of the loss with respect to the code."""
     model, x = small(rng), rng.uniform(size=(5, 12))
     _, cache = model.loss(x)
@@ -50,7 +50,7 @@ def test_autoencoder_code_gradient_is_the_decoders_pull(rng):
 
 
 def test_linear_autoencoder_finds_the_principal_subspace(rng):
-    """Without activations its least error is that of PCA, and it gets there."""
+    """Without activations, its smallest error is that of PCA, and training reaches it."""
     X = rng.normal(size=(40, 6)) @ np.diag([3, 2, 1, 0.5, 0.3, 0.2])
     X -= X.mean(axis=0)
     model = Autoencoder(Linear(6, 2, rng=rng, dtype=np.float64), Linear(2, 6, rng=rng, dtype=np.float64))
@@ -80,7 +80,7 @@ def test_autoencoder_overfits_a_small_batch(form, rng, backend):
 
 
 def test_autoencoder_augments_what_it_trains_on(rng):
-    """Two runs that differ in `augment` alone, one blanking every image, learn different things."""
+    """Two runs differ only in `augment`, which blanks every image in one; their results differ."""
     X = rng.uniform(size=(8, 12))
     plain, blanked = small(np.random.default_rng(5)), small(np.random.default_rng(5))
     for model, augment in ((plain, None), (blanked, lambda x, rng: np.zeros_like(x))):

@@ -15,7 +15,7 @@ def covariance(X):
 
 
 def test_pca_components_are_eigenvectors_of_the_covariance(data):
-    """(PCA.1): S·u = λ·u, orthonormal, in falling order of λ."""
+    """(PCA.1): S·u = λ·u, with orthonormal u, in decreasing order of λ."""
     pca = PCA(4).fit(data)
     u = pca.components_.T
     np.testing.assert_allclose(covariance(data) @ u, u * pca.explained_variance_, atol=1e-10)
@@ -32,7 +32,7 @@ def test_pca_code_is_uncorrelated_with_the_declared_variances(data):
 
 
 def test_pca_reconstruction_is_the_projection(data):
-    """(PCA.3): what is left over stands at right angles to every component, and twice is once."""
+    """(PCA.3): the residual is orthogonal to all components, and a second projection changes nothing."""
     pca = PCA(3).fit(data)
     out = pca.reconstruct(data)
     np.testing.assert_allclose((data - out) @ pca.components_.T, 0, atol=1e-10)
@@ -41,7 +41,7 @@ def test_pca_reconstruction_is_the_projection(data):
 
 
 def test_pca_error_is_the_sum_of_the_dropped_eigenvalues(data, rng):
-    """(PCA.4): equal to Σ λ beyond K, and no other orthonormal basis of that width does better."""
+    """(PCA.4): the error is Σ λ beyond K, and that of a random orthonormal basis is not smaller."""
     pca = PCA(3).fit(data)
     error = ((data - pca.reconstruct(data)) ** 2).sum(axis=1).mean()
     np.testing.assert_allclose(error, np.linalg.eigvalsh(covariance(data))[:-3].sum(), rtol=1e-10)
@@ -53,7 +53,7 @@ def test_pca_error_is_the_sum_of_the_dropped_eigenvalues(data, rng):
 
 
 def test_pca_density_is_the_normal_of_its_covariance(data):
-    """(PCA.5): log N(x; mean, C) with C assembled and inverted the long way."""
+    """(PCA.5): log N(x; mean, C), with C computed and inverted explicitly."""
     pca = PCA(3).fit(data)
     u = pca.components_.T
     c = u @ np.diag(pca.explained_variance_ - pca.noise_variance_) @ u.T + pca.noise_variance_ * np.eye(7)
@@ -65,17 +65,17 @@ def test_pca_density_is_the_normal_of_its_covariance(data):
 
 def test_pca_samples_have_the_fitted_mean_and_covariance(data, rng):
     pca = PCA(3).fit(data)
-    drawn = pca.sample(200_000, rng=rng)
+    sampled = pca.sample(200_000, rng=rng)
     u = pca.components_.T
     c = u @ np.diag(pca.explained_variance_ - pca.noise_variance_) @ u.T + pca.noise_variance_ * np.eye(7)
     spread = np.sqrt(np.diag(c))
-    assert np.all(np.abs(drawn.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(drawn)))
-    np.testing.assert_allclose(covariance(drawn), c, atol=0.03 * np.abs(c).max())
+    assert np.all(np.abs(sampled.mean(axis=0) - pca.mean_) < 5 * spread / np.sqrt(len(sampled)))
+    np.testing.assert_allclose(covariance(sampled), c, atol=0.03 * np.abs(c).max())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pca_has_no_density_off_a_plane_that_holds_all_data(rng, dtype):
-    """What eigh leaves where an eigenvalue is zero is rounding, not variance."""
+def test_pca_has_no_density_for_data_in_a_plane(rng, dtype):
+    """The tiny values that eigh returns for zero eigenvalues are rounding errors, not variance."""
     plane = (rng.normal(size=(50, 2)) @ rng.normal(size=(2, 5)) + 3).astype(dtype)
     pca = PCA(2).fit(plane)
     assert pca.noise_variance_ == 0
@@ -115,7 +115,7 @@ def test_pca_integers_are_refused(data):
 
 
 def test_pca_noise_variance_is_the_mean_of_the_discarded_eigenvalues(rng):
-    """In float32 as in float64, for any number of rows; zero only within a plane."""
+    """This holds in float32 and float64, for any number of rows. It is zero only for data in a plane."""
     x = rng.standard_normal((50_000, 10)) * np.sqrt([1, *[0.01] * 9])
     expected = np.linalg.eigvalsh(np.cov(x.T, bias=True))[:-1].mean()
     for dtype in (np.float32, np.float64):

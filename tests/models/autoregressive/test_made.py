@@ -1,4 +1,4 @@
-"""MADE: who depends on whom, probabilities that sum to 1, gradients, verbs, and what it refuses."""
+"""MADE: dependencies, probabilities that sum to 1, gradients, methods, and errors."""
 
 import math
 
@@ -21,7 +21,7 @@ FORMS = {
 
 
 def dependencies(model, ordering, rng):
-    """(D, D): whether logit d has a gradient with respect to pixel e, at any of a few hundred inputs."""
+    """Whether logit d has a nonzero gradient in pixel e at any of a few hundred inputs, (D, D)."""
     D, found = model.features, np.zeros((model.features, model.features), bool)
     for x in rng.standard_normal((300, D)):
         logits, cache = model.logits(np.tile(x, (D, 1)), ordering=ordering)
@@ -30,8 +30,8 @@ def dependencies(model, ordering, rng):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_made_logit_depends_on_the_pixels_before_and_on_all_of_them(form, rng):
-    """(MADE.2), (MADE.3): for every ordering, read off by gradient."""
+def test_made_logit_depends_on_all_earlier_pixels_and_no_others(form, rng):
+    """(MADE.2), (MADE.3): gradients show the dependencies of every ordering."""
     model = made(rng, **FORMS[form])
     for ordering, places in enumerate(model.orders):
         assert sorted(places) == list(range(1, 11))
@@ -42,7 +42,7 @@ def test_made_logit_depends_on_the_pixels_before_and_on_all_of_them(form, rng):
             np.testing.assert_array_equal(found, before)
 
 
-def test_made_orders_are_natural_where_asked_for_and_differ_else(rng):
+def test_made_orders_are_natural_if_requested_and_otherwise_differ(rng):
     assert (made(rng, orderings=3).orders[0] == np.arange(1, 11)).all()
     orders = made(rng, orderings=3, order="random").orders
     assert len({tuple(p) for p in [np.arange(1, 11), *orders]}) == 4
@@ -68,7 +68,7 @@ def test_made_conditional_probabilities_sum_to_one_for_each_label(rng):
 
 
 def test_made_averages_probabilities_of_orderings_and_not_logits(rng):
-    """(MADE.7) by hand; and averaged logits give no density: their sum over all vectors isn't 1."""
+    """(MADE.7) by hand. Averaged logits are not a density: their sum over all vectors is not 1."""
     model = made(rng, orderings=3)
     each = []
     for ordering in range(3):
@@ -96,7 +96,7 @@ def test_made_loss_is_its_formula(rng, backend):
 
 
 def test_made_gradient_of_the_logits_is_the_slope_of_the_loss(rng):
-    """(MADE.6) against central differences of (MADE.5), with the logits in the net's place."""
+    """(MADE.6) against central differences of (MADE.5), in the logits instead of the weights."""
     model, x = made(rng), binarise(rng.random((4, 10)), rng=rng)
     _, cache = model.loss(x)
     dlogits = model.backward(cache)["dlogits"]
@@ -122,22 +122,22 @@ def test_made_backward_adds_up_and_respects_frozen(rng):
         np.testing.assert_allclose(p.grad, 2 * once[name], rtol=1e-12)
 
 
-def test_made_learns_a_density_that_it_can_hold(rng):
-    """Vectors whose second half repeats the first: 5 bits, so 5·log 2 nats are the least there is."""
+def test_made_learns_a_simple_density(rng):
+    """The second half of each vector repeats the first: 5 bits, so the lowest loss is 5·log 2 nats."""
     half = (rng.random((4000, 5)) < 0.5).astype(np.float32)
     X = np.concatenate([half, half], axis=1)
     model = MADE(10, (40,), rng=rng)
     model.fit(X, epochs=20, batch_size=100, lr=1e-2, rng=rng)
     assert -model.score_samples(X).mean() == pytest.approx(5 * math.log(2), abs=0.05)
-    drawn = model.sample(500, rng=rng)
-    assert (drawn[:, :5] == drawn[:, 5:]).all(axis=1).mean() > 0.97
+    sampled = model.sample(500, rng=rng)
+    assert (sampled[:, :5] == sampled[:, 5:]).all(axis=1).mean() > 0.97
 
 
 def test_made_trains_one_ordering_a_step_drawn_from_the_generator(rng):
     model, x = made(rng, orderings=4), binarise(rng.random((3, 10)), rng=rng)
     each = [model.loss(x, ordering=o)[0] for o in range(4)]
-    drawn = [model.loss(x, rng=rng)[0] for _ in range(60)]
-    assert set(drawn) == set(each)
+    sampled = [model.loss(x, rng=rng)[0] for _ in range(60)]
+    assert set(sampled) == set(each)
 
 
 def test_made_dynamic_binarisation_draws_pixels_anew(rng):
@@ -151,7 +151,7 @@ def test_made_dynamic_binarisation_draws_pixels_anew(rng):
 
 
 def test_made_checkpoint_keeps_the_orderings(rng, tmp_path):
-    """A file's weights belong to its masks, so a model with other orders takes them over."""
+    """The weights of a file belong to its masks, so a model with other orders loads the orders, too."""
     model, other = (made(np.random.default_rng(seed), orderings=2, order="random") for seed in (1, 2))
     checkpoint.save_model(tmp_path / "made.safetensors", model)
     assert (model.orders != other.orders).any()
@@ -184,7 +184,7 @@ HALF = np.arange(10) < 5
         (lambda m, X, g: m.loss(X[:, :4]), r"MaskedLinear expected input of shape \(N, 10\), got \(6, 4\)"),
         (lambda m, X, g: m.loss(X, ordering=1), "an ordering from 0 to 0, got 1"),
         (lambda m, X, g: m.sample(0, rng=g), "MADE.sample expected n of at least 1, got 0"),
-        (lambda m, X, g: m.complete(X, ~HALF, rng=g), "MADE.complete .* come first .* rows from the top"),
+        (lambda m, X, g: m.complete(X, ~HALF, rng=g), "MADE.complete .* come first .* row by row"),
         (lambda m, X, g: m.complete(X, HALF[:5], rng=g), r"\(10,\) bools, got shape \(5,\) of bool"),
         (lambda m, X, g: m.complete(X, HALF * 1, rng=g), r"\(10,\) bools, got shape \(10,\) of int64"),
         (lambda m, X, g: m.complete(X / 2, HALF, rng=g), "MADE.complete .* exactly 0 or 1"),
@@ -211,7 +211,7 @@ def test_made_bad_input_is_named(rng, call, message):
         (lambda m, X: m.score_samples(X), "expected labels y, one an example, got none"),
         (lambda m, X: m.score_samples(X, np.array([0, 1])), r"6 integer labels, .* got shape \(2,\)"),
         (lambda m, X: m.score_samples(X, np.full(6, 3)), r"labels in 0..2, got 3..3"),
-        (lambda m, X: m.loss(X, np.zeros(6, int)), "one of 2 orderings, or an rng to choose it"),
+        (lambda m, X: m.loss(X, np.zeros(6, int)), "an ordering from 0 to 1, or an rng to choose it"),
     ],
 )
 def test_made_bad_labels_and_ordering_are_named(rng, call, message):
@@ -233,7 +233,7 @@ def test_made_refuses_bools_and_moved_pixels_without_binarisation(rng):
 
 
 def test_made_masks_follow_the_orders_and_degrees_and_are_copies(rng):
-    """The kept masks are made anew where a buffer has changed; what `masks` gives away changes nothing."""
+    """Cached masks are computed again if a buffer changes. The result of `masks` is a copy."""
     model, other = (MADE(6, (5,), order="random", rng=np.random.default_rng(seed)) for seed in (1, 2))
     x = (rng.random((3, 6)) < 0.5).astype(np.float32)
     before, _ = model.logits(x)

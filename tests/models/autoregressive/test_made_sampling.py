@@ -1,4 +1,4 @@
-"""Drawing from a MADE with what is known kept: the same draws as by whole passes, and from the right law."""
+"""Fast sampling from a MADE: the same samples as with full passes, and the right distribution."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ FORMS = {
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
-def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
-    """(MADE.8), (MADE.9), (MADE.10): from the same uniform numbers, pixel for pixel."""
+def test_made_fast_samples_are_the_naive_ones(form, dtype, rng, backend):
+    """(MADE.8), (MADE.9), (MADE.10): the same uniform numbers give the same pixels."""
     model = MADE(19, **({"hidden": (13,)} | FORMS[form]), rng=rng, dtype=dtype)
     for p in model.parameters().values():
         p.value += rng.standard_normal(p.shape).astype(dtype)
@@ -38,7 +38,7 @@ def test_made_kept_draws_are_the_naive_ones(form, dtype, rng, backend):
 
 @pytest.mark.parametrize("settings", [{}, {"orderings": 3}, {"hidden": (9, 8), "order": "random"}])
 def test_made_samples_follow_its_probabilities(settings, rng):
-    """Every vector of 6 pixels as often as its probability says: chi-square, 63 degrees of freedom."""
+    """The frequencies of all vectors of 6 pixels match p(x): chi-square, 63 degrees of freedom."""
     model, n = made(rng, features=6, **settings), 40_000
     p = np.exp(model.score_samples(EVERY[:64, :6].copy()))
     counts = np.bincount((model.sample(n, rng=rng) @ 2 ** np.arange(6)).astype(int), minlength=64)
@@ -50,7 +50,7 @@ def test_made_samples_follow_its_probabilities(settings, rng):
 def test_made_completions_follow_the_conditional(orderings, rng):
     """p(rest | observed) by enumeration, where the same three pixels come first in each of the orderings.
 
-    Of several, each counts by how likely it finds the observed pixels; drawn evenly they'd give another law.
+    Each ordering is weighted by its probability of the observed pixels; equal weights would be wrong.
     """
     model, n = made(rng, features=6, order="random", orderings=orderings), 20_000
     every = EVERY[:64, :6]
@@ -61,8 +61,8 @@ def test_made_completions_follow_the_conditional(orderings, rng):
     fits = (every[:, observed] == x[observed]).all(axis=1)
     p = np.where(fits, np.exp(model.score_samples(every.copy())), 0)
     p /= p.sum()
-    drawn = model.complete(np.tile(np.where(observed, x, 0.5), (n, 1)), observed, rng=rng)
-    counts = np.bincount((drawn @ 2 ** np.arange(6)).astype(int), minlength=64)
+    sampled = model.complete(np.tile(np.where(observed, x, 0.5), (n, 1)), observed, rng=rng)
+    counts = np.bincount((sampled @ 2 ** np.arange(6)).astype(int), minlength=64)
     assert (counts[~fits] == 0).all() and fits.sum() == 8
     expected, counts = n * p[fits], counts[fits]
     assert ((counts - expected) ** 2 / expected).sum() < 7 + 5 * np.sqrt(2 * 7)
@@ -73,11 +73,11 @@ def test_made_completion_of_all_pixels_is_the_image_itself(rng):
     np.testing.assert_array_equal(model.complete(EVERY, np.ones(10, bool), rng=rng), EVERY)
 
 
-def test_made_sampling_with_labels_listens_to_them(rng):
+def test_made_samples_depend_on_labels(rng):
     model = MADE(8, (20,), classes=2, rng=rng)
     X = np.repeat(np.eye(2, dtype=np.float32), 4, axis=1)
     model.fit(np.tile(X, (200, 1)), np.tile([0, 1], 200), epochs=60, lr=0.02, rng=rng)
     y = np.repeat([0, 1], 50)
     assert (model.sample(100, rng=rng, y=y) == X[y]).mean() > 0.97
-    with pytest.raises(ValueError, match="expected labels y, one an example, got none"):
+    with pytest.raises(ValueError, match="expected labels y, one per example, got none"):
         model.sample(3, rng=rng)

@@ -1,4 +1,4 @@
-"""PixelCNN: no blind spot, probabilities that sum to 1, gradients, kept draws, and what it refuses."""
+"""PixelCNN: no blind spot, probabilities that sum to 1, gradients, fast sampling, and errors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from scratchgen.models.autoregressive.pixelcnn_sampling import fill, fill_naivel
 
 
 def pixelcnn(rng, shape=(4, 3), **settings):
-    """A small one whose weights, biases too, are large enough to matter."""
+    """A small PixelCNN with large weights and biases, so that each has a clear effect."""
     form = {"channels": 5, "layers": 2, "first": 3} | settings
     model = PixelCNN(shape, rng=rng, dtype=np.float64, **form)
     for p in model.parameters().values():
@@ -20,7 +20,7 @@ def pixelcnn(rng, shape=(4, 3), **settings):
 
 
 def dependencies(net, shape, rng, draws=60):
-    """(D, D): whether the output at pixel d has a gradient with respect to pixel e."""
+    """Whether the output at pixel d has a nonzero gradient in pixel e, (D, D)."""
     D = shape[0] * shape[1]
     found = np.zeros((D, D), bool)
     for x in rng.standard_normal((draws, *shape, 1)):
@@ -29,21 +29,21 @@ def dependencies(net, shape, rng, draws=60):
     return found
 
 
-def test_pixelcnn_sees_all_pixels_before_and_no_other(rng):
-    """With layers enough: there is no blind spot."""
+def test_pixelcnn_depends_on_all_earlier_pixels_and_no_others(rng):
+    """With enough layers, there is no blind spot."""
     model = pixelcnn(rng, (5, 6), layers=5)
     np.testing.assert_array_equal(dependencies(model.net, (5, 6), rng), np.tri(30, k=-1) > 0)
 
 
 @pytest.mark.parametrize("settings", [{}, {"layers": 0, "first": 5}, {"layers": 1, "kernel": 5}])
-def test_pixelcnn_of_few_layers_sees_no_pixel_that_comes_later(settings, rng):
+def test_pixelcnn_of_few_layers_depends_on_no_later_pixel(settings, rng):
     model = pixelcnn(rng, (5, 6), **settings)
     found = dependencies(model.net, (5, 6), rng)
     assert found.any() and not (found & ~(np.tri(30, k=-1) > 0)).any()
 
 
 def test_single_stack_of_masked_convolutions_has_a_blind_spot(rng):
-    """However deep: from pixel to pixel the way leads up, or left; never far enough right per row."""
+    """This holds for any depth: a step up moves at most one column to the right."""
     def layer(c_in, c_out, centre):
         return MaskedConv2d(
             c_in, c_out, raster_mask((3, 3), centre), padding=1, rng=rng, dtype=np.float64
@@ -126,8 +126,8 @@ def test_pixelcnn_backward_adds_up_and_respects_frozen(rng):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("settings", [{}, {"layers": 0, "first": 5}, {"layers": 1, "kernel": 5}])
-def test_pixelcnn_kept_draws_are_the_naive_ones(settings, dtype, rng):
-    """(PIX.9), (PIX.10): from the same uniform numbers, pixel for pixel."""
+def test_pixelcnn_fast_samples_are_the_naive_ones(settings, dtype, rng):
+    """(PIX.9), (PIX.10): the same uniform numbers give the same pixels."""
     model = PixelCNN((5, 4), rng=rng, dtype=dtype, **({"channels": 6, "layers": 2} | settings))
     for p in model.parameters().values():
         p.value += 0.3 * rng.standard_normal(p.shape).astype(dtype)
@@ -141,7 +141,7 @@ def test_pixelcnn_kept_draws_are_the_naive_ones(settings, dtype, rng):
 
 
 def test_pixelcnn_samples_follow_its_probabilities(rng):
-    """Every image of 2×3 pixels as often as its probability says: chi-square, 63 degrees of freedom."""
+    """The frequencies of all images of 2×3 pixels match p(x): chi-square, 63 degrees of freedom."""
     model, n = pixelcnn(rng, (2, 3)), 20_000
     every = ((np.arange(64)[:, None] >> np.arange(6)) & 1).astype(np.float64)
     p = np.exp(model.score_samples(every))
@@ -150,7 +150,7 @@ def test_pixelcnn_samples_follow_its_probabilities(rng):
 
 
 def test_pixelcnn_learns_stripes_and_completes_them(rng):
-    """Images whose columns are constant: 5 bits in the first row, and nothing left in the others."""
+    """The columns of the images are constant: 5 bits in the first row, and none in the other rows."""
     X = np.tile((rng.random((600, 5)) < 0.5).astype(np.float32), (1, 4))
     model = PixelCNN((4, 5), channels=8, layers=2, first=3, rng=rng)
     model.fit(X, epochs=8, batch_size=50, lr=1e-2, rng=rng)
@@ -175,8 +175,8 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
         (lambda m, X, g: PixelCNN((4, 0), rng=g), r"PixelCNN expected width of at least 1, got 0"),
         (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"channels >= 1 and layers >= 0, got 0 and 5"),
         (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"channels >= 1 and layers >= 0, got 32 and -1"),
-        (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first from 3 on, got 7 and 4"),
-        (lambda m, X, g: PixelCNN((4, 3), first=1, rng=g), "odd kernels, the first from 3 on, got 1 and 3"),
+        (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first at least 3, got 7 and 4"),
+        (lambda m, X, g: PixelCNN((4, 3), first=1, rng=g), "odd kernels, the first at least 3, got 1 and 3"),
         (lambda m, X, g: PixelCNN((4, 3), binarisation="grey", rng=g), "fixed, none, got 'grey'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Bayes' theorem over any model with a likelihood: one model a class, or one that knows classes."""
+"""Bayes classifiers of models with a likelihood: one model per class, or one with classes."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ from scratchgen.models import (
 
 
 def blobs(rng, n=60):
-    """Two classes that lie apart, the first one twice as frequent, of unequal shapes in 4-D."""
+    """Two separate classes of different shapes in 4-D, the first twice as frequent."""
     y = (np.arange(n) % 3 == 0).astype(np.int64)
     X = rng.standard_normal((n, 4)) * np.where(y[:, None] == 1, [1, 2, 0.5, 1], [2, 1, 1, 0.5])
     return X + 3 * y[:, None], y
 
 
 def stripes(rng, n=120, pixels=12):
-    """Black and white rows; in class 0 the left half is white, in class 1 the right one, with some noise."""
+    """Noisy binary rows: in class 0 the left half is white, in class 1 the right half."""
     y = rng.integers(2, size=n)
     right = np.arange(pixels) >= pixels // 2
     p = np.where(right == (y[:, None] == 1), 0.9, 0.1)
@@ -45,7 +45,7 @@ def test_bayes_classifier_of_pca_adds_the_prior(rng):
 
 
 def test_bayes_classifier_of_full_gaussians_is_qda(rng):
-    """PCA with one component less than there are dimensions has the covariance itself."""
+    """PCA with D − 1 components has the exact covariance of the data."""
     X, y = blobs(rng)
     bayes = BayesClassifier(lambda: PCA(3)).fit(X, y)
     qda = GaussianDiscriminant(shared=False).fit(X, y)
@@ -59,12 +59,12 @@ def test_bayes_classifier_of_vaes_tells_classes_apart(rng):
     assert model.likelihood == "importance-sampled"
     fresh, labels = stripes(rng)
     assert model.score(fresh, labels, samples=20) > 0.95
-    drawn = model.sample(40, rng=rng, y=np.repeat([0, 1], 20))
-    left = drawn[:, :6].mean(axis=1)
-    assert drawn.shape == (40, 12) and left[:20].mean() > left[20:].mean() + 0.4
+    sampled = model.sample(40, rng=rng, y=np.repeat([0, 1], 20))
+    left = sampled[:, :6].mean(axis=1)
+    assert sampled.shape == (40, 12) and left[:20].mean() > left[20:].mean() + 0.4
 
 
-def test_bayes_classifier_of_a_conditional_model_asks_it_for_each_class(rng):
+def test_bayes_classifier_of_a_conditional_model_scores_each_class(rng):
     X, y = stripes(rng)
     inner = ConditionalVAE.dense((12, 8, 1), rng=rng, classes=2, binarisation="none")
     model = BayesClassifier(inner)
@@ -79,7 +79,7 @@ def test_bayes_classifier_of_a_conditional_model_asks_it_for_each_class(rng):
     assert left[:30].mean() > left[30:].mean() + 0.4
 
 
-def test_bayes_classifier_wants_a_likelihood(rng):
+def test_bayes_classifier_requires_a_likelihood(rng):
     autoencoder = BayesClassifier(lambda: Autoencoder.dense((4, 3, 2), rng=rng))
     with pytest.raises(NoLikelihood, match="got Autoencoder, which has none: Bayes' theorem needs log p"):
         autoencoder.fit(*blobs(rng))
@@ -88,16 +88,16 @@ def test_bayes_classifier_wants_a_likelihood(rng):
     with pytest.raises(NoLikelihood, match="got GAN, which has none"):
         BayesClassifier(lambda: GAN.dense(rng=rng)).fit(*blobs(rng))
     with pytest.raises(NoLikelihood, match="got MLPClassifier, which has none"):
-        BayesClassifier(MLPClassifier((4, 2), rng=rng))         # no advice to try it once for each class
+        BayesClassifier(MLPClassifier((4, 2), rng=rng))         # does not suggest one per class
 
 
-def test_bayes_classifier_wants_a_fresh_model_for_each_class(rng):
+def test_bayes_classifier_requires_a_new_model_for_each_class(rng):
     pca = PCA(2)
     with pytest.raises(ValueError, match="builds a new model each time, got the same one"):
         BayesClassifier(lambda: pca).fit(*blobs(rng))
 
 
-def test_bayes_classifier_wants_a_model_that_knows_classes_or_a_function(rng):
+def test_bayes_classifier_requires_a_model_with_classes_or_a_function(rng):
     vae = VAE.dense((4, 3, 2), rng=rng)
     with pytest.raises(TypeError, match=r"has classes, got VAE: try .*lambda: VAE\(\.\.\.\)"):
         BayesClassifier(vae)

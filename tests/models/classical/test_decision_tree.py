@@ -1,4 +1,4 @@
-"""Decision trees: impurity and the best question against loops over all of them."""
+"""Decision trees: the impurity, and the best question against loops over all questions."""
 
 import math
 import sys
@@ -21,7 +21,7 @@ def by_hand(y, criterion):
 
 @pytest.mark.parametrize("criterion", ["gini", "entropy"])
 def test_decision_tree_impurity_is_the_textbook_formula(criterion):
-    """(TREE.1), for an empty and a pure node too."""
+    """(TREE.1), also for an empty and a pure node."""
     counts = np.array([[3.0, 0, 5], [4, 0, 0], [1, 0, 0]])
     y = np.repeat([0, 1, 2], [3, 4, 1])
     np.testing.assert_allclose(impurity(counts, criterion), [by_hand(y, criterion), 0, 0], atol=1e-12)
@@ -47,7 +47,7 @@ def test_decision_tree_takes_the_best_question(criterion, min_leaf, rng, monkeyp
     assert not np.isclose(X[:, found.feature], found.threshold).any()       # half way between two examples
 
 
-def test_decision_tree_parts_an_xor(rng):
+def test_decision_tree_learns_xor(rng):
     X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
     model = DecisionTree().fit(X, [0, 1, 1, 0])
     assert model.score(X, [0, 1, 1, 0]) == 1 and model.leaves == 4
@@ -62,13 +62,13 @@ def test_decision_tree_of_equal_examples_keeps_their_shares():
 
 
 def test_decision_tree_threshold_between_neighbouring_floats():
-    """Half way between two floats next to each other there is none: the lower one is the threshold."""
+    """There is no float between two neighbouring floats, so the lower one is the threshold."""
     X = np.array([[1.0], [np.nextafter(1.0, 2)]])
     assert DecisionTree().fit(X, [0, 1]).predict(X).tolist() == [0, 1]
 
 
 def test_decision_tree_may_be_deeper_than_the_stack():
-    """Of labels that alternate, each question parts one example from the rest."""
+    """For alternating labels, each question separates one example from the rest."""
     n = sys.getrecursionlimit() + 50
     X, y = np.arange(float(n))[:, None], np.arange(n) % 2
     model = DecisionTree().fit(X, y)
@@ -104,7 +104,7 @@ def test_decision_tree_bad_input_is_named(call, message):
 
 
 def test_decision_tree_takes_the_first_of_questions_that_tie_up_to_rounding():
-    """x[1] ≤ 0.5 and x[1] ≤ 1.5 leave the same impurity, 16/5 and 16/5, in different roundings."""
+    """x[1] ≤ 0.5 and x[1] ≤ 1.5 leave the same impurity, 16/5, up to rounding."""
     X = np.array([[2, 2], [1, 1], [2, 0], [1, 1], [2, 0], [2, 1], [1, 2], [2, 1]], float)
     y = np.array([1, 1, 1, 0, 0, 1, 1, 1])
     root = DecisionTree(max_depth=1).fit(X, y).root_

@@ -63,9 +63,9 @@ def test_gaussian_discriminant_integrates_out_what_is_not_seen(shared, rng):
 def test_gaussian_discriminant_samples_have_the_covariance(rng):
     n, X = 40_000, data(rng)
     model = GaussianDiscriminant(shared=False, shrinkage=0.1).fit(X, Y)
-    drawn = model.sample(n, rng=rng, y=np.full(n, 2))
+    sampled = model.sample(n, rng=rng, y=np.full(n, 2))
     root = np.linalg.cholesky(model.covariances_[2])
-    white = np.linalg.solve(root, (drawn - model.means_[2]).T)
+    white = np.linalg.solve(root, (sampled - model.means_[2]).T)
     assert (np.abs(white.mean(axis=1)) < 5 / math.sqrt(n)).all()
     assert (np.abs(white @ white.T / n - np.eye(3)) < 5 * math.sqrt(2 / n)).all()
 
@@ -78,7 +78,7 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
     model = GaussianDiscriminant(shrinkage=0.01).fit(X, Y)
     assert np.isfinite(model.log_joint(X)).all()
     few = np.array([0, 0, 0, 0, 0, 1])
-    for shrinkage in (0, 0.5):                                  # one example has no variance to share out
+    for shrinkage in (0, 0.5):                                  # a single example has no variance
         with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, is sing"):
             GaussianDiscriminant(shared=False, shrinkage=shrinkage).fit(data(rng)[:6], few)
 

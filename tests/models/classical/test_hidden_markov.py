@@ -1,4 +1,4 @@
-"""The hidden Markov model: likelihood against all paths, gradient against posterior counts, and EM."""
+"""Hidden Markov model: the likelihood against all paths, gradients against posterior counts, EM."""
 
 import itertools
 import math
@@ -70,7 +70,7 @@ def test_hidden_markov_gradient_is_posterior_counts(kind, rng):
 
 @KINDS
 def test_hidden_markov_gradient_is_the_slope(kind, rng):
-    """Of the logits too, through each softmax, for symbols as for numbers."""
+    """The gradients of all parameters, also through the softmaxes, for symbols and numbers."""
     model, X = made(kind, rng)
     results = check_model(model, lambda: model.loss(X), rng=rng, tolerance=SMOOTH)
     assert len(results) == len(model.parameters()) + 1
@@ -89,9 +89,9 @@ def test_hidden_markov_of_one_step_is_a_mixture(rng):
 
 @KINDS
 def test_hidden_markov_fit_sets_expected_shares(kind, rng):
-    """(HMM.7): one step of EM against the counts by the paths' weights; no step lowers the likelihood."""
+    """(HMM.7): one step of EM against counts weighted over all paths. No step lowers the likelihood."""
     model, X = made(kind, rng, n=6)
-    model.emissions.start_from(X)                   # where `fit` starts from
+    model.emissions.start_from(X)                   # as `fit` does at the start
     states, steps = model.posterior_counts(X)
     model.fit(X, iterations=1, smoothing=1e-12)
     start, A = probabilities(model)
@@ -124,7 +124,7 @@ def test_hidden_markov_finds_the_chain_that_made_the_data(rng):
     _, A = probabilities(model)
     np.testing.assert_allclose(A[order][:, order], [[0.9, 0.1], [0.3, 0.7]], atol=0.03)
     np.testing.assert_allclose(model.emissions.mu.value[order], [-1, 2], atol=0.1)
-    assert model.history_[-1] >= true.score_samples(X).mean()   # it fits its own data better than the truth
+    assert model.history_[-1] >= true.score_samples(X).mean()   # better on its data than the truth
 
 
 def test_hidden_markov_samples_have_the_frequencies_of_the_chain(rng):
@@ -168,7 +168,7 @@ def test_hidden_markov_state_on_one_value_keeps_a_variance(rng):
 
 
 def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
-    """As if the data had come once more, each observation with the weight smoothing / how many there are."""
+    """The result is that with a second copy of the data, each observation weighted by smoothing / N."""
     model, smoothing = HiddenMarkovModel.gaussian(2, rng=rng), 3.0
     x, weights = 2 + rng.standard_normal((6, 5)), rng.random((6, 5, 2))
     model.emissions.maximise(x, weights, smoothing)
@@ -213,7 +213,7 @@ def test_hidden_markov_wrong_types_are_named(rng):
 
 
 def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng):
-    """One observation is 1,000 off: log p(x) is near −500,000, and the states still differ by ones."""
+    """With an outlier at 1,000, log p(x) is near −500,000, and differences of states are about 1."""
     single = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0), dtype=np.float32)
     double = HiddenMarkovModel.gaussian(3, rng=np.random.default_rng(0))
     for p, twin in zip(single.parameters().values(), double.parameters().values(), strict=True):
@@ -229,17 +229,17 @@ def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng
     np.testing.assert_allclose(states.sum(axis=2), 1, atol=1e-9)
 
 
-def test_hidden_markov_refuses_what_is_beyond_reach_of_every_state(rng):
+def test_hidden_markov_refuses_observations_far_from_every_state(rng):
     model = HiddenMarkovModel.gaussian(2, rng=rng)
     x = rng.normal(size=(4, 3))
     x[2, 1] = 1e200
-    for verb in (model.score_samples, model.posterior_counts, model.loss, model.fit):
+    for method in (model.score_samples, model.posterior_counts, model.loss, model.fit):
         with pytest.raises(ValueError, match=r"too far from all states \(first in row 2\)"):
-            verb(x)
+            method(x)
 
 
 def test_gaussian_hidden_markov_fit_does_not_depend_on_units(rng):
-    """log p(a·x + b) = log p(x) − T·log a, to the end of the fit, for temperatures in kelvin and others."""
+    """log p(a·x + b) = log p(x) − T·log a after a whole fit, as for other units of temperature."""
     z = np.repeat(rng.integers(2, size=(8, 10)), 4, axis=1)
     X = 4.0 * z + rng.standard_normal(z.shape)
     X = (X - X.mean()) / X.std()

@@ -1,4 +1,4 @@
-"""The linear support vector machine: hinge loss, its subgradient, and what the boundary rests on."""
+"""The linear support vector machine: hinge loss, its subgradient, and the support vectors."""
 
 import numpy as np
 import pytest
@@ -46,8 +46,8 @@ def test_linear_svm_gradient_is_the_slope(rng):
             assert p.grad[i] == pytest.approx((up - down) / (2 * h), abs=1e-8)
 
 
-def test_linear_svm_widest_street_by_hand():
-    """At −1 and 1 the score is ±x, both examples on their margins; one far out changes nothing."""
+def test_linear_svm_largest_margin_by_hand():
+    """Two examples at −1 and 1 are on their margins, with score ±x; a distant example has no effect."""
     X, y = np.array([[-1.0], [1], [50]]), np.array([0, 1, 1])
     model = LinearSVM(1, 2, l2=0.1, dtype=np.float64)
     model.fit(X, y, epochs=3000, lr=Cosine(0.02, 3000), rng=np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Logistic regression: loss and gradient by hand, the one minimum, and the optimiser that goes there."""
+"""Logistic regression: loss and gradient by hand, the minimum, and the optimiser that finds it."""
 
 from collections import deque
 
@@ -54,7 +54,7 @@ def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
     X = rng.standard_normal((7, 5))
     model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
     assert model.converged_ and model.iterations_ < 60
-    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # from elsewhere to the same place: convex
+    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # another start has the same end: convex
     np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
     p = model.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=0), [2, 2, 3], atol=1e-8)     # db = 0: each class as often as it is
@@ -99,7 +99,7 @@ def test_bfgs_direction_applies_the_update(rng):
     np.testing.assert_allclose(direction(grad, steps), H @ grad, rtol=1e-9)
 
 
-def test_bfgs_finds_the_end_of_a_bent_valley():
+def test_bfgs_minimises_the_rosenbrock_function():
     def rosenbrock(w):
         a, b = w
         slope = np.array([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)])
@@ -113,12 +113,12 @@ def test_bfgs_finds_the_end_of_a_bent_valley():
 
 
 def test_bfgs_says_when_rounding_ends_the_search():
-    """A loss that no step lowers, although its claimed slope is 1."""
+    """The loss is constant, although its reported gradient is 1."""
     found = minimise(lambda w: (float(np.abs(w).sum()), np.ones(2)), np.zeros(2), tolerance=0.5, iterations=9)
     assert not found.converged and found.iterations == 0
 
 
-def test_logistic_regression_says_nothing_of_x(rng):
+def test_logistic_regression_has_no_density_of_x(rng):
     with pytest.raises(NoLikelihood, match=r"it models P\(y \| x\)"):
         small(rng).score_samples(np.zeros((1, 5)))
     with pytest.raises(TypeError, match="LogisticRegression cannot sample"):
@@ -128,8 +128,8 @@ def test_logistic_regression_says_nothing_of_x(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one an example, got none"),
-        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one an example, got shape \(3,\)"),
+        (lambda m, X, y: m.fit(X), "LogisticRegression.fit expected labels y, one per example, got none"),
+        (lambda m, X, y: m.fit(X, y[:3]), r"expected 7 integer labels, one per example, got shape \(3,\)"),
         (lambda m, X, y: m.fit(X, y + 1), r"labels in 0\.\.2, got 1\.\.3"),
         (lambda m, X, y: m.fit(X, y - 1), r"labels in 0\.\.2, got -1\.\.1"),
         (lambda m, X, y: m.fit(X, y % 2), r"each class 0\.\.2, got none of 2 among 7 examples"),

@@ -1,4 +1,4 @@
-"""Naive Bayes, and what every generative classifier gets from log p(x | y) and log p(y)."""
+"""Naive Bayes, and the methods that all generative classifiers share."""
 
 import itertools
 import math
@@ -51,7 +51,7 @@ def test_generative_classifier_follows_bayes(rng):
 
 
 def test_bernoulli_naive_bayes_sums_out_what_is_not_seen(rng):
-    """(NB.4) against the sum over all that the unseen features could be."""
+    """(NB.4) against the sum over all values of the unseen features."""
     model, seen = BernoulliNaiveBayes().fit(pixels(rng), Y), np.array([True, False, True, False])
     x = np.array([[1.0, 0, 0, 1]])
     full = np.repeat(x, 4, axis=0)
@@ -63,7 +63,7 @@ def test_bernoulli_naive_bayes_sums_out_what_is_not_seen(rng):
     assert model.score(x, [int(expected.argmax())], seen=seen) in (0, 1)
 
 
-def test_bernoulli_naive_bayes_smoothing_keeps_what_was_never_seen_possible():
+def test_bernoulli_naive_bayes_smoothing_gives_unseen_values_a_probability():
     X, y = np.array([[0.0, 1], [0, 0], [1, 1], [1, 0]]), np.array([0, 0, 1, 1])
     with pytest.raises(ValueError, match="smoothing > 0, as feature 0 is constant in class 0"):
         BernoulliNaiveBayes(smoothing=0).fit(X, y)
@@ -84,7 +84,7 @@ def test_gaussian_naive_bayes_has_the_moments_of_its_classes(rng):
         density = np.exp(-((X - mu) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
         joint[:, k] = np.log((k == Y).mean() * density.prod(axis=1))
     np.testing.assert_allclose(model.log_joint(X), joint, rtol=1e-10)
-    left = np.array([True, True, False, False])                 # (NB.4): of independent features, those seen
+    left = np.array([True, True, False, False])                 # (NB.4): only the seen features
     narrow = GaussianNaiveBayes(smoothing=0).fit(X[:, :2], Y)
     wide = GaussianNaiveBayes(smoothing=0).fit(X, Y)
     np.testing.assert_allclose(wide.log_joint(X, seen=left), narrow.log_joint(X[:, :2]), rtol=1e-12)
@@ -122,10 +122,10 @@ def test_naive_bayes_samples_have_the_moments_of_the_class(model, rng):
     n, X = 20_000, rng.standard_normal((9, 3))
     model.fit(X, Y)
     y = np.repeat([0, 2], n)
-    drawn = model.sample(2 * n, rng=rng, y=y)
-    assert drawn.shape == (2 * n, 3)
+    sampled = model.sample(2 * n, rng=rng, y=y)
+    assert sampled.shape == (2 * n, 3)
     for k in (0, 2):
-        part = drawn[y == k]
+        part = sampled[y == k]
         if isinstance(model, GaussianNaiveBayes):
             mean, var = model.means_[k], model.variances_[k]
             assert (np.abs(part.var(axis=0) / var - 1) < 5 * math.sqrt(2 / n)).all()
@@ -137,15 +137,15 @@ def test_naive_bayes_samples_have_the_moments_of_the_class(model, rng):
 
 def test_generative_classifier_draws_classes_from_the_prior(rng):
     X, y = np.array([[0.0], [100], [100], [200]]), np.array([0, 1, 1, 2])
-    drawn = GaussianNaiveBayes(smoothing=1e-6).fit(X, y).sample(4000, rng=rng)
-    shares = np.bincount(np.rint(drawn[:, 0] / 100).astype(int), minlength=3) / 4000
+    sampled = GaussianNaiveBayes(smoothing=1e-6).fit(X, y).sample(4000, rng=rng)
+    shares = np.bincount(np.rint(sampled[:, 0] / 100).astype(int), minlength=3) / 4000
     assert (np.abs(shares - [0.25, 0.5, 0.25]) < 5 * 0.5 / math.sqrt(4000)).all()
 
 
-def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
+def test_generative_classifier_names_an_example_that_is_too_far(rng):
     model = GaussianNaiveBayes().fit(rng.standard_normal((9, 2)), Y)
     far = np.array([[0.0, 0], [1e100, 0]])
-    np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)     # far, but in reach
+    np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)     # far, but still finite
     far[1] = 1e200
     with pytest.raises(ValueError, match=r"Gaussian.* too far from all classes \(first in row 1\)"):
         model.predict_proba(far)
@@ -159,7 +159,7 @@ def test_generative_classifier_of_a_point_beyond_reach_is_named(rng):
         (lambda m, X, rng: m.fit(X), "BernoulliNaiveBayes.fit expected labels y"),
         (lambda m, X, rng: m.fit(X, Y + (Y == 2)), r"each class 0\.\.3, got none of 2 among 9"),
         (lambda m, X, rng: m.fit(X, Y + 1), r"each class 0\.\.3, got none of 0 among"),
-        (lambda m, X, rng: m.fit(X, Y - 1), r"labels from 0 on, got -1\.\.1"),
+        (lambda m, X, rng: m.fit(X, Y - 1), r"labels of at least 0, got -1\.\.1"),
         (lambda m, X, rng: m.fit(X[:2], [0, 7]), r"each class 0\.\.7, got none of 1, 2, 3, 4, 5, 6 among 2"),
         (lambda m, X, rng: m.fit(X, 0 * Y), "at least two classes, got only class 0"),
         (lambda m, X, rng: m.fit(X / 2, Y), "exactly 0 or 1, .* or set a threshold"),

@@ -46,7 +46,7 @@ def test_nearest_neighbours_has_no_density():
         NearestNeighbours().score_samples(np.zeros((1, 2)))
 
 
-def test_nearest_neighbours_refuse_what_is_beyond_reach(rng):
+def test_nearest_neighbours_refuse_examples_that_are_too_far(rng):
     model = NearestNeighbours(1).fit(rng.normal(size=(4, 2)), np.array([0, 1, 0, 1]))
     with pytest.raises(ValueError, match=r"finite distances, .* too far away \(in rows 0 to 2\)"):
         model.predict(np.array([[0.0, 1.0], [1e200, 0.0], [1.0, 0.0]]))

@@ -21,7 +21,7 @@ def test_mlp_classifier_probabilities_by_hand(rng):
 
 
 def test_mlp_classifier_loss_is_cross_entropy_and_its_gradient(rng):
-    """(CE.1), (CE.2) through the model's own verbs."""
+    """(CE.1), (CE.2) with the model's own methods."""
     model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
     loss, cache = model.loss(X, y)
     p = model.predict_proba(X)
@@ -30,7 +30,7 @@ def test_mlp_classifier_loss_is_cross_entropy_and_its_gradient(rng):
 
 
 def test_mlp_classifier_gradient_of_the_first_layer(rng):
-    """The gradient has come all the way down: every entry against central differences."""
+    """Every entry of the first layer's gradient against central differences."""
     model, X, y = small(rng), rng.standard_normal((4, 5)), np.array([2, 0, 1, 1])
     _, cache = model.loss(X, y)
     model.backward(cache)
@@ -60,7 +60,7 @@ def test_mlp_classifier_learns_classes_that_no_line_separates(rng, backend):
     assert model.score(X, y) > 0.95
 
 
-def test_classifier_features_are_what_the_last_layer_sees(rng):
+def test_classifier_features_are_the_input_of_the_last_layer(rng):
     mlp, conv = small(rng), ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
     for model, X, width in ((mlp, rng.standard_normal((4, 5)), 7), (conv, rng.uniform(size=(4, 784)), 6)):
         features, last = model.features(X), model.net.layers[-1]
@@ -71,8 +71,8 @@ def test_classifier_features_are_what_the_last_layer_sees(rng):
         np.testing.assert_allclose(p, model.predict_proba(X), rtol=1e-10)
 
 
-def test_conv_classifier_sees_the_same_stroke_elsewhere(rng):
-    """Its first convolution moves with the image: two pixels to the side, and one behind the pooling."""
+def test_conv_classifier_is_translation_equivariant(rng):
+    """If the image moves by two pixels, the output of the pooling moves by one."""
     model = ConvClassifier((2, 3, 4), 6, 3, rng=rng, dtype=np.float64)
     x = np.zeros((1, 28, 28))
     x[0, 8:14, 9:15] = rng.uniform(size=(6, 6))
@@ -107,7 +107,7 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, one an example, got none"),
+        (lambda m, X, y, rng: m.fit(X, epochs=1, rng=rng), "expected labels y, one per example, got none"),
         (lambda m, X, y, rng: m.fit(X, y + 2, epochs=1, rng=rng), r"labels in 0\.\.2, got 2\.\.3"),
         (lambda m, X, y, rng: m.fit(X, y[:2], epochs=1, rng=rng), "expected 4 integer labels"),
         (lambda m, X, y, rng: m.fit(X * np.nan, y, epochs=1, rng=rng), "finite numbers, got NaN"),

@@ -1,4 +1,4 @@
-"""The classifiers against scikit-learn's own, on its data sets and on digits, where it is installed."""
+"""Compare the classifiers with those of scikit-learn, if it is installed, on its data and on digits."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ NAMES = ("iris", "wine", "breast_cancer")
 
 
 def standardised(name):
-    """Half to learn from, half to ask about, with mean 0 and standard deviation 1."""
+    """Half of the data for training and half for tests, with mean 0 and standard deviation 1."""
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     order = np.random.default_rng(1).permutation(len(X))
@@ -40,7 +40,7 @@ def test_logistic_regression_agrees_with_scikit_learn(name, C):
     ours = LogisticRegression(X.shape[1], classes, l2=l2, dtype=np.float64).fit(X, y, tolerance=1e-9)
     theirs = Theirs(C=C, tol=1e-10, max_iter=10_000)
     if classes == 2:
-        # theirs has one column of weights w for two classes, ours w/2 and −w/2, whose squares add up to half
+        # for two classes, scikit-learn has one column w; ours are w/2 and −w/2, whose squares sum to w²/2
         theirs.set_params(C=2 * C)
     p = theirs.fit(X, y).predict_proba(new)
     np.testing.assert_allclose(ours.predict_proba(new), p, atol=1e-5)
@@ -79,7 +79,7 @@ def test_nearest_neighbours_agree_with_scikit_learn(name):
     from sklearn.neighbors import KNeighborsClassifier
 
     X, y, new = standardised(name)
-    new = new + 1e-3 * np.random.default_rng(2).standard_normal(new.shape)   # no two at the same distance
+    new = new + 1e-3 * np.random.default_rng(2).standard_normal(new.shape)   # avoids equal distances
     ours, theirs = NearestNeighbours(5).fit(X, y), KNeighborsClassifier(5).fit(X, y)
     np.testing.assert_allclose(ours.predict_proba(new), theirs.predict_proba(new))
     np.testing.assert_array_equal(ours.predict(new), theirs.predict(new))
@@ -88,7 +88,7 @@ def test_nearest_neighbours_agree_with_scikit_learn(name):
 @pytest.mark.parametrize("criterion", ["gini", "entropy"])
 @pytest.mark.parametrize("name", NAMES)
 def test_decision_tree_agrees_with_scikit_learn(name, criterion):
-    """Leaves as pure as theirs. Where two questions tie, theirs takes one by chance, so leaves may differ."""
+    """Compare the purity of leaves. scikit-learn breaks ties at random, so the leaves may differ."""
     from sklearn.tree import DecisionTreeClassifier
 
     X, y, _ = standardised(name)
@@ -125,7 +125,7 @@ def test_linear_svm_comes_near_the_minimum_of_scikit_learn(name):
 
 
 def test_classifiers_agree_with_scikit_learn_on_digits():
-    """The answers on 1,000 test digits, of 800 to learn from: all but two at most are the same."""
+    """After training on 800 digits, at most two of 1,000 predictions differ."""
     from sklearn.linear_model import LogisticRegression as Theirs
     from sklearn.naive_bayes import BernoulliNB, GaussianNB
 

@@ -1,4 +1,4 @@
-"""Flows step by step: change of variables, its gradients, the verbs, overflow by name, and bad input."""
+"""Flows: change of variables, its gradients, the methods, overflow, and bad input."""
 
 import math
 
@@ -13,23 +13,23 @@ from scratchgen.training.loop import TrainingDiverged
 from scratchgen.training.schedules import Cosine
 
 
-def away_from_start(model, rng, size=0.3):
-    """The flow away from its start, where its couplings do nothing."""
+def perturbed(model, rng, size=0.3):
+    """Change the initial parameters, with which couplings are the identity."""
     for p in model.parameters().values():
         p.value += (size * rng.standard_normal(p.shape)).astype(p.dtype)
     return model
 
 
 def small(rng, dtype=np.float64, **settings):
-    return away_from_start(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(RealNVP.dense(4, (7,), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def nice(rng, dtype=np.float64, **settings):
-    return away_from_start(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(NICE.dense(6, (8, 7), 3, rng=rng, dtype=dtype, **settings), rng)
 
 
 def images(rng, dtype=np.float64, **settings):
-    return away_from_start(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
+    return perturbed(RealNVP.convolutional((4, 2, 1), 3, 2, rng=rng, dtype=dtype, **settings), rng)
 
 
 BUILDS = [small, nice, images]
@@ -60,7 +60,7 @@ def test_flow_log_density_is_the_change_of_variables(build, prior, rng):
 
 
 def test_flow_with_a_wrong_sign_of_logdet_is_caught(rng, monkeypatch):
-    """The planted bug: what the numeric Jacobian is there for."""
+    """A planted bug shows that the comparison with the numeric Jacobian can fail."""
     forward = AffineCoupling.forward
 
     def wrong(self, x, training=False):
@@ -75,7 +75,7 @@ def test_flow_with_a_wrong_sign_of_logdet_is_caught(rng, monkeypatch):
 
 @pytest.mark.parametrize("prior", ["logistic", "normal"])
 def test_flow_gradient_of_the_prior_is_its_slope(prior, rng):
-    """(FLOW.4): dz is what the loss gains when z moves."""
+    """(FLOW.4): dz against differences of the loss in z."""
     model, x = small(rng, prior=prior), rng.normal(size=(5, 4))
     _, cache = model.loss(x)
     (dz,) = model.backward(cache).values()
@@ -88,7 +88,7 @@ def test_flow_gradient_of_the_prior_is_its_slope(prior, rng):
 
 
 def test_flow_gradients_reach_the_first_layer_through_both_outputs(rng):
-    """(FLOW.5): slopes of the first layer's scales against differences; without dlogdet they'd be others."""
+    """(FLOW.5): gradients of the first layer's scales against differences; they depend on dlogdet."""
     model, x = small(rng), rng.normal(size=(5, 4))
     scale = model.layers[0].log_scale
     model.backward(model.loss(x)[1])
@@ -104,7 +104,7 @@ def test_flow_gradients_reach_the_first_layer_through_both_outputs(rng):
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_flow_is_one_to_one(build, rng):
-    """Exact inference and the exact way back: rounding in float64, 1e-4 in float32."""
+    """x → z → x is exact up to rounding: 1e-4 in float32, and less in float64."""
     for dtype, error in ((np.float64, 1e-12), (np.float32, 1e-4)):
         model = build(np.random.default_rng(3), dtype)
         x = rng.normal(size=(7, model.features)).astype(dtype)
@@ -117,7 +117,7 @@ def test_flow_is_one_to_one(build, rng):
 
 @pytest.mark.parametrize("prior", ["logistic", "normal"])
 def test_flow_samples_from_the_prior_it_is_trained_with(prior, rng):
-    """A flow that does nothing hands the prior's draws on: their spread and tails, in standard errors."""
+    """Samples of an identity flow have the prior's standard deviation and tails, in standard errors."""
     model, n = Flow([Scaling(2, dtype=np.float64)], 2, prior=prior), 40_000
     x = model.sample(n, rng=rng).ravel()
     spread = {"logistic": math.pi / math.sqrt(3), "normal": 1.0}[prior]
@@ -132,8 +132,8 @@ def test_flow_samples_from_the_prior_it_is_trained_with(prior, rng):
 
 
 def test_flow_density_integrates_to_one(rng):
-    """A fine grid over the plane; any wrong determinant makes it another number."""
-    model = away_from_start(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
+    """The sum over a fine grid is 1; with a wrong determinant it would not be."""
+    model = perturbed(RealNVP.dense(2, (9,), 4, rng=rng, dtype=np.float64), rng, 0.2)
     edge = np.linspace(-8, 8, 321)
     grid = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(-1, 2)
     total = np.exp(model.score_samples(grid)).sum() * (edge[1] - edge[0]) ** 2
@@ -141,9 +141,9 @@ def test_flow_density_integrates_to_one(rng):
 
 
 def test_flow_with_a_tiny_batch_is_overfitted(rng):
-    """Six points, 400 updates: the density on them rises far above what a Normal of their spread gives.
+    """After 400 updates, the density at six points is far above that of a Normal with their spread.
 
-    The rate falls to 0: at a constant one the last update may throw a point far out, by a hair of rounding.
+    The rate falls to 0. With a constant rate, rounding could move a point far away in the last update.
     """
     X = two_moons().sample(6, rng=rng)
     model = RealNVP.dense(2, (32,), 4, rng=rng, dtype=np.float64)
@@ -153,7 +153,7 @@ def test_flow_with_a_tiny_batch_is_overfitted(rng):
     assert model.score_samples(X).mean() > normal + 2
 
 
-def test_flow_fit_starts_scales_from_the_spread_and_leaves_them_where_they_were(rng):
+def test_flow_fit_sets_scales_from_the_spread_only_once(rng):
     X = rng.normal(size=(500, 6)) * [1, 2, 3, 0.1, 0.2, 0.001]
     model = NICE.dense(6, (8,), 2, rng=rng, dtype=np.float64, prior="normal")
     model.trainer(X, epochs=1, rng=rng)
@@ -165,8 +165,8 @@ def test_flow_fit_starts_scales_from_the_spread_and_leaves_them_where_they_were(
     np.testing.assert_array_equal(model.layers[-1].log_scale.value, before)
 
 
-def test_nice_of_other_conditioners_starts_its_scales_all_the_same(rng):
-    """Of NICE.dense each conditioner ends in a scaling layer; one of your own needn't."""
+def test_nice_with_other_conditioners_sets_its_scales(rng):
+    """Conditioners of NICE.dense end with a scaling layer; other conditioners need not."""
     X = rng.normal(size=(200, 4)) * [1, 2, 0.1, 0.01]
     couplings = [
         AdditiveCoupling(Linear(2, 2, rng=rng, dtype=np.float64), mask) for mask in ("even", "odd")
@@ -176,17 +176,17 @@ def test_nice_of_other_conditioners_starts_its_scales_all_the_same(rng):
     np.testing.assert_allclose(np.exp(-model.layers[-1].log_scale.value), X.std(axis=0), rtol=1e-12)
 
 
-def test_flow_spread_of_pixels_counts_the_noise_to_come(rng):
+def test_flow_spread_of_pixels_includes_the_dequantisation_noise(rng):
     X = (rng.integers(0, 4, size=(4000, 4)) / 3).astype(np.float64)
     X[:, 1] = 1 / 3
     model = NICE.dense(4, (8,), 2, rng=rng, dtype=np.float64, levels=4)
-    drawn = dequantise(X, rng=rng, levels=4)
-    np.testing.assert_allclose(model.spread_of(X), drawn.std(axis=0), rtol=0.05)
+    dequantised = dequantise(X, rng=rng, levels=4)
+    np.testing.assert_allclose(model.spread_of(X), dequantised.std(axis=0), rtol=0.05)
 
 
 def test_flow_names_the_layer_that_overflows(rng):
     model = small(rng, np.float32)
-    model.layers[0].log_scale.value[2] = 89                     # e⁸⁹ lies beyond float32
+    model.layers[0].log_scale.value[2] = 89                     # e⁸⁹ overflows float32
     x = np.ones((3, 4), np.float32)
     for call in (model.transform, model.score_samples, model.loss):
         with pytest.raises(FlowOverflow, match=r"RealNVP, x -> z: .* its dtype in layers.0 \(Scaling\)"):
@@ -214,12 +214,12 @@ class TestBadInput:
             (lambda m, X, rng: m.transform(X[0]), r"\(N, 4\), got \(4,\)"),
             (lambda m, X, rng: m.inverse_transform(X[:, :2]), r"inverse_transform .*\(N, 4\), got \(5, 2\)"),
             (lambda m, X, rng: m.sample(0, rng=rng), "NICE.sample expected n of at least 1, got 0"),
-            (lambda m, X, rng: NICE.dense(4, (3,), rng=rng).spread_of(X[:1]), r"got a constant one \(0\)"),
+            (lambda m, X, rng: NICE.dense(4, (3,), rng=rng).spread_of(X[:1]), r"but feature 0 is constant"),
             (lambda m, X, rng: NICE.dense(1, rng=rng), "NICE.dense expected two or more features, got 1"),
-            (lambda m, X, rng: NICE.dense(4, (3,), 1, rng=rng), "two or more couplings.*, got 1"),
+            (lambda m, X, rng: NICE.dense(4, (3,), 1, rng=rng), "couplings >= 2.*, got 1"),
             (lambda m, X, rng: RealNVP.dense(1, rng=rng), "RealNVP.dense expected two or more features"),
             (lambda m, X, rng: RealNVP.convolutional((5, 4, 1), rng=rng), r"divisible by 2, got \(5, 4, 1\)"),
-            (lambda m, X, rng: RealNVP.dense(4, (3,), 1, rng=rng), "two or more couplings.*, got 1"),
+            (lambda m, X, rng: RealNVP.dense(4, (3,), 1, rng=rng), "couplings >= 2.*, got 1"),
             (lambda m, X, rng: Flow(m.layers, 4, prior="uniform"), "one of logistic, normal, got 'uniform'"),
             (lambda m, X, rng: Flow(m.layers, 4, shape=(2, 3, 1)), r"a shape of 4 numbers, got \(2, 3, 1\)"),
             (lambda m, X, rng: dequantise(X + 1, rng=rng), r"dequantise .* within \[0, 1\], got 1 to 2"),
@@ -257,7 +257,7 @@ def test_flow_backward_gives_the_gradient_of_the_input_when_asked(rng):
 @pytest.mark.parametrize("features", [2, 3, 13])
 @pytest.mark.parametrize("kind", [NICE, RealNVP])
 def test_flow_takes_an_odd_number_of_features(rng, kind, features):
-    """Inverse and log-determinant, the latter against a numeric Jacobian; and it can be trained."""
+    """The inverse, the log-determinant against a numeric Jacobian, and training."""
     model = kind.dense(features, (8,), 3, rng=rng, dtype=np.float64)
     X = rng.standard_normal((40, features)) * (1 + np.arange(features)) + 5
     model.fit(X, epochs=2, batch_size=10, rng=0)

@@ -1,4 +1,4 @@
-"""Flows trained: what is learnt is the density, and what is drawn has its moments."""
+"""Trained flows learn the density, and their samples have its moments."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from scratchgen.training.schedules import OneCycle
 
 
 @pytest.mark.slow
-def test_realnvp_learns_two_moons_and_draws_with_their_moments(rng):
-    """KL from the exact density far below a Normal's; mean and covariance as the density has them."""
+def test_realnvp_learns_two_moons_and_samples_have_their_moments(rng):
+    """The KL from the true density is far below that of a Normal; samples have its mean and covariance."""
     density = two_moons()
     X = density.sample(20_000, rng=rng).astype(np.float32)
     model = RealNVP.dense(2, (64, 64), 6, rng=rng)
@@ -23,14 +23,14 @@ def test_realnvp_learns_two_moons_and_draws_with_their_moments(rng):
     spread = np.cov(X.T)
     normal = -np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(spread)[1] - 1
     assert 0 < kl < 0.3 < true.mean() - normal - 0.3
-    drawn = model.sample(20_000, rng=rng)
-    np.testing.assert_allclose(drawn.mean(axis=0), X.mean(axis=0), atol=0.06)
-    np.testing.assert_allclose(np.cov(drawn.T), spread, atol=0.08)
+    generated = model.sample(20_000, rng=rng)
+    np.testing.assert_allclose(generated.mean(axis=0), X.mean(axis=0), atol=0.06)
+    np.testing.assert_allclose(np.cov(generated.T), spread, atol=0.08)
 
 
 @pytest.mark.slow
-def test_nice_learns_digits_and_its_scales_start_where_they_should(rng):
-    """Two epochs of the embedded digits: far above the uniform density, as likely when new, one to one."""
+def test_nice_learns_digits_and_starts_with_the_right_scales(rng):
+    """After two epochs: log p(x) far above the uniform density, equal for test digits, x → z → x exact."""
     digits = load_digits("embedded")
     test = dequantise(digits.x_test, rng=rng)
     model = NICE.dense(784, (200, 200), 4, levels=256, rng=rng)
@@ -41,5 +41,5 @@ def test_nice_learns_digits_and_its_scales_start_where_they_should(rng):
     assert 0 < start < nats - 300
     assert bits_per_dim(np.array([nats]), 784)[0] < 6
     np.testing.assert_allclose(model.reconstruct(test), test, rtol=0, atol=1e-5)
-    drawn = model.sample(500, rng=rng)
-    np.testing.assert_allclose(drawn.mean(axis=0), digits.x_train.mean(axis=0), atol=0.25)
+    generated = model.sample(500, rng=rng)
+    np.testing.assert_allclose(generated.mean(axis=0), digits.x_train.mean(axis=0), atol=0.25)

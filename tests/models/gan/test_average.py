@@ -1,4 +1,4 @@
-"""The averaged generator: its weights step by step, and that it is applied and taken back."""
+"""The averaged generator: its weights at each step, and applying and removing it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scratchgen.training.loop import Callback
 
 
 def tiny_game(batch_norm=False):
-    """A game of 8 steps with its average, and the run that both are in."""
+    """A GAN, its averaged generator, and a run of 8 steps with both."""
     rng = np.random.default_rng(2)
     norm = [BatchNorm(4)] if batch_norm else []
     generator = Sequential(Linear(3, 4, rng=rng), *norm, ReLU(), Linear(4, 6, rng=rng), Sigmoid())
@@ -21,7 +21,7 @@ def tiny_game(batch_norm=False):
 
 
 def test_averaged_generator_by_hand():
-    """The share of the newest weights is 10/(step + 10) at first, and never less than 1 − decay."""
+    """The weight of the newest values is 10/(step + 10) at first, and at least 1 − decay."""
     _, averaged, trainer = tiny_game()
     seen = []
     trainer.callbacks.append(Watch(lambda: seen.append(averaged.weights.copy())))
@@ -35,23 +35,23 @@ def test_averaged_generator_by_hand():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_averaged_generator_is_applied_and_taken_back_also_after_an_error(batch_norm):
+def test_averaged_generator_is_applied_and_removed_also_after_an_error(batch_norm):
     model, averaged, trainer = tiny_game(batch_norm)
     trainer.run()
     own = averaged.weights.copy()
     z = np.ones((1, 3), np.float32)
-    drawn = model.inverse_transform(z)
+    generated = model.inverse_transform(z)
     with averaged.applied():
         np.testing.assert_array_equal(averaged.weights, averaged.average)
-        assert np.abs(model.inverse_transform(z) - drawn).max() > 1e-6
+        assert np.abs(model.inverse_transform(z) - generated).max() > 1e-6
     with pytest.raises(RuntimeError), averaged.applied():
         raise RuntimeError
     np.testing.assert_array_equal(averaged.weights, own)
-    np.testing.assert_array_equal(model.inverse_transform(z), drawn)
+    np.testing.assert_array_equal(model.inverse_transform(z), generated)
 
 
-def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
-    """Over many draws batch norm's output has mean 0 and variance 1 under the averaged weights too."""
+def test_averaged_generator_recomputes_batch_norm_statistics():
+    """With the averaged weights, batch norm's output also has mean 0 and variance 1 over many samples."""
     model, averaged, trainer = tiny_game(batch_norm=True)
     trainer.run()
     averaged.average *= 3                           # far from the weights of the run
@@ -64,11 +64,11 @@ def test_averaged_generator_brings_batch_norms_statistics_of_its_own():
 
 
 class Watch(Callback):
-    def __init__(self, look):
-        self.look = look
+    def __init__(self, check):
+        self.check = check
 
     def on_step(self, trainer, values):
-        self.look()
+        self.check()
 
 
 def test_averaged_generator_refuses_a_decay_of_one():

@@ -1,4 +1,4 @@
-"""The GAN's losses and gradients against closed forms and differences, and what it refuses."""
+"""The GAN's losses and gradients against closed forms and differences, and its errors."""
 
 import math
 from statistics import NormalDist
@@ -30,7 +30,7 @@ def logits_of(model, x):
 
 
 def set_logits(model, value):
-    """Make D answer `value`, whatever it sees."""
+    """Make D return `value` for every input."""
     for p in model.discriminator.parameters().values():
         p.value[...] = 0
     model.discriminator[-1].bias.value[...] = value
@@ -42,7 +42,7 @@ def read_only(net, flag):
 
 
 class Given(Layer):
-    """A net that is a function written down."""
+    """A layer that applies a given function."""
 
     def __init__(self, function):
         self.function = function
@@ -52,7 +52,7 @@ class Given(Layer):
 
 
 def middles(distribution, n):
-    """n points of equal weight: the middles, in probability, of n slices. (n, 1)"""
+    """The medians of n slices of equal probability, (n, 1)."""
     return np.array([distribution.inv_cdf((i + 0.5) / n) for i in range(n)])[:, None]
 
 
@@ -63,7 +63,7 @@ def log_density(distribution, x):
 
 
 def divergence(p, q):
-    """JSD(p, q) in nats, as a sum over a fine grid that ends where both densities have."""
+    """JSD(p, q) in nats, as a sum over a fine grid that covers both densities."""
     x, step = np.linspace(-12, 12, 20_001, retstep=True)
     logs = [log_density(d, x) for d in (p, q)]
     middle = np.logaddexp(*logs) - LOG2
@@ -81,11 +81,11 @@ def divergence(p, q):
 )
 def test_gan_loss_of_the_optimal_discriminator_is_a_divergence(p, q):
     """(GAN.1): with D* = p / (p + q), whose logit is log p − log q, V = 2·JSD − 2·log 2, to four digits."""
-    x, drawn = middles(p, 10_000), middles(q, 10_000)
+    x, generated = middles(p, 10_000), middles(q, 10_000)
 
     def loss(wrong):
         loss_of_d = Given(lambda x: log_density(p, x) - log_density(q, x) + wrong(x))
-        return GAN(Given(lambda z: z), loss_of_d, code=1).discriminator_loss(x, drawn)[0]
+        return GAN(Given(lambda z: z), loss_of_d, code=1).discriminator_loss(x, generated)[0]
 
     best = loss(lambda x: 0 * x)
     assert best == pytest.approx(2 * LOG2 - 2 * divergence(p, q), abs=1e-4)
@@ -118,22 +118,22 @@ def test_gan_generator_losses_are_their_formulas(rng):
 
 
 def test_gan_minimax_saturates_where_the_discriminator_is_sure(rng):
-    """At a logit of −20 for all that is drawn, D(x̃) = 2e-9: one loss pulls with that, the other with 1."""
-    pulls, z = {}, rng.standard_normal((4, 3))
+    """With a logit of −20, D(x̃) = 2e-9. The gradient of one loss is that small, and of the other 1."""
+    gradients, z = {}, rng.standard_normal((4, 3))
     for objective in ("minimax", "non-saturating"):
         model = small(rng, objective=objective)
         set_logits(model, -20)
-        pulls[objective] = -model.generator_loss(z)[1].dlogits.sum()
-    assert pulls["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
-    assert pulls["non-saturating"] == pytest.approx(1, rel=1e-6)
+        gradients[objective] = -model.generator_loss(z)[1].dlogits.sum()
+    assert gradients["minimax"] == pytest.approx(math.exp(-20), rel=1e-6)
+    assert gradients["non-saturating"] == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["non-saturating", "minimax"])
 def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective, backend):
-    """(GAN.6): the gradient at x̃, and at each weight of G behind it, against central differences."""
+    """(GAN.6): the gradients of x̃ and of each weight of G against central differences."""
     model, z, h = small(rng, objective=objective), rng.standard_normal((5, 3)), 1e-6
     grads = model.generator_backward(model.generator_loss(z)[1])
-    drawn = model.generator.forward(z)[0]
+    generated = model.generator.forward(z)[0]
 
     def differences(array, loss):
         numeric = np.empty(array.shape)
@@ -147,7 +147,7 @@ def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective,
         return numeric
 
     direct = GAN(Given(lambda z: z), model.discriminator, code=7, objective=objective)
-    numeric = differences(drawn, lambda: direct.generator_loss(drawn)[0])
+    numeric = differences(generated, lambda: direct.generator_loss(generated)[0])
     np.testing.assert_allclose(grads["dfake"], numeric, atol=1e-9)
     for name, p in model.generator.parameters().items():
         numeric = differences(p.value, lambda: model.generator_loss(z)[0])
@@ -155,8 +155,8 @@ def test_gan_generator_gradient_passes_through_the_discriminator(rng, objective,
         np.testing.assert_allclose(p.grad, numeric, atol=1e-9, err_msg=name)
 
 
-def test_gan_gradient_of_one_player_is_never_computed_in_the_turn_of_the_other(rng):
-    """A gradient that may not be written to shows that none is added, not even a zero."""
+def test_gan_step_of_one_player_adds_no_gradient_to_the_other(rng):
+    """Gradients are read-only, so adding even a zero would raise an error."""
     model, x, z = small(rng), rng.uniform(size=(5, 7)), rng.standard_normal((5, 3))
     for p in model.parameters().values():
         p.grad[...] = 0.3
@@ -170,8 +170,8 @@ def test_gan_gradient_of_one_player_is_never_computed_in_the_turn_of_the_other(r
     assert not (model.generator[0].weight.grad == 0.3).any()
 
 
-def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
-    """With batch norm in D, what it says of real examples does not depend on what is drawn."""
+def test_gan_passes_real_and_generated_examples_as_separate_batches(rng):
+    """With batch norm in D, its logits of real examples do not depend on the generated ones."""
     kind = {"rng": rng, "dtype": np.float64}
     norm = BatchNorm(4, dtype=np.float64)
     loss_of_d = Sequential(Linear(7, 4, **kind), norm, LeakyReLU(0.2), Linear(4, 1, **kind))
@@ -183,7 +183,7 @@ def test_gan_judges_real_and_drawn_as_batches_of_their_own(rng):
 
 
 class Mode(Tanh):
-    """Notes of each pass whether it was made in training mode."""
+    """Records for each pass whether it was made in training mode."""
 
     def __init__(self):
         self.training = []
@@ -193,8 +193,8 @@ class Mode(Tanh):
         return super().forward(x, training)
 
 
-def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
-    """Every pass of both turns, in both nets: dropout drops, and batch norm takes the batch's statistics."""
+def test_gan_trains_in_training_mode_and_samples_in_evaluation_mode(rng):
+    """Training mode in all passes of both steps: dropout drops, and batch norm uses batch statistics."""
     kind = {"rng": rng, "dtype": np.float64}
     model = GAN(Sequential(Linear(3, 7, **kind), Mode()), Sequential(Mode(), Linear(7, 1, **kind)), code=3)
     G, D = model.generator[1], model.discriminator[0]
@@ -207,7 +207,7 @@ def test_gan_plays_in_training_mode_and_draws_in_evaluation_mode(rng):
 
 
 @pytest.mark.parametrize("build", [GAN.dense, DCGAN])
-def test_gan_samples_and_judgements(build, rng):
+def test_gan_samples_and_predict_real(build, rng):
     model = build(4, rng=rng)
     X = model.sample(6, rng=rng)
     assert X.shape == (6, 784) and X.dtype == np.float32 and X.min() > 0 and X.max() < 1
@@ -223,7 +223,7 @@ def test_gan_samples_and_judgements(build, rng):
 
 
 def test_gan_whose_pixels_have_small_initial_weights_starts_with_small_gradients_and_similar_samples(rng):
-    """The weights that touch pixels alone are small; drawings begin nearly alike, D's slope nearly flat."""
+    """Only the weights next to pixels are small. Samples are nearly equal at first, and D is nearly flat."""
     usual = GAN.dense(5, 60, rng=np.random.default_rng(3))
     faintly = GAN.dense(5, 60, pixel_init=small_pixel_init, rng=np.random.default_rng(3))
     for net, touching in (("generator", "6.weight"), ("discriminator", "0.weight")):
@@ -243,8 +243,8 @@ def test_gan_whose_pixels_have_small_initial_weights_starts_with_small_gradients
     assert apart[0] < apart[1] / 5 and slope[0] < slope[1] / 5
 
 
-def test_gan_noise_is_drawn_from_what_it_says(rng):
-    """Moments of 30,000 numbers, within five standard errors; uniform noise keeps within its bounds."""
+def test_gan_noise_has_its_distribution(rng):
+    """Moments of 30,000 numbers, within five standard errors; uniform noise is within its bounds."""
     n = 10_000
     for noise, variance, fourth in (("normal", 1, 3), ("uniform", 1 / 3, 1 / 5)):
         z = small(rng, noise=noise).prior_sample(n, rng=rng)
@@ -263,7 +263,7 @@ def test_gan_has_no_likelihood_and_says_why(rng):
 
 
 def fit(X=None, width=7, **settings):
-    """What a case below fits: data (20, 7) for a game over `width` numbers, at k·2 examples a batch."""
+    """Fit a GAN of `width` features to data (20, 7), with batches of k·2 examples."""
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(20, 7)).astype(np.float32) if X is None else X
     return GAN.dense(3, 5, width, rng=rng, **settings).fit(X, epochs=1, batch_size=2, rng=rng)
@@ -296,7 +296,7 @@ def misfit(generator, discriminator, code=3):
         (lambda: misfit((3, 7), (7, 2)), "GAN.fit expected a discriminator with one output, got (2,)"),
         (
             lambda: fit(np.full((20, 7), -0.5, np.float32)),
-            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: D could",
+            "real data within the generator's output range [0.0, 1.0], got -0.5 to -0.5: the range alone",
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),
@@ -332,8 +332,8 @@ def test_gan_inner_widths_that_do_not_fit_are_named_before_the_first_step(rng, m
 
 
 @pytest.mark.parametrize("hidden", [0, 6])
-def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
-    """Two marks beyond one unit's 10×10 pixels: without a hidden layer their effects on the logit add up."""
+def test_dcgan_combines_distant_marks_only_with_a_hidden_layer(rng, hidden):
+    """Two marks are more than 10 pixels apart. Without a hidden layer, their effects on the logit add up."""
     model = DCGAN(4, (3, 5), hidden=hidden, rng=rng, dtype=np.float64)
     X = np.zeros((4, 28, 28))
     X[[1, 3], 3:7, 5:9] = 1
@@ -344,7 +344,7 @@ def test_dcgan_minds_what_lies_far_apart_by_a_hidden_layer_only(rng, hidden):
 
 
 def test_dcgan_hidden_layer_leaves_no_unit_that_ignores_the_code(rng):
-    """Behind the dense layers each of the 7×7×C2 numbers has variance 1 over the codes."""
+    """After the dense layers, each of the 7×7×C2 numbers has variance 1 over the codes."""
     generator = DCGAN(4, (3, 5), hidden=6, rng=rng, dtype=np.float64).generator
     z = rng.normal(size=(50, 4))
     for layer in generator.layers[:6]:
@@ -359,7 +359,7 @@ def test_dcgan_has_no_dense_form(rng):
 
 
 def test_gan_bad_data_is_named_before_the_first_step(rng):
-    """Nothing has changed when the error comes."""
+    """Nothing has been changed when the error is raised."""
     model = GAN.dense(3, 5, 7, rng=rng)
     before = {name: p.value.copy() for name, p in model.parameters().items()}
     for X in (np.full((20, 7), 2, np.float32), np.zeros((20, 6), np.float32)):
@@ -371,7 +371,7 @@ def test_gan_bad_data_is_named_before_the_first_step(rng):
 
 
 def test_gan_dense_ends_as_its_output_range_says(rng):
-    """None: a linear output, of any size. (0, 1): a sigmoid. Another range: the sigmoid scaled to it."""
+    """The output is linear for None, a sigmoid for (0, 1), and a scaled sigmoid for another range."""
     z = 100 * rng.standard_normal((50, 3)).astype(np.float32)
     ends = {}
     for bounds in (None, (0.0, 1.0), (-1.0, 3.0)):

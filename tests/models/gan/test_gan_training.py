@@ -1,4 +1,4 @@
-"""Both GANs in training: whose turn it is, what is recorded, that a seed decides, and what is learnt."""
+"""Training of GAN and WGAN: the order of steps, recorded values, seeds, and learned distributions."""
 
 import math
 
@@ -30,7 +30,7 @@ def optimizers(model, lr=1e-3, discriminator_lr=1e-3):
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
-    """k turns of D, each on examples and noise of its own, then one turn of G on fresh noise; two rounds."""
+    """Two rounds: k steps of D, each on new examples and noise, then one step of G on new noise."""
     model = kind.dense(3, 6, 7, rng=rng, **settings | {"k": 3})
     X, turns = rng.uniform(size=(12, 7)).astype(np.float32), []
     loss_of_d, draw = model.discriminator_loss, model.generator_loss
@@ -53,8 +53,8 @@ def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
-def test_game_leaves_the_player_unchanged_to_the_bit_whose_turn_it_is_not(kind, settings, rng):
-    """Each turn alone: the other's weights, gradients and moments stay; one's own weights move."""
+def test_game_changes_only_the_player_whose_turn_it_is(kind, settings, rng):
+    """In a player's step, its weights change, and the other's weights, gradients and moments do not."""
     model, X = kind.dense(3, 6, 7, rng=rng, **settings), rng.uniform(size=(8, 7)).astype(np.float32)
     both = optimizers(model)
     model.train_step((X,), both, rng)
@@ -81,7 +81,7 @@ def test_game_leaves_the_player_unchanged_to_the_bit_whose_turn_it_is_not(kind, 
 
 
 def test_gan_learning_rates_are_one_for_each_player(rng):
-    """A rate of zero holds a player: D is trained ahead of G, or G against a D that stays."""
+    """With a rate of zero, a player does not change."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     for lr, discriminator_lr in ((0.0, 1e-2), (1e-2, 0.0)):
         model = GAN.dense(3, 6, 7, rng=rng)
@@ -95,7 +95,7 @@ def test_gan_learning_rates_are_one_for_each_player(rng):
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
-    """ahead=5 at k=2: three rounds of D alone, to the bit, and then rounds of both as ever."""
+    """With ahead=5 and k=2, G's bits do not change in three rounds; then both are trained."""
     X, model = rng.uniform(size=(40, 7)).astype(np.float32), kind.dense(3, 6, 7, rng=rng, ahead=5, **settings)
     both, before, moves = optimizers(model), values(model.generator), []
     for _ in range(5):
@@ -108,8 +108,8 @@ def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
     assert (both["discriminator"].steps, both["generator"].steps) == (10, 2)
 
 
-def test_gan_records_losses_judgements_and_gradient_norms(rng):
-    """Where D's last layer is zero, all are known: D = ½, 2·log 2 and log 2, and no gradient reaches G."""
+def test_gan_records_losses_probabilities_and_gradient_norms(rng):
+    """If D's last layer is zero, then D = ½, the losses are 2·log 2 and log 2, and G has no gradient."""
     X, model = rng.uniform(size=(8, 7)).astype(np.float32), GAN.dense(3, 6, 7, rng=rng)
     last = model.discriminator[-1]
     last.weight.value[...] = last.bias.value[...] = 0
@@ -159,7 +159,7 @@ def test_game_reference_and_jit_train_alike(kind, settings, rng):
 
 
 class SaveAfter(Callback):
-    """Saves the run after a given step, and lets it go on."""
+    """Saves the run after a given step, without stopping it."""
 
     def __init__(self, step, path):
         self.step, self.path = step, path
@@ -170,7 +170,7 @@ class SaveAfter(Callback):
 
 
 def dropped_out(kind, rng, settings):
-    """A game with D four rounds ahead, whose generator holds a random generator of its own, Dropout's."""
+    """A GAN in which D is four rounds ahead, and the generator has Dropout with its own random generator."""
     generator = Sequential(
         Linear(3, 6, rng=rng), ReLU(), Dropout(0.3, rng=rng), Linear(6, 7, rng=rng), Sigmoid()
     )
@@ -180,9 +180,9 @@ def dropped_out(kind, rng, settings):
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 @pytest.mark.parametrize("step", [3, 4, 6])
 def test_game_resumed_from_a_file_has_the_bits_of_the_whole_run(kind, settings, step, rng, tmp_path):
-    """N + N = 2N with two optimisers, from the middle of an epoch of 4 steps and from its end.
+    """A resumed run equals a whole run, from the middle of an epoch of 4 steps and from its end.
 
-    The first file is written while G still waits for D, the second when it is about to begin.
+    The first file is written before G's first step is due, the second just before that step.
     """
     X, path = rng.uniform(size=(40, 7)).astype(np.float32), tmp_path / "game.safetensors"
 
@@ -220,7 +220,7 @@ def test_gan_that_diverges_says_whose_loss_it_was(rng):
 
 
 def test_gan_whose_generator_diverges_alone_says_so(rng, monkeypatch):
-    """A loss of G that is not finite stops the run before G's update, and is called G's."""
+    """If G's loss is not finite, the run stops before G's update, and the message names G."""
     X = rng.uniform(size=(8, 7)).astype(np.float32)
     model = GAN.dense(3, 6, 7, rng=rng)
     run = model.trainer(X, epochs=1, batch_size=4, rng=rng)
@@ -245,10 +245,10 @@ def test_game_refuses_a_batch_smaller_than_k(kind, settings, rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_gan_fits_mean_and_spread_of_a_normal(seed):
-    """1-D data of mean 3 and deviation 0.5: both within 0.1, for each of five seeds.
+    """For 1-D data with mean 3 and deviation 0.5, both are within 0.1 for each of five seeds.
 
-    Twenty seeds gave means within 0.05 and deviations of 0.47 to 0.52. D learns ten times as fast as G; at
-    equal rates G's samples huddle (0.39 to 0.51).
+    Twenty seeds gave means within 0.05 and deviations of 0.47 to 0.52. D's rate is ten times that of G; with
+    equal rates, the deviations are too small (0.39 to 0.51).
     """
     rng = np.random.default_rng(seed)
     X = rng.normal(3, 0.5, (2000, 1)).astype(np.float32)
@@ -257,15 +257,15 @@ def test_gan_fits_mean_and_spread_of_a_normal(seed):
     before = model.sample(4000, rng=rng)
     assert abs(before.mean() - 3) > 1
     model.fit(X, epochs=100, batch_size=100, lr=5e-4, discriminator_lr=5e-3, rng=rng)
-    drawn = model.sample(4000, rng=rng)
-    assert abs(drawn.mean() - 3) < 0.1
-    assert abs(drawn.std() - 0.5) < 0.1
-    assert abs(model.predict_real(drawn).mean() - 0.5) < 0.1
+    generated = model.sample(4000, rng=rng)
+    assert abs(generated.mean() - 3) < 0.1
+    assert abs(generated.std() - 0.5) < 0.1
+    assert abs(model.predict_real(generated).mean() - 0.5) < 0.1
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_shows_the_discriminator_what_augment_makes_of_the_data(kind, settings, rng):
-    """Every real example goes through it once a round, and nothing else does."""
+    """`augment` is applied to every real example once per round, and to nothing else."""
     X = rng.uniform(size=(8, 7)).astype(np.float32)
     model, shown, moved = kind.dense(3, 6, 7, rng=rng, **settings), [], []
     loss = model.discriminator_loss
@@ -285,7 +285,7 @@ def test_game_shows_the_discriminator_what_augment_makes_of_the_data(kind, setti
 
 
 def test_players_steps_can_be_made_one_at_a_time(rng):
-    """discriminator_step and generator_step, on given codes, make what a round of train_step makes."""
+    """discriminator_step and generator_step with given codes equal a round of train_step."""
     X, runs = rng.uniform(size=(8, 7)).astype(np.float32), []
     for alone in (False, True):
         seeded = np.random.default_rng(3)
@@ -305,7 +305,7 @@ def test_players_steps_can_be_made_one_at_a_time(rng):
 
 
 def test_schedules_of_both_players_end_with_the_run(rng):
-    """D makes k steps in a round and G one, after its `ahead`: each schedule runs over its own steps."""
+    """D makes k steps per round, and G one, after `ahead`. Each schedule ends with its player's last step."""
     model = GAN.dense(3, 6, 7, rng=rng, k=2, ahead=3)
     X = rng.uniform(size=(24, 7)).astype(np.float32)
     run = model.trainer(X, epochs=2, batch_size=3, lr=lambda t: 1 - t, rng=0)

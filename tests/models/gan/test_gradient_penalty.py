@@ -1,4 +1,4 @@
-"""The gradient penalty against measured slopes, and its own gradient against differences."""
+"""The gradient penalty against numeric slopes, and its gradient against differences."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def make(build, width, rng, n=3):
 
 
 def numeric_slopes(critic, x, h=1e-6):
-    """∂D/∂x by central differences: every example at once, one feature after the other."""
+    """∂D/∂x by central differences, one feature at a time for all examples."""
     steps = h * np.eye(x.shape[1])
     return np.stack([(critic.forward(x + s)[0] - critic.forward(x - s)[0])[:, 0] for s in steps], 1) / (2 * h)
 
@@ -92,7 +92,7 @@ def test_penalty_is_that_of_measured_slopes(build, width, rng, backend):
 
 @pytest.mark.parametrize(("build", "width"), CRITICS)
 def test_penalty_gradient_is_the_derivative_entry_by_entry(build, width, rng, backend):
-    """(GP.5): every weight against differences of the penalty; the gradients of biases are exactly zero."""
+    """(GP.5): all weights against differences of the penalty. The gradients of biases are exactly zero."""
     critic, x = make(build, width, rng)
     gradient_penalty(critic, x, WEIGHT)
     claimed = {name: p.grad.copy() for name, p in critic.parameters().items()}
@@ -112,8 +112,8 @@ def test_penalty_gradient_is_the_derivative_entry_by_entry(build, width, rng, ba
         np.testing.assert_allclose(claimed[name], numeric, atol=2e-8, err_msg=name)
 
 
-def test_penalty_pulls_on_the_slope_as_its_definition_says(rng):
-    """(GP.2): in a linear critic each example's g is Wᵀ, and dW the sum of the v, differences of (GP.1)."""
+def test_penalty_gradient_of_a_linear_critic_is_that_of_the_definition(rng):
+    """(GP.2): in a linear critic, each g is Wᵀ, and dW is the sum of the v; compared with differences."""
     critic, x = make(lambda kind: Sequential(Linear(5, 1, **kind)), 5, rng, n=4)
     _, g = gradient_penalty(critic, x, WEIGHT)
     np.testing.assert_array_equal(g, np.repeat(critic[0].weight.value.T, 4, axis=0))
@@ -143,7 +143,7 @@ def test_penalty_of_a_linear_critic_in_closed_form(rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [0.0, 1e-30])
 def test_penalty_where_there_is_no_slope(rng, dtype, size):
-    """‖g‖ = 0, or so small that its square is: P = λ, and the norm of the gradient is at most 2λ."""
+    """If ‖g‖² is 0 or underflows to 0, then P = λ, and the norm of the gradient is at most 2λ."""
     critic = Linear(3, 1, rng=rng, dtype=dtype)
     critic.weight.value[...] = size
     penalty, _ = gradient_penalty(critic, np.ones((4, 3), dtype), 10.0)
@@ -152,7 +152,7 @@ def test_penalty_where_there_is_no_slope(rng, dtype, size):
     assert critic.weight.grad.any() == (size > 0)
 
 
-def test_tangents_and_adjoints_meet_in_one_number_at_every_layer(rng, monkeypatch):
+def test_tangents_and_adjoints_have_the_same_product_at_every_layer(rng, monkeypatch):
     """(GP.4): ⟨t_l, a_l⟩ = ⟨v, g⟩ at each Linear; (GP.5): its dW is t_{l−1}ᵀ·a_l."""
     critic, x = make(dense, 5, rng)
     seen, original = [], module.tangent_backward
@@ -186,7 +186,7 @@ def test_penalty_adds_to_gradients_in_proportion_to_its_weight(rng):
 
 
 def test_penalty_adds_nothing_to_a_frozen_critic_and_stays_trainable(rng):
-    """The gradients are read-only, so an error would show that something is added, even a zero."""
+    """The gradients are read-only, so adding even a zero would raise an error."""
     critic, x = make(convolutional, 60, rng)
     for p in critic.parameters().values():
         p.grad[...] = 0.3
@@ -213,8 +213,8 @@ def test_penalty_refuses_a_weight_below_zero(rng, weight):
 
 
 @pytest.mark.parametrize("build", [Tanh, Sigmoid, lambda: BatchNorm(5), lambda: LayerNorm(5)])
-def test_penalty_refuses_layers_whose_slope_is_not_their_own(rng, build):
-    """Smooth layers and those that mix examples are named before anything is computed, also when nested."""
+def test_penalty_refuses_layers_that_are_not_piecewise_linear(rng, build):
+    """Smooth layers and layers that mix examples, also nested ones, are named before the computation."""
     layer = build()
     critic = Sequential(Linear(5, 5, rng=rng), Sequential(LeakyReLU(0.2), Sequential(layer)))
     message = rf"expected piecewise linear layers .*, got {type(layer).__name__}\(.*second derivative"

@@ -66,7 +66,7 @@ def test_tangent_backward_adds_up(build, shape, rng):
 
 @pytest.mark.parametrize(("build", "shape"), LAYERS)
 def test_tangent_backward_of_a_frozen_layer_adds_nothing(build, shape, rng):
-    """The gradient may not be written to while the layer is frozen, so not even a zero is added."""
+    """The gradient of the frozen layer is read-only, so adding even a zero would raise an error."""
     layer, _, dout, dx = prepare(build, shape, rng)
     layer.weight.grad.flags.writeable = False
     with layer.frozen():
@@ -90,7 +90,7 @@ def test_tangent_backward_of_a_layer_without_weights_is_nothing(rng):
 
 
 def test_piecewise_linear_says_whose_slope_is_constant_between_kinks(rng):
-    """Half a step either way gives half the change each way; a sigmoid's halves differ."""
+    """For a piecewise linear layer, half a step gives half the change; for a sigmoid it does not."""
     for layer in (Linear(4, 3, rng=rng, dtype=np.float64), LeakyReLU(0.2), AvgPool2d(2), Sigmoid()):
         x = 1 + rng.uniform(size=(2, 4, 4, 4) if isinstance(layer, AvgPool2d) else (2, 4))
         low, middle, high = (layer.forward(x + step)[0] for step in (-0.1, 0.0, 0.1))
@@ -124,13 +124,13 @@ def test_tangent_backward_refuses_arrays_that_do_not_go_together(layer, shape, r
 
 @pytest.mark.parametrize("layer", [BatchNorm(3), LayerNorm(3)])
 def test_tangent_backward_that_is_not_registered_is_refused(layer):
-    """Weights without one would get no gradient, without any message."""
+    """Without this error, the weights of such a layer would silently get no gradient."""
     with pytest.raises(TypeError, match=f"{type(layer).__name__} has no tangent_backward"):
         tangent_backward(layer, np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
 
 
 def test_tangent_backward_can_be_registered_for_a_layer_of_the_user(rng):
-    """The critic is refused first. Then its penalty is that of the same critic made of Linears."""
+    """A critic with the layer raises an error first; after registration, its penalty is that of Linears."""
 
     class Scale(Layer):
         def __init__(self):

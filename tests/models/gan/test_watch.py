@@ -1,4 +1,4 @@
-"""The watcher of games: silent while one goes well, and plain about each way of going wrong."""
+"""WatchGame reports nothing if the training goes well, and reports each kind of problem."""
 
 import math
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def game(rng, kind=GAN, **settings):
 
 
 def watched(model, X, rng, *, epochs=60, callbacks=(), watch=None, **run):
-    """The watcher of a run of `epochs` epochs, by default with a snapshot every 20 steps."""
+    """Run `epochs` epochs with a WatchGame, by default with a snapshot every 20 steps, and return it."""
     watch = watch or WatchGame(X, rng=np.random.default_rng(7), every=20)
     settings = {"lr": 5e-4, "discriminator_lr": 5e-3} | run
     trainer = model.trainer(
@@ -48,7 +48,7 @@ def only_finding(watch, text):
 
 
 def test_watch_is_silent_while_a_game_goes_well(rng):
-    """1-D Normal data, found from samples at 0: what is wrong on the way passes by itself."""
+    """For 1-D Normal data and initial samples at 0, temporary problems are not reported."""
     X = normals(rng)
     watch = watched(game(rng), X, rng, epochs=300)
     assert watch.findings == []
@@ -69,7 +69,7 @@ def test_watch_is_silent_on_eight_gaussians(rng):
 
 
 def test_watch_measures_the_energy_distance(rng):
-    """(WATCH.1) in closed form: real examples ±1 from 0 in turns, samples all at 2."""
+    """(WATCH.1) in closed form: real examples alternate between −1 and 1, and all samples are 2."""
     X = np.array([[-1.0], [1.0]] * 4, np.float32)
     model = game(rng)
     for p in model.generator.parameters().values():
@@ -77,13 +77,13 @@ def test_watch_measures_the_energy_distance(rng):
     model.generator[-1].bias.value[...] = 2
     watch = WatchGame(X, rng=rng, every=1)
     watched(model, X.repeat(20, axis=0), rng, epochs=1, lr=0.0, watch=watch)
-    apart = 2 * 32 / 56         # of 56 ordered pairs of two examples, 32 lie 2 apart, and the others 0
+    apart = 2 * 32 / 56         # 32 of 56 ordered pairs of examples have distance 2, the others 0
     assert watch.snapshots[0].diversity == 0
     assert watch.snapshots[0].unlike == pytest.approx((2 * 2 - apart - 0) / apart)
 
 
 def test_watch_names_a_collapse(rng):
-    """A generator that has no use for its noise: all samples are one."""
+    """The generator ignores its noise, so all samples are equal."""
     X, model = normals(rng), game(rng)
     model.generator[0].weight.value[...] = 0
     model.generator[0].bias.value[...] = 0
@@ -93,14 +93,14 @@ def test_watch_names_a_collapse(rng):
 
 
 def test_watch_names_a_discriminator_that_has_won(rng):
-    """The generator hardly moves, and stands far from the data."""
+    """The generator hardly changes, and its samples are far from the data."""
     X = normals(rng) + 5
     finding = only_finding(watched(game(rng), X, rng, lr=1e-7), "the discriminator has won: D(x) is")
     assert "smaller discriminator_lr" in finding.try_
 
 
-def test_watch_names_a_discriminator_that_sees_nothing(rng):
-    """It doesn't learn, and says ½ to everything."""
+def test_watch_names_a_discriminator_that_does_not_learn(rng):
+    """The discriminator does not learn, and returns ½ for every input."""
     X, model = normals(rng), game(rng)
     model.discriminator[-1].weight.value[...] = 0
     watch = watched(model, X, rng, epochs=12, lr=1e-7, discriminator_lr=0.0)
@@ -109,7 +109,7 @@ def test_watch_names_a_discriminator_that_sees_nothing(rng):
 
 
 def test_watch_names_a_class_that_takes_over(rng):
-    """Two classes of equal share in the data; the generator stays with one of them, not quite without."""
+    """The data have two equally frequent classes, and nearly all samples are of one of them."""
     X = np.concatenate([normals(rng), -normals(rng)])
     watch = WatchGame(X, rng=rng, classify=lambda x: (x[:, 0] > 0).astype(int), every=10)
     nets = Sequential(Linear(1, 1, rng=rng)), dense((1, 16, 16, 1), rng=rng, activation=Tanh)
@@ -122,8 +122,8 @@ def test_watch_names_a_class_that_takes_over(rng):
 
 
 @pytest.mark.parametrize("kind", [GAN, WGAN])
-def test_watch_names_a_game_that_runs_away(kind, rng):
-    """Steps a thousand times too long: D's loss, or the penalty, is far above where it starts."""
+def test_watch_names_a_game_that_diverges(kind, rng):
+    """Steps are a thousand times too long, so D's loss, or the penalty, rises far above its initial value."""
     X, nets = normals(rng), (dense((1, 16, 1), rng=rng), dense_critic(1, 16, rng=rng))
     model = kind(*nets, code=1, k=1, output_range=None, **({"penalty": 10.0} if kind is WGAN else {}))
     findings = watched(model, X, rng, epochs=30, lr=0.5, discriminator_lr=5.0).findings
@@ -134,21 +134,21 @@ def test_watch_names_a_game_that_runs_away(kind, rng):
 
 HEALTHY = Snapshot(0, d_real=0.6, d_fake=0.4, loss=1.2, diversity=0.9, unlike=0.05, shares=[0.6, 0.4])
 WINNING = {"d_real": 0.99, "d_fake": 0.01, "unlike": 0.5}
-BLIND = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
+UNDECIDED = {"d_real": 0.51, "d_fake": 0.5, "unlike": 0.11}
 
 
-def found(looks, rng, monkeypatch, kind=GAN, **settings):
+def found(changes, rng, monkeypatch, kind=GAN, **settings):
     """The names of the problems that a callback finds in these snapshots, one after the other."""
     X = normals(rng)
     watch = WatchGame(X, rng=rng, classify=lambda x: np.arange(len(x)) % 2, every=1)    # half of each class
-    script = iter([HEALTHY._replace(**look) for look in looks])
+    script = iter([HEALTHY._replace(**change) for change in changes])
     monkeypatch.setattr(watch, "_snapshot", lambda model, trainer: next(script))
     model = kind.dense(1, 4, 1, rng=rng, **settings)
-    for step in range(1, len(looks) + 1):
+    for step in range(1, len(changes) + 1):
         played = {"generator": SimpleNamespace(steps=step)}
         watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
-    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won", "cannot tell": "blind"}
-    names["diverges"] = "diverges"
+    names = {"collapsed": "collapse", "takes over": "one class", "has won": "won"}
+    names |= {"cannot tell": "cannot tell", "diverges": "diverges"}
     return [name for f in watch.findings for text, name in names.items() if text in f.what]
 
 
@@ -159,27 +159,27 @@ def found(looks, rng, monkeypatch, kind=GAN, **settings):
         (GAN, {}, {"shares": [0.26, 0.74]}, {"shares": [0.24, 0.76]}, "one class"),
         (GAN, {}, WINNING | {"d_real": 0.97}, WINNING, "won"),
         (GAN, {}, WINNING | {"d_fake": 0.03}, WINNING, "won"),
-        (GAN, {}, BLIND | {"unlike": 0.09}, BLIND, "blind"),
-        (GAN, {}, BLIND | {"d_real": 0.53}, BLIND, "blind"),
+        (GAN, {}, UNDECIDED | {"unlike": 0.09}, UNDECIDED, "cannot tell"),
+        (GAN, {}, UNDECIDED | {"d_real": 0.53}, UNDECIDED, "cannot tell"),
         (GAN, {}, {"loss": 3.9}, {"loss": 4.1}, "diverges"),
         (WGAN, {"penalty": 2.0}, {"loss": 19.0}, {"loss": 21.0}, "diverges"),
-        (WGAN, {}, {"loss": 1e9}, BLIND | {"d_real": 0.4}, "blind"),
-        (WGAN, {}, WINNING, BLIND | {"d_real": 0.4}, "blind"),
+        (WGAN, {}, {"loss": 1e9}, UNDECIDED | {"d_real": 0.4}, "cannot tell"),
+        (WGAN, {}, WINNING, UNDECIDED | {"d_real": 0.4}, "cannot tell"),
     ],
 )
 def test_watch_keeps_to_its_bounds(kind, settings, silent, finding, name, rng, monkeypatch):
-    """Snapshots just within a bound are no problem, those just beyond it are."""
+    """Snapshots just within a bound are not reported, and snapshots just beyond it are."""
     assert found([silent] * 4, rng, monkeypatch, kind, **settings) == []
     assert found([finding] * 4, rng, monkeypatch, kind, **settings) == [name]
 
 
-def test_watch_asks_for_three_snapshots_in_a_row(rng, monkeypatch):
+def test_watch_reports_only_after_three_snapshots_in_a_row(rng, monkeypatch):
     collapse = {"diversity": 0.1}
     assert found([collapse, collapse, {}] * 3, rng, monkeypatch) == []
     assert found([collapse, collapse, {}, collapse, collapse, collapse], rng, monkeypatch) == ["collapse"]
 
 
-def test_watch_lets_a_discriminator_win_while_samples_get_better(rng, monkeypatch):
+def test_watch_ignores_a_winning_discriminator_while_samples_improve(rng, monkeypatch):
     falling = [WINNING | {"unlike": 0.9**i} for i in range(6)]
     assert found(falling, rng, monkeypatch) == []
     assert found([*falling, *[falling[-1]] * 3], rng, monkeypatch) == ["won"]
@@ -195,14 +195,14 @@ def test_watch_names_the_number_that_is_not_finite(rng):
 
 
 def test_watch_names_a_critic_below_zero(rng):
-    """Turned round, a critic that doesn't learn says that drawn is more real than real."""
+    """With the sign reversed, a critic that does not learn has higher values for generated examples."""
     X = normals(rng)
     model = WGAN.dense(1, 8, 1, rng=rng, output_range=None)
     for sign in (1, -1):
         model.discriminator[-1].weight.value *= sign
         watch = watched(model, X, rng, epochs=60, lr=0.0, discriminator_lr=0.0)
-        blind = [f for f in watch.findings if "cannot tell" in f.what]
-        assert bool(blind) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
+        cannot_tell = [f for f in watch.findings if "cannot tell" in f.what]
+        assert bool(cannot_tell) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
 
 
 def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
@@ -216,8 +216,8 @@ def test_watch_changes_nothing_in_a_run_and_waits_while_the_generator_does(rng):
     assert [snapshot.step for snapshot in callbacks[0].snapshots] == [8, 10, 12, 14]
 
 
-def test_watch_goes_on_from_a_file_as_if_nothing_had_been(rng, tmp_path):
-    """Snapshots, streaks and findings of a run of 12 epochs, whole and taken up after 6."""
+def test_watch_resumes_from_a_file(rng, tmp_path):
+    """Snapshots, streaks and findings are equal in a run of 12 epochs and a run resumed after 6."""
     X, seen, path = normals(rng) + 5, [], tmp_path / "game.safetensors"
     for parts in ((12,), (6, 12)):
         for epochs in parts:
@@ -261,7 +261,7 @@ def test_watch_bad_input_is_named(call, message, rng):
     assert message in str(error.value)
 
 
-def test_watch_refuses_to_look_at_what_is_no_game(rng):
+def test_watch_refuses_other_models(rng):
     X = rng.uniform(size=(20, 4)).astype(np.float32)
     with pytest.raises(TypeError, match="WatchGame expected a GAN, got MLPClassifier"):
         MLPClassifier((4, 2), rng=rng).fit(

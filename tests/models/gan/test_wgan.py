@@ -1,4 +1,4 @@
-"""The Wasserstein GAN: its critic against the exact distance, its two ways of holding it, what it refuses."""
+"""The Wasserstein GAN: its critic against the exact distance, penalty and clipping, errors."""
 
 import math
 
@@ -31,12 +31,12 @@ def gradients(model):
 
 
 def exact_distance(x, y):
-    """W₁ of two samples of one size in 1-D: sorted, the i-th goes to the i-th."""
+    """W₁ of two samples of the same size in 1-D: the mean distance of the sorted values."""
     return float(np.abs(np.sort(x, axis=0) - np.sort(y, axis=0)).mean())
 
 
 def two_samples(name, rng, n=48):
-    """(n, 1) each: the real ones, and those that a generator which changes nothing draws."""
+    """Real examples, and samples of an identity generator, (n, 1) each."""
     z = rng.standard_normal((n, 1))
     if name == "shifted":
         return rng.normal(1.5, 1.0, (n, 1)), z
@@ -46,11 +46,11 @@ def two_samples(name, rng, n=48):
 
 
 @pytest.mark.parametrize("name", ["shifted", "wider", "two hills"])
-def test_wgan_critic_comes_to_the_exact_distance(name, rng):
-    """(WGAN.1): only the critic is trained, on two fixed samples; within 5 % of W from sorted samples.
+def test_wgan_critic_estimates_the_exact_distance(name, rng):
+    """(WGAN.1): a critic trained on two fixed samples is within 5 % of the W of sorted samples.
 
-    In one dimension a slope can change its sign only through 0, where the penalty is λ: a weight of 10 from
-    the start holds the critic to whichever sign it began with. So the weight starts small.
+    In one dimension, a slope can change its sign only through 0, where the penalty is λ. An initial weight of
+    10 would keep the critic's initial sign, so the weight starts small.
     """
     x, z = two_samples(name, rng)
     identity = Linear(1, 1, rng=rng, dtype=np.float64)
@@ -69,24 +69,24 @@ def test_wgan_critic_comes_to_the_exact_distance(name, rng):
 
 @pytest.mark.parametrize(("shift", "weight"), [(1.0, 10.0), (10.0, 10.0), (0.3, 0.5)])
 def test_wgan_estimate_of_a_shift_is_too_large_by_its_square(rng, shift, weight):
-    """Of straight critics of slope s the best has s = 1 + W/2λ and says W + W²/2λ: no pull is left on it."""
+    """The best linear critic has the slope 1 + W/2λ and estimates W + W²/2λ; its gradient is zero."""
     identity, critic = Linear(1, 1, rng=rng, dtype=np.float64), Linear(1, 1, rng=rng, dtype=np.float64)
     model, z = WGAN(identity, critic, code=1, penalty=weight), rng.standard_normal((6, 1))
     identity.weight.value[...] = 1
-    # What cancels: the penalty's pull, 2λ·(s − 1), and two means; each is rounded a few times.
+    # The terms that cancel are 2λ·(s − 1) and two means; each is rounded a few times.
     rounding = 10 * np.finfo(float).eps * (2 * weight + shift + np.abs(z + shift).mean() + np.abs(z).mean())
-    for slope, pull in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
+    for slope, expected_gradient in ((1 + shift / (2 * weight), 0.0), (1.0, -shift)):
         critic.weight.value[...] = slope
         critic.zero_grad()
         loss, cache = model.discriminator_loss(z + shift, z, rng.random((6, 1)))
         model.discriminator_backward(cache)
         assert -loss == pytest.approx(slope * exact_distance(z + shift, z))
-        assert abs(critic.weight.grad[0, 0] - pull) < rounding
+        assert abs(critic.weight.grad[0, 0] - expected_gradient) < rounding
     assert exact_distance(z + shift, z) == pytest.approx(shift)
 
 
 def test_wgan_no_critic_with_slopes_up_to_one_exceeds_the_distance(rng):
-    """(WGAN.1) is a maximum: random critics, divided by their steepest slope, stay below the exact W."""
+    """(WGAN.1) is a maximum, so random critics, divided by their steepest slope, are below the exact W."""
     x, z = two_samples("two hills", rng)
     everywhere = np.linspace(-10, 10, 4001)[:, None]
     shares = []
@@ -101,7 +101,7 @@ def test_wgan_no_critic_with_slopes_up_to_one_exceeds_the_distance(rng):
 
 
 def test_wgan_losses_are_differences_of_means(rng):
-    """(WGAN.2) and (WGAN.3): both losses, and their gradients at what the critic says."""
+    """(WGAN.2) and (WGAN.3): both losses, and their gradients in the critic's values."""
     model, x, z = small(rng), rng.uniform(size=(5, 7)), rng.standard_normal((5, 3))
     f_real, f_fake = critic_of(model, x), critic_of(model, model.generator.forward(z)[0])
     loss, cache = model.discriminator_loss(x, z)
@@ -114,19 +114,19 @@ def test_wgan_losses_are_differences_of_means(rng):
     assert cache.dlogits.tolist() == [[-1 / 5]] * 5
 
 
-def test_wgan_penalty_looks_between_real_and_drawn(rng):
-    """(WGAN.5): each example at its own u; all features of one example at the same."""
+def test_wgan_penalty_is_between_real_and_generated_examples(rng):
+    """(WGAN.5): each example has its own u, which is the same for all its features."""
     model, x, z = small(rng, penalty=10.0), rng.uniform(size=(4, 7)), rng.standard_normal((4, 3))
-    drawn = model.generator.forward(z)[0]
+    generated = model.generator.forward(z)[0]
     u = np.array([[0.0], [1.0], [0.5], [0.2]])
     between = model.discriminator_loss(x, z, u)[1].between
-    expected = [drawn[0], x[1], (x[2] + drawn[2]) / 2, drawn[3] + 0.2 * (x[3] - drawn[3])]
+    expected = [generated[0], x[1], (x[2] + generated[2]) / 2, generated[3] + 0.2 * (x[3] - generated[3])]
     np.testing.assert_allclose(between, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("penalty", [None, 10.0])
-def test_wgan_draws_a_place_between_for_each_example(rng, monkeypatch, penalty):
-    """u ~ U(0, 1), in float32, anew in each step; with clipping there is none. Mean within 5 deviations."""
+def test_wgan_draws_u_for_each_example(rng, monkeypatch, penalty):
+    """Each step draws u ~ U(0, 1) in float32, with the right mean within 5 deviations; none with clipping."""
     X = rng.uniform(size=(400, 7)).astype(np.float32)
     model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty, k=1)
     seen, loss = [], model.discriminator_loss
@@ -141,7 +141,7 @@ def test_wgan_draws_a_place_between_for_each_example(rng, monkeypatch, penalty):
 
 
 def test_wgan_critic_gradient_is_that_of_the_means_and_the_penalty(rng):
-    """(WGAN.2): backward returns the penalty and adds both gradients; the loss itself is without it."""
+    """(WGAN.2): backward returns the penalty and adds both gradients; the loss does not include it."""
     model, x, z = small(rng, penalty=10.0), rng.uniform(size=(5, 7)), rng.standard_normal((5, 3))
     loss, cache = model.discriminator_loss(x, z, rng.random((5, 1)))
     assert loss == model.discriminator_loss(x, z)[0]
@@ -159,7 +159,7 @@ def test_wgan_critic_gradient_is_that_of_the_means_and_the_penalty(rng):
 
 
 def test_wgan_generator_turn_adds_nothing_to_the_critic(rng):
-    """The critic's gradients may not be written to, so not even a zero is added."""
+    """The critic's gradients are read-only, so adding even a zero would raise an error."""
     model, z = small(rng, penalty=10.0), rng.standard_normal((5, 3))
     for p in model.discriminator.parameters().values():
         p.grad.flags.writeable = False
@@ -168,7 +168,7 @@ def test_wgan_generator_turn_adds_nothing_to_the_critic(rng):
 
 
 class AfterEachStep(RMSProp):
-    """Notes how large the weights are right after each update, before anyone clips them."""
+    """Records the largest weight after each update, before clipping."""
 
     def step(self):
         super().step()
@@ -176,7 +176,7 @@ class AfterEachStep(RMSProp):
 
 
 def test_wgan_clips_every_weight_after_each_critic_step(rng):
-    """(WGAN.4): an update of 0.3 a weight leads out of ±0.05, clipping back; the generator is left alone."""
+    """(WGAN.4): updates of 0.3 exceed ±0.05, and clipping undoes this; the generator is not clipped."""
     X = rng.uniform(size=(40, 7)).astype(np.float32)
     model = WGAN.dense(3, 6, 7, rng=rng, clip=0.05, k=2)
     optimizers = {
@@ -211,7 +211,7 @@ def test_wgan_trains_by_rmsprop_when_it_clips_and_by_adam_else(rng):
 
 
 @pytest.mark.parametrize("settings", [{}, {"penalty": 10.0}, {"penalty": 10.0, "hidden": 6}])
-def test_wgan_convolutional_critic_judges_each_example_alone(rng, settings):
+def test_wgan_convolutional_critic_scores_each_example_independently(rng, settings):
     model = WGAN.convolutional(4, (2, 3), rng=rng, **settings)
     assert not any(isinstance(layer, BatchNorm) for layer in model.discriminator)
     x = rng.uniform(size=(10, 784)).astype(np.float32)
@@ -223,7 +223,7 @@ def test_wgan_convolutional_critic_judges_each_example_alone(rng, settings):
 
 @pytest.mark.parametrize("penalty", [None, 10.0])
 def test_wgan_that_diverges_is_stopped_before_the_update(rng, penalty):
-    """The weight that is not finite is named, and the others are as they were."""
+    """The message names the weight that is not finite, and the other weights are not changed."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty, k=1)
     run = model.trainer(X, epochs=1, batch_size=20, rng=rng)
@@ -235,7 +235,7 @@ def test_wgan_that_diverges_is_stopped_before_the_update(rng, penalty):
 
 
 def test_wgan_whose_penalty_overflows_is_stopped_before_the_update(rng):
-    """Slopes whose square is no float32 any more: the plain loss is still finite, the penalty isn't."""
+    """The squares of slopes overflow float32, so the penalty is not finite, although the loss is."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     model = WGAN.dense(3, 6, 7, rng=rng, penalty=10.0, k=1)
     run = model.trainer(X, epochs=1, batch_size=20, rng=rng)
@@ -248,8 +248,8 @@ def test_wgan_whose_penalty_overflows_is_stopped_before_the_update(rng):
         np.testing.assert_array_equal(p.value, value)
 
 
-def test_wgan_player_can_be_held_by_its_rate(rng):
-    """discriminator_lr = 0 leaves the critic where it is, but for the clipping, while G moves."""
+def test_wgan_player_with_a_rate_of_zero_is_not_trained(rng):
+    """With discriminator_lr = 0, the critic changes only by clipping, while G is trained."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     for settings in ({"penalty": 10.0}, {"clip": 10.0}):
         model = WGAN.dense(3, 6, 7, rng=rng, k=1, **settings)
@@ -295,16 +295,16 @@ def test_wgan_bad_input_is_named(call, message):
     assert message in str(error.value)
 
 
-def test_wgan_refuses_a_place_between_where_nothing_looks(rng):
-    """A u given to a clipped WGAN is a mistake: nothing would be penalised there."""
+def test_wgan_refuses_u_without_a_penalty(rng):
+    """Passing u to a clipped WGAN is an error, because it has no penalty."""
     model, x, z = small(rng), rng.uniform(size=(4, 7)), rng.standard_normal((4, 3))
     with pytest.raises(ValueError, match="u is only used with a gradient penalty, and this WGAN has none"):
         model.discriminator_loss(x, z, rng.random((4, 1)))
 
 
 @pytest.mark.parametrize("build_layer", [Tanh, lambda: BatchNorm(6)])
-def test_wgan_refuses_a_penalty_on_critics_that_bend_or_look_sideways(rng, build_layer):
-    """In words, when it is made; with clipping the same critic is welcome."""
+def test_wgan_refuses_a_penalty_for_critics_that_are_not_piecewise_linear(rng, build_layer):
+    """The constructor raises the error; with clipping, the same critic is accepted."""
     layer = build_layer()
     critic = Sequential(Linear(7, 6, rng=rng), layer, LeakyReLU(0.2), Linear(6, 1, rng=rng))
     generator = dense((3, 7), rng=rng)

@@ -1,4 +1,4 @@
-"""The character model: what it computes, what depends on what, its likelihood, and what it refuses."""
+"""The character model: its formulas, dependencies, likelihood, sampling and errors."""
 
 import itertools
 import math
@@ -57,7 +57,7 @@ def test_positions_collect_the_gradient_of_all_examples(rng):
     assert not model.positions.weight.grad[3].any()
 
 
-def test_no_character_sees_itself_or_what_follows(rng):
+def test_logits_do_not_depend_on_the_same_or_later_characters(rng):
     model, x = small(rng), rng.integers(3, size=(2, 4))
     logits = model.forward(x)[0]
     for t in range(4):
@@ -76,7 +76,7 @@ def test_probabilities_of_all_windows_sum_to_one(rng):
 
 
 def test_score_perplexity_and_bits_are_of_one_likelihood(rng):
-    """(TXT.2) nats a character, (TXT.3) perplexity, (TXT.4) bits."""
+    """(TXT.2) nats per character, (TXT.3) perplexity, (TXT.4) bits."""
     model, text = small(rng), "abcacbacbbca"
     mean = model.log_probabilities(text).mean()
     assert model.score(text) == pytest.approx(mean, rel=1e-14)
@@ -89,7 +89,7 @@ def test_score_perplexity_and_bits_are_of_one_likelihood(rng):
 @pytest.mark.parametrize("window", [4, 5])
 @pytest.mark.parametrize("length", [1, 4, 5, 6, 7, 8, 13])
 def test_long_text_is_read_in_windows_that_overlap(window, length, rng):
-    """Character i is predicted in the window that writing would predict it in."""
+    """Each character is predicted in the same window as in sampling."""
     model = small(rng, window=window)
     ids, kept = rng.integers(3, size=length), window // 2
     expected, start = [], 0
@@ -103,7 +103,7 @@ def test_long_text_is_read_in_windows_that_overlap(window, length, rng):
 
 
 def test_writing_moves_its_window_where_scoring_does(rng):
-    """What the writer gives the next character is what the score counts it with, window after window."""
+    """In every window, the writer's probability of the next character is the one in the score."""
     model = small(rng, window=5)
     ids = rng.integers(3, size=20)
     scored, writer = model.log_probabilities(model.alphabet.decode(ids)), FullWriter(model)
@@ -113,7 +113,7 @@ def test_writing_moves_its_window_where_scoring_does(rng):
 
 
 def test_training_cuts_windows_at_every_place_but_the_last(rng):
-    """Forty characters, each once: so where a window starts can be read off it."""
+    """All forty characters are different, so the first character of a window shows where it starts."""
     text = "".join(map(chr, range(48, 88)))
     model = CharacterModel(Alphabet(text), window=4, features=4, heads=1, depth=1, rng=rng)
     seen = []
@@ -132,30 +132,30 @@ def test_draw_inverts_the_distribution_function():
 
 @pytest.mark.parametrize(("prompt", "dtype"), [("", np.float64), ("abcab", np.float64), ("cab", np.float32)])
 def test_cached_writing_draws_what_naive_writing_draws(prompt, dtype, rng):
-    """Over several windows, character by character."""
+    """The texts are equal over several windows."""
     model = small(rng, window=6, dtype=dtype)
     how = {"length": 40, "prompt": prompt, "temperature": 2.0}
-    drawn = [
+    sampled = [
         model.sample(3, rng=np.random.default_rng(5), cached=cached, **how) for cached in (True, False)
     ]
-    assert (drawn[0] == drawn[1]).all()
-    assert drawn[0].shape == (3, 40) and len(np.unique(drawn[0])) > 1
+    assert (sampled[0] == sampled[1]).all()
+    assert sampled[0].shape == (3, 40) and len(np.unique(sampled[0])) > 1
 
 
 def test_samples_have_the_declared_probabilities(rng):
     """Frequencies of all 9 two-character texts against exp(score_samples)."""
     model, n = small(rng, window=2), 20_000
-    drawn = model.sample(n, rng=rng, length=2)
+    sampled = model.sample(n, rng=rng, length=2)
     every = np.array(list(itertools.product(range(3), repeat=2)))
     expected = np.exp(model.score_samples(every))
-    found = np.array([(drawn == pair).all(axis=1).mean() for pair in every])
+    found = np.array([(sampled == pair).all(axis=1).mean() for pair in every])
     assert (np.abs(found - expected) < 5 * np.sqrt(expected * (1 - expected) / n)).all()
 
 
 def test_low_temperature_writes_the_likeliest_character(rng):
     model = small(rng)
-    drawn = model.sample(1, rng=rng, length=4, temperature=1e-4)
-    assert (drawn[0] == model.forward(drawn)[0][0].argmax(axis=1)).all()
+    sampled = model.sample(1, rng=rng, length=4, temperature=1e-4)
+    assert (sampled[0] == model.forward(sampled)[0][0].argmax(axis=1)).all()
 
 
 def test_write_begins_with_its_prompt(rng):
@@ -172,16 +172,16 @@ def test_same_seeds_give_the_same_weights_and_the_same_text():
     assert run() == run()
 
 
-def test_model_learns_a_tiny_text_by_heart():
+def test_model_memorises_a_tiny_text():
     rng = np.random.default_rng(4)
     model = CharacterModel(Alphabet(TEXT), window=24, features=32, heads=2, depth=1, rng=rng)
     model.fit(3 * TEXT, epochs=100, batch_size=2, lr=3e-3, rng=rng)
-    assert model.log_probabilities(3 * TEXT)[12:96].mean() > -0.1      # with 12 characters or more before it
+    assert model.log_probabilities(3 * TEXT)[12:96].mean() > -0.1      # after 12 or more characters
     text = model.write(20, rng=rng, prompt="the cat sat ", temperature=0.1)
     assert text.startswith("the cat sat on the ")
 
 
-def test_run_taken_up_again_equals_the_run_in_one_piece(tmp_path):
+def test_resumed_run_equals_a_whole_run(tmp_path):
     def trainer(epochs):
         rng = np.random.default_rng(6)
         model = CharacterModel(Alphabet(TEXT), window=8, features=8, heads=2, depth=1, dropout=0.3, rng=rng)

@@ -1,4 +1,4 @@
-"""The n-gram baseline: probabilities by hand, sums, and what is tuned."""
+"""The n-gram baseline: probabilities by hand, sums, and tuning."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ def test_ngram_probability_is_the_mixture_by_hand(alphabet):
     assert model.probability("b", "") == pytest.approx(anywhere, rel=1e-14)
     after_a = (1 + 0.5 * 2 * anywhere) / (2 + 0.5 * 2)
     assert model.probability("b", "a") == pytest.approx(after_a, rel=1e-14)
-    assert model.probability("b", "ca") == pytest.approx(after_a, rel=1e-14)      # only one character counts
+    assert model.probability("b", "ca") == pytest.approx(after_a, rel=1e-14)      # only "a" counts
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
@@ -65,7 +65,7 @@ def test_ngram_is_tuned_on_its_own_text_only():
 
 @pytest.mark.slow
 def test_tuned_baseline_on_the_book_is_the_one_of_the_chapter():
-    """1.374 nats a character with n = 9 and strength 8, where the plain model is best with n = 5: 1.519."""
+    """n = 9 and strength 8 give 1.374 nats per character; with strength 1, the best is n = 5, 1.519 nats."""
     text = load_text()
     (train, test), alphabet = split_text(text), Alphabet(text)
     tuned = NGram.tuned(alphabet, train)
@@ -74,7 +74,7 @@ def test_tuned_baseline_on_the_book_is_the_one_of_the_chapter():
     assert NGram(alphabet, 5).fit(train).score(test) == pytest.approx(-1.5190, abs=1e-4)
 
 
-def test_fit_forgets_what_was_counted_before(alphabet):
+def test_fit_replaces_earlier_counts(alphabet):
     model = NGram(alphabet, 2).fit("zzzz")
     assert model.fit(TEXT).counts == NGram(alphabet, 2).fit(TEXT).counts
 
@@ -84,7 +84,7 @@ def test_fit_forgets_what_was_counted_before(alphabet):
     [
         (lambda a: NGram(a, 0), "NGram expected an order of at least 1, got 0"),
         (lambda a: NGram(a, 2, 0.0), "NGram expected a finite strength > 0, got 0.0"),
-        (lambda a: NGram(a).probability("a", ""), r"counted nothing yet: call fit\(text\) first"),
+        (lambda a: NGram(a).probability("a", ""), r"not fitted yet; call fit\(text\) first"),
         (lambda a: NGram(a).fit("ab").probability("Q", "a"), "unknown character 'Q'"),
         (lambda a: NGram(a).fit("ab").probability("ab", ""), "expected one character, got 'ab'"),
         (lambda a: NGram(a).fit(""), "NGram.fit expected at least one character"),

@@ -1,4 +1,4 @@
-"""What is asked of codes: draws that weigh as they should, and how much of a code is used."""
+"""Latent codes: importance weights of samples, and the number of used dimensions."""
 
 import math
 
@@ -15,8 +15,8 @@ def make(kind, rng, **settings):
 
 
 @pytest.mark.parametrize("kind", [VAE, ClassPriorVAE])
-def test_drawn_codes_weigh_log_prior_less_log_posterior(kind, rng):
-    """By the two densities written out, at the codes that the decoder was given."""
+def test_weights_of_codes_are_log_prior_minus_log_posterior(kind, rng):
+    """The weights are compared with the two densities at the codes that the decoder gets."""
     model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
     if kind is ClassPriorVAE:
         model.means.value[...] = rng.standard_normal(model.means.shape)
@@ -37,7 +37,7 @@ def test_drawn_codes_weigh_log_prior_less_log_posterior(kind, rng):
 
 @pytest.mark.parametrize("kind", [VAE, ClassPriorVAE])
 def test_closed_form_kl_is_what_drawn_codes_find(kind, rng):
-    """(VAE.2), (CVAE.3): the mean of log q − log p over 4,000 codes an example, to five standard errors."""
+    """(VAE.2), (CVAE.3): the mean of log q − log p over 4,000 codes per example, to five standard errors."""
     model, X, y = make(kind, rng), rng.integers(0, 2, (5, 6)).astype(float), np.array([0, 3, 3, 9, 1])
     if kind is ClassPriorVAE:
         model.means.value[...] = rng.standard_normal(model.means.shape)
@@ -54,7 +54,7 @@ def test_closed_form_kl_is_what_drawn_codes_find(kind, rng):
 
 
 def of_heads(weight, bias):
-    """A VAE of one Linear for an encoder, with the given weight and bias of its two heads."""
+    """A VAE whose encoder is a Linear with the given weight and bias."""
     encoder, decoder = (Linear(*s, rng=np.random.default_rng(0), dtype=np.float64) for s in ((6, 6), (3, 6)))
     encoder.weight.value[...] = weight
     encoder.parameters()["bias"].value[...] = bias
@@ -62,7 +62,7 @@ def of_heads(weight, bias):
 
 
 def test_latent_usage_is_the_kl_of_each_dimension(rng):
-    """(VAE.2) before the sum over dimensions: mean over the data, by the formula."""
+    """(VAE.2) without the sum over dimensions, averaged over the data."""
     model, X = make(VAE, rng), rng.uniform(size=(9, 6))
     mu, logvar = model.posterior(X)
     kl = 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)
@@ -72,7 +72,7 @@ def test_latent_usage_is_the_kl_of_each_dimension(rng):
 
 
 def test_latent_usage_names_a_collapse_in_words(rng):
-    """A posterior that equals the prior for every x, or nearly: below 0.1 nats it counts as unused."""
+    """A dimension whose posterior is close to the prior for every x, below 0.1 nats, counts as unused."""
     X = rng.uniform(size=(9, 6))
     usage = latent_usage(of_heads(0.0, 0.0), X)
     assert usage.kl.tolist() == [0, 0, 0] and not usage.active.any()
@@ -84,7 +84,7 @@ def test_latent_usage_names_a_collapse_in_words(rng):
 
 def test_latent_usage_counts_what_is_used(rng):
     X, weight = rng.uniform(size=(9, 6)), np.zeros((6, 6))
-    weight[2, 1] = 4                                        # mu of the second dimension follows one pixel
+    weight[2, 1] = 4                                        # mu of the second dimension depends on one pixel
     usage = latent_usage(of_heads(weight, 0.0), X)
     assert usage.active.tolist() == [False, True, False]
     nats = 0.5 * (16 * X[:, 2] ** 2).mean()
@@ -94,7 +94,7 @@ def test_latent_usage_counts_what_is_used(rng):
 
 
 def test_latent_usage_is_measured_from_the_prior_of_the_class(rng):
-    """(CVAE.3): a posterior that lies on its class's prior says nothing beyond the class."""
+    """(CVAE.3): a posterior equal to the prior of its class has a KL of zero."""
     model = ClassPriorVAE(of_heads(0.0, 0.0).encoder, Linear(3, 6, rng=rng), classes=2)
     X, y = np.eye(6), np.zeros(6, int)
     model.means.value[1, 2] = 3

@@ -1,4 +1,4 @@
-"""VAEs that are told the class, through the networks or through the prior."""
+"""VAEs with labels, as inputs of the networks or by the prior."""
 
 import math
 
@@ -21,7 +21,7 @@ def small(kind, rng, dtype=np.float64, **settings):
 
 
 def bars(rng, n, classes=3, pixels=12):
-    """Noisy black and white rows, (n, pixels), each class with its own stretch of ones; and their labels."""
+    """Noisy binary rows, (n, pixels), in which each class has ones at other pixels, and their labels."""
     y = rng.integers(0, classes, n)
     clean = np.arange(pixels) // (pixels // classes) == y[:, None]
     return (clean ^ (rng.random((n, pixels)) < 0.05)).astype(np.float32), y
@@ -32,7 +32,7 @@ def net(p, name, x):
     return hidden @ p[f"{name}.2.weight"].value + p[f"{name}.2.bias"].value
 
 
-def test_conditional_vae_tells_both_networks_the_class(rng, backend):
+def test_conditional_vae_passes_the_label_to_both_networks(rng, backend):
     """(CVAE.1): the loss by hand, with columns of the identity for labels."""
     model = small(ConditionalVAE, rng, beta=0.6)
     x, eps = rng.uniform(size=(5, 12)).round(), rng.normal(size=(5, 3))
@@ -65,7 +65,7 @@ def test_conditional_vae_code_gradient_leaves_the_label_out(rng):
 
 
 def test_class_prior_vae_measures_kl_from_the_mean_of_the_class(rng, backend):
-    """(CVAE.3): by the formula; its networks see no label."""
+    """(CVAE.3) by the formula. The networks do not get the label."""
     model, x = small(ClassPriorVAE, rng), rng.uniform(size=(5, 12)).round()
     mu, logvar = model.posterior(x)
     m = np.stack([model.means.value[label] for label in LABELS])
@@ -76,7 +76,7 @@ def test_class_prior_vae_measures_kl_from_the_mean_of_the_class(rng, backend):
 
 
 def test_class_prior_means_get_the_gradient_of_all_their_examples(rng):
-    """(CVAE.4): class 2 comes three times, 1 never; by the sum, by differences, and held when frozen."""
+    """(CVAE.4) by its sum and by differences, with classes that occur 0 to 3 times; zero when frozen."""
     model = small(ClassPriorVAE, rng, beta=0.6)
     x, eps = rng.uniform(size=(5, 12)), rng.normal(size=(5, 3))
     _, cache = model.loss(x, LABELS, eps=eps)
@@ -99,12 +99,12 @@ def test_class_prior_means_get_the_gradient_of_all_their_examples(rng):
 
 
 def test_class_prior_likelihood_is_that_of_its_factor_model(rng):
-    """x = z·W + b + noise with z ~ N(m_y, I): importance samples find log N(x; m_y·W + b, WᵀW + std²·I)."""
+    """For x = z·W + b + noise, z ~ N(m_y, I), the estimate is log N(x; m_y·W + b, WᵀW + std²·I)."""
     encoder, decoder = (Linear(*s, rng=rng, dtype=np.float64) for s in ((5, 4), (2, 5)))
     model = ClassPriorVAE(encoder, decoder, classes=3, observation=NormalPixels(0.8))
     model.means.value[...] = 0.7 * rng.standard_normal((3, 2))
     X, y = 0.5 * rng.standard_normal((6, 5)), np.array([0, 2, 1, 2, 2, 0])
-    encoder.weight.value[...] = 0                           # q(z | x) = N(0, 1.5·I), wide enough for all
+    encoder.weight.value[...] = 0                           # q(z | x) = N(0, 1.5·I), wide enough
     encoder.parameters()["bias"].value[...] = 0, 0, math.log(1.5), math.log(1.5)
     W = decoder.weight.value
     offset = X - model.means.value[y] @ W - decoder.parameters()["bias"].value
@@ -127,7 +127,7 @@ def test_class_prior_samples_lie_around_the_mean_of_their_class(rng):
 
 
 def test_class_prior_vae_moves_the_classes_apart(rng, backend):
-    """Means start at one place; after training each class's codes lie by their own mean."""
+    """The means are equal at first; after training, the codes of each class are near its mean."""
     X, y = bars(rng, 300)
     model = ClassPriorVAE.dense((12, 16, 2), rng=rng, classes=3)
     assert not model.means.value.any()
@@ -140,14 +140,14 @@ def test_class_prior_vae_moves_the_classes_apart(rng, backend):
 
 
 @BOTH
-def test_conditional_forms_draw_the_class_they_are_asked_for(kind, rng):
+def test_conditional_forms_generate_the_requested_class(kind, rng):
     X, y = bars(rng, 300)
     model = kind.dense((12, 16, 2), rng=rng, classes=3)
     model.fit(X, y, epochs=60, batch_size=30, lr=1e-2, rng=rng)
     asked = np.repeat([0, 1, 2], 200)
-    drawn = model.sample(600, rng=rng, y=asked)
-    assert set(np.unique(drawn)) == {0, 1}
-    stretches = drawn.reshape(600, 3, 4).mean(axis=2)
+    sampled = model.sample(600, rng=rng, y=asked)
+    assert set(np.unique(sampled)) == {0, 1}
+    stretches = sampled.reshape(600, 3, 4).mean(axis=2)
     assert (stretches.argmax(axis=1) == asked).mean() > 0.9
     assert model.score_samples(X, y).mean() > model.score_samples(X, (y + 1) % 3).mean() + 2
 
@@ -180,11 +180,11 @@ def test_conditional_forms_train_alike_with_both_sets_of_kernels(kind, rng):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (None, "expected labels y, one an example, got none"),
-        (LABELS[:4], r"expected 5 integer labels, one an example, got shape \(4,\)"),
-        (LABELS[:1], r"expected 5 integer labels, one an example, got shape \(1,\)"),
-        (np.tile(LABELS, 2), r"expected 5 integer labels, one an example, got shape \(10,\)"),
-        (LABELS[:, None], r"expected 5 integer labels, one an example, got shape \(5, 1\)"),
+        (None, "expected labels y, one per example, got none"),
+        (LABELS[:4], r"expected 5 integer labels, one per example, got shape \(4,\)"),
+        (LABELS[:1], r"expected 5 integer labels, one per example, got shape \(1,\)"),
+        (np.tile(LABELS, 2), r"expected 5 integer labels, one per example, got shape \(10,\)"),
+        (LABELS[:, None], r"expected 5 integer labels, one per example, got shape \(5, 1\)"),
         (LABELS.astype(float), "expected integer labels, got dtype float64"),
         (LABELS + 1, r"expected labels in 0..3, got 1..4"),
         (LABELS - 1, r"expected labels in 0..3, got -1..2"),

@@ -1,4 +1,4 @@
-"""What a decoder's output says about an image, against formulas of the standard library."""
+"""Observation models p(x | z), against formulas of the standard library."""
 
 import math
 from statistics import NormalDist
@@ -11,7 +11,7 @@ from scratchgen.models import BernoulliPixels, NormalPixels
 
 
 def test_bernoulli_pixels_have_one_likelihood_in_both_forms(rng, backend):
-    """(BERN.1), (VAE.6): log_prob of several codes an example, and nll of one, against p and 1 − p."""
+    """(BERN.1), (VAE.6): log_prob of several codes per example, and nll of one, against p and 1 − p."""
     x, out = rng.integers(0, 2, (4, 7)).astype(float), 3 * rng.standard_normal((4, 3, 7))
     p = 1 / (1 + np.exp(-out))
     expected = np.log(np.where(x[:, None] == 1, p, 1 - p)).sum(axis=2)
@@ -47,15 +47,15 @@ def test_normal_pixels_gradient_is_the_slope(rng, backend):
         assert dout[i] == pytest.approx(slope, abs=1e-8)
 
 
-def test_pixels_are_drawn_as_the_decoder_says(rng):
-    """(BERN.3): means within five standard errors; the spread of Normal pixels too."""
+def test_pixels_are_sampled_from_the_decoders_distribution(rng):
+    """(BERN.3): means, and deviations of Normal pixels, within five standard errors."""
     n, out = 20_000, np.array([-2.0, 0.3, 1.5])
-    drawn = BernoulliPixels().sample(np.tile(out, (n, 1)), rng)
+    sampled = BernoulliPixels().sample(np.tile(out, (n, 1)), rng)
     p = 1 / (1 + np.exp(-out))
-    assert (np.abs(drawn.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
-    drawn = NormalPixels(0.4).sample(np.tile(out, (n, 1)), rng)
-    assert (np.abs(drawn.mean(axis=0) - out) < 5 * 0.4 / math.sqrt(n)).all()
-    assert (np.abs(drawn.var(axis=0) / 0.4**2 - 1) < 5 * math.sqrt(2 / n)).all()
+    assert (np.abs(sampled.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+    sampled = NormalPixels(0.4).sample(np.tile(out, (n, 1)), rng)
+    assert (np.abs(sampled.mean(axis=0) - out) < 5 * 0.4 / math.sqrt(n)).all()
+    assert (np.abs(sampled.var(axis=0) / 0.4**2 - 1) < 5 * math.sqrt(2 / n)).all()
 
 
 @pytest.mark.parametrize("pixels", [BernoulliPixels(), NormalPixels(0.4)])
@@ -67,7 +67,7 @@ def test_pixels_keep_float32(pixels, rng, backend):
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 2e-6), (np.float64, 1e-13)])
 def test_bernoulli_log_prob_is_the_same_in_both_sets_of_kernels(dtype, rtol, rng):
-    """Also far out, where e^l would overflow, and with a nan, which stays where it came in."""
+    """This includes large logits, for which e^l would overflow, and a nan, which affects only its example."""
     x, out = rng.integers(0, 2, (3, 9)).astype(dtype), (5 * rng.standard_normal((3, 4, 9))).astype(dtype)
     out[1, 2, :3] = 700, -700, 95
     out[2, 0, 4] = np.nan
@@ -79,7 +79,7 @@ def test_bernoulli_log_prob_is_the_same_in_both_sets_of_kernels(dtype, rtol, rng
     np.testing.assert_allclose(found[0], found[1], rtol=rtol)
 
 
-def test_pixels_name_what_they_cannot_be(rng):
+def test_pixels_refuse_invalid_values(rng):
     grey = np.full((3, 4), 0.5)
     BernoulliPixels().expect("VAE.elbo", np.round(rng.uniform(size=(3, 4))))
     NormalPixels().expect("VAE.elbo", 7 * grey)

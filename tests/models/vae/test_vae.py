@@ -1,4 +1,4 @@
-"""The VAE step by step: its loss and every gradient by hand, its verbs, and what it refuses."""
+"""The VAE: its loss and every gradient by hand, its methods, and its errors."""
 
 import math
 
@@ -17,7 +17,7 @@ def small(rng, dtype=np.float64, **settings):
 
 
 def blocks(pixels, n):
-    """n black and white rows that differ."""
+    """n different binary rows, (n, pixels)."""
     X = np.zeros((n, pixels), np.float32)
     for i in range(n):
         X[i, i * pixels // (2 * n) : i * pixels // (2 * n) + pixels // 3] = 1
@@ -25,7 +25,7 @@ def blocks(pixels, n):
 
 
 def by_hand(model, x, out):
-    """−log p(x | z), one an example, by the textbook's formulas."""
+    """−log p(x | z) of each example, by textbook formulas."""
     if isinstance(model.observation, NormalPixels):
         std = model.observation.std
         return (((x - out) / std) ** 2 / 2 + math.log(std * math.sqrt(2 * math.pi))).sum(axis=1)
@@ -62,7 +62,7 @@ def test_vae_gradients_are_slopes_of_the_loss(observation, rng, backend):
     mu, logvar = model.posterior(x)
 
     def rest(z=None, mu=mu, logvar=logvar, out=None):
-        """The loss from any place within it on."""
+        """The loss, with some intermediate values replaced."""
         z = mu + np.sqrt(np.exp(logvar)) * eps if z is None else z
         out = model.decode(z) if out is None else out
         kl = 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(axis=1)
@@ -102,7 +102,7 @@ def test_vae_of_float32_stays_float32(rng):
 
 
 def of_fixed_posterior(mu, logvar):
-    """A VAE whose q(z | x) is the same for all x, and whose decoder hands z on as it is."""
+    """A VAE whose q(z | x) is the same for all x, and whose decoder is the identity."""
     k = len(mu)
     encoder, decoder = (Linear(k, m, rng=np.random.default_rng(0), dtype=np.float64) for m in (2 * k, k))
     encoder.weight.value[...] = 0
@@ -112,7 +112,7 @@ def of_fixed_posterior(mu, logvar):
 
 
 def test_vae_code_has_the_moments_of_its_posterior(rng, monkeypatch):
-    """Mean and variance of z against N(mu, std²), in standard errors; exp(logvar) for std fails."""
+    """The mean and variance of z are those of N(mu, std²); with exp(logvar) as std, the test fails."""
     n, mu, logvar = 20_000, np.array([0.4, -1.0, 2.0]), np.array([-3.0, 0.7, -1.0])
     model, x, std = of_fixed_posterior(mu, logvar), np.zeros((n, 3)), np.sqrt(np.exp(logvar))
 
@@ -127,7 +127,7 @@ def test_vae_code_has_the_moments_of_its_posterior(rng, monkeypatch):
     assert off_by() > 20
 
 
-def test_vae_verbs_agree_with_each_other(rng):
+def test_vae_methods_agree_with_each_other(rng):
     model, X = small(rng), blocks(12, 6).astype(np.float64)
     assert model.likelihood == "importance-sampled" and model.code == 3
     Z = model.transform(X)
@@ -137,8 +137,8 @@ def test_vae_verbs_agree_with_each_other(rng):
     path = model.interpolate(X[1], X[4], steps=5)
     np.testing.assert_allclose(path[[0, 4]], model.reconstruct(X[[1, 4]]), rtol=1e-12)
     np.testing.assert_allclose(path[1:2], model.inverse_transform(0.75 * Z[1:2] + 0.25 * Z[4:5]), rtol=1e-12)
-    drawn = model.sample(7, rng=rng)
-    assert drawn.shape == (7, 12) and set(np.unique(drawn)) == {0, 1}
+    sampled = model.sample(7, rng=rng)
+    assert sampled.shape == (7, 12) and set(np.unique(sampled)) == {0, 1}
 
 
 class TestBadInput:

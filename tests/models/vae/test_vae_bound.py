@@ -1,4 +1,4 @@
-"""The bound and the importance-sampled likelihood, where log p(x) is known by other means."""
+"""The bound and the importance-sampled likelihood, for models whose log p(x) is known."""
 
 import math
 
@@ -47,7 +47,7 @@ def exact(X, W, b):
 
 
 def expected_loss(model, x):
-    """The loss with its noise averaged out: it is quadratic in eps, so these four points give its mean."""
+    """The expected loss over the noise. It is quadratic in eps, so four points give the exact mean."""
     signs = [np.tile([a, b], (len(x), 1)) for a in (-1.0, 1.0) for b in (-1.0, 1.0)]
     return np.mean([model.loss(x, eps=eps)[0] for eps in signs])
 
@@ -62,7 +62,7 @@ def spread(model, X, y=None):
 
 
 def test_bound_is_tight_with_the_exact_posterior(rng, backend):
-    """(VAE.1): −loss is log p(x), to the last places, where q(z | x) is the true posterior."""
+    """(VAE.1): −loss is log p(x) up to rounding if q(z | x) is the true posterior."""
     model, W, b = factor_model(rng)
     X = 2 * rng.standard_normal((6, 5))
     assert -expected_loss(model, X) == pytest.approx(exact(X, W, b).mean(), rel=1e-12)
@@ -80,7 +80,7 @@ def test_importance_sampling_with_the_exact_posterior_has_no_variance(rng, backe
 
 
 def test_bound_misses_by_the_divergence_from_the_true_posterior(rng):
-    """(VAE.1): log p(x) − ELBO = KL(q(z | x) ‖ p(z | x)), here between Normals, each dimension apart."""
+    """(VAE.1): log p(x) − ELBO = KL(q(z | x) ‖ p(z | x)), here a sum over independent dimensions."""
     model, W, b = factor_model(rng, off=0.7)
     X = 2 * rng.standard_normal((6, 5))
     var = 1 / (1 + LOADINGS**2 / STD**2)
@@ -89,7 +89,7 @@ def test_bound_misses_by_the_divergence_from_the_true_posterior(rng):
 
 
 def test_importance_sampled_bound_grows_from_the_elbo_to_the_likelihood(rng):
-    """(VAE.11): with an encoder that is off, over 2,000 examples; the steps are of many standard errors."""
+    """(VAE.11): with a wrong encoder and 2,000 examples, each step is many standard errors."""
     model, W, b = factor_model(rng, off=0.7)
     X = b + rng.standard_normal((2000, 2)) @ W.T + STD * rng.standard_normal((2000, 5))
     truth = exact(X, W, b)
@@ -103,7 +103,7 @@ def test_importance_sampled_bound_grows_from_the_elbo_to_the_likelihood(rng):
 
 
 def test_one_importance_sample_is_the_elbo_on_average(rng):
-    """With S = 1 the log-mean-exp is a mean, so both estimate one number."""
+    """With S = 1, the log-mean-exp is a mean, so both have the same expectation."""
     model, W, b = factor_model(rng, off=0.3)
     X = b + rng.standard_normal((4000, 5))
     difference = model.score_samples(X, rng=rng, samples=1) - model.elbo(X, rng=rng)
@@ -115,7 +115,7 @@ def test_score_samples_of_bernoulli_pixels_is_what_quadrature_finds(rng, backend
     model = VAE.dense((6, 5, 1), rng=rng, dtype=np.float64)
     for p in model.decoder.parameters().values():
         p.value *= 2
-    model.encoder.parameters()["2.bias"].value[1] += 0.7    # wide: no draw weighs far more than others
+    model.encoder.parameters()["2.bias"].value[1] += 0.7    # wide, so that no sample has a much larger weight
     X = rng.integers(0, 2, (7, 6)).astype(float)
     z = np.linspace(-10, 10, 2001)[:, None]
     p = 1 / (1 + np.exp(-model.decode(z)))                  # (Z, D)
@@ -123,7 +123,7 @@ def test_score_samples_of_bernoulli_pixels_is_what_quadrature_finds(rng, backend
     prior = np.exp(-0.5 * z[:, 0] ** 2) / math.sqrt(2 * math.pi)
     truth = np.log((likelihood * prior).sum(axis=1) * (z[1, 0] - z[0, 0]))
     found = model.score_samples(X, samples=20_000)
-    weights = [[] for _ in X]                               # the same draws: the same seed stands behind both
+    weights = [[] for _ in X]                               # the same samples, from the same seed
     for part, *logs in model.sample_posterior(X, None, model.posterior(X), 20_000, np.random.default_rng(0)):
         for i, row in zip(range(*part.indices(len(X))), np.exp(sum(logs)), strict=True):
             weights[i] += row.tolist()
@@ -135,7 +135,7 @@ def test_score_samples_of_bernoulli_pixels_is_what_quadrature_finds(rng, backend
 
 
 def test_score_samples_is_the_log_mean_exp_of_the_weights(rng, backend):
-    """(VAE.11) by hand from the draws, which come in parts and leave no example and no sample out."""
+    """(VAE.11) by hand. The samples are drawn in parts, which together include all examples and samples."""
     model = VAE.dense((6, 5, 2), rng=rng, dtype=np.float64)
     X = rng.integers(0, 2, (23, 6)).astype(float)
 
@@ -157,14 +157,14 @@ def test_score_samples_is_the_log_mean_exp_of_the_weights(rng, backend):
 
 
 def test_score_samples_of_many_codes_and_examples_goes_in_parts(rng):
-    """The exact posterior shows each example's own log p(x) whichever part it falls into."""
+    """With the exact posterior, each example has its own log p(x), in any part."""
     model, W, b = factor_model(rng)
     X = 2 * rng.standard_normal((230, 5))
     np.testing.assert_allclose(model.score_samples(X, samples=130), exact(X, W, b), rtol=1e-11)
 
 
 def test_score_samples_does_not_underflow():
-    """Weights of e^−4000 are nought as numbers; their logarithms are not."""
+    """Weights of e^−4000 underflow to zero, but their logarithms are finite."""
     model = VAE(linear(np.zeros((3, 2)), 0.0), linear(np.zeros((1, 3)), 0.0), observation=NormalPixels(0.01))
     X = np.full((2, 3), 0.5)
     expected = gaussian_log_density(X, np.zeros(3), 1e-4 * np.eye(3))
@@ -173,7 +173,7 @@ def test_score_samples_does_not_underflow():
 
 
 def test_samples_have_the_moments_of_the_model(rng):
-    """x from the prior through the decoder: mean b, covariance W·Wᵀ + STD²·I, to five standard errors."""
+    """Samples have the mean b and the covariance W·Wᵀ + STD²·I, to five standard errors."""
     n = 20_000
     model, W, b = factor_model(rng)
     X, cov = model.sample(n, rng=rng), W @ W.T + STD**2 * np.eye(5)
@@ -186,7 +186,7 @@ def test_samples_have_the_moments_of_the_model(rng):
 
 
 def test_conditional_bound_is_tight_with_the_exact_posterior_of_each_class(rng):
-    """x = W·z + b_y + noise: log p(x | y) is known, and labels reach encoder, decoder and every part."""
+    """For x = W·z + b_y + noise, log p(x | y) is known; encoder, decoder and all parts use the labels."""
     plain, W, b = factor_model(rng)
     of_class = 3 * rng.standard_normal((4, 5))              # b_y − b
     h = plain.encoder

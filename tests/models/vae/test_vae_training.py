@@ -1,4 +1,4 @@
-"""The VAE in training: what it can learn, what it records, that a seed decides, and what its pixels are."""
+"""Training of the VAE: overfitting, recorded values, seeds and binarisation."""
 
 import math
 
@@ -19,7 +19,7 @@ def small(rng, dtype=np.float64, **settings):
 
 
 def blocks(pixels, n):
-    """n black and white rows that differ."""
+    """n different binary rows, (n, pixels)."""
     X = np.zeros((n, pixels), np.float32)
     for i in range(n):
         X[i, i * pixels // (2 * n) : i * pixels // (2 * n) + pixels // 3] = 1
@@ -28,7 +28,7 @@ def blocks(pixels, n):
 
 @pytest.mark.parametrize("form", ["dense", "convolutional"])
 def test_vae_overfits_a_batch_of_eight(form, rng, backend):
-    """No density gives eight images more than 1/8 each; a model that knows them by heart comes near."""
+    """The best probability of eight images is 1/8 each, and a model that memorises them comes near it."""
     X = blocks(784, 8)
     sizes = {"dense": ((784, 64, 4),), "convolutional": (4, (4, 8))}[form]
     model = getattr(VAE, form)(*sizes, rng=rng)
@@ -74,7 +74,7 @@ def test_vae_history_has_the_loss_in_its_parts(rng):
 
 
 def seen_in_training(model, X, rng):
-    """What the loss is given in each of three epochs, as sets of rows."""
+    """The inputs of the loss in each of three epochs, as sets of rows."""
     seen, loss = [], model.loss
 
     def watched(x, *rest, **how):
@@ -87,7 +87,7 @@ def seen_in_training(model, X, rng):
 
 
 def test_vae_binarises_anew_or_once_or_not_at_all(rng):
-    """Thirty pixels of grey 0.5: two draws of five rows share a row in one of forty million cases."""
+    """Five rows of thirty pixels of 0.5: two samples have a row in common once in forty million cases."""
     X = np.full((5, 30), 0.5)
     kind = {"rng": rng, "dtype": np.float64}
     fresh = seen_in_training(VAE.dense((30, 4, 2), **kind), X, rng)
@@ -118,12 +118,12 @@ def test_vae_binarises_anew_or_once_or_not_at_all(rng):
         ({"observation": NORMAL}, "Normal pixels, as they are"),
     ],
 )
-def test_vae_says_what_its_pixels_are(settings, note, rng):
+def test_vae_data_note_describes_its_pixels(settings, note, rng):
     assert small(rng, **settings).data_note == note
 
 
 def test_vae_augments_before_it_binarises(rng, monkeypatch):
-    """A digit is moved while it is grey; what the loss sees is 0 or 1 all the same."""
+    """Digits are moved while they are grey, and the inputs of the loss are 0 or 1."""
     seen = []
     model = VAE.dense((6, 5, 2), rng=rng)
     loss = model.loss
@@ -136,7 +136,7 @@ def test_vae_augments_before_it_binarises(rng, monkeypatch):
 
 @pytest.mark.parametrize("binarisation", ["fixed", "none"])
 def test_vae_does_not_move_pixels_that_are_binary_already(rng, binarisation):
-    """They would come out grey, and BCE on grey pixels is no likelihood."""
+    """Moving would make them grey, and BCE on grey pixels is not a likelihood."""
     model = VAE.dense((6, 5, 2), rng=rng, binarisation=binarisation)
 
     def half(x, *, rng):

@@ -14,9 +14,9 @@ def test_crossing_says_what_crosses():
     assert curves([1, 2, 3, 4], [-3, -2.5, 1, 5]).crossing == (2, 4)
     assert curves([1, 2, 3], [-3, -2.5, 1]).crossing is None
     assert curves([1, 2, 3], [3, -2.5, 4]).crossing is None
-    assert curves([1, 2, 3], [3, -2.5, 4]).verdict.startswith("in part: naive Bayes at [2]")
-    assert curves([1, 2], [1, 3]).verdict.startswith("no: only logistic regression does, at [2]")
-    assert curves([1, 2], [1, -1]).verdict == "no: no difference that the repeats can show"
+    assert curves([1, 2, 3], [3, -2.5, 4]).verdict.startswith("in part: naive Bayes has fewer errors at [2]")
+    assert curves([1, 2], [1, 3]).verdict.startswith("no: only logistic regression has fewer errors, at [2]")
+    assert curves([1, 2], [1, -1]).verdict == "no: no significant difference"
 
 
 def test_crossing_splits_have_two_of_each_class_and_no_test_example(rng):

@@ -1,4 +1,4 @@
-"""Experiments behind the demos of GANs, against maps, densities and pictures that are known."""
+"""Experiments behind the demos of GANs, tested with known maps, densities and pictures."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_phases_measure_the_known_map(function, mean, std):
 
 
 def test_moment_of_a_map_that_folds_says_so():
-    straight, folded = (gan_moments.look(KnownMap(function), 0) for function, _, _ in MAPS)
+    straight, folded = (gan_moments.evaluate(KnownMap(function), 0) for function, _, _ in MAPS)
     assert not straight.folds and folded.folds
     assert straight.d_fake == pytest.approx(0.5, abs=1e-4)
 
@@ -114,7 +114,7 @@ def test_value_of_the_best_discriminator_is_twice_the_jsd_less_two_log_2():
 
 
 def bar(width: int, lean: int = 0) -> np.ndarray:
-    """A stroke of 20 rows that leans `lean` columns to the right on its way up. (1, 784)"""
+    """A stroke of 20 rows whose top is `lean` columns to the right of its bottom, (1, 784)."""
     image = np.zeros((28, 28))
     for i in range(20):
         start = 12 + round(lean * (9.5 - i) / 20)
@@ -136,7 +136,7 @@ def test_slant_is_zero_upright_and_follows_the_lean():
     assert code_directions.slants(bar(3, lean=-10)) == pytest.approx([-0.5], abs=0.02)
 
 
-def test_directions_are_those_that_were_put_in():
+def test_directions_are_the_true_ones():
     rng = np.random.default_rng(0)
     truth = code_directions.unit(rng.standard_normal((3, 7)))
     z = rng.standard_normal((20_000, 7))
@@ -146,7 +146,7 @@ def test_directions_are_those_that_were_put_in():
     rest = code_directions.without(truth[0], [truth[1], truth[2], truth[1] + truth[2]])
     assert truth[1:] @ rest == pytest.approx(np.zeros(2), abs=1e-12)
     assert np.linalg.norm(rest) == pytest.approx(1) and rest @ truth[0] > 0
-    moved = code_directions.place(z, truth[0], 1.5)
+    moved = code_directions.with_component(z, truth[0], 1.5)
     assert moved @ truth[0] == pytest.approx(np.full(len(z), 1.5))
     assert moved @ rest != pytest.approx(z @ rest)
     aside = code_directions.without(truth[1], [truth[0]])
@@ -160,7 +160,7 @@ def test_arc_keeps_the_length_of_codes():
     assert digit_gans.arc(a, b, 0) == pytest.approx(a) and digit_gans.arc(a, b, 1) == pytest.approx(b)
 
 
-def test_damages_are_those_described():
+def test_damages_have_the_documented_sizes():
     digits = load_digits("embedded")
     x, y = digits.x_test[:60], digits.y_test[:60]
     intact, speck, hole, swell, label = single_pixels.damage(x, y, np.random.default_rng(0))

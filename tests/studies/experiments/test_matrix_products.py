@@ -1,4 +1,4 @@
-"""Each version of the matrix product is the product, and the peak counts the operations that are made."""
+"""All versions compute the matrix product, and the peak counts its operations correctly."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_version_is_the_product_over_several_panels(rng, name):
 
 @pytest.mark.slow
 def test_peak_counts_its_operations(rng):
-    """Each of the eight sums takes every number, so many times; the first factor changes after each time."""
+    """Each of the eight sums uses every number `times` times; the first factor changes each time."""
     x = rng.standard_normal(50)
     total = matrix_products.eight_sums(x, (2.0, *range(7)), 2)
     first, last = 2.0, x.sum() * 6

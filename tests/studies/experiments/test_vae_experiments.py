@@ -47,8 +47,8 @@ def test_aggregate_posterior_statistics_are_those_of_their_definitions():
     assert aggregate_posterior.mmd_to_normal(z) == pytest.approx(monte_carlo, abs=0.01)
 
 
-def test_gradient_estimators_agree_with_the_known_gradient_of_a_bowl(rng):
-    case = gradient_estimators.bowl(3, 40_000, rng)
+def test_gradient_estimators_agree_with_the_known_gradient_of_a_quadratic(rng):
+    case = gradient_estimators.quadratic(3, 40_000, rng)
     for name in gradient_estimators.NAMES:
         each = case.estimators[name](8)
         error = each.std(axis=0) / len(each) ** 0.5
@@ -59,7 +59,7 @@ def test_gradient_estimators_agree_with_the_known_gradient_of_a_bowl(rng):
 
 
 def test_predicted_noise_is_the_curvature_of_a_linear_decoder(rng):
-    """In one linear layer, with other weights for each dimension: H by second differences of the loss."""
+    """For a linear decoder with different weights in each dimension, H is a second difference of the loss."""
     model = VAE.dense((784, 3), rng=rng, dtype=np.float64)
     model.decoder.parameters()["0.weight"].value[...] *= np.array([[3.0], [1.0], [0.3]])
     x = (rng.uniform(size=(4, 784)) < 0.3).astype(np.float64)
