@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 
@@ -116,15 +117,18 @@ def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
     return None
 
 
+_trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained
+
+
 def log_earlier_training(model: Any) -> None:
     """Log that a run does not start anew, if the model was trained before."""
-    if getattr(model, "was_trained", False):
+    if model in _trained:
         logging.getLogger("scratchgen").info("%s continues from earlier weights", type(model).__name__)
 
 
 def mark_as_trained(model: Any) -> None:
     """Remember that the weights of a model are not its initial ones."""
-    model.was_trained = True
+    _trained.add(model)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -45,7 +46,8 @@ class HiddenMarkovModel(Model):
     (HMM.7)  A_ij ← dlog A_ij / Σ_j dlog A_ij,  and likewise π and the emissions
 
     Derived in docs/discriminative.md. Data: sequences of the same length, (N, T); integers for categorical
-    emissions, floats for Gaussian ones. Log-probabilities are in float64 for parameters of any dtype.
+    emissions, floats for Gaussian ones. `fit`, `score_samples` and `viterbi` also take a list of sequences of
+    different lengths, (T_1,), (T_2,), …. Log-probabilities are in float64 for parameters of any dtype.
 
     start (K,), transition (K, K) : Parameters, the logits of π and of the rows of A
     emissions : Categorical or Gaussian, of K states
@@ -83,7 +85,16 @@ class HiddenMarkovModel(Model):
         return -float(cache.log_px.mean()), cache               # (HMM.2)
 
     def _forward(self, x: np.ndarray) -> ForwardPass:
-        log_a = Softmax.log_probabilities(self.transition.value)
+        log_a, log_b = Softmax.log_probabilities(self.transition.value), self._log_b(x)
+        alpha = np.empty_like(log_b)                            # (N, T, K)
+        alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)
+        for t in range(1, x.shape[1]):
+            joint = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
+            alpha[:, t] = log_sum_exp(joint.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
+        return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
+
+    def _log_b(self, x: np.ndarray) -> np.ndarray:
+        """log p(x_t | state), in float64: (N, T) -> (N, T, K). Raises ValueError if one is not finite."""
         with np.errstate(over="ignore"):
             # alpha is a sum over all earlier steps; float32 would round away the differences between states
             log_b = self.emissions.log_prob(x).astype(np.float64)
@@ -93,12 +104,7 @@ class HiddenMarkovModel(Model):
                 "HiddenMarkovModel expected observations with a finite log-density, got one that is too far "
                 f"from all states (first in row {not_finite.argmax()})"
             )
-        alpha = np.empty_like(log_b)                            # (N, T, K)
-        alpha[:, 0] = Softmax.log_probabilities(self.start.value) + log_b[:, 0]                   # (HMM.1)
-        for t in range(1, x.shape[1]):
-            joint = alpha[:, t - 1, :, None] + log_a            # (N, K from, K to)
-            alpha[:, t] = log_sum_exp(joint.swapaxes(1, 2)) + log_b[:, t]           # (HMM.1)
-        return ForwardPass(x, alpha, log_b, log_sum_exp(alpha[:, -1]))
+        return log_b
 
     def backward(self, cache: ForwardPass) -> dict[str, np.ndarray]:
         """Add the parameters' gradients; return dlog_start (K,), dlog_transition (K, K), dlog_b (N, T, K)."""
@@ -155,14 +161,14 @@ class HiddenMarkovModel(Model):
 
     def fit(  # type: ignore[override]  # expectation-maximisation takes other settings than Adam
         self,
-        X: np.ndarray,
+        X: np.ndarray | Sequence[np.ndarray],
         y: None = None,
         *,
         iterations: int = 100,
         tolerance: float = 1e-6,
         smoothing: float = 1e-6,
     ) -> Self:
-        """Expectation-maximisation on sequences X (N, T), starting from the current parameters.
+        """Expectation-maximisation on sequences X (N, T) or a list, starting from the current parameters.
 
         Apart from the effect of the smoothing, no step lowers the likelihood. Which of its maxima is reached
         depends on the start; Gaussian emissions that are still as initialised start from the mean and spread
@@ -172,30 +178,97 @@ class HiddenMarkovModel(Model):
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
         history_ : the mean log p(x) in nats before each step, and after the last
         """
-        self.check_data(X, y)
+        expect_no_labels(self._who("fit"), y)
+        groups = [x for _, x in self._by_length("fit", X)]
         if not (math.isfinite(smoothing) and smoothing > 0):
             raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
-        self.emissions.start_from(X)
+        together = groups[0] if len(groups) == 1 else np.concatenate([x.ravel() for x in groups])[None]
+        self.emissions.start_from(together)
         log_earlier_training(self)
         mark_as_trained(self)
         self.history_: list[float] = []
         for _ in range(iterations):
-            loss, cache = self.loss(X)
-            self.history_.append(-loss)
+            caches = [self._forward(x) for x in groups]
+            self.history_.append(_mean_log_px(caches))
             if len(self.history_) > 1 and self.history_[-1] - self.history_[-2] <= tolerance:
                 return self
-            with self.frozen():
-                counts = {name: -len(X) * grad for name, grad in self.backward(cache).items()}
-            self.start.value[...] = log_shares(counts["dlog_start"] + smoothing)            # (HMM.7)
-            self.transition.value[...] = log_shares(counts["dlog_transition"] + smoothing)  # (HMM.7)
-            self.emissions.maximise(X, counts["dlog_b"], smoothing)
-        self.history_.append(-self.loss(X)[0])
+            start, transition, weights = self._expected_counts(caches)
+            self.start.value[...] = log_shares(start + smoothing)               # (HMM.7)
+            self.transition.value[...] = log_shares(transition + smoothing)     # (HMM.7)
+            self.emissions.maximise(together, weights, smoothing)
+        self.history_.append(_mean_log_px([self._forward(x) for x in groups]))
         return self
 
-    def score_samples(self, X: np.ndarray) -> np.ndarray:
-        """Exact log p(x) in nats of each sequence, (N,)."""
-        self.emissions.expect_data(self._who("score_samples"), X)
-        return self._forward(X).log_px
+    def _expected_counts(self, caches: Sequence[ForwardPass]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The expected counts of first states (K,) and steps (K, K), and p(z_t | x) of each observation."""
+        with self.frozen():
+            grads = [
+                {name: -len(cache.x) * grad for name, grad in self.backward(cache).items()}
+                for cache in caches
+            ]
+        start, transition = (
+            np.sum([g[name] for g in grads], axis=0) for name in ("dlog_start", "dlog_transition")
+        )
+        if len(grads) == 1:
+            return start, transition, grads[0]["dlog_b"]        # (N, T, K)
+        weights = [g["dlog_b"].reshape(1, -1, len(start)) for g in grads]
+        return start, transition, np.concatenate(weights, axis=1)   # (1, ΣT, K)
+
+    def score_samples(self, X: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+        """Exact log p(x) in nats of each sequence of X (N, T) or of a list, (N,)."""
+        groups = self._by_length("score_samples", X)
+        scores = np.empty(len(X))
+        for rows, x in groups:
+            scores[rows] = self._forward(x).log_px
+        return scores
+
+    def viterbi(self, X: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """The most likely states of each sequence of X (N, T), as integers (N, T); for a list, a list.
+
+        (HMM.8)  delta_1(j) = log π_j + log b_1(j)
+                 delta_t(j) = max_i [delta_{t−1}(i) + log A_ij] + log b_t(j),   from_t(j) = that i
+        (HMM.9)  z_T = argmax_j delta_T(j),   z_{t−1} = from_t(z_t)
+
+        This path maximises p(z | x) as a whole. The most likely state of each single step, the argmax of
+        `posterior_counts`, may form another path. Of equally likely states the first is taken.
+        """
+        paths: list[np.ndarray] = [np.empty(0)] * len(X)
+        for rows, x in self._by_length("viterbi", X):
+            for row, path in zip(rows, self._best_paths(x), strict=True):
+                paths[row] = path
+        return np.stack(paths) if isinstance(X, np.ndarray) else paths
+
+    def _best_paths(self, x: np.ndarray) -> np.ndarray:
+        """The most likely states of sequences of one length, (N, T)."""
+        log_b, log_a = self._log_b(x), Softmax.log_probabilities(self.transition.value)
+        before = np.empty(log_b.shape, np.int64)                # the state before the last one, (N, T, K)
+        delta = Softmax.log_probabilities(self.start.value) + log_b[:, 0]           # (HMM.8)
+        for t in range(1, x.shape[1]):
+            reach = delta[:, :, None] + log_a                   # (N, K from, K to)
+            before[:, t] = reach.argmax(axis=1)                                     # (HMM.8)
+            delta = reach.max(axis=1) + log_b[:, t]                                 # (HMM.8)
+        path = np.empty(x.shape, np.int64)
+        path[:, -1] = delta.argmax(axis=1)                                          # (HMM.9)
+        for t in range(x.shape[1] - 1, 0, -1):
+            path[:, t - 1] = np.take_along_axis(before[:, t], path[:, t, None], axis=1)[:, 0]   # (HMM.9)
+        return path
+
+    def _by_length(self, verb: str, X: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The sequences grouped by length: for each length the indices in X (M,) and the sequences (M, T)."""
+        who = self._who(verb)
+        if not isinstance(X, list | tuple):
+            self.emissions.expect_data(who, X)
+            return [(np.arange(len(X)), X)]
+        if not X:
+            raise ValueError(f"{who} expected at least one sequence, got an empty list")
+        for i, x in enumerate(X):
+            if not isinstance(x, np.ndarray) or x.ndim != 1:
+                got = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+                raise ValueError(f"{who} expected a list of arrays (T,), got {got} at index {i}")
+            self.emissions.expect_data(f"{who}, in sequence {i},", x[None])
+        lengths = np.array([len(x) for x in X])
+        rows = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        return [(group, np.stack([X[i] for i in group])) for group in rows]
 
     def sample(self, n: int, *, rng: np.random.Generator | int, length: int = 1) -> np.ndarray:
         """Draw n sequences, (n, length)."""
@@ -212,3 +285,8 @@ class HiddenMarkovModel(Model):
             edges = rows[states[:, t - 1]] if t else start
             states[:, t] = np.minimum((uniform > edges).sum(axis=1), last)
         return self.emissions.sample(states, rng)
+
+
+def _mean_log_px(caches: Sequence[ForwardPass]) -> float:
+    """The mean of log p(x) over all sequences."""
+    return float(np.concatenate([cache.log_px for cache in caches]).mean())

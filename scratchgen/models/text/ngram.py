@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from scratchgen.checks import expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
 from scratchgen.models.text.base import TextModel
 
@@ -89,6 +89,31 @@ class NGram(TextModel):
         """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
         self._ids("log_probabilities", text)
         return np.log(self._mixtures(text)[:, -1])
+
+    def sample(
+        self, n: int, *, rng: np.random.Generator | int, length: int = 100, prompt: str = ""
+    ) -> np.ndarray:
+        """Sample n texts as integers, (n, length), that continue `prompt`, which is not included.
+
+        ``alphabet.decode(row)`` turns a row into a string. Raises ValueError before `fit`, for n or length
+        below 1, and for a prompt with characters outside the alphabet.
+        """
+        if n < 1 or length < 1:
+            raise ValueError(f"NGram.sample expected n >= 1 and length >= 1, got {n} and {length}")
+        rng = as_generator("NGram.sample", rng)
+        self.alphabet.encode(prompt)
+        sums: dict[str, np.ndarray] = {}        # context -> cumulative probabilities, (V,)
+        texts = np.empty((n, length), np.int64)
+        for row in texts:
+            context = prompt
+            for i, uniform in enumerate(rng.random(length)):
+                context = context[max(len(context) - self.order + 1, 0) :]
+                if context not in sums:
+                    p = [self._mixture(c, context)[-1] for c in self.alphabet.characters]
+                    sums[context] = np.cumsum(p) / np.sum(p)
+                row[i] = np.searchsorted(sums[context][:-1], uniform, side="right")
+                context += self.alphabet.characters[row[i]]
+        return texts
 
     def _mixture(self, c: str, context: str) -> list[float]:
         """p(c | the last k characters of context) for k = 0, 1, …, as long as such a context was seen."""

@@ -255,3 +255,94 @@ def test_gaussian_hidden_markov_starts_from_parameters_that_were_set(rng):
     model.emissions.mu.value[...] = 1, 2
     model.emissions.start_from(100 + rng.standard_normal((3, 5)))
     assert model.emissions.mu.value.tolist() == [1, 2]
+
+
+@KINDS
+def test_viterbi_path_is_the_most_likely_of_all_paths(kind, rng):
+    """(HMM.8), (HMM.9) against 243 paths, written out."""
+    for _ in range(5):
+        model, X = made(kind, rng)
+        found = model.viterbi(X)
+        assert found.shape == X.shape and found.dtype == np.int64
+        for x, path in zip(X, found, strict=True):
+            best, _ = max(paths(model, x), key=lambda pair: pair[1])
+            assert tuple(path) == best
+
+
+def test_viterbi_path_is_not_the_most_likely_state_of_each_step():
+    """The first state alone is most likely 0, but the likeliest path starts in 1, which is seldom left."""
+    model = HiddenMarkovModel.categorical(3, 2, rng=0)
+    model.start.value[...] = np.log([0.4, 0.32, 0.28])
+    model.transition.value[...] = np.log([[0.35, 0.35, 0.3], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]])
+    model.emissions.logits.value[...] = 0
+    X = np.zeros((1, 2), np.int64)
+    assert model.posterior_counts(X)[0][0, 0].argmax() == 0
+    assert model.viterbi(X).tolist() == [[1, 1]]
+
+
+def test_viterbi_of_a_long_sequence_does_not_underflow(rng):
+    """A product of 20,000 probabilities is far below the smallest float; clear emissions give the states."""
+    model = HiddenMarkovModel.gaussian(2, rng=0)
+    model.emissions.mu.value[...] = -5, 5
+    states = rng.integers(2, size=(1, 20_000))
+    np.testing.assert_array_equal(model.viterbi(np.where(states, 5.0, -5.0)), states)
+
+
+@KINDS
+def test_sequences_of_different_lengths_are_scored_and_decoded_each_as_alone(kind, rng):
+    model, X = made(kind, rng, n=6)
+    ragged = [x[:length] for x, length in zip(X, (5, 1, 3, 5, 2, 3), strict=True)]
+    np.testing.assert_allclose(
+        model.score_samples(ragged), [model.score_samples(x[None])[0] for x in ragged], rtol=1e-12
+    )
+    decoded = model.viterbi(ragged)
+    assert isinstance(decoded, list)
+    for path, x in zip(decoded, ragged, strict=True):
+        np.testing.assert_array_equal(path, model.viterbi(x[None])[0])
+    np.testing.assert_array_equal(model.score_samples(list(X)), model.score_samples(X))
+
+
+@KINDS
+def test_fit_on_sequences_of_different_lengths_weighs_them_by_their_paths(kind, rng):
+    """(HMM.7): one step against the counts of every path of every sequence; no step lowers the likelihood."""
+    model, X = made(kind, rng, n=5)
+    ragged = [x[:length] for x, length in zip(X, (5, 2, 4, 2, 1), strict=True)]
+    if kind == "gaussian":
+        model.emissions.logvar.value[...] = 0.1         # otherwise fit starts from the data
+    start, steps = np.zeros(3), np.zeros((3, 3))
+    for x in ragged:
+        every = list(paths(model, x))
+        for z, p in every:
+            share = p / sum(p for _, p in every)
+            start[z[0]] += share
+            for a, b in itertools.pairwise(z):
+                steps[a, b] += share
+    model.fit(ragged, iterations=1, smoothing=1e-12)
+    np.testing.assert_allclose(probabilities(model)[0], start / start.sum(), atol=1e-10)
+    np.testing.assert_allclose(probabilities(model)[1], steps / steps.sum(axis=1, keepdims=True), atol=1e-10)
+    model.fit(ragged, iterations=20)
+    assert (np.diff(model.history_) > -1e-4).all()
+    assert model.history_[-1] == pytest.approx(model.score_samples(ragged).mean(), rel=1e-12)
+
+
+@KINDS
+def test_list_of_equal_lengths_is_fitted_to_the_same_bits_as_an_array(kind, rng):
+    X = made(kind, rng, n=6)[1]
+    models = [made(kind, np.random.default_rng(2))[0].fit(data, iterations=5) for data in (X, list(X))]
+    for name, p in models[0].parameters().items():
+        np.testing.assert_array_equal(models[1].parameters()[name].value, p.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "fit expected at least one sequence, got an empty list"),
+        ([np.zeros((2, 3), int)], r"expected a list of arrays \(T,\), got shape \(2, 3\) at index 0"),
+        ([np.zeros(2, int), [0, 1]], "got list at index 1"),
+        ([np.zeros(2, int), np.array([], int)], "in sequence 1, expected sequences of shape"),
+        ([np.zeros(2, int), np.array([7])], r"in sequence 1, expected symbols in 0\.\.3, got 7"),
+    ],
+)
+def test_list_that_is_not_of_sequences_is_refused(data, message):
+    with pytest.raises(ValueError, match=message):
+        HiddenMarkovModel.categorical(2, 4, rng=0).fit(data)

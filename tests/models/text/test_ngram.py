@@ -1,5 +1,6 @@
 """The n-gram baseline: probabilities by hand, sums, and tuning."""
 
+import itertools
 import math
 
 import numpy as np
@@ -94,3 +95,38 @@ def test_fit_replaces_earlier_counts(alphabet):
 def test_ngram_refuses(alphabet, call, message):
     with pytest.raises(ValueError, match=message):
         call(alphabet)
+
+
+@pytest.mark.parametrize(("prompt", "order"), [("", 3), ("abra", 3), ("z", 2), ("a", 1)])
+def test_ngram_samples_follow_the_probabilities_of_the_table(alphabet, prompt, order):
+    """The counts of the 512 texts of three characters against p(c1)·p(c2 | c1)·p(c3 | c1 c2)."""
+    model = NGram(alphabet, order).fit(TEXT)
+    n, size = 20_000, len(alphabet)
+    texts = model.sample(n, rng=0, length=3, prompt=prompt)
+    assert texts.shape == (n, 3) and texts.dtype == np.int64
+    counts = np.bincount(texts @ [size**2, size, 1], minlength=size**3)
+    p = np.array([
+        math.prod(model.probability(text[i], prompt + "".join(text[:i])) for i in range(3))
+        for text in itertools.product(alphabet.characters, repeat=3)
+    ])
+    assert p.sum() == pytest.approx(1, rel=1e-12)
+    frequent = n * p >= 5
+    observed = np.append(counts[frequent], counts[~frequent].sum())
+    expected = n * np.append(p[frequent], p[~frequent].sum())
+    statistic = ((observed - expected) ** 2 / expected).sum()
+    freedom = len(expected) - 1
+    assert abs(statistic - freedom) < 5 * math.sqrt(2 * freedom)
+
+
+def test_ngram_sample_is_a_function_of_the_seed_and_refuses_bad_arguments(alphabet):
+    model = NGram(alphabet, 3)
+    with pytest.raises(ValueError, match="call fit"):
+        model.sample(1, rng=0)
+    model.fit(TEXT)
+    np.testing.assert_array_equal(model.sample(2, rng=5), model.sample(2, rng=np.random.default_rng(5)))
+    assert set(alphabet.decode(model.sample(1, rng=0)[0])) <= set(alphabet.characters)
+    for n, length in ((0, 1), (1, 0)):
+        with pytest.raises(ValueError, match=f"expected n >= 1 and length >= 1, got {n} and {length}"):
+            model.sample(n, rng=0, length=length)
+    with pytest.raises(ValueError, match="unknown character 'q'"):
+        model.sample(1, rng=0, prompt="q")
