@@ -122,6 +122,7 @@ def not_yet_plain() -> set[str]:
     return set(ALLOWED.read_text(encoding="utf-8").split()) if ALLOWED.exists() else set()
 
 
+@pytest.mark.slow
 def test_texts_are_plain_english():
     allowed = not_yet_plain()
     found = [

@@ -58,6 +58,7 @@ def test_image_grid_leaves_a_gap_at_a_break():
 
 @pytest.mark.parametrize("columns", [1, 9, 11, 12, 13, 20, 31])
 @pytest.mark.parametrize("label", ["", "digits", "a label\nof two lines"])
+@pytest.mark.slow
 def test_image_grid_fits_any_number_of_columns_next_to_the_labels(columns, label):
     images = Row(label, np.zeros((columns, 16)), numbers=range(columns))
     rows = [images, Row("b", np.ones((columns, 3)), True)]

@@ -143,6 +143,7 @@ def test_parts_table_has_rates():
     assert f"1; {speed:.0f} GFLOP/s in the products and 112 GB/s in Adam, which takes 0.25 of" in text
 
 
+@pytest.mark.slow
 def test_chart_bars_are_of_one_batch_and_the_best_way(steps):
     from chart import BEST, bars, draw_steps
     from tables import one_each

@@ -61,8 +61,9 @@ def fail_once(wrong):
 
 
 def test_every_row_fits_into_80_columns(two):
+    first = two[0].run()[0]
     for case in CASES:
-        result = replace(two[0].run()[0], what="parameters.encoder.layers.12.attention.projection.weight")
+        result = replace(first, what="parameters.encoder.layers.12.attention.projection.weight")
         for detailed in (False, True):
             lines = [report.HEAD[detailed], *report.rows(case, {"jit": [result]}, detailed)]
             failure = replace(result, verdict="FAIL", shape=(128, 64, 32))
@@ -70,6 +71,7 @@ def test_every_row_fits_into_80_columns(two):
             assert max(map(len, lines)) <= 80, case.name
 
 
+@pytest.mark.slow
 def test_gradcheck_plot_is_written(two, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "CURVE_STEPS", (1e-2, 1e-4))
     path = tmp_path / "v.png"

@@ -201,6 +201,7 @@ def few(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
+@pytest.mark.slow
 def test_train_trains_every_model_in_every_form(few, capsys, name, form):
     words = ["train", name, "--form", form, "--epochs", "1", "--batch-size", "32"]
     settings = inspect.signature(command.models()[name].forms[form]).parameters

@@ -26,6 +26,7 @@ def order(epoch):
 
 
 @given(n=sizes, batch_size=sizes, seed=st.integers(0, 99))
+@pytest.mark.slow
 def test_batches_hold_every_example_once_per_epoch(n, batch_size, seed):
     batches = Batches(numbered(n), np.arange(n), batch_size=batch_size, rng=seeded(seed))
     for _ in range(2):

@@ -29,6 +29,7 @@ def grid(half_width, per_unit):
 
 
 @pytest.mark.parametrize("make", PLANE)
+@pytest.mark.slow
 def test_density_integrates_to_one(make):
     points, area = grid(half_width=5, per_unit=16)
     assert np.exp(make().log_density(points)).sum() * area == pytest.approx(1, abs=1e-4)
@@ -40,6 +41,7 @@ def test_density_in_one_dimension_integrates_to_one():
 
 
 @pytest.mark.parametrize("make", PLANE)
+@pytest.mark.slow
 def test_samples_per_square_match_the_density(make, rng):
     n, per_square = 5_000, 10
     density = make()

@@ -27,7 +27,11 @@ def results_of(case, backend):
         return case.run()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+LONG = ("RealNVP convolutional", "TransformerBlock", "CharacterModel", "Sequential convolutional", "PixelCNN")
+EACH = [pytest.param(c, marks=pytest.mark.slow) if c.name.startswith(LONG) else c for c in CASES]
+
+
+@pytest.mark.parametrize("case", EACH, ids=lambda case: case.name)
 def test_gradient_is_the_derivative(case, backend):
     """The tolerance is 1e-8 for smooth functions and 1e-6 for the others."""
     results = results_of(case, backend)

@@ -71,6 +71,7 @@ def test_hash_sources_sees_every_change(tmp_path, change):
     assert cache.hash_sources(tmp_path) != before
 
 
+@pytest.mark.slow
 def test_constant_of_another_file_reaches_a_compiled_kernel(tmp_path):
     """SiLU in kernels/activations.py calls the exponential of kernels/mathematics.py."""
     copy = tmp_path / "scratchgen"

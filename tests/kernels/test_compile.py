@@ -58,6 +58,7 @@ def test_compiling_is_logged_once_and_only_for_kernels(caplog):
     ]
 
 
+@pytest.mark.slow
 def test_command_reports_that_kernels_are_compiled(tmp_path):
     """The command writes a message to stderr only if the cache is empty. A script writes no message."""
     step = "import numpy as np; from scratchgen import SiLU; SiLU().forward(np.ones((4, 3)))"

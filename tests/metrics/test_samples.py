@@ -110,6 +110,7 @@ def test_kmeans_by_hand():
     np.testing.assert_array_equal(start, [[0.0], [1.0]])
 
 
+@pytest.mark.slow
 def test_kmeans_equals_that_of_scikit_learn(rng, monkeypatch):
     cluster = pytest.importorskip("sklearn.cluster")
     X = rng.standard_normal((300, 4)) + 50

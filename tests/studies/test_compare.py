@@ -339,6 +339,7 @@ def test_file_holds_the_numbers_and_is_no_reproduction(comparison, tmp_path):
     assert read_all(path.parent) == []
 
 
+@pytest.mark.slow
 def test_figure_has_all_rows(comparison, tmp_path):
     path = plots.save(comparison.figure(), tmp_path / "a.png")
     with Image.open(path) as image:

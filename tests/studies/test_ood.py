@@ -256,6 +256,7 @@ def test_results_hold_every_model_and_score_of_the_usual_plan():
 
 # The whole study
 
+@pytest.mark.slow
 def test_study_continues_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
     plan = Plan(models=("intensity", "pca"), digits=(1,), seeds=1)
     places = {"runs": tmp_path / "runs", "results": tmp_path, "pictures": tmp_path}

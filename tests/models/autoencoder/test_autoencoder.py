@@ -65,6 +65,7 @@ def test_linear_autoencoder_finds_the_principal_subspace(rng):
 
 
 @pytest.mark.parametrize("form", ["dense", "convolutional"])
+@pytest.mark.slow
 def test_autoencoder_overfits_a_small_batch(form, rng, backend):
     X = np.zeros((8, 784), np.float32)
     for n in range(8):

@@ -124,6 +124,7 @@ def test_linear_svm_comes_near_the_minimum_of_scikit_learn(name):
     assert ours.loss(X, y)[0] == pytest.approx(loss, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_classifiers_agree_with_scikit_learn_on_digits():
     """After training on 800 digits, at most two of 1,000 predictions differ."""
     from sklearn.linear_model import LogisticRegression as Theirs

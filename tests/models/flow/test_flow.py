@@ -140,6 +140,7 @@ def test_flow_density_integrates_to_one(rng):
     assert total == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_flow_with_a_tiny_batch_is_overfitted(rng):
     """After 400 updates, the density at six points is far above that of a Normal with their spread.
 

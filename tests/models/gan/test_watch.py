@@ -47,6 +47,7 @@ def only_finding(watch, text):
     return finding
 
 
+@pytest.mark.slow
 def test_watch_is_silent_while_a_game_goes_well(rng):
     """For 1-D Normal data and initial samples at 0, temporary problems are not reported."""
     X = normals(rng)
@@ -194,6 +195,7 @@ def test_watch_names_the_number_that_is_not_finite(rng):
     assert only_finding(watch, "training diverged: generator.2.bias (its value) is not finite").step == 1
 
 
+@pytest.mark.slow
 def test_watch_names_a_critic_below_zero(rng):
     """With the sign reversed, a critic that does not learn has higher values for generated examples."""
     X = normals(rng)

@@ -27,6 +27,7 @@ def blocks(pixels, n):
 
 
 @pytest.mark.parametrize("form", ["dense", "convolutional"])
+@pytest.mark.slow
 def test_vae_overfits_a_batch_of_eight(form, rng, backend):
     """The best probability of eight images is 1/8 each, and a model that memorises them comes near it."""
     X = blocks(784, 8)
