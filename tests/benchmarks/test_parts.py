@@ -176,6 +176,7 @@ def test_parts_of_a_step_make_the_update_of_the_whole(rng):
 
 
 @pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.slow
 def test_chart_of_growth_has_time_and_memory_for_all_that_grows(count):
     from chart import draw_growth
     from growth import LIMIT, OURS, PYTORCH, row

@@ -78,6 +78,7 @@ def multiplications(products: list[tuple[int, ...]]) -> int:
     [("autoencoder", 784 * 1000), ("vae", 784 * 400), ("made", 784 * 500), ("nice", 392 * 1000)],
 )
 @pytest.mark.parametrize("n", [1, 7])
+@pytest.mark.slow
 def test_limit_of_a_dense_net_has_three_products_for_each_weight_but_the_first(name, first, n):
     """Forward, dW and dx, N·D·M multiplications each; the dx of the pixels is not needed."""
     step = import_module(f"steps.{name}")

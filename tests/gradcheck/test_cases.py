@@ -27,11 +27,19 @@ def results_of(case, backend):
         return case.run()
 
 
-LONG = ("RealNVP convolutional", "TransformerBlock", "CharacterModel", "Sequential convolutional", "PixelCNN")
-EACH = [pytest.param(c, marks=pytest.mark.slow) if c.name.startswith(LONG) else c for c in CASES]
+MODEL_CASES = [case for case in gradcases.MODELS if case not in GAMES]
+LONG = (
+    "CharacterModel", "DCGAN", "PixelCNN", "RealNVP convolutional", "Sequential convolutional",
+    "TransformerBlock", "WGAN convolutional",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("case", EACH, ids=lambda case: case.name)
+def marked(cases):
+    """The cases as parameters of a test; the long ones are marked as slow."""
+    return [pytest.param(c, marks=pytest.mark.slow) if c.name.startswith(LONG) else c for c in cases]
+
+
+@pytest.mark.parametrize("case", marked(CASES), ids=lambda case: case.name)
 def test_gradient_is_the_derivative(case, backend):
     """The tolerance is 1e-8 for smooth functions and 1e-6 for the others."""
     results = results_of(case, backend)
@@ -96,7 +104,7 @@ CONTRACT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", marked(LAYER_CASES), ids=lambda case: case.name)
 def test_layer_case_checks_the_contract_and_the_jvp_if_there_is_one(case):
     found = {r.what for r in results_of(case, "jit")}
     assert found >= CONTRACT | {"input", "after a Linear: 0.weight"}
@@ -159,6 +167,7 @@ def test_report_refuses_an_unknown_name(capsys):
     assert "unknown layer, loss or model 'Conv2D'; did you mean 'Conv2d'? Known names: Linear, " in err
 
 
+@pytest.mark.slow
 def test_plot_of_a_layer_is_saved(tmp_path, capsys):
     path = tmp_path / "v.png"
     assert cli.main(["gradcheck", "Tanh", "--plot", str(path)]) == 0
@@ -208,7 +217,7 @@ def test_error_curve_has_a_minimum_and_float64_is_far_below_float32():
     assert lowest[np.float64, central] < lowest[np.float32, central] / 1e4
 
 
-@pytest.mark.parametrize("case", [c for c in gradcases.MODELS if c not in GAMES], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", marked(MODEL_CASES), ids=lambda case: case.name)
 def test_model_case_covers_all_parameters(case):
     assert isinstance(case, ModelCase)
     model = case.build(np.random.default_rng(0), np.float64)

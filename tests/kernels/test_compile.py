@@ -73,6 +73,7 @@ def test_command_reports_that_kernels_are_compiled(tmp_path):
     assert errors("command") == errors("library") == ""
 
 
+@pytest.mark.slow
 def test_environment_chooses_the_kernels():
     """With SCRATCHGEN_KERNELS=reference, Numba is not imported. An unknown name is an error."""
     code = (

@@ -27,6 +27,7 @@ def test_digit_classifier_is_trained_once_and_then_read(tmp_path, monkeypatch, c
     np.testing.assert_array_equal(again.features(digits.x_test), first.features(digits.x_test))
 
 
+@pytest.mark.slow
 def test_digit_classifier_continues_after_an_interruption(tmp_path, monkeypatch, capsys):
     """A run that is interrupted after two of three epochs and continued has the weights of a whole run."""
     monkeypatch.setitem(digit_classifier.EPOCHS, "embedded", 3)

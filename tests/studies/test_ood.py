@@ -228,6 +228,7 @@ def test_result_of_an_unknown_model_is_refused(tmp_path):
         read(path)
 
 
+@pytest.mark.slow
 def test_write_chapter_fills_the_tables_and_plots_the_figure(tmp_path):
     result = result_of(VALUES)
     path, chapter = result.save(tmp_path / "ood.json"), tmp_path / "a.md"

@@ -47,6 +47,7 @@ def trained_samples(module, part, epochs):
         return trainer, trainer.model.sample(SAMPLES, rng=np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_gan_is_measured_by_parzen_windows(part, monkeypatch):
     """Sigma is chosen on the digits held out; samples come from the averaged generator."""
     small_gan(monkeypatch)

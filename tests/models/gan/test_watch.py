@@ -123,6 +123,7 @@ def test_watch_names_a_class_that_takes_over(rng):
 
 
 @pytest.mark.parametrize("kind", [GAN, WGAN])
+@pytest.mark.slow
 def test_watch_names_a_game_that_diverges(kind, rng):
     """Steps are a thousand times too long, so D's loss, or the penalty, rises far above its initial value."""
     X, nets = normals(rng), (dense((1, 16, 1), rng=rng), dense_critic(1, 16, rng=rng))
