@@ -22,7 +22,7 @@ def test_read_idx_gives_back_what_was_written(tmp_path, rng, shape, packed):
     array = rng.integers(0, 256, size=shape, dtype=np.uint8)
     data = idx(shape, array.tobytes())
     path = tmp_path / ("a-ubyte.gz" if packed else "a-ubyte")
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
     got = read_idx(path)
     assert got.dtype == np.uint8
     assert np.array_equal(got, array) and got.shape == shape
@@ -30,7 +30,7 @@ def test_read_idx_gives_back_what_was_written(tmp_path, rng, shape, packed):
 
 def test_read_idx_sees_gzip_by_content_not_only_by_name(tmp_path):
     path = tmp_path / "no-suffix"
-    path.write_bytes(gzip.compress(GOOD))
+    path.write_bytes(gzip.compress(GOOD, mtime=0))
     assert read_idx(path).tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
@@ -49,10 +49,10 @@ def test_read_idx_sees_gzip_by_content_not_only_by_name(tmp_path):
         ("f", idx((2**32 - 1,) * 3, b"abc"), r"got 3 \(truncated\)"),
         ("f.gz", GOOD, "a gzip file.*got 00 00"),
         ("f.gz", b"", "a gzip file.*got an empty file"),
-        ("f.gz", gzip.compress(GOOD)[:-9], "a complete gzip file"),
-        ("f.gz", gzip.compress(GOOD)[:-8] + bytes(8), "a complete gzip file"),
-        ("f.gz", gzip.compress(GOOD)[:10] + b"\xff" * 20, "a complete gzip file"),
-        ("f.gz", gzip.compress(GOOD) + b"junk", "a complete gzip file"),
+        ("f.gz", gzip.compress(GOOD, mtime=0)[:-9], "a complete gzip file"),
+        ("f.gz", gzip.compress(GOOD, mtime=0)[:-8] + bytes(8), "a complete gzip file"),
+        ("f.gz", gzip.compress(GOOD, mtime=0)[:10] + b"\xff" * 20, "a complete gzip file"),
+        ("f.gz", gzip.compress(GOOD, mtime=0) + b"junk", "a complete gzip file"),
     ],
 )
 def test_read_idx_names_what_is_wrong_in_one_line(tmp_path, name, data, said):
