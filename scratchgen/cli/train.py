@@ -27,12 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     known = models()
     forms = dict.fromkeys(form for model in known.values() for form in model.forms)
-    parser.add_argument("model", choices=known, metavar="MODEL", help=f"one of {', '.join(known)}")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(known)}")
+    parser.add_argument("--list", action="store_true", help="list the models, their forms and defaults")
     parser.add_argument("--form", choices=forms, help="form of the networks (default: the model's first)")
     parser.add_argument(
-        "--hidden", type=widths, metavar="W,W", help="widths of the hidden layers, such as 400,200"
+        "--hidden", type=widths, metavar="W,W",
+        help="widths of the hidden layers, such as 400,200 (default: see --list)",
     )
-    parser.add_argument("--code", type=whole_number(1), metavar="K", help="width of the latent code")
+    parser.add_argument(
+        "--code", type=whole_number(1), metavar="K", help="width of the latent code (default: see --list)"
+    )
     parser.add_argument(
         "--epochs", type=whole_number(1), default=20, metavar="N", help="epochs in total (default: 20)"
     )
@@ -50,7 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train the model, save the run, and print its result on the test digits."""
+    """Train the model, save the run, and print its result on the test digits; or list the models."""
+    if args.list:
+        print(*listing(), sep="\n")
+        return 0
+    if args.model is None:
+        raise ValueError("train expected a MODEL or --list (see scratchgen train --help)")
+    from scratchgen.checks import check_name
+
+    check_name("model", args.model, models())
     path = args.out or Path(f"runs/{args.model}.safetensors")
     check_output(path)
     run = {"batch_size": args.batch_size, "lr": args.lr}
@@ -70,6 +82,16 @@ def main(args: argparse.Namespace) -> int:
     print(line)
     print(f"weights and run are in {path}")
     return 0
+
+
+def listing() -> list[str]:
+    """One line for each form of each model, with the defaults of its settings."""
+    lines = []
+    for name, model in models().items():
+        for form, build in model.forms.items():
+            settings = "  ".join(f"--{key} {shown(value)}" for key, value in defaults(build).items())
+            lines.append(f"{name:17}{form:15}{settings}".rstrip())
+    return lines
 
 
 def train(
@@ -126,10 +148,19 @@ def network_settings(who: str, build: Callable[..., Any], given: dict[str, Any])
 
     Raises ValueError for a given setting that it does not take.
     """
-    defaults = {
-        name: p.default for name, p in inspect.signature(build).parameters.items() if p.default is not p.empty
-    }
+    own = defaults(build)
     for name, value in given.items():
-        if value is not None and name not in defaults:
+        if value is not None and name not in own:
             raise ValueError(f"{who} has no --{name}; leave it out")
-    return {name: default if given.get(name) is None else given[name] for name, default in defaults.items()}
+    return {name: default if given.get(name) is None else given[name] for name, default in own.items()}
+
+
+def defaults(build: Callable[..., Any]) -> dict[str, Any]:
+    """The settings of a form with their defaults, from its signature."""
+    parameters = inspect.signature(build).parameters
+    return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+
+def shown(value: Any) -> str:
+    """A setting as it is typed: 400,200 for (400, 200)."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -12,9 +12,12 @@ from scratchgen.metrics.distances import frechet_distance, nearest_distance, squ
 from scratchgen.metrics.labels import Shares, accuracy, digit_shares
 from scratchgen.metrics.likelihood import bits_per_dim
 from scratchgen.metrics.ranking import auroc
+from scratchgen.metrics.samples import SampleMetrics, SampleQuality
 
 __all__ = [
     "Reliability",
+    "SampleMetrics",
+    "SampleQuality",
     "Shares",
     "accuracy",
     "auroc",

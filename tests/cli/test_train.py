@@ -235,6 +235,25 @@ def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
     assert not list(Path().iterdir())
 
 
+def test_train_lists_every_form_with_its_defaults(capsys):
+    assert cli.main(["train", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [tuple(line.split()[:2]) for line in lines] == FORMS
+    assert "autoencoder      dense          --hidden 400,150  --code 30" in lines
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "train expected a MODEL or --list"), (["veo"], "unknown model 'veo'; did you mean 'vae'?")],
+)
+def test_train_without_a_known_model_gets_one_line(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_train_seed_decides_the_weights(few):
     model, lines = command.models()["autoencoder"], []
     for seed in (0, 0, 7):

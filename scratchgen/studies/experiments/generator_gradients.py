@@ -99,10 +99,9 @@ def learn_critic(d: float, updates: int, rng: np.random.Generator) -> tuple[WGAN
 def update_discriminator(model: GAN, x: np.ndarray, optimizer: Optimizer, rng: np.random.Generator) -> None:
     """One update of D, or of the critic; G does not change."""
     z = model.prior_sample(len(x), rng=rng)
-    if isinstance(model, WGAN):
-        model.discriminator_step(x, z, rng.random((len(x), 1)).astype(x.dtype), optimizer=optimizer)
-    else:
-        model.discriminator_step(x, z, optimizer=optimizer)
+    has_penalty = getattr(model, "penalty", None) is not None
+    u = (rng.random((len(x), 1)).astype(x.dtype),) if has_penalty else ()
+    model.discriminator_step(x, z, *u, optimizer=optimizer)
 
 
 def networks(loss: str, rng: np.random.Generator) -> GAN:
