@@ -3,6 +3,7 @@
 from scratchgen.gradcheck.checker import (
     KINKED,
     SMOOTH,
+    Loss,
     backward,
     check_jvp,
     check_layer,
@@ -21,6 +22,7 @@ from scratchgen.gradcheck.differences import (
 
 __all__ = [
     "KINKED",
+    "Loss",
     "Result",
     "SMOOTH",
     "backward",

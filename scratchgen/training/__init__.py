@@ -1,30 +1,18 @@
-"""Training: the loop, optimisers, learning-rate schedules, callbacks and checkpoints."""
+"""Training: the loop, optimisers, learning-rate schedules, callbacks and checkpoints.
 
-from scratchgen.training.callbacks import (
-    EarlyStopping,
-    ProgressBar,
-)
-from scratchgen.training.checkpoint import (
-    Checkpointer,
-)
-from scratchgen.training.loop import (
-    Callback,
-    History,
-    Trainer,
-    TrainingDiverged,
-)
-from scratchgen.training.optimisers import (
-    SGD,
-    Adam,
-    Optimizer,
-    RMSProp,
-)
-from scratchgen.training.schedules import (
-    Constant,
-    Cosine,
-    OneCycle,
-    StepDecay,
-)
+The names in `__all__` are also public in `scratchgen`. The others are for those who write a model or a step.
+"""
+
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+from scratchgen.training.checkpoint import Checkpointer
+from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
+from scratchgen.training.loop import Stateful as Stateful
+from scratchgen.training.loop import Trainable as Trainable
+from scratchgen.training.loop import expect_finite as expect_finite
+from scratchgen.training.loop import first_not_finite as first_not_finite
+from scratchgen.training.loop import training_step as training_step
+from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp
+from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 
 __all__ = [
     "Adam",

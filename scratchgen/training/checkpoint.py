@@ -27,7 +27,7 @@ from scratchgen import __version__
 from scratchgen.data.files import expect_replaceable, write_whole
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
-__all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
+__all__ = ["FORMAT", "Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
 
 FORMAT = "scratchgen 1"
 

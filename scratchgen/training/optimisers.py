@@ -18,7 +18,7 @@ from scratchgen.checks import Array
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
 
-__all__ = ["Adam", "Optimizer", "RMSProp", "SGD"]
+__all__ = ["Schedule", "Adam", "Optimizer", "RMSProp", "SGD"]
 
 Schedule = Callable[[int], float]
 
