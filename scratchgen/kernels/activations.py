@@ -9,6 +9,7 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, expm1, log1p
+from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
 GELU_A = (2 / np.pi) ** 0.5
@@ -44,6 +45,7 @@ def _relu(x, out):
         out[i] = zero if x[i] < zero else x[i]  # in this order a NaN is kept
 
 
+@expects(x="...")
 def relu(x: np.ndarray) -> np.ndarray:
     return elementwise(_relu, x)
 
@@ -55,6 +57,7 @@ def _relu_backward(dout, out, dx):
         dx[i] = dout[i] if out[i] > zero else zero
 
 
+@expects(dout="...", out="...")
 def relu_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_relu_backward, dout, out)
 
@@ -66,6 +69,7 @@ def _leaky_relu(x, slope, out):
         out[i] = slope * x[i] if x[i] < zero else x[i]
 
 
+@expects(x="...")
 def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     return elementwise(_leaky_relu, x, setting=slope)
 
@@ -77,6 +81,7 @@ def _leaky_relu_backward(dout, x, slope, dx):
         dx[i] = dout[i] if x[i] > zero else slope * dout[i]
 
 
+@expects(dout="...", x="...")
 def leaky_relu_backward(dout: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
     return elementwise(_leaky_relu_backward, dout, x, setting=slope)
 
@@ -88,6 +93,7 @@ def _elu(x, alpha, out):
         out[i] = alpha * expm1(x[i]) if x[i] < zero else x[i]
 
 
+@expects(x="...")
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
     return elementwise(_elu, x, setting=alpha)
 
@@ -99,6 +105,7 @@ def _elu_backward(dout, out, alpha, dx):
         dx[i] = dout[i] if out[i] > zero else dout[i] * (out[i] + alpha)
 
 
+@expects(dout="...", out="...")
 def elu_backward(dout: np.ndarray, out: np.ndarray, alpha: float) -> np.ndarray:
     return elementwise(_elu_backward, dout, out, setting=alpha)
 
@@ -110,6 +117,7 @@ def _sigmoid(x, out):
         out[i] = one / (one + exp(-x[i]))
 
 
+@expects(x="...")
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return elementwise(_sigmoid, x)
 
@@ -121,6 +129,7 @@ def _sigmoid_backward(dout, out, dx):
         dx[i] = dout[i] * out[i] * (one - out[i])
 
 
+@expects(dout="...", out="...")
 def sigmoid_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_sigmoid_backward, dout, out)
 
@@ -130,6 +139,7 @@ def _tanh(x, out):
     np.tanh(x, out=out)
 
 
+@expects(x="...")
 def tanh(x: np.ndarray) -> np.ndarray:
     return elementwise(_tanh, x)
 
@@ -141,6 +151,7 @@ def _tanh_backward(dout, out, dx):
         dx[i] = dout[i] * (one - out[i] * out[i])
 
 
+@expects(dout="...", out="...")
 def tanh_backward(dout: np.ndarray, out: np.ndarray) -> np.ndarray:
     return elementwise(_tanh_backward, dout, out)
 
@@ -153,6 +164,7 @@ def _silu(x, sig, out):
         out[i] = x[i] * sig[i]
 
 
+@expects(x="...")
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sig, out = _elementwise(_silu, (x,), None, outputs=2)
     return out, sig
@@ -165,6 +177,7 @@ def _silu_backward(dout, out, sig, dx):
         dx[i] = dout[i] * (sig[i] + out[i] * (one - sig[i]))
 
 
+@expects(dout="...", out="...", sig="...")
 def silu_backward(dout: np.ndarray, out: np.ndarray, sig: np.ndarray) -> np.ndarray:
     return elementwise(_silu_backward, dout, out, sig)
 
@@ -177,6 +190,7 @@ def _gelu(x, out):
         out[i] = x[i] / (one + exp(-two * u))
 
 
+@expects(x="...")
 def gelu(x: np.ndarray) -> np.ndarray:
     return elementwise(_gelu, x)
 
@@ -192,6 +206,7 @@ def _gelu_backward(dout, x, dx):
         dx[i] = dout[i] * (sig + two * x[i] * sig * (one - sig) * du)
 
 
+@expects(dout="...", x="...")
 def gelu_backward(dout: np.ndarray, x: np.ndarray) -> np.ndarray:
     return elementwise(_gelu_backward, dout, x)
 
@@ -203,6 +218,7 @@ def _softplus(x, out):
         out[i] = max(x[i], zero) + log1p(exp(-abs(x[i])))
 
 
+@expects(x="...")
 def softplus(x: np.ndarray) -> np.ndarray:
     return elementwise(_softplus, x)
 
@@ -214,5 +230,6 @@ def _softplus_backward(dout, x, dx):
         dx[i] = dout[i] / (one + exp(-x[i]))
 
 
+@expects(dout="...", x="...")
 def softplus_backward(dout: np.ndarray, x: np.ndarray) -> np.ndarray:
     return elementwise(_softplus_backward, dout, x)

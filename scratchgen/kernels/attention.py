@@ -9,11 +9,14 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
+from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
 
+@expects(qkv="n t c3")
 def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarray]:
     n, t, features = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    _expect_heads("causal_attention", qkv.shape[2], features, heads)
     q, k, v = _split(qkv, heads)
     scale = qkv.dtype.type(q.shape[3] ** -0.5)
     p, y = np.empty((n, heads, t, t), qkv.dtype), np.empty((n, t, features), qkv.dtype)
@@ -29,8 +32,10 @@ def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarra
     return y, p
 
 
+@expects(dy="n t c", qkv="n t c3", p="n h t t")
 def causal_attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray) -> np.ndarray:
     heads, t, features = p.shape[1], p.shape[2], dy.shape[2]
+    _expect_heads("causal_attention_backward", qkv.shape[2], features, heads)
     q, k, v = _split(qkv, heads)
     dqkv = np.empty(qkv.shape, qkv.dtype)
     dq, dk, dv = _split(dqkv, heads)
@@ -47,6 +52,12 @@ def causal_attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray) ->
 
     threads.share(work, len(p), _enough(t, features))
     return dqkv
+
+
+def _expect_heads(who: str, width: int, features: int, heads: int) -> None:
+    """Check that qkv has 3·C columns, and that each head gets an equal part of C."""
+    if width != 3 * features or heads < 1 or features % heads:
+        raise ValueError(f"{who} expected qkv of 3·{features} columns for {heads} heads, got {width}")
 
 
 def _split(qkv: np.ndarray, heads: int) -> np.ndarray:

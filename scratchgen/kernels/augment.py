@@ -8,9 +8,13 @@ import numpy as np
 from numba import njit
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.shapes import expects
 
 
+@expects(images="n h w", maps="n six")
 def affine_warp(images: np.ndarray, maps: np.ndarray, sharpness: float) -> np.ndarray:
+    if maps.shape[1] != 6:
+        raise ValueError(f"affine_warp expected maps of shape (N, 6), got {maps.shape}")
     images = np.ascontiguousarray(images)
     out = np.empty_like(images)
     _affine_warp(images, np.ascontiguousarray(maps), images.dtype.type(-sharpness), out)

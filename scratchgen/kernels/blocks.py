@@ -8,11 +8,18 @@ blocks, 0.58, 0.76 and 0.66 ms in four, 0.60, 0.82 and 0.63 ms in eight.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 BLOCKS, NARROWEST = 4, 32
 
-Blocks = tuple[tuple[slice, slice], ...]
+
+class Blocks(NamedTuple):
+    """A mask's shape, and its blocks as pairs (inputs, columns) of slices."""
+
+    shape: tuple[int, ...]
+    parts: tuple[tuple[slice, slice], ...]
 
 
 def column_blocks(mask: np.ndarray) -> Blocks:
@@ -22,4 +29,4 @@ def column_blocks(mask: np.ndarray) -> Blocks:
         columns = slice(start, min(start + step, mask.shape[1]))
         used = np.flatnonzero(mask[:, columns].any(axis=1))
         found.append((slice(used[0], used[-1] + 1) if used.size else slice(0, 0), columns))
-    return tuple(found)
+    return Blocks(mask.shape, tuple(found))

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.shapes import expect_places, expects, window_places
 from scratchgen.runtime import threads
 
 # Patches are made for a few examples at a time, in scratch memory of this size in bytes, which fits into the
@@ -39,45 +40,57 @@ Pair = tuple[int, int]
 Blocks = Iterator[tuple[slice, np.ndarray]]
 
 
+@expects(x="n h w c")
 def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
-    cols = np.empty((len(x), *_output_size(x, kernel, stride, padding), *kernel, x.shape[3]), x.dtype)
+    places = window_places("im2col", x.shape[1:3], kernel, stride, padding)
+    cols = np.empty((len(x), *places, *kernel, x.shape[3]), x.dtype)
     _im2col(np.ascontiguousarray(x), *stride, *padding, cols)
     return cols
 
 
+@expects(cols="n oh ow kh kw c")
 def col2im(cols: np.ndarray, size: Pair, stride: Pair, padding: Pair) -> np.ndarray:
+    expect_places("col2im", cols.shape[1:3], size, cols.shape[3:5], stride, padding)
     x = np.empty((len(cols), *size, cols.shape[5]), cols.dtype)
     _col2im(np.ascontiguousarray(cols), *stride, *padding, x)
     return x
 
 
+@expects(x="n h w c", weight="kh kw c m", bias="m ?")
 def conv2d(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Pair
 ) -> np.ndarray:
     x, kernel = np.ascontiguousarray(x), weight.shape[:2]
-    out = np.empty((len(x), *_output_size(x, kernel, stride, padding), weight.shape[3]), x.dtype)
+    places = window_places("conv2d", x.shape[1:3], kernel, stride, padding)
+    out = np.empty((len(x), *places, weight.shape[3]), x.dtype)
     _correlate(x, _rows(weight), kernel, stride, padding, out, bias)
     return out
 
 
+@expects(dout="n oh ow m", x="n h w c")
 def conv2d_weight_grad(
     dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
+    expect_places("conv2d_weight_grad", dout.shape[1:3], x.shape[1:3], kernel, stride, padding)
     product = _patch_product(np.ascontiguousarray(x), np.ascontiguousarray(dout), kernel, stride, padding)
     return product.reshape(*kernel, x.shape[3], dout.shape[3])
 
 
+@expects(dout="n oh ow m", weight="kh kw c m")
 def conv2d_input_grad(
     dout: np.ndarray, weight: np.ndarray, size: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
+    expect_places("conv2d_input_grad", dout.shape[1:3], size, weight.shape[:2], stride, padding)
     dx = np.empty((len(dout), *size, weight.shape[2]), dout.dtype)
     _scatter(np.ascontiguousarray(dout), _rows(weight).T, weight.shape[:2], stride, padding, dx)
     return dx
 
 
+@expects(x="n h w c", weight="kh kw c m", bias="m ?")
 def conv_transpose2d(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, size: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
+    expect_places("conv_transpose2d", x.shape[1:3], size, weight.shape[:2], stride, padding)
     out = np.empty((len(x), *size, weight.shape[3]), x.dtype)
     _scatter(np.ascontiguousarray(x), _swapped(weight).T, weight.shape[:2], stride, padding, out)
     if bias is not None:
@@ -85,28 +98,25 @@ def conv_transpose2d(
     return out
 
 
+@expects(dout="n oh ow m", x="n h w c")
 def conv_transpose2d_weight_grad(
     dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
+    expect_places("conv_transpose2d_weight_grad", x.shape[1:3], dout.shape[1:3], kernel, stride, padding)
     product = _patch_product(np.ascontiguousarray(dout), np.ascontiguousarray(x), kernel, stride, padding)
     return product.reshape(*kernel, dout.shape[3], x.shape[3]).swapaxes(2, 3)
 
 
+@expects(dout="n oh ow m", weight="kh kw c m")
 def conv_transpose2d_input_grad(
     dout: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair
 ) -> np.ndarray:
     dout, kernel = np.ascontiguousarray(dout), weight.shape[:2]
-    dx = np.empty((len(dout), *_output_size(dout, kernel, stride, padding), weight.shape[2]), dout.dtype)
+    places = window_places("conv_transpose2d_input_grad", dout.shape[1:3], kernel, stride, padding)
+    dx = np.empty((len(dout), *places, weight.shape[2]), dout.dtype)
     _correlate(dout, _swapped(weight), kernel, stride, padding, dx)
     return dx
 
-
-def _output_size(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    height, width = (
-        (length + 2 * p - k) // s + 1
-        for length, k, s, p in zip(x.shape[1:3], kernel, stride, padding, strict=True)
-    )
-    return height, width
 
 
 def _rows(a: np.ndarray) -> np.ndarray:

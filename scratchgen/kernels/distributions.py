@@ -6,8 +6,10 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, log1p, row_sum
+from scratchgen.kernels.shapes import expects
 
 
+@expects(x="b d", logits="b k d")
 def bernoulli_log_prob(x: np.ndarray, logits: np.ndarray) -> np.ndarray:
     out = np.empty(logits.shape[:2], logits.dtype)
     _bernoulli_log_prob(np.ascontiguousarray(x), np.ascontiguousarray(logits), out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
 # The least number of rows for each thread of this library. With fewer rows, the threads of BLAS are faster,
@@ -12,6 +13,7 @@ from scratchgen.runtime import threads
 ROWS = 1024
 
 
+@expects(x="... d", weight="d m", bias="m ?")
 def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     out = np.empty((*x.shape[:-1], weight.shape[1]), x.dtype)
     rows, out_rows = x.reshape(-1, weight.shape[0]), out.reshape(-1, weight.shape[1])
@@ -25,12 +27,14 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     return out
 
 
+@expects(dout="... m")
 def affine_bias_grad(dout: np.ndarray) -> np.ndarray:
     # BLAS sums the columns of 8,192 x 128 float32 in 57 µs, sum(axis=0) in 158 µs.
     rows = dout.reshape(-1, dout.shape[-1])
     return np.ones(len(rows), rows.dtype) @ rows
 
 
+@expects(dout="... m", weight="d m")
 def affine_input_grad(dout: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if weight.shape[1] == 1:    # an outer product: 0.04 ms for 128 x 6,272; as a matrix product 0.79 ms
         return dout * weight.T

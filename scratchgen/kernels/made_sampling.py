@@ -10,8 +10,10 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
+from scratchgen.kernels.shapes import expects
 
 
+@expects(x="n d", uniform="n d", first="d h")
 def fill_pixels(
     x: np.ndarray,
     uniform: np.ndarray,
@@ -21,10 +23,33 @@ def fill_pixels(
     ends: tuple[np.ndarray, ...],
     starts: tuple[np.ndarray, ...],
 ) -> np.ndarray:
+    _expect_network(x, known, first, upper, ends, starts)
     x = np.array(x, order="C")
     hidden = tuple(np.array(start, order="C") for start in starts)
     _fill_pixels(uniform, known, first, upper, ends, hidden, x)
     return x
+
+
+def _expect_network(
+    x: np.ndarray,
+    known: int,
+    first: np.ndarray,
+    upper: tuple[np.ndarray, ...],
+    ends: tuple[np.ndarray, ...],
+    starts: tuple[np.ndarray, ...],
+) -> None:
+    """Check that the layers follow each other and that `ends` counts units of each of them."""
+    (n, d), widths = x.shape, [first.shape[1], *(w.shape[0] for w in upper)]
+    fits = len(upper) == len(ends) == len(starts) - 1 and widths[-1] == d and 0 <= known <= d
+    fits = fits and all(w.shape[1] == below for w, below in zip(upper, widths, strict=False))
+    fits = fits and all(start.shape == (n, width) for start, width in zip(starts, widths, strict=True))
+    fits = fits and all(
+        end.shape == (d,) and end.min() >= 0 and end.max() <= width and (np.diff(end) >= 0).all()
+        for end, width in zip(ends, widths, strict=False)
+    )
+    if not fits:
+        shapes = [a.shape for a in (first, *upper, *ends, *starts)]
+        raise ValueError(f"fill_pixels expected the layers of one network for x {x.shape}, got {shapes}")
 
 
 @kernel("contract", "reassoc", "nsz")

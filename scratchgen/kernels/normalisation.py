@@ -18,9 +18,11 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import row_sum, row_sum_in_double, row_sum_of_squares
+from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
 
+@expects(x="m c", weight="c", bias="c")
 def batch_norm(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -31,6 +33,7 @@ def batch_norm(
     return out, xhat, inv, mean, var
 
 
+@expects(dout="m c", xhat="m c", inv="c", weight="c")
 def batch_norm_backward(
     dout: np.ndarray, xhat: np.ndarray, inv: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -41,12 +44,14 @@ def batch_norm_backward(
     return dx, dweight, dbias
 
 
+@expects(dout="m c", xhat="m c")
 def scale_shift_backward(dout: np.ndarray, xhat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     dweight, dbias = np.empty((2, dout.shape[1]), dout.dtype)
     _scale_shift_backward(np.ascontiguousarray(dout), np.ascontiguousarray(xhat), dweight, dbias)
     return dweight, dbias
 
 
+@expects(x="m c", weight="c", bias="c")
 def layer_norm(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,10 +66,13 @@ def layer_norm(
     return out, xhat, inv
 
 
+@expects(dout="m c", xhat="m c", inv="m one", weight="c")
 def layer_norm_backward(
     dout: np.ndarray, xhat: np.ndarray, inv: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     dout, xhat = np.ascontiguousarray(dout), np.ascontiguousarray(xhat)
+    if inv.shape[1] != 1:
+        raise ValueError(f"layer_norm_backward expected inv of shape (M, 1), got {inv.shape}")
     dx = np.empty(dout.shape, dout.dtype)
     inv = inv[:, 0]
 

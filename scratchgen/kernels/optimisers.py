@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
 
+@expects(value="p", grad="p")
 def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
     _sgd_step(grad, value.dtype.type(lr), value)
 
 
+@expects(value="p", grad="p", velocity="p")
 def momentum_step(
     value: np.ndarray, grad: np.ndarray, velocity: np.ndarray, lr: float, momentum: float
 ) -> None:
@@ -19,6 +22,7 @@ def momentum_step(
     _momentum_step(grad, number(lr), number(momentum), velocity, value)
 
 
+@expects(value="p", grad="p", square="p")
 def rmsprop_step(
     value: np.ndarray, grad: np.ndarray, square: np.ndarray, lr: float, decay: float, eps: float
 ) -> None:
@@ -26,6 +30,7 @@ def rmsprop_step(
     _rmsprop_step(grad, number(lr), number(decay), number(eps), square, value)
 
 
+@expects(value="p", grad="p", m="p", v="p")
 def adam_step(
     value: np.ndarray,
     grad: np.ndarray,

@@ -5,41 +5,44 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.shapes import expect_places, expects, window_places
 
 Pair = tuple[int, int]
 
 
+@expects(x="n h w c")
 def max_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[np.ndarray, np.ndarray]:
-    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    places = window_places("max_pool", x.shape[1:3], kernel, stride, padding)
+    out = np.empty((len(x), *places, x.shape[3]), x.dtype)
     where = np.empty(out.shape, np.int32)
     _max_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, where, out)
     return out, where
 
 
+@expects(dout="n oh ow c", where="n oh ow c int")
 def max_pool_backward(dout: np.ndarray, where: np.ndarray, size: Pair) -> np.ndarray:
+    if where.size and not (where.min() >= 0 and where.max() < size[0] * size[1]):
+        raise ValueError(f"max_pool_backward expected where to be pixels of {size[0]}x{size[1]} images")
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
     _max_pool_backward(np.ascontiguousarray(dout), np.ascontiguousarray(where), dx)
     return dx
 
 
+@expects(x="n h w c")
 def avg_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
-    out = np.empty(_output_shape(x, kernel, stride, padding), x.dtype)
+    places = window_places("avg_pool", x.shape[1:3], kernel, stride, padding)
+    out = np.empty((len(x), *places, x.shape[3]), x.dtype)
     _avg_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, out)
     return out
 
 
+@expects(dout="n oh ow c")
 def avg_pool_backward(dout: np.ndarray, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
+    expect_places("avg_pool_backward", dout.shape[1:3], size, kernel, stride, padding)
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
     _avg_pool_backward(np.ascontiguousarray(dout), *kernel, *stride, *padding, dx)
     return dx
 
-
-def _output_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
-    size = (
-        (length + 2 * p - k) // s + 1
-        for length, k, s, p in zip(x.shape[1:3], kernel, stride, padding, strict=True)
-    )
-    return len(x), *size, x.shape[3]
 
 
 @kernel("contract")

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +312,68 @@ def test_function_does_not_change_its_arguments(name, backend):
     for i, (a, b) in enumerate(zip(given, after, strict=True)):
         same = all(np.array_equal(u, v) for u, v in zip(arrays(a), arrays(b), strict=True))
         assert same == (i not in changed.get(FUNCTIONS[name].__name__, set())), i
+
+
+def resized(a: np.ndarray, axis: int, by: int) -> np.ndarray:
+    """The array with an axis longer or shorter by one, its last entries repeated or left out."""
+    index = np.arange(a.shape[axis] + by).clip(0, a.shape[axis] - 1)
+    return np.take(a, index, axis=axis)
+
+
+def wrong_shapes(given: list[Any]) -> Iterator[list[Any]]:
+    """The arguments with one axis of one array changed, or with one axis more."""
+    for i, a in enumerate(given):
+        if isinstance(a, np.ndarray):
+            changed = [resized(a, axis, by) for axis in range(a.ndim) for by in (-1, 1) if a.shape[axis] + by]
+            for wrong in (*changed, a[None], a[..., None]):
+                yield [*given[:i], wrong, *given[i + 1 :]]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_twin_refuses_shapes_that_the_readable_function_refuses(name):
+    """A compiled loop does not check array bounds. If the readable function broadcasts, a twin may refuse."""
+    seen = 0
+    for given in wrong_shapes(arguments(name, np.float64, 3)):
+        found = []
+        for backend in ("reference", "jit"):
+            with kernels.use(backend), np.errstate(all="ignore"):
+                try:
+                    found.append(call(FUNCTIONS[name], given)[0])
+                except (ValueError, TypeError, IndexError):
+                    found.append(None)
+        readable, twin = found
+        if twin is not None:
+            assert readable is not None, [getattr(a, "shape", a) for a in given]
+            assert_same(readable, twin, np.float64)
+        seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_twin_refuses_integers_and_mixed_dtypes(name):
+    """Computed in the dtype of an integer array, a sigmoid would be 0."""
+    given = arguments(name, np.float64, 3)
+    floats = [i for i, a in enumerate(given) if isinstance(a, np.ndarray) and a.dtype == np.float64]
+    for i in floats:
+        wrong = [np.int64, np.float16] + [np.float32] * (len(floats) > 1)
+        for dtype in wrong:
+            with kernels.use("jit"), pytest.raises(TypeError):
+                FUNCTIONS[name](*[a.astype(dtype) if j == i else a for j, a in enumerate(given)])
+
+
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("layers.conv.conv2d", (np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1)), None, (1, 1), (0, 0))),
+        ("layers.conv.im2col", (np.ones((1, 2, 2, 1)), (3, 3), (1, 1), (0, 0))),
+        ("layers.pooling.max_pool", (np.ones((1, 2, 2, 1)), (3, 3), (1, 1), (0, 0))),
+        ("layers.pooling.max_pool_backward", (np.ones((1, 1, 1, 1)), np.full((1, 1, 1, 1), 4), (2, 2))),
+        ("layers.attention.causal_attention", (np.ones((1, 2, 9)), 2)),
+    ],
+)
+def test_twin_refuses_images_smaller_than_the_window_and_positions_outside(name, given):
+    with kernels.use("jit"), pytest.raises(ValueError, match=f"^{name.rpartition('.')[2]} expected "):
+        FUNCTIONS[f"scratchgen.{name}"](*given)
 
 
 ACTIVATIONS = [name for name in FUNCTIONS if "activations" in name]
