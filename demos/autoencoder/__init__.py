@@ -1,1 +1,3 @@
 """Demos of autoencoders: compression, latent codes and their uses."""
+
+ORDER = ("compress", "latent", "encoder_only")

@@ -1,1 +1,12 @@
 """Demos of generative adversarial networks: on a line, where densities are known, and on digits."""
+
+ORDER = (
+    "four_panels",
+    "cross_entropy_jsd",
+    "saturation",
+    "phases",
+    "balance",
+    "handwritten_digits",
+    "directions",
+    "one_pixel",
+)

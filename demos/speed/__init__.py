@@ -1,1 +1,3 @@
 """Demos of speed: what limits a matrix product."""
+
+ORDER = ("gemm",)

@@ -1,1 +1,3 @@
 """Demos of models of text: a comparison of attention and n-grams."""
+
+ORDER = ("characters",)

@@ -84,35 +84,32 @@ def roots() -> tuple[Path, Path]:
 def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
     """The demos by name, in reading order, from the first of the folders that has any.
 
-    A demo is FAMILY/NAME.py. ORDER in __init__.py of the folder gives the reading order; a demo that is not
-    in it comes after the others of its family.
+    A demo is FAMILY/NAME.py. Families have the order of models.FAMILIES; other folders follow. ORDER in
+    __init__.py of a family's folder gives the order of its demos; a demo that is not in it follows.
 
     Raises FileNotFoundError if there are none.
     """
     for root in folders or roots():
         scripts = [path for path in sorted(root.glob("*/*.py")) if path.stem not in NOT_DEMOS]
         if scripts:
+            from scratchgen.models import FAMILIES
+
             found = {(path.parent.name, path.stem): path for path in scripts}
-            order = reading_order(root)
-            families = dict.fromkeys(family for family, _ in [*order, *found])
-            pairs = [
-                pair
-                for family in families
-                for pair in dict.fromkeys([*order, *found])
-                if pair[0] == family and pair in found
-            ]
-            return {name: Demo(name, family, found[family, name]) for family, name in pairs}
+            families = dict.fromkeys([*FAMILIES, *(family for family, _ in found)])
+            order = [(family, name) for family in families for name in reading_order(root / family)]
+            pairs = sorted(dict.fromkeys([*order, *found]), key=lambda pair: list(families).index(pair[0]))
+            return {pair[1]: Demo(pair[1], pair[0], found[pair]) for pair in pairs if pair in found}
     raise FileNotFoundError(f"no demos found in {' or '.join(map(str, folders or roots()))}")
 
 
-def reading_order(root: Path) -> list[tuple[str, str]]:
-    """(family, name) of each demo in the ORDER of root/__init__.py; empty if there is none."""
-    init = root / "__init__.py"
+def reading_order(folder: Path) -> tuple[str, ...]:
+    """The names in ORDER of a folder's __init__.py; none if it has no ORDER."""
+    init = folder / "__init__.py"
     if init.is_file():
         for node in ast.parse(init.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ORDER":
-                return [(f, name) for f, names in ast.literal_eval(node.value).items() for name in names]
-    return []
+                return tuple(ast.literal_eval(node.value))
+    return ()
 
 
 def listing(demos: Mapping[str, Demo]) -> list[str]:

@@ -37,9 +37,9 @@ def demos(tmp_path, monkeypatch):
         (root / family).mkdir(parents=True, exist_ok=True)
         title = f"The {name} demo."
         (root / family / f"{name}.py").write_text(SCRIPT.format(name=name, title=title), encoding="utf-8")
-        (root / family / "__init__.py").write_text("", encoding="utf-8")
-    order = 'ORDER = {"vae": ("latent", "compress"), "gone": ("missing",), "flow": ("exact",)}\n'
-    (root / "__init__.py").write_text(order, encoding="utf-8")
+        order = {"vae": 'ORDER = ("latent", "gone", "compress")\n'}.get(family, "")
+        (root / family / "__init__.py").write_text(order, encoding="utf-8")
+    (root / "__init__.py").write_text("", encoding="utf-8")
     (root / "common.py").write_text("def write(path, text):\n    path.write_text(text)\n", encoding="utf-8")
     monkeypatch.setattr(demo, "roots", lambda: (tmp_path / "nowhere", root))
     monkeypatch.chdir(tmp_path)

@@ -11,10 +11,12 @@ import pytest
 
 import demos
 from demos import common
+from scratchgen.cli.demo import find_demos, reading_order
 from scratchgen.training.schedules import OneCycle
 
 FOLDER = Path(demos.__file__).parent
-NAMES = [f"{family}.{name}" for family, names in demos.ORDER.items() for name in names]
+FAMILIES = [path.parent.name for path in sorted(FOLDER.glob("*/__init__.py"))]
+NAMES = [f"{demo.family}.{demo.name}" for demo in find_demos([FOLDER]).values()]
 
 
 def source(name: str) -> str:
@@ -23,12 +25,13 @@ def source(name: str) -> str:
 
 def test_order_lists_every_demo_once():
     found = {f"{path.parent.name}.{path.stem}" for path in FOLDER.glob("*/*.py") if path.stem != "__init__"}
-    assert found == set(NAMES) and len(NAMES) == len(set(NAMES))
+    listed = [f"{family}.{name}" for family in FAMILIES for name in reading_order(FOLDER / family)]
+    assert sorted(listed) == sorted(NAMES) == sorted(found)
     short = [name.partition(".")[2] for name in NAMES]
     assert len(short) == len(set(short))
 
 
-@pytest.mark.parametrize("family", demos.ORDER)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_family_has_a_docstring(family):
     assert importlib.import_module(f"demos.{family}").__doc__
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from helpers.pages import ROOT, Block, blocks
 
-PARTS = ("scratchgen", "tests", "docs", "demos", "tools", "results", "gallery")
-FILES = ("README.md", "Makefile", "setup.cfg", "pyproject.toml")
+PARTS = ("scratchgen", "tests", "docs", "demos", "tools", "results", "gallery", "benchmarks")
+FILES = ("README.md", "LICENSE", "MANIFEST.in", "Makefile", "setup.cfg", "setup.py", "pyproject.toml")
 
 
 def copy_repository(to: Path) -> Path:
