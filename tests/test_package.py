@@ -26,7 +26,8 @@ PACKAGE = ROOT / "scratchgen"
 LEVELS = (
     ("runtime", "kernels", "checks"),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
-    ("metrics", "training"),
+    ("metrics", "saving"),
+    ("training",),
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),

@@ -36,7 +36,7 @@ def run_saved(
     if resume:
         checkpoint.load(path, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    trainer.callbacks += [ProgressBar(), Checkpointer(path, every, config)]
+    trainer.callbacks += [ProgressBar(), Checkpointer(path, every, config, overwrite)]
     try:
         return trainer.run()
     except KeyboardInterrupt as interrupt:
