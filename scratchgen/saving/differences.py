@@ -54,23 +54,23 @@ def _compared(
             if is_fitted(name) and name not in settings:
                 continue
             inside = place if _is_sequence(file, name) else f"{place}.{name}" if place else name
-            sides = [side["attributes"].get(name) for side in both]
-            yield from _compared(inside, sides[0], file_arrays, sides[1], model_arrays, name in settings)
+            theirs, ours = (side["attributes"].get(name) for side in both)
+            yield from _compared(inside, theirs, file_arrays, ours, model_arrays, name in settings)
     elif all(isinstance(side, dict) and ("$parameter" in side or "$array" in side) for side in both):
-        sides = [
+        shown = [
             _array_shown(side.get("$parameter", side.get("$array")), arrays)
             for side, arrays in zip(both, (file_arrays, model_arrays), strict=True)
         ]
-        if sides[0] != sides[1] and (strict or "$parameter" in file):
-            yield _line(place, *sides)
+        if shown[0] != shown[1] and (strict or "$parameter" in file):
+            yield _line(place, *shown)
     elif any(isinstance(side, dict) and "$generator" in side for side in both):
         kinds = [_generator_shown(side) for side in both]
         if kinds[0] != kinds[1]:
             yield _line(place, *kinds)
     elif all(isinstance(side, list) for side in both) and len(file) == len(model):
-        for i, sides in enumerate(zip(*both, strict=True)):
+        for i, (theirs, ours) in enumerate(zip(*both, strict=True)):
             inside = f"{place}.{i}" if place else str(i)
-            yield from _compared(inside, sides[0], file_arrays, sides[1], model_arrays, strict)
+            yield from _compared(inside, theirs, file_arrays, ours, model_arrays, strict)
     elif all(isinstance(side, dict) for side in both) and file.keys() == model.keys():
         for key in model:
             inside = place if key.startswith("$") else f"{place}.{key}" if place else key
@@ -109,8 +109,8 @@ def _shown(value: Any) -> str:
     elif not isinstance(value, dict):
         return "nothing" if value is None else repr(value)
     elif "$object" in value:
-        simple = {k: v for k, v in value["attributes"].items() if k in value["settings"] and not has_structure(v)}
-        inside = ", ".join(f"{k}={_shown(v)}" for k, v in simple.items())
+        settings = {k: v for k, v in value["attributes"].items() if k in value["settings"]}
+        inside = ", ".join(f"{k}={_shown(v)}" for k, v in settings.items() if not has_structure(v))
         shown = f"{value['$object'].removeprefix('scratchgen.')}({inside})"
     elif len(value) == 1 and next(iter(value)).startswith("$"):
         ((tag, content),) = value.items()

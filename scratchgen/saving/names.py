@@ -49,10 +49,10 @@ def name_of(value: Any) -> str | None:
 
 
 def find(name: Any, custom: Sequence[Any]) -> Any:
-    """The class or function of that name. Raises ValueError if it is neither the library's nor in `custom`."""
+    """The class or function of that name. Raises ValueError if neither the library nor `custom` has it."""
     known = library() if str(name).startswith(LIBRARY) else {value.__name__: value for value in custom}
     if not isinstance(name, str) or name not in known:
         if isinstance(name, str) and name.isidentifier():
-            raise ValueError(f"the file contains {name}, which scratchgen does not have: pass custom=[{name}]")
-        raise ValueError(f"the file contains {str(name)[:80]!r}, which this version of scratchgen does not have")
+            raise ValueError(f"contains {name[:80]}, which is not part of scratchgen: pass custom=[{name[:80]}]")
+        raise ValueError(f"contains {str(name)[:80]!r}, which this version of scratchgen does not have")
     return known[name]

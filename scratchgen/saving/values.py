@@ -119,9 +119,11 @@ class Encoder:
     def _encode_dict(self, value: dict[Any, Any], place: Place) -> Any:
         if all(type(key) is str and not key.startswith("$") for key in value):
             return {key: self.encode(entry, (*place, key)) for key, entry in value.items()}
-        pairs = enumerate(value.items())
         return {
-            "$dict": [[self.encode(k, (*place, i, "key")), self.encode(v, (*place, i))] for i, (k, v) in pairs]
+            "$dict": [
+                [self.encode(key, (*place, i, "key")), self.encode(entry, (*place, i))]
+                for i, (key, entry) in enumerate(value.items())
+            ]
         }
 
     def _encode_numpy(self, value: Any, place: Place) -> Any:
@@ -232,12 +234,12 @@ class Decoder:
         if tag in ("$class", "$function"):
             found = names.find(content, self.custom)
             if isinstance(found, type) != (tag == "$class"):
-                raise ValueError(f"the file expects {content} to be a {tag[1:]}")
+                raise ValueError(f"expects {content} to be a {tag[1:]}")
             return found
         if tag == "$partial":
             function, args, keywords = (self.decode(c, (*place, i)) for i, c in enumerate(content))
             return partial(function, *args, **keywords)
-        raise ValueError(f"the file contains an unknown tag {tag[:40]!r}")
+        raise ValueError(f"contains an unknown tag {tag[:40]!r}")
 
     def _array(self, name: str) -> np.ndarray:
         if name not in self._arrays:
@@ -247,14 +249,14 @@ class Decoder:
     def _decode_object(self, value: dict[str, Any], place: Place) -> Any:
         kind = names.find(value["$object"], self.custom)
         if not (isinstance(kind, type) and is_plain(kind)):
-            raise ValueError(f"the file contains {value['$object']}, whose objects cannot be stored")
-        made = object.__new__(kind)
+            raise ValueError(f"contains {value['$object']}, whose objects cannot be stored")
+        made: Any = object.__new__(kind)
         self._shared[place] = self.live[place] = made
         self.nodes[place] = value
         state = {key: self.decode(entry, (*place, key)) for key, entry in value["attributes"].items()}
         for key in state:
             if callable(getattr(kind, key, None)) or isinstance(getattr(kind, key, None), property):
-                raise ValueError(f"the file replaces the method {kind.__name__}.{key[:40]}")
+                raise ValueError(f"replaces the method {kind.__name__}.{key[:40]}")
         if hasattr(kind, "restore_state"):
             made.restore_state(state)
         else:

@@ -29,7 +29,12 @@ from scratchgen.saving.container import parsed, read_file, read_metadata, write_
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
-    describe, encoded_config, fill_model, load_model, model_arrays, save_model,
+    describe,
+    encoded_config,
+    load_model,
+    model_arrays,
+    prepared,
+    save_model,
 )
 
 __all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
@@ -119,6 +124,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
     run = _run(tensors, metadata)
     if run is None:
         raise ValueError(f"{path} contains weights but no run; read it with load_model")
+    fill_model = prepared(path, trainer.model, tensors, metadata, strict)
     optimizers, generators, callbacks = _optimizers(trainer), _generators(trainer), _callbacks(trainer)
     _expect_same(path, "optimiser", list(optimizers), list(run["optimizers"]))
     _expect_same(path, "random generator", list(generators), list(run["generators"]))
@@ -133,14 +139,9 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
     missing = [name for name, state in run["callbacks"].items() if state and name not in callbacks]
     if missing and strict:
         raise ValueError(f"{path} has the state of {missing[0]}, a callback that the trainer does not have")
-    before = trainer.batches.state()
     trainer.batches.load_state(decoder.decode(run["batches"]))  # checks the state before it changes anything
-    try:
-        fill_model(path, trainer.model, tensors, metadata, strict)
-    except ValueError:
-        trainer.batches.load_state(before)
-        raise
 
+    fill_model()
     for name, optimizer in optimizers.items():
         saved = run["optimizers"][name]
         optimizer.load_state(decoder.decode(saved["state"]), saved["steps"])
@@ -175,8 +176,13 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
     history = trainer.history
     encoder = Encoder("", objects=False)
     optimizers = {
-        name: {"class": type(optimizer).__name__, "steps": optimizer.steps, "state": _encoded(
-            encoder, f"optimiser {name}".strip(), optimizer.state(), ("optimizer", *filter(None, [name])))}
+        name: {
+            "class": type(optimizer).__name__,
+            "steps": optimizer.steps,
+            "state": _encoded(
+                encoder, f"optimiser {name}".strip(), optimizer.state(), ("optimizer", *filter(None, [name]))
+            ),
+        }
         for name, optimizer in _optimizers(trainer).items()
     }
     callbacks = {
@@ -249,7 +255,8 @@ def _expect_optimizer(path: Path, name: str, optimizer: Any, saved: dict[str, An
         for moments in (state, own)
     ]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"{path}: the {what} has {_listed(shapes[0])} in the file, {_listed(shapes[1])} in the trainer")
+        in_file, in_trainer = map(_listed, shapes)
+        raise ValueError(f"{path}: the {what} has {in_file} in the file, {in_trainer} in the trainer")
 
 
 def _listed(shapes: dict[str, Any]) -> str:

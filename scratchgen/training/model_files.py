@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     """
     path = Path(expect_path("load", path))
     tensors, metadata = read_file(path)
-    description = _description(metadata)
+    description = parsed(metadata, "model")
     if description is None:
         why = json.loads(metadata["undescribed"]) if "undescribed" in metadata else "of an earlier version"
         raise ValueError(f"{path} has weights but no description ({why}); use load_model(path, model)")
@@ -84,7 +84,7 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True) -> None:
     path = Path(path)
     expect_model("load_model", model)
     tensors, metadata = read_file(path)
-    fill_model(path, model, best_weights(tensors, metadata), metadata, strict)
+    prepared(path, model, best_weights(tensors, metadata), metadata, strict)()
 
 
 def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> None:
@@ -154,7 +154,7 @@ def best_weights(tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) ->
     run = parsed(metadata, "run")
     if run is None or not run["finished"]:
         return tensors
-    best = {}
+    best: dict[str, np.ndarray] = {}
     for name in run.get("callbacks", ["EarlyStopping"]):
         if name.partition(".")[0] == "EarlyStopping":
             prefix = f"callback.{name}."
@@ -162,11 +162,14 @@ def best_weights(tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) ->
     return tensors | best
 
 
-def fill_model(
+def prepared(
     path: Path, model: Any, tensors: dict[str, np.ndarray], metadata: Mapping[str, str], strict: bool
-) -> None:
-    """Compare a model with a file, and then change the model."""
-    description = _description(metadata)
+) -> Callable[[], None]:
+    """Check that a file fits a model, and return the function that reads it into the model.
+
+    Raises ValueError with the differences. The model is changed only by the function that is returned.
+    """
+    description = parsed(metadata, "model")
     own, saved = model_arrays(model), _weights(tensors)
     encoder = Encoder("state", names_of_arrays(model))
     try:
@@ -177,42 +180,45 @@ def fill_model(
         expect_fit(path, own, saved)
     else:
         expect_equal(path, description, tensors, own_description, encoder.arrays)
-    if isinstance(model, Module):
-        if description is not None and strict:
-            _take_over(path, encoder.live, description, tensors)
+
+    def fill_weights() -> None:
         for name, array in own.items():
             array[...] = saved[name]
-    else:
-        _replace_attributes(path, model, description, tensors, strict)
+
+    if description is None or (isinstance(model, Module) and not strict):
+        return fill_weights
+    custom = [type(part) for part in encoder.live.values()] or [type(model)]
+    decoder = Decoder(tensors, custom)
+    loaded = _decoded(path, description, decoder)
+    if type(loaded) is not type(model):
+        raise ValueError(f"{path} has a {type(loaded).__name__}, not a {type(model).__name__}")
+    if not isinstance(model, Module):
+        settings = {} if strict else {k: vars(model)[k] for k in description["settings"] if k in vars(model)}
+        return lambda: _replace(vars(model), {**vars(loaded), **settings})
+
+    def fill() -> None:
+        _take_over(encoder.live, decoder)
+        fill_weights()
+
+    return fill
 
 
-def _take_over(path: Path, live: Mapping[Any, Any], description: Any, tensors: Arrays) -> None:
+def _take_over(live: Mapping[Any, Any], decoder: Decoder) -> None:
     """Give the parts of a model the attributes of the file that are neither settings nor layers nor weights.
 
     Layers, parameters and buffers remain the same objects, since an optimiser may hold them.
     """
-    decoder = Decoder(tensors, [type(own) for own in live.values()])
-    _decoded(path, description, decoder)
     for place, own in live.items():
-        node = decoder.nodes[place]
+        node = decoder.nodes.get(place, {"settings": [], "attributes": {}})
         for name, value in node["attributes"].items():
             kept = name in node["settings"] or name in getattr(own, "buffer_names", ())
             if not kept and (is_fitted(name) or not has_structure(value)):
                 setattr(own, name, getattr(decoder.live[place], name))
 
 
-def _replace_attributes(path: Path, model: Any, description: Any, tensors: Arrays, strict: bool) -> None:
-    """Give a model without weights all attributes of the file; its settings only if `strict`."""
-    loaded = _decoded(path, description, Decoder(tensors, [type(model)]))
-    if type(loaded) is not type(model):
-        raise ValueError(f"{path} has a {type(loaded).__name__}, not a {type(model).__name__}")
-    settings = {} if strict else {k: vars(model)[k] for k in description["settings"] if k in vars(model)}
-    vars(model).clear()
-    vars(model).update({**vars(loaded), **settings})
-
-
-def _description(metadata: Mapping[str, str]) -> Any:
-    return parsed(metadata, "model")
+def _replace(attributes: dict[str, Any], by: dict[str, Any]) -> None:
+    attributes.clear()
+    attributes.update(by)
 
 
 def _weights(tensors: Arrays) -> dict[str, np.ndarray]:

@@ -99,8 +99,8 @@ class LeftOut:
     def __call__(self) -> Any:
         """Raise ValueError: the models that the lambda built cannot be built again."""
         raise ValueError(
-            "BayesClassifier.fit expected a function that builds a model, but this classifier was loaded from "
-            "a file, which cannot store a lambda: construct a new BayesClassifier, or save one with "
+            "BayesClassifier.fit expected a function that builds a model, but this classifier was loaded "
+            "from a file, which cannot store a lambda: construct a new BayesClassifier, or save one with "
             "functools.partial(PCA, 20) instead of lambda: PCA(20)"
         )
 

@@ -198,7 +198,8 @@ def nodes_from_arrays(
         if pair == [-1, -1]:
             continue
         if pair != [following, following + 1] or following + 1 >= len(nodes):
-            raise ValueError(f"DecisionTree expected the children {following} and {following + 1}, got {pair}")
+            expected = [following, following + 1]
+            raise ValueError(f"DecisionTree expected the rows of children to be {expected}, got {pair}")
         node.left, node.right = nodes[following : following + 2]
         following += 2
     if following != len(nodes):
