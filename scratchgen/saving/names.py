@@ -52,7 +52,8 @@ def find(name: Any, custom: Sequence[Any]) -> Any:
     """The class or function of that name. Raises ValueError if neither the library nor `custom` has it."""
     known = library() if str(name).startswith(LIBRARY) else {value.__name__: value for value in custom}
     if not isinstance(name, str) or name not in known:
+        shown = str(name)[:80]
         if isinstance(name, str) and name.isidentifier():
-            raise ValueError(f"contains {name[:80]}, which is not part of scratchgen: pass custom=[{name[:80]}]")
-        raise ValueError(f"contains {str(name)[:80]!r}, which this version of scratchgen does not have")
+            raise ValueError(f"contains {shown}, which is not part of scratchgen: pass custom=[{shown}]")
+        raise ValueError(f"contains {shown!r}, which this version of scratchgen does not have")
     return known[name]

@@ -71,6 +71,7 @@ class Encoder:
         self.live: dict[Place, Any] = {}
         self._places: dict[int, Place] = {}     # id -> place of an object, Parameter or generator
         self._names: dict[int, str] = {}        # id -> name of an array
+        self._custom: dict[str, Any] = {}       # classes and functions outside of the library
         self._kept: list[Any] = []              # so that no id is used again
 
     def encode(self, value: Any, place: Place = ()) -> Any:
@@ -150,15 +151,22 @@ class Encoder:
         if type(value) is partial:
             parts = [value.func, value.args, value.keywords]
             return {"$partial": [self.encode(part, (*place, i)) for i, part in enumerate(parts)]}
-        name = names.name_of(value) if isinstance(value, type) or inspect.isfunction(value) else None
+        is_named = isinstance(value, type) or inspect.isfunction(value)
+        name = self._name_of(value, place) if is_named else None
         if name is None:
             what = "a lambda" if getattr(value, "__name__", "") == "<lambda>" else f"{value!r}"
             raise Unstorable(place, what)
         return {"$class" if isinstance(value, type) else "$function": name}
 
+    def _name_of(self, value: Any, place: Place) -> str | None:
+        name = names.name_of(value)
+        if name is not None and self._custom.setdefault(name, value) is not value:
+            raise Unstorable(place, f"of a second class named {name}")
+        return name
+
     def _encode_object(self, value: Any, place: Place) -> Any:
         kind = type(value)
-        name = names.name_of(kind) if is_plain(kind) and hasattr(value, "__dict__") else None
+        name = self._name_of(kind, place) if is_plain(kind) and hasattr(value, "__dict__") else None
         if name is None:
             raise Unstorable(place, f"an object of type {kind.__name__}")
         self.live[place] = value

@@ -363,7 +363,7 @@ class Trainer:
         if self.epoch < self.epochs:
             return f"stopped {place}: {self._stop_reason}"
         if new_steps == new_epochs == 0:
-            return f"nothing to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
+            return f"nothing left to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
         return f"finished {place}"
 
     @contextmanager

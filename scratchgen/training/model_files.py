@@ -90,21 +90,21 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True) -> None:
 def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> None:
     expect_model(who, model)
     expect_replaceable(path)
-    where = first_not_finite(model) if isinstance(model, Module) else None
-    if where is not None:
-        raise ValueError(f"{who} expected finite weights and buffers, got nan or infinity in {where}")
     try:
         description, arrays = describe(model)
     except Unstorable as error:
         raise ValueError(f"{who} cannot store this {type(model).__name__}: {error}") from None
+    where = first_not_finite(model) if isinstance(model, Module) else None
+    if where is not None:
+        raise ValueError(f"{who} expected finite weights and buffers, got nan or infinity in {where}")
     metadata = {"config": encoded_config(who, config), "model": json.dumps(description)}
     write_file(path, arrays, metadata)
 
 
 def describe(model: Any) -> tuple[Any, dict[str, np.ndarray]]:
     """Return the description of a model, as JSON, and its arrays by name. Raises Unstorable."""
-    encoder = Encoder("state", names_of_arrays(model))
     try:
+        encoder = Encoder("state", names_of_arrays(model))
         return encoder.encode(model), {**model_arrays(model), **encoder.arrays}
     except RecursionError:
         raise Unstorable((), "nested too deeply") from None
@@ -139,6 +139,8 @@ def expect_custom(custom: Any) -> list[Any]:
     for value in several:
         if not (isinstance(value, type) or isfunction(value)):
             raise TypeError(f"load expected custom to be a list of classes and functions, got {value!r}")
+    if len({value.__name__ for value in several}) < len(several):
+        raise ValueError("load expected custom to have classes and functions of different names")
     return several
 
 
@@ -176,6 +178,8 @@ def prepared(
         own_description = encoder.encode(model)
     except Unstorable:      # then only weights, or what `fit` found, can be read
         strict = False
+    if description is None and not isinstance(model, Module):
+        raise ValueError(f"{path} has weights but no description of a {type(model).__name__}")
     if description is None or not strict:
         expect_fit(path, own, saved)
     else:

@@ -105,7 +105,7 @@ def test_epochs_is_the_total_number_for_a_resumed_run(tmp_path):
 
     same = run_of("adam", seed=9, epochs=2)
     checkpoint.load(path, same)
-    assert same.run().ended == "nothing to do: 2 epochs are done, and epochs=2 is the total"
+    assert same.run().ended == "nothing left to do: 2 epochs are done, and epochs=2 is the total"
     assert same.step == 10
 
 
