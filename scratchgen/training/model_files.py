@@ -112,7 +112,7 @@ def describe(model: Any) -> tuple[Any, dict[str, np.ndarray]]:
 
 def encoded_config(who: str, config: dict[str, Any] | None) -> str:
     """`config` as text. Raises ValueError, with its place, for a value that would not come out as it is."""
-    encoder = Encoder("config", objects=False)
+    encoder = Encoder("", objects=False)
     try:
         text = json.dumps(encoder.encode({} if config is None else config, ("config",)))
     except RecursionError:
@@ -120,7 +120,7 @@ def encoded_config(who: str, config: dict[str, Any] | None) -> str:
     except Unstorable as error:
         raise ValueError(f"{who} cannot store config: {error}") from None
     if encoder.arrays:
-        place = next(iter(encoder.arrays)).removeprefix("config.")
+        place = next(iter(encoder.arrays))
         raise ValueError(f"{who} cannot store config: {place} is an array; convert it with tolist()")
     return text
 

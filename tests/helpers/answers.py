@@ -1,6 +1,6 @@
 """What a fitted model answers, for tests that compare a model with one that was saved and loaded.
 
-    python -m helpers.answers FOLDER        load each FOLDER/NAME.model and write its answers, in a new process
+python -m helpers.answers FOLDER        load each FOLDER/NAME.model and write its answers, in a new process
 """
 
 import sys
@@ -13,8 +13,17 @@ from scratchgen.models.cases import EXAMPLES
 
 KINDS = {example.name: example for example in EXAMPLES}
 METHODS = (
-    "transform", "reconstruct", "predict", "predict_proba", "predict_real", "critic_score", "score_samples",
-    "log_likelihoods", "decision_function", "viterbi", "posterior",
+    "transform",
+    "reconstruct",
+    "predict",
+    "predict_proba",
+    "predict_real",
+    "critic_score",
+    "score_samples",
+    "log_likelihoods",
+    "decision_function",
+    "viterbi",
+    "posterior",
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.answers import KINDS, answers, data, fitted
+from helpers.same import expect_same
 from helpers.tiny_run import Net, tiny_trainer
 from helpers.tiny_run import data as tiny_data
 
@@ -31,7 +32,6 @@ from scratchgen import (
     Linear,
     LogisticRegression,
     NormalPixels,
-    Parameter,
     ReLU,
     Sequential,
     SiLU,
@@ -44,29 +44,6 @@ from scratchgen.saving.container import read_file, read_metadata
 
 EACH = pytest.mark.parametrize("name", sorted(KINDS))
 FILES = Path(__file__).with_name("files")
-
-
-def expect_same(a, b, place="model"):
-    """Compare two values in full: types, attributes and their order, numbers to the last bit."""
-    assert type(a) is type(b) or "LeftOut" in type(b).__name__, place
-    if isinstance(a, np.ndarray):
-        assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes(), place
-    elif isinstance(a, Parameter):
-        expect_same(a.value, b.value, place)
-    elif isinstance(a, np.random.Generator):
-        assert str(a.bit_generator.state) == str(b.bit_generator.state), place
-    elif isinstance(a, dict):
-        assert list(a) == list(b), place
-        for key in a:
-            expect_same(a[key], b[key], f"{place}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), place
-        for i, entries in enumerate(zip(a, b, strict=True)):
-            expect_same(*entries, f"{place}.{i}")
-    elif hasattr(a, "__dict__") and not isinstance(a, type) and not callable(a):
-        expect_same(vars(a), vars(b), place)
-    elif not callable(a):
-        assert a == b, place
 
 
 def ordered(model):
@@ -95,7 +72,7 @@ def test_every_model_is_read_into_a_new_one(name, tmp_path):
     arrays = [p.value for p in new.parameters().values()] if isinstance(new, Module) else []
     checkpoint.load_model(tmp_path / "model", new)
     expect_same(answers(model, name), answers(new, name))
-    if isinstance(new, Module):     # an optimiser may hold the arrays
+    if isinstance(new, Module):  # an optimiser may hold the arrays
         assert all(a is p.value for a, p in zip(arrays, new.parameters().values(), strict=True))
     assert checkpoint.read_config(tmp_path / "model") == {"a": (1, 2)}
 
@@ -118,7 +95,8 @@ def test_models_come_back_in_a_fresh_process(tmp_path):
         expected[name] = answers(model, name)
     paths = os.pathsep.join([str(Path(scratchgen.__file__).parents[1]), str(Path(__file__).parents[1])])
     subprocess.run(
-        [sys.executable, "-m", "helpers.answers", str(tmp_path)], check=True,
+        [sys.executable, "-m", "helpers.answers", str(tmp_path)],
+        check=True,
         env={**os.environ, "PYTHONPATH": paths},
     )
     for name, before in expected.items():
@@ -164,7 +142,7 @@ def test_layers_of_the_user_come_back_with_what_they_share(tmp_path):
     assert own.again is own.first and own.tied is own.first.weight
     assert own.blocks["drop"][0].rng is own.blocks["drop"][1].rng
     assert model.encoder.blocks["drop"][0].rng.random() == own.blocks["drop"][0].rng.random()
-    own.table[0] = 5        # arrays can be written
+    own.table[0] = 5  # arrays can be written
     X = np.random.default_rng(1).random((8, 6)).astype(np.float32)
     expect_same(*(m.fit(X, epochs=2, batch_size=4, rng=1).transform(X) for m in (model, loaded)))
 
@@ -172,7 +150,9 @@ def test_layers_of_the_user_come_back_with_what_they_share(tmp_path):
 def test_class_of_the_user_is_made_only_if_it_is_passed(tmp_path):
     path = tmp_path / "model"
     scratchgen.save(own_autoencoder(), path)
-    with pytest.raises(ValueError, match=r"model: contains Own, which is not part of scratchgen: pass custom"):
+    with pytest.raises(
+        ValueError, match=r"model: contains Own, which is not part of scratchgen: pass custom"
+    ):
         scratchgen.load(path)
     with pytest.raises(TypeError, match="load expected custom to be a list of classes and functions, got 3"):
         scratchgen.load(path, custom=[3])
@@ -229,8 +209,13 @@ class Slots:
 def test_model_with_something_else_is_refused_by_the_name_of_the_attribute(tmp_path, value, said):
     model = own_autoencoder()
     model.encoder.blocks["more"] = [1, {"deep": value}]
-    for save in (lambda: scratchgen.save(model, tmp_path / "a"), lambda: checkpoint.save_model(tmp_path / "a", model)):
-        with pytest.raises(ValueError, match=rf"this Autoencoder: encoder\.blocks\.more\.1\.deep is {said}") as error:
+    for save in (
+        lambda: scratchgen.save(model, tmp_path / "a"),
+        lambda: checkpoint.save_model(tmp_path / "a", model),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"this Autoencoder: encoder\.blocks\.more\.1\.deep is {said}"
+        ) as error:
             save()
         assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
@@ -243,7 +228,9 @@ def test_what_is_not_a_model_is_refused(tmp_path):
             scratchgen.save(model, path)
     with pytest.raises(TypeError, match="save expected a path, got PCA"):
         scratchgen.save(path, PCA(2))
-    with pytest.raises(TypeError, match=r"got Trainer; for a training run, use checkpoint.save\(path, trainer\)"):
+    with pytest.raises(
+        TypeError, match=r"got Trainer; for a training run, use checkpoint.save\(path, trainer\)"
+    ):
         scratchgen.save(tiny_trainer(), path)
     layer = ReLU()
     layer.itself = [layer]
@@ -265,12 +252,24 @@ def vae(**settings):
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (lambda: vae(activation=Tanh), r"encoder\.1: SiLU\(\) in the file, Tanh\(\) in the model; decoder\.1: SiLU"),
-        (lambda: vae(observation=NormalPixels(2)), r"BernoulliPixels\(\) in the file, NormalPixels\(std=2.0\) in the"),
+        (
+            lambda: vae(activation=Tanh),
+            r"encoder\.1: SiLU\(\) in the file, Tanh\(\) in the model; decoder\.1: SiLU",
+        ),
+        (
+            lambda: vae(observation=NormalPixels(2)),
+            r"BernoulliPixels\(\) in the file, NormalPixels\(std=2.0\) in the",
+        ),
         (lambda: vae(beta=4), r"model: beta: 1.0 in the file, 4.0 in the model$"),
         (lambda: vae(binarisation="fixed"), "binarisation: dynamic in the file, fixed in the model$"),
-        (lambda: vae(dtype=np.float64), r"encoder\.0\.weight: float32 \(6, 5\) in the file, float64 \(6, 5\) in"),
-        (lambda: VAE.dense((6, 4, 2), rng=0), "encoder.0.out_features: 5 in the file, 4 in the model; encoder.0.weight"),
+        (
+            lambda: vae(dtype=np.float64),
+            r"encoder\.0\.weight: float32 \(6, 5\) in the file, float64 \(6, 5\) in",
+        ),
+        (
+            lambda: VAE.dense((6, 4, 2), rng=0),
+            "encoder.0.out_features: 5 in the file, 4 in the model; encoder.0.weight",
+        ),
         (lambda: Autoencoder.dense((6, 5, 2), rng=0), r"VAE\(.*beta=1.0\) in the file, Autoencoder\(\) in"),
         (lambda: ClassPriorVAE.dense((6, 5, 2), rng=0), "in the file, ClassPriorVAE"),
         (lambda: PCA(2), r"in the file, PCA\(n_components=2\) in the model"),
@@ -284,12 +283,16 @@ def test_loading_into_another_model_says_what_differs(tmp_path, other, said):
     path = tmp_path / "model"
     scratchgen.save(vae(), path)
     model = other()
-    before = repr(model), json.dumps([p.value.tolist() for p in getattr(model, "parameters", dict)().values()])
+    before = (
+        repr(model),
+        json.dumps([p.value.tolist() for p in getattr(model, "parameters", dict)().values()]),
+    )
     with pytest.raises(ValueError, match=said) as error:
         checkpoint.load_model(path, model)
     assert "\n" not in str(error.value) and f"{path} belongs to another model: " in str(error.value)
     assert before == (
-        repr(model), json.dumps([p.value.tolist() for p in getattr(model, "parameters", dict)().values()])
+        repr(model),
+        json.dumps([p.value.tolist() for p in getattr(model, "parameters", dict)().values()]),
     )
 
 
@@ -342,7 +345,8 @@ def test_tree_of_any_depth_comes_back(tmp_path):
 def test_model_of_a_run_is_loaded_with_the_weights_of_its_best_epoch(tmp_path):
     values = iter([3.0, 1.0, 2.0])
     path = tmp_path / "run"
-    run = tiny_trainer(3, callbacks=[EarlyStopping(5), checkpoint.Checkpointer(path)], validate=lambda: next(values))
+    callbacks = [EarlyStopping(5), checkpoint.Checkpointer(path)]
+    run = tiny_trainer(3, callbacks=callbacks, validate=lambda: next(values))
     run.run()
     loaded = scratchgen.load(path, custom=[Net, type(run.model.body[2])])
     expect_same(run.model.body[0].weight, loaded.body[0].weight)
@@ -354,7 +358,7 @@ def test_model_of_a_run_that_cannot_be_described_says_so(tmp_path):
     run = tiny_trainer(1)
     run.model.rule = lambda x: x
     checkpoint.save(tmp_path / "run", run)
-    with pytest.raises(ValueError, match=r"weights but no description \(rule is a lambda, which a file cannot"):
+    with pytest.raises(ValueError, match=r"but no description \(rule is a lambda, which a file cannot"):
         scratchgen.load(tmp_path / "run")
     model = Net(seed=8)
     checkpoint.load_model(tmp_path / "run", model)
@@ -389,7 +393,7 @@ def test_model_of_the_former_format_is_read(tmp_path):
     for (name, p), q in zip(model.parameters().items(), vae().parameters().values(), strict=True):
         expect_same(p, q, name)
     assert checkpoint.read_config(path) == {"code": 2}
-    with pytest.raises(ValueError, match=r"weights but no description \(of an earlier version\); use load_model"):
+    with pytest.raises(ValueError, match=r"but no description \(of an earlier version\); use load_model"):
         scratchgen.load(path)
     with pytest.raises(ValueError, match="belongs to another model: expected model.encoder.0.weight"):
         checkpoint.load_model(path, VAE.dense((6, 4, 2), rng=0))
