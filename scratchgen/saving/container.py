@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -139,6 +140,20 @@ def _with_entry(header: bytes, key: str, old: str, new: str) -> bytes:
     return header.replace(f'"{key}":"{old}"'.encode(), f'"{key}":"{new}"'.encode(), 1)
 
 
-def parsed(metadata: Mapping[str, str], key: str) -> Any:
+def parsed(path: Path, metadata: Mapping[str, str], key: str) -> Any:
     """The JSON in one entry of the metadata; None if there is none."""
-    return json.loads(metadata[key]) if key in metadata else None
+    with one_line_errors(path):
+        return json.loads(metadata[key]) if key in metadata else None
+
+
+@contextmanager
+def one_line_errors(path: Path) -> Iterator[None]:
+    """Raise ValueError, with the path, for any error that JSON of the wrong form causes in the block."""
+    try:
+        yield
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(said if str(path) in said else f"{path}: {said}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} has contents of the wrong form: {said[:200]}") from None

@@ -256,12 +256,15 @@ class Decoder:
 
     def _decode_object(self, value: dict[str, Any], place: Place) -> Any:
         kind = names.find(value["$object"], self.custom)
+        settings, attributes = value["settings"], value["attributes"]
+        if not isinstance(attributes, dict) or not set(settings) <= attributes.keys():
+            raise ValueError(f"contains a {kind.__name__} without settings and attributes")
         if not (isinstance(kind, type) and is_plain(kind)):
             raise ValueError(f"contains {value['$object']}, whose objects cannot be stored")
         made: Any = object.__new__(kind)
         self._shared[place] = self.live[place] = made
         self.nodes[place] = value
-        state = {key: self.decode(entry, (*place, key)) for key, entry in value["attributes"].items()}
+        state = {key: self.decode(entry, (*place, key)) for key, entry in attributes.items()}
         for key in state:
             if callable(getattr(kind, key, None)) or isinstance(getattr(kind, key, None), property):
                 raise ValueError(f"replaces the method {kind.__name__}.{key[:40]}")

@@ -17,15 +17,16 @@ does not damage the previous file.
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scratchgen.data.files import Lock, expect_replaceable
-from scratchgen.saving.container import parsed, read_file, read_metadata, write_file
+from scratchgen.saving.container import one_line_errors, parsed, read_file, read_metadata, write_file
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
@@ -121,54 +122,54 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
     """
     path = Path(path)
     tensors, metadata = read_file(path)
-    run = _run(tensors, metadata)
+    with one_line_errors(path):
+        run = _decoded_run(path, tensors, metadata)
     if run is None:
         raise ValueError(f"{path} contains weights but no run; read it with load_model")
     fill_model = prepared(path, trainer.model, tensors, metadata, strict)
     optimizers, generators, callbacks = _optimizers(trainer), _generators(trainer), _callbacks(trainer)
-    _expect_same(path, "optimiser", list(optimizers), list(run["optimizers"]))
-    _expect_same(path, "random generator", list(generators), list(run["generators"]))
-    saved_generators = {name: as_generator(state) for name, state in run["generators"].items()}
+    _expect_same(path, "optimiser", list(optimizers), list(run.optimizers))
+    _expect_same(path, "random generator", list(generators), list(run.generators))
     for name, generator in generators.items():
-        own, saved = (type(g.bit_generator).__name__ for g in (generator, saved_generators[name]))
+        own, saved = (type(g.bit_generator).__name__ for g in (generator, run.generators[name]))
         if own != saved:
             raise ValueError(f"{path}: expected random generator {name} to be {own}, the file has {saved}")
-    decoder = Decoder(tensors)
     for name, optimizer in optimizers.items():
-        _expect_optimizer(path, name, optimizer, run["optimizers"][name], decoder)
-    missing = [name for name, state in run["callbacks"].items() if state and name not in callbacks]
+        _expect_optimizer(path, name, optimizer, run.optimizers[name])
+    missing = [name for name, state in run.callbacks.items() if state and name not in callbacks]
     if missing and strict:
         raise ValueError(f"{path} has the state of {missing[0]}, a callback that the trainer does not have")
-    trainer.batches.load_state(decoder.decode(run["batches"]))  # checks the state before it changes anything
+    with one_line_errors(path):
+        trainer.batches.load_state(run.batches)     # checks the state before it changes anything
 
     fill_model()
     for name, optimizer in optimizers.items():
-        saved = run["optimizers"][name]
-        optimizer.load_state(decoder.decode(saved["state"]), saved["steps"])
+        optimizer.load_state(run.optimizers[name]["state"], run.optimizers[name]["steps"])
     for name, generator in generators.items():
-        generator.bit_generator.state = saved_generators[name].bit_generator.state
-    history = trainer.history
-    history.steps = {name: tensors[f"history.steps.{name}"].tolist() for name in run["history"]["steps"]}
-    history.epochs = {name: tensors[f"history.epochs.{name}"].tolist() for name in run["history"]["epochs"]}
-    history.seconds = run["seconds"]
+        generator.bit_generator.state = run.generators[name].bit_generator.state
     for name, callback in callbacks.items():
-        if run["callbacks"].get(name):
-            callback.load_state(decoder.decode(run["callbacks"][name]))
-    trainer.step, trainer.epoch = run["step"], run["epoch"]
+        if run.callbacks.get(name):
+            callback.load_state(run.callbacks[name])
+    history = trainer.history
+    history.steps, history.epochs, history.seconds = run.history["steps"], run.history["epochs"], run.seconds
+    trainer.step, trainer.epoch = run.step, run.epoch
     trainer.saved_in = path.resolve()
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
-    metadata = read_metadata(Path(path))
-    found: dict[str, Any] = Decoder({}).decode(parsed(metadata, "config"))
+    path = Path(path)
+    metadata = read_metadata(path)
+    with one_line_errors(path):
+        found: dict[str, Any] = Decoder({}).decode(parsed(path, metadata, "config"))
     return found
 
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
     """Return whether the file contains a run that is complete, not interrupted. The tensors are not read."""
-    run = parsed(read_metadata(Path(path)), "run")
-    return run is not None and run["finished"]
+    path = Path(path)
+    run = parsed(path, read_metadata(path), "run")
+    return isinstance(run, dict) and run.get("finished") is True
 
 
 def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -221,11 +222,48 @@ def _encoded(encoder: Encoder, what: str, state: Any, place: tuple[str, ...]) ->
         raise ValueError(f"a checkpoint cannot store the state of {what}: it is nested too deeply") from None
 
 
-def _run(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Any:
-    """The JSON of the run, None if there is none. That of the format "scratchgen 1" is brought up to date."""
-    run = parsed(metadata, "run")
-    if run is None or "optimizers" in run:
-        return run
+class Run(NamedTuple):
+    """The contents of a checkpoint besides the model."""
+
+    step: int
+    epoch: int
+    seconds: float
+    batches: Any
+    optimizers: dict[str, dict[str, Any]]           # name -> class, steps, state
+    callbacks: dict[str, Any]                       # name -> state
+    generators: dict[str, np.random.Generator]
+    history: dict[str, dict[str, list[float]]]      # steps and epochs
+
+
+def _decoded_run(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Run | None:
+    """The run in a file, None if there is none. Raises an error of any type for JSON of the wrong form."""
+    run = parsed(path, metadata, "run")
+    if run is None:
+        return None
+    if "optimizers" not in run:
+        _bring_up_to_date(run, tensors)
+    decoder = Decoder(tensors)
+    history = {
+        table: {str(name): tensors[f"history.{table}.{name}"].tolist() for name in run["history"][table]}
+        for table in ("steps", "epochs")
+    }
+    return Run(
+        step=operator.index(run["step"]),
+        epoch=operator.index(run["epoch"]),
+        seconds=float(run["seconds"]),
+        batches=decoder.decode(run["batches"]),
+        optimizers={
+            name: {**saved, "steps": operator.index(saved["steps"]), "state": decoder.decode(saved["state"])}
+            for name, saved in run["optimizers"].items()
+        },
+        callbacks={name: decoder.decode(state) for name, state in run["callbacks"].items()},
+        generators={name: as_generator(state) for name, state in run["generators"].items()},
+        history=history,
+    )
+
+
+def _bring_up_to_date(run: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Add to the JSON of a run of the format "scratchgen 1" what it has in the names of its tensors."""
 
     def arrays(prefix: str) -> dict[str, Any]:
         found = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
@@ -237,19 +275,18 @@ def _run(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Any:
     }
     classes = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("callback."))
     run["callbacks"] = {name: arrays(f"callback.{name}.") for name in classes}
-    return run
 
 
 def _optimizers(trainer: Trainer) -> dict[str, Any]:
     return trainer.optimizer if isinstance(trainer.optimizer, dict) else {"": trainer.optimizer}
 
 
-def _expect_optimizer(path: Path, name: str, optimizer: Any, saved: dict[str, Any], decoder: Decoder) -> None:
+def _expect_optimizer(path: Path, name: str, optimizer: Any, saved: dict[str, Any]) -> None:
     """Raise ValueError unless the saved optimiser has the class and the moments of this one."""
     what, kind = f"optimiser {name}".strip(), type(optimizer).__name__
     if saved.get("class", kind) != kind:
         raise ValueError(f"{path}: the {what} is {saved['class']} in the file, {kind} in the trainer")
-    state, own = decoder.decode(saved["state"]), optimizer.state()
+    state, own = saved["state"], optimizer.state()
     shapes = [
         {key: (a.shape, str(a.dtype)) if isinstance(a, np.ndarray) else None for key, a in moments.items()}
         for moments in (state, own)

@@ -27,9 +27,9 @@ import numpy as np
 
 from scratchgen.data.files import expect_replaceable
 from scratchgen.module import Module
-from scratchgen.saving.container import parsed, read_file, write_file
+from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
-from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays
+from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays, setting_names
 from scratchgen.training.loop import first_not_finite, mark_as_trained
 
 __all__ = ["load", "load_model", "save", "save_model"]
@@ -57,11 +57,11 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     """
     path = Path(expect_path("load", path))
     tensors, metadata = read_file(path)
-    description = parsed(metadata, "model")
+    description = parsed(path, metadata, "model")
     if description is None:
-        why = json.loads(metadata["undescribed"]) if "undescribed" in metadata else "of an earlier version"
+        why = parsed(path, metadata, "undescribed") or "of an earlier version"
         raise ValueError(f"{path} has weights but no description ({why}); use load_model(path, model)")
-    model = _decoded(path, description, Decoder(best_weights(tensors, metadata), expect_custom(custom)))
+    model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
     if isinstance(model, Module):
         mark_as_trained(model)
     return model
@@ -84,7 +84,7 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True) -> None:
     path = Path(path)
     expect_model("load_model", model)
     tensors, metadata = read_file(path)
-    prepared(path, model, best_weights(tensors, metadata), metadata, strict)()
+    prepared(path, model, best_weights(path, tensors, metadata), metadata, strict)()
 
 
 def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> None:
@@ -151,13 +151,15 @@ def expect_path(who: str, path: Any) -> PathLike:
     return path
 
 
-def best_weights(tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) -> dict[str, np.ndarray]:
+def best_weights(
+    path: Path, tensors: dict[str, np.ndarray], metadata: Mapping[str, str]
+) -> dict[str, np.ndarray]:
     """The tensors; after a finished run, with the weights that EarlyStopping kept."""
-    run = parsed(metadata, "run")
-    if run is None or not run["finished"]:
+    run = parsed(path, metadata, "run")
+    if not (isinstance(run, dict) and run.get("finished")):
         return tensors
     best: dict[str, np.ndarray] = {}
-    for name in run.get("callbacks", ["EarlyStopping"]):
+    for name in list(run.get("callbacks") or ["EarlyStopping"]):
         if name.partition(".")[0] == "EarlyStopping":
             prefix = f"callback.{name}."
             best |= _weights({k.removeprefix(prefix): a for k, a in tensors.items() if k.startswith(prefix)})
@@ -171,7 +173,7 @@ def prepared(
 
     Raises ValueError with the differences. The model is changed only by the function that is returned.
     """
-    description = parsed(metadata, "model")
+    description = parsed(path, metadata, "model")
     own, saved = model_arrays(model), _weights(tensors)
     encoder = Encoder("state", names_of_arrays(model))
     try:
@@ -183,7 +185,8 @@ def prepared(
     if description is None or not strict:
         expect_fit(path, own, saved)
     else:
-        expect_equal(path, description, tensors, own_description, encoder.arrays)
+        with one_line_errors(path):
+            expect_equal(path, description, tensors, own_description, encoder.arrays)
 
     def fill_weights() -> None:
         for name, array in own.items():
@@ -213,11 +216,11 @@ def _take_over(live: Mapping[Any, Any], decoder: Decoder) -> None:
     Layers, parameters and buffers remain the same objects, since an optimiser may hold them.
     """
     for place, own in live.items():
-        node = decoder.nodes.get(place, {"settings": [], "attributes": {}})
-        for name, value in node["attributes"].items():
-            kept = name in node["settings"] or name in getattr(own, "buffer_names", ())
-            if not kept and (is_fitted(name) or not has_structure(value)):
-                setattr(own, name, getattr(decoder.live[place], name))
+        kept = {*setting_names(type(own)), *getattr(own, "buffer_names", ())}
+        attributes = decoder.nodes[place]["attributes"] if place in decoder.nodes else {}
+        for name, value in attributes.items():
+            if name not in kept and (is_fitted(name) or not has_structure(value)):
+                vars(own)[name] = vars(decoder.live[place]).get(name)
 
 
 def _replace(attributes: dict[str, Any], by: dict[str, Any]) -> None:
@@ -231,16 +234,13 @@ def _weights(tensors: Arrays) -> dict[str, np.ndarray]:
 
 def _decoded(path: Path, description: Any, decoder: Decoder) -> Any:
     """The model that JSON describes. Raises ValueError, in one line, for anything that is wrong with it."""
-    try:
+    with one_line_errors(path):
         model = decoder.decode(description)
         expect_model("the file", model)
         if isinstance(model, Module):
             expect_fit(path, model_arrays(model), _weights(decoder.tensors))
+        repr(model)
         return model
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{path} does not describe a model: {type(error).__name__}: {error}") from None
 
 
 def model_arrays(model: Any) -> dict[str, np.ndarray]:

@@ -455,7 +455,7 @@ class Counting(Layer):
     ("part", "said"),
     [
         ({"config": {"a": [lambda: 1]}}, "Checkpointer cannot store config: config.a.0 is of type function"),
-        ({"config": {"a": {"b": np.zeros(3)}}}, "cannot store config: config.a.b is an array; convert it with"),
+        ({"config": {"a": {"b": np.zeros(3)}}}, "cannot store config: config.a.b is an array; convert"),
         ({"config": {"run": Counting(1)}}, "cannot store config: config.run is of type Counting"),
         (
             {"callbacks": [Remember(0), Remember(object())]},
