@@ -1,11 +1,14 @@
 """Saving models: they come back equal from the path alone, or are refused before anything is written."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +43,8 @@ from scratchgen import (
 )
 from scratchgen.models.classical.decision_tree import Node
 from scratchgen.module import Module
-from scratchgen.saving.container import read_file, read_metadata
+from scratchgen.saving import names
+from scratchgen.saving.container import read_file, read_metadata, write_file
 
 EACH = pytest.mark.parametrize("name", sorted(KINDS))
 FILES = Path(__file__).with_name("files")
@@ -314,6 +318,8 @@ def test_classifier_of_lambdas_comes_back_fitted_and_says_why_it_cannot_be_fitte
     scratchgen.save(model.fit(X, y), tmp_path / "model")
     loaded = scratchgen.load(tmp_path / "model")
     expect_same(model.predict_proba(X), loaded.predict_proba(X))
+    scratchgen.save(loaded, tmp_path / "again")
+    expect_same(model.predict_proba(X), scratchgen.load(tmp_path / "again").predict_proba(X))
     with pytest.raises(ValueError, match="cannot store a lambda: construct a new BayesClassifier"):
         loaded.fit(X, y)
     scratchgen.save(BayesClassifier(partial(PCA, 2)).fit(X, y), tmp_path / "model")
@@ -421,3 +427,83 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
     scratchgen.save(model, tmp_path / "model")
     loaded = scratchgen.load(tmp_path / "model")
     assert loaded.beta == 0.25 and repr(loaded.encoder) == repr(model.encoder)
+
+
+class Laplace:
+    """An observation model of the user, which is not a layer."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+
+@dataclass(frozen=True)
+class Bounds:
+    low: float
+    high: tuple[float, ...] = (1.0, math.inf)
+
+
+def test_objects_of_the_user_that_are_no_layers_come_back(tmp_path):
+    model = vae(observation=Laplace(0.5))
+    model.bounds = [Bounds(0.5), Bounds(1.5)]
+    scratchgen.save(model, tmp_path / "model")
+    loaded = scratchgen.load(tmp_path / "model", custom=[Laplace, Bounds])
+    assert loaded.observation.scale == 0.5 and loaded.bounds == model.bounds
+
+
+def test_loaded_model_counts_as_trained(tmp_path, caplog):
+    scratchgen.save(vae(), tmp_path / "model")
+    loaded = scratchgen.load(tmp_path / "model")
+    with caplog.at_level("INFO", "scratchgen"):
+        loaded.fit(np.eye(6, dtype=np.float32), epochs=1, rng=0)
+    assert caplog.messages == ["VAE continues from earlier weights"]
+
+
+def test_names_of_the_library_are_unique():
+    """Two classes of one name could not be told apart in a file."""
+    for package in names.PLACES:
+        import_module(f"scratchgen.{package}")
+    for module in [m for name, m in sys.modules.items() if name.startswith("scratchgen.")]:
+        for name, value in vars(module).items():
+            inside = any(module.__name__.startswith(f"scratchgen.{place}") for place in names.PLACES)
+            own = getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+            if inside and own and isinstance(value, type) and not issubclass(value, BaseException):
+                assert module.__name__.endswith(".cases") or names.name_of(value) == f"scratchgen.{name}"
+
+
+STRANGE = [
+    None, True, -1, 10**12, 1.5, "x", "scratchgen.Linear", [], {}, [[]], {"$object": "os"}, {"$same": []},
+    {"$object": "scratchgen.Linear", "settings": 3, "attributes": []}, {"$parameter": "x"}, {"$tuple": 5},
+    {"$set": [[1]]}, {"$dict": [[1, 2], [3]]}, {"$generator": {}}, {"$class": "scratchgen.normal"},
+    {"$partial": [1, 2, 3]}, {"$float": "q"}, {"$dtype": "O"}, {"$scalar": ["<f4", "00"]}, {"$path": ["X"]},
+]  # fmt: skip
+
+
+def places(value):
+    """All (container, key) pairs in JSON."""
+    if isinstance(value, dict | list):
+        for key, entry in list(value.items() if isinstance(value, dict) else enumerate(value)):
+            yield value, key
+            yield from places(entry)
+
+
+@pytest.mark.parametrize("name", ["DecisionTree", "NGram", "VAE", "BayesClassifier", "MADE"])
+def test_description_that_was_made_up_is_refused_in_one_line(tmp_path, name):
+    """Each entry of a description is replaced by strange values; the checksum is that of the changed file."""
+    path, random = tmp_path / "model", np.random.default_rng(0)
+    other = KINDS[name].build(np.random.default_rng(0))
+    scratchgen.save(fitted(name), path)
+    tensors, metadata = read_file(path)
+    refused = 0
+    for i in range(75):
+        description = json.loads(metadata["model"])
+        found = list(places(description))
+        container, key = found[random.integers(len(found))]
+        container[key] = STRANGE[i % len(STRANGE)]
+        write_file(path, tensors, {"config": "{}", "model": json.dumps(description)})
+        for load in (lambda: scratchgen.load(path), lambda: checkpoint.load_model(path, other)):
+            try:
+                load()
+            except ValueError as error:
+                assert "\n" not in str(error) and str(path) in str(error)
+                refused += 1
+    assert refused > 75

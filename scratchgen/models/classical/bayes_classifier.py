@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -72,10 +71,10 @@ class BayesClassifier(GenerativeClassifier):
 
     def saved_state(self) -> dict[str, Any]:
         """The attributes to save. After `fit`, a function that a file cannot store is left out."""
-        by_name = isinstance(self.model, partial | type | Estimator) or self.model.__name__ != "<lambda>"
-        if by_name or not hasattr(self, "models_"):
-            return dict(vars(self))
-        return {**vars(self), "model": LeftOut()}
+        without_name = "<" in getattr(self.model, "__qualname__", "")       # "<lambda>", "f.<locals>.g"
+        if without_name and hasattr(self, "models_"):
+            return {**vars(self), "model": LeftOut()}
+        return dict(vars(self))
 
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x | y) from each class's model, (N, C). how : passed to its `score_samples`."""
