@@ -9,6 +9,7 @@ Everything else becomes an object with one key that begins with "$":
     {"$scalar": ["<f4", "cdcc4c3e"]}            a NumPy scalar: its dtype and its bytes
     {"$dtype": "<f4"}
     {"$array": "state.mean_"}                   an array, which is a tensor of that name in the file
+    {"$array": "state.mean_", "axes": [1, 0], "reversed": [0]}      the same in another order in memory
     {"$parameter": "model.encoder.0.weight"}    a Parameter with the values of that tensor
     {"$generator": {...}}                       a random generator and its state
     {"$class": "scratchgen.SiLU"}  {"$function": "scratchgen.he_normal"}
@@ -134,7 +135,7 @@ class Encoder:
             return {"$scalar": [expect_dtype(value.dtype, place).str, value.tobytes().hex()]}
         if type(value) not in (np.ndarray, np.memmap):
             raise Unstorable(place, f"an array of type {type(value).__name__}")
-        return {"$array": self._name(value, place)}
+        return {"$array": self._name(value, place), **memory_layout(value)}
 
     def _name(self, array: np.ndarray, place: Place) -> str:
         """The name of the array in the file."""
@@ -221,11 +222,11 @@ class Decoder:
             shared = as_generator(content) if tag == "$generator" else Parameter(self._array(content))
             self._shared[place] = shared
             return shared
+        if tag == "$array":
+            return self._array(content, value.get("axes"), value.get("reversed", []))
         return self._decode_simple(tag, content, place)
 
     def _decode_simple(self, tag: str, content: Any, place: Place) -> Any:
-        if tag == "$array":
-            return self._array(content)
         if tag == "$float":
             return float(content)
         if tag == "$complex":
@@ -249,9 +250,15 @@ class Decoder:
             return partial(function, *args, **keywords)
         raise ValueError(f"contains an unknown tag {tag[:40]!r}")
 
-    def _array(self, name: str) -> np.ndarray:
+    def _array(self, name: str, axes: list[int] | None = None, backwards: Sequence[int] = ()) -> np.ndarray:
+        """A copy of a tensor, which can be written, with the memory layout of the array that was saved."""
         if name not in self._arrays:
-            self._arrays[name] = self.tensors[name].copy()      # so that it can be written
+            array = self.tensors[name].copy()
+            if axes is not None:
+                flip = tuple(slice(None, None, -1 if i in backwards else 1) for i in range(array.ndim))
+                back = tuple(axes.index(i) for i in range(array.ndim))
+                array = array[flip].transpose(axes).copy(order="C").transpose(back)[flip]
+            self._arrays[name] = array
         return self._arrays[name]
 
     def _decode_object(self, value: dict[str, Any], place: Place) -> Any:
@@ -334,9 +341,22 @@ def _without_arrays(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
+def memory_layout(array: np.ndarray) -> dict[str, list[int]]:
+    """The axes of an array from the largest to the smallest stride, and those whose stride is negative.
+
+    Empty for axes in C order. Matrix products of arrays in another order may have other rounding errors.
+    """
+    in_order = list(range(array.ndim))
+    axes = sorted(in_order, key=lambda i: -abs(array.strides[i]))
+    backwards = [i for i in axes if array.strides[i] < 0]
+    if array.flags.c_contiguous or (axes == in_order and not backwards):
+        return {}
+    return {"axes": axes, "reversed": backwards}
+
+
 def names_of_arrays(model: Any) -> dict[int, str]:
     """id of an array -> its name in a file, for the parameters and buffers of a model."""
-    if not isinstance(model, Module):
+    if not hasattr(model, "parameters") or not hasattr(model, "buffers"):
         return {}
     parameters = {id(p.value): f"model.{name}" for name, p in model.parameters().items()}
     return {id(b): f"buffer.{name}" for name, b in model.buffers().items()} | parameters

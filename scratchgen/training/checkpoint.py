@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchgen.data.files import Lock, expect_replaceable
-from scratchgen.saving.container import one_line_errors, parsed, read_file, read_metadata, write_file
+from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
@@ -160,8 +160,11 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
     path = Path(path)
     metadata = read_metadata(path)
+    found: dict[str, Any] = parsed(path, metadata, "config")
+    if metadata["format"] == FORMER:
+        return found
     with one_line_errors(path):
-        found: dict[str, Any] = Decoder({}).decode(parsed(path, metadata, "config"))
+        found = Decoder({}).decode(found)
     return found
 
 

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data.files import expect_replaceable
-from scratchgen.module import Module
 from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays, setting_names
@@ -62,7 +61,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
         why = parsed(path, metadata, "undescribed") or "of an earlier version"
         raise ValueError(f"{path} has weights but no description ({why}); use load_model(path, model)")
     model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
-    if isinstance(model, Module):
+    if has_weights(model):
         mark_as_trained(model)
     return model
 
@@ -94,7 +93,7 @@ def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> No
         description, arrays = describe(model)
     except Unstorable as error:
         raise ValueError(f"{who} cannot store this {type(model).__name__}: {error}") from None
-    where = first_not_finite(model) if isinstance(model, Module) else None
+    where = first_not_finite(model) if has_weights(model) else None
     if where is not None:
         raise ValueError(f"{who} expected finite weights and buffers, got nan or infinity in {where}")
     metadata = {"config": encoded_config(who, config), "model": json.dumps(description)}
@@ -127,7 +126,7 @@ def encoded_config(who: str, config: dict[str, Any] | None) -> str:
 
 def expect_model(who: str, model: Any) -> None:
     """Raise TypeError unless `model` is an object with weights or with a method `fit`."""
-    if isinstance(model, type) or not (isinstance(model, Module) or hasattr(model, "fit")):
+    if isinstance(model, type) or not (has_weights(model) or hasattr(model, "fit")):
         got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         hint = "; for a training run, use checkpoint.save(path, trainer)" if hasattr(model, "run") else ""
         raise TypeError(f"{who} expected a model, got {got}{hint}")
@@ -180,7 +179,7 @@ def prepared(
         own_description = encoder.encode(model)
     except Unstorable:      # then only weights, or what `fit` found, can be read
         strict = False
-    if description is None and not isinstance(model, Module):
+    if description is None and not has_weights(model):
         raise ValueError(f"{path} has weights but no description of a {type(model).__name__}")
     if description is None or not strict:
         expect_fit(path, own, saved)
@@ -192,14 +191,14 @@ def prepared(
         for name, array in own.items():
             array[...] = saved[name]
 
-    if description is None or (isinstance(model, Module) and not strict):
+    if description is None or (has_weights(model) and not strict):
         return fill_weights
     custom = [type(part) for part in encoder.live.values()] or [type(model)]
     decoder = Decoder(tensors, custom)
     loaded = _decoded(path, description, decoder)
     if type(loaded) is not type(model):
         raise ValueError(f"{path} has a {type(loaded).__name__}, not a {type(model).__name__}")
-    if not isinstance(model, Module):
+    if not has_weights(model):
         settings = {} if strict else {k: vars(model)[k] for k in description["settings"] if k in vars(model)}
         return lambda: _replace(vars(model), {**vars(loaded), **settings})
 
@@ -237,15 +236,20 @@ def _decoded(path: Path, description: Any, decoder: Decoder) -> Any:
     with one_line_errors(path):
         model = decoder.decode(description)
         expect_model("the file", model)
-        if isinstance(model, Module):
+        if has_weights(model):
             expect_fit(path, model_arrays(model), _weights(decoder.tensors))
         repr(model)
         return model
 
 
+def has_weights(model: Any) -> bool:
+    """Whether a model has parameters and buffers, as all models that are trained by gradients."""
+    return hasattr(model, "parameters") and hasattr(model, "buffers")
+
+
 def model_arrays(model: Any) -> dict[str, np.ndarray]:
     """The parameters and buffers of a model, as they are named in a file."""
-    if not hasattr(model, "parameters"):
+    if not has_weights(model):
         return {}
     tensors = {f"model.{name}": p.value for name, p in model.parameters().items()}
     return tensors | {f"buffer.{name}": b for name, b in model.buffers().items()}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from scratchgen import Parameter
+from scratchgen.saving.values import memory_layout
 
 
 def expect_same(a, b, place="value"):
@@ -10,6 +11,7 @@ def expect_same(a, b, place="value"):
     assert type(a) is type(b) or "LeftOut" in type(b).__name__, place
     if isinstance(a, np.ndarray | np.generic):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes(), place
+        assert isinstance(a, np.generic) or memory_layout(a) == memory_layout(b), place
     elif isinstance(a, Parameter):
         expect_same(a.value, b.value, place)
     elif isinstance(a, np.random.Generator):

@@ -177,3 +177,12 @@ def test_generator_comes_back_with_its_state(kind):
 def test_impossible_generator_is_refused(state):
     with pytest.raises(ValueError, match="expected the (state|pos|buffer_pos) of a random generator"):
         as_generator(state)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(3)), st.lists(st.sampled_from([1, -1]), min_size=3, max_size=3))
+def test_array_comes_back_with_its_memory_layout(axes, steps):
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(axes)[tuple(slice(None, None, step) for step in steps)]
+    found = there_and_back(array)
+    np.testing.assert_array_equal(found, array)
+    assert found.strides == array.strides
