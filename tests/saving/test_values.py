@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from scratchgen.saving.container import read_file, write_file
-from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
+from scratchgen.saving.generators import as_generator, generator_state
+from scratchgen.saving.values import Decoder, Encoder, Unstorable
 
 SCALARS = hnp.scalar_dtypes().filter(lambda dtype: dtype.kind in "biufcSUmM")
 
