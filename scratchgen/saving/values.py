@@ -104,7 +104,7 @@ class Encoder:
             return self._encode_numpy(value, place)
         if not self.objects:
             return self._refused(place, f"of type {kind.__name__}")
-        if isinstance(value, type) or inspect.isroutine(value) or kind is partial:
+        if isinstance(value, type | np.ufunc | partial) or inspect.isroutine(value):
             return self._encode_callable(value, place)
         if id(value) in self._places:
             return {"$same": list(self._places[id(value)])}
@@ -164,14 +164,14 @@ class Encoder:
         try:
             return {"$generator": generator_state(value)}
         except ValueError as error:
+            del self._places[id(value)]
             return self._refused(place, str(error))
 
     def _encode_callable(self, value: Any, place: Place) -> Any:
         if type(value) is partial:
             parts = [value.func, value.args, value.keywords]
             return {"$partial": [self.encode(part, (*place, i)) for i, part in enumerate(parts)]}
-        is_named = isinstance(value, type) or inspect.isfunction(value)
-        name = self._name_of(value) if is_named else None
+        name = self._name_of(value) if hasattr(value, "__name__") else None
         if name is None:
             full = getattr(value, "__qualname__", type(value).__name__)
             what = f"the {'class' if isinstance(value, type) else 'function'} {full}"
@@ -194,6 +194,7 @@ class Encoder:
         kind = type(value)
         name = self._name_of(kind) if is_plain(kind) and hasattr(value, "__dict__") else None
         if name is None:
+            del self._places[id(value)]         # otherwise the next place would refer to this one
             second = "a second class with the name" if kind.__name__ in self.named else "type"
             return self._refused(place, f"an object of {second} {kind.__name__}")
         self.live[place] = value

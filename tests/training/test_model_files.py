@@ -42,6 +42,7 @@ from scratchgen import (
     Tanh,
     checkpoint,
 )
+from scratchgen.initializers import glorot_uniform
 from scratchgen.models.classical.decision_tree import Node
 from scratchgen.module import Module
 from scratchgen.saving import names
@@ -202,9 +203,11 @@ def double(x):
 def test_functions_are_stored_by_name(tmp_path):
     layer = ReLU()
     layer.rule, layer.change = partial(scratchgen.initializers.normal, std=0.1), double
+    layer.kinds = [np.float32, float, np.tanh, np.abs, SiLU, glorot_uniform]
     scratchgen.save(layer, tmp_path / "model")
     loaded = scratchgen.load(tmp_path / "model", custom=[double])
     assert loaded.change is double and loaded.rule.keywords == {"std": 0.1}
+    assert all(a is b for a, b in zip(loaded.kinds, layer.kinds, strict=True))
     assert loaded.rule.func is scratchgen.initializers.normal
     with pytest.raises(ValueError, match="contains double, which is not part of scratchgen"):
         scratchgen.load(tmp_path / "model")
@@ -220,7 +223,7 @@ class Slots:
         (lambda x: x, "a lambda"),
         (open, "the function open"),
         (Slots(), "an object of type Slots"),
-        (int, "the class int"),
+        (range, "the class range"),
         (Counter("ab"), "an object of type Counter"),
         (np.ma.array([1.0, 2.0], mask=[True, False]), "an array of type MaskedArray"),
         (np.array([object()]), "of dtype object"),
@@ -538,6 +541,7 @@ def test_model_with_a_lambda_is_compared_and_read_in_a_resumed_run(tmp_path):
         def __init__(self, width, scale=2.0, *, rng):
             super().__init__(width, scale, rng=rng)
             self.rule = lambda x: x
+            self.own = self.own_again = Slots()
 
     def trainer(scale, seed=0):
         model = Autoencoder(Scaled(6, scale, rng=seed), Linear(6, 6, rng=seed))
