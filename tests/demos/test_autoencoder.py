@@ -17,14 +17,15 @@ def test_compress_autoencoder_beats_pca_at_each_width(run_demo):
 
 
 def test_latent_classes_separate_better_than_in_pca(run_demo):
-    table = run_demo("autoencoder.latent")["table"]
+    table = run_demo("autoencoder.latent", shown=120_000)["table"]
     ours, pca = table["autoencoder"], table["PCA"]
     assert ours["silhouette"] > pca["silhouette"]
     assert ours["10 nearest right"] > pca["10 nearest right"] + 0.15
 
 
 def test_encoder_only_codes_help_where_labels_are_scarce(run_demo):
-    table = run_demo("autoencoder.encoder_only", shown=120_000, updates=800)["table"]
+    settings = {"shown": 120_000, "updates": 600, "labelled": (100, 6000), "codes": (10,)}
+    table = run_demo("autoencoder.encoder_only", **settings)["table"]
     pixels, codes = table["784 pixels"], table["code of 10"]
     assert codes["100 labels"] > pixels["100 labels"]
     assert min(pixels["6,000 labels"], codes["6,000 labels"]) > 0.88
