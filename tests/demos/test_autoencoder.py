@@ -17,7 +17,7 @@ def test_compress_autoencoder_beats_pca_at_each_width(run_demo):
 
 
 def test_latent_classes_separate_better_than_in_pca(run_demo):
-    table = run_demo("autoencoder.latent", shown=120_000)["table"]
+    table = run_demo("autoencoder.latent")["table"]
     ours, pca = table["autoencoder"], table["PCA"]
     assert ours["silhouette"] > pca["silhouette"]
     assert ours["10 nearest right"] > pca["10 nearest right"] + 0.15
