@@ -84,11 +84,29 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
     return y.astype(y.dtype.newbyteorder("="), copy=False)
 
 
+def is_plain_array(x: Any) -> bool:
+    """Whether x is a NumPy array, but neither a masked array nor a matrix.
+
+    The mask would be ignored, and a matrix has other rules for products and axes.
+    """
+    return isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray | np.matrix)
+
+
+def describe(x: Any) -> str:
+    """What x is, for the end of a message: "dtype int64", "a masked array; fill it with x.filled(...)"."""
+    if isinstance(x, np.ma.MaskedArray):
+        return "a masked array, whose mask would be ignored; pass x.filled(value) or x.compressed()"
+    if isinstance(x, np.matrix):
+        return "a matrix; pass np.asarray(x)"
+    if isinstance(x, np.ndarray):
+        return f"dtype {x.dtype}"
+    return type(x).__name__
+
+
 def expect_float(who: str, x: Any) -> None:
     """Raise TypeError unless x is an array of float32 or float64."""
-    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
-        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+    if not is_plain_array(x) or x.dtype not in FLOATS:
+        raise TypeError(f"{who} expected an array of float32 or float64, got {describe(x)}")
 
 
 def expect_pair(who: str, pred: Any, target: Any) -> None:
