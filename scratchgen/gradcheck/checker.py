@@ -150,7 +150,7 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     """Check jvp against backward, (GRAD.4): jvp multiplies by J and backward by Jᵀ.
 
     The error is relative to the sum of the absolute products, Σ |J·v|·|u|. Raises TypeError if x or a
-    parameter is not float64, and AttributeError for a layer without a `jvp`; see `has_jvp`.
+    parameter is not float64, and for a layer without a jvp; see `has_jvp`.
     """
     _expect_float64("check_jvp", layer, x)
     rng = as_generator("check_jvp", rng)
@@ -168,7 +168,8 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
 
 def has_jvp(layer: Layer) -> bool:
     """Whether the layer and all layers inside it have a jvp."""
-    return hasattr(layer, "jvp") and all(has_jvp(child) for child in layer.children().values())
+    defined = getattr(type(layer), "jvp", Layer.jvp) is not Layer.jvp
+    return defined and all(has_jvp(child) for child in layer.children().values())
 
 
 def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.constants import GELU_A, GELU_B
 from scratchgen.kernels.mathematics import exp, expm1, log1p
 from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
-
-GELU_A = (2 / np.pi) ** 0.5
-GELU_B = 0.044715
 
 
 def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from scratchgen.checks import Array
 from scratchgen.kernels import compiled
+from scratchgen.kernels.constants import GELU_A, GELU_B
 from scratchgen.layers.base import Layer
 
 
@@ -207,13 +208,9 @@ class SiLU(Activation):
         return silu_backward(dout, out, sig) if input_grad else None  # (SILU.2)
 
 
-GELU_A = (2 / np.pi) ** 0.5
-GELU_B = 0.044715
-
-
 @compiled
 def gelu(x: Array) -> Array:
-    u = GELU_A * (x + GELU_B * x**3)
+    u = GELU_A * (x + GELU_B * x**3)                            # √(2/π)·(x + 0.044715·x³)
     return x * sigmoid(2 * u)                                   # (GELU.1)
 
 

@@ -29,10 +29,7 @@ def rows(a: Array) -> Array:
 
 
 class Layer(Module):
-    """Base class of all layers. A subclass defines forward and backward.
-
-    Most layers also define jvp(dx, cache), the Jacobian-vector product J·dx.
-    """
+    """Base class of all layers. A subclass defines forward and backward, and most also define jvp."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -46,6 +43,17 @@ class Layer(Module):
     def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
         """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
         raise TypeError(f"{type(self).__name__} does not define backward")
+
+    def jvp(self, dx: Array, cache: Any) -> Array:
+        """Return the Jacobian-vector product J·dx, the change of out for a small change dx of the input."""
+        raise TypeError(f"{type(self).__name__} does not define jvp")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise TypeError. forward returns two things, so a call would have to hide one of them."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be called; use out, cache = layer.forward(x), "
+            "and keep the cache for layer.backward(dout, cache)"
+        )
 
     def expect(
         self,

@@ -47,7 +47,6 @@ class Sequential(Layer):
 
     def jvp(self, dx: Array, caches: list[Any]) -> Array:
         """Return J·dx, by calling jvp of every layer in order."""
-        layer: Any
         for layer, cache in zip(self.layers, caches, strict=True):
             dx = layer.jvp(dx, cache)
         return dx
