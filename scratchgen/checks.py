@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import operator
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Array = np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
@@ -31,18 +34,90 @@ def check_name(what: str, name: str, known: Iterable[str]) -> str:
     raise ValueError(f"unknown {what} {name!r}{hint} Known names: {', '.join(known) or 'none'}")
 
 
-def positive(who: str, **counts: int) -> None:
-    """Check that counts (of channels, features, ...) are integers of at least 1.
+def expect_int(who: str, name: str, number: Any) -> int:
+    """Return an argument that must be an integer. Raises TypeError for others, also for True and False."""
+    if isinstance(number, bool | np.bool_):
+        raise TypeError(f"{who} expected {name} to be an int, got {number!r}")
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{who} expected {name} to be an int, got {number!r}") from None
 
-    Raises TypeError for a count that is not an integer, ValueError for one below 1.
+
+def expect_count(who: str, name: str, count: Any, least: int = 1) -> int:
+    """Return an argument that must be an integer of at least `least`.
+
+    Raises TypeError for a count that is not an integer, ValueError for a smaller one.
     """
+    number = expect_int(who, name, count)
+    if number < least:
+        raise ValueError(f"{who} expected {name} of at least {least}, got {count!r}")
+    return number
+
+
+def positive(who: str, **counts: Any) -> None:
+    """Check that counts (of channels, features, ...) are integers of at least 1; errors as in expect_count."""
     for name, count in counts.items():
-        try:
-            number = operator.index(count)
-        except TypeError:
-            raise TypeError(f"{who} expected {name} to be an int, got {count!r}") from None
-        if number < 1:
-            raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
+        expect_count(who, name, count)
+
+
+def expect_number(
+    who: str,
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Check that an argument is a finite number, with least <= value <= most or above < value < below.
+
+    Raises TypeError for anything but a number (True and False are not), ValueError for another value.
+    """
+    if (least is None and above is None) or (most is None and below is None):
+        bounds = {">=": least, ">": above, "<=": most, "<": below}
+        given = "".join(f" {sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+        message = f"{who} expected {name} to be a finite number{given}"
+    else:
+        low = f"[{least:g}" if above is None else f"({above:g}"
+        high = f"{most:g}]" if below is None else f"{below:g})"
+        message = f"{who} expected {name} to be a number in {low}, {high}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{message}, got {value!r}")
+    holds = (
+        (least is None or value >= least)
+        and (above is None or value > above)
+        and (most is None or value <= most)
+        and (below is None or value < below)
+    )
+    if not (holds and math.isfinite(value)):
+        raise ValueError(f"{message}, got {value}")
+
+
+def expect_flags(who: str, **flags: Any) -> None:
+    """Raise TypeError unless all arguments are True or False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise TypeError(f"{who} expected {name} to be True or False, got {flag!r}")
+
+
+def expect_function(who: str, name: str, function: Any) -> None:
+    """Raise TypeError for an argument that cannot be called."""
+    if not callable(function):
+        raise TypeError(f"{who} expected {name} to be a function, got {function!r}")
+
+
+def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
+    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found is None or found not in FLOATS:   # np.dtype(None) is float64
+        got = repr(dtype) if dtype is None or found is None else found
+        raise TypeError(f"{who} expected dtype float32 or float64, got {got}")
+    return found
 
 
 def as_generator(who: str, rng: Any) -> np.random.Generator:
@@ -72,6 +147,8 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
     """
     if y is None:
         raise ValueError(f"{who} expected labels y, one per example, got none")
+    if isinstance(y, np.ma.MaskedArray):
+        raise TypeError(f"{who} expected labels y, got {describe(y)}")
     y = np.asarray(y)
     if y.shape != (n,):
         raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}")
@@ -115,9 +192,10 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
     Raises TypeError for other types and dtypes, ValueError for other shapes.
     """
     expect_float(who, pred)
-    if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
-        got = f"dtype {target.dtype}" if isinstance(target, np.ndarray) else type(target).__name__
-        raise TypeError(f"{who} expected a target of dtype {pred.dtype}, as the prediction has, got {got}")
+    if not is_plain_array(target) or target.dtype != pred.dtype:
+        raise TypeError(
+            f"{who} expected a target of dtype {pred.dtype}, as the prediction has, got {describe(target)}"
+        )
     if pred.shape != target.shape:
         raise ValueError(f"{who} expected two arrays of the same shape, got {pred.shape} and {target.shape}")
     if pred.ndim < 1 or len(pred) == 0:
@@ -146,9 +224,7 @@ def expect_examples(
     Raises TypeError if X is not an array of float32 or float64, and ValueError if another condition fails.
     The message says what was expected and what was given.
     """
-    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
-        got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
-        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+    expect_float(who, X)
     wanted = f"(N, {features})" if features is not None else "(N, D)"
     if X.ndim != 2 or (features is not None and X.shape[1] != features):
         raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
@@ -168,9 +244,8 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
 
     Raises TypeError for another dtype, ValueError for another shape.
     """
-    if not isinstance(x, np.ndarray) or x.dtype != dtype:
-        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if not is_plain_array(x) or x.dtype != dtype:
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}")
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
 
@@ -201,10 +276,10 @@ def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int
 
     Raises ValueError for any other shape.
     """
-    shape = tuple(shape)
-    if len(shape) != 3:
-        raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
-    positive(who, height=shape[0], width=shape[1], channels=shape[2])
+    if not isinstance(shape, tuple | list) or len(shape) != 3:
+        raise ValueError(f"{who} expected shape (H, W, C), got {shape!r}")
+    for name, size in zip(("height", "width", "channels"), shape, strict=True):
+        expect_count(who, f"the {name} in shape", size)
     if shape[0] % multiple or shape[1] % multiple:
         raise ValueError(
             f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}; "

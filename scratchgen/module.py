@@ -11,17 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from scratchgen.checks import FLOATS, Array
+from scratchgen.checks import Array, describe, float_dtype, is_plain_array
 from scratchgen.kernels.gradient import Gradient
-
-
-def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
-    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
-    if np.dtype(dtype) not in FLOATS:
-        raise TypeError(f"{who} expected dtype float32 or float64, got {np.dtype(dtype)}")
-    return np.dtype(dtype)
 
 
 class Parameter:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, expect_flags, expect_float, expect_function, expect_int, expect_number
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
 from scratchgen.layers.base import Layer, Parameter
@@ -55,6 +55,7 @@ def check_layer(
     Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
     _expect_float64("check_layer", layer, x)
+    _expect_settings("check_layer", training, tolerance)
     unlearned = [
         Result(f"{name} (neither a Parameter nor in buffer_names)", a.shape, math.inf, 0.0, "FAIL", tolerance)
         for name, a in layer.unlearned_arrays().items()
@@ -85,6 +86,7 @@ def with_upstream(
     A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
     input is (x − b)·Wᵀ, and the values that reach `layer` are as far from kinks as those of x.
     """
+    _expect_float64("with_upstream", layer, x)
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
     linear = Linear(width, width, rng=rng, dtype=np.float64)
@@ -101,6 +103,9 @@ def check_loss(
 
     Raises TypeError if pred is not float64.
     """
+    expect_function("check_loss", "loss", loss)
+    expect_float("check_loss (its pred)", pred)
+    _expect_settings("check_loss", tolerance=tolerance)
     if pred.dtype != np.float64:
         raise TypeError(_not_float64("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
@@ -126,7 +131,8 @@ def check_model(
     Raises TypeError for parameters that are not float64, ValueError for directions < 2.
     """
     _expect_float64("check_model", model)
-    if directions < 2:
+    _expect_settings("check_model", tolerance=tolerance)
+    if expect_int("check_model", "directions", directions) < 2:
         raise ValueError(f"check_model expected at least 2 directions, got {directions}")
     rng = as_generator("check_model", rng)
     restore = remember(model)
@@ -153,6 +159,7 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     parameter is not float64, and for a layer without a jvp; see `has_jvp`.
     """
     _expect_float64("check_jvp", layer, x)
+    _expect_settings("check_jvp", training)
     rng = as_generator("check_jvp", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)
@@ -246,11 +253,20 @@ def _check_lines(
 
 
 def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
-    if x is not None and x.dtype != np.float64:
-        raise TypeError(_not_float64(who, "the input", x.dtype))
+    if not isinstance(layer, Module):
+        raise TypeError(f"{who} expected layer to be a Layer or Model, got {layer!r}")
+    if x is not None:
+        expect_float(f"{who} (its input x)", x)
+        if x.dtype != np.float64:
+            raise TypeError(_not_float64(who, "the input", x.dtype))
     for name, p in layer.parameters().items():
         if p.dtype != np.float64:
             raise TypeError(_not_float64(who, name, p.dtype))
+
+
+def _expect_settings(who: str, training: bool = False, tolerance: float = SMOOTH) -> None:
+    expect_flags(who, training=training)
+    expect_number(who, "tolerance", tolerance, above=0)
 
 
 def _not_float64(who: str, what: str, dtype: np.dtype) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import FLOATS, Array, returns_pair
-from scratchgen.module import Module, Parameter, float_dtype
+from scratchgen.checks import FLOATS, Array, describe, float_dtype, is_plain_array, returns_pair
+from scratchgen.module import Module, Parameter
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
 
@@ -73,12 +73,11 @@ class Layer(Module):
         wrong shape. The message names the layer, what was expected and what was given.
         """
         who = type(self).__name__
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"{who} expected a NumPy array, got {type(x).__name__}")
+        if not is_plain_array(x):
+            raise TypeError(f"{who} expected a NumPy array, got {describe(x)}")
         dtype = self.dtype
         if x.dtype not in FLOATS or (dtype is not None and x.dtype != dtype):
-            wanted = dtype if dtype is not None else "float32 or float64"
-            raise TypeError(f"{who} expected dtype {wanted}, got {x.dtype}; cast it with x.astype(...)")
+            raise TypeError(_wrong_dtype(who, x.dtype, dtype))
         if features is not None and (x.ndim < 2 or x.shape[-1] != features):
             raise ValueError(f"{who} expected input of shape (N, {features}), got {x.shape}")
         if channels is not None and (x.ndim != 4 or x.shape[-1] != channels):
@@ -93,8 +92,8 @@ class Layer(Module):
         TypeError if dout is not an array or has another dtype, ValueError for another shape.
         """
         who = type(self).__name__
-        if not isinstance(dout, np.ndarray):
-            raise TypeError(f"{who} expected a gradient or tangent, a NumPy array, got {type(dout).__name__}")
+        if not is_plain_array(dout):
+            raise TypeError(f"{who} expected a gradient or tangent, a NumPy array, got {describe(dout)}")
         if dout.shape != shape:
             raise ValueError(
                 f"{who} expected a gradient or tangent of shape {shape}, got {dout.shape}; "
@@ -102,3 +101,11 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
+
+
+def _wrong_dtype(who: str, given: np.dtype, own: np.dtype | None) -> str:
+    """The message for an input of the wrong dtype: what was expected, and both ways to get there."""
+    if own is None:
+        return f"{who} expected dtype float32 or float64, got {given}; pass x.astype(np.float32)"
+    cast = f"{who} expected dtype {own}, got {given}; pass x.astype(np.{own})"
+    return f"{cast}, or build the layer with dtype=np.{given}" if given in FLOATS else cast

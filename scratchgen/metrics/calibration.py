@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import expect_count, expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):
@@ -37,8 +37,7 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
     for labels that are not integers.
     """
     expect_examples("reliability", probabilities, low=0, high=1)
-    if bins < 1:
-        raise ValueError(f"reliability expected bins >= 1, got {bins}")
+    expect_count("reliability", "bins", bins)
     y = expect_labels("reliability", y, len(probabilities), probabilities.shape[1])
     sums = probabilities.sum(axis=1, dtype=np.float64)
     if np.abs(sums - 1).max() > 1e-4:

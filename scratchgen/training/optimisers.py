@@ -14,7 +14,7 @@ from numbers import Real
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
 
@@ -52,10 +52,10 @@ class Optimizer:
         if len(dtypes) > 1:
             names = ", ".join(sorted(map(str, dtypes)))
             raise TypeError(f"{who} expected parameters of the same dtype, got {names}")
-        if not callable(lr) and not isinstance(lr, Real):
+        if isinstance(lr, type | bool) or not (callable(lr) or isinstance(lr, Real)):
             raise TypeError(f"{who} expected lr to be a number or a schedule, got {lr!r}")
-        if not callable(lr) and not (math.isfinite(lr) and lr >= 0):
-            raise ValueError(f"{who} expected a finite learning rate >= 0, got {lr}")
+        if not callable(lr):
+            expect_number(who, "lr", lr, least=0)
         self.parameters, self.lr, self.steps = dict(parameters), lr, 0
         self._flatten(dtypes.pop())
         for name in self.moments:
@@ -201,7 +201,7 @@ class SGD(Optimizer):
     velocity: Array
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule, momentum: float = 0.0):
-        _expect_fraction("SGD", "momentum", momentum)
+        expect_number("SGD", "momentum", momentum, least=0, below=1)
         self.moments = ("velocity",) if momentum else ()
         super().__init__(parameters, lr)
         self.momentum = momentum
@@ -240,8 +240,8 @@ class RMSProp(Optimizer):
         decay: float = 0.99,
         eps: float = 1e-8,
     ):
-        _expect_fraction("RMSProp", "decay", decay)
-        _expect_eps("RMSProp", eps)
+        expect_number("RMSProp", "decay", decay, least=0, below=1)
+        expect_number("RMSProp", "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.decay, self.eps = decay, eps
 
@@ -289,8 +289,8 @@ class Adam(Optimizer):
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise TypeError(f"Adam expected betas to be a pair of numbers, got {betas!r}")
         for beta in betas:
-            _expect_fraction("Adam", "betas", beta)
-        _expect_eps("Adam", eps)
+            expect_number("Adam", "betas", beta, least=0, below=1)
+        expect_number("Adam", "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.betas, self.eps = (betas[0], betas[1]), eps
 
@@ -299,17 +299,3 @@ class Adam(Optimizer):
         adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
             self.value, self.grad, self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
         )
-
-
-def _expect_fraction(who: str, name: str, value: float) -> None:
-    if not isinstance(value, Real):
-        raise TypeError(f"{who} expected {name} to be a number in [0, 1), got {value!r}")
-    if not 0 <= value < 1:
-        raise ValueError(f"{who} expected {name} to be a number in [0, 1), got {value}")
-
-
-def _expect_eps(who: str, eps: float) -> None:
-    if not isinstance(eps, Real):
-        raise TypeError(f"{who} expected eps to be a finite number > 0, got {eps!r}")
-    if not 0 < eps < math.inf:
-        raise ValueError(f"{who} expected eps to be a finite number > 0, got {eps}")

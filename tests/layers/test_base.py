@@ -208,7 +208,7 @@ def test_dtype_is_that_of_the_parameters(net, rng):
 
 def test_expect_message_has_the_layer_the_expected_and_the_given_value():
     layer = Tanh()
-    with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; cast it"):
+    with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; pass x.astype"):
         layer.forward(np.ones((2, 3), int))
     with pytest.raises(ValueError, match=r"Tanh expected images of shape \(N, H, W, 2\), got \(1, 4, 4, 3\)"):
         layer.expect(np.ones((1, 4, 4, 3)), channels=2)
@@ -216,11 +216,18 @@ def test_expect_message_has_the_layer_the_expected_and_the_given_value():
         layer.expect(np.ones(3), ndim=2)
 
 
-def test_base_class_defines_neither_forward_nor_backward():
+def test_base_class_defines_no_pass():
     with pytest.raises(TypeError, match="Layer does not define forward"):
         Layer().forward(np.ones(1))
     with pytest.raises(TypeError, match="Layer does not define backward"):
         Layer().backward(np.ones(1), None)
+    with pytest.raises(TypeError, match="Layer does not define jvp"):
+        Layer().jvp(np.ones(1), None)
+
+
+def test_layer_cannot_be_called():
+    with pytest.raises(TypeError, match=r"Tanh cannot be called; use out, cache = layer.forward\(x\)"):
+        Tanh()(np.ones((2, 3)))
 
 
 def test_parameter_has_the_shape_of_its_array_and_a_zero_gradient():

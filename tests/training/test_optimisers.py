@@ -253,7 +253,7 @@ def test_optimiser_refuses_wrong_settings(parameters):
     with pytest.raises(ValueError, match="Adam expected at least one parameter, got none"):
         Adam({}, 0.1)
     for wrong in (-0.1, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"SGD expected a finite learning rate >= 0, got {wrong}"):
+        with pytest.raises(ValueError, match=f"SGD expected lr to be a finite number >= 0, got {wrong}"):
             SGD(parameters, wrong)
     for wrong in (1.0, -0.1):
         with pytest.raises(ValueError, match=rf"SGD expected momentum .* in \[0, 1\), got {wrong}"):
