@@ -122,9 +122,9 @@ def orthogonal(
     """
     _expect_fans("orthogonal", fan_in, fan_out)
     expect_number("orthogonal", "gain", gain)
-    dtype, axes = float_dtype("orthogonal", dtype), _as_shape("orthogonal", shape)
-    if isinstance(axes, int) or len(axes) < 2 or min(axes) < 1:
-        raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape}")
+    dtype = float_dtype("orthogonal", dtype)
+    if not isinstance(shape, tuple) or len(shape) < 2 or min(_as_sizes("orthogonal", shape, 0)) < 1:
+        raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape!r}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     gaussian = as_generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)                               # q (long, short): orthonormal columns
@@ -135,7 +135,7 @@ def orthogonal(
 
 def _expect_fans(who: str, fan_in: int, fan_out: int) -> None:
     fans = fan_in, fan_out
-    if any(isinstance(fan, bool) or not hasattr(fan, "__index__") for fan in fans):
+    if any(isinstance(fan, bool) or not isinstance(fan, int | np.integer) for fan in fans):
         got = ", ".join(map(repr, fans))
         raise TypeError(f"{who} expected fan_in and fan_out to be ints, got {got}")
     if min(fans) < 1:
@@ -143,9 +143,13 @@ def _expect_fans(who: str, fan_in: int, fan_out: int) -> None:
 
 
 def _as_shape(who: str, shape: Any) -> Shape:
-    """Return a shape, an int or a tuple of ints of at least 0. Raises TypeError and ValueError for others."""
+    """Return a shape, an int or a tuple of ints of at least 1. Raises TypeError and ValueError for others."""
     if isinstance(shape, tuple):
         if not shape:
             raise ValueError(f"{who} expected a shape of one or more axes, got ()")
-        return tuple(expect_count(who, "every axis of shape", size, least=0) for size in shape)
-    return expect_count(who, "shape", shape, least=0)
+        return _as_sizes(who, shape)
+    return expect_count(who, "shape", shape)
+
+
+def _as_sizes(who: str, shape: tuple[Any, ...], least: int = 1) -> tuple[int, ...]:
+    return tuple(expect_count(who, "every axis of shape", size, least) for size in shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import Array, describe, float_dtype, is_plain_array
+from scratchgen.checks import Array, describe, float_dtype
 from scratchgen.kernels.gradient import Gradient
 
 
@@ -29,6 +29,8 @@ class Parameter:
     grad = Gradient()   # an array like value; its zeros are written at the first use (kernels/gradient.py)
 
     def __init__(self, value: Array):
+        if isinstance(value, np.ma.MaskedArray | np.matrix):
+            raise TypeError(f"Parameter expected an array, got {describe(value)}")
         self.value = np.asarray(value, order="C")
         float_dtype("Parameter", self.value.dtype)
         self.grad = np.zeros_like(self.value)

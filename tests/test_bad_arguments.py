@@ -4,8 +4,8 @@ The cases are generated: every public class and function outside the models, eve
 and every value that is wrong for the annotation of that parameter.
 """
 
+import contextlib
 import functools
-import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -25,6 +25,16 @@ rng = np.random.default_rng(0)
 X = rng.random((6, 4))
 Y = np.array([0, 1, 2, 0, 1, 2])
 PROBABILITIES = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]] * 2)
+class Classifier:
+    """A classifier of rows, as SampleMetrics needs it."""
+
+    def features(self, X: np.ndarray) -> np.ndarray:
+        return X
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.arange(len(X)) % 3
+
+
 WEIGHTS = {"weights": np.array([0.5, 0.5]), "stds": np.array([1.0, 2.0])}
 PARAMETERS = Linear(3, 2, rng=0).parameters()
 START: dict[str, Any] = {"shape": (4, 3), "fan_in": 4, "fan_out": 3, "rng": 0}
@@ -60,7 +70,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "dequantise": {"x": X, "rng": 0},
     "windows": {"ids": Y, "length": 2, "hop": 1},
     "split_text": {"text": "abcdefghij"},
-    "SampleMetrics": {"classifier": mock.Mock(), "X": X, "y": Y},
+    "SampleMetrics": {"classifier": Classifier(), "X": X, "y": Y},
     "accuracy": {"predicted": Y, "y": Y},
     "auroc": {"scores": X[:, 0], "y": Y % 2},
     "bits_per_dim": {"log_density": X[:, 0], "features": 4},
@@ -84,6 +94,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_jvp": {"layer": linear64(), "x": X, "rng": 0},
     "check_contract": {"layer": linear64(), "x": X, "rng": 0},
     "with_upstream": {"layer": linear64(), "x": X, "rng": 0},
+    "remember": {"layer": linear64()},
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {"Digits", "History", "Reliability", "Result", "SampleQuality", "Shares", "TrainingDiverged"}
@@ -91,7 +102,7 @@ ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "check_model": "tests/gradcheck",
-    "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck", "remember": "tests/gradcheck",
+    "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",
 }  # fmt: skip
 
 
@@ -111,28 +122,23 @@ def public() -> dict[str, Callable[..., Any]]:
 def layer_examples() -> dict[str, dict[str, Any]]:
     """The arguments with which the gradient cases build each public layer, by name of the class."""
     found: dict[str, dict[str, Any]] = {}
-    classes = [c for name in layers.__all__ if issubclass(c := getattr(layers, name), Layer)]
+    public = [c for name in layers.__all__ if issubclass(c := getattr(layers, name), Layer)]
 
-    def recording(cls: type[Layer]) -> Any:
-        original = cls.__init__
-
+    def recording(original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
         def init(self: Layer, *args: Any, **kwargs: Any) -> None:
             bound = inspect.signature(original).bind(self, *args, **kwargs).arguments
-            if type(self) is cls:
-                found.setdefault(cls.__name__, {k: v for k, v in bound.items() if k != "self"})
+            found.setdefault(type(self).__name__, {k: v for k, v in bound.items() if k != "self"})
             original(self, *args, **kwargs)
 
-        return mock.patch.object(cls, "__init__", functools.wraps(original)(init))
+        return init
 
-    patches = [recording(cls) for cls in classes if "__init__" in vars(cls)]
-    for patch in patches:
-        patch.start()
-    try:
+    with contextlib.ExitStack() as stack:
+        for cls in {base for c in public for base in c.__mro__ if "__init__" in vars(base)} - {object}:
+            stack.enter_context(mock.patch.object(cls, "__init__", recording(vars(cls)["__init__"])))
         for case in LAYERS:
             case.build(np.random.default_rng(0), np.float64)
-    finally:
-        mock.patch.stopall()
-    return {name: {**flat.pop("kwargs", {}), **flat} for name, flat in found.items()}
+    return found
 
 
 def example(name: str) -> dict[str, Any]:
@@ -150,7 +156,7 @@ NOTHING: list[Any] = [None, "x", [], (), 1j, Unfit(), dict]
 COUNTS = [*NOTHING, 0, -1, 2.5, math.nan, math.inf, True, np.ones(2), "3"]
 NUMBERS = [*NOTHING, -1, math.nan, math.inf, -math.inf, True, np.ones(2), "0.5"]
 ARRAYS: list[Any] = [*NOTHING, 3, 0.5, X.tolist(), X.astype(complex), X.astype(object), X.astype("M8[s]"),
-                     np.ma.masked_array(X, X > 0.5), np.asmatrix(X), np.full((6, 4), "a"), np.array(3.0)]  # fmt: skip
+                     np.ma.masked_array(X, X > 0.5), X.view(np.matrix), np.full((6, 4), "a"), np.array(3.0)]  # fmt: skip
 WRONG: dict[str, list[Any]] = {
     "int": COUNTS,
     "float": NUMBERS,
@@ -173,32 +179,90 @@ ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
     "int | Pair": ["int", "Pair"], "np.random.Generator | int": ["Generator"], "DTypeLike": ["dtype"],
     "Callable[..., Array]": ["callable"], "Callable[[np.ndarray], np.ndarray]": ["callable"],
-    "Layer": ["layer"], "Array": ["array"], "np.ndarray": ["array"], "ArrayLike": ["array"],
+    "Layer": ["layer"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"], "ArrayLike": ["array"],
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
     "tuple[int, ...]": ["shape"], "Sequence[float]": ["sigmas"], "Loss": ["loss"], "Any": ["layer"],
     "FeatureClassifier": ["loss"],
 }  # fmt: skip
-LABELS = {"y", "labels", "predicted", "y_train", "y_test", "ids"}
+LABELS = {"labels", "y_train", "y_test"}
+USED = {"check_contract": "Linear", "check_loss": "squared_error"}     # what the example calls
+UNNAMED = {"array", "labels", "layer", "parameters"}    # the message describes these without their names
 
 # The values of these lists for which a parameter is right after all.
 FINE: dict[tuple[str, str], list[Any]] = {
-    **{(name, "padding"): [0] for name in ("Conv2d", "ConvTranspose2d", "MaskedConv2d", "MaxPool2d", "AvgPool2d")},
+    **{
+        (name, "padding"): [0]
+        for name in ("Conv2d", "ConvTranspose2d", "MaskedConv2d", "MaxPool2d", "AvgPool2d")
+    },
     ("ConvTranspose2d", "output_padding"): [0],
+    ("LeakyReLU", "negative_slope"): [-1],                      # a mirrored line, whose slope is -1
+    ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
+    ("Jitter", "shape"): [(28, 28)],
+    ("orthogonal", "gain"): [-1],
+    **{(name, "shape"): [(28, 28)] for name in vars(initializers)},
+    ("accuracy", "y"): [Y - 1, Y + 100, Y.astype(float)],       # labels of any kind are compared
+    ("knn_accuracy", "y_train"): [Y + 100],
+    ("knn_accuracy", "y_test"): [Y + 100],
+    ("silhouette_score", "y"): [Y + 100],
+    ("digit_shares", "y"): [Y[:3], Y.tolist() * 2],
 }
 
 
-def wrong_values(name: str, parameter: inspect.Parameter) -> Iterator[Any]:
-    text = str(parameter.annotation).replace("'", "")
-    optional = text.endswith(" | None")
-    kinds = ["labels"] if parameter.name in LABELS else ANNOTATIONS[text.removesuffix(" | None")]
-    if kinds == ["array"] and parameter.name == "mask" and text == "str":
-        kinds = ["str"]
-    for kind in kinds:
-        for value in WRONG[kind]:
-            if not (optional and value is None) and not any(value is v or same(value, v) for v in FINE.get((name, parameter.name), [])):
-                yield value
+def kinds(parameter: inspect.Parameter) -> list[str]:
+    """The lists of WRONG for a parameter, by its name and annotation."""
+    if parameter.name in LABELS or (parameter.name == "y" and "None" not in parameter.annotation):
+        return ["labels"]
+    return ANNOTATIONS[parameter.annotation.replace("'", "").removesuffix(" | None")]
 
 
-def same(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, int | float | str | tuple) and repr(a) == repr(b)
+def wrong_values(name: str, parameter: inspect.Parameter) -> Iterator[tuple[Any, bool]]:
+    """(value, whether the message has the name of the parameter) for everything that is wrong."""
+    fine = [repr(value) for value in FINE.get((name, parameter.name), [])]
+    if parameter.annotation.endswith("None"):
+        fine.append("None")
+    for kind in kinds(parameter):
+        named = kind not in UNNAMED and parameter.kind is not parameter.VAR_POSITIONAL
+        yield from ((value, named) for value in WRONG[kind] if repr(value) not in fine)
+
+
+def call(thing: Callable[..., Any], given: dict[str, Any]) -> None:
+    """Call with the arguments by name; those of a parameter like *shape by position."""
+    signature = inspect.signature(thing)
+    bound = signature.bind_partial()
+    bound.arguments = {name: given[name] for name in signature.parameters if name in given}
+    thing(*bound.args, **bound.kwargs)
+
+
+CALLABLES = {name: thing for name, thing in public().items() if name not in {*RESULTS, *ELSEWHERE}}
+
+
+def test_everything_public_has_an_example_or_is_tested_elsewhere():
+    assert [name for name in CALLABLES if not example(name)] == []
+    known = {*EXAMPLES, *RESULTS, *ELSEWHERE}
+    assert known <= {*public(), "Callback", "ProgressBar", "Parameter"}
+    for name, where in ELSEWHERE.items():
+        path = Path(__file__).parent.parent / where
+        texts = [p.read_text(encoding="utf-8") for p in ([path] if path.is_file() else path.glob("*.py"))]
+        assert any(f"{name}(" in text for text in texts), name
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_example_is_valid(name):
+    call(CALLABLES[name], example(name))
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_wrong_argument_is_refused(name):
+    """With TypeError or ValueError, in one line that has the name of the function and of the parameter."""
+    thing, given = CALLABLES[name], example(name)
+    for parameter in inspect.signature(thing).parameters.values():
+        several = parameter.kind is parameter.VAR_POSITIONAL
+        for wrong, named in wrong_values(name, parameter):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                call(thing, {**given, parameter.name: (wrong,) if several else wrong})
+                pytest.fail(f"{name} accepted {parameter.name}={wrong!r}")
+            message = str(caught.value)
+            assert message.startswith((name, USED.get(name, name))), f"{parameter.name}={wrong!r}: {message}"
+            assert not named or parameter.name in message or "seed" in message, f"{wrong!r}: {message}"
+            assert "object at 0x" not in message

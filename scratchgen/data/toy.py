@@ -193,7 +193,7 @@ class NoisyCurves(Density):
         expect_function("NoisyCurves", "curves", curves)
         expect_number("NoisyCurves", "length", length, above=0)
         expect_count("NoisyCurves", "power", power)
-        expect_number("NoisyCurves", "noise", noise, above=0)
+        expect_number("NoisyCurves", "noise", noise, least=0)
         self.curves, self.length, self.power, self.noise = curves, length, power, noise
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,8 @@ def check_layer(
 
     Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
-    _expect_float64("check_layer", layer, x)
+    _expect_float64("check_layer", layer)
+    _expect_input("check_layer", x)
     _expect_settings("check_layer", training, tolerance)
     unlearned = [
         Result(f"{name} (neither a Parameter nor in buffer_names)", a.shape, math.inf, 0.0, "FAIL", tolerance)
@@ -86,7 +87,8 @@ def with_upstream(
     A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
     input is (x − b)·Wᵀ, and the values that reach `layer` are as far from kinks as those of x.
     """
-    _expect_float64("with_upstream", layer, x)
+    _expect_float64("with_upstream", layer)
+    _expect_input("with_upstream", x)
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
     linear = Linear(width, width, rng=rng, dtype=np.float64)
@@ -158,7 +160,8 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     The error is relative to the sum of the absolute products, Σ |J·v|·|u|. Raises TypeError if x or a
     parameter is not float64, and for a layer without a jvp; see `has_jvp`.
     """
-    _expect_float64("check_jvp", layer, x)
+    _expect_float64("check_jvp", layer)
+    _expect_input("check_jvp", x)
     _expect_settings("check_jvp", training)
     rng = as_generator("check_jvp", rng)
     restore = remember(layer)
@@ -196,6 +199,8 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
 
 def remember(layer: Module) -> Callable[[], None]:
     """Return a function that restores the buffers and random generators to their current state."""
+    if not isinstance(layer, Module):
+        raise TypeError(f"remember expected layer to be a Layer or Model, got {layer!r}")
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
 
@@ -252,16 +257,20 @@ def _check_lines(
     return summary(what, gradient.shape, entries, tolerance)
 
 
-def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
+def _expect_float64(who: str, layer: Module) -> None:
     if not isinstance(layer, Module):
         raise TypeError(f"{who} expected layer to be a Layer or Model, got {layer!r}")
-    if x is not None:
-        expect_float(f"{who} (its input x)", x)
-        if x.dtype != np.float64:
-            raise TypeError(_not_float64(who, "the input", x.dtype))
     for name, p in layer.parameters().items():
         if p.dtype != np.float64:
             raise TypeError(_not_float64(who, name, p.dtype))
+
+
+def _expect_input(who: str, x: np.ndarray) -> None:
+    expect_float(f"{who} (its input x)", x)
+    if x.ndim < 1:
+        raise ValueError(f"{who} expected an input x of shape (N, …), got ()")
+    if x.dtype != np.float64:
+        raise TypeError(_not_float64(who, "the input", x.dtype))
 
 
 def _expect_settings(who: str, training: bool = False, tolerance: float = SMOOTH) -> None:
