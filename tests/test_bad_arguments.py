@@ -4,22 +4,19 @@ The cases are generated: every public class and function outside the models, eve
 and every value that is wrong for the annotation of that parameter.
 """
 
-import contextlib
-import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
+from helpers.layer_examples import layer_examples
 
 from scratchgen import data, gradcheck, initializers, layers, losses, metrics, training
 from scratchgen.data.toy import NoisyCurves
-from scratchgen.layers import Layer, Linear, Parameter, ReLU
-from scratchgen.models.cases import LAYERS
+from scratchgen.layers import Linear, ReLU
 
 rng = np.random.default_rng(0)
 X = rng.random((6, 4))
@@ -116,29 +113,6 @@ def public() -> dict[str, Callable[..., Any]]:
             if (inspect.isclass(thing) or inspect.isfunction(thing)) and not name.startswith("_"):
                 found[name] = thing
     return {name: thing for name, thing in found.items() if inspect.signature(thing).parameters}
-
-
-@functools.cache
-def layer_examples() -> dict[str, dict[str, Any]]:
-    """The arguments with which the gradient cases build each public layer, by name of the class."""
-    found: dict[str, dict[str, Any]] = {}
-    public = [c for name in layers.__all__ if issubclass(c := getattr(layers, name), Layer)]
-
-    def recording(original: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(original)
-        def init(self: Layer, *args: Any, **kwargs: Any) -> None:
-            bound = inspect.signature(original).bind(self, *args, **kwargs).arguments
-            found.setdefault(type(self).__name__, {k: v for k, v in bound.items() if k != "self"})
-            original(self, *args, **kwargs)
-
-        return init
-
-    with contextlib.ExitStack() as stack:
-        for cls in {base for c in public for base in c.__mro__ if "__init__" in vars(base)} - {object}:
-            stack.enter_context(mock.patch.object(cls, "__init__", recording(vars(cls)["__init__"])))
-        for case in LAYERS:
-            case.build(np.random.default_rng(0), np.float64)
-    return found
 
 
 def example(name: str) -> dict[str, Any]:
