@@ -56,7 +56,7 @@ def expect_count(who: str, name: str, count: Any, least: int = 1) -> int:
 
 
 def positive(who: str, **counts: Any) -> None:
-    """Check that counts (of channels, features, ...) are integers of at least 1; errors as in expect_count."""
+    """Check that counts (of channels, features, ...) are integers of at least 1, as expect_count does."""
     for name, count in counts.items():
         expect_count(who, name, count)
 
@@ -85,13 +85,17 @@ def expect_number(
         message = f"{who} expected {name} to be a number in {low}, {high}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError(f"{message}, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:       # an int above 1e308
+        number = math.inf
     holds = (
-        (least is None or value >= least)
-        and (above is None or value > above)
-        and (most is None or value <= most)
-        and (below is None or value < below)
+        (least is None or number >= least)
+        and (above is None or number > above)
+        and (most is None or number <= most)
+        and (below is None or number < below)
     )
-    if not (holds and math.isfinite(value)):
+    if not (holds and math.isfinite(number)):
         raise ValueError(f"{message}, got {value}")
 
 

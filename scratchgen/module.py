@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import Array, describe, float_dtype
-from scratchgen.kernels.gradient import Gradient
+from scratchgen.kernels.gradient import LazyGradient
 
 
 class Parameter:
@@ -21,30 +21,37 @@ class Parameter:
 
     value, grad : arrays of the same shape and dtype, in C order. Once an optimiser holds the parameter, both
     are views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes.
-    Read ``p.grad`` again after zero_grad; an array that was read before may hold old numbers.
 
     Raises TypeError for a dtype other than float32 and float64.
     """
-
-    grad = Gradient()   # an array like value; its zeros are written at the first use (kernels/gradient.py)
 
     def __init__(self, value: Array):
         if isinstance(value, np.ma.MaskedArray | np.matrix):
             raise TypeError(f"Parameter expected an array, got {describe(value)}")
         self.value = np.asarray(value, order="C")
         float_dtype("Parameter", self.value.dtype)
-        self.grad = np.zeros_like(self.value)
+        self.lazy_grad = LazyGradient(np.zeros_like(self.value))    # grad, and whether zeros must be written
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, an array like value."""
+        return self.lazy_grad.read()
+
+    @grad.setter
+    def grad(self, array: Array) -> None:
+        if array is not self.lazy_grad.array:       # p.grad += a changes the array and then assigns it
+            self.lazy_grad = LazyGradient(array)
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        Parameter.grad.set_zero(self)
+        self.lazy_grad.set_zero()
 
     def add_grad(self, a: Array, b: Array | None = None) -> None:
         """Add an array to the gradient, grad += a, or a matrix product, grad += a·b.
 
         For a product, grad is treated as a matrix (M, C), where C is the last axis and M all others together.
         """
-        Parameter.grad.add(self, a, b)
+        self.lazy_grad.add(a, b)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -86,7 +86,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "squared_error": {"pred": X, "target": X},
     "bce_with_logits": {"logits": X, "target": X},
     "softmax_cross_entropy": {"logits": X, "labels": Y},
-    **{name: START for name in ("he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal")},
+    **dict.fromkeys(("he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"), START),
     "check_layer": {"layer": linear64(), "x": X, "rng": 0},
     "check_jvp": {"layer": linear64(), "x": X, "rng": 0},
     "check_contract": {"layer": linear64(), "x": X, "rng": 0},
@@ -129,8 +129,10 @@ class Unfit:
 NOTHING: list[Any] = [None, "x", [], (), 1j, Unfit(), dict]
 COUNTS = [*NOTHING, 0, -1, 2.5, math.nan, math.inf, True, np.ones(2), "3"]
 NUMBERS = [*NOTHING, -1, math.nan, math.inf, -math.inf, True, np.ones(2), "0.5"]
-ARRAYS: list[Any] = [*NOTHING, 3, 0.5, X.tolist(), X.astype(complex), X.astype(object), X.astype("M8[s]"),
-                     np.ma.masked_array(X, X > 0.5), X.view(np.matrix), np.full((6, 4), "a"), np.array(3.0)]  # fmt: skip
+ARRAYS: list[Any] = [
+    *NOTHING, 3, 0.5, X.tolist(), X.astype(complex), X.astype(object), X.astype("M8[s]"), np.array(3.0),
+    np.ma.masked_array(X, X > 0.5), X.view(np.matrix), np.full((6, 4), "a"),
+]  # fmt: skip
 WRONG: dict[str, list[Any]] = {
     "int": COUNTS,
     "float": NUMBERS,
@@ -153,7 +155,8 @@ ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
     "int | Pair": ["int", "Pair"], "np.random.Generator | int": ["Generator"], "DTypeLike": ["dtype"],
     "Callable[..., Array]": ["callable"], "Callable[[np.ndarray], np.ndarray]": ["callable"],
-    "Layer": ["layer"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"], "ArrayLike": ["array"],
+    "Layer": ["layer"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"],
+    "ArrayLike": ["array"],
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
     "tuple[int, ...]": ["shape"], "Sequence[float]": ["sigmas"], "Loss": ["loss"], "Any": ["layer"],

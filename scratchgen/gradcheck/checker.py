@@ -23,7 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_flags, expect_float, expect_function, expect_int, expect_number
+from scratchgen.checks import (
+    as_generator,
+    expect_flags,
+    expect_float,
+    expect_function,
+    expect_int,
+    expect_number,
+)
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
 from scratchgen.layers.base import Layer, Parameter

@@ -24,7 +24,7 @@ def auroc(scores: np.ndarray, y: np.ndarray) -> float:
             raise TypeError(f"auroc expected an array of {name}, got {describe(given)}")
     scores, y = np.asarray(scores), np.asarray(y)
     if scores.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
-        raise TypeError(f"auroc expected scores and labels that are numbers, got {scores.dtype} and {y.dtype}")
+        raise TypeError(f"auroc expected scores and labels of numbers, got {scores.dtype} and {y.dtype}")
     if scores.ndim != 1 or scores.shape != y.shape:
         raise ValueError(f"auroc expected scores and labels (N,), got {scores.shape} and {y.shape}")
     if np.isnan(scores).any():

@@ -223,6 +223,9 @@ class Trainer:
         if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
             raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
         for callback in callbacks:
+            if isinstance(callback, type):
+                got = f"the class {callback.__name__}; pass {callback.__name__}(...)"
+                raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {got}")
             if not hasattr(callback, "on_end"):
                 raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {callback!r}")
         if epochs < 0:

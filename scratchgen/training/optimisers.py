@@ -79,7 +79,7 @@ class Optimizer:
         change memory that the model does not use.
         """
         for (name, p), part in zip(self.parameters.items(), self._parts, strict=True):
-            if p.value.base is self._value and Parameter.grad.stored(p).base is self._grad:
+            if p.value.base is self._value and p.lazy_grad.array.base is self._grad:
                 continue
             if p.size != part.stop - part.start or p.dtype != self._value.dtype or p.grad.shape != p.shape:
                 raise ValueError(
@@ -98,9 +98,16 @@ class Optimizer:
     @property
     def grad(self) -> Array:
         """The flat buffer of all gradients, (P,)."""
+        grad = self._current_grad()
+        for p in self.parameters.values():
+            p.lazy_grad.read()
+        return grad
+
+    def _current_grad(self) -> Array:
+        """The same buffer, for callers that do not keep it (see kernels/gradient.py)."""
         self._restore_views()
         for p in self.parameters.values():
-            Parameter.grad.write_zeros(p)
+            p.lazy_grad.current()
         return self._grad
 
     @property
@@ -131,7 +138,7 @@ class Optimizer:
 
     def grad_norm(self) -> float:
         """Return the joint L2 norm of all gradients. It is NaN or infinite if a gradient is."""
-        grad = self.grad
+        grad = self._current_grad()
         info = np.finfo(grad.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             square = float(np.dot(grad, grad))
@@ -156,7 +163,7 @@ class Optimizer:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
         norm = self.grad_norm()
         if max_norm < norm < math.inf:
-            grad = self.grad
+            grad = self._current_grad()
             grad *= self._number(max_norm / norm)                       # (CLIP.1)
         return norm
 
@@ -207,10 +214,11 @@ class SGD(Optimizer):
         self.momentum = momentum
 
     def _update(self, lr: float) -> None:
+        grad = self._current_grad()
         if self.momentum:
-            momentum_step(self.value, self.grad, self.velocity, lr, float(self.momentum))   # (SGD.2)
+            momentum_step(self.value, grad, self.velocity, lr, float(self.momentum))    # (SGD.2)
         else:
-            sgd_step(self.value, self.grad, lr)                                             # (SGD.1)
+            sgd_step(self.value, grad, lr)                                              # (SGD.1)
 
 
 @compiled
@@ -247,7 +255,7 @@ class RMSProp(Optimizer):
 
     def _update(self, lr: float) -> None:
         rmsprop_step(  # (RMS.1), (RMS.2)
-            self.value, self.grad, self.square, lr, float(self.decay), float(self.eps)
+            self.value, self._current_grad(), self.square, lr, float(self.decay), float(self.eps)
         )
 
 
@@ -297,5 +305,5 @@ class Adam(Optimizer):
     def _update(self, lr: float) -> None:
         beta1, beta2, eps = map(float, (*self.betas, self.eps))
         adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
-            self.value, self.grad, self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
+            self.value, self._current_grad(), self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
         )

@@ -32,7 +32,8 @@ def layer_examples() -> dict[str, dict[str, Any]]:
         return init
 
     with contextlib.ExitStack() as stack:
-        for cls in {base for c in PUBLIC.values() for base in c.__mro__ if "__init__" in vars(base)} - {object}:
+        bases = {base for cls in PUBLIC.values() for base in cls.__mro__ if "__init__" in vars(base)}
+        for cls in bases - {object}:
             stack.enter_context(mock.patch.object(cls, "__init__", recording(vars(cls)["__init__"])))
         for case in LAYERS:
             case.build(np.random.default_rng(0), np.float64)

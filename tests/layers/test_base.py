@@ -11,6 +11,7 @@ from scratchgen.gradcheck.checker import check_layer
 from scratchgen.gradcheck.contract import check_contract
 from scratchgen.layers import Layer, Linear, Parameter, Sequential, Sigmoid, Tanh
 from scratchgen.models import GAN, VAE, Autoencoder
+from scratchgen.training import SGD
 
 
 class Noisy(Layer):
@@ -228,6 +229,44 @@ def test_base_class_defines_no_pass():
 def test_layer_cannot_be_called():
     with pytest.raises(TypeError, match=r"Tanh cannot be called; use out, cache = layer.forward\(x\)"):
         Tanh()(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_gradient_that_was_read_is_never_out_of_date(held, rng):
+    """A caller may keep p.grad over zero_grad and backward, with and without an optimiser."""
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1) if held else layer
+    kept = {name: p.grad for name, p in layer.parameters().items()}
+    for _ in range(2):
+        out, cache = layer.forward(x)
+        layer.backward(np.ones_like(out), cache)
+        np.testing.assert_array_equal(kept["weight"], x.T @ np.ones_like(out))
+        np.testing.assert_array_equal(kept["bias"], 5)
+        optimiser.zero_grad()
+        assert not kept["weight"].any() and not kept["bias"].any()
+    assert all(kept[name] is p.grad for name, p in layer.parameters().items())
+
+
+def test_flat_gradient_that_was_read_is_never_out_of_date(rng):
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1)
+    kept = optimiser.grad
+    layer.backward(np.ones((5, 3)), layer.forward(x)[1])
+    assert kept.all()
+    optimiser.step()
+    optimiser.zero_grad()
+    assert not kept.any() and kept is optimiser.grad
+
+
+def test_zeros_are_not_written_into_a_gradient_that_nobody_has_read(rng):
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1)
+    for _ in range(2):
+        layer.backward(np.ones((5, 3)), layer.forward(x)[1])
+        optimiser.step()
+        optimiser.zero_grad()
+        assert layer.weight.lazy_grad.array.all() and layer.weight.lazy_grad.is_zero
+    assert not layer.weight.grad.any()
 
 
 def test_parameter_has_the_shape_of_its_array_and_a_zero_gradient():

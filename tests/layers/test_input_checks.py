@@ -115,7 +115,9 @@ def test_norm_refuses_a_cache_with_other_channels(norm, training, backend):
             call(x, cache)
 
 
-@pytest.mark.parametrize("layer", [MaxPool2d(2, padding=1), AvgPool2d(2, padding=1), Conv2d(2, 3, 2, padding=1, rng=0)])
+@pytest.mark.parametrize(
+    "layer", [MaxPool2d(2, padding=1), AvgPool2d(2, padding=1), Conv2d(2, 3, 2, padding=1, rng=0)]
+)
 @pytest.mark.parametrize("size", [(0, 4), (4, 0)])
 def test_layer_refuses_an_image_without_pixels(layer, size, backend):
     message = rf"{type(layer).__name__} expected images of at least one pixel, got {size[0]}x{size[1]}"

@@ -74,7 +74,7 @@ def test_schedules_compare_by_value_and_are_immutable():
         (lambda: Cosine(0.1, 0), "Cosine expected steps of at least 1, got 0"),
         (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every to be a finite number > 0, got 0"),
         (lambda: OneCycle(0.1, 10, warmup=1.0), r"OneCycle expected warmup to be a number in \[0, 1\)"),
-        (lambda: OneCycle(0.1, 10, end_divisor=0), "OneCycle expected end_divisor to be a finite number >= 1, got 0"),
+        (lambda: OneCycle(0.1, 10, end_divisor=0), "expected end_divisor to be a finite number >= 1, got 0"),
     ],
 )
 def test_schedule_error_messages(call, message):
