@@ -6,14 +6,18 @@ only assigns them. Layer (layers/base.py) adds forward and backward, Model (mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Set, ValuesView
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from scratchgen.checks import Array, describe, float_dtype
 from scratchgen.kernels.gradient import LazyGradient
+
+T = TypeVar("T")
 
 
 class Parameter:
@@ -73,9 +77,11 @@ class Module:
     """A tree of named parameters, buffers and sublayers.
 
     A subclass assigns Parameters, buffers (plain arrays whose names are in `buffer_names`), generators and
-    other modules as attributes. Parameters and modules may also be inside lists, tuples and dicts. The
-    methods below find them in the order of assignment. The names are those of the attributes:
-    "encoder.0.weight", "blocks.2.bias".
+    other modules as attributes. Parameters and modules may also be inside lists, tuples, deques, dicts and
+    dataclasses, but not inside other objects. The methods below find them in the order of assignment. The
+    names are those of the attributes: "encoder.0.weight", "blocks.2.bias".
+
+    Raises TypeError for a set of modules or Parameters, which has no order, and for an array of them.
     """
 
     buffer_names: tuple[str, ...] = ()
@@ -83,28 +89,33 @@ class Module:
 
     def children(self) -> dict[str, Any]:
         """The modules directly inside this one, by name."""
-        return {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, Module)
-        }
+        return self._attributes(Module)
 
     def parameters(self) -> dict[str, Parameter]:
         """Every Parameter in and below this module, by dotted name ("encoder.0.weight")."""
         own = self.own_parameters()
-        for child_name, child in self.children().items():
-            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        try:
+            for child_name, child in self.children().items():
+                own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        except RecursionError:
+            raise ValueError(f"{type(self).__name__} contains itself, in one of its attributes") from None
         return own
 
     def own_parameters(self) -> dict[str, Parameter]:
         """The Parameters of this module itself, without those of the modules inside it."""
-        return {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, Parameter)
-        }
+        return self._attributes(Parameter)
+
+    def _attributes(self, kind: type[T]) -> dict[str, T]:
+        """The attributes of one class, also inside lists, dicts, ..., by dotted name."""
+        found: dict[str, T] = {}
+        who = type(self).__name__
+        for attribute, value in vars(self).items():
+            for name, entry in _named(who, attribute, value):
+                if isinstance(entry, kind):
+                    if name in found:       # {1: a, "1": b}
+                        raise ValueError(f"{who} expected different names, got {name} twice")
+                    found[name] = entry
+        return found
 
     def buffers(self) -> dict[str, np.ndarray]:
         """State that is saved but not learnt (running_mean, running_var), by dotted name."""
@@ -115,7 +126,7 @@ class Module:
 
     def generators(self) -> dict[str, np.random.Generator]:
         """Every random generator in and below this module (Dropout's), by dotted name."""
-        own = {name: v for name, v in vars(self).items() if isinstance(v, np.random.Generator)}
+        own = self._attributes(np.random.Generator)
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": g for name, g in child.generators().items()}
         return own
@@ -126,10 +137,9 @@ class Module:
         They are not trained, not saved and not found by anything else here.
         """
         own = {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, np.ndarray) and found.dtype.kind == "f" and name not in self.buffer_names
+            name: a
+            for name, a in self._attributes(np.ndarray).items()
+            if a.dtype.kind == "f" and name not in self.buffer_names
         }
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": a for name, a in child.unlearned_arrays().items()}
@@ -172,7 +182,7 @@ class Module:
         for child in self.children().values():
             if child.dtype is not None:
                 return child.dtype
-        return None
+        return next((p.dtype for p in self.own_parameters().values()), None)    # in a list or dict
 
     def output_shape_text(self) -> str:
         """The output shape as `summary` shows it, or "" if the parameters do not determine it."""
@@ -241,13 +251,31 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _named(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the value, or the entries of a list, tuple or dict, each with its dotted name."""
-    if isinstance(value, list | tuple):
+def _named(who: str, name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the value, or the entries of a list, tuple, deque, dict or dataclass, with their dotted names."""
+    if isinstance(value, Module | Parameter):
+        yield name, value
+    elif isinstance(value, list | tuple | deque):
         for i, entry in enumerate(value):
-            yield from _named(f"{name}.{i}", entry)
+            yield from _named(who, f"{name}.{i}", entry)
     elif isinstance(value, Mapping):
         for key, entry in value.items():
-            yield from _named(f"{name}.{key}", entry)
+            yield from _named(who, f"{name}.{key}", entry)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for part in fields(value):
+            yield from _named(who, f"{name}.{part.name}", getattr(value, part.name))
     else:
+        _expect_no_modules(who, name, value)
         yield name, value
+
+
+def _expect_no_modules(who: str, name: str, value: Any) -> None:
+    """Raise TypeError for modules or Parameters in a container whose order or names are not defined."""
+    if isinstance(value, Set | ValuesView) or (isinstance(value, np.ndarray) and value.dtype == object):
+        entries = value.flat if isinstance(value, np.ndarray) else value
+        found = next((entry for entry in entries if isinstance(entry, Module | Parameter)), None)
+        if found is not None:
+            kind, inside = type(value).__name__, type(found).__name__
+            raise TypeError(
+                f"{who}.{name} has a {inside} in a {kind}, where it is not found: use a list, tuple or dict"
+            )

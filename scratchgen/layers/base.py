@@ -17,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import FLOATS, Array, describe, float_dtype, is_plain_array, returns_pair
+from scratchgen.checks import (
+    FLOATS,
+    Array,
+    check_returned,
+    describe,
+    float_dtype,
+    is_plain_array,
+    wrong_dtype,
+)
 from scratchgen.module import Module, Parameter
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
@@ -33,8 +41,8 @@ class Layer(Module):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "forward" in vars(cls) and not cls.__module__.startswith("scratchgen."):
-            cls.forward = returns_pair(cls.forward)  # type: ignore[method-assign]
+        if not cls.__module__.startswith("scratchgen.") and cls.forward is not Layer.forward:
+            check_returned(cls)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """Return (out, cache). The cache holds everything that backward needs."""
@@ -77,7 +85,7 @@ class Layer(Module):
             raise TypeError(f"{who} expected a NumPy array, got {describe(x)}")
         dtype = self.dtype
         if x.dtype not in FLOATS or (dtype is not None and x.dtype != dtype):
-            raise TypeError(_wrong_dtype(who, x.dtype, dtype))
+            raise TypeError(wrong_dtype(who, x.dtype, dtype))
         if features is not None and (x.ndim < 2 or x.shape[-1] != features):
             raise ValueError(f"{who} expected input of shape (N, {features}), got {x.shape}")
         if channels is not None and (x.ndim != 4 or x.shape[-1] != channels):
@@ -101,11 +109,3 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
-
-
-def _wrong_dtype(who: str, given: np.dtype, own: np.dtype | None) -> str:
-    """The message for an input of the wrong dtype: what was expected, and both ways to get there."""
-    if own is None:
-        return f"{who} expected dtype float32 or float64, got {given}; pass x.astype(np.float32)"
-    cast = f"{who} expected dtype {own}, got {given}; pass x.astype(np.{own})"
-    return f"{cast}, or build the layer with dtype=np.{given}" if given in FLOATS else cast

@@ -43,6 +43,8 @@ class Sequential(Layer):
         for i in range(len(pairs) - 1, -1, -1):                             # (SEQ.2)
             layer, cache = pairs[i]
             dout = layer.backward(dout, cache, input_grad or i > 0)
+            if dout is None and i > 0:
+                raise TypeError(f"{type(layer).__name__}.backward expected to return dx, got None")
         return dout
 
     def jvp(self, dx: Array, caches: list[Any]) -> Array:
