@@ -206,6 +206,14 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
         raise ValueError(f"{who} expected a batch of at least one example, got shape {pred.shape}")
 
 
+def expect_within(who: str, name: str, a: Array, low: float, high: float) -> None:
+    """Raise ValueError unless all entries are within [low, high], which NaN is not."""
+    if not ((a >= low) & (a <= high)).all():
+        raise ValueError(
+            f"{who} expected {name} within [{low}, {high}], got {np.min(a):g} to {np.max(a):g}"
+        )
+
+
 def expect_logits_and_labels(who: str, logits: Any, labels: Any) -> Array:
     """Check logits (N, K) with N ≥ 1 and their labels; return the labels as `expect_labels` does."""
     expect_float(who, logits)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scratchgen.checks import Array, describe, float_dtype
+from scratchgen.checks import Array, describe, float_dtype, is_plain_array
 from scratchgen.kernels.gradient import LazyGradient
 
 T = TypeVar("T")
@@ -26,15 +26,25 @@ class Parameter:
     value, grad : arrays of the same shape and dtype, in C order. Once an optimiser holds the parameter, both
     are views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes.
 
-    Raises TypeError for a dtype other than float32 and float64.
+    Raises TypeError for a dtype other than float32 and float64. Assigning an array of another shape raises
+    ValueError, and one of another dtype, or anything but an array, TypeError.
     """
 
     def __init__(self, value: Array):
         if isinstance(value, np.ma.MaskedArray | np.matrix):
             raise TypeError(f"Parameter expected an array, got {describe(value)}")
-        self.value = np.asarray(value, order="C")
-        float_dtype("Parameter", self.value.dtype)
-        self.lazy_grad = LazyGradient(np.zeros_like(self.value))    # grad, and whether zeros must be written
+        self._value = np.asarray(value, order="C")
+        float_dtype("Parameter", self._value.dtype)
+        self.lazy_grad = LazyGradient(np.zeros_like(self._value))   # grad, and whether zeros must be written
+
+    @property
+    def value(self) -> Array:
+        """The array that is learnt."""
+        return self._value
+
+    @value.setter
+    def value(self, array: Array) -> None:
+        self._value = self._checked("value", array)
 
     @property
     def grad(self) -> Array:
@@ -44,7 +54,16 @@ class Parameter:
     @grad.setter
     def grad(self, array: Array) -> None:
         if array is not self.lazy_grad.array:       # p.grad += a changes the array and then assigns it
-            self.lazy_grad = LazyGradient(array)
+            self.lazy_grad = LazyGradient(self._checked("grad", array))
+
+    def _checked(self, name: str, array: Array) -> Array:
+        if not is_plain_array(array) or array.dtype != self.dtype:
+            raise TypeError(
+                f"Parameter.{name} expected an array of dtype {self.dtype}, as before, got {describe(array)}"
+            )
+        if array.shape != self.shape:
+            raise ValueError(f"Parameter.{name} expected shape {self.shape}, as before, got {array.shape}")
+        return np.asarray(array, order="C")
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
@@ -59,15 +78,15 @@ class Parameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype:
-        return self.value.dtype
+        return self._value.dtype
 
     @property
     def size(self) -> int:
-        return self.value.size
+        return self._value.size
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"

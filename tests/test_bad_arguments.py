@@ -166,6 +166,18 @@ LABELS = {"labels", "y_train", "y_test"}
 USED = {"check_contract": "Linear", "check_loss": "squared_error"}     # what the example calls
 UNNAMED = {"array", "labels", "layer", "parameters"}    # the message describes these without their names
 
+# Arrays that are wrong for one parameter alone.
+ALSO: dict[tuple[str, str], list[Any]] = {
+    ("bce_with_logits", "target"): [X - 1, 2 * X, np.where(X > 0.5, np.nan, X)],
+    ("softmax_cross_entropy", "labels"): [Y + 2],
+    ("binarise", "x"): [X - 1, 2 * X], ("dequantise", "x"): [X - 1, 2 * X],
+    ("Batches", "X"): [X * np.nan, X * np.inf],
+    ("auroc", "y"): [Y], ("auroc", "scores"): [X[:, 0] * np.nan],
+    ("reliability", "probabilities"): [2 * PROBABILITIES, PROBABILITIES - 0.1],
+    ("GaussianMixture", "weights"): [np.ones(2), np.array([-0.5, 1.5])],
+    ("GaussianMixture", "stds"): [np.zeros(2), -np.ones(2), np.full(2, np.inf)],
+    ("bits_per_dim", "log_density"): [X[:, 0] * np.nan],
+}  # fmt: skip
 # The values of these lists for which a parameter is right after all.
 FINE: dict[tuple[str, str], list[Any]] = {
     **{
@@ -201,6 +213,7 @@ def wrong_values(name: str, parameter: inspect.Parameter) -> Iterator[tuple[Any,
     for kind in kinds(parameter):
         named = kind not in UNNAMED and parameter.kind is not parameter.VAR_POSITIONAL
         yield from ((value, named) for value in WRONG[kind] if repr(value) not in fine)
+    yield from ((value, False) for value in ALSO.get((name, parameter.name), []))
 
 
 def call(thing: Callable[..., Any], given: dict[str, Any]) -> None:

@@ -78,14 +78,9 @@ class Optimizer:
         the optimiser was copied or unpickled, or after an assignment to p.value. Otherwise, steps would
         change memory that the model does not use.
         """
-        for (name, p), part in zip(self.parameters.items(), self._parts, strict=True):
+        for p, part in zip(self.parameters.values(), self._parts, strict=True):
             if p.value.base is self._value and p.lazy_grad.array.base is self._grad:
                 continue
-            if p.size != part.stop - part.start or p.dtype != self._value.dtype or p.grad.shape != p.shape:
-                raise ValueError(
-                    f"{type(self).__name__} expected {name} to keep its shape and dtype, "
-                    f"got a value of shape {p.shape} and {p.dtype} and a gradient of shape {p.grad.shape}"
-                )
             self._value[part], self._grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
             p.value, p.grad = self._value[part].reshape(p.shape), self._grad[part].reshape(p.shape)
 
@@ -121,7 +116,15 @@ class Optimizer:
         return rate
 
     def step(self) -> None:
-        """Update the parameters once from their gradients. The gradients do not change."""
+        """Update the parameters once from their gradients. The gradients do not change.
+
+        Raises ValueError if backward has changed no gradient since zero_grad.
+        """
+        if all(p.lazy_grad.is_zero for p in self.parameters.values()):
+            raise ValueError(
+                f"{type(self).__name__}.step expected a gradient from backward, but none was added since "
+                "zero_grad; are these the parameters of the model, or those of a copy?"
+            )
         self._update(self.rate)
         self.steps += 1
 
