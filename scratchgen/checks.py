@@ -208,10 +208,8 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
 
 def expect_within(who: str, name: str, a: Array, low: float, high: float) -> None:
     """Raise ValueError unless all entries are within [low, high], which NaN is not."""
-    if not ((a >= low) & (a <= high)).all():
-        raise ValueError(
-            f"{who} expected {name} within [{low}, {high}], got {np.min(a):g} to {np.max(a):g}"
-        )
+    if a.size and not (a.min() >= low and a.max() <= high):
+        raise ValueError(f"{who} expected {name} within [{low}, {high}], got {a.min():g} to {a.max():g}")
 
 
 def expect_logits_and_labels(who: str, logits: Any, labels: Any) -> Array:

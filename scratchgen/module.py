@@ -125,7 +125,7 @@ class Module:
         return self._attributes(Parameter)
 
     def _attributes(self, kind: type[T]) -> dict[str, T]:
-        """The attributes of one class, also inside lists, dicts, ..., by dotted name."""
+        """The attributes that are of one class, also inside lists, dicts, …, by dotted name."""
         found: dict[str, T] = {}
         who = type(self).__name__
         for attribute, value in vars(self).items():
@@ -163,6 +163,24 @@ class Module:
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": a for name, a in child.unlearned_arrays().items()}
         return own
+
+    def overlooked(self) -> list[str]:
+        """The names of Parameters, and of modules with Parameters, inside other objects or behind methods.
+
+        They are not trained, not saved and not found by anything else here.
+        """
+        known = {id(thing) for thing in (*self.modules(), *self.parameters().values())}
+        found = []
+        for module in self.modules():
+            for attribute, holder in module._attributes(object).items():
+                if isinstance(holder, Module | Parameter | type):
+                    continue
+                held = {"__self__": getattr(holder, "__self__", None), **getattr(holder, "__dict__", {})}
+                for name, thing in held.items():
+                    learns = isinstance(thing, Parameter) or (isinstance(thing, Module) and thing.parameters())
+                    if learns and id(thing) not in known:
+                        found.append(f"{attribute}.{name}")
+        return found
 
     def modules(self) -> Iterator[Module]:
         """This module and every module below it."""

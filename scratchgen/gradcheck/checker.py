@@ -71,7 +71,7 @@ def check_layer(
     ]
     unlearned += [
         Result(f"{name} (inside another object)", (), math.inf, 0.0, "FAIL", tolerance)
-        for name in _overlooked(layer)
+        for name in layer.overlooked()
     ]
     rng = as_generator("check_layer", rng)
     x = x.copy()
@@ -223,23 +223,6 @@ def remember(layer: Module) -> Callable[[], None]:
             g.bit_generator.state = states[name]
 
     return restore
-
-
-def _overlooked(layer: Module) -> list[str]:
-    """The names of Parameters and of layers with Parameters that are inside other objects, or behind methods.
-
-    Module does not search these, so they are neither trained nor saved.
-    """
-    known = {id(thing) for thing in (*layer.modules(), *layer.parameters().values())}
-    found = []
-    for module in layer.modules():
-        for attribute, holder in vars(module).items():
-            held = {"__self__": getattr(holder, "__self__", None), **getattr(holder, "__dict__", {})}
-            for name, thing in held.items():
-                learns = isinstance(thing, Parameter) or (isinstance(thing, Module) and thing.parameters())
-                if not isinstance(holder, Module | Parameter | type) and learns and id(thing) not in known:
-                    found.append(f"{attribute}.{name}")
-    return found
 
 
 def _check_array(

@@ -314,9 +314,8 @@ class Trainer:
                     )
                 left.pop(id(p), None)
         if 0 < len(left) < len(own):
-            logging.getLogger("scratchgen").warning(
-                "%s of the %s: in no optimiser, not trained", ", ".join(left.values()), type(self.model).__name__
-            )
+            names, who = ", ".join(left.values()), type(self.model).__name__
+            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:

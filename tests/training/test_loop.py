@@ -272,7 +272,7 @@ def trainer_of(batches: list, rng: Any) -> Trainer:
         (lambda: tiny_trainer(epochs=-1), ValueError, "Trainer expected epochs >= 0, .* got -1"),
         (lambda: trainer_of([], np.random.default_rng()), ValueError, "expected at least one batch"),
         (lambda: trainer_of([(np.ones(3),)], None), TypeError, "Trainer expected rng to be .*, got None"),
-        (lambda: tiny_trainer(callbacks=[Recorder]), TypeError, r"got the class Recorder; pass Recorder\(...\)"),
+        (lambda: tiny_trainer(callbacks=[Recorder]), TypeError, r"class Recorder; pass Recorder\(...\)"),
         (lambda: tiny_trainer(callbacks=["bar"]), TypeError, "to be instances of Callback, got 'bar'"),
     ],
 )
