@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -329,51 +328,3 @@ def wrong_dtype(who: str, given: np.dtype, own: np.dtype | None) -> str:
         return f"{who} expected dtype float32 or float64, got {given}; pass x.astype(np.float32)"
     cast = f"{who} expected dtype {own}, got {given}; pass x.astype(np.{own})"
     return f"{cast}, or build the layer with dtype=np.{given}" if given in FLOATS else cast
-
-
-def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
-    """Let a layer's forward raise TypeError unless it returns (out, cache), where out is an array.
-
-    Without this check, an array of two rows would be taken for the pair.
-    """
-
-    @functools.wraps(forward)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
-        returned = forward(self, *args, **kwargs)
-        if isinstance(returned, tuple) and len(returned) == 2:
-            if not is_plain_array(returned[0]):
-                out = describe(returned[0])
-                who = type(self).__name__
-                raise TypeError(f"{who}.forward expected to return out as an array, got {out}")
-            return returned
-        if isinstance(returned, np.ndarray):
-            got = f"an array of shape {returned.shape}"
-        elif isinstance(returned, tuple):
-            got = f"a tuple of {len(returned)}"
-        else:
-            got = "None" if returned is None else f"a {type(returned).__name__}"
-        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
-
-    return checked
-
-
-def returns_gradient(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a layer's backward raise TypeError unless it returns dx, an array, or None."""
-
-    @functools.wraps(backward)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        dx = backward(self, *args, **kwargs)
-        if dx is not None and not is_plain_array(dx):
-            who = type(self).__name__
-            raise TypeError(f"{who}.backward expected to return dx as an array, got {describe(dx)}")
-        return dx
-
-    return checked
-
-
-def check_returned(cls: Any) -> None:
-    """Check what forward and backward of a layer class return, if the class itself defines them."""
-    if "forward" in vars(cls):
-        cls.forward = returns_pair(cls.forward)
-    if "backward" in vars(cls):
-        cls.backward = returns_gradient(cls.backward)

@@ -177,8 +177,9 @@ class Module:
                     continue
                 held = {"__self__": getattr(holder, "__self__", None), **getattr(holder, "__dict__", {})}
                 for name, thing in held.items():
-                    learns = isinstance(thing, Parameter) or (isinstance(thing, Module) and thing.parameters())
-                    if learns and id(thing) not in known:
+                    if id(thing) in known:
+                        continue
+                    if isinstance(thing, Parameter) or (isinstance(thing, Module) and thing.parameters()):
                         found.append(f"{attribute}.{name}")
         return found
 

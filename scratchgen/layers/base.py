@@ -20,12 +20,12 @@ import numpy as np
 from scratchgen.checks import (
     FLOATS,
     Array,
-    check_returned,
     describe,
     float_dtype,
     is_plain_array,
     wrong_dtype,
 )
+from scratchgen.layers.returned import check_returned
 from scratchgen.module import Module, Parameter
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
