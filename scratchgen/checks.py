@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 Array = np.ndarray
+MISREAD = (np.ma.MaskedArray, np.matrix)    # arrays that need other rules than np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
 
 
@@ -169,7 +170,7 @@ def is_plain_array(x: Any) -> bool:
 
     The mask would be ignored, and a matrix has other rules for products and axes.
     """
-    return isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray | np.matrix)
+    return type(x) is np.ndarray or (isinstance(x, np.ndarray) and not isinstance(x, MISREAD))
 
 
 def describe(x: Any) -> str:

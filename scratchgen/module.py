@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scratchgen.checks import Array, describe, float_dtype, is_plain_array
+from scratchgen.checks import MISREAD, Array, describe, float_dtype, is_plain_array
 from scratchgen.kernels.gradient import LazyGradient
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Parameter:
     """
 
     def __init__(self, value: Array):
-        if isinstance(value, np.ma.MaskedArray | np.matrix):
+        if isinstance(value, MISREAD):
             raise TypeError(f"Parameter expected an array, got {describe(value)}")
         self._value = np.asarray(value, order="C")
         float_dtype("Parameter", self._value.dtype)
@@ -217,6 +217,8 @@ class Module:
         for value in vars(self).values():
             if isinstance(value, Parameter):
                 return value.dtype
+        if not vars(self):      # an activation
+            return None
         for child in self.children().values():
             if child.dtype is not None:
                 return child.dtype
@@ -289,11 +291,14 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+LEAVES = (Module, Parameter, int, float, str, type(None), np.random.Generator)  # the usual attributes
+
+
 def _named(who: str, name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the value, or the entries of a list, tuple, deque, dict or dataclass, with their dotted names."""
-    if isinstance(value, Module | Parameter):
+    if isinstance(value, LEAVES):
         yield name, value
-    elif isinstance(value, list | tuple | deque):
+    elif isinstance(value, (list, tuple, deque)):
         for i, entry in enumerate(value):
             yield from _named(who, f"{name}.{i}", entry)
     elif isinstance(value, Mapping):
@@ -309,7 +314,7 @@ def _named(who: str, name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _expect_no_modules(who: str, name: str, value: Any) -> None:
     """Raise TypeError for modules or Parameters in a container whose order or names are not defined."""
-    if isinstance(value, Set | ValuesView) or (isinstance(value, np.ndarray) and value.dtype == object):
+    if isinstance(value, (Set, ValuesView)) or (isinstance(value, np.ndarray) and value.dtype == object):
         entries = value.flat if isinstance(value, np.ndarray) else value
         found = next((entry for entry in entries if isinstance(entry, Module | Parameter)), None)
         if found is not None:

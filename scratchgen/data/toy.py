@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scratchgen.checks import (
+    MISREAD,
     as_generator,
     describe,
     expect_count,
@@ -219,7 +220,7 @@ class NoisyCurves(Density):
 
 def _numbers(who: str, name: str, values: ArrayLike) -> np.ndarray:
     """Return a new float64 array. Raises TypeError for anything but real numbers, and for masked arrays."""
-    if isinstance(values, np.ma.MaskedArray | np.matrix):
+    if isinstance(values, MISREAD):
         raise TypeError(f"{who} expected {name} to be an array, got {describe(values)}")
     try:
         array = np.array(values)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import describe, expect_labels, positive
+from scratchgen.checks import MISREAD, describe, expect_labels, positive
 
 
 class Shares(NamedTuple):
@@ -22,7 +22,7 @@ def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
     Raises ValueError for arrays of different shapes and for no labels.
     """
     for labels in (predicted, y):
-        if isinstance(labels, np.ma.MaskedArray | np.matrix):
+        if isinstance(labels, MISREAD):
             raise TypeError(f"accuracy expected arrays of labels, got {describe(labels)}")
     predicted, y = np.asarray(predicted), np.asarray(y)
     if predicted.ndim != 1 or predicted.shape != y.shape or len(y) == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import describe
+from scratchgen.checks import MISREAD, describe
 
 
 def auroc(scores: np.ndarray, y: np.ndarray) -> float:
@@ -20,7 +20,7 @@ def auroc(scores: np.ndarray, y: np.ndarray) -> float:
     Raises ValueError for a NaN, for labels that are neither 0 nor 1, and if one of the two labels is missing.
     """
     for name, given in (("scores", scores), ("labels", y)):
-        if isinstance(given, np.ma.MaskedArray | np.matrix):
+        if isinstance(given, MISREAD):
             raise TypeError(f"auroc expected an array of {name}, got {describe(given)}")
     scores, y = np.asarray(scores), np.asarray(y)
     if scores.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
