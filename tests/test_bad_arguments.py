@@ -42,7 +42,7 @@ def linear64() -> Linear:
 
 
 # Valid arguments of everything public that is not in a gradient case of a layer. The classes of RESULTS are
-# what functions return; nobody else constructs them.
+# what functions return.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Parameter": {"value": X},
     "Adam": {"parameters": PARAMETERS, "lr": 0.1},

@@ -1,4 +1,4 @@
-"""The gradient of a Parameter. Zeros are written only if somebody could see that they are missing."""
+"""The gradient of a Parameter, in which zeros are written only if they may be read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class LazyGradient:
     So no zeros are written and nothing is added to them. (One step of the autoencoder 784-1000-500-250-30 at
     batch size 128 on two threads: 9.3 ms with zeros written and added to, 8.7 ms this way.)
 
-    Nobody can notice this. An array that `read` has returned is always up to date: from then on, zeros are
-    written at once, since the caller may have kept it.
+    An array that `read` has returned is always up to date: from then on, zeros are written at once, since the
+    caller may have kept it.
 
     array : the numbers in memory
     is_zero : whether the gradient is zero, although the numbers in memory are still the old ones

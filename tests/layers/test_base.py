@@ -333,7 +333,7 @@ def test_flat_gradient_that_was_read_is_never_out_of_date(rng):
     assert not kept.any() and kept is optimiser.grad
 
 
-def test_zeros_are_not_written_into_a_gradient_that_nobody_has_read(rng):
+def test_zeros_are_not_written_into_a_gradient_that_was_not_read(rng):
     layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
     optimiser = SGD(layer.parameters(), 0.1)
     for _ in range(2):
