@@ -114,7 +114,6 @@ from scratchgen.training.checkpoint import Checkpointer as Checkpointer
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
-from scratchgen.training.loop import TrainingDiverged as TrainingDiverged
 from scratchgen.training.optimisers import Adam as Adam
 from scratchgen.training.optimisers import Optimizer as Optimizer
 from scratchgen.training.optimisers import RMSProp as RMSProp
@@ -123,6 +122,7 @@ from scratchgen.training.schedules import Constant as Constant
 from scratchgen.training.schedules import Cosine as Cosine
 from scratchgen.training.schedules import OneCycle as OneCycle
 from scratchgen.training.schedules import StepDecay as StepDecay
+from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 
 FAMILIES: tuple[str, ...]
 __version__: str

@@ -26,9 +26,10 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.module import Module
-from scratchgen.training.loop import Augment, Callback, Trainer, training_step
+from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Rate, bind
+from scratchgen.training.step import training_step
 
 __all__ = ["Augment", "Estimator", "Model", "NoLikelihood"]
 

@@ -1,9 +1,8 @@
-"""The training loop, and the training step.
+"""The training loop.
 
-`training_step` makes one update of a model with one loss and one optimiser. All models except GANs, which
-have two networks with one optimiser each, use it as their train_step. `Trainer` repeats the step over batches
-and epochs. It also handles augmentation, a history, callbacks, early stopping, numbers that are not finite,
-and Ctrl-C, which takes effect between two steps.
+`Trainer` repeats the training step of a model (training/step.py) over batches and epochs. It also handles
+augmentation, a history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
+effect between two steps.
 """
 
 from __future__ import annotations
@@ -22,14 +21,11 @@ from weakref import WeakSet
 import numpy as np
 
 from scratchgen.checks import as_generator
-from scratchgen.module import Parameter
-
-
-class Stateful(Protocol):
-    """An object with parameters and buffers: every layer and every model."""
-
-    def parameters(self) -> dict[str, Parameter]: ...
-    def buffers(self) -> dict[str, np.ndarray]: ...
+from scratchgen.training.step import Stateful as Stateful
+from scratchgen.training.step import TrainingDiverged as TrainingDiverged
+from scratchgen.training.step import expect_finite as expect_finite
+from scratchgen.training.step import first_not_finite as first_not_finite
+from scratchgen.training.step import training_step as training_step
 
 
 class Trainable(Stateful, Protocol):
@@ -43,78 +39,6 @@ class Augment(Protocol):
     """A function that returns augmented examples for a batch, (N, D) -> (N, D), such as data.Jitter."""
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
-
-
-class TrainingDiverged(ArithmeticError):
-    """Raised when a number becomes nan or infinite. Steps and epochs are counted from 1.
-
-    what : what happened, such as "loss became nan"
-    where : the first parameter, gradient or buffer that is not finite; None if all of them are finite
-    """
-
-    def __init__(self, what: str, where: str | None = None):
-        super().__init__(what, where)
-        self.what, self.where = what, where
-        self.step = self.epoch = 0
-
-    def __str__(self) -> str:
-        when = f" at step {self.step} (epoch {self.epoch})" if self.step else ""
-        if self.where is None:
-            return (
-                f"{self.what}{when}, although all parameters and gradients are finite; "
-                "try a smaller learning rate"
-            )
-        return f"{self.what}{when}: first seen in {self.where}; try a smaller learning rate"
-
-
-def training_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
-    """Make one update of a model that has one loss and one optimiser; return the numbers to record.
-
-        batch = model.prepare(batch, rng)               binarise, dequantise, add noise
-        loss, cache = model.loss(*batch, rng=rng, training=True)
-        model.backward(cache)
-        optimizer.step()
-        return model.report(loss, cache)                {"loss": loss, …}
-
-    Raises TrainingDiverged, before any update, if the loss is nan or infinite.
-    """
-    optimizer.zero_grad()
-    batch = model.prepare(batch, rng)
-    loss, cache = model.loss(*batch, rng=rng, training=True)
-    expect_finite(model, loss, lambda: model.backward(cache))
-    model.backward(cache)
-    optimizer.step()
-    return model.report(loss, cache)
-
-
-def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], name: str = "loss") -> None:
-    """Raise TrainingDiverged for a loss that is nan or infinite; call it before backward.
-
-    The error names the first parameter whose value is not finite, in the order of parameters(). If all values
-    are finite, `backward` is called on zero gradients to find the first gradient that is not.
-    """
-    if math.isfinite(loss):
-        return
-    where = first_not_finite(model)
-    if where is None:
-        for p in model.parameters().values():
-            p.zero_grad()
-        with np.errstate(all="ignore"):
-            backward()
-        where = first_not_finite(model, gradients=True)
-    raise TrainingDiverged(f"{name} became {loss}", where)
-
-
-def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
-    """Name the first parameter or buffer (or the first gradient) that is not finite; None if all are."""
-    for name, p in model.parameters().items():
-        if not np.isfinite(p.grad if gradients else p.value).all():
-            return f"{name} (its {'gradient' if gradients else 'value'})"
-    if not gradients:
-        for name, b in model.buffers().items():
-            if not np.isfinite(b).all():
-                return f"{name} (a buffer)"
-    return None
 
 
 _trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained

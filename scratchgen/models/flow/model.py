@@ -15,7 +15,7 @@ from scratchgen.layers import Bijection, Scaling
 from scratchgen.layers.masks import MASKS, Strided
 from scratchgen.models.base import Model
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged
+from scratchgen.training.step import TrainingDiverged
 
 
 class FlowOverflow(ArithmeticError):

@@ -13,7 +13,8 @@ from scratchgen.checks import as_generator, expect_examples
 from scratchgen.metrics.pairwise import squared_distances
 from scratchgen.models.gan.model import GAN
 from scratchgen.models.gan.wgan import WGAN
-from scratchgen.training.loop import Callback, Trainer, first_not_finite
+from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.step import first_not_finite
 
 SLOWER = "smaller learning rates for both players"
 MORE_D = "a smaller lr for the generator, a larger discriminator_lr or k, or WGAN with a penalty"

@@ -14,9 +14,9 @@ from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, grad
 from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_critic, conv_generator, dense_critic, dense_generator
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged, expect_finite
 from scratchgen.training.optimisers import Optimizer, RMSProp
 from scratchgen.training.schedules import Rate
+from scratchgen.training.step import TrainingDiverged, player_step
 
 
 class CriticCache(NamedTuple):
@@ -178,14 +178,12 @@ class WGAN(GAN):
         """
         if u is None and self.penalty is not None:
             raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")
-        optimizer.zero_grad()
-        loss, cache = self.discriminator_loss(x, z, u)
-        expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
-        penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
-        if not math.isfinite(penalty):
-            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
+        # −loss, without the penalty, estimates (WGAN.1)
+        loss, cache, penalty = player_step(
+            self, optimizer, lambda: self.discriminator_loss(x, z, u), self._finite_backward,
+            "the critic's loss",
+        )
         norm = optimizer.grad_norm()
-        optimizer.step()
         if self.penalty is None:
             weights = optimizer.value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
@@ -197,6 +195,13 @@ class WGAN(GAN):
             "d_fake": cache.d_fake,
             "discriminator_grad": norm,
         }
+
+    def _finite_backward(self, cache: CriticCache) -> float:
+        """`discriminator_backward`; raises TrainingDiverged for a penalty that is nan or infinite."""
+        penalty = self.discriminator_backward(cache)
+        if not math.isfinite(penalty):
+            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
+        return penalty
 
     def optimizers(
         self,
