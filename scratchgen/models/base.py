@@ -161,11 +161,13 @@ class Model(Estimator, Module):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate, optimizers=lambda steps: self.optimizers(lr, steps),
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            optimizers=lambda steps: self.optimizers(lr, steps),
         )
 
     def fit(
@@ -181,11 +183,12 @@ class Model(Estimator, Module):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
 
-        A model that was trained before continues from its weights, and a line in the log says so. To start
-        anew, as each fold of a cross-validation must, build a new model.
+        A model that was trained before continues from its weights, and warns with ContinuedTraining unless
+        `warm_start` is set. To start anew, as each fold of a cross-validation must, build a new model.
 
         X : (N, D);  y : labels (N,), for models that use them
         epochs : passes over the data
@@ -195,13 +198,14 @@ class Model(Estimator, Module):
         drop_last : skip the last batch if it is smaller than the others, which batch norm may need
         callbacks : called during the run, such as EarlyStopping or ProgressBar
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
+        warm_start : whether to continue the training of a model that was trained before
 
         Raises ValueError or TypeError for data or settings that do not fit, and TrainingDiverged at the first
         nan or infinity.
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 
@@ -217,6 +221,7 @@ class Model(Estimator, Module):
         drop_last: bool,
         callbacks: Sequence[Callback],
         validate: Callable[[], float] | None,
+        warm_start: bool,
         optimizers: Callable[[int], Any],
     ) -> Trainer:
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
@@ -228,5 +233,5 @@ class Model(Estimator, Module):
         batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
         return Trainer(
             self, batches, optimizers(epochs * len(batches)), epochs=epochs, rng=rng, augment=augment,
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         )

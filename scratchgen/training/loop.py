@@ -7,11 +7,12 @@ effect between two steps.
 
 from __future__ import annotations
 
-import logging
+import inspect
 import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,10 +45,28 @@ class Augment(Protocol):
 _trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained
 
 
-def log_earlier_training(model: Any) -> None:
-    """Log that a run does not start anew, if the model was trained before."""
+class ContinuedTraining(UserWarning):
+    """A run does not start anew: the model was trained before."""
+
+
+def warn_of_earlier_training(model: Any) -> None:
+    """Warn if the model was trained before, so that a run continues from these weights."""
     if model in _trained:
-        logging.getLogger("scratchgen").info("%s continues from earlier weights", type(model).__name__)
+        warnings.warn(
+            f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
+            "start anew, or pass warm_start=True to continue without this warning",
+            ContinuedTraining,
+            stacklevel=_level_of_caller(),
+        )
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` with which a warning names the line that called the library."""
+    package, _, _ = __name__.partition(".")
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def mark_as_trained(model: Any) -> None:
@@ -124,6 +143,8 @@ class Trainer:
         one, or None, during a run.
     callbacks : a sequence of Callback
     validate : function () -> float, called after every epoch; its value is recorded and used by EarlyStopping
+    warm_start : whether the model may have been trained before; without it, the run then warns with
+        ContinuedTraining
 
     trainer.step, trainer.epoch : updates and whole epochs so far
     trainer.history : a History
@@ -143,6 +164,7 @@ class Trainer:
         augment: Augment | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ):
         if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
             raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
@@ -155,7 +177,7 @@ class Trainer:
             raise ValueError("Trainer expected at least one batch per epoch, got none")
         self.rng = as_generator("Trainer", rng)
         self.model, self.batches, self.optimizer = model, batches, optimizer
-        self.epochs, self.validate = epochs, validate
+        self.epochs, self.validate, self.warm_start = epochs, validate, warm_start
         self.augment = augment
         self.callbacks = list(callbacks)
         self.history = History()
@@ -186,8 +208,8 @@ class Trainer:
         optimiser with parameters that are not the model's.
         """
         self._expect_own_parameters()
-        if self.step == 0:
-            log_earlier_training(self.model)
+        if self.step == 0 and not self.warm_start:
+            warn_of_earlier_training(self.model)
         self._stop_reason, self._interrupted = "", False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch

@@ -12,7 +12,14 @@ from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_tra
 from scratchgen import kernels
 from scratchgen.layers import Layer, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
-from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged, expect_finite
+from scratchgen.training.loop import (
+    Callback,
+    ContinuedTraining,
+    History,
+    Trainer,
+    TrainingDiverged,
+    expect_finite,
+)
 from scratchgen.training.optimisers import SGD, Adam
 
 
@@ -342,7 +349,8 @@ def test_trainer_made_before_a_fit_still_trains():
     X, model, trainer = small_run()
     model.fit(X, epochs=1, rng=0)
     before = values_of(model)
-    trainer.run()
+    with pytest.warns(ContinuedTraining):
+        trainer.run()
     assert not np.array_equal(values_of(model), before)
 
 
@@ -358,19 +366,24 @@ def test_trainer_refuses_an_optimiser_of_a_copy(part):
     np.testing.assert_array_equal(values_of(model), start)
 
 
-def test_fit_of_a_trained_model_says_that_it_continues(caplog):
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
+def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to():
     X, model, trainer = small_run(epochs=1)
     hmm = HiddenMarkovModel.gaussian(2, rng=0)
-    with caplog.at_level("INFO", "scratchgen"):
-        trainer.run()
-        trainer.epochs = 2
-        trainer.run()                                       # the same run, which is expected to go on
-        hmm.fit(X, iterations=1)
-        Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
-        assert not [r for r in caplog.records if "earlier" in r.getMessage()]
+    trainer.run()                                           # warnings are errors
+    trainer.epochs = 2
+    trainer.run()                                           # the same run, which is expected to go on
+    hmm.fit(X, iterations=1)
+    Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
+    with pytest.warns(ContinuedTraining, match=r"^Autoencoder\.fit continues from .*warm_start=True") as seen:
         model.fit(X, epochs=1, rng=0)
+    assert seen[0].filename == __file__                     # it names the line of the caller
+    with pytest.warns(ContinuedTraining, match="^Autoencoder") as seen:
+        model.trainer(X, epochs=1, rng=0).run()
+    assert seen[0].filename == __file__
+    with pytest.warns(ContinuedTraining, match=r"^HiddenMarkovModel\.fit continues") as seen:
         hmm.fit(X, iterations=1)
-    names = ("Autoencoder", "HiddenMarkovModel")
-    assert [r.getMessage() for r in caplog.records if "earlier" in r.getMessage()] == [
-        f"{name} continues from earlier weights" for name in names
-    ]
+    assert seen[0].filename == __file__
+    model.fit(X, epochs=1, rng=0, warm_start=True)
+    model.trainer(X, epochs=1, rng=0, warm_start=True).run()
+    hmm.fit(X, iterations=1, warm_start=True)

@@ -11,6 +11,10 @@ from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
 
 
+class NotConverged(UserWarning):
+    """A fit ended before it reached the optimum."""
+
+
 class Classifier(Estimator):
     """A model that predicts labels 0 … C − 1; a subclass defines `predict_proba`."""
 

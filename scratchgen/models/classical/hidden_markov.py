@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -12,9 +13,10 @@ from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Categorical as Softmax
 from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Model
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
-from scratchgen.training.loop import log_earlier_training, mark_as_trained
+from scratchgen.training.loop import mark_as_trained, warn_of_earlier_training
 
 
 class ForwardPass(NamedTuple):
@@ -167,15 +169,17 @@ class HiddenMarkovModel(Model):
         iterations: int = 100,
         tolerance: float = 1e-6,
         smoothing: float = 1e-6,
+        warm_start: bool = False,
     ) -> Self:
         """Expectation-maximisation on sequences X (N, T) or a list, starting from the current parameters.
 
         Apart from the effect of the smoothing, no step lowers the likelihood. Which of its maxima is reached
         depends on the start; Gaussian emissions that are still as initialised start from the mean and spread
         of the data. The fit ends when the mean log p(x) rises by no more than `tolerance`, or after
-        `iterations` steps.
+        `iterations` steps, with the warning NotConverged if the last one raised it by more.
 
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
+        warm_start : whether to continue from an earlier fit; without it, `fit` then warns
         history_ : the mean log p(x) in nats before each step, and after the last
         """
         expect_no_labels(self._who("fit"), y)
@@ -184,7 +188,8 @@ class HiddenMarkovModel(Model):
             raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
         together = groups[0] if len(groups) == 1 else np.concatenate([x.ravel() for x in groups])[None]
         self.emissions.start_from(together)
-        log_earlier_training(self)
+        if not warm_start:
+            warn_of_earlier_training(self)
         mark_as_trained(self)
         self.history_: list[float] = []
         for _ in range(iterations):
@@ -197,6 +202,14 @@ class HiddenMarkovModel(Model):
             self.transition.value[...] = log_shares(transition + smoothing)     # (HMM.7)
             self.emissions.maximise(together, weights, smoothing)
         self.history_.append(_mean_log_px([self._forward(x) for x in groups]))
+        rise = self.history_[-1] - self.history_[-2]
+        if rise > tolerance:
+            warnings.warn(
+                f"HiddenMarkovModel.fit ended after {iterations} iterations, the last of which raised the "
+                f"mean log p(x) by {rise:.2g}, above the tolerance of {tolerance:g}: allow more iterations",
+                NotConverged,
+                stacklevel=2,
+            )
         return self
 
     def _expected_counts(self, caches: Sequence[ForwardPass]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

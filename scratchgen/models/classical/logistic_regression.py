@@ -10,12 +10,9 @@ import numpy as np
 from scratchgen.checks import expect_examples, expect_rows
 from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
-
-
-class NotConverged(UserWarning):
-    """A fit ended before it reached the minimum."""
 
 
 class LogisticCache(NamedTuple):
@@ -69,12 +66,19 @@ class LogisticRegression(LinearClassifier):
         return {"dlogits": dlogits}
 
     def fit(  # type: ignore[override]  # L-BFGS takes other settings than Adam
-        self, X: np.ndarray, y: Any = None, *, tolerance: float = 1e-5, iterations: int = 2000
+        self,
+        X: np.ndarray,
+        y: Any = None,
+        *,
+        tolerance: float = 1e-5,
+        iterations: int = 2000,
+        warm_start: bool = False,
     ) -> Self:
-        """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from the current weights.
+        """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from zero.
 
         tolerance : the largest entry of the gradient at which the fit ends
         iterations : the largest number of iterations; if it is not enough, `fit` warns with NotConverged
+        warm_start : whether to start from the current weights instead
 
         Raises ValueError for labels that are missing or out of range and for a class without an example,
         TypeError for labels that are not integers. `trainer` trains with Adam on batches instead.
@@ -93,6 +97,7 @@ class LogisticRegression(LinearClassifier):
             return loss, np.concatenate([self.weight.grad.ravel(), self.bias.grad])
 
         start = np.concatenate([self.weight.value.ravel(), self.bias.value])
+        start = start if warm_start else np.zeros_like(start)
         found = minimise(loss_and_grad, start, tolerance=tolerance, iterations=iterations)
         set_parameters(found.w)
         self.converged_, self.iterations_ = found.converged, found.iterations

@@ -114,6 +114,7 @@ class Game(Model):
         augment: Augment | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         who = self._who("fit")
@@ -123,7 +124,7 @@ class Game(Model):
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
             optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
         )
 
@@ -141,6 +142,7 @@ class Game(Model):
         augment: Augment | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Self:
         """Train both networks, each with its own optimiser; return the model.
 
@@ -156,7 +158,7 @@ class Game(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
-            betas=betas, augment=augment, callbacks=callbacks, validate=validate,
+            betas=betas, augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 

@@ -146,6 +146,7 @@ class CharacterModel(TextModel, Model):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Self:
         """Train with Adam on windows of a text; return the model. The arguments are those of Model.fit.
 
@@ -154,7 +155,7 @@ class CharacterModel(TextModel, Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, drop_last=drop_last,  # type: ignore
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 

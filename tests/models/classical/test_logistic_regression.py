@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchgen.models import LogisticRegression, NoLikelihood
-from scratchgen.models.classical.logistic_regression import NotConverged
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.training.lbfgs import direction, minimise
 
 Y = np.array([2, 0, 1, 1, 0, 2, 2])
@@ -54,7 +54,8 @@ def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
     X = rng.standard_normal((7, 5))
     model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
     assert model.converged_ and model.iterations_ < 60
-    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # another start has the same end: convex
+    # The loss is convex: another start has the same end.
+    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10, warm_start=True)
     np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
     p = model.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=0), [2, 2, 3], atol=1e-8)     # db = 0: each class as often as it is
@@ -164,3 +165,14 @@ def test_logistic_regression_warns_when_it_did_not_converge(rng):
     with pytest.warns(NotConverged, match="ended after 2 iterations with a gradient of .*, above .* 1e-05"):
         model = LogisticRegression(5, 3, dtype=np.float64).fit(X, y, iterations=2)
     assert not model.converged_
+
+
+def test_logistic_regression_fit_starts_anew_unless_it_is_a_warm_start(rng):
+    """As a fold of a cross-validation must: with l2 = 0 and few iterations, the end depends on the start."""
+    X = rng.standard_normal((7, 5))
+    fresh, used = (LogisticRegression(5, 3, dtype=np.float64) for _ in range(2))
+    fresh.fit(X, Y, tolerance=0.1)
+    used.fit(-X, Y, tolerance=0.1).fit(X, Y, tolerance=0.1)
+    np.testing.assert_array_equal(used.weight.value, fresh.weight.value)
+    steps = used.iterations_
+    assert used.fit(X, Y, tolerance=0.1, warm_start=True).iterations_ == 0 < steps
