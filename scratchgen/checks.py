@@ -163,38 +163,6 @@ def expect_no_labels(who: str, y: Any, hint: str = "the model does not use them"
         raise ValueError(f"{who} expected no labels y: {hint}")
 
 
-def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
-    """Return the widths of the hidden layers as a tuple of ints.
-
-    hidden : a sequence of widths, or one int for a single layer; 0 means no hidden layer
-    """
-    if isinstance(hidden, int | np.integer):
-        hidden = (hidden,) if hidden != 0 else ()
-    widths = tuple(hidden)
-    for width in widths:
-        positive(who, hidden=width)
-    return tuple(int(width) for width in widths)
-
-
-def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
-    """Return an image shape (H, W, C) as a tuple of ints.
-
-    multiple : a power of two by which H and W must be divisible
-
-    Raises ValueError for any other shape.
-    """
-    shape = tuple(shape)
-    if len(shape) != 3:
-        raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
-    positive(who, height=shape[0], width=shape[1], channels=shape[2])
-    if shape[0] % multiple or shape[1] % multiple:
-        raise ValueError(
-            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}; "
-            f"the network halves H and W {multiple.bit_length() - 1} times"
-        )
-    return int(shape[0]), int(shape[1]), int(shape[2])
-
-
 def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
     """Check that X (N, features) is an array of float32 or float64 that contains only zeros and ones.
 

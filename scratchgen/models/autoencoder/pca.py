@@ -7,8 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels, positive
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import LOG_2PI
+from scratchgen.models.arguments import count
 from scratchgen.models.base import Estimator
 
 
@@ -35,8 +36,7 @@ class PCA(Estimator):
     likelihood = "exact"
 
     def __init__(self, n_components: int):
-        positive("PCA", n_components=n_components)
-        self.n_components = n_components
+        self.n_components = count("PCA", "n_components", n_components)
 
     @property
     def code(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import expect_binary, expect_examples, expect_labels, expect_no_labels, one_hot
+from scratchgen.models.arguments import count
 from scratchgen.models.pixels import PixelModel
 
 
@@ -26,9 +27,8 @@ class BinaryModel(PixelModel):
 
     def __init__(self, features: int, *, classes: int = 0, binarisation: str = "none"):
         super().__init__(binarisation)
-        if classes < 0:
-            raise ValueError(f"{type(self).__name__} expected classes >= 0, got {classes}")
-        self.features, self.classes = features, classes
+        self.features = count(type(self).__name__, "features", features, least=2)
+        self.classes = count(type(self).__name__, "classes", classes, least=0)
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), and labels y (N,) if the model has classes."""

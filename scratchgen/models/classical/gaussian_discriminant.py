@@ -8,6 +8,7 @@ import numpy as np
 
 from scratchgen.checks import expect_examples
 from scratchgen.distributions import LOG_2PI
+from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 from scratchgen.models.classical.naive_bayes import expect_seen
 
@@ -34,9 +35,8 @@ class GaussianDiscriminant(GenerativeClassifier):
     """
 
     def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):
-        if not 0 <= shrinkage <= 1:
-            raise ValueError(f"GaussianDiscriminant expected a shrinkage in [0, 1], got {shrinkage}")
-        self.shared, self.shrinkage = shared, float(shrinkage)
+        self.shared = flag("GaussianDiscriminant", "shared", shared)
+        self.shrinkage = finite("GaussianDiscriminant", "shrinkage", shrinkage, least=0, most=1)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and covariances of X (N, D) in each class y (N,).

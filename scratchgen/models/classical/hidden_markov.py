@@ -12,6 +12,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Categorical as Softmax
 from scratchgen.distributions import log_sum_exp
+from scratchgen.models.arguments import as_dtype, count
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
@@ -58,6 +59,10 @@ class HiddenMarkovModel(Model):
     likelihood = "exact"
 
     def __init__(self, emissions: Categorical | Gaussian, *, rng: np.random.Generator | int):
+        if not isinstance(emissions, Categorical | Gaussian):
+            raise TypeError(
+                f"{type(self).__name__} expected emissions to be a Categorical or Gaussian, got {emissions!r}"
+            )
         rng = as_generator(type(self).__name__, rng)
         states = next(iter(emissions.parameters().values())).shape[0]
         self.start = Parameter(rng.standard_normal(states).astype(emissions.dtype))
@@ -69,13 +74,18 @@ class HiddenMarkovModel(Model):
         cls, states: int, symbols: int, *, rng: np.random.Generator | int, dtype: Any = np.float64
     ) -> Self:
         """States that emit symbols, 0 … symbols − 1."""
-        rng = as_generator(f"{cls.__name__}.categorical", rng)
+        who = f"{cls.__name__}.categorical"
+        count(who, "states", states)
+        count(who, "symbols", symbols, least=2)
+        rng, dtype = as_generator(who, rng), as_dtype(who, dtype)
         return cls(Categorical(states, symbols, rng=rng, dtype=dtype), rng=rng)
 
     @classmethod
     def gaussian(cls, states: int, *, rng: np.random.Generator | int, dtype: Any = np.float64) -> Self:
         """States that emit numbers, each from its own Normal distribution."""
-        rng = as_generator(f"{cls.__name__}.gaussian", rng)
+        who = f"{cls.__name__}.gaussian"
+        count(who, "states", states)
+        rng, dtype = as_generator(who, rng), as_dtype(who, dtype)
         return cls(Gaussian(states, rng=rng, dtype=dtype), rng=rng)
 
     def loss(

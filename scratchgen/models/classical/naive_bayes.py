@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Self
 
 import numpy as np
 
 from scratchgen.checks import expect_binary, expect_examples
 from scratchgen.distributions import Bernoulli, Normal
+from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
 
@@ -30,9 +30,9 @@ class BernoulliNaiveBayes(GenerativeClassifier):
     """
 
     def __init__(self, *, smoothing: float = 1.0, threshold: float | None = None):
-        if not (math.isfinite(smoothing) and smoothing >= 0):
-            raise ValueError(f"BernoulliNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
-        self.smoothing, self.threshold = float(smoothing), threshold
+        who = "BernoulliNaiveBayes"
+        self.smoothing = finite(who, "smoothing", smoothing, least=0)
+        self.threshold = None if threshold is None else finite(who, "threshold", threshold)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Count the ones of X (N, D) in each class y (N,)."""
@@ -94,9 +94,8 @@ class GaussianNaiveBayes(GenerativeClassifier):
     """
 
     def __init__(self, *, smoothing: float = 1e-9, shared: bool = False):
-        if not (math.isfinite(smoothing) and smoothing >= 0):
-            raise ValueError(f"GaussianNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
-        self.smoothing, self.shared = float(smoothing), shared
+        self.smoothing = finite("GaussianNaiveBayes", "smoothing", smoothing, least=0)
+        self.shared = flag("GaussianNaiveBayes", "shared", shared)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and variances of X (N, D) in each class y (N,).

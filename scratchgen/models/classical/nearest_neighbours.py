@@ -8,6 +8,7 @@ import numpy as np
 
 from scratchgen.checks import expect_examples, one_hot
 from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.models.arguments import count
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 
@@ -21,9 +22,7 @@ class NearestNeighbours(Classifier):
     """
 
     def __init__(self, k: int = 5):
-        if k < 1:
-            raise ValueError(f"NearestNeighbours expected k >= 1, got {k}")
-        self.k = k
+        self.k = count("NearestNeighbours", "k", k)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Store X (N, D) and y (N,). Raises ValueError for fewer than k examples."""

@@ -13,6 +13,7 @@ from scratchgen.data import dequantise
 from scratchgen.distributions import Logistic, Normal
 from scratchgen.layers import Bijection, Scaling
 from scratchgen.layers.masks import MASKS, Strided
+from scratchgen.models.arguments import choice, count, image_shape
 from scratchgen.models.base import Model
 from scratchgen.models.networks import in_batches
 from scratchgen.training.step import TrainingDiverged
@@ -103,15 +104,18 @@ class Flow(Model):
         levels: int | None = None,
     ):
         who = type(self).__name__
-        if not layers or not all(isinstance(layer, Bijection) for layer in layers):
-            raise TypeError(f"{who} expected one or more bijections, such as couplings, got {layers!r}")
-        if prior not in PRIORS:
-            raise ValueError(f"{who} expected prior to be one of {', '.join(PRIORS)}, got {prior!r}")
-        if shape is not None and math.prod(shape) != features:
+        several = isinstance(layers, list | tuple) and len(layers) > 0
+        if not several or not all(isinstance(layer, Bijection) for layer in layers):
+            raise TypeError(
+                f"{who} expected layers to be one or more bijections, such as couplings, got {layers!r}"
+            )
+        self.layers, self.features = list(layers), count(who, "features", features)
+        self.prior = choice(who, "prior", prior, PRIORS)
+        self.levels = None if levels is None else count(who, "levels", levels, least=2)
+        self.shape = None if shape is None else image_shape(who, shape)
+        if self.shape is not None and math.prod(self.shape) != features:
             raise ValueError(f"{who} expected a shape of {features} numbers, got {shape}")
-        self.layers, self.features, self.prior = list(layers), features, prior
-        self.levels, self.shape = levels, shape
-        self.x_shape: tuple[int, ...] = shape or (features,)
+        self.x_shape: tuple[int, ...] = self.shape or (features,)
         self.z_shape: tuple[int, ...] = self.x_shape
         for layer in self.layers:
             self.z_shape = layer.z_shape(self.z_shape)
@@ -287,8 +291,6 @@ def mask_widths(mask: str, features: int) -> tuple[int, int]:
 
 
 def expect_sizes(who: str, features: int, couplings: int) -> None:
-    """Raise ValueError for fewer than two features or couplings."""
-    if features < 2:
-        raise ValueError(f"{who} expected two or more features, got {features}")
-    if couplings < 2:
-        raise ValueError(f"{who} expected couplings >= 2, as one changes only half of x, got {couplings}")
+    """Raise ValueError for fewer than two features or couplings: one coupling changes only half of x."""
+    count(who, "features", features, least=2)
+    count(who, "couplings", couplings, least=2)

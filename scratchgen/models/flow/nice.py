@@ -8,10 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_widths, expect_examples
+from scratchgen.checks import as_generator, expect_examples
 from scratchgen.initializers import he_normal
 from scratchgen.layers import AdditiveCoupling, Bijection, Linear, ReLU, Scaling, Sequential
 from scratchgen.layers.masks import MASKS
+from scratchgen.models.arguments import as_dtype, widths
 from scratchgen.models.flow.model import Flow, expect_sizes, mask_widths
 
 
@@ -46,9 +47,9 @@ class NICE(Flow):
         Raises ValueError for fewer than two features, and for fewer than two couplings, which would leave
         half of the features unchanged.
         """
-        rng = as_generator(f"{cls.__name__}.dense", rng)
-        hidden = as_widths(f"{cls.__name__}.dense", hidden)
-        expect_sizes(f"{cls.__name__}.dense", features, couplings)
+        who = f"{cls.__name__}.dense"
+        rng, dtype, hidden = as_generator(who, rng), as_dtype(who, dtype), widths(who, "hidden", hidden)
+        expect_sizes(who, features, couplings)
         layers: list[Bijection] = []
         for i in range(couplings):
             mask = ("even", "odd")[i % 2]

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels, positive
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
 from scratchgen.losses import bce_with_logits
+from scratchgen.models.arguments import choice, count, layer, value_range
 from scratchgen.models.gan.game import Game
-from scratchgen.models.gan.networks import Init, dense_critic, dense_generator
+from scratchgen.models.gan.networks import Init, dense_players
 from scratchgen.models.networks import in_batches, input_width
 
 LOSSES = ("non-saturating", "minimax")
@@ -76,18 +77,13 @@ class GAN(Game):
         output_range: tuple[float, float] | None = (0.0, 1.0),
     ):
         who = type(self).__name__
-        if noise not in NOISES:
-            raise ValueError(f"{who} expected noise to be one of {', '.join(NOISES)}, got {noise!r}")
-        if objective not in LOSSES:
-            raise ValueError(f"{who} expected objective to be one of {', '.join(LOSSES)}, got {objective!r}")
-        positive(who, code=code, k=k)
-        if ahead != 0:
-            positive(who, ahead=ahead)
-        if output_range is not None and not output_range[0] < output_range[1]:
-            raise ValueError(f"{who} expected an output_range (low, high), got {output_range}")
-        self.generator, self.discriminator = generator, discriminator
-        self.code, self.noise, self.objective = code, noise, objective
-        self.k, self.ahead, self.output_range = k, ahead, output_range
+        self.generator = layer(who, "generator", generator)
+        self.discriminator = layer(who, "discriminator", discriminator)
+        self.code = count(who, "code", code)
+        self.noise = choice(who, "noise", noise, NOISES)
+        self.objective = choice(who, "objective", objective, LOSSES)
+        self.k, self.ahead = count(who, "k", k), count(who, "ahead", ahead, least=0)
+        self.output_range = value_range(who, output_range)
 
     @classmethod
     def dense(
@@ -105,7 +101,7 @@ class GAN(Game):
     ) -> Self:
         """Two dense networks: batch norm and ReLU in G, leaky ReLU and dropout in D.
 
-        hidden : widths of the hidden layers of D, and of G; an int stands for two layers of that width
+        hidden : widths of the hidden layers of D, and of G; an int stands for one layer of that width
         dropout : probability with which a hidden unit of D is dropped. Without it, or without batch norm in
             G, D wins on digits and G outputs the same image for all codes (docs/gan.md).
         pixel_init : initializer of the weights next to the pixels: the first of D and the last of G. With
@@ -114,11 +110,10 @@ class GAN(Game):
         output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
         settings : the other arguments of the constructor
         """
-        net_args: dict[str, Any] = {
-            "pixel_init": pixel_init, "rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype
-        }
-        critic = dense_critic(features, hidden, dropout=dropout, **net_args)
-        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        critic, generator = dense_players(
+            f"{cls.__name__}.dense", code, hidden, features, dropout=dropout, pixel_init=pixel_init,
+            output_range=output_range, rng=rng, dtype=dtype,
+        )
         return cls(generator, critic, code=code, output_range=output_range, **settings)
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples
 from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.models.arguments import count
 from scratchgen.models.gan.model import GAN
 from scratchgen.models.gan.wgan import WGAN
 from scratchgen.training.loop import Callback, Trainer
@@ -80,8 +81,7 @@ class WatchGame(Callback):
     ):
         expect_examples("WatchGame", real, least=2)
         for name, value, least in (("every", every, 1), ("patience", patience, 1), ("size", size, 2)):
-            if value < least:
-                raise ValueError(f"WatchGame expected {name} >= {least}, got {value}")
+            count("WatchGame", name, value, least)
         rng, size = as_generator("WatchGame", rng), min(size, len(real))
         self.real = real[rng.choice(len(real), size, replace=False)]
         self.classify, self.every, self.patience, self.size, self.rng = classify, every, patience, size, rng

@@ -13,6 +13,7 @@ from scratchgen.data.text import Alphabet, RandomCrop, windows
 from scratchgen.distributions import Categorical
 from scratchgen.layers import Embedding, LayerNorm, Linear, Sequential, TransformerBlock
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.text.base import TextModel
 from scratchgen.models.text.writing import FullWriter, Writer
@@ -68,13 +69,16 @@ class CharacterModel(TextModel, Model):
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
     ):
+        who = "CharacterModel"
         if not isinstance(alphabet, Alphabet):
-            raise TypeError(f"CharacterModel expected an Alphabet, got {type(alphabet).__name__}")
-        if window < 2 or depth < 1:
-            raise ValueError(f"CharacterModel expected window >= 2 and depth >= 1, got {window} and {depth}")
-        self.alphabet, self.window = alphabet, window
-        self.features, self.heads, self.depth, self.dropout = features, heads, depth, dropout
-        net_args: dict[str, Any] = {"rng": as_generator("CharacterModel", rng), "dtype": dtype}
+            raise TypeError(f"{who} expected alphabet to be an Alphabet, got {alphabet!r}")
+        self.alphabet, self.window = alphabet, count(who, "window", window, least=2)
+        self.features, self.heads = count(who, "features", features), count(who, "heads", heads)
+        if features % heads:
+            raise ValueError(f"{who} expected features divisible by the {heads} heads, got {features}")
+        self.depth = count(who, "depth", depth)
+        self.dropout = finite(who, "dropout", dropout, least=0, below=1)
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
         self.characters = Embedding(len(alphabet) + 1, features, **net_args)    # last row: start token
         self.positions = Embedding(window, features, **net_args)
         self.blocks = Sequential(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Self
@@ -11,6 +10,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
+from scratchgen.models.arguments import count, finite
 from scratchgen.models.text.base import TextModel
 
 
@@ -34,11 +34,10 @@ class NGram(TextModel):
     """
 
     def __init__(self, alphabet: Alphabet, order: int = 5, strength: float = 1.0):
-        if order < 1:
-            raise ValueError(f"NGram expected an order of at least 1, got {order}")
-        if not 0 < strength < math.inf:
-            raise ValueError(f"NGram expected a finite strength > 0, got {strength}")
-        self.alphabet, self.order, self.strength = alphabet, order, strength
+        if not isinstance(alphabet, Alphabet):
+            raise TypeError(f"NGram expected alphabet to be an Alphabet, got {alphabet!r}")
+        self.alphabet, self.order = alphabet, count("NGram", "order", order)
+        self.strength = finite("NGram", "strength", strength, above=0)
         self.counts: dict[str, Counter[str]] = {}       # context -> counts of the next character
         self.totals: dict[str, int] = {}
 
@@ -55,6 +54,10 @@ class NGram(TextModel):
 
         Every strength is tried with every order.
         """
+        if not (orders and strengths):
+            raise ValueError("NGram.tuned expected at least one of orders and one of strengths, got none")
+        orders = [count("NGram.tuned", "orders", order) for order in orders]
+        strengths = [finite("NGram.tuned", "strengths", strength, above=0) for strength in strengths]
         train, held_out = split_text(text)
         model = cls(alphabet, max(orders)).fit(train)
         scores: dict[tuple[int, float], float] = {}

@@ -8,10 +8,19 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
-from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_sizes, in_batches, input_width
+from scratchgen.models.arguments import finite, layer
+from scratchgen.models.networks import (
+    conv_decoder,
+    conv_encoder,
+    convolutional_arguments,
+    dense,
+    dense_arguments,
+    in_batches,
+    input_width,
+)
 from scratchgen.models.pixels import PixelModel
 from scratchgen.models.vae.observation import BernoulliPixels, Observation
 
@@ -72,10 +81,15 @@ class VAE(PixelModel):
         binarisation: str = "dynamic",
     ):
         super().__init__(binarisation)
-        if not (math.isfinite(beta) and beta >= 0):
-            raise ValueError(f"{type(self).__name__} expected a finite beta >= 0, got {beta}")
-        self.encoder, self.decoder, self.beta = encoder, decoder, float(beta)
-        self.observation = observation or BernoulliPixels()
+        who = type(self).__name__
+        self.encoder, self.decoder = layer(who, "encoder", encoder), layer(who, "decoder", decoder)
+        self.beta = finite(who, "beta", beta, least=0)
+        self.observation = BernoulliPixels() if observation is None else observation
+        if not isinstance(self.observation, Observation):
+            raise TypeError(
+                f"{who} expected observation to be BernoulliPixels() or NormalPixels(std), "
+                f"got {observation!r}"
+            )
         if not self.bernoulli:
             self.binarisation = "none"
 
@@ -98,11 +112,10 @@ class VAE(PixelModel):
         sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
         settings : the other arguments of the constructor
         """
-        who = f"{cls.__name__}.dense"
-        sizes = dense_sizes(who, sizes, (784, 400, 20), features, hidden, code)
-        net_args: dict[str, Any] = {
-            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
-        }
+        sizes, net_args = dense_arguments(
+            f"{cls.__name__}.dense", sizes, (784, 400, 20), features, hidden, code,
+            rng=rng, activation=activation, dtype=dtype,
+        )
         encoder = dense((*sizes[:-1], 2 * sizes[-1]), **net_args)
         return cls(encoder, dense(sizes[::-1], **net_args), **settings)
 
@@ -120,18 +133,15 @@ class VAE(PixelModel):
     ) -> Self:
         """Two 4×4 convolutions of stride 2, a latent code, and a decoder of transposed convolutions.
 
-        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers
         settings : the other arguments of the constructor
         """
-        who = f"{cls.__name__}.convolutional"
-        net_args: dict[str, Any] = {
-            "shape": as_image_shape(who, shape, multiple=4),
-            "rng": as_generator(who, rng),
-            "activation": activation,
-            "dtype": dtype,
-        }
-        encoder = conv_encoder(2 * code, channels, **net_args)
-        return cls(encoder, conv_decoder(code, channels, **net_args), **settings)
+        code, net_args = convolutional_arguments(
+            f"{cls.__name__}.convolutional", code, channels, shape,
+            rng=rng, activation=activation, dtype=dtype,
+        )
+        encoder = conv_encoder(2 * code, **net_args)
+        return cls(encoder, conv_decoder(code, **net_args), **settings)
 
     @property
     def bernoulli(self) -> bool:    # type: ignore[override]  # here it depends on the observation model
@@ -148,11 +158,6 @@ class VAE(PixelModel):
         """K, the width of the latent code: half the last axis of the encoder's last parameter."""
         last = list(self.encoder.parameters().values())[-1]
         return last.shape[-1] // 2
-
-    @property
-    def code_width(self) -> int:
-        """The old name of `code`."""
-        return self.code
 
     def loss(
         self,

@@ -92,8 +92,8 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
         (lambda m, X: m.linear(), "GaussianDiscriminant is not fitted yet; call fit"),
         (lambda m, X: m.fit(X, Y).predict(X[:, :2]), r"\(N, 3\), got \(13, 2\)"),
         (lambda m, X: m.fit(X, Y).predict(X, seen=np.zeros(3, bool)), "at least one feature to be seen"),
-        (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage in \[0, 1\], got 1.5"),
-        (lambda m, X: GaussianDiscriminant(shrinkage=np.nan), r"shrinkage in \[0, 1\], got nan"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage >= 0 and <= 1, got 1.5"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=np.nan), r"shrinkage >= 0 and <= 1, got nan"),
     ],
 )
 def test_gaussian_discriminant_bad_input_is_named(rng, call, message):

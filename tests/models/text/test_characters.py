@@ -223,15 +223,15 @@ def test_character_model_refuses(call, error, message, rng):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": 1}, "window >= 2 and depth >= 1, got 1 and 1"),
-        ({"depth": 0}, "window >= 2 and depth >= 1, got 4 and 0"),
-        ({"heads": 4}, "multiple of heads, got 6 and 4"),
-        ({"dropout": 1.0}, "probability p in"),
+        ({"window": 1}, "window of at least 2, got 1"),
+        ({"depth": 0}, "depth of at least 1, got 0"),
+        ({"heads": 4}, "features divisible by the 4 heads, got 6"),
+        ({"dropout": 1.0}, "finite dropout >= 0 and < 1, got 1"),
     ],
 )
 def test_character_model_refuses_settings(settings, message, rng):
     settings = {"window": 4, "features": 6, "heads": 2, "depth": 1} | settings
     with pytest.raises(ValueError, match=message):
         CharacterModel(Alphabet("ab"), rng=rng, **settings)
-    with pytest.raises(TypeError, match="expected an Alphabet, got str"):
+    with pytest.raises(TypeError, match="expected alphabet to be an Alphabet, got 'ab'"):
         CharacterModel("ab", rng=rng)

@@ -82,7 +82,7 @@ def test_fit_replaces_earlier_counts(alphabet):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a: NGram(a, 0), "NGram expected an order of at least 1, got 0"),
+        (lambda a: NGram(a, 0), "NGram expected order of at least 1, got 0"),
         (lambda a: NGram(a, 2, 0.0), "NGram expected a finite strength > 0, got 0.0"),
         (lambda a: NGram(a).probability("a", ""), r"not fitted yet; call fit\(text\) first"),
         (lambda a: NGram(a).fit("ab").probability("Q", "a"), "unknown character 'Q'"),
