@@ -57,7 +57,7 @@ def as_generator(who: str, rng: Any) -> np.random.Generator:
         got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
         raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
     if rng < 0:
-        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+        raise ValueError(f"{who} expected rng to be a seed of at least 0, got {rng}")
     return np.random.default_rng(int(rng))
 
 

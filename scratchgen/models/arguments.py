@@ -185,6 +185,14 @@ def learning_rate(who: str, name: str, value: Any) -> Any:
     return value if callable(value) and not isinstance(value, type) else finite(who, name, value, least=0)
 
 
+def one_or_more(who: str, name: str, value: Any) -> Sequence[Any]:
+    """A sequence that is not empty."""
+    found = _sequence(who, name, value, "a sequence of one or more values")
+    if not found:
+        raise ValueError(f"{who} expected {name} to be a sequence of one or more values, got none")
+    return found
+
+
 def _sequence(who: str, name: str, value: Any, wanted: str) -> Sequence[Any]:
     if not isinstance(value, list | tuple | range | np.ndarray) or (
         isinstance(value, np.ndarray) and value.ndim != 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
-from scratchgen.models.arguments import count, finite
+from scratchgen.models.arguments import count, finite, one_or_more
 from scratchgen.models.text.base import TextModel
 
 
@@ -54,10 +54,13 @@ class NGram(TextModel):
 
         Every strength is tried with every order.
         """
-        if not (orders and strengths):
-            raise ValueError("NGram.tuned expected at least one of orders and one of strengths, got none")
-        orders = [count("NGram.tuned", "orders", order) for order in orders]
-        strengths = [finite("NGram.tuned", "strengths", strength, above=0) for strength in strengths]
+        who = "NGram.tuned"
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"{who} expected text to be a string of one or more characters, got {text!r}")
+        orders = [count(who, "orders", order) for order in one_or_more(who, "orders", orders)]
+        strengths = [
+            finite(who, "strengths", strength, above=0) for strength in one_or_more(who, "strengths", strengths)
+        ]
         train, held_out = split_text(text)
         model = cls(alphabet, max(orders)).fit(train)
         scores: dict[tuple[int, float], float] = {}

@@ -172,7 +172,7 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
         (lambda m, X, g: m.complete(X, np.arange(12) > 5, rng=g), "PixelCNN.complete .* come first"),
         (lambda m, X, g: m.complete(X[:, :7], np.arange(12) < 6, rng=g), r"PixelCNN.complete .* \(N, 12\)"),
         (lambda m, X, g: PixelCNN((4, 3)[:1], rng=g), r"shape to be \(H, W, C\), got \(4,\)"),
-        (lambda m, X, g: PixelCNN((4, 0), rng=g), r"PixelCNN with shape \(.*\) expected W of at least 1, got 0"),
+        (lambda m, X, g: PixelCNN((4, 0), rng=g), r"with shape \(.*\) expected W of at least 1, got 0"),
         (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"channels of at least 1, got 0"),
         (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"layers of at least 0, got -1"),
         (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "kernel to be odd, the size of a kernel, got 4"),

@@ -305,7 +305,10 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(np.full((20, 7), np.nan, np.float32)), "GAN.fit expected finite numbers, got NaN"),
         (lambda: fit(np.zeros((0, 7), np.float32)), "GAN.fit expected at least 1 example, got 0"),
         (lambda: fit(k=11), "GAN.fit expected at least k·batch_size = 11·2 examples, got 20"),
-        (lambda: fit(output_range=(1.0, 0.0)), "GAN.dense expected output_range to be (low, high) with low < high, or None, got (1.0, 0.0)"),
+        (
+            lambda: fit(output_range=(1.0, 0.0)),
+            "GAN.dense expected output_range to be (low, high) with low < high, or None, got (1.0, 0.0)",
+        ),
         (lambda: fit().sample(0, rng=np.random.default_rng(0)), "GAN.sample expected n of at least 1, got 0"),
         (lambda: fit().inverse_transform(np.zeros((2, 4), np.float32)), "shape (N, 3), got (2, 4)"),
     ],

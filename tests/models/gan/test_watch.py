@@ -251,7 +251,7 @@ def test_watch_shares_are_those_of_a_classifier_of_this_library(rng):
     ("call", "message"),
     [
         (lambda X, rng: WatchGame(X, rng=rng, every=0), "WatchGame expected every of at least 1, got 0"),
-        (lambda X, rng: WatchGame(X, rng=rng, patience=0), "WatchGame expected patience of at least 1, got 0"),
+        (lambda X, rng: WatchGame(X, rng=rng, patience=0), "expected patience of at least 1, got 0"),
         (lambda X, rng: WatchGame(X, rng=rng, size=1), "WatchGame expected size of at least 2, got 1"),
         (lambda X, rng: WatchGame(X[:1], rng=rng), "WatchGame expected at least 2 examples, got 1"),
         (lambda X, rng: WatchGame(0 * X, rng=rng), "real examples that differ, but all are equal"),
