@@ -185,6 +185,15 @@ def learning_rate(who: str, name: str, value: Any) -> Any:
     return value if callable(value) and not isinstance(value, type) else finite(who, name, value, least=0)
 
 
+def expect_betas(who: str, value: Any) -> None:
+    """The decay rates of Adam, two numbers in [0, 1)."""
+    betas = _sequence(who, "betas", value, "a pair of numbers in [0, 1)")
+    if len(betas) != 2:
+        raise ValueError(f"{who} expected betas to be a pair of numbers in [0, 1), got {value!r}")
+    for beta in betas:
+        finite(who, "betas", beta, least=0, below=1)
+
+
 def one_or_more(who: str, name: str, value: Any) -> Sequence[Any]:
     """A sequence that is not empty."""
     found = _sequence(who, name, value, "a sequence of one or more values")

@@ -25,6 +25,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data.batches import Batches
+from scratchgen.models.arguments import count, expect_run, learning_rate
 from scratchgen.module import Module
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam
@@ -85,9 +86,8 @@ class Estimator:
         return f"{type(self).__name__}.{method}"
 
     def _expect_count(self, n: int, method: str = "sample") -> None:
-        """Raise ValueError unless n, a number of examples to draw, is at least 1."""
-        if n < 1:
-            raise ValueError(f"{self._who(method)} expected n of at least 1, got {n}")
+        """Raise TypeError or ValueError unless n, a number of examples to draw, is an int of at least 1."""
+        count(self._who(method), "n", n)
 
 
 class Model(Estimator, Module):
@@ -164,6 +164,7 @@ class Model(Estimator, Module):
         warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
+        learning_rate(self._who("fit"), "lr", lr)
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
             callbacks=callbacks, validate=validate, warm_start=warm_start,
@@ -227,6 +228,10 @@ class Model(Estimator, Module):
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
         X, y = self.check_data(X, y)
         rng = as_generator(self._who("fit"), rng)
+        expect_run(
+            self._who("fit"), epochs=epochs, batch_size=batch_size, examples=len(X), drop_last=drop_last,
+            augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
+        )
         if augment is not None:
             self.check_augment()
         X = self.before_training(X, rng)

@@ -33,8 +33,12 @@ BAD = {
     **dict.fromkeys(["beta", "l2", "smoothing"], [-1, -1e-9, *NOT_FINITE]),
     **dict.fromkeys(["clip", "penalty", "bound", "strength", "std"], [0, -1, *NOT_FINITE]),
     **dict.fromkeys(["dropout", "shrinkage"], [-0.1, 1.5, *NOT_FINITE]),
-    **dict.fromkeys(["encoder", "decoder", "generator", "discriminator"], [None, 5, "x", Linear, [SiLU()], len]),
-    **dict.fromkeys(["noise", "objective", "binarisation", "order=", "prior", "criterion"], [None, 5, "x", ["x"]]),
+    **dict.fromkeys(
+        ["encoder", "decoder", "generator", "discriminator"], [None, 5, "x", Linear, [SiLU()], len]
+    ),
+    **dict.fromkeys(
+        ["noise", "objective", "binarisation", "order=", "prior", "criterion"], [None, 5, "x", ["x"]]
+    ),
     "activation": [None, 5, "relu", SiLU(), int, Linear, Activation(), [SiLU]],
     "alphabet": [None, 5, "abc", Alphabet],
     "dtype": [None, 5, "x", int, np.int64, np.float16, complex, object, "U3"],

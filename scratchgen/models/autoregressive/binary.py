@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_binary, expect_examples, expect_labels, expect_no_labels, one_hot
+from scratchgen.checks import (
+    expect_binary,
+    expect_examples,
+    expect_float,
+    expect_labels,
+    expect_no_labels,
+    one_hot,
+)
 from scratchgen.models.arguments import count
 from scratchgen.models.pixels import PixelModel
 
@@ -49,9 +56,9 @@ class BinaryModel(PixelModel):
         Raises ValueError for another shape, or if an observed pixel is neither 0 nor 1.
         """
         who = self._who("complete")
-        if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != self.features:
-            got = X.shape if isinstance(X, np.ndarray) else type(X).__name__
-            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {got}")
+        expect_float(who, X)
+        if X.ndim != 2 or X.shape[1] != self.features:
+            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {X.shape}")
         known = np.where(observed, X, 0).astype(X.dtype)
         self.expect_binary("complete", known)
         return known.astype(self.dtype)

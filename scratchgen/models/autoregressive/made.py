@@ -175,7 +175,8 @@ class MADE(BinaryModel):
         self, x: np.ndarray, y: np.ndarray | None = None, ordering: int = 0
     ) -> tuple[np.ndarray, Any]:
         """Return the D logits of one ordering, (N, D), and the network's cache."""
-        onehot = self.onehot(self.labels(y, len(x)), len(x)) if self.classes else None
+        y = self.labels(y, len(x))
+        onehot = self.onehot(y, len(x)) if self.classes else None
         return self.net.forward(x, masks=self._connections(ordering), onehot=onehot)
 
     def loss(

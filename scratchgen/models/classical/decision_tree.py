@@ -79,10 +79,12 @@ class DecisionTree(Classifier):
             waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
+    def _number_of_classes(self) -> int:
+        return len(self.root_.share)
+
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         self._expect_fitted("root_")
-        expect_examples("DecisionTree.predict_proba", X, features=self.features_)
+        expect_examples(self._who(method), X, features=self.features_)
         out = np.empty((len(X), len(self.root_.share)))
         waiting = [(self.root_, np.arange(len(X)))]
         while waiting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
@@ -12,7 +11,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Categorical as Softmax
 from scratchgen.distributions import log_sum_exp
-from scratchgen.models.arguments import as_dtype, count
+from scratchgen.models.arguments import as_dtype, count, finite, flag
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
@@ -194,8 +193,11 @@ class HiddenMarkovModel(Model):
         """
         expect_no_labels(self._who("fit"), y)
         groups = [x for _, x in self._by_length("fit", X)]
-        if not (math.isfinite(smoothing) and smoothing > 0):
-            raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
+        who = self._who("fit")
+        count(who, "iterations", iterations)
+        finite(who, "tolerance", tolerance, least=0)
+        finite(who, "smoothing", smoothing, above=0)
+        flag(who, "warm_start", warm_start)
         together = groups[0] if len(groups) == 1 else np.concatenate([x.ravel() for x in groups])[None]
         self.emissions.start_from(together)
         if not warm_start:
@@ -255,8 +257,9 @@ class HiddenMarkovModel(Model):
         This path maximises p(z | x) as a whole. The most likely state of each single step, the argmax of
         `posterior_counts`, may form another path. Of equally likely states the first is taken.
         """
+        groups = self._by_length("viterbi", X)
         paths: list[np.ndarray] = [np.empty(0)] * len(X)
-        for rows, x in self._by_length("viterbi", X):
+        for rows, x in groups:
             for row, path in zip(rows, self._best_paths(x), strict=True):
                 paths[row] = path
         return np.stack(paths) if isinstance(X, np.ndarray) else paths
@@ -295,10 +298,8 @@ class HiddenMarkovModel(Model):
 
     def sample(self, n: int, *, rng: np.random.Generator | int, length: int = 1) -> np.ndarray:
         """Draw n sequences, (n, length)."""
-        if n < 1 or length < 1:
-            raise ValueError(
-                f"HiddenMarkovModel.sample expected n and length of at least 1, got {n} and {length}"
-            )
+        self._expect_count(n)
+        count(self._who("sample"), "length", length)
         rng = as_generator(self._who("sample"), rng)
         last = len(self.start.value) - 1
         start = np.exp(Softmax.log_probabilities(self.start.value)).cumsum()

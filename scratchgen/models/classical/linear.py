@@ -38,13 +38,17 @@ class LinearClassifier(Classifier, Model):
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """The scores x·W + b, (N, C)."""
-        expect_examples(self._who("decision_function"), X, features=self.features)
+        return self._scores("decision_function", X)
+
+    def _scores(self, method: str, X: np.ndarray) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         return X @ self.weight.value + self.bias.value
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The class with the largest score, (N,)."""
-        expect_examples(self._who("predict"), X, features=self.features)
-        return (X @ self.weight.value + self.bias.value).argmax(axis=1)
+    def _number_of_classes(self) -> int:
+        return self.classes
+
+    def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return self._scores(method, X).argmax(axis=1)
 
     def _penalty(self) -> float:
         return 0.5 * self.l2 * float((self.weight.value**2).sum())

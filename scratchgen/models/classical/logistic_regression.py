@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_rows
+from scratchgen.checks import expect_rows
 from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.arguments import count, finite, flag
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
@@ -84,6 +85,10 @@ class LogisticRegression(LinearClassifier):
         TypeError for labels that are not integers. `trainer` trains with Adam on batches instead.
         """
         X, y = self.check_data(X, y)
+        who = self._who("fit")
+        finite(who, "tolerance", tolerance, least=0)
+        count(who, "iterations", iterations)
+        flag(who, "warm_start", warm_start)
 
         def set_parameters(w: np.ndarray) -> None:
             self.weight.value[...] = w[: self.weight.size].reshape(self.weight.shape)
@@ -112,7 +117,5 @@ class LogisticRegression(LinearClassifier):
             )
         return self
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        expect_examples(self._who("predict_proba"), X, features=self.features)
-        return Categorical.probabilities(X @ self.weight.value + self.bias.value)    # (LR.1)
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return Categorical.probabilities(self._scores(method, X))               # (LR.1)

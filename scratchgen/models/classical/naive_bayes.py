@@ -58,9 +58,14 @@ class BernoulliNaiveBayes(GenerativeClassifier):
         seen : (D,) of bool; features that are not seen are summed out exactly:
         (NB.4)  p(x_seen | y) = Σ_{x_unseen} p(x | y) = Π_{d seen} p(x_d | y)
         """
+        return self._log_likelihoods("log_likelihoods", X, seen=seen)
+
+    def _log_likelihoods(  # type: ignore[override]
+        self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         self._expect_fitted("logits_")
-        x = self._binary("log_likelihoods", X, self.logits_.shape[1])
-        seen = expect_seen("BernoulliNaiveBayes", seen, x.shape[1])
+        x = self._binary(method, X, self.logits_.shape[1])
+        seen = expect_seen(self._who(method), seen, x.shape[1])
         logits = self.logits_[:, seen]                          # (NB.4)
         softplus = -Bernoulli.log_prob(np.zeros(()), logits)    # −log(1 − θ)
         return x[:, seen] @ logits.T - softplus.sum(axis=1)     # (NB.1), (NB.3)
@@ -125,9 +130,14 @@ class GaussianNaiveBayes(GenerativeClassifier):
         self, X: np.ndarray, *, seen: np.ndarray | None = None
     ) -> np.ndarray:
         """log p(x | y) in nats, (N, C); features that are not `seen`, (D,) of bool, are left out, (NB.4)."""
+        return self._log_likelihoods("log_likelihoods", X, seen=seen)
+
+    def _log_likelihoods(  # type: ignore[override]
+        self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         self._expect_fitted("means_")
-        expect_examples("GaussianNaiveBayes.log_likelihoods", X, features=self.means_.shape[1])
-        seen = expect_seen("GaussianNaiveBayes", seen, X.shape[1])
+        expect_examples(self._who(method), X, features=self.means_.shape[1])
+        seen = expect_seen(self._who(method), seen, X.shape[1])
         X, means, logvars = X[:, seen], self.means_[:, seen], np.log(self.variances_[:, seen])
         columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]
         return np.stack(columns, axis=1)                        # (NB.1)

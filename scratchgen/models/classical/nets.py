@@ -74,13 +74,14 @@ class NetClassifier(Classifier, Model):
         last: Any = self.net[-1]
         return last.out_features
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        return Categorical.probabilities(self._logits(X, "predict_proba"))
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return Categorical.probabilities(self._logits(X, method))
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The most probable class of each example: (N, D) -> (N,) int64."""
-        return self._logits(X, "predict").argmax(axis=1)
+    def _number_of_classes(self) -> int:
+        return self.classes
+
+    def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return self._logits(X, method).argmax(axis=1)
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """The input of the last layer: (N, D) -> (N, F)."""

@@ -181,7 +181,7 @@ class Flow(Model):
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Set scales that are still zero from the standard deviations of the data."""
         if any(not layer.log_scale.value.any() for layer in self._scalings()):
-            self.start_from(X)
+            self._start_from(X, "fit")
         return X
 
     def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
@@ -203,8 +203,10 @@ class Flow(Model):
         Without it, a feature with a standard deviation of 1/1,000 would need many steps, because Adam changes
         a log-scale by about lr per step.
         """
-        expect_examples(self._who("start_from"), X, features=self.features, least=2)
-        start = np.log(PRIORS[self.prior].spread / self.spread_of(X))       # (D,)
+        self._start_from(X, "start_from")
+
+    def _start_from(self, X: np.ndarray, method: str) -> None:
+        start = np.log(PRIORS[self.prior].spread / self._spread_of(X, method))  # (D,)
         for layer in self._scalings()[:1]:
             layer.log_scale.value[...] = start.reshape(layer.log_scale.shape)
 
@@ -216,12 +218,16 @@ class Flow(Model):
 
         Raises ValueError for a constant feature.
         """
+        return self._spread_of(X, "spread_of")
+
+    def _spread_of(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         std = X.std(axis=0, dtype=np.float64)
         if self.levels is not None:
             std = np.hypot(std * (self.levels - 1), math.sqrt(1 / 12)) / self.levels    # of (DEQ.1)
         if not std.all():
             raise ValueError(
-                f"{type(self).__name__} expected features that vary, but feature {std.argmin()} is constant: "
+                f"{self._who(method)} expected features that vary, but feature {std.argmin()} is constant: "
                 "it has no density. Leave it out, or pass levels= for pixels to be dequantised"
             )
         return std
@@ -248,7 +254,10 @@ class Flow(Model):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The latent codes, z = f(x), which are exact: (N, D) -> (N, D)."""
-        expect_examples(self._who("transform"), X, features=self.features)
+        return self._encode(X, "transform")
+
+    def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         return in_batches(lambda x: self._forward(x)[0], X)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
@@ -258,7 +267,7 @@ class Flow(Model):
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """Map X to z and back, (N, D). The result is X up to rounding."""
-        return self.inverse_transform(self.transform(X))
+        return self.inverse_transform(self._encode(X, "reconstruct"))
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
         """Draw n examples from p(x): z from the prior, then x = f⁻¹(z), (n, D).

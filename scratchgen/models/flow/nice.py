@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples
+from scratchgen.checks import as_generator
 from scratchgen.initializers import he_normal
 from scratchgen.layers import AdditiveCoupling, Bijection, Linear, ReLU, Scaling, Sequential
 from scratchgen.layers.masks import MASKS
@@ -66,15 +66,17 @@ class NICE(Flow):
         Adam moves each pixel in proportion to its standard deviation, and pixels that hardly vary are not
         moved too far. Other conditioners are not changed.
         """
-        expect_examples(self._who("start_from"), X, features=self.features, least=2)
-        log_std = np.log(self.spread_of(X))
+        super().start_from(X)
+
+    def _start_from(self, X: np.ndarray, method: str) -> None:
+        log_std = np.log(self._spread_of(X, method))
         couplings = [layer for layer in self.layers if isinstance(layer, AdditiveCoupling)]
         for layer in couplings:
             last = layer.conditioner[-1] if isinstance(layer.conditioner, Sequential) else None
             if isinstance(last, Scaling):
                 _, moved = MASKS[layer.mask].split(type(self).__name__, log_std[None])
                 last.log_scale.value[...] = moved[0]
-        super().start_from(X)
+        super()._start_from(X, method)
 
 
 def conditioner(

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from scratchgen.layers import Layer
+from scratchgen.models.arguments import count, expect_betas, learning_rate
 from scratchgen.models.base import Model
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer
@@ -119,7 +120,12 @@ class Game(Model):
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         who = self._who("fit")
         self.check_data(X, y)
-        if len(X) < self.k * batch_size:
+        for name, rate in (("lr", lr), ("discriminator_lr", discriminator_lr)):
+            if rate is not None:
+                learning_rate(who, name, rate)
+        if betas is not None:
+            expect_betas(who, betas)
+        if len(X) < self.k * count(who, "batch_size", batch_size):
             least = f"k·batch_size = {self.k}·{batch_size}"
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         return self._trainer(

@@ -59,7 +59,7 @@ class NGram(TextModel):
             raise ValueError(f"{who} expected text to be a string of one or more characters, got {text!r}")
         orders = [count(who, "orders", order) for order in one_or_more(who, "orders", orders)]
         strengths = [
-            finite(who, "strengths", strength, above=0) for strength in one_or_more(who, "strengths", strengths)
+            finite(who, "strengths", s, above=0) for s in one_or_more(who, "strengths", strengths)
         ]
         train, held_out = split_text(text)
         model = cls(alphabet, max(orders)).fit(train)
@@ -87,13 +87,12 @@ class NGram(TextModel):
 
         Raises ValueError before `fit`, and for a c that is not one character of the alphabet.
         """
-        if len(self.alphabet.encode(c)) != 1:
+        if len(self._ids("probability", c)) != 1:
             raise ValueError(f"NGram.probability expected one character, got {c!r}")
         return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
 
-    def log_probabilities(self, text: str) -> np.ndarray:
-        """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
-        self._ids("log_probabilities", text)
+    def _log_probabilities(self, method: str, text: str) -> np.ndarray:
+        self._ids(method, text)
         return np.log(self._mixtures(text)[:, -1])
 
     def sample(
@@ -104,10 +103,10 @@ class NGram(TextModel):
         ``alphabet.decode(row)`` turns a row into a string. Raises ValueError before `fit`, for n or length
         below 1, and for a prompt with characters outside the alphabet.
         """
-        if n < 1 or length < 1:
-            raise ValueError(f"NGram.sample expected n >= 1 and length >= 1, got {n} and {length}")
+        self._expect_count(n)
+        count("NGram.sample", "length", length)
         rng = as_generator("NGram.sample", rng)
-        self.alphabet.encode(prompt)
+        self._ids("sample", prompt, least=0)
         sums: dict[str, np.ndarray] = {}        # context -> cumulative probabilities, (V,)
         texts = np.empty((n, length), np.int64)
         for row in texts:

@@ -11,7 +11,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
-from scratchgen.models.arguments import finite, layer
+from scratchgen.models.arguments import count, finite, layer
 from scratchgen.models.networks import (
     conv_decoder,
     conv_encoder,
@@ -286,11 +286,11 @@ class VAE(PixelModel):
         label : for a conditional VAE, the class of both examples and of all images between them
         """
         who = self._who("interpolate")
-        if steps < 2:
-            raise ValueError(f"{who} expected at least 2 steps, got {steps}")
+        count(who, "steps", steps, least=2)
         if np.ndim(start) != 1 or np.shape(start) != np.shape(end):
             raise ValueError(f"{who} expected two examples (D,), got {np.shape(start)} and {np.shape(end)}")
-        a, b = self.transform(np.stack([start, end]), None if label is None else np.full(2, label))
+        both = np.stack([start, end])
+        (a, b), _ = self._posterior(both, None if label is None else np.full(2, label), "interpolate")
         t = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
         return self.inverse_transform((1 - t) * a + t * b, None if label is None else np.full(steps, label))
 
@@ -379,7 +379,4 @@ class VAE(PixelModel):
 
     def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
         self.observation.expect(self._who(method), X, self.features)
-        if not isinstance(samples, int | np.integer) or samples < 1:
-            raise ValueError(
-                f"{self._who(method)} expected samples to be an int of at least 1, got {samples!r}"
-            )
+        count(self._who(method), "samples", samples)

@@ -191,7 +191,7 @@ def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
         (lambda m, X, rng: m.score_samples(X[0]), r"of shape \(N, T\), at least one of them, got \(5,"),
         (lambda m, X, rng: m.score_samples(X[:0]), r"at least one of them, got \(0, 5\)"),
         (lambda m, X, rng: m.fit(X, smoothing=0), "finite smoothing > 0, got 0"),
-        (lambda m, X, rng: m.sample(3, rng=rng, length=0), "n and length of at least 1, got 3 and 0"),
+        (lambda m, X, rng: m.sample(3, rng=rng, length=0), "sample expected length of at least 1, got 0"),
         (
             lambda m, X, rng: HiddenMarkovModel.categorical(0, 4, rng=rng),
             r"HiddenMarkovModel\.categorical expected states of at least 1",
