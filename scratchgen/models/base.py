@@ -62,16 +62,16 @@ class Estimator:
     def __repr__(self) -> str:
         """The class name and the settings that differ from their defaults."""
         settings: dict[str, Any] = {}
-        for cls in type(self).__mro__:
-            if "__init__" not in vars(cls):
-                continue
-            parameters = inspect.signature(vars(cls)["__init__"]).parameters
+        constructors = [vars(cls)["__init__"] for cls in type(self).__mro__ if "__init__" in vars(cls)]
+        for constructor in constructors:
+            parameters = inspect.signature(constructor).parameters
             for name, parameter in parameters.items():
-                inherited = cls is not type(self) and parameter.default is parameter.empty and settings
-                if name in ("self", "rng", "dtype", *settings) or inherited:
+                # A constructor passes its own values for what the constructor of its base class requires.
+                replaced = constructor is not constructors[0] and parameter.default is parameter.empty
+                if name in ("self", "rng", "dtype", *settings) or replaced:
                     continue
                 if hasattr(self, name):
-                    value = repr(getattr(self, name))
+                    value = _text(getattr(self, name))
                     settings[name] = None if value == repr(parameter.default) else f"{name}={value}"
             if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
                 break       # otherwise the settings of the base class can be passed too
@@ -88,6 +88,11 @@ class Estimator:
     def _expect_count(self, n: int, method: str = "sample") -> None:
         """Raise TypeError or ValueError unless n, a number of examples to draw, is an int of at least 1."""
         count(self._who(method), "n", n)
+
+
+def _text(value: Any) -> str:
+    """The name of a function or class, without its address; the repr of anything else."""
+    return value.__name__ if inspect.isfunction(value) or inspect.isclass(value) else repr(value)
 
 
 class Model(Estimator, Module):

@@ -72,7 +72,9 @@ def test_every_public_model_has_an_example():
 def test_model_shows_its_settings(name):
     model = built(name)
     text = repr(model)
-    assert text.startswith(f"{name}(") and text.endswith(")") and " object at 0x" not in text
+    assert text.startswith(f"{name}(") and text.endswith(")") and " at 0x" not in text
+    for network in ("encoder", "decoder"):
+        assert (f"{network}=Sequential(" in text) == hasattr(model, network)
     shown = ("shrinkage=0.3", "smoothing=0.1", "threshold=0.5", "max_depth=2", "l2=0.1", "penalty=10.0")
     for setting in shown:
         key, value = setting.split("=")

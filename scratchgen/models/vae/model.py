@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -22,11 +21,10 @@ from scratchgen.models.networks import (
     input_width,
 )
 from scratchgen.models.pixels import PixelModel
+from scratchgen.models.vae.likelihood import Posterior, importance_sampled, lower_bound
 from scratchgen.models.vae.observation import BernoulliPixels, Observation
 
 Rng = np.random.Generator | int
-Posterior = tuple[np.ndarray, np.ndarray]                   # mu and logvar, each (N, K)
-Draws = tuple[slice, np.ndarray, np.ndarray]                # examples, log p(x | z), log p(z) − log q(z | x)
 
 
 class VAECache(NamedTuple):
@@ -319,11 +317,7 @@ class VAE(PixelModel):
         """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, minus the KL."""
         self._expect_samples("elbo", X, samples)
         rng = as_generator(self._who("elbo"), rng)
-        mu, logvar = self._posterior(X, y, "elbo")
-        total = -Normal.kl(mu, logvar, self.prior_mean(y, len(X))).sum(axis=1, dtype=np.float64)
-        for part, log_px, _ in self.sample_posterior(X, y, (mu, logvar), samples, rng):
-            total[part] += log_px.sum(axis=1, dtype=np.float64) / samples
-        return total
+        return lower_bound(self, X, y, self._posterior(X, y, "elbo"), samples, rng)
 
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: Rng | None = None, samples: int = 100
@@ -337,45 +331,8 @@ class VAE(PixelModel):
         """
         self._expect_samples("score_samples", X, samples)
         rng = as_generator(self._who("score_samples"), 0 if rng is None else rng)
-        mu, logvar = self._posterior(X, y, "score_samples")
-        total = np.full(len(X), -np.inf)
-        for part, log_px, log_ratio in self.sample_posterior(X, y, (mu, logvar), samples, rng):
-            log_weights = (log_px + log_ratio).astype(np.float64)  # (B, S)
-            total[part] = np.logaddexp(total[part], np.logaddexp.reduce(log_weights, axis=1))
-        return total - math.log(samples)                        # (VAE.11)
-
-    def sample_posterior(
-        self,
-        X: np.ndarray,
-        y: np.ndarray | None,
-        posterior: Posterior,
-        samples: int,
-        rng: np.random.Generator,
-        rows: int = 10_000,
-    ) -> Iterator[Draws]:
-        """Draw codes from q(z | x); yield (which examples, log p(x | z), log p(z) − log q(z | x)).
-
-        Both arrays are (B, S). B·S is about `rows` for any number of examples and samples, which limits the
-        memory. An example with many samples is yielded several times, with a part of them each time.
-        """
-        mu, logvar = posterior
-        prior_mean = np.broadcast_to(self.prior_mean(y, len(X)), mu.shape)
-        at_once = min(samples, max(1, rows // 100))
-        size = rows // at_once
-        for start in range(0, len(X), size):
-            part = slice(start, start + size)
-            m, lv, m_prior = mu[part, None], logvar[part, None], prior_mean[part, None]  # (B, 1, K)
-            for done in range(0, samples, at_once):
-                shape = (len(m), min(at_once, samples - done), mu.shape[1])
-                eps = rng.standard_normal(shape, mu.dtype)
-                z = Normal.sample(m, lv, eps)                   # (B, S, K)
-                labels = None if y is None else np.repeat(y[part], shape[1])
-                out = self.decode(z.reshape(-1, shape[2]), labels)
-                if out.shape[1] != X.shape[1]:
-                    who = type(self).__name__
-                    raise ValueError(f"{who} expected x of {out.shape[1]} features, got {X.shape[1]}")
-                log_px = self.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
-                yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
+        posterior = self._posterior(X, y, "score_samples")
+        return importance_sampled(self, X, y, posterior, samples, rng)          # (VAE.11)
 
     def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
         self.observation.expect(self._who(method), X, self.features)
