@@ -169,7 +169,7 @@ class Trainer:
         if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
             raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
         for callback in callbacks:
-            if not hasattr(callback, "on_end"):
+            if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {callback!r}")
         if epochs < 0:
             raise ValueError(f"Trainer expected epochs >= 0, the total number of epochs, got {epochs}")

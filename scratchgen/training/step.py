@@ -52,6 +52,7 @@ class Step(NamedTuple):
     loss: float
     cache: Any      # of the loss
     grads: Any      # what backward returned
+    norm: float     # of the gradient, before the update; NaN if it was not asked for
 
 
 def player_step(
@@ -60,21 +61,23 @@ def player_step(
     loss: Callable[[], tuple[float, Any]],
     backward: Callable[[Any], Any],
     name: str = "loss",
+    norm: bool = False,
 ) -> Step:
     """Make one update of the parameters that an optimiser holds: all of a model, or one player of a GAN.
 
     loss : function () -> (loss, cache);  backward : function (cache) -> grads, which adds to p.grad
     name : of the loss, for an error
+    norm : whether to compute the norm of the gradient, which is a pass over all of it
 
-    The gradients are still there afterwards, so ``optimizer.grad_norm()`` is their norm. Raises
-    TrainingDiverged, before any update, if the loss is nan or infinite.
+    Raises TrainingDiverged, before any update, if the loss is nan or infinite.
     """
     optimizer.zero_grad()
     value, cache = loss()
     expect_finite(model, value, lambda: backward(cache), name)
     grads = backward(cache)
+    length = optimizer.grad_norm() if norm else math.nan
     optimizer.step()
-    return Step(value, cache, grads)
+    return Step(value, cache, grads, length)
 
 
 def training_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The training loop: its history, how it ends, numbers that are not finite, and Ctrl-C."""
 
 import copy
+import math
 import pickle
 import threading
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_trainer
 
 from scratchgen import kernels
+from scratchgen.data import Batches
 from scratchgen.layers import Layer, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
 from scratchgen.training.loop import (
@@ -21,6 +23,7 @@ from scratchgen.training.loop import (
     expect_finite,
 )
 from scratchgen.training.optimisers import SGD, Adam
+from scratchgen.training.step import player_step
 
 
 @pytest.fixture(autouse=True)
@@ -387,3 +390,27 @@ def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to()
     model.fit(X, epochs=1, rng=0, warm_start=True)
     model.trainer(X, epochs=1, rng=0, warm_start=True).run()
     hmm.fit(X, iterations=1, warm_start=True)
+
+
+def test_player_step_updates_the_parameters_of_one_optimiser_alone():
+    X, model, _ = small_run()
+    optimizer = Adam(model.decoder.parameters(), 0.1)
+    before = values_of(model.encoder), values_of(model.decoder)
+    for norm in (False, True):
+        step = player_step(model, optimizer, lambda: model.loss(X), model.backward, norm=norm)
+        assert step.loss > 0 and step.grads["dout"].shape == X.shape
+        assert step.norm == pytest.approx(optimizer.grad_norm()) if norm else math.isnan(step.norm)
+    assert optimizer.steps == 2 and not np.array_equal(values_of(model.decoder), before[1])
+    np.testing.assert_array_equal(values_of(model.encoder), before[0])
+    after = values_of(model)
+    with pytest.raises(TrainingDiverged, match="the loss of D became nan"):
+        player_step(model, optimizer, lambda: (math.nan, model.loss(X)[1]), model.backward, "the loss of D")
+    assert optimizer.steps == 2
+    np.testing.assert_array_equal(values_of(model), after)
+
+
+def test_trainer_refuses_the_class_of_a_callback():
+    X, model, _ = small_run()
+    batches, optimizer = Batches(X, batch_size=5, rng=0), Adam(model.parameters(), 1e-3)
+    with pytest.raises(TypeError, match="Trainer expected callbacks to be instances of Callback, got <class"):
+        Trainer(model, batches, optimizer, epochs=1, rng=0, callbacks=[Callback])

@@ -83,23 +83,24 @@ class Game(Model):
 
     def discriminator_step(self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
         """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K)."""
-        loss, cache, _ = player_step(
+        loss, cache, _, norm = player_step(
             self, optimizer, lambda: self.discriminator_loss(x, z), self.discriminator_backward,
-            "the discriminator's loss",
+            "the discriminator's loss", norm=True,
         )
         return {
             "loss": loss,
             "d_real": cache.d_real,
             "d_fake": cache.d_fake,
-            "discriminator_grad": optimizer.grad_norm(),
+            "discriminator_grad": norm,
         }
 
     def generator_step(self, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
         """Make one update of the generator, with latent codes z (m, K)."""
         step = player_step(
-            self, optimizer, lambda: self.generator_loss(z), self.generator_backward, "the generator's loss"
+            self, optimizer, lambda: self.generator_loss(z), self.generator_backward,
+            "the generator's loss", norm=True,
         )
-        return {"generator_loss": step.loss, "generator_grad": optimizer.grad_norm()}
+        return {"generator_loss": step.loss, "generator_grad": step.norm}
 
     def trainer(  # type: ignore[override]  # two learning rates, and always whole batches
         self,

@@ -172,11 +172,10 @@ class WGAN(GAN):
         if u is None and self.penalty is not None:
             raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")
         # −loss, without the penalty, estimates (WGAN.1)
-        loss, cache, penalty = player_step(
+        loss, cache, penalty, norm = player_step(
             self, optimizer, lambda: self.discriminator_loss(x, z, u), self._finite_backward,
-            "the critic's loss",
+            "the critic's loss", norm=True,
         )
-        norm = optimizer.grad_norm()
         if self.penalty is None:
             weights = optimizer.value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
