@@ -161,7 +161,7 @@ class TestBadInput:
             (lambda m, X, rng: m.loss(X, eps=X), r"VAE.loss expected eps of shape \(4, 3\), got \(4, 12\)"),
             (lambda m, X, rng: m.loss(X, eps=np.zeros((1, 3))), r"eps of shape \(4, 3\), got \(1, 3\)"),
             (lambda m, X, rng: m.sample(0, rng=rng), "VAE.(prior_)?sample expected n of at least 1, got 0"),
-            (lambda m, X, rng: m.interpolate(*X[:2], steps=1), "interpolate expected steps of at least 2, got 1"),
+            (lambda m, X, rng: m.interpolate(*X[:2], steps=1), "steps of at least 2, got 1"),
             (lambda m, X, rng: VAE(m.encoder, m.decoder, beta=-0.1), "finite beta >= 0, got -0.1"),
             (lambda m, X, rng: VAE(m.encoder, m.decoder, beta=np.nan), "finite beta >= 0, got nan"),
             (lambda m, X, rng: VAE(m.encoder, m.decoder, binarisation="both"), "fixed, none, got 'both'"),
