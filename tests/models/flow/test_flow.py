@@ -150,7 +150,7 @@ def test_flow_with_a_tiny_batch_is_overfitted(rng):
     model = RealNVP.dense(2, (32,), 4, rng=rng, dtype=np.float64)
     model.fit(X, epochs=1, rng=rng)
     normal = model.score_samples(X).mean()
-    model.fit(X, epochs=400, lr=Cosine(3e-3, 400), rng=rng)
+    model.fit(X, epochs=400, lr=Cosine(3e-3, 400), rng=rng, warm_start=True)
     assert model.score_samples(X).mean() > normal + 2
 
 
