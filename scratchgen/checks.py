@@ -136,7 +136,7 @@ def as_generator(who: str, rng: Any) -> np.random.Generator:
         got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
         raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
     if rng < 0:
-        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+        raise ValueError(f"{who} expected rng to be a seed of at least 0, got {rng}")
     return np.random.default_rng(int(rng))
 
 
@@ -266,35 +266,12 @@ def expect_no_labels(who: str, y: Any, hint: str = "the model does not use them"
         raise ValueError(f"{who} expected no labels y: {hint}")
 
 
-def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
-    """Return the widths of the hidden layers as a tuple of ints.
-
-    hidden : a sequence of widths, or one int for a single layer; 0 means no hidden layer
-    """
-    if isinstance(hidden, int | np.integer):
-        hidden = (hidden,) if hidden != 0 else ()
-    widths = tuple(hidden)
-    for width in widths:
-        positive(who, hidden=width)
-    return tuple(int(width) for width in widths)
-
-
-def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
-    """Return an image shape (H, W, C) as a tuple of ints.
-
-    multiple : a power of two by which H and W must be divisible
-
-    Raises ValueError for any other shape.
-    """
+def as_image_shape(who: str, shape: Any) -> tuple[int, int, int]:
+    """Return an image shape (H, W, C) as a tuple of ints. Raises ValueError for any other shape."""
     if not isinstance(shape, tuple | list) or len(shape) != 3:
         raise ValueError(f"{who} expected shape (H, W, C), got {shape!r}")
     for name, size in zip(("height", "width", "channels"), shape, strict=True):
         expect_count(who, f"the {name} in shape", size)
-    if shape[0] % multiple or shape[1] % multiple:
-        raise ValueError(
-            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}; "
-            f"the network halves H and W {multiple.bit_length() - 1} times"
-        )
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
