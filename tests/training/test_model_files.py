@@ -257,8 +257,11 @@ def test_what_is_not_a_model_is_refused(tmp_path):
     for model, got in (("a", "str"), (None, "NoneType"), (PCA, "the class PCA"), (np.zeros(3), "ndarray")):
         with pytest.raises(TypeError, match=f"save expected a model, got {got}"):
             scratchgen.save(model, path)
-    with pytest.raises(TypeError, match="save expected a path, got PCA"):
-        scratchgen.save(path, PCA(2))
+    for wrong in (PCA(2), None, 3, 2.5, [], b"a"):
+        with pytest.raises(TypeError, match=f"save expected a path, got {type(wrong).__name__}"):
+            scratchgen.save(PCA(2), wrong)
+        with pytest.raises(TypeError, match=f"load expected a path, got {type(wrong).__name__}"):
+            scratchgen.load(wrong)
     with pytest.raises(
         TypeError, match=r"got Trainer; for a training run, use checkpoint.save\(path, trainer\)"
     ):
