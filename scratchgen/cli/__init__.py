@@ -100,9 +100,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_output_safe() -> None:
-    """Make stdout and stderr replace characters that the console's encoding lacks by question marks."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):      # a stream that replaces it, as in tests, may not
+    """Make stdout and stderr replace characters that the console's encoding lacks by question marks.
+
+    A stream that is None, because it was closed or there is no console, is replaced by the null device.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):    # a stream that replaces it, as in tests, may not
             stream.reconfigure(errors="replace")
 
 
