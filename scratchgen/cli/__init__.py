@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     process.prepare()
     make_output_safe()
+    os.environ["MPLBACKEND"] = "agg"    # figures go to files; a backend that is not installed is no problem
     logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
     logging.getLogger("scratchgen").setLevel(logging.INFO)
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -120,6 +121,14 @@ def expect_command(name: str) -> None:
         check_name("command", name, [*COMMANDS, *ALIASES])
 
 
+def in_a_folder() -> bool:
+    """Whether the current folder exists. Numba needs it to compile, and so does every relative path."""
+    try:
+        return os.path.isdir(os.getcwd())
+    except FileNotFoundError:
+        return False
+
+
 def report_error(error: Exception, code: int, debug: bool) -> int:
     """Print an error as one line, with debug after its traceback, and return the exit code."""
     if debug:
@@ -130,6 +139,8 @@ def report_error(error: Exception, code: int, debug: bool) -> int:
 
 def describe(error: Exception) -> str:
     """An exception as one line; for a file error, the file and then what happened to it."""
+    if isinstance(error, FileNotFoundError) and error.filename is None and not in_a_folder():
+        return "the current folder was deleted; change to a folder that exists"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fspath(error.filename)}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -60,14 +60,17 @@ def find_twin(function: Callable[..., Any]) -> Callable[..., Any]:
 def backend() -> str:
     """Return which functions run: "jit" for the compiled twins, "reference" for the readable functions.
 
-    The environment variable is read at the first call. Raises ValueError if its value is neither of the two.
+    The environment variable SCRATCHGEN_KERNELS is read at the first call. If it is not set, NUMBA_DISABLE_JIT=1
+    means "reference". Raises ValueError if its value is neither of the two.
     """
     return _chosen or _from_environment()
 
 
 @functools.cache
 def _from_environment() -> str:
-    name = os.environ.get("SCRATCHGEN_KERNELS") or "jit"
+    # Without the compiler, Python would run the loops of the twins: slowly, and with other errors (math.exp).
+    compiler = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+    name = os.environ.get("SCRATCHGEN_KERNELS") or ("jit" if compiler else "reference")
     if name not in BACKENDS:
         raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
     return name
