@@ -2,7 +2,7 @@
 
     python tools/dependency_bounds.py oldest      the lower bounds in setup.cfg, exactly
     python tools/dependency_bounds.py newest      the newest versions
-    python tools/dependency_bounds.py pythons     both, with each Python of setup.cfg's classifiers that is found
+    python tools/dependency_bounds.py pythons     both, with each Python of setup.cfg that is found
 
 Each combination gets a new environment in a temporary folder, from wheels only. The tests that are not marked
 as slow run there. With --short, only pip check, gradcheck, and the common tests of models, checkpoints and
@@ -35,15 +35,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # With packages of the time, where the newest ones only add warnings: Matplotlib before 3.10.8 calls functions
 # that pyparsing 3.3 deprecates.
 COMPANIONS = ("pyparsing<3.3",)
-NO_NETWORK = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError")
-QUICK = (("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "-n", "2", "--dist", "worksteal"),)
+NO_NETWORK = ("NewConnectionError", "NameResolutionError", "TimeoutError", "ProxyError")
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow")
+QUICK = ((*PYTEST, "-n", "2", "--dist", "worksteal"),)
 SHORT = (
     ("-W", "error", "-m", "scratchgen", "gradcheck"),
-    (
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "tests/kernels",
-        "tests/models/test_all_models.py", "tests/training/test_checkpoint.py",
-    ),
-)  # fmt: skip
+    (*PYTEST, "tests/kernels", "tests/models/test_all_models.py", "tests/training/test_checkpoint.py"),
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,8 @@ def requirements(python: str) -> Iterator[Requirement]:
     lists = (settings()["options"]["install_requires"], settings()["options.extras_require"]["test"])
     for line in "\n".join(lists).split("\n"):
         requirement = Requirement(line) if line.strip() else None
-        if requirement and (not requirement.marker or requirement.marker.evaluate({"python_version": python})):
+        marker = requirement and requirement.marker
+        if requirement and (marker is None or marker.evaluate({"python_version": python})):
             yield requirement
 
 
@@ -143,7 +142,7 @@ def try_versions(version: str, python: str, bounds: str, short: bool) -> Outcome
         installed = run(*pip, "install", "--quiet", "--only-binary", ":all:", *packages, folder=folder)
         if installed.returncode:
             offline = any(sign in installed.stdout for sign in NO_NETWORK)
-            print(installed.stdout)
+            print(*(line[:500] for line in installed.stdout.splitlines() if "ERROR" in line), sep="\n")
             message = "no network" if offline else "these versions cannot be installed together"
             return Outcome(version, bounds, tests, "skipped" if offline else "failed", message, {})
         found = json.loads(run(*pip, "list", "--format", "json", folder=folder).stdout)

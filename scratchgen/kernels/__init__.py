@@ -60,8 +60,8 @@ def find_twin(function: Callable[..., Any]) -> Callable[..., Any]:
 def backend() -> str:
     """Return which functions run: "jit" for the compiled twins, "reference" for the readable functions.
 
-    The environment variable SCRATCHGEN_KERNELS is read at the first call. If it is not set, NUMBA_DISABLE_JIT=1
-    means "reference". Raises ValueError if its value is neither of the two.
+    The environment variable SCRATCHGEN_KERNELS is read at the first call. If it is not set, the answer is
+    "reference" with NUMBA_DISABLE_JIT=1. Raises ValueError if its value is neither of the two.
     """
     return _chosen or _from_environment()
 
