@@ -1,4 +1,4 @@
-"""Unusual surroundings: consoles, folders, environment variables, child processes, a package in a zip file."""
+"""Unusual surroundings: consoles, folders, environment variables, child processes, a package in a zip."""
 
 import io
 import json
@@ -137,7 +137,7 @@ def test_demo_runs_in_the_worst_surroundings(tmp_path):
 @pytest.mark.slow
 def test_results_are_saved_although_stdout_is_closed(tmp_path):
     """With stdout closed, the next file that is opened must not take its place."""
-    words = ("train", "autoencoder", "--epochs", "1", "--code", "2", "--hidden", "8", "--out", "a.safetensors")
+    words = ("train", "autoencoder", "--epochs", "1", "--code", "2", "--out", "a.safetensors")
     close = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     run("-c", close, "-m", "scratchgen", *words, cwd=tmp_path, SCRATCHGEN_KERNELS="reference")
     header = (tmp_path / "a.safetensors").read_bytes()

@@ -153,7 +153,7 @@ def try_versions(version: str, python: str, bounds: str, short: bool) -> Outcome
             ran = run(*command, folder=folder)
             message = ran.stdout.strip().splitlines()[-1] if ran.stdout.strip() else ""
             if ran.returncode:
-                print(f"Python {version}, {bounds}: {' '.join(command)}\n{ran.stdout}")
+                print(f"Python {version}, {bounds}: {' '.join(command)}\n{ran.stdout}", flush=True)
                 return Outcome(version, bounds, tests, "failed", message, versions)
     return Outcome(version, bounds, tests, "passed", message.split(" in ")[0], versions)
 

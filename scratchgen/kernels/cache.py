@@ -130,7 +130,7 @@ class KernelCache(FunctionCache):
             super().__init__(function)
         except (OSError, ValueError) as error:      # the current folder was deleted; a path with ".zip" in it
             raise RuntimeError(f"no folder for the cache: {error}") from error
-        self._cache_file: CacheFiles = CacheFiles(
+        self._cache_file: CacheFiles = CacheFiles(  # type: ignore[assignment]
             self._cache_path, self._impl.filename_base, running_sources()
         )
 
