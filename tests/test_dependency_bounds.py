@@ -80,4 +80,5 @@ def test_failure_fails_and_a_python_that_is_missing_is_skipped(tool, monkeypatch
     monkeypatch.setattr(tool, "run", answers(list=(0, "[]")))
     assert tool.main(["oldest", "--record", str(record)]) == 0
     again = json.loads(record.read_text("utf-8"))
-    assert len(again) == len(rows) and {row["outcome"] for row in again if row["python"] == HERE} == {"passed"}
+    assert len(again) == len(rows)
+    assert {row["outcome"] for row in again if row["python"] == HERE} == {"passed"}
