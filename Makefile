@@ -5,12 +5,16 @@ PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types stubs bench reproduce clean
+.PHONY: help demo test check lint types stubs bench reproduce clean oldest newest pythons versions
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
+	@echo "make oldest     run the quick tests with the oldest versions of the dependencies that setup.cfg allows"
+	@echo "make newest     run the quick tests with the newest versions"
+	@echo "make pythons    do both with each Python from 3.11 to 3.13 that is installed"
+	@echo "make versions   run a short part of the tests with these versions and Pythons, as CI does"
 	@echo "make stubs      write the stub files that show the public names to type checkers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
@@ -25,6 +29,12 @@ test: $(VENV)/test.stamp
 	$(PY) -m pytest -q --durations=15
 
 check: lint types test
+
+oldest newest pythons: $(VENV)/test.stamp
+	$(PY) tools/dependency_bounds.py $@ --record results/dependencies.json
+
+versions: $(VENV)/test.stamp
+	$(PY) tools/dependency_bounds.py pythons --short
 
 lint: $(VENV)/test.stamp
 	$(PY) -m ruff check .
