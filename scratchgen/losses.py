@@ -27,7 +27,7 @@ def squared_error(pred: Array, target: Array) -> tuple[float, Array]:
     """
     expect_pair("squared_error", pred, target)
     diff = pred - target                                                        # (N, …)
-    loss = (diff**2).sum(dtype=np.float64) / len(pred)                          # (SE.1)
+    loss = np.square(diff, dtype=np.float64).sum() / len(pred)                  # (SE.1)
     dpred = 2 / len(pred) * diff                                                # (SE.2)
     return float(loss), dpred
 

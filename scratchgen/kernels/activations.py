@@ -14,6 +14,7 @@ from scratchgen.runtime import threads
 
 GELU_A = (2 / np.pi) ** 0.5
 GELU_B = 0.044715
+FLAT = 30.0
 
 
 def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:
@@ -198,12 +199,13 @@ def gelu(x: np.ndarray) -> np.ndarray:
 @kernel("contract")
 def _gelu_backward(dout, x, dx):
     one, two, three = dout.dtype.type(1), dout.dtype.type(2), dout.dtype.type(3)
-    a, b = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B)
+    a, b, flat = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B), dout.dtype.type(FLAT)
     for i in range(dout.size):
-        u = a * (x[i] + b * x[i] * x[i] * x[i])
-        du = a * (one + three * b * x[i] * x[i])
+        t = flat if x[i] > flat else (-flat if x[i] < -flat else x[i])  # in this order a NaN is kept
+        u = a * (t + b * t * t * t)
+        du = a * (one + three * b * t * t)
         sig = one / (one + exp(-two * u))
-        dx[i] = dout[i] * (sig + two * x[i] * sig * (one - sig) * du)
+        dx[i] = dout[i] * (sig + two * t * sig * (one - sig) * du)
 
 
 @expects(dout="...", x="...")

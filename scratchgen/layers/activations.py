@@ -209,6 +209,7 @@ class SiLU(Activation):
 
 GELU_A = (2 / np.pi) ** 0.5
 GELU_B = 0.044715
+FLAT = 30.0     # beyond ±FLAT, the slope of GELU is 0 or 1 to the last digit
 
 
 @compiled
@@ -219,6 +220,7 @@ def gelu(x: Array) -> Array:
 
 @compiled
 def gelu_backward(dout: Array, x: Array) -> Array:
+    x = np.clip(x, -FLAT, FLAT)                                 # so that x² does not overflow
     u = GELU_A * (x + GELU_B * x**3)
     du = GELU_A * (1 + 3 * GELU_B * x**2)
     sig = sigmoid(2 * u)

@@ -102,7 +102,7 @@ def gelu_backward(dout: Any, x: Any) -> True_:
     second = 2 * e * s * rest * du
     size = s + (2 * absolute(u) * s * rest) + absolute(second) * (1 + 2 * absolute(u))
     size = size + absolute(2 * e * s * du) * _half(x)
-    return True_(d * (s + second), absolute(d) * size)
+    return True_(d * (s + second), absolute(d) * np.maximum(size, 1000 * tiny(x)))
 
 
 def _half(x: Any) -> Any:

@@ -233,6 +233,11 @@ def causal_attention_backward(dy: Any, qkv: Any, p: Any) -> True_:
     return True_(out.reshape(n, t, -1), size.reshape(n, t, -1) + 16 * least)
 
 
+def only_allowed(cases: Any) -> Any:
+    """The same cases, with the mask applied to the weight."""
+    return lambda dtype, rng: [(x, np.where(MASK, w, 0), *rest) for x, w, *rest in cases(dtype, rng)]
+
+
 def entry(module: Any, name: str, cases: Any, truth: Any) -> Entry:
     path = module.__name__.removeprefix("scratchgen.")
     return Entry(f"{path}.{name}", getattr(module, name), cases, truth, twin=True)
@@ -246,7 +251,7 @@ ENTRIES = [
     entry(linear, "affine_bias_grad", drawn((2, 3, 2)), linear_truth(lambda d: d.sum(axis=(0, 1)))),
     entry(linear, "affine_input_grad", drawn((3, 2), (4, 2)), linear_truth(lambda d, w: d @ w.T)),
     entry(
-        masked, "masked_affine", drawn((3, 4), (4, 5), (5,), settings=(BLOCKS,)),
+        masked, "masked_affine", only_allowed(drawn((3, 4), (4, 5), (5,), settings=(BLOCKS,))),
         linear_truth(lambda x, w, b, blocks: x @ (w * MASK) + b),
     ),
     entry(
@@ -254,7 +259,7 @@ ENTRIES = [
         linear_truth(lambda d, x, mask, blocks: (x.T @ d) * mask),
     ),
     entry(
-        masked, "masked_input_grad", drawn((3, 5), (4, 5), settings=(BLOCKS,)),
+        masked, "masked_input_grad", only_allowed(drawn((3, 5), (4, 5), settings=(BLOCKS,))),
         linear_truth(lambda d, w, blocks: d @ (w * MASK).T),
     ),
     entry(conv, "im2col", drawn(IMAGES, settings=(KERNEL, *STEP)), linear_truth(im2col)),
