@@ -21,8 +21,9 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
 
     Raises ValueError for features < 1 and for log-densities that are not finite.
     """
-    expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
+    log_density = np.asarray(log_density)
+    expect_examples("bits_per_dim", log_density[:, None])
     if features < 1:
         raise ValueError(f"bits_per_dim expected features >= 1, got {features}")
     offset = 0.0 if levels is None else features * math.log(levels)
-    return (offset - np.asarray(log_density)) / (features * math.log(2))    # (DEQ.2, DEQ.3)
+    return (offset - log_density.astype(np.float64)) / (features * math.log(2))    # (DEQ.2, DEQ.3)

@@ -167,7 +167,7 @@ def normal_log_prob(x: Any, mu: Any, logvar: Any) -> True_:
 def normal_gradient(x: Any, mu: Any, logvar: Any) -> tuple[True_, True_, True_]:
     diff, inverse, rough, never = scaled(x, mu, logvar)
     dx, square = -diff * inverse**2, (diff * inverse) ** 2
-    size = absolute(dx) + never + tiny(x) * (1 + inverse)
+    size = absolute(dx) + never + tiny(x) * (1 + exp(-3 * exact(logvar) / 4))   # products may be below tiny
     return True_(dx, size), True_(-dx, size), True_((square - 1) / 2, 1 + square + never)
 
 
@@ -224,7 +224,8 @@ def logistic_log_prob(x: Any, mu: Any, log_scale: Any) -> True_:
 def logistic_gradient(x: Any, mu: Any, log_scale: Any) -> tuple[True_, True_, True_]:
     t, inverse, never = standardised(x, mu, log_scale)
     slope = tanh(t / 2)
-    size = absolute(slope * inverse) + never + tiny(x) * (1 + inverse)
+    # A product may be below tiny before it is multiplied by the rest of 1 / s.
+    size = absolute(slope * inverse) + never + tiny(x) * (1 + exp(-3 * exact(log_scale) / 2))
     return True_(-slope * inverse, size), True_(slope * inverse, size), True_(t * slope - 1, 1 + absolute(t * slope) + never)
 
 
