@@ -46,6 +46,11 @@ def tiny(x: np.ndarray) -> Any:
     return number(float(np.finfo(x.dtype).tiny))
 
 
+def flushed(x: np.ndarray) -> Any:
+    """A factor below the smallest normal number has no digits: then its error in ulps is that of this size."""
+    return tiny(x) / number(float(np.finfo(x.dtype).eps))
+
+
 def leaky_relu(x: Any, slope: float) -> Any:
     return np.where(x < 0, setting(x, slope) * exact(x), exact(x))
 
@@ -74,7 +79,7 @@ def tanh_backward(dout: Any, out: Any) -> True_:
 
 def silu(x: Any) -> tuple:
     s = sigmoid(exact(x))
-    return True_(exact(x) * s, absolute(exact(x)) * np.maximum(s, tiny(x))), s
+    return True_(exact(x) * s, absolute(exact(x)) * np.maximum(s, flushed(x))), s
 
 
 def silu_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -112,7 +117,7 @@ def _half(x: Any) -> Any:
 
 def softplus_backward(dout: Any, x: Any) -> True_:
     s = sigmoid(exact(x))
-    return True_(exact(dout) * s, absolute(exact(dout)) * np.maximum(s, tiny(x)))
+    return True_(exact(dout) * s, absolute(exact(dout)) * np.maximum(s, flushed(x)))
 
 
 def entry(name: str, cases: Any, truth: Any) -> Entry:

@@ -157,6 +157,15 @@ def scaled(x: Any, mu: Any, logvar: Any) -> tuple[Any, Any, Any, Any]:
     return diff, exp(-lv / 2), 1 + absolute(lv) / 2, never
 
 
+def scale_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [tuple(combined(few(dtype), spreads(dtype)))]
+
+
+def scale(difference: Any, logvar: Any) -> True_:
+    diff, inverse, _, never = scaled(difference, np.zeros_like(difference), logvar)
+    return True_(diff * inverse, absolute(diff * inverse) + never + tiny(difference) * (1 + exp(-exact(logvar) / 4)))
+
+
 def normal_log_prob(x: Any, mu: Any, logvar: Any) -> True_:
     diff, inverse, rough, never = scaled(x, mu, logvar)
     square = (diff * inverse) ** 2
@@ -261,6 +270,7 @@ ENTRIES = [
     entry(Categorical.sample, category_sample_cases, category_sample),
     entry(distributions.log_sum_exp, sums, total),
     entry(Normal.std, lambda dtype, rng: [(spreads(dtype),)], lambda lv: exp(exact(lv) / 2)),
+    entry(Normal.scale, scale_cases, scale),
     entry(Normal.log_prob, normal_cases, normal_log_prob),
     entry(Normal.log_prob_grad, normal_cases, normal_gradient),
     entry(Normal.sample, sample_cases, normal_sample),

@@ -193,8 +193,11 @@ def penalty_truth(slope: Any, weight: float) -> tuple:
     w, factor = exact(slope), number(weight)
     length = sqrt((w**2).sum())
     gradient = 2 * factor * (1 - 1 / length) * w if length else w
-    size = 2 * factor * (1 + 1 / length) * absolute(w) if length else w
-    return True_(factor * (length - 1) ** 2, factor * (length + 1) ** 2), True_(gradient, size)
+    lost = length * number(float(np.finfo(slope.dtype).tiny))       # w / ‖w‖ may be below tiny
+    size = 2 * factor * (1 + 1 / length) * (absolute(w) + lost) if length else w
+    # The squares are in the dtype, so that a critic that diverges is found by its infinite penalty.
+    over = NEVER if (length + 1) ** 2 > float(np.finfo(slope.dtype).max) else 0
+    return True_(factor * (length - 1) ** 2, factor * (length + 1) ** 2 + over), True_(gradient, size)
 
 
 def slopes(dtype: Any, rng: np.random.Generator) -> list[tuple]:

@@ -1,0 +1,9 @@
+"""All entries of the sweep, by name."""
+
+from __future__ import annotations
+
+from sweep import activations, distributions, losses, metrics, normalisation, optimisers, others, products
+from sweep.measure import Entry
+
+MODULES = (activations, products, normalisation, losses, distributions, optimisers, metrics, others)
+ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}
