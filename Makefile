@@ -5,13 +5,14 @@ PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types stubs bench reproduce clean
+.PHONY: help demo test check lint types stubs numbers bench reproduce clean
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
 	@echo "make stubs      write the stub files that show the public names to type checkers"
+	@echo "make numbers    compare every function with 60 digits, from subnormal to huge numbers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
@@ -34,6 +35,9 @@ types: $(VENV)/test.stamp
 
 stubs: $(VENV)/run.stamp
 	$(PY) tools/write_stubs.py
+
+numbers: $(VENV)/test.stamp
+	$(PY) tools/sweep_numbers.py
 
 bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/startup.py

@@ -161,6 +161,25 @@ BOUNDS: dict[str, Bound] = {
     "initializers.orthogonal": Bound(16, "WᵀW, compared with gain²: sums of products of rounded weights"),
     "layers.coupling.AffineCoupling": SHORT,
     "layers.coupling.Scaling": SUM,
+    "models.PCA": Bound(
+        8, "compared with the largest variance and the rounded mean²; the density: times λ₁ / σ²"
+    ),
+    "models.GaussianDiscriminant": Bound(
+        8, "compared with |log det| + (1 + Mahalanobis²) · the condition number of the correlations"
+    ),
+    "models.GaussianNaiveBayes": Bound(8, "compared with the sum of |terms|, and mean / std for a rounded mean"),
+    "models.GaussianNaiveBayes.predict_proba": Bound(
+        8, "compared with p times the size of the log-densities: their rounding is a relative error of p"
+    ),
+    "models.BernoulliNaiveBayes": SUM,
+    "models.HiddenMarkovModel": Bound(
+        8, "compared with the sum of |log-probabilities| along a path; p(z | x) times this; ties are left out"
+    ),
+    "models.NGram": Bound(4, "compared with 1 + |log p|: p is rounded near 1"),
+    "models.VAE.score_samples": Bound(4, "compared with 3 + |result|: the largest weight and log Σ may cancel"),
+    "models.LogisticRegression": Bound(4, "compared with loss + 1 + Σ|x·w|: a rounding of the scores"),
+    "models.LinearSVM": Bound(4, "compared with 4 + Σ|x·w|: a rounding of the margins; kinks are left out"),
+    "models.NearestNeighbours": Bound(4, "ties are left out"),
     "models.gan.gradient_penalty": Bound(8, "compared with the terms of ‖g‖ − 1, which cancel near 1"),
     "checks.one_hot": EXACT,
 }  # fmt: skip

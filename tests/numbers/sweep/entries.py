@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from sweep import activations, distributions, losses, metrics, normalisation, optimisers, others, products
+from sweep import (
+    activations,
+    distributions,
+    estimators,
+    losses,
+    metrics,
+    normalisation,
+    optimisers,
+    others,
+    products,
+)
 from sweep.measure import Entry
 
-MODULES = (activations, products, normalisation, losses, distributions, optimisers, metrics, others)
+MODULES = (activations, products, normalisation, losses, distributions, optimisers, metrics, others, estimators)
 ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}
