@@ -63,7 +63,9 @@ def main() -> int:
     }
     path = ROOT / "results" / "numbers.json"
     path.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{summary['functions']} functions, {summary['numbers']} numbers, {len(wrong)} rows above their bound")
+    print(
+        f"{summary['functions']} functions, {summary['numbers']} numbers, {len(wrong)} rows above their bound"
+    )
     return 1 if wrong else 0
 
 

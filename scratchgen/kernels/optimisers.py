@@ -13,6 +13,7 @@ from scratchgen.runtime import threads
 
 @expects(value="p", grad="p")
 def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
+    _expect_writable("sgd_step", value)
     _sgd_step(grad, value.dtype.type(lr), value)
 
 
@@ -20,6 +21,7 @@ def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
 def momentum_step(
     value: np.ndarray, grad: np.ndarray, velocity: np.ndarray, lr: float, momentum: float
 ) -> None:
+    _expect_writable("momentum_step", value, velocity)
     number = value.dtype.type
     _momentum_step(grad, number(lr), number(momentum), velocity, value)
 
@@ -28,6 +30,7 @@ def momentum_step(
 def rmsprop_step(
     value: np.ndarray, grad: np.ndarray, square: np.ndarray, lr: float, decay: float, eps: float
 ) -> None:
+    _expect_writable("rmsprop_step", value, square)
     number = value.dtype.type
     _rmsprop_step(grad, number(lr), number(decay), number(1 - decay), number(eps), square, value)
 
@@ -44,6 +47,7 @@ def adam_step(
     eps: float,
     t: int,
 ) -> None:
+    _expect_writable("adam_step", value, m, v)
     # Computed in float32, 1 − 0.999 would have an error of 1.3e-5, relative to 0.001.
     rate, unbias = lr / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
     settings = [value.dtype.type(s) for s in (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, unbias)]
@@ -52,6 +56,11 @@ def adam_step(
         _adam_step(grad[part], *settings, m[part], v[part], value[part])
 
     threads.share(work, value.size, least=threads.ENTRIES)
+
+
+def _expect_writable(who: str, *arrays: np.ndarray) -> None:
+    if not all(a.flags.writeable for a in arrays):
+        raise ValueError(f"{who} expected arrays that it may change, got one that is read-only")
 
 
 @kernel("contract")

@@ -68,4 +68,5 @@ def _moments(X: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     X = X / np.float64(unit)
     mean = X.mean(axis=0)
     mean += (X - mean).mean(axis=0)                             # adds the rounding error back
-    return mean, np.linalg.qr(X - mean, mode="r") / math.sqrt(len(X) - 1)
+    root: np.ndarray = np.linalg.qr(X - mean)[1]
+    return mean, root / math.sqrt(len(X) - 1)

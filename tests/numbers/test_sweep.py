@@ -54,7 +54,9 @@ def test_every_entry_has_a_bound_and_every_bound_an_entry():
 
 
 def test_every_bound_that_is_not_tight_has_a_reason():
-    assert [name for name, bound in BOUNDS.items() if (bound.ulps > 4 or bound.flushes) and not bound.reason] == []
+    assert [
+        name for name, bound in BOUNDS.items() if (bound.ulps > 4 or bound.flushes) and not bound.reason
+    ] == []
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

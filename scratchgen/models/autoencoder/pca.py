@@ -60,7 +60,8 @@ class PCA(Estimator):
         centred /= unit
         covariance = centred.T @ centred / len(X)               # (D, D)
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns
-        variances = unit * variances * unit
+        with np.errstate(over="ignore"):
+            variances = unit * variances * unit
         if not np.isfinite(variances).all() or (unit < 1e-100 and not variances[-1] > np.finfo(float).tiny):
             raise ValueError(
                 f"PCA.fit expected variances between 1e-308 and 1e308, got deviations of about {unit:.0e}: "

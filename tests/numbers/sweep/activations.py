@@ -12,7 +12,9 @@ from sweep.measure import Entry, True_
 from sweep.oracle import absolute, exact, expm1, number, sigmoid, softplus, tanh
 
 SLOPE, ALPHA = 0.2, 0.7
-GELU_A = (number(2) / number("3.14159265358979323846264338327950288419716939937510582097494459")) ** number(0.5)
+GELU_A = (number(2) / number("3.14159265358979323846264338327950288419716939937510582097494459")) ** number(
+    0.5
+)
 GELU_B = number("0.044715")
 
 
@@ -29,7 +31,12 @@ def with_output(low: float, high: float, *settings: float) -> Any:
     """(dout, out) for a function whose results are between low and high."""
 
     def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-        ends = [v * (1 - k * np.finfo(dtype).eps) for v in (low, high) for k in (0, 1, 2, 5, 1000) if np.isfinite(v)]
+        ends = [
+            v * (1 - k * np.finfo(dtype).eps)
+            for v in (low, high)
+            for k in (0, 1, 2, 5, 1000)
+            if np.isfinite(v)
+        ]
         out = np.concatenate([numbers(dtype), np.array(ends, dtype)])
         return [(*combined(few(dtype)[::3], out[(out >= low) & (out <= high)]), *settings)]
 

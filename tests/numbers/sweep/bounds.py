@@ -26,15 +26,17 @@ EXACT, SHORT = Bound(0), Bound(4)
 
 SUM = Bound(4, "compared with the sum of |terms|: terms that cancel lose their digits in every order")
 ROUNDED = Bound(4, "compared with the two terms of the difference: one is near 1, and rounded to the dtype")
-FLUSHED = Bound(4, "the compiled e^x is 0, or the smallest normal number, where e^x is subnormal", flushes=True)
-FACTOR = Bound(4, "compared with |x| · max(σ, smallest normal number): σ is 0 where it is subnormal", flushes=True)
+FLUSHED = Bound(
+    4, "the compiled e^x is 0, or the smallest normal number, where e^x is subnormal", flushes=True
+)
+FACTOR = Bound(
+    4, "compared with |x| · max(σ, smallest normal number): σ is 0 where it is subnormal", flushes=True
+)
 CENTRED = Bound(
     8, "compared with |x − mean| + |mean|: the mean is rounded to the dtype, and x − mean may cancel"
 )
 CHOICE = Bound(0, "a choice; nothing is promised within rounding of the threshold or of a tie")
-PAIRS = Bound(
-    1e8, "‖a‖² − 2ab + ‖b‖² may cancel down to 1e-8 of its terms; below that, a − b is computed"
-)
+PAIRS = Bound(1e8, "‖a‖² − 2ab + ‖b‖² may cancel down to 1e-8 of its terms; below that, a − b is computed")
 
 BOUNDS: dict[str, Bound] = {
     "layers.activations.relu": EXACT,
@@ -87,11 +89,13 @@ BOUNDS: dict[str, Bound] = {
     "losses.squared_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.absolute_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.bce_with_logits": Bound(
-        4, "the loss: with the sum over the batch; the gradient: with σ and the target, as σ is rounded near 1",
+        4,
+        "the loss: with the sum over the batch; the gradient: with σ and the target, as σ is rounded near 1",
         flushes=True,
     ),
     "losses.softmax_cross_entropy": Bound(
-        4, "compared with loss + 1, the logarithm of a rounded sum; the gradient: with p·(1 + |log p|) and onehot"
+        4,
+        "compared with loss + 1, the logarithm of a rounded sum; the gradient: with p·(1 + |log p|) and onehot",
     ),
     "distributions.Bernoulli.mean": SHORT,
     "distributions.Bernoulli.log_prob": SHORT,
@@ -108,7 +112,9 @@ BOUNDS: dict[str, Bound] = {
     "distributions.Categorical.log_prob": Bound(4, "as log_probabilities"),
     "distributions.Categorical.log_prob_grad": ROUNDED,
     "distributions.Categorical.sample": CHOICE,
-    "distributions.log_sum_exp": Bound(4, "compared with 1 + |result|: the largest term and log Σ may cancel"),
+    "distributions.log_sum_exp": Bound(
+        4, "compared with 1 + |result|: the largest term and log Σ may cancel"
+    ),
     "distributions.Normal.std": SHORT,
     "distributions.Normal.scale": SHORT,
     "distributions.Normal.log_prob": SUM,
@@ -116,7 +122,9 @@ BOUNDS: dict[str, Bound] = {
         8, "four factors 1/√std, each an e^x, and x − mu; dlogvar is compared with the sum of |terms|"
     ),
     "distributions.Normal.sample": SUM,
-    "distributions.Normal.kl": Bound(4, "compared with |logvar|: std² − 1 − logvar cancels near 0; never below 0"),
+    "distributions.Normal.kl": Bound(
+        4, "compared with |logvar|: std² − 1 − logvar cancels near 0; never below 0"
+    ),
     "distributions.Normal.kl_grad": SHORT,
     "distributions.Logistic.log_prob": SUM,
     "distributions.Logistic.log_prob_grad": Bound(
@@ -127,7 +135,9 @@ BOUNDS: dict[str, Bound] = {
     "training.optimisers.momentum_step": SUM,
     "training.optimisers.rmsprop_step": Bound(4, SUM.reason + "; grad² must be representable"),
     "training.optimisers.adam_step": Bound(
-        64, SUM.reason + "; 1 − β₂ᵗ, in float64, loses up to 6 bits in the first steps; grad² must be representable"
+        64,
+        SUM.reason
+        + "; 1 − β₂ᵗ, in float64, loses up to 6 bits in the first steps; grad² must be representable",
     ),
     "training.optimisers.Optimizer.grad_norm": SHORT,
     "training.optimisers.Optimizer.clip_grad_norm": Bound(
@@ -167,7 +177,9 @@ BOUNDS: dict[str, Bound] = {
     "models.GaussianDiscriminant": Bound(
         8, "compared with |log det| + (1 + Mahalanobis²) · the condition number of the correlations"
     ),
-    "models.GaussianNaiveBayes": Bound(8, "compared with the sum of |terms|, and mean / std for a rounded mean"),
+    "models.GaussianNaiveBayes": Bound(
+        8, "compared with the sum of |terms|, and mean / std for a rounded mean"
+    ),
     "models.GaussianNaiveBayes.predict_proba": Bound(
         8, "compared with p times the size of the log-densities: their rounding is a relative error of p"
     ),
@@ -176,10 +188,12 @@ BOUNDS: dict[str, Bound] = {
         8, "compared with the sum of |log-probabilities| along a path; p(z | x) times this; ties are left out"
     ),
     "models.NGram": Bound(4, "compared with 1 + |log p|: p is rounded near 1"),
-    "models.VAE.score_samples": Bound(4, "compared with 3 + |result|: the largest weight and log Σ may cancel"),
+    "models.VAE.score_samples": Bound(
+        4, "compared with 3 + |result|: the largest weight and log Σ may cancel"
+    ),
     "models.LogisticRegression": Bound(4, "compared with loss + 1 + Σ|x·w|: a rounding of the scores"),
     "models.LinearSVM": Bound(4, "compared with 4 + Σ|x·w|: a rounding of the margins; kinks are left out"),
     "models.NearestNeighbours": Bound(4, "ties are left out"),
     "models.gan.gradient_penalty": Bound(8, "compared with the terms of ‖g‖ − 1, which cancel near 1"),
     "checks.one_hot": EXACT,
-}  # fmt: skip
+}

@@ -11,11 +11,23 @@ from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal
 from sweep.inputs import combined, few, numbers, patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import (
-    absolute, context, exact, exp, expm1, log, log1p, log_softmax, log_sum_exp, number, sigmoid, softplus, tanh,
+    absolute,
+    context,
+    exact,
+    exp,
+    expm1,
+    log,
+    log1p,
+    log_softmax,
+    log_sum_exp,
+    number,
+    sigmoid,
+    softplus,
+    tanh,
 )  # fmt: skip
 
 LOG_2PI = context.log(2 * context.pi)
-NEVER = number(10) ** 1000      # larger than every float: nothing is promised
+NEVER = number(10) ** 1000  # larger than every float: nothing is promised
 
 
 def tiny(a: np.ndarray) -> Any:
@@ -153,7 +165,9 @@ def scaled(x: Any, mu: Any, logvar: Any) -> tuple[Any, Any, Any, Any]:
     diff, lv = exact(x) - exact(mu), exact(logvar)
     largest = float(np.finfo(x.dtype).max)
     # The root of 1 / std must be representable, and x − mu.
-    never = np.where((exp(-lv / 4) > largest) | (exp(lv / 4) > largest) | (absolute(diff) > largest), NEVER, number(0))
+    never = np.where(
+        (exp(-lv / 4) > largest) | (exp(lv / 4) > largest) | (absolute(diff) > largest), NEVER, number(0)
+    )
     return diff, exp(-lv / 2), 1 + absolute(lv) / 2, never
 
 
@@ -163,7 +177,9 @@ def scale_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 def scale(difference: Any, logvar: Any) -> True_:
     diff, inverse, _, never = scaled(difference, np.zeros_like(difference), logvar)
-    return True_(diff * inverse, absolute(diff * inverse) + never + tiny(difference) * (1 + exp(-exact(logvar) / 4)))
+    return True_(
+        diff * inverse, absolute(diff * inverse) + never + tiny(difference) * (1 + exp(-exact(logvar) / 4))
+    )
 
 
 def normal_log_prob(x: Any, mu: Any, logvar: Any) -> True_:
@@ -176,7 +192,7 @@ def normal_log_prob(x: Any, mu: Any, logvar: Any) -> True_:
 def normal_gradient(x: Any, mu: Any, logvar: Any) -> tuple[True_, True_, True_]:
     diff, inverse, rough, never = scaled(x, mu, logvar)
     dx, square = -diff * inverse**2, (diff * inverse) ** 2
-    size = absolute(dx) + never + tiny(x) * (1 + exp(-3 * exact(logvar) / 4))   # products may be below tiny
+    size = absolute(dx) + never + tiny(x) * (1 + exp(-3 * exact(logvar) / 4))  # products may be below tiny
     return True_(dx, size), True_(-dx, size), True_((square - 1) / 2, 1 + square + never)
 
 
@@ -184,7 +200,9 @@ def normal_sample(mu: Any, logvar: Any, eps: Any) -> True_:
     std = exp(exact(logvar) / 2)
     change = std * exact(eps)
     never = np.where(std > float(np.finfo(mu.dtype).max), NEVER, number(0))
-    return True_(exact(mu) + change, absolute(exact(mu)) + absolute(change) + tiny(mu) * absolute(exact(eps)) + never)
+    return True_(
+        exact(mu) + change, absolute(exact(mu)) + absolute(change) + tiny(mu) * absolute(exact(eps)) + never
+    )
 
 
 def sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -214,7 +232,11 @@ LOG_SCALES = (0, 1e-7, 0.3, 5, 40, 80, 87, 170, 300, 700, 709, 1400)
 def logistic_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     scales = np.array([s * v for v in LOG_SCALES for s in (1, -1)], dtype)
     x, s = combined(few(dtype), scales)
-    return [tuple(combined(few(dtype)[::2], few(dtype)[::6], scales)), (x, x.copy(), s), (np.nextafter(x, dtype(np.inf)), x, s)]
+    return [
+        tuple(combined(few(dtype)[::2], few(dtype)[::6], scales)),
+        (x, x.copy(), s),
+        (np.nextafter(x, dtype(np.inf)), x, s),
+    ]
 
 
 def standardised(x: Any, mu: Any, log_scale: Any) -> tuple[Any, Any, Any]:
@@ -235,11 +257,17 @@ def logistic_gradient(x: Any, mu: Any, log_scale: Any) -> tuple[True_, True_, Tr
     slope = tanh(t / 2)
     # A product may be below tiny before it is multiplied by the rest of 1 / s.
     size = absolute(slope * inverse) + never + tiny(x) * (1 + exp(-3 * exact(log_scale) / 2))
-    return True_(-slope * inverse, size), True_(slope * inverse, size), True_(t * slope - 1, 1 + absolute(t * slope) + never)
+    return (
+        True_(-slope * inverse, size),
+        True_(slope * inverse, size),
+        True_(t * slope - 1, 1 + absolute(t * slope) + never),
+    )
 
 
 def logistic_sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    u = np.array([float(np.finfo(dtype).tiny), 1e-10, 0.25, 0.5, 0.7, 1 - float(np.finfo(dtype).epsneg)], dtype)
+    u = np.array(
+        [float(np.finfo(dtype).tiny), 1e-10, 0.25, 0.5, 0.7, 1 - float(np.finfo(dtype).epsneg)], dtype
+    )
     scales = np.array([s * v for v in LOG_SCALES for s in (1, -1)], dtype)
     return [tuple(combined(few(dtype)[::4], scales, u))]
 

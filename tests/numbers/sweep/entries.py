@@ -15,5 +15,15 @@ from sweep import (
 )
 from sweep.measure import Entry
 
-MODULES = (activations, products, normalisation, losses, distributions, optimisers, metrics, others, estimators)
+MODULES = (
+    activations,
+    products,
+    normalisation,
+    losses,
+    distributions,
+    optimisers,
+    metrics,
+    others,
+    estimators,
+)
 ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}

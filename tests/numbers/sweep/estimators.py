@@ -13,8 +13,16 @@ import numpy as np
 
 from scratchgen.data import Alphabet
 from scratchgen.models import (
-    PCA, VAE, BernoulliNaiveBayes, GaussianDiscriminant, GaussianNaiveBayes, HiddenMarkovModel, LinearSVM,
-    LogisticRegression, NearestNeighbours, NGram,
+    PCA,
+    VAE,
+    BernoulliNaiveBayes,
+    GaussianDiscriminant,
+    GaussianNaiveBayes,
+    HiddenMarkovModel,
+    LinearSVM,
+    LogisticRegression,
+    NearestNeighbours,
+    NGram,
 )  # fmt: skip
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
@@ -58,7 +66,12 @@ def gaussian(X: Any, mean: Any, cov: Any) -> True_:
     value = -(len(cov) * LOG_2PI + log_det + square) / 2
     # Rounded means: a shift by eps·|mean|, in standard deviations.
     shift = (absolute(mean) / std).max()
-    size = absolute(log_det) + len(cov) * 2 + (1 + square) * condition + (1 + sqrt(square)) * shift * sqrt(condition)
+    size = (
+        absolute(log_det)
+        + len(cov) * 2
+        + (1 + square) * condition
+        + (1 + sqrt(square)) * shift * sqrt(condition)
+    )
     return True_(value, size)
 
 
@@ -76,7 +89,7 @@ def pca_truth(X: Any, k: int) -> tuple:
     U = vectors[:, :k]
     modelled = (U * (values[:k] - noise)) @ U.T + noise * exact(np.eye(3))
     density = gaussian(X, mean, modelled)
-    far = (absolute(mean) ** 2).max() * number(2) ** -52            # a rounded mean, squared
+    far = (absolute(mean) ** 2).max() * number(2) ** -52  # a rounded mean, squared
     condition = values[0] / noise
     size = density.size + condition * (3 + (absolute(mean).max() / sqrt(noise)))
     return True_(values[:k], values[0] + far), True_(noise, values[0] + far), True_(density.value, size)
@@ -126,7 +139,9 @@ def gaussian_bayes_truth(X: Any, shared: bool) -> True_:
         v = v + number(1e-9) * overall
         scaled, far = (e - m) / sqrt(v), absolute(m) / sqrt(v)
         columns.append((-(LOG_2PI + log(v) + scaled**2) / 2).sum(axis=1))
-        sizes.append((2 + absolute(log(v)) * (1 + scaled**2) + scaled**2 + (1 + absolute(scaled)) * far).sum(axis=1))
+        sizes.append(
+            (2 + absolute(log(v)) * (1 + scaled**2) + scaled**2 + (1 + absolute(scaled)) * far).sum(axis=1)
+        )
     return True_(np.stack(columns, axis=1), np.stack(sizes, axis=1))
 
 
@@ -146,7 +161,7 @@ def bernoulli_bayes_truth(X: Any, smoothing: float) -> True_:
 
 def binary_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     X = (rng.random((8, 4)) < 0.5).astype(dtype)
-    X[:, 0], X[:, 1] = 0, 1         # counts of zero
+    X[:, 0], X[:, 1] = 0, 1  # counts of zero
     return [(X, smoothing) for smoothing in (1.0, 1e-3, 1e-12, 1e6)]
 
 
@@ -194,7 +209,9 @@ def hidden_markov_truth(logits: Any, x: Any) -> tuple:
         states.append([[p[[path[t] == j for path in paths]].sum() for j in range(2)] for t in range(steps)])
         order = sorted(range(len(w)), key=lambda i, w=w: -w[i])
         best.append([number(k) for k in paths[order[0]]])
-        clear.append(w[order[0]] - w[order[1]] > (6 * top + 8) * 8 * number(float(np.finfo(logits.dtype).eps)))
+        clear.append(
+            w[order[0]] - w[order[1]] > (6 * top + 8) * 8 * number(float(np.finfo(logits.dtype).eps))
+        )
     rough = 6 * top + 3
     kept = rough * number(float(np.finfo(logits.dtype).eps)) < 0.01
     return (
@@ -234,7 +251,9 @@ def ngram_truth(order: int, strength: float, text: str) -> True_:
 
 
 def ngram_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [(n, s, text) for n in (1, 3, 6) for s in (1.0, 1e-12, 1e12) for text in ("zabraz", "cadabra", "zzz")]
+    return [
+        (n, s, text) for n in (1, 3, 6) for s in (1.0, 1e-12, 1e12) for text in ("zabraz", "cadabra", "zzz")
+    ]
 
 
 class FixedWeights(VAE):
@@ -280,12 +299,16 @@ def logistic_truth(W: Any, x: Any) -> tuple:
     scores, rough = e @ w, (absolute(e) @ absolute(w)).max()
     log_p = log_softmax(scores)
     penalty = (w**2).sum() / 4
-    never = NEVER if (w**2).sum() > float(np.finfo(x.dtype).max) or rough > float(np.finfo(x.dtype).max) else 0
+    never = (
+        NEVER if (w**2).sum() > float(np.finfo(x.dtype).max) or rough > float(np.finfo(x.dtype).max) else 0
+    )
     lost = number(float(np.finfo(x.dtype).tiny)) * 8
     loss = -(log_p[0, 0] + log_p[1, 1]) / 2 + penalty
     p = exp(log_p)
     unclear = rough * number(float(np.finfo(x.dtype).eps)) > 0.01
-    return True_(loss, loss + 1 + 2 * rough + never + lost), True_(p, NEVER if unclear else p * (1 + 2 * rough) + lost)
+    return True_(loss, loss + 1 + 2 * rough + never + lost), True_(
+        p, NEVER if unclear else p * (1 + 2 * rough) + lost
+    )
 
 
 def weights_and_points(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -305,10 +328,16 @@ def hinge_truth(W: Any, x: Any) -> tuple:
     t = np.array([[1, -1], [-1, 1]], object)
     margins, rough = t * (e @ w), (absolute(e) @ absolute(w)).max()
     loss = sum((max(number(0), 1 - m) for m in margins.ravel()), number(0)) / 2 + (w**2).sum() / 4
-    never = NEVER if (w**2).sum() > float(np.finfo(x.dtype).max) or rough > float(np.finfo(x.dtype).max) / 8 else 0
+    never = (
+        NEVER
+        if (w**2).sum() > float(np.finfo(x.dtype).max) or rough > float(np.finfo(x.dtype).max) / 8
+        else 0
+    )
     near = absolute(margins - 1) < (1 + rough) * 16 * number(float(np.finfo(x.dtype).eps))
     size = 4 + 4 * rough + loss + never + number(float(np.finfo(x.dtype).tiny))
-    return True_(loss, size), True_(np.where(margins < 1, -t / number(2), number(0)), np.where(near, NEVER, number(1)))
+    return True_(loss, size), True_(
+        np.where(margins < 1, -t / number(2), number(0)), np.where(near, NEVER, number(1))
+    )
 
 
 def votes(X: np.ndarray, k: int) -> np.ndarray:
@@ -336,10 +365,17 @@ ENTRIES = [
     entry("PCA", pca, lambda dtype, rng: [(X, k) for X in data(dtype, rng) for k in (1, 2)], pca_truth),
     entry("GaussianDiscriminant", discriminant, discriminant_cases, discriminant_truth),
     entry(
-        "GaussianNaiveBayes", gaussian_bayes,
-        lambda dtype, rng: [(X, shared) for X in data(dtype, rng) for shared in (False, True)], gaussian_bayes_truth,
+        "GaussianNaiveBayes",
+        gaussian_bayes,
+        lambda dtype, rng: [(X, shared) for X in data(dtype, rng) for shared in (False, True)],
+        gaussian_bayes_truth,
     ),
-    entry("GaussianNaiveBayes.predict_proba", posterior, lambda dtype, rng: [(X,) for X in data(dtype, rng)], posterior_truth),
+    entry(
+        "GaussianNaiveBayes.predict_proba",
+        posterior,
+        lambda dtype, rng: [(X,) for X in data(dtype, rng)],
+        posterior_truth,
+    ),
     entry("BernoulliNaiveBayes", bernoulli_bayes, binary_cases, bernoulli_bayes_truth),
     entry("HiddenMarkovModel", hidden_markov, markov_cases, hidden_markov_truth, double=False),
     entry("NGram", ngram, ngram_cases, ngram_truth),
@@ -347,4 +383,4 @@ ENTRIES = [
     entry("LogisticRegression", logistic_loss, weights_and_points, logistic_truth, twin=True, double=False),
     entry("LinearSVM", hinge_loss, weights_and_points, hinge_truth, double=False),
     entry("NearestNeighbours", votes, lambda dtype, rng: [(X, 3) for X in data(dtype, rng)], votes_truth),
-]  # fmt: skip
+]

@@ -58,7 +58,15 @@ def patterns(
     """
     info = np.finfo(dtype)
     top = float(info.max) if largest is None else largest
-    exponents = [np.log2(float(info.smallest_subnormal)) + 4, np.log2(float(info.tiny)) + 2, -40, -10, 0, 3, 10]
+    exponents = [
+        np.log2(float(info.smallest_subnormal)) + 4,
+        np.log2(float(info.tiny)) + 2,
+        -40,
+        -10,
+        0,
+        3,
+        10,
+    ]
     exponents += [np.log2(top) / 4, np.log2(top) / 2 + 1, np.log2(top) - 8, np.log2(top) - 1]
     found = []
     for exponent in exponents:

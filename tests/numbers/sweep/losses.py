@@ -17,7 +17,10 @@ def pairs(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     values = numbers(dtype)
     found = [(values[:, None], np.full((len(values), 1), t, dtype)) for t in few(dtype)]
     found += [(v.reshape(1, 1), t.reshape(1, 1)) for v in values[::5] for t in few(dtype)[::4]]
-    found += [(values[:, None], values[:, None].copy()), (values[:, None], np.nextafter(values, dtype(0))[:, None])]
+    found += [
+        (values[:, None], values[:, None].copy()),
+        (values[:, None], np.nextafter(values, dtype(0))[:, None]),
+    ]
     found += list(zip(patterns(dtype, (4, 3), rng), patterns(dtype, (4, 3), rng), strict=True))
     return found
 
@@ -80,7 +83,9 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> tuple[True_, True_]:
     onehot = np.where(np.arange(logits.shape[1]) == labels[:, None], number(1), number(0))
     loss = -log_p[n, labels].sum() / len(labels)
     least = number(float(np.finfo(logits.dtype).tiny)) / number(float(np.finfo(logits.dtype).eps))
-    gradient = True_((p - onehot) / len(labels), (onehot + p * (1 + absolute_finite(log_p)) + least) / len(labels))
+    gradient = True_(
+        (p - onehot) / len(labels), (onehot + p * (1 + absolute_finite(log_p)) + least) / len(labels)
+    )
     return True_(loss, len(labels) * loss + 1), gradient
 
 

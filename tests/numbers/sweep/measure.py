@@ -75,9 +75,11 @@ def results(value: Any) -> list[np.ndarray]:
 def truths(value: Any) -> list[True_]:
     if isinstance(value, True_):
         return [value]
-    return [part if isinstance(part, True_) else True_(part) for part in value] if isinstance(
-        value, tuple | list
-    ) else [True_(value)]
+    return (
+        [part if isinstance(part, True_) else True_(part) for part in value]
+        if isinstance(value, tuple | list)
+        else [True_(value)]
+    )
 
 
 def sweep(entry: Entry, dtype: Any) -> dict[str, Found]:
@@ -138,7 +140,10 @@ def errors(
             yield place, 0.0 if math.isinf(c) and (c > 0) == (v > 0) else math.inf
         elif abs(v) > largest:
             near = math.isfinite(c) and abs(number(float(c)) - v) <= bound.ulps * eps * abs(v)
-            yield place, 0.0 if near or (math.isinf(c) and (c > 0) == (v > 0)) else (None if s > abs(v) else math.inf)
+            yield (
+                place,
+                0.0 if near or (math.isinf(c) and (c > 0) == (v > 0)) else (None if s > abs(v) else math.inf),
+            )
         elif s > largest:
             yield place, None
         elif not math.isfinite(c):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -69,7 +68,7 @@ def nearest_distance(X: Any, Y: Any) -> True_:
 
 def frechet_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     given = points(5, 4)(dtype, rng)
-    flat = rng.standard_normal((6, 1)) * [[1, 2, 3]]                # one direction only
+    flat = rng.standard_normal((6, 1)) * [[1, 2, 3]]  # one direction only
     thin = rng.standard_normal((6, 3)) * [1, 1e-6, 1e-12]
     given += [(a.astype(dtype), b.astype(dtype)) for a in (flat, thin) for b in (flat, thin, flat + 1)]
     return [*given, (given[0][0], given[0][0].copy())]
@@ -89,14 +88,21 @@ def frechet_distance(X: Any, Y: Any) -> True_:
     cross = sum((context.sqrt(max(v, 0)) for v in product), number(0))
     offset, spread = ((means[0] - means[1]) ** 2).sum(), np.trace(first) + np.trace(second)
     rounding = ((absolute(means[0]) + absolute(means[1])) ** 2).sum() * number(2) ** -52
-    size = offset + spread + rounding + lost(X, Y) ** 2 + sqrt(offset) * (absolute(means[0]) + absolute(means[1])).sum()
+    size = (
+        offset
+        + spread
+        + rounding
+        + lost(X, Y) ** 2
+        + sqrt(offset) * (absolute(means[0]) + absolute(means[1])).sum()
+    )
     return True_(offset + spread - 2 * cross, size)
 
 
 def labelled(*rows: int, classes: int = 2) -> Any:
     def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
         return [
-            tuple(part for X in given for part in (X, np.arange(len(X)) % classes)) for given in points(*rows)(dtype, rng)
+            tuple(part for X in given for part in (X, np.arange(len(X)) % classes))
+            for given in points(*rows)(dtype, rng)
         ]
 
     return cases
@@ -109,7 +115,10 @@ def silhouette_score(Z: Any, y: Any) -> True_:
     for i in range(n):
         own = [d[i, j] for j in range(n) if j != i and y[j] == y[i]]
         a = sum(own, number(0)) / len(own)
-        b = min(sum((d[i, j] for j in range(n) if y[j] == k), number(0)) / int((y == k).sum()) for k in set(y) - {y[i]})
+        b = min(
+            sum((d[i, j] for j in range(n) if y[j] == k), number(0)) / int((y == k).sum())
+            for k in set(y) - {y[i]}
+        )
         top = max(a, b)
         total += (b - a) / top if top > 0 else 0
         size += 2 + (rough / top * 10**20 if top > 0 else 0)
@@ -165,7 +174,9 @@ def log_density(X: Any, samples: Any, sigma: float) -> True_:
 
 def parzen_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     given = [(*given, sigma) for given in points(3, 4)(dtype, rng) for sigma in (SIGMA, 1e-200, 1e150)]
-    return given + [(rng.random((3, 3)).astype(dtype), rng.random((4, 3)).astype(dtype), s) for s in (0.01, 0.2, 5.0)]
+    return given + [
+        (rng.random((3, 3)).astype(dtype), rng.random((4, 3)).astype(dtype), s) for s in (0.01, 0.2, 5.0)
+    ]
 
 
 SIGMAS = (0.05, 0.1, 0.4, 2.0)
@@ -175,11 +186,16 @@ def chosen_sigma(X: Any, samples: Any, sigmas: Any) -> True_:
     totals = [log_density(X, samples, s).value.sum() for s in sigmas]
     order = sorted(range(len(totals)), key=lambda i: -totals[i])
     clear = totals[order[0]] - totals[order[1]] > absolute(totals[order[0]]) * 1e-6
-    return True_(number(sigmas[order[0]]), None if clear and absolute(totals[order[0]]) < LARGEST / 10 else NEVER)
+    return True_(
+        number(sigmas[order[0]]), None if clear and absolute(totals[order[0]]) < LARGEST / 10 else NEVER
+    )
 
 
 def sigma_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [((rng.random((4, 3)) * w).astype(dtype), (rng.random((6, 3)) * w).astype(dtype), SIGMAS) for w in (0.1, 1, 9)]
+    return [
+        ((rng.random((4, 3)) * w).astype(dtype), (rng.random((6, 3)) * w).astype(dtype), SIGMAS)
+        for w in (0.1, 1, 9)
+    ]
 
 
 def bits_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -219,7 +235,11 @@ def bins_of(probabilities: Any, y: Any, bins: int) -> list[tuple]:
     confidence = probabilities.max(axis=1).astype(np.float64)
     for k in range(bins):
         low, high = k / bins, (k + 1) / bins
-        inside = [i for i, c in enumerate(confidence) if (c > low or (k == 0 and c == 0)) and (c <= high or k == bins - 1)]
+        inside = [
+            i
+            for i, c in enumerate(confidence)
+            if (c > low or (k == 0 and c == 0)) and (c <= high or k == bins - 1)
+        ]
         if inside:
             right = [int(probabilities[i].argmax() == y[i]) for i in inside]
             found.append((low, high, [number(float(confidence[i])) for i in inside], right))

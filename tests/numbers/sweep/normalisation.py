@@ -18,10 +18,15 @@ def cases(shape: tuple[int, int], axis: int) -> Any:
     channels = shape[1]
 
     def draw(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-        weight, bias = rng.standard_normal(channels).astype(dtype), rng.standard_normal(channels).astype(dtype)
+        weight, bias = (
+            rng.standard_normal(channels).astype(dtype),
+            rng.standard_normal(channels).astype(dtype),
+        )
         arrays = patterns(dtype, shape, rng)
         arrays += [np.full(shape, v, dtype) for v in (0.1, 1 / 3, 1e4 / 3, 1e30)]
-        scaled = [(rng.standard_normal(shape) + 3) * 2.0**k for k in np.linspace(0, np.finfo(dtype).maxexp - 4, 12)]
+        scaled = [
+            (rng.standard_normal(shape) + 3) * 2.0**k for k in np.linspace(0, np.finfo(dtype).maxexp - 4, 12)
+        ]
         arrays += [a.astype(dtype) for a in scaled]
         return [(a, weight, bias, EPS) for a in arrays]
 
@@ -38,7 +43,7 @@ def normalised(x: Any, eps: float, axis: int, dtype: Any) -> tuple:
     tiny = number(float(np.finfo(dtype).tiny))
     xc_size = absolute(xc) + absolute(mean) + tiny  # the mean is rounded to the dtype
     spread = (absolute(xc) * xc_size).sum(axis=axis, keepdims=True) / count
-    rounded = number(float(np.finfo(dtype).eps)) * absolute(mean)   # a second time, for the variance
+    rounded = number(float(np.finfo(dtype).eps)) * absolute(mean)  # a second time, for the variance
     inv_size = inv * (1 + inv**2 * (spread + absolute(mean) * rounded))
     return mean, xc, var, inv, xc_size, inv_size
 
@@ -51,7 +56,7 @@ def norm(x: Any, weight: Any, bias: Any, eps: float, axis: int) -> tuple:
     mean_size = absolute(exact(x)).sum(axis=axis, keepdims=True) / x.shape[axis]
     eps_mean = number(float(np.finfo(x.dtype).eps)) * absolute(mean)
     var_size = 2 * (inv_size / inv) * var + absolute(mean) * eps_mean + number(float(np.finfo(x.dtype).tiny))
-    if (absolute(xc) > float(np.finfo(x.dtype).max)).any():     # x − mean overflows
+    if (absolute(xc) > float(np.finfo(x.dtype).max)).any():  # x − mean overflows
         xhat_size = xhat_size + number(10) ** 400
         out, inv_size = True_(out.value, xhat_size), xhat_size.max(axis=axis, keepdims=True)
         var_size = inv_size

@@ -59,7 +59,7 @@ def rmsprop(value: Any, grad: Any, square: Any, lr: float, decay: float, eps: fl
     g, rate, tiny = exact(grad), setting(value, lr), number(float(np.finfo(value.dtype).tiny))
     new = number(decay) * exact(square) + (1 - number(decay)) * g**2
     below = sqrt(new) + setting(value, eps)
-    step, size = rate * g / below, (rate * absolute(g) + tiny) / below      # lr·g may be below tiny
+    step, size = rate * g / below, (rate * absolute(g) + tiny) / below  # lr·g may be below tiny
     change = absolute(exact(value)) + size + over(g**2, value)
     return True_(exact(value) - step, change), True_(new, new + tiny + over(g**2, value))
 
@@ -70,7 +70,9 @@ def over(square: Any, like: np.ndarray) -> Any:
     return np.where(square > largest, number(10) ** 1000, number(0))
 
 
-def adam(value: Any, grad: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, t: int) -> tuple:
+def adam(
+    value: Any, grad: Any, m: Any, v: Any, lr: float, beta1: float, beta2: float, eps: float, t: int
+) -> tuple:
     g, tiny = exact(grad), number(float(np.finfo(value.dtype).tiny))
     b1, b2 = number(beta1), number(beta2)
     first, second = b1 * exact(m) + (1 - b1) * g, b2 * exact(v) + (1 - b2) * g**2
@@ -109,7 +111,9 @@ def norm(grad: Any) -> Any:
 def clipped(grad: Any, most: float) -> tuple:
     length = norm(grad)
     factor = min(number(1), number(most) / length) if length else number(1)
-    return True_(length), True_(exact(grad) * factor, absolute(exact(grad) * factor) + over(length, grad.astype(float)))
+    return True_(length), True_(
+        exact(grad) * factor, absolute(exact(grad) * factor) + over(length, grad.astype(float))
+    )
 
 
 def gradients(*settings: Any) -> Any:
@@ -122,7 +126,11 @@ def step(name: str, arrays: int, cases: Any, truth: Any) -> Entry:
 
 
 def adam_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [case for t in (1, 10, 100_000) for case in states(2, LR, *BETAS, EPS, t)(dtype, rng)[:: 1 if t == 1 else 9]]
+    return [
+        case
+        for t in (1, 10, 100_000)
+        for case in states(2, LR, *BETAS, EPS, t)(dtype, rng)[:: 1 if t == 1 else 9]
+    ]
 
 
 ENTRIES = [

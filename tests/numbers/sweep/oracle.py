@@ -11,7 +11,7 @@ DIGITS = 60
 context = mpmath.MPContext()
 context.dps = DIGITS
 number = context.mpf
-FAR = number(10) ** 6       # e^(−10⁶) is below 1e-434294, far smaller than every float
+FAR = number(10) ** 6  # e^(−10⁶) is below 1e-434294, far smaller than every float
 
 
 def exact(a: Any) -> Any:

@@ -22,15 +22,29 @@ NEVER = number(10) ** 1000
 def warp_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     same = np.array([[1, 0, 0, 1, 0, 0]], dtype)
     top = float(np.finfo(dtype).max) / 100
-    maps = [same, same * 0, same + dtype(1e-30), same * dtype(top), same + np.array([[0, 0, 0, 0, 1, -0.5]], dtype)]
-    maps += [same + (size * rng.standard_normal((1, 6))).astype(dtype) for size in (1e-7, 0.1, 1, 1e3, 1e9, top / 9)]
+    maps = [
+        same,
+        same * 0,
+        same + dtype(1e-30),
+        same * dtype(top),
+        same + np.array([[0, 0, 0, 0, 1, -0.5]], dtype),
+    ]
+    maps += [
+        same + (size * rng.standard_normal((1, 6))).astype(dtype)
+        for size in (1e-7, 0.1, 1, 1e3, 1e9, top / 9)
+    ]
     images = [rng.random((1, 4, 5)), np.full((1, 4, 5), 1.0), np.full((1, 4, 5), float(np.finfo(dtype).tiny))]
     return [(x.astype(dtype), m, SHARPNESS) for m in maps for x in images]
 
 
 def cubic(t: Any, a: Any) -> list[Any]:
     s = 1 - t
-    return [a * t * s * s, ((a + 2) * t - (a + 3)) * t * t + 1, ((a + 2) * s - (a + 3)) * s * s + 1, a * s * t * t]
+    return [
+        a * t * s * s,
+        ((a + 2) * t - (a + 3)) * t * t + 1,
+        ((a + 2) * s - (a + 3)) * s * s + 1,
+        a * s * t * t,
+    ]
 
 
 def affine_warp(images: Any, maps: Any, sharpness: float) -> True_:
@@ -40,7 +54,7 @@ def affine_warp(images: Any, maps: Any, sharpness: float) -> True_:
     for m, i, j in np.ndindex(n, height, width):
         a, b, c, d, ty, tx = exact(maps[m])
         y, x = a * (i - cy) + b * (j - cx) + ty + cy, c * (i - cy) + d * (j - cx) + tx + cx
-        rough = absolute(exact(maps[m])).sum() * 4 + 8      # a rounding of the position by eps·rough
+        rough = absolute(exact(maps[m])).sum() * 4 + 8  # a rounding of the position by eps·rough
         top, left = int(context.floor(y)), int(context.floor(x))
         wy, wx = cubic(y - top, number(-sharpness)), cubic(x - left, number(-sharpness))
         near = False
@@ -118,8 +132,8 @@ def fans(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 def normal_weights(variance: Any) -> Any:
     """Normal numbers from the same seed, times the exact standard deviation."""
-    return lambda fan_in, fan_out, dtype: exact(np.random.default_rng(7).standard_normal((4, 3))) * sqrt(
-        variance(fan_in, fan_out)
+    return lambda fan_in, fan_out, dtype: (
+        exact(np.random.default_rng(7).standard_normal((4, 3))) * sqrt(variance(fan_in, fan_out))
     )
 
 
@@ -170,7 +184,7 @@ def scaling(log_scale: np.ndarray, x: np.ndarray) -> tuple:
 
 def scaling_truth(log_scale: Any, x: Any) -> tuple:
     s, e, info = exact(log_scale), exact(x), np.finfo(x.dtype)
-    never = np.where(absolute(s) > float(np.log(info.max)), NEVER, number(0))      # exp(±s) overflows
+    never = np.where(absolute(s) > float(np.log(info.max)), NEVER, number(0))  # exp(±s) overflows
     tiny = number(float(info.tiny))
     sizes = [absolute(e) * np.maximum(exp(k * s), tiny) + never for k in (1, -1)]
     return True_(e * exp(s), sizes[0]), True_(s.sum(), absolute(s).sum()), True_(e * exp(-s), sizes[1])
@@ -193,7 +207,7 @@ def penalty_truth(slope: Any, weight: float) -> tuple:
     w, factor = exact(slope), number(weight)
     length = sqrt((w**2).sum())
     gradient = 2 * factor * (1 - 1 / length) * w if length else w
-    lost = length * number(float(np.finfo(slope.dtype).tiny))       # w / ‖w‖ may be below tiny
+    lost = length * number(float(np.finfo(slope.dtype).tiny))  # w / ‖w‖ may be below tiny
     size = 2 * factor * (1 + 1 / length) * (absolute(w) + lost) if length else w
     # The squares are in the dtype, so that a critic that diverges is found by its infinite penalty.
     over = NEVER if (length + 1) ** 2 > float(np.finfo(slope.dtype).max) else 0
@@ -219,18 +233,26 @@ def rule(name: str, truth: Any) -> Entry:
 ENTRIES = [
     Entry("data.augment.affine_warp", augment.affine_warp, warp_cases, affine_warp, twin=True),
     Entry(
-        "models.autoregressive.made_sampling.fill_pixels", made_sampling.fill_pixels, pixel_cases, fill_pixels, twin=True
+        "models.autoregressive.made_sampling.fill_pixels",
+        made_sampling.fill_pixels,
+        pixel_cases,
+        fill_pixels,
+        twin=True,
     ),
     rule("he_normal", normal_weights(lambda fan_in, fan_out: number(2) / fan_in)),
     rule("glorot_normal", normal_weights(lambda fan_in, fan_out: number(2) / (fan_in + fan_out))),
     rule("normal", normal_weights(lambda fan_in, fan_out: number(0.02) ** 2)),
     rule("glorot_uniform", uniform_weights),
     Entry(
-        "initializers.orthogonal", gram,
-        lambda dtype, rng: [(r, c, g, dtype) for r, c in ((1, 1), (5, 3), (3, 5)) for g in (1.0, 1e-30, 1e30)], identity,
+        "initializers.orthogonal",
+        gram,
+        lambda dtype, rng: [
+            (r, c, g, dtype) for r, c in ((1, 1), (5, 3), (3, 5)) for g in (1.0, 1e-30, 1e30)
+        ],
+        identity,
     ),
     Entry("layers.coupling.AffineCoupling", coupling, coupling_cases, coupling_truth),
     Entry("layers.coupling.Scaling", scaling, scaling_cases, scaling_truth),
     Entry("models.gan.gradient_penalty", penalty_of, slopes, penalty_truth),
     Entry("checks.one_hot", checks.one_hot, one_hot_cases, one_hot),
-]  # fmt: skip
+]

@@ -19,7 +19,7 @@ from sweep.oracle import absolute, exact, exp, number
 
 KERNEL, STRIDE, PADDING = (2, 3), (2, 1), (1, 0)
 SIZE = (3, 4)
-OUT = (2, 2)                            # of SIZE with these windows
+OUT = (2, 2)  # of SIZE with these windows
 MASK = np.tril(np.ones((4, 5), bool), k=1)
 BLOCKS = column_blocks(MASK)
 
@@ -46,7 +46,7 @@ def linear_truth(function: Callable[..., Any]) -> Callable[..., True_]:
     def truth(*given: Any) -> True_:
         arrays = [exact(a) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in given]
         sizes = [absolute(a) if isinstance(a, np.ndarray) and a.dtype == object else a for a in arrays]
-        terms = 16 * number(float(np.finfo(given[0].dtype).tiny))   # each product may be rounded below tiny
+        terms = 16 * number(float(np.finfo(given[0].dtype).tiny))  # each product may be rounded below tiny
         return True_(function(*arrays), function(*sizes) + terms)
 
     return truth
@@ -184,7 +184,12 @@ def softmax_of_scores(q: Any, k: Any, scale: Any) -> tuple[Any, Any]:
 def causal_attention(qkv: Any, heads: int) -> tuple[True_, True_]:
     n, t, width = qkv.shape
     d = width // 3 // heads
-    y, y_size, p, p_size = zeros(n, t, heads * d), zeros(n, t, heads * d), zeros(n, heads, t, t), zeros(n, heads, t, t)
+    y, y_size, p, p_size = (
+        zeros(n, t, heads * d),
+        zeros(n, t, heads * d),
+        zeros(n, heads, t, t),
+        zeros(n, heads, t, t),
+    )
     scale = number(d) ** number(-0.5)
     e = exact(qkv).reshape(n, t, 3, heads, d)
     rounding = float(np.finfo(qkv.dtype).eps)
@@ -192,7 +197,7 @@ def causal_attention(qkv: Any, heads: int) -> tuple[True_, True_]:
         q, k, v = (e[m, :, i, h] for i in range(3))
         p[m, h], p_size[m, h] = softmax_of_scores(q, k, scale)
         rough = scale * max(absolute(a) @ absolute(b) for a in q for b in k)
-        if rough * rounding > 0.01:     # the scores themselves have no digits left
+        if rough * rounding > 0.01:  # the scores themselves have no digits left
             p_size[m, h] = number(1) / rounding
             p_size[m, h][np.triu_indices(t, 1)] = 0
         if rough > float(np.finfo(qkv.dtype).max):
@@ -251,50 +256,70 @@ ENTRIES = [
     entry(linear, "affine_bias_grad", drawn((2, 3, 2)), linear_truth(lambda d: d.sum(axis=(0, 1)))),
     entry(linear, "affine_input_grad", drawn((3, 2), (4, 2)), linear_truth(lambda d, w: d @ w.T)),
     entry(
-        masked, "masked_affine", only_allowed(drawn((3, 4), (4, 5), (5,), settings=(BLOCKS,))),
+        masked,
+        "masked_affine",
+        only_allowed(drawn((3, 4), (4, 5), (5,), settings=(BLOCKS,))),
         linear_truth(lambda x, w, b, blocks: x @ (w * MASK) + b),
     ),
     entry(
-        masked, "masked_weight_grad", drawn((3, 5), (3, 4), settings=(MASK, BLOCKS)),
+        masked,
+        "masked_weight_grad",
+        drawn((3, 5), (3, 4), settings=(MASK, BLOCKS)),
         linear_truth(lambda d, x, mask, blocks: (x.T @ d) * mask),
     ),
     entry(
-        masked, "masked_input_grad", only_allowed(drawn((3, 5), (4, 5), settings=(BLOCKS,))),
+        masked,
+        "masked_input_grad",
+        only_allowed(drawn((3, 5), (4, 5), settings=(BLOCKS,))),
         linear_truth(lambda d, w, blocks: d @ (w * MASK).T),
     ),
     entry(conv, "im2col", drawn(IMAGES, settings=(KERNEL, *STEP)), linear_truth(im2col)),
     entry(conv, "col2im", drawn((2, *OUT, *KERNEL, 2), settings=(SIZE, *STEP)), linear_truth(col2im)),
     entry(conv, "conv2d", drawn(IMAGES, WEIGHT, (2,), settings=STEP), linear_truth(conv2d)),
     entry(
-        conv, "conv2d_weight_grad", drawn(PLACES, IMAGES, settings=(KERNEL, *STEP)),
+        conv,
+        "conv2d_weight_grad",
+        drawn(PLACES, IMAGES, settings=(KERNEL, *STEP)),
         linear_truth(conv2d_weight_grad),
     ),
     entry(
-        conv, "conv2d_input_grad", drawn(PLACES, WEIGHT, settings=(SIZE, *STEP)),
+        conv,
+        "conv2d_input_grad",
+        drawn(PLACES, WEIGHT, settings=(SIZE, *STEP)),
         linear_truth(conv2d_input_grad),
     ),
     entry(
-        conv, "conv_transpose2d", drawn(PLACES, WEIGHT, (2,), settings=(SIZE, *STEP)),
+        conv,
+        "conv_transpose2d",
+        drawn(PLACES, WEIGHT, (2,), settings=(SIZE, *STEP)),
         linear_truth(conv_transpose2d),
     ),
     entry(
-        conv, "conv_transpose2d_weight_grad", drawn(IMAGES, PLACES, settings=(KERNEL, *STEP)),
+        conv,
+        "conv_transpose2d_weight_grad",
+        drawn(IMAGES, PLACES, settings=(KERNEL, *STEP)),
         linear_truth(conv_transpose2d_weight_grad),
     ),
     entry(
-        conv, "conv_transpose2d_input_grad", drawn(IMAGES, WEIGHT, settings=STEP),
+        conv,
+        "conv_transpose2d_input_grad",
+        drawn(IMAGES, WEIGHT, settings=STEP),
         linear_truth(conv_transpose2d_input_grad),
     ),
     entry(pooling, "max_pool", with_infinities, max_pool),
     entry(
-        pooling, "max_pool_backward", drawn(PLACES, settings=(places(*PLACES), SIZE)),
+        pooling,
+        "max_pool_backward",
+        drawn(PLACES, settings=(places(*PLACES), SIZE)),
         linear_truth(max_pool_backward),
     ),
     entry(pooling, "avg_pool", drawn(IMAGES, settings=(KERNEL, *STEP)), linear_truth(avg_pool)),
     entry(
-        pooling, "avg_pool_backward", drawn(PLACES, settings=(SIZE, KERNEL, *STEP)),
+        pooling,
+        "avg_pool_backward",
+        drawn(PLACES, settings=(SIZE, KERNEL, *STEP)),
         linear_truth(avg_pool_backward),
     ),
     entry(attention, "causal_attention", drawn((2, 3, 12), settings=(2,)), causal_attention),
     entry(attention, "causal_attention_backward", attention_backward_cases, causal_attention_backward),
-]  # fmt: skip
+]
