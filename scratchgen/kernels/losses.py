@@ -49,7 +49,7 @@ def _over_rows(loop: Callable[..., Any], pred: np.ndarray, target: np.ndarray) -
     dpred = np.empty(pred.shape, pred.dtype)
     scale = pred.dtype.type(1 / len(pred))
     loss = loop(pred.reshape(rows), target.reshape(rows), scale, dpred.reshape(rows))
-    if pred.dtype == np.float32 and not math.isfinite(loss):    # perhaps only the float32 sum of a row overflowed
+    if pred.dtype == np.float32 and not math.isfinite(loss):    # a row's sum overflowed
         wide, wide_target = (a.reshape(rows).astype(np.float64) for a in (pred, target))
         loss = loop(wide, wide_target, 1 / len(pred), np.empty_like(wide))
     return float(loss), dpred

@@ -154,7 +154,7 @@ class BatchNorm(Layer):
         if not training:
             return dx * (self.weight.value * inv)
         xhat = rows(xhat)
-        dxc = inv * (rows(dx) - rows(dx).mean(axis=0))        # in units of 1 / inv, as in backward
+        dxc = inv * (rows(dx) - rows(dx).mean(axis=0))          # in units of 1 / inv, as in backward
         dvar = 2 * (xhat * dxc).mean(axis=0)
         dxhat = dxc - 0.5 * xhat * dvar
         return (self.weight.value * dxhat).reshape(dx.shape)
@@ -246,7 +246,7 @@ class LayerNorm(Layer):
         xhat, inv = cache
         _expect_cache(self, dx, xhat)
         xhat = rows(xhat)
-        dxc = inv * (rows(dx) - rows(dx).mean(axis=1, keepdims=True))        # in units of 1 / inv, as in backward
+        dxc = inv * (rows(dx) - rows(dx).mean(axis=1, keepdims=True))   # in units of 1 / inv
         dvar = 2 * (xhat * dxc).mean(axis=1, keepdims=True)
         dxhat = dxc - 0.5 * xhat * dvar
         return (self.weight.value * dxhat).reshape(dx.shape)

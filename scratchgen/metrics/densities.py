@@ -47,7 +47,7 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
 
 
 def _log_density(squared: np.ndarray, sigma: float, dimensions: int, unit: float) -> np.ndarray:
-    """One block of log p, (B,), from squared distances (B, M) in unit², by a log-sum-exp that cannot overflow."""
+    """One block of log p, (B,), from squared distances (B, M) in unit², by a log-sum-exp."""
     with np.errstate(over="ignore", invalid="ignore"):          # infinite: too far away to be representable
         scaled = 0.5 * squared * (unit / sigma) * (unit / sigma)
         nearest = scaled.min(axis=1, keepdims=True)

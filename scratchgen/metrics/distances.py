@@ -45,9 +45,9 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
 
     This is the squared Wasserstein distance between two Normal distributions (Dowson & Landau 1982,
     equation 4). With features of the Inception classifier it is the FID (Heusel et al. 2017, equation 6).
-    With a triangular R for which Σ = Rᵀ·R, Σ₁Σ₂ has the same eigenvalues other than 0 as the symmetric matrix
-    (R₁·R₂ᵀ)·(R₁·R₂ᵀ)ᵀ. So tr (Σ₁Σ₂)^½ is the sum of the singular values of R₁·R₂ᵀ. No root of an eigenvalue is
-    taken, which would turn a rounding error of 1e-16 into one of 1e-8.
+    With a triangular R for which Σ = Rᵀ·R, Σ₁Σ₂ has the same eigenvalues (other than 0) as the symmetric
+    matrix (R₁·R₂ᵀ)·(R₁·R₂ᵀ)ᵀ. So tr (Σ₁Σ₂)^½ is the sum of the singular values of R₁·R₂ᵀ. No root of an
+    eigenvalue is taken, which would turn a rounding error of 1e-16 into one of 1e-8.
 
     Covariances are divided by N − 1 and M − 1. A small number of examples increases the distance, even
     between two samples of the same distribution, so compare only values for the same N. Raises ValueError for
@@ -68,5 +68,5 @@ def _moments(X: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     X = X / np.float64(unit)
     mean = X.mean(axis=0)
     mean += (X - mean).mean(axis=0)                             # adds the rounding error back
-    root: np.ndarray = np.linalg.qr(X - mean)[1]
+    root = np.asarray(np.linalg.qr(X - mean, mode="r"))
     return mean, root / math.sqrt(len(X) - 1)

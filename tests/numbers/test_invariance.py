@@ -1,5 +1,5 @@
-"""Results that must not change: with the unit, a shift, the order of examples, classes or features, the memory
-layout, and the number of examples in a batch."""
+"""Results that must not change: with the unit, a shift, the order of examples, classes or features, the
+memory layout, and the number of examples in a batch."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class PCA(Estimator):
         self._dtype = X.dtype
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
         centred = X - self.mean_
-        unit = unit_of(centred)                                 # no square overflows or underflows in this unit
+        unit = unit_of(centred)                                 # no square over- or underflows in this unit
         centred /= unit
         covariance = centred.T @ centred / len(X)               # (D, D)
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns

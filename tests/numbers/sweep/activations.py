@@ -54,7 +54,7 @@ def tiny(x: np.ndarray) -> Any:
 
 
 def flushed(x: np.ndarray) -> Any:
-    """A factor below the smallest normal number has no digits: then its error in ulps is that of this size."""
+    """A factor below the smallest normal number has no digits: its error is compared with this size."""
     return tiny(x) / number(float(np.finfo(x.dtype).eps))
 
 

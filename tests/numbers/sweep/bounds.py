@@ -1,11 +1,11 @@
 """The largest error of each function, in units in the last place (ulps).
 
-The error of a number is divided by eps · size: 1.2e-7 · size for float32, 2.2e-16 · size for float64. The size is
-the absolute value of the true number, or of the terms that were added up for it, as `reason` says. It is
-never below the smallest normal number, so near zero an ulp is the smallest subnormal number.
+The error of a number is divided by eps · size: 1.2e-7 · size for float32, 2.2e-16 · size for float64. The
+size is the absolute value of the true number, or of the terms that were added up for it, as `reason` says. It
+is never below the smallest normal number, so near zero an ulp is the smallest subnormal number.
 
-A formula of a few operations has an error of about 1 ulp; 4 ulps leave room for the exp, tanh and log of other
-processors. A bound of 0 means that no digit may be wrong.
+A formula of a few operations has an error of about 1 ulp; 4 ulps leave room for the exp, tanh and log of
+other processors. A bound of 0 means that no digit may be wrong.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ BOUNDS: dict[str, Bound] = {
     ),
     "losses.softmax_cross_entropy": Bound(
         4,
-        "compared with loss + 1, the logarithm of a rounded sum; the gradient: with p·(1 + |log p|) and onehot",
+        "the loss: compared with loss + 1, a log of a rounded sum; the gradient: with p·(1 + |log p|)",
     ),
     "distributions.Bernoulli.mean": SHORT,
     "distributions.Bernoulli.log_prob": SHORT,

@@ -24,7 +24,7 @@ from sweep.oracle import (
     sigmoid,
     softplus,
     tanh,
-)  # fmt: skip
+)
 
 LOG_2PI = context.log(2 * context.pi)
 NEVER = number(10) ** 1000  # larger than every float: nothing is promised
@@ -42,27 +42,27 @@ def binary(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     return [(np.full_like(numbers(dtype), x), numbers(dtype)) for x in (0, 1)]
 
 
-def bernoulli_log_prob(x: Any, l: Any) -> Any:
-    return -(exact(x) * softplus(-exact(l)) + (1 - exact(x)) * softplus(exact(l)))
+def bernoulli_log_prob(x: Any, logit: Any) -> Any:
+    return -(exact(x) * softplus(-exact(logit)) + (1 - exact(x)) * softplus(exact(logit)))
 
 
-def bernoulli_gradient(x: Any, l: Any) -> True_:
-    return True_(exact(x) - sigmoid(exact(l)), exact(x) + sigmoid(exact(l)))
+def bernoulli_gradient(x: Any, logit: Any) -> True_:
+    return True_(exact(x) - sigmoid(exact(logit)), exact(x) + sigmoid(exact(logit)))
 
 
 UNIFORM = (0.0, 1e-30, 0.25, 0.5, 0.75, 1 - 2**-24)
 
 
 def bernoulli_sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    l = numbers(dtype)
-    return [(l, np.full_like(l, u)) for u in UNIFORM]
+    logit = numbers(dtype)
+    return [(logit, np.full_like(logit, u)) for u in UNIFORM]
 
 
-def bernoulli_sample(l: Any, uniform: Any) -> True_:
-    """1 where u < σ(l); near the threshold, within the rounding of σ, either is right."""
-    p, u = sigmoid(exact(l)), exact(uniform)
-    near = absolute(p - u) < 4 * number(float(np.finfo(l.dtype).eps)) * p
-    return True_(np.where(u < p, number(1), number(0)), np.where(near | (p < tiny(l)), NEVER, number(1)))
+def bernoulli_sample(logit: Any, uniform: Any) -> True_:
+    """1 where u < σ(logit); near the threshold, within the rounding of σ, either is right."""
+    p, u = sigmoid(exact(logit)), exact(uniform)
+    near = absolute(p - u) < 4 * number(float(np.finfo(logit.dtype).eps)) * p
+    return True_(np.where(u < p, number(1), number(0)), np.where(near | (p < tiny(logit)), NEVER, number(1)))
 
 
 def summed_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -70,8 +70,8 @@ def summed_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     return found + [(np.full((1, 1), x, dtype), v.reshape(1, 1, 1)) for v in numbers(dtype) for x in (0, 1)]
 
 
-def summed(x: Any, l: Any) -> Any:
-    return bernoulli_log_prob(np.broadcast_to(x[:, None], l.shape), l).sum(axis=2)
+def summed(x: Any, logit: Any) -> Any:
+    return bernoulli_log_prob(np.broadcast_to(x[:, None], logit.shape), logit).sum(axis=2)
 
 
 def rows(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -81,56 +81,60 @@ def rows(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     return [(a,) for a in (*patterns(dtype, (3, 4), rng), impossible, gaps, gaps + dtype(100))]
 
 
-def log_p(l: Any) -> True_:
+def log_p(logit: Any) -> True_:
     """log p. Near probability 1 it is the logarithm of a rounded sum, which is 1 + (0 or more) eps."""
-    value = log_softmax(exact(l))
+    value = log_softmax(exact(logit))
     return True_(value, np.vectorize(lambda v: v if v == -np.inf else 1 + abs(v), otypes=[object])(value))
 
 
-def p(l: Any) -> True_:
-    value = log_softmax(exact(l))
+def p(logit: Any) -> True_:
+    value = log_softmax(exact(logit))
     prob = exp(value)
     gap = np.vectorize(lambda v: number(0) if v == -np.inf else abs(v), otypes=[object])(value)
-    return True_(prob, prob * (1 + gap) + tiny(l))
+    return True_(prob, prob * (1 + gap) + tiny(logit))
 
 
 def drawn_category(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [(rng.integers(0, 4, len(l)), l) for (l,) in rows(dtype, rng)]
+    return [(rng.integers(0, 4, len(logit)), logit) for (logit,) in rows(dtype, rng)]
 
 
-def chosen(x: Any, l: Any) -> True_:
-    value = log_p(l)
+def chosen(x: Any, logit: Any) -> True_:
+    value = log_p(logit)
     n = np.arange(len(x))
     return True_(value.value[n, x], value.size[n, x])
 
 
-def chosen_gradient(x: Any, l: Any) -> True_:
-    onehot = np.where(np.arange(l.shape[1]) == x[:, None], number(1), number(0))
-    prob = p(l)
+def chosen_gradient(x: Any, logit: Any) -> True_:
+    onehot = np.where(np.arange(logit.shape[1]) == x[:, None], number(1), number(0))
+    prob = p(logit)
     return True_(onehot - prob.value, onehot + prob.size)
 
 
 def with_gradient(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     top = float(np.finfo(dtype).max) / 16
-    return [(da, l) for (l,) in rows(dtype, rng)[::3] for da in patterns(dtype, l.shape, rng, top)[::3]]
+    return [
+        (da, logit)
+        for (logit,) in rows(dtype, rng)[::3]
+        for da in patterns(dtype, logit.shape, rng, top)[::3]
+    ]
 
 
-def log_p_backward(da: Any, l: Any) -> True_:
-    d, prob = exact(da), p(l)
+def log_p_backward(da: Any, logit: Any) -> True_:
+    d, prob = exact(da), p(logit)
     total, sizes = d.sum(axis=-1, keepdims=True), absolute(d).sum(axis=-1, keepdims=True)
     return True_(d - prob.value * total, absolute(d) + prob.size * sizes)
 
 
 def category_sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [(l, np.full(len(l), u, dtype)) for (l,) in rows(dtype, rng) for u in UNIFORM]
+    return [(logit, np.full(len(logit), u, dtype)) for (logit,) in rows(dtype, rng) for u in UNIFORM]
 
 
-def category_sample(l: Any, uniform: Any) -> True_:
+def category_sample(logit: Any, uniform: Any) -> True_:
     """The number of k with p(0) + … + p(k) ≤ u; within rounding of a sum, either neighbour is right."""
     value, size = [], []
-    for row, u in zip(exp(log_softmax(exact(l))), exact(uniform), strict=True):
+    for row, u in zip(exp(log_softmax(exact(logit))), exact(uniform), strict=True):
         sums = np.cumsum(row)
-        near = (absolute(sums - u) < 16 * number(float(np.finfo(l.dtype).eps))).any()
+        near = (absolute(sums - u) < 16 * number(float(np.finfo(logit.dtype).eps))).any()
         value.append(number(int((sums[:-1] <= u).sum())))
         size.append(NEVER if near else number(1))
     return True_(np.array(value, object), np.array(size, object))
@@ -285,7 +289,7 @@ def entry(call: Any, cases: Any, truth: Any, twin: bool = False) -> Entry:
 
 
 ENTRIES = [
-    entry(Bernoulli.mean, logits, lambda l: sigmoid(exact(l))),
+    entry(Bernoulli.mean, logits, lambda logit: sigmoid(exact(logit))),
     entry(Bernoulli.log_prob, binary, bernoulli_log_prob),
     entry(Bernoulli.log_prob_grad, binary, bernoulli_gradient),
     entry(Bernoulli.sample, bernoulli_sample_cases, bernoulli_sample),

@@ -25,5 +25,6 @@ MODULES = (
     metrics,
     others,
     estimators,
+    sequences,
 )
 ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}

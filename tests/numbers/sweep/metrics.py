@@ -1,4 +1,4 @@
-"""The metrics. They compute in float64, for float32 data too, and most do not depend on the unit of the data."""
+"""The metrics. They compute in float64, for float32 data too, and most do not depend on the unit."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def bits_per_dim(log_density: Any, features: int, levels: int | None) -> True_:
 
 def auroc_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     y = np.arange(11) % 2
-    scores = [a for a in patterns(dtype, (11,), rng)]
+    scores = patterns(dtype, (11,), rng)
     scores += [rng.choice(np.array([-np.inf, 0, -0.0, 1, np.inf], dtype), 11) for _ in range(6)]
     return [(s, y) for s in scores]
 
@@ -230,7 +230,7 @@ def probability_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def bins_of(probabilities: Any, y: Any, bins: int) -> list[tuple]:
-    """(low, high, confidences, right) for each bin with predictions; edges are the floats nearest to k/bins."""
+    """(low, high, confidences, right) of each bin with predictions; its edges are k/bins, rounded."""
     found = []
     confidence = probabilities.max(axis=1).astype(np.float64)
     for k in range(bins):

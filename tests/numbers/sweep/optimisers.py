@@ -32,8 +32,9 @@ def states(moments: int, *settings: Any) -> Any:
         values = few(dtype)[[0, 6, 15]]
         positive = np.abs(few(dtype)[[0, 2, 6, 12]])
         given = [(*combined(values, numbers(dtype)[:: 1 + moments], *[positive] * moments), *settings)]
-        return given + [(*(patterns(dtype, (7,), rng)[i] for _ in range(2)), *[np.zeros(7, dtype)] * moments, *settings)
-                        for i in range(len(patterns(dtype, (7,), rng)))]  # fmt: skip
+        zero = [np.zeros(7, dtype)] * moments
+        pairs = zip(patterns(dtype, (7,), rng), patterns(dtype, (7,), rng), strict=True)
+        return given + [(value, grad, *zero, *settings) for value, grad in pairs]
 
     return cases
 

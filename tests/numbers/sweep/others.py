@@ -77,10 +77,8 @@ def pixel_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     degrees = [np.sort(rng.integers(1, places, width)) for width in widths]
     ends = tuple(np.searchsorted(m, np.arange(places), side="right") for m in degrees)
     top = float(np.finfo(dtype).max) ** 0.2
-    for first, second, third in zip(
-        patterns(dtype, (places, 4), rng, top), patterns(dtype, (3, 4), rng, top), patterns(dtype, (places, 3), rng, top),
-        strict=True,
-    ):  # fmt: skip
+    shapes = (places, 4), (3, 4), (places, 3)
+    for first, second, third in zip(*(patterns(dtype, shape, rng, top) for shape in shapes), strict=True):
         starts = tuple(rng.standard_normal((6, w)).astype(dtype) for w in (*widths, places))
         x = (rng.random((6, places)) < 0.5).astype(dtype)
         found.append((x, rng.random((6, places)).astype(dtype), 1, first, (second, third), ends, starts))
@@ -88,7 +86,7 @@ def pixel_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def fill_pixels(x: Any, uniform: Any, known: int, first: Any, upper: Any, ends: Any, starts: Any) -> True_:
-    """Pixel by pixel; after a pixel that is within rounding of its threshold, nothing is promised in the row."""
+    """Pixel by pixel; after one within rounding of its threshold, nothing is promised in its row."""
     out, size, depth = exact(x), np.full(x.shape, number(1), object), len(ends)
     first, uniform, upper = exact(first), exact(uniform), [exact(w) for w in upper]
     eps = number(float(np.finfo(x.dtype).eps))
