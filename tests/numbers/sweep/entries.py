@@ -12,6 +12,7 @@ from sweep import (
     optimisers,
     others,
     products,
+    sequences,
 )
 from sweep.measure import Entry
 
