@@ -14,7 +14,7 @@ from scratchgen.runtime import threads
 
 GELU_A = (2 / np.pi) ** 0.5
 GELU_B = 0.044715
-FLAT = 30.0
+LARGEST_DU = 1e30
 
 
 def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:
@@ -199,13 +199,12 @@ def gelu(x: np.ndarray) -> np.ndarray:
 @kernel("contract")
 def _gelu_backward(dout, x, dx):
     one, two, three = dout.dtype.type(1), dout.dtype.type(2), dout.dtype.type(3)
-    a, b, flat = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B), dout.dtype.type(FLAT)
+    a, b, largest = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B), dout.dtype.type(LARGEST_DU)
     for i in range(dout.size):
-        t = flat if x[i] > flat else (-flat if x[i] < -flat else x[i])  # in this order a NaN is kept
-        u = a * (t + b * t * t * t)
-        du = a * (one + three * b * t * t)
+        u = a * (x[i] + b * x[i] * x[i] * x[i])
+        du = min(a * (one + three * b * x[i] * x[i]), largest)
         sig = one / (one + exp(-two * u))
-        dx[i] = dout[i] * (sig + two * t * sig * (one - sig) * du)
+        dx[i] = dout[i] * (sig + two * sig * (one - sig) * x[i] * du)
 
 
 @expects(dout="...", x="...")

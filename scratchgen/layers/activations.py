@@ -209,7 +209,7 @@ class SiLU(Activation):
 
 GELU_A = (2 / np.pi) ** 0.5
 GELU_B = 0.044715
-FLAT = 30.0     # beyond ±FLAT, the slope of GELU is 0 or 1 to the last digit
+LARGEST_DU = 1e30   # instead of infinity, which would be NaN where it is multiplied by s·(1 − s) = 0
 
 
 @compiled
@@ -220,11 +220,10 @@ def gelu(x: Array) -> Array:
 
 @compiled
 def gelu_backward(dout: Array, x: Array) -> Array:
-    x = np.clip(x, -FLAT, FLAT)                                 # so that x² does not overflow
     u = GELU_A * (x + GELU_B * x**3)
-    du = GELU_A * (1 + 3 * GELU_B * x**2)
+    du = np.minimum(GELU_A * (1 + 3 * GELU_B * x**2), LARGEST_DU)
     sig = sigmoid(2 * u)
-    return dout * (sig + 2 * x * sig * (1 - sig) * du)          # (GELU.2)
+    return dout * (sig + 2 * sig * (1 - sig) * x * du)          # (GELU.2)
 
 
 class GELU(Activation):
