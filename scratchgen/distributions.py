@@ -73,8 +73,10 @@ class Categorical:
     @staticmethod
     def log_probabilities(logits: Array) -> Array:
         """log p(k) for all k, (…, K)."""
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))    # (CAT.1)
+        shifted = logits - logits.max(axis=-1, keepdims=True)   # at most 0
+        others = np.exp(shifted)                                # without the largest, which is e⁰ = 1
+        np.put_along_axis(others, shifted.argmax(axis=-1)[..., None], 0, axis=-1)
+        return shifted - np.log1p(others.sum(axis=-1, keepdims=True))           # (CAT.1)
 
     @staticmethod
     def log_probabilities_backward(da: Array, logits: Array) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.checks import Array, expect_logits_and_labels, expect_pair
+from scratchgen.distributions import Categorical
 from scratchgen.kernels import compiled
 
 __all__ = ["absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"]
@@ -74,8 +75,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     """
     labels = expect_logits_and_labels("softmax_cross_entropy", logits, labels)
     n = np.arange(len(labels))
-    shifted = logits - logits.max(axis=1, keepdims=True)                        # (N, K)  at most 0
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))        # (N, K)
+    log_p = Categorical.log_probabilities(logits)                               # (N, K)
     loss = -log_p[n, labels].sum(dtype=np.float64) / len(logits)                # (CE.1)
     dlogits = np.exp(log_p)
     dlogits[n, labels] -= 1

@@ -110,9 +110,18 @@ def _softmax_cross_entropy(logits, labels, scale, dlogits):
             highest = max(highest, logits[n, k])
         for k in range(logits.shape[1]):
             dlogits[n, k] = exp(logits[n, k] - highest)
-        norm = row_sum(dlogits[n])
         label = labels[n]
-        total += np.log(norm) - (logits[n, label] - highest)
+        if logits[n, label] == highest:
+            # log(1 + rest) keeps its digits if the label is nearly certain and the rest tiny.
+            largest = dlogits[n, label]                 # e⁰ = 1, or a NaN for an infinite logit
+            dlogits[n, label] = 0
+            rest = row_sum(dlogits[n])
+            dlogits[n, label] = largest
+            norm = rest + largest
+            total += np.log1p(rest) - (logits[n, label] - highest)
+        else:
+            norm = row_sum(dlogits[n])
+            total += np.log(norm) - (logits[n, label] - highest)
         for k in range(logits.shape[1]):
             dlogits[n, k] *= scale / norm
         dlogits[n, label] -= scale

@@ -95,7 +95,8 @@ BOUNDS: dict[str, Bound] = {
     ),
     "losses.softmax_cross_entropy": Bound(
         4,
-        "the loss: compared with loss + 1, a log of a rounded sum; the gradient: with p·(1 + |log p|)",
+        "the loss: compared with its sum·(1 + |log loss|), as for log p; the gradient: with p·(1 + |log p|)",
+        flushes=True,
     ),
     "distributions.Bernoulli.mean": SHORT,
     "distributions.Bernoulli.log_prob": SHORT,
@@ -103,7 +104,7 @@ BOUNDS: dict[str, Bound] = {
     "distributions.Bernoulli.sample": CHOICE,
     "distributions.bernoulli_log_prob": FLUSHED,
     "distributions.Categorical.log_probabilities": Bound(
-        4, "compared with 1 + |log p|: the logarithm of a rounded sum, which is near 1 for a sure category"
+        4, "a small |log p| = e^(−gap) is compared with |log p|·(1 + gap): the gap of the logits is rounded"
     ),
     "distributions.Categorical.log_probabilities_backward": SUM,
     "distributions.Categorical.probabilities": Bound(

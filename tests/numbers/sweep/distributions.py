@@ -82,9 +82,9 @@ def rows(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def log_p(logit: Any) -> True_:
-    """log p. Near probability 1 it is the logarithm of a rounded sum, which is 1 + (0 or more) eps."""
     value = log_softmax(exact(logit))
-    return True_(value, np.vectorize(lambda v: v if v == -np.inf else 1 + abs(v), otypes=[object])(value))
+    small = np.vectorize(lambda v: -context.log(-v) if -1 < v < 0 else number(0), otypes=[object])(value)
+    return True_(value, absolute(value) * (1 + small))
 
 
 def p(logit: Any) -> True_:
@@ -99,8 +99,7 @@ def drawn_category(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def chosen(x: Any, logit: Any) -> True_:
-    value = log_p(logit)
-    n = np.arange(len(x))
+    value, n = log_p(logit), np.arange(len(x))
     return True_(value.value[n, x], value.size[n, x])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scratchgen import losses
 from sweep.inputs import few, numbers, patterns
 from sweep.measure import Entry, True_
-from sweep.oracle import absolute, exact, exp, log_softmax, number, sigmoid, softplus
+from sweep.oracle import absolute, context, exact, exp, log_softmax, number, sigmoid, softplus
 
 
 def pairs(dtype: Any, rng: np.random.Generator) -> list[tuple]:
@@ -86,7 +86,9 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> tuple[True_, True_]:
     gradient = True_(
         (p - onehot) / len(labels), (onehot + p * (1 + absolute_finite(log_p)) + least) / len(labels)
     )
-    return True_(loss, len(labels) * loss + 1), gradient
+    # A small loss is e^(−gap) for the gap to the next logit, whose rounding is a relative error of it.
+    gap = -context.log(loss) if 0 < loss < 1 else number(0)
+    return True_(loss, len(labels) * loss * (1 + gap)), gradient
 
 
 def absolute_finite(log_p: Any) -> Any:
