@@ -76,6 +76,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@pytest.mark.slow  # compiles the kernels for read-only arrays and for arrays with gaps
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", TWINS)
 def test_the_memory_layout_does_not_matter(name, layout, backend):
