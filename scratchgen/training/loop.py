@@ -223,6 +223,9 @@ class Trainer:
         if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
             raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
         for callback in callbacks:
+            if isinstance(callback, type):
+                got = f"the class {callback.__name__}; pass {callback.__name__}(...)"
+                raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {got}")
             if not hasattr(callback, "on_end"):
                 raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {callback!r}")
         if epochs < 0:
@@ -299,8 +302,9 @@ class Trainer:
 
     def _expect_own_parameters(self) -> None:
         """Check that the optimisers train this model: not another one, nor a copy of it."""
-        own = {id(p) for p in self.model.parameters().values()}
+        own = {id(p): name for name, p in self.model.parameters().items()}
         several = self.optimizer.values() if isinstance(self.optimizer, Mapping) else [self.optimizer]
+        left = dict(own)
         for optimizer in several:
             for name, p in getattr(optimizer, "parameters", {}).items():
                 if id(p) not in own:
@@ -308,6 +312,10 @@ class Trainer:
                         f"Trainer expected an optimiser of parameters of this {type(self.model).__name__}, "
                         f"but {name} belongs to another model or to a copy; copy model and optimiser together"
                     )
+                left.pop(id(p), None)
+        if 0 < len(left) < len(own):
+            names, who = ", ".join(left.values()), type(self.model).__name__
+            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:

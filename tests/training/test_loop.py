@@ -10,7 +10,7 @@ import pytest
 from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_trainer
 
 from scratchgen import kernels
-from scratchgen.layers import Layer, Parameter
+from scratchgen.layers import Layer, Linear, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged, expect_finite
 from scratchgen.training.optimisers import SGD, Adam
@@ -272,11 +272,23 @@ def trainer_of(batches: list, rng: Any) -> Trainer:
         (lambda: tiny_trainer(epochs=-1), ValueError, "Trainer expected epochs >= 0, .* got -1"),
         (lambda: trainer_of([], np.random.default_rng()), ValueError, "expected at least one batch"),
         (lambda: trainer_of([(np.ones(3),)], None), TypeError, "Trainer expected rng to be .*, got None"),
+        (lambda: tiny_trainer(callbacks=[Recorder]), TypeError, r"class Recorder; pass Recorder\(...\)"),
+        (lambda: tiny_trainer(callbacks=["bar"]), TypeError, "to be instances of Callback, got 'bar'"),
     ],
 )
 def test_trainer_error_messages(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_trainer_reports_parameters_that_are_in_no_optimiser(caplog):
+    """For example, a layer that was added after the optimiser was made."""
+    trainer = tiny_trainer()
+    trainer.run()
+    assert not caplog.records
+    trainer.model.added = Linear(2, 2, rng=0)
+    trainer.run()
+    assert caplog.messages == ["added.weight, added.bias of the Net: in no optimiser, not trained"]
 
 
 def test_trainer_applies_the_current_augmentation():

@@ -172,7 +172,7 @@ def test_pixelcnn_learns_stripes_and_completes_them(rng):
         (lambda m, X, g: m.complete(X, np.arange(12) > 5, rng=g), "PixelCNN.complete .* come first"),
         (lambda m, X, g: m.complete(X[:, :7], np.arange(12) < 6, rng=g), r"PixelCNN.complete .* \(N, 12\)"),
         (lambda m, X, g: PixelCNN((4, 3)[:1], rng=g), r"shape \(H, W, C\), got \(4,\)"),
-        (lambda m, X, g: PixelCNN((4, 0), rng=g), r"PixelCNN expected width of at least 1, got 0"),
+        (lambda m, X, g: PixelCNN((4, 0), rng=g), "expected the width in shape of at least 1, got 0"),
         (lambda m, X, g: PixelCNN((4, 3), channels=0, rng=g), r"channels >= 1 and layers >= 0, got 0 and 5"),
         (lambda m, X, g: PixelCNN((4, 3), layers=-1, rng=g), r"channels >= 1 and layers >= 0, got 32 and -1"),
         (lambda m, X, g: PixelCNN((4, 3), kernel=4, rng=g), "odd kernels, the first at least 3, got 7 and 4"),

@@ -224,7 +224,7 @@ class TestBadInput:
             (lambda m, X, rng: Flow(m.layers, 4, prior="uniform"), "one of logistic, normal, got 'uniform'"),
             (lambda m, X, rng: Flow(m.layers, 4, shape=(2, 3, 1)), r"a shape of 4 numbers, got \(2, 3, 1\)"),
             (lambda m, X, rng: dequantise(X + 1, rng=rng), r"dequantise .* within \[0, 1\], got 1 to 2"),
-            (lambda m, X, rng: dequantise(X, rng=rng, levels=1), "two or more levels, got 1"),
+            (lambda m, X, rng: dequantise(X, rng=rng, levels=1), "levels of at least 2, got 1"),
         ],
     )
     def test_flow_bad_input_is_named(self, call, message, rng):

@@ -226,7 +226,7 @@ def test_character_model_refuses(call, error, message, rng):
         ({"window": 1}, "window >= 2 and depth >= 1, got 1 and 1"),
         ({"depth": 0}, "window >= 2 and depth >= 1, got 4 and 0"),
         ({"heads": 4}, "multiple of heads, got 6 and 4"),
-        ({"dropout": 1.0}, "probability p in"),
+        ({"dropout": 1.0}, "expected dropout to be a number in"),
     ],
 )
 def test_character_model_refuses_settings(settings, message, rng):

@@ -30,8 +30,9 @@ def squared_error(pred: Any, target: Any) -> tuple[True_, True_]:
     # Sums of rows are in the dtype, so squares below its smallest number are lost.
     lost = diff.size * number(float(np.finfo(pred.dtype).tiny))
     loss = (diff**2).sum() / n
-    return True_(loss, n * loss + lost + _overflow(diff, pred)), True_(
-        2 * diff / n, 2 * absolute(diff) / n + _overflow(diff, pred)
+    return (
+        True_(loss, n * loss + lost + _overflow(diff, pred).max()),
+        True_(2 * diff / n, 2 * absolute(diff) / n + _overflow(diff, pred)),
     )
 
 
@@ -39,12 +40,13 @@ def absolute_error(pred: Any, target: Any) -> tuple[True_, True_]:
     diff, n = exact(pred) - exact(target), len(pred)
     sign = np.where(diff > 0, number(1), np.where(diff < 0, number(-1), number(0)))
     loss = absolute(diff).sum() / n
-    return True_(loss, n * loss + _overflow(diff, pred)), True_(sign / n)
+    return True_(loss, n * loss + _overflow(diff, pred).max()), True_(sign / n)
 
 
 def _overflow(diff: Any, pred: Any) -> Any:
-    """Infinite if a difference is not representable: then nothing is promised."""
-    return number(10) ** 1000 if absolute(diff).max() > float(np.finfo(pred.dtype).max) else 0
+    """Infinite where a difference is not representable: then nothing is promised."""
+    largest = float(np.finfo(pred.dtype).max)
+    return np.where(absolute(diff) > largest, number(10) ** 1000, number(0))
 
 
 def bernoulli_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
