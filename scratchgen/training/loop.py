@@ -267,7 +267,7 @@ class Trainer:
         self._stop_reason, self._interrupted = "", False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
-        self._clock = time.perf_counter() - self.history.seconds
+        self._clock = time.perf_counter()
         with self._interruptible():
             try:
                 for callback in self.callbacks:
@@ -314,7 +314,7 @@ class Trainer:
             self.step += 1
             values = self._train_step(batch)
             self.history.add(self.history.steps, values)
-            self.history.seconds = time.perf_counter() - self._clock
+            self._count_seconds()
             for callback in self.callbacks:
                 callback.on_step(self, values)
             if self._interrupted:
@@ -326,12 +326,18 @@ class Trainer:
         if self.validate is not None:
             row["validation"] = float(self.validate())
             self._expect_finite_values(row)
-        self.history.seconds = time.perf_counter() - self._clock
+        self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}
         self.history.add(self.history.epochs, row)
         self.epoch += 1
         for callback in self.callbacks:
             callback.on_epoch(self, row)
+
+    def _count_seconds(self) -> None:
+        """Add the time since the last call to the history; a clock that jumped back adds nothing."""
+        now = time.perf_counter()
+        self.history.seconds += max(0.0, now - self._clock)
+        self._clock = now
 
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import resource
@@ -22,7 +23,7 @@ from tools.faults.operations import DoAt, watch
 from tools.faults.runs import Run
 
 IMPOSSIBLE = Outcome("impossible")      # on this machine, or for this user
-NOBODY = 65534
+CAPABILITY_VERSION, CAP_DAC_OVERRIDE = 0x20080522, 1      # linux/capability.h
 
 
 def disk_full(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
@@ -49,6 +50,7 @@ def small_file_system(campaign: Campaign, run: Run, rng: np.random.Generator) ->
         return ended_or_refused(run, reference, place, ended)
     finally:
         subprocess.run(["umount", "-l", place.run], check=False, capture_output=True)
+        place.remove()
 
 
 def mount(options: str, folder: Path) -> bool:
@@ -65,7 +67,7 @@ def read_only_at_start(campaign: Campaign, run: Run, rng: np.random.Generator) -
 
     def work() -> int:
         place.run.chmod(0o555)
-        become_nobody(place)
+        obey_permissions()
         return run.into(place.path, place.bits)()
 
     ended = child.run(work, place.log())
@@ -82,7 +84,7 @@ def read_only_during_run(campaign: Campaign, run: Run, rng: np.random.Generator)
     at = int(rng.integers(reference.operations))
 
     def work() -> int:
-        become_nobody(place)
+        obey_permissions()
         watch(place.run, DoAt(at, lambda: place.run.chmod(0o555)))
         return run.into(place.path, place.bits)()
 
@@ -91,14 +93,18 @@ def read_only_during_run(campaign: Campaign, run: Run, rng: np.random.Generator)
     return ended_or_refused(run, reference, place, ended)
 
 
-def become_nobody(place: Place) -> None:
-    """Give up the rights of an administrator, who may write everywhere."""
-    place.folder.chmod(0o777)
+def obey_permissions() -> None:
+    """Give up the right of an administrator to write everywhere, on Linux."""
+    words = ctypes.c_uint32 * 6      # effective, permitted and inheritable, of capabilities 0 to 31 and above
+    header, sets = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), words()
+    libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        if os.stat(place.run).st_mode & 0o200:
-            os.chown(place.run, NOBODY, NOBODY)
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        if libc.capget(header, sets) != 0:
+            raise OSError(ctypes.get_errno(), "capget")
+        for i in range(3):
+            sets[i] &= ~(1 << CAP_DAC_OVERRIDE)
+        if libc.capset(header, sets) != 0:
+            raise OSError(ctypes.get_errno(), "capset")
 
 
 def folder_vanishes(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:

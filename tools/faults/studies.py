@@ -35,7 +35,7 @@ def reproduce(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome
 
 def ood(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
     """`study ood` of a few cells."""
-    arguments = ["study", "ood", "--digits", "0", "1", "2", "--seeds", "1", "--models", "bernoulli", "pca"]
+    arguments = ["study", "ood", "--protocol", "without", "--seeds", "1", "--models", "pca", "intensity"]
     return killed(campaign, "ood", lambda _: arguments, rng, Path("results/ood-part.json"))
 
 
