@@ -17,6 +17,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -26,7 +27,7 @@ BACKENDS = ("jit", "reference")
 FUNCTIONS: list[Callable[..., Any]] = []    # every function that was decorated with `compiled`
 
 F = TypeVar("F", bound=Callable[..., Any])
-_chosen: str | None = None
+_chosen: ContextVar[str | None] = ContextVar("scratchgen.kernels", default=None)
 
 
 def compiled(function: F) -> F:
@@ -40,7 +41,7 @@ def compiled(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal twin
-        if (_chosen or _from_environment()) == "reference":
+        if (_chosen.get() or _from_environment()) == "reference":
             return function(*args, **kwargs)
         if twin is None:
             twin = find_twin(function)
@@ -62,7 +63,7 @@ def backend() -> str:
 
     The environment variable is read at the first call. Raises ValueError if its value is neither of the two.
     """
-    return _chosen or _from_environment()
+    return _chosen.get() or _from_environment()
 
 
 @functools.cache
@@ -77,13 +78,13 @@ def _from_environment() -> str:
 def use(name: str) -> Iterator[None]:
     """Run the enclosed block with the "jit" or the "reference" functions.
 
-    This overrides the environment variable. Raises ValueError for any other name.
+    This overrides the environment variable, in this thread only (like numpy.errstate): other threads, and
+    threads that are started inside the block, keep their own choice. Raises ValueError for any other name.
     """
-    global _chosen
     if name not in BACKENDS:
         raise ValueError(f"kernels.use expected one of {', '.join(BACKENDS)}, got {name!r}")
-    before, _chosen = _chosen, name
+    token = _chosen.set(name)
     try:
         yield
     finally:
-        _chosen = before
+        _chosen.reset(token)

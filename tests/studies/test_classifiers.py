@@ -42,7 +42,7 @@ def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, cap
     monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
     monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
     path, chapter = tmp_path / "a.json", tmp_path / "a.md"
-    rows = classifiers.run(path)
+    rows = classifiers.run(path, tmp_path / "runs")
     assert json.loads(path.read_text(encoding="utf-8"))["classifiers"] == rows and len(rows) == 2
     chapter.write_text("<!-- classifiers: none -->\n<!-- end of classifiers -->\n", encoding="utf-8")
     classifiers.write_chapter(path, chapter)

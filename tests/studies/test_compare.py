@@ -355,7 +355,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     classifier = ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
     monkeypatch.setattr(study, "load_digits", lambda source: part if source == "embedded" else None)
     monkeypatch.setattr(study, "trained_digit_classifier", lambda digits: classifier)
-    comparison = study.compare(0.1, results=tmp_path / "r", pictures=tmp_path / "p")
+    comparison = study.compare(0.1, results=tmp_path / "r", pictures=tmp_path / "p", runs=tmp_path)
     kinds = [li.kind for m in comparison.models for li in m.likelihoods]
     kinds += [li.kind for baselines in comparison.baselines.values() for li in baselines.values()]
     assert len(kinds) == 12 and kinds.count("exact") == 6

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,12 +70,12 @@ class Campaign:
         return Place(self.folder / f"fault-{self.count:04}")
 
     def reference(self, run: Run) -> Reference:
-        """The undisturbed run, made once. It is run twice, since the first one may compile kernels."""
+        """The undisturbed run, made once, and then repeated with its file operations counted."""
         if run.name not in self.references:
+            warm_up(run, self.place())
             first, second = self.place(), self.place()
             ended = child.run(run.into(first.path, first.bits), first.log())
             expect_good(run, ended)
-            second.watch_in_child = True
             ended = child.run(second.counted(run), second.log())
             expect_good(run, ended)
             bits, again = first.read_bits(), second.read_bits()
@@ -85,6 +87,16 @@ class Campaign:
             first.remove()
             second.remove()
         return self.references[run.name]
+
+
+def warm_up(run: Run, place: Place) -> None:
+    """Run once in this process, so that the kernels are compiled and every child inherits them."""
+    with open(place.log(), "w") as log, redirect_stdout(log), redirect_stderr(log):
+        code = run.work(place.path, False, 0)
+    if code != 0:
+        raise RuntimeError(f"{run.name}: a run in this process ended with {code}")
+    logging.getLogger().handlers.clear()        # the handler of the command writes into the closed log
+    place.remove()
 
 
 def expect_good(run: Run, ended: child.Ended) -> None:
@@ -99,8 +111,6 @@ def same(bits: dict[str, Any]) -> dict[str, str]:
 
 class Place:
     """The folder of one fault: that of the run, and next to it what the campaign records."""
-
-    watch_in_child = False
 
     def __init__(self, folder: Path):
         self.folder, self.run = folder, folder / "run"

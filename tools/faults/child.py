@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BUG = 70        # exit code of a child whose function raised an exception
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)    # are held back until a child is ready
 LIMIT = 300.0   # seconds after which a child counts as stuck
 
 
@@ -52,9 +53,12 @@ class Child:
         self.log, self.started = log, time.perf_counter()
         sys.stdout.flush()
         sys.stderr.flush()
+        log.touch()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self.pid = os.fork()
         if self.pid == 0:
             _run(work, log)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def signal(self, number: int) -> None:
         """Send a signal. Nothing happens if the process has ended."""
@@ -93,6 +97,7 @@ def _run(work: Callable[[], int], log: Path) -> None:
             os.dup2(output, stream)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)     # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)     # noqa: SIM115
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         code = work()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except SystemExit as end:

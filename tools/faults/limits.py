@@ -204,14 +204,16 @@ def interrupted_start(campaign: Campaign, run: Run, rng: np.random.Generator) ->
     place = campaign.place()
     command = [sys.executable, "-m", "scratchgen", "train", "mlp", "--hidden", "8", "--epochs", "2",
                "--out", os.fspath(place.path)]
-    whole = ended_process(command, place, None)
-    if whole.code != 0:
-        raise RuntimeError(f"an undisturbed command ended with {whole.code}: {whole.text}")
-    expected = tensors_of(place.path)
-    place.path.unlink()
-    moment = float(rng.uniform(0.1, 1.0)) * whole.seconds
+    if "start" not in campaign.studies:
+        whole = ended_process(command, place, None)
+        if whole.code != 0:
+            raise RuntimeError(f"an undisturbed command ended with {whole.code}: {whole.text}")
+        campaign.studies["start"] = whole.seconds, tensors_of(place.path)
+        place.path.unlink()
+    seconds, expected = campaign.studies["start"]
+    moment = float(rng.uniform(0.1, 1.0)) * seconds
     ended = ended_process(command, place, moment)
-    if not ended.clean or ended.code not in (0, 130):
+    if not ended.clean or ended.code not in (0, 130, -signal.SIGINT):
         return Outcome(LOST, f"not in one line, {moment:.2f} s after the start: code {ended.code}, "
                              f"{ended.last_lines}")
     again = ended_process(command + ["--resume"] * place.path.is_file(), place, None)

@@ -20,10 +20,10 @@ from tools.faults.runs import Run
 
 Fault = Callable[[Campaign, Run, np.random.Generator], Outcome]
 
-# For each kind of fault: what happens, how often in the whole campaign (for each run, if `each`), and to what.
+# For each kind of fault: what happens, how often, and whether that often to each run.
 KINDS: dict[str, tuple[Fault, int, bool]] = {
-    "killed at a random moment": (training.killed, 6, True),
-    "killed inside a write": (training.killed_inside_a_write, 6, True),
+    "killed at a random moment": (training.killed, 5, True),
+    "killed inside a write": (training.killed_inside_a_write, 5, True),
     "killed three times in a row": (training.killed_again, 10, False),
     "Ctrl-C": (training.interrupted, 24, False),
     "Ctrl-C while the command starts": (limits.interrupted_start, 12, False),

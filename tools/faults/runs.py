@@ -19,7 +19,15 @@ import scratchgen.data
 from scratchgen import cli
 from scratchgen.cli.train import models
 from scratchgen.data import Alphabet, Digits, Jitter, load_digits
-from scratchgen.models import DCGAN, GAN, VAE, AveragedGenerator, CharacterModel, LogisticRegression, WatchGame
+from scratchgen.models import (
+    DCGAN,
+    GAN,
+    VAE,
+    AveragedGenerator,
+    CharacterModel,
+    LogisticRegression,
+    WatchGame,
+)
 from scratchgen.studies.cards import cards
 from scratchgen.training import checkpoint
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
@@ -126,7 +134,7 @@ def fingerprint(trainer: Trainer) -> str:
             if name != "seconds":
                 add(name, column)
     for callback in trainer.callbacks:
-        for name, array in callback.state().items():
+        for name, array in sorted(callback.state().items()):
             add(type(callback).__name__ + name, array)
     generators = {"training": trainer.rng, **trainer.model.generators()}
     states = {name: g.bit_generator.state for name, g in generators.items()}

@@ -43,7 +43,7 @@ def killed_inside_a_write(campaign: Campaign, run: Run, rng: np.random.Generator
 
     ended = child.run(work, place.log())
     if ended.code != -signal.SIGKILL:
-        return Outcome(LOST, f"operation {at} of {reference.operations} was never reached: {ended.last_lines}")
+        return Outcome(LOST, f"operation {at} of {reference.operations} not reached: {ended.last_lines}")
     return place.resume(run, reference, ended)
 
 
