@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types stubs bench reproduce clean
+.PHONY: help demo test check lint types stubs bench faults reproduce clean
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
@@ -13,6 +13,7 @@ help:
 	@echo "make check      run ruff, mypy and all tests"
 	@echo "make stubs      write the stub files that show the public names to type checkers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
+	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
 
@@ -42,6 +43,9 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
 	$(PY) benchmarks/chart.py
+
+faults: $(VENV)/run.stamp
+	$(PY) -m tools.faults
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)

@@ -23,6 +23,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator
 from scratchgen.module import Parameter
+from scratchgen.training.exclusive import only_run_of
 
 
 class Stateful(Protocol):
@@ -258,8 +259,9 @@ class Trainer:
         saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
         number of steps and epochs. A second Ctrl-C ends the run at once without saving.
 
-        Raises TrainingDiverged at the first nan or infinity and, before the first step, ValueError for an
-        optimiser with parameters that are not the model's.
+        Raises TrainingDiverged at the first nan or infinity. Raises before the first step ValueError for an
+        optimiser with parameters that are not the model's, and RuntimeError for a model that another run is
+        training.
         """
         self._expect_own_parameters()
         if self.step == 0:
@@ -268,7 +270,7 @@ class Trainer:
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
         self._clock = time.perf_counter()
-        with self._interruptible():
+        with only_run_of(self.model), self._interruptible():
             try:
                 for callback in self.callbacks:
                     callback.on_start(self)
