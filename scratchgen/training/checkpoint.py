@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
-from scratchgen.data.files import expect_replaceable, write_whole
+from scratchgen.data.files import expect_memory, expect_replaceable, write_whole
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
 __all__ = ["FORMAT", "Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
@@ -249,12 +249,14 @@ def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more:
     metadata = {"format": FORMAT, "version": __version__, "config": _json(config or {})} | more
     # safetensors writes the memory of an array as it is, so it must be in C order.
     ordered = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    expect_memory(3 * sum(array.nbytes for array in ordered.values()))     # for its three copies
     write_whole(path, to_bytes(ordered, metadata=metadata))
 
 
 def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with safe_open(path, framework="numpy") as file:
+            expect_memory(2 * os.path.getsize(path))
             metadata = file.metadata() or {}
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
