@@ -4,7 +4,7 @@
     python -m tools.faults --short          one or two faults of each kind, about a minute
     python -m tools.faults --only KIND ...  some kinds; prints the counts and writes no file
 
-Every fault happens in a process of its own, which is forked from one that has imported the library and
+The campaign needs Linux. Every fault happens in a process of its own, which is forked from one that has imported the library and
 compiled its kernels. After a fault, the run is continued without one. It must end with the same bits as an
 undisturbed run: parameters, buffers, optimisers, generators, callbacks, and the history without its seconds.
 

@@ -137,11 +137,12 @@ def file_size_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> O
 
 
 def memory_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The process may use 0 to 32 MB more memory than it has when the run starts."""
+    """The process may use 0 to 20 MB more memory than it has when the run starts."""
     reference, place = campaign.reference(run), campaign.place()
-    more = int(rng.uniform(0, 32 << 20))
+    more = int(rng.uniform(0, 20 << 20))
 
     def work() -> int:
+        ctypes.CDLL(None).malloc_trim(0)        # memory that earlier runs gave back is not used again
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         used = pages * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
