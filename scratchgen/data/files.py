@@ -59,7 +59,7 @@ def expect_replaceable(path: str | os.PathLike[str]) -> None:
 
 
 def expect_memory(size: int) -> None:
-    """Raise MemoryError unless `size` bytes can be allocated. Call it before code that cannot raise the error.
+    """Raise MemoryError unless `size` bytes can be allocated. Call it before code that cannot raise it.
 
     The library safetensors, for example, ends the process if it gets no memory.
     """

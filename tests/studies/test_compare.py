@@ -368,6 +368,17 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     assert found["tables"] == {name: text.splitlines() for name, text in comparison.tables().items()}
 
 
+def test_measured_models_come_back_from_json_with_all_digits(comparison):
+    for model in comparison.models:
+        found = json.loads(json.dumps(measures.measured_as_json(model)))
+        again = measures.measured_from_json(model.contender, found)
+        assert again.contender is model.contender and again.likelihoods == model.likelihoods
+        assert measures.measured_as_json(again) == measures.measured_as_json(model)
+        assert (again.mean_images is None) == (model.mean_images is None)
+        np.testing.assert_array_equal(again.samples, model.samples)
+        np.testing.assert_array_equal(again.quality.shares.share, model.quality.shares.share)
+
+
 def test_compare_refuses_a_negative_budget():
     with pytest.raises(ValueError, match="seconds > 0, got -1"):
         study.compare(-1.0)

@@ -29,7 +29,7 @@ except MemoryError:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="the limit is set relative to Linux's /proc")
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads Linux's /proc")
 @pytest.mark.parametrize("action", ["save_model", "load_model"])
 def test_too_little_memory_is_a_memory_error_and_does_not_end_the_process(tmp_path, action):
     command = [sys.executable, "-c", SAVE_WITH_LITTLE_MEMORY, str(tmp_path / "a.safetensors"), action]
