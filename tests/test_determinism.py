@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers import train_each
-from helpers.train_each import KINDS, LARGE, digest, fitted, predictions, trained_large, weights
+from helpers.train_each import KINDS, LARGE, digest, fitted, predictions, samples, trained_large, weights
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from scratchgen import kernels
@@ -77,6 +77,14 @@ def test_predictions_of_eight_threads_are_those_of_one(one_thread, frequent_swit
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(lambda _: digest(predictions(model, name)), range(24)))
     assert found == {expected}
+
+
+@EACH
+def test_samples_of_eight_threads_with_a_seed_each_are_those_of_one(one_thread, frequent_switches, name):
+    model, seeds = fitted(name), range(16)
+    expected = [digest(samples(model, name, seed)) for seed in seeds]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda seed: digest(samples(model, name, seed)), seeds)) == expected
 
 
 @EACH

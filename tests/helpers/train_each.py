@@ -59,6 +59,16 @@ def predictions(model: Any, name: str) -> list[np.ndarray]:
     return found
 
 
+def samples(model: Any, name: str, seed: int) -> list[Any]:
+    """Four samples of a fitted model, or none if it has no `sample`."""
+    labels = {"y": np.arange(4) % CLASSES} if KINDS[name].given_labels else {}
+    try:
+        return [model.sample(4, rng=seed, **labels)] if hasattr(model, "sample") else []
+    except TypeError as error:
+        assert str(error).startswith(f"{name} cannot sample")
+        return []
+
+
 def digest(arrays: Iterable[Any]) -> str:
     """The SHA-256 of arrays with their dtypes and shapes."""
     total = hashlib.sha256()
