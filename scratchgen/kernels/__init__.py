@@ -39,7 +39,8 @@ def from_environment() -> str:
     return name
 
 
-_chosen: ContextVar[str] = ContextVar("scratchgen.kernels", default=from_environment())
+_usual = from_environment()
+_chosen: ContextVar[str] = ContextVar("scratchgen.kernels", default=_usual)
 
 
 def compiled(function: F) -> F:
