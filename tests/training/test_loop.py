@@ -426,7 +426,7 @@ def test_player_step_updates_the_parameters_of_one_optimiser_alone():
 def test_trainer_refuses_the_class_of_a_callback():
     X, model, _ = small_run()
     batches, optimizer = Batches(X, batch_size=5, rng=0), Adam(model.parameters(), 1e-3)
-    with pytest.raises(TypeError, match="Trainer expected callbacks to be instances of Callback, got the class Callback"):
+    with pytest.raises(TypeError, match="callbacks to be instances of Callback, got the class Callback"):
         Trainer(model, batches, optimizer, epochs=1, rng=0, callbacks=[Callback])
 
 
