@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+INTERRUPTED = 130
 BUG = 70        # exit code of a child whose function raised an exception
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)    # are held back until a child is ready
 LIMIT = 300.0   # seconds after which a child counts as stuck
@@ -97,7 +98,10 @@ def _run(work: Callable[[], int], log: Path) -> None:
             os.dup2(output, stream)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)     # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)     # noqa: SIM115
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        except KeyboardInterrupt:       # sent before this process was ready
+            os._exit(INTERRUPTED)
         code = work()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except SystemExit as end:
