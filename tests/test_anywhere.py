@@ -93,11 +93,7 @@ def test_deleted_current_folder_is_named_in_one_line(tmp_path, monkeypatch, caps
 def test_no_compiler_means_the_readable_functions(monkeypatch, disable, chosen, backend):
     monkeypatch.setenv("NUMBA_DISABLE_JIT", disable)
     monkeypatch.setenv("SCRATCHGEN_KERNELS", chosen)
-    kernels._from_environment.cache_clear()
-    try:
-        assert kernels.backend() == backend
-    finally:
-        kernels._from_environment.cache_clear()
+    assert kernels.from_environment() == backend
 
 
 def test_optional_packages_may_be_missing_and_are_not_loaded(tmp_path):

@@ -28,7 +28,7 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
-from scratchgen.data.files import write_whole
+from scratchgen.data.files import expect_memory, write_whole
 
 FORMAT = "scratchgen 2"
 FORMER = "scratchgen 1"
@@ -50,6 +50,7 @@ def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[
         "format": FORMAT, "version": __version__, **metadata, "dtypes": json.dumps(dtypes),
         "data_checksum": ZEROS, "checksum": ZEROS,
     }
+    expect_memory(3 * sum(array.nbytes for array in direct.values()))      # for the copies of to_bytes
     whole = to_bytes(direct, metadata=text)
     start = 8 + int.from_bytes(whole[:8], "little")
     if start > LARGEST_HEADER:
@@ -76,6 +77,7 @@ def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         metadata = _metadata(path, header)
         file.seek(0)
         whole = file.read()
+        expect_memory(2 * len(whole))       # for the copies of from_bytes
     data = memoryview(whole)[len(header):]
     if metadata["format"] != FORMER and sha256(data).hexdigest() != metadata.get("data_checksum"):
         raise ValueError(f"{path} is damaged: the checksum of its data does not agree")
