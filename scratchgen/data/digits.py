@@ -12,6 +12,7 @@ import numpy as np
 
 from scratchgen.data.download import download_digits
 from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_folder
+from scratchgen.data.npy import read_npz
 
 EMBEDDED = Path(__file__).with_name("digits.npz")
 SOURCES = ("auto", "full", "embedded")
@@ -89,8 +90,11 @@ def as_images(X: np.ndarray) -> np.ndarray:
 
 
 def _embedded() -> Digits:
-    with np.load(EMBEDDED) as part:
-        x_train, y_train, x_test, y_test = (part[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    part = read_npz(EMBEDDED)
+    names = ("x_train", "y_train", "x_test", "y_test")
+    if not part.keys() >= set(names):
+        raise ValueError(f"{EMBEDDED}: expected the arrays {', '.join(names)}, got {', '.join(part)}")
+    x_train, y_train, x_test, y_test = (part[name] for name in names)
     source = (
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "
         "for full MNIST, set SCRATCHGEN_DATA or run `scratchgen download`"
