@@ -16,7 +16,7 @@ import io
 import math
 import os
 import struct
-from typing import IO, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def _check_suffix(name: str, start: bytes) -> None:
         raise DamagedFile(f"{name}: expected a gzip file (first bytes 1f 8b), got {_bytes(start)}")
 
 
-def _read_array(stream: IO[bytes], name: str, size: int | None, limit: int) -> np.ndarray:
+def _read_array(stream: Any, name: str, size: int | None, limit: int) -> np.ndarray:
     """Read an IDX file from a stream.
 
     size  : the number of bytes in the stream, or None if it is not known

@@ -64,7 +64,7 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     """The lines of a text, one at a time."""
     for line in iter(lambda: text.readline(LONGEST_LINE + 1), ""):
         if len(line) > LONGEST_LINE:
-            raise DamagedFile(f"{name}: expected lines of at most {LONGEST_LINE} characters, got a longer one")
+            raise DamagedFile(f"{name}: expected at most {LONGEST_LINE} characters per line, got more")
         yield line
 
 
@@ -106,8 +106,8 @@ def _is_header(name: str, cells: Sequence[str]) -> bool:
     for column, cell in enumerate(cells):
         if not any(numbers) and not any(map(str.isalpha, cell)):
             raise DamagedFile(
-                f"{name}, line 1: expected numbers or names, got {shown(cell)} in column {column + 1}; correct "
-                "it, or pass header=True if the line has the names"
+                f"{name}, line 1: expected numbers or names, got {shown(cell)} in column {column + 1}; "
+                "correct it, or pass header=True if the line has the names"
             )
     return not any(numbers)
 

@@ -68,8 +68,8 @@ def read_rest(stream: IO[bytes], name: str, expected: int, what: str) -> np.ndar
     Raises DamagedFile if the stream has fewer or more bytes.
     """
     data = np.empty(expected, np.uint8)
-    view, got = memoryview(data), 0
-    while got < expected and (n := stream.readinto(view[got : got + 2**20])):     # type: ignore[attr-defined]
+    got = 0
+    while got < expected and (n := stream.readinto(data[got : got + 2**20])):     # type: ignore[attr-defined]
         got += n
     if got < expected:
         raise DamagedFile(f"{name}: expected {expected} bytes of data {what}, got {got} (truncated)")
