@@ -17,7 +17,7 @@ import numpy as np
 
 SMALLEST_LIMIT = 64_000_000     # bytes that any packed file may contain
 LARGEST_RATIO = 100             # MNIST is packed 5:1; files made to fill the memory have about 1000:1
-LONGEST = 60                    # characters of a file's content that a message shows
+LONGEST, LONGEST_REASON = 60, 200       # characters that a message shows of a value and of a reason
 
 
 class DamagedFile(ValueError):
@@ -92,15 +92,17 @@ def refusing_damage(name: str, expected: str) -> Iterator[None]:
     except (DamagedFile, MemoryError):
         raise
     except Exception as error:
-        reason = shown(" ".join(str(error).split()) or type(error).__name__, quote=False)
+        reason = shown(" ".join(str(error).split()), quote=False, longest=LONGEST_REASON)
+        if not reason or isinstance(error, LookupError | AttributeError):
+            reason = f"{type(error).__name__} {reason}".strip()
         raise DamagedFile(f"{name}: expected {expected}, got a damaged file ({reason})") from error
 
 
-def shown(value: Any, quote: bool = True) -> str:
+def shown(value: Any, quote: bool = True, longest: int = LONGEST) -> str:
     """A value from a file as it is shown in a message: one line of limited length."""
     try:
         text = repr(value) if quote else str(value)
     except ValueError:      # an integer of more than 4,300 digits
         return "a huge number"
     text = "".join(c if c.isprintable() else "?" for c in text)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
