@@ -13,7 +13,7 @@ import io
 import math
 import os
 import zipfile
-from typing import IO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from scratchgen.data.untrusted import (
 )
 
 MAGIC = b"\x93NUMPY"
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")      # with members, without
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}       # of the header's length; version 3 is for names of fields only
 LONGEST_HEADER = 10_000
 MOST_DIMENSIONS = 64
@@ -60,7 +61,21 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> d
     are larger than max_bytes. Raises OSError if the file cannot be read.
     """
     name = os.fspath(path)
-    with open_regular(path) as file, refusing_damage(name, "an NPZ file"), zipfile.ZipFile(file) as archive:
+    with open_regular(path) as file, refusing_damage(name, "an NPZ file"):
+        _check_start(file, name)
+        return _read_archive(file, name, max_bytes)
+
+
+def _check_start(file: BinaryIO, name: str) -> None:
+    """Raise DamagedFile unless the file begins as an archive. zipfile accepts any bytes before the archive."""
+    start = file.read(4)
+    if start not in ZIP_STARTS:
+        found = start.hex(" ") if start else "an empty file"
+        raise DamagedFile(f"{name}: expected an NPZ file (first bytes 50 4b), got {found}")
+
+
+def _read_archive(file: BinaryIO, name: str, max_bytes: int | None) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         for member in members:
             _check_member(name, member)

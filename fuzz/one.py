@@ -1,0 +1,151 @@
+"""Fuzz one reader with atheris: python -m fuzz.one NAME FOLDER [options of libFuzzer].
+
+Every input is written to a file and read. A defect does not end the run: its input is saved in FOLDER/defects, and
+the first defect of each kind is a line in FOLDER/defects.txt. Counts are in FOLDER/counts.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+import numpy as np
+
+with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "PIL"]):
+    import gzip  # noqa: F401
+    import zipfile  # noqa: F401
+
+    import PIL.JpegImagePlugin
+    import PIL.PngImagePlugin  # noqa: F401
+
+    import scratchgen.data
+    import scratchgen.data.files  # noqa: F401
+
+from fuzz.readers import Reader, readers
+
+MEGABYTES = 200         # that one call may allocate
+SECONDS = 1.0           # of processor time that one call may take
+LONGEST_MESSAGE = 600   # characters
+SCRATCH = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
+
+def main(argv: list[str]) -> None:
+    """Fuzz until libFuzzer's -max_total_time, which never returns."""
+    inside = np.lib.format.read_array_header_1_0.__globals__     # of the module that parses headers of NPY files
+    for function in ("_read_array_header", "descr_to_dtype"):
+        atheris.instrument_func(inside[function])
+    name, folder = argv[1], Path(argv[2])
+    reader = readers()[name]
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for seed in reader.seeds:
+        (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
+    run = Run(reader, folder)
+    atheris.Setup([argv[0], str(corpus), *argv[3:]], run.one, custom_mutator=mutator(reader))
+    atheris.Fuzz()
+
+
+class Run:
+    """The calls of one reader, what they returned, and the defects."""
+
+    def __init__(self, reader: Reader, folder: Path):
+        self.reader, self.folder = reader, folder
+        self.path = (SCRATCH or folder) / f"scratchgen-fuzz-{os.getpid()}"
+        self.counts = {"executions": 0, "refused": 0, "read": 0, "slowest_seconds": 0.0, "most_megabytes": 0.0}
+        self.kinds: set[str] = set()
+        self.saved = time.monotonic()
+
+    def one(self, data: bytes) -> None:
+        """Read one input. Any error but a refusal is a defect."""
+        self.path.write_bytes(data)
+        peak, start = peak_megabytes(), time.process_time()
+        resident = resident_megabytes()
+        try:
+            result = self.reader.read(self.path)
+        except ValueError as error:
+            outcome = "refused"
+            if "\n" in str(error) or len(str(error)) > LONGEST_MESSAGE:
+                self.defect(data, f"a message of several lines or {len(str(error))} characters", error)
+        except BaseException as error:      # also errors that no reader should raise, such as SystemExit
+            outcome = "refused"
+            self.defect(data, "an error that is no refusal", error)
+        else:
+            outcome = "read"
+        seconds, after = time.process_time() - start, peak_megabytes()
+        megabytes = after - resident if after > peak else 0.0
+        if outcome == "read":
+            try:
+                self.reader.check(result, data)
+            except Exception as error:
+                self.defect(data, "a wrong result", error)
+        if seconds > SECONDS:
+            self.defect(data, f"a call of {seconds:.1f} seconds", None)
+        if megabytes > MEGABYTES:
+            self.defect(data, f"a call of {megabytes:.0f} MB", None)
+        self.count(outcome, seconds, megabytes)
+
+    def count(self, outcome: str, seconds: float, megabytes: float) -> None:
+        """Add a call to the counts, and write them every second: libFuzzer ends the process without notice."""
+        self.counts["executions"] += 1
+        self.counts[outcome] += 1
+        self.counts["slowest_seconds"] = round(max(self.counts["slowest_seconds"], seconds), 3)
+        self.counts["most_megabytes"] = round(max(self.counts["most_megabytes"], megabytes), 1)
+        if time.monotonic() - self.saved > 1:
+            self.saved = time.monotonic()
+            (self.folder / "counts.json").write_text(json.dumps(self.counts))
+
+    def defect(self, data: bytes, what: str, error: BaseException | None) -> None:
+        """Save the input of a defect, the first of its kind: the same error from the same line."""
+        place = traceback.extract_tb(error.__traceback__)[-1] if error is not None else None
+        kind = f"{what}: {type(error).__name__} at {place.filename}:{place.lineno}" if place else what.split(" of ")[0]
+        if kind in self.kinds:
+            return
+        self.kinds.add(kind)
+        inputs = self.folder / "defects"
+        inputs.mkdir(exist_ok=True)
+        file = inputs / hashlib.sha1(data).hexdigest()
+        file.write_bytes(data)
+        message = " ".join(str(error).split())[:300]
+        with (self.folder / "defects.txt").open("a") as lines:
+            lines.write(f"{file.name}: {kind if place else what}: {message}\n")
+
+
+def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
+    """Change the file, or the content of a packed file, which is then packed again; each half of the time."""
+
+    def mutate(data: bytes, longest: int, seed: int) -> bytes:
+        if reader.pack is not bytes and random.Random(seed).random() < 0.5:
+            try:
+                packed = reader.pack(atheris.Mutate(reader.unpack(data), longest))
+            except Exception:       # a file that cannot be unpacked is changed as it is
+                packed = b""
+            if 0 < len(packed) <= longest:
+                return packed
+        return atheris.Mutate(data, longest)
+
+    return mutate
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def resident_megabytes() -> float:
+    """The memory that this process has now, in MB."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+if __name__ == "__main__":
+    main(sys.argv)

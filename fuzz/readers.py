@@ -1,0 +1,285 @@
+"""What is fuzzed: for each reader, valid files to start from, and a check of what the reader returns.
+
+`read(path)` calls the reader. It may raise ValueError with a message of one line, which is a refusal. Any other
+error is a defect. If it returns, `check(result, data)` compares the result with an independent way to read the
+same bytes; there, every error is a defect.
+
+`unpack` and `pack` belong to formats with compression or checksums. A changed byte in such a file is nearly
+always refused at once, so half of the changes are made to the unpacked content, which is then packed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load as load_tensors
+
+from scratchgen.data import Table, read_csv, read_idx, read_image, read_npy, read_npz
+from scratchgen.data.files import read_json
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader to fuzz: valid files, the call, the check of its result, and how to change packed content."""
+
+    seeds: tuple[bytes, ...]
+    read: Callable[[Path], Any]
+    check: Callable[[Any, bytes], None]
+    unpack: Callable[[bytes], bytes] = bytes
+    pack: Callable[[bytes], bytes] = bytes
+
+
+def expect(condition: bool, message: str) -> None:
+    """Report a defect: the reader accepted a file and returned something else than the file says."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays have the same shape, dtype and bytes."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+# --- IDX
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """An IDX file of unsigned bytes."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def check_idx(array: np.ndarray, data: bytes) -> None:
+    """The array that was read, written again, is the file."""
+    expect(idx_bytes(array) == gunzip(data), f"{array.shape} is not the array in the file")
+
+
+def gunzip(data: bytes) -> bytes:
+    """The content of a gzip file, the data itself if it is another file."""
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+def pack_gzip(data: bytes) -> bytes:
+    """A gzip file with this content."""
+    return gzip.compress(data, 1, mtime=0)
+
+
+# --- NPY and NPZ
+
+def npy_bytes(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
+    """An NPY file."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version)
+    return buffer.getvalue()
+
+
+def npz_bytes(compressed: bool, **arrays: np.ndarray) -> bytes:
+    """An NPZ file."""
+    buffer = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def check_npy(array: np.ndarray, data: bytes) -> None:
+    """numpy.load returns the same array."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expect(same(array, np.load(io.BytesIO(data), allow_pickle=False)), "numpy.load reads another array")
+
+
+def check_npz(arrays: dict[str, np.ndarray], data: bytes) -> None:
+    """numpy.load returns the same arrays."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with np.load(io.BytesIO(data), allow_pickle=False) as other:
+            expect(set(arrays) == set(other.files), f"numpy.load finds {other.files}, not {list(arrays)}")
+            for name, array in arrays.items():
+                expect(same(array, other[name]), f"numpy.load reads another array {name!r}")
+
+
+def unzip(data: bytes) -> bytes:
+    """The content of the first member of a zip archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(archive.infolist()[0])
+
+
+def pack_zip(data: bytes) -> bytes:
+    """A zip archive with one array."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", data)
+    return buffer.getvalue()
+
+
+# --- CSV
+
+def check_csv(table: Table, data: bytes) -> None:
+    """Every number is that of its cell in the rows that the csv module finds in the whole text."""
+    text = data.decode("utf-8").removeprefix("\ufeff")
+    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    if table.names is not None:
+        expect(tuple(cell.strip() for cell in rows.pop(0)) == table.names, "other names of columns")
+    expect(np.isfinite(table.values).all(), "a number that is not finite")
+    expect([[float(cell) for cell in row] for row in rows] == table.values.tolist(), "other numbers")
+
+
+# --- pictures
+
+def picture_bytes(mode: str, kind: str = "PNG", **options: object) -> bytes:
+    """A picture of 5 x 7 pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").convert(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def check_png(pixels: np.ndarray, data: bytes) -> None:
+    """Every chunk has the right checksum, and the intensities are those that pillow decodes."""
+    expect(data.startswith(PNG_START), "a file without the first bytes of PNG")
+    for kind, content, crc in png_chunks(data):
+        expect(kind == b"IEND" or crc == zlib.crc32(kind + content), f"wrong checksum of chunk {kind!r}")
+    check_pixels(pixels, data)
+
+
+def check_pixels(pixels: np.ndarray, data: bytes) -> None:
+    """The levels are those that pillow decodes; a turned picture has the same levels in another order."""
+    expect(pixels.dtype == np.float32 and pixels.ndim == 3, f"{pixels.dtype} of shape {pixels.shape}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data)) as picture:
+            levels = np.asarray(picture.convert("L" if pixels.shape[2] == 1 else "RGB"))
+    found = np.rint(255 * pixels).astype(np.uint8)
+    expect(np.array_equal(found / np.float32(255), pixels), "intensities that are no levels / 255")
+    expect(np.array_equal(np.sort(found, axis=None), np.sort(levels, axis=None)), "other levels")
+
+
+def png_chunks(data: bytes) -> list[tuple[bytes, bytes, int]]:
+    """The kind, the content and the checksum of each chunk, up to the end chunk."""
+    chunks, place = [], len(PNG_START)
+    while place + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        content = data[place + 8 : place + 8 + length]
+        crc = data[place + 8 + length : place + 12 + length]
+        if len(crc) < 4:
+            break
+        chunks.append((kind, content, int.from_bytes(crc)))
+        place += 12 + length
+        if kind == b"IEND":
+            break
+    return chunks
+
+
+def pack_png(data: bytes) -> bytes:
+    """The same chunks with the right checksums."""
+    return PNG_START + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content, _ in png_chunks(data)
+    )
+
+
+# --- JSON and checkpoints
+
+def check_json(value: Any, data: bytes) -> None:
+    """The json module finds the same value."""
+    expect(repr(value) == repr(json.loads(data)), "another value")
+
+
+def small_layer() -> Any:
+    """The model in the checkpoints."""
+    from scratchgen.layers import Linear        # imported here because it is slow to import
+
+    return Linear(3, 2, rng=0)
+
+
+def checkpoint_bytes() -> bytes:
+    """A checkpoint of the small layer."""
+    from scratchgen.training import checkpoint
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.safetensors")
+        checkpoint.save_model(path, small_layer(), {"hidden": [3], "name": "a layer"})
+        return path.read_bytes()
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
+    """Call all functions that read a file of weights; return the configuration and the layer."""
+    from scratchgen.training import checkpoint
+
+    with contextlib.suppress(ValueError):
+        checkpoint.is_finished(path)
+    with contextlib.suppress(ValueError):
+        checkpoint.load_model(path, small_layer())
+    config, layer = checkpoint.read_config(path), small_layer()
+    checkpoint.load_model(path, layer)
+    return config, layer
+
+
+def check_checkpoint(result: tuple[dict[str, Any], Any], data: bytes) -> None:
+    """Weights and configuration are those that safetensors and the json module find."""
+    config, layer = result
+    tensors = load_tensors(data)
+    for name, parameter in layer.parameters().items():
+        expect(same(parameter.value, tensors[f"model.{name}"]), f"another {name}")
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    expect(config == json.loads(header["__metadata__"]["config"]), "another configuration")
+
+
+def readers() -> dict[str, Reader]:
+    """The readers by name."""
+    numbers = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    table = b'a,b\n1,2.5\n-3e-5,"4"\n'
+    return {
+        "idx": Reader(
+            (idx_bytes(numbers), pack_gzip(idx_bytes(numbers)), pack_gzip(bytes(2_000_000))),
+            read_idx, check_idx, gunzip, pack_gzip,
+        ),
+        "npy": Reader(
+            (
+                npy_bytes(numbers),
+                npy_bytes(np.asfortranarray(numbers.astype(">f4")), (2, 0)),
+                npy_bytes(np.array([True, False])),
+                npy_bytes(np.array(1.5)),
+            ),
+            read_npy, check_npy,
+        ),
+        "npz": Reader(
+            (npz_bytes(False, x=numbers), npz_bytes(True, x=numbers, y=np.arange(2))),
+            read_npz, check_npz, unzip, pack_zip,
+        ),
+        "csv": Reader(
+            (table, b"\xef\xbb\xbf1,2\r\n3,4\r\n", b"1, 2\n\n3 ,4", b"x\n1e308\nnan\n1_0\n", b'"1,5"\n'),
+            read_csv, check_csv,
+        ),
+        "png": Reader(
+            tuple(picture_bytes(mode) for mode in ("L", "RGB", "P", "1", "RGBA", "LA")),
+            read_image, check_png, bytes, pack_png,
+        ),
+        "jpeg": Reader(
+            (
+                picture_bytes("L", "JPEG"),
+                picture_bytes("RGB", "JPEG", progressive=True),
+                picture_bytes("CMYK", "JPEG"),
+            ),
+            read_image, check_pixels,
+        ),
+        "json": Reader(
+            (b'{"a": [1, 2.5e3, null, "\\u00e9"], "b": {"a": true}}', b"[NaN, -1]", b'"x"', b"[" * 2000),
+            read_json, check_json,
+        ),
+        "checkpoint": Reader((checkpoint_bytes(),), read_checkpoint, check_checkpoint),
+    }
