@@ -1,7 +1,7 @@
 """Fuzz one reader with atheris: python -m fuzz.one NAME FOLDER [options of libFuzzer].
 
-Every input is written to a file and read. A defect does not end the run: its input is saved in FOLDER/defects, and
-the first defect of each kind is a line in FOLDER/defects.txt. Counts are in FOLDER/counts.json.
+Every input is written to a file and read. A defect does not end the run: its input is saved in
+FOLDER/defects, and the first defect of each kind is a line in FOLDER/defects.txt. Counts are in FOLDER/counts.json.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
-
 import numpy as np
 
 with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "PIL"]):
@@ -31,7 +30,7 @@ with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "
     import scratchgen.data
     import scratchgen.data.files  # noqa: F401
 
-from fuzz.readers import Reader, readers
+from fuzz.readers import READERS, Reader
 
 MEGABYTES = 200         # that one call may allocate
 SECONDS = 1.0           # of processor time that one call may take
@@ -41,11 +40,11 @@ SCRATCH = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 def main(argv: list[str]) -> None:
     """Fuzz until libFuzzer's -max_total_time, which never returns."""
-    inside = np.lib.format.read_array_header_1_0.__globals__     # of the module that parses headers of NPY files
+    inside = np.lib.format.read_array_header_1_0.__globals__    # of the module that parses NPY headers
     for function in ("_read_array_header", "descr_to_dtype"):
         atheris.instrument_func(inside[function])
     name, folder = argv[1], Path(argv[2])
-    reader = readers()[name]
+    reader = READERS[name]()
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for seed in reader.seeds:
@@ -61,7 +60,8 @@ class Run:
     def __init__(self, reader: Reader, folder: Path):
         self.reader, self.folder = reader, folder
         self.path = (SCRATCH or folder) / f"scratchgen-fuzz-{os.getpid()}"
-        self.counts = {"executions": 0, "refused": 0, "read": 0, "slowest_seconds": 0.0, "most_megabytes": 0.0}
+        self.counts: dict[str, float] = {"executions": 0, "refused": 0, "read": 0}
+        self.counts |= {"slowest_seconds": 0.0, "most_megabytes": 0.0}
         self.kinds: set[str] = set()
         self.saved = time.monotonic()
 
@@ -95,7 +95,7 @@ class Run:
         self.count(outcome, seconds, megabytes)
 
     def count(self, outcome: str, seconds: float, megabytes: float) -> None:
-        """Add a call to the counts, and write them every second: libFuzzer ends the process without notice."""
+        """Add a call to the counts, and write them every second, because libFuzzer ends without notice."""
         self.counts["executions"] += 1
         self.counts[outcome] += 1
         self.counts["slowest_seconds"] = round(max(self.counts["slowest_seconds"], seconds), 3)
@@ -107,7 +107,9 @@ class Run:
     def defect(self, data: bytes, what: str, error: BaseException | None) -> None:
         """Save the input of a defect, the first of its kind: the same error from the same line."""
         place = traceback.extract_tb(error.__traceback__)[-1] if error is not None else None
-        kind = f"{what}: {type(error).__name__} at {place.filename}:{place.lineno}" if place else what.split(" of ")[0]
+        kind = what.split(" of ")[0]
+        if place is not None:
+            kind = what = f"{kind}: {type(error).__name__} at {place.filename}:{place.lineno}"
         if kind in self.kinds:
             return
         self.kinds.add(kind)
@@ -117,7 +119,7 @@ class Run:
         file.write_bytes(data)
         message = " ".join(str(error).split())[:300]
         with (self.folder / "defects.txt").open("a") as lines:
-            lines.write(f"{file.name}: {kind if place else what}: {message}\n")
+            lines.write(f"{file.name}: {what}: {message}\n")
 
 
 def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:

@@ -1,8 +1,8 @@
 """What is fuzzed: for each reader, valid files to start from, and a check of what the reader returns.
 
-`read(path)` calls the reader. It may raise ValueError with a message of one line, which is a refusal. Any other
-error is a defect. If it returns, `check(result, data)` compares the result with an independent way to read the
-same bytes; there, every error is a defect.
+`read(path)` calls the reader. It may raise ValueError with a message of one line, which is a refusal. Any
+other error is a defect. If it returns, `check(result, data)` compares the result with an independent way to
+read the same bytes; there, every error is a defect.
 
 `unpack` and `pack` belong to formats with compression or checksums. A changed byte in such a file is nearly
 always refused at once, so half of the changes are made to the unpacked content, which is then packed again.
@@ -201,7 +201,7 @@ def check_json(value: Any, data: bytes) -> None:
 
 def small_layer() -> Any:
     """The model in the checkpoints."""
-    from scratchgen.layers import Linear        # imported here because it is slow to import
+    from scratchgen.layers import Linear  # imported here because it is slow to import
 
     return Linear(3, 2, rng=0)
 
@@ -239,47 +239,76 @@ def check_checkpoint(result: tuple[dict[str, Any], Any], data: bytes) -> None:
     expect(config == json.loads(header["__metadata__"]["config"]), "another configuration")
 
 
-def readers() -> dict[str, Reader]:
-    """The readers by name."""
-    numbers = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    table = b'a,b\n1,2.5\n-3e-5,"4"\n'
-    return {
-        "idx": Reader(
-            (idx_bytes(numbers), pack_gzip(idx_bytes(numbers)), pack_gzip(bytes(2_000_000))),
-            read_idx, check_idx, gunzip, pack_gzip,
-        ),
-        "npy": Reader(
-            (
-                npy_bytes(numbers),
-                npy_bytes(np.asfortranarray(numbers.astype(">f4")), (2, 0)),
-                npy_bytes(np.array([True, False])),
-                npy_bytes(np.array(1.5)),
-            ),
-            read_npy, check_npy,
-        ),
-        "npz": Reader(
-            (npz_bytes(False, x=numbers), npz_bytes(True, x=numbers, y=np.arange(2))),
-            read_npz, check_npz, unzip, pack_zip,
-        ),
-        "csv": Reader(
-            (table, b"\xef\xbb\xbf1,2\r\n3,4\r\n", b"1, 2\n\n3 ,4", b"x\n1e308\nnan\n1_0\n", b'"1,5"\n'),
-            read_csv, check_csv,
-        ),
-        "png": Reader(
-            tuple(picture_bytes(mode) for mode in ("L", "RGB", "P", "1", "RGBA", "LA")),
-            read_image, check_png, bytes, pack_png,
-        ),
-        "jpeg": Reader(
-            (
-                picture_bytes("L", "JPEG"),
-                picture_bytes("RGB", "JPEG", progressive=True),
-                picture_bytes("CMYK", "JPEG"),
-            ),
-            read_image, check_pixels,
-        ),
-        "json": Reader(
-            (b'{"a": [1, 2.5e3, null, "\\u00e9"], "b": {"a": true}}', b"[NaN, -1]", b'"x"', b"[" * 2000),
-            read_json, check_json,
-        ),
-        "checkpoint": Reader((checkpoint_bytes(),), read_checkpoint, check_checkpoint),
-    }
+NUMBERS = np.arange(6, dtype=np.uint8).reshape(2, 3)
+
+
+def idx() -> Reader:
+    """IDX, gzipped or not; the last file is gzipped zeros."""
+    seeds = (idx_bytes(NUMBERS), pack_gzip(idx_bytes(NUMBERS)), pack_gzip(bytes(2_000_000)))
+    return Reader(seeds, read_idx, check_idx, gunzip, pack_gzip)
+
+
+def npy() -> Reader:
+    """NPY in both versions, both orders and both byte orders."""
+    seeds = (
+        npy_bytes(NUMBERS),
+        npy_bytes(np.asfortranarray(NUMBERS.astype(">f4")), (2, 0)),
+        npy_bytes(np.array([True, False])),
+        npy_bytes(np.array(1.5)),
+    )
+    return Reader(seeds, read_npy, check_npy)
+
+
+def npz() -> Reader:
+    """NPZ, compressed or not."""
+    seeds = (npz_bytes(False, x=NUMBERS), npz_bytes(True, x=NUMBERS, y=np.arange(2)))
+    return Reader(seeds, read_npz, check_npz, unzip, pack_zip)
+
+
+def csv_table() -> Reader:
+    """CSV with a header, a byte order mark, an empty line, quotes and numbers that are refused."""
+    seeds = (
+        b'a,b\n1,2.5\n-3e-5,"4"\n',
+        b"\xef\xbb\xbf1,2\r\n3,4\r\n",
+        b"1, 2\n\n3 ,4",
+        b"x\n1e308\nnan\n1_0\n",
+        b'"1,5"\n',
+    )
+    return Reader(seeds, read_csv, check_csv)
+
+
+def png() -> Reader:
+    """PNG in all modes that pillow writes with 8 bits per channel."""
+    seeds = tuple(picture_bytes(mode) for mode in ("L", "RGB", "P", "1", "RGBA", "LA"))
+    return Reader(seeds, read_image, check_png, bytes, pack_png)
+
+
+def jpeg() -> Reader:
+    """JPEG, grey, progressive and CMYK."""
+    seeds = (
+        picture_bytes("L", "JPEG"), picture_bytes("RGB", "JPEG", progressive=True), picture_bytes("CMYK", "JPEG")
+    )  # fmt: skip
+    return Reader(seeds, read_image, check_pixels)
+
+
+def json_record() -> Reader:
+    """JSON; the last file is nested too deeply."""
+    seeds = (b'{"a": [1, 2.5e3, null, "\\u00e9"], "b": {"a": true}}', b"[NaN, -1]", b'"x"', b"[" * 2000)
+    return Reader(seeds, read_json, check_json)
+
+
+def weights() -> Reader:
+    """A checkpoint with weights."""
+    return Reader((checkpoint_bytes(),), read_checkpoint, check_checkpoint)
+
+
+READERS: dict[str, Callable[[], Reader]] = {
+    "idx": idx,
+    "npy": npy,
+    "npz": npz,
+    "csv": csv_table,
+    "png": png,
+    "jpeg": jpeg,
+    "json": json_record,
+    "checkpoint": weights,
+}

@@ -3,9 +3,9 @@
     python -m fuzz.run                          10 minutes for each reader; figures in results/fuzz.json
     python -m fuzz.run --seconds 60 idx npz     a minute for each of these
 
-The inputs that were found are kept in FOLDER (runs/fuzz) and are the start of the next run. The exit code is 1
-if there are defects; their inputs are in FOLDER/NAME/defects. A defect that was corrected becomes a test in
-tests/fuzz/test_found.py.
+The inputs that were found are kept in FOLDER (runs/fuzz) and are the start of the next run. The exit code is
+1 if there are defects; their inputs are in FOLDER/NAME/defects. A defect that was corrected becomes a test in
+tests/data/test_hostile_files.py.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the readers of files.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers (default: all)")
     parser.add_argument("--seconds", type=int, default=600, help="for each reader (default: 600)")
-    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="for the inputs that are found")
-    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="file of the figures")
+    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="for the inputs")
+    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="for the figures")
     args = parser.parse_args(argv)
     try:
         version = importlib.metadata.version("atheris")
     except importlib.metadata.PackageNotFoundError:
-        print("fuzz needs atheris, which has wheels for Linux on x86-64: pip install atheris", file=sys.stderr)
+        print("fuzz needs atheris (Linux on x86-64): pip install atheris", file=sys.stderr)
         return 2
 
-    from fuzz.readers import readers
+    from fuzz.readers import READERS
     from scratchgen.checks import check_name
     from scratchgen.data.files import read_json, write_json
 
-    names = [check_name("reader", name, readers()) for name in args.names] or list(readers())
+    names = [check_name("reader", name, READERS) for name in args.names] or list(READERS)
     found = read_json(args.results)["readers"] if args.results.is_file() else {}
     for name in names:
         figures = fuzz(name, args.folder / name, args.seconds)
@@ -54,11 +54,11 @@ def main(argv: list[str] | None = None) -> int:
             "atheris": version,
             "python": platform.python_version(),
             "limits of a call": {"seconds": 1, "megabytes": 200},
-            "readers": {key: found[key] for key in readers() if key in found},
+            "readers": {key: found[key] for key in READERS if key in found},
         })  # fmt: skip
         print(
-            f"{name:11} {figures['executions']:>10,} files in {figures['seconds']} s, {figures['read']:,} read, "
-            f"{figures['refused']:,} refused, coverage {figures['coverage']}, defects {len(figures['defects'])}",
+            f"{name:11} {figures['seconds']} s: {figures['read']:,} files read, {figures['refused']:,} refused, "
+            f"coverage {figures['coverage']}, defects {len(figures['defects'])}",
             *figures["defects"], sep="\n  ", flush=True,
         )  # fmt: skip
     return 1 if any(found[name]["defects"] for name in names) else 0
@@ -71,8 +71,8 @@ def fuzz(name: str, folder: Path, seconds: int) -> dict[str, Any]:
     for old in ("defects.txt", "counts.json"):
         (folder / old).unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "fuzz.one", name, str(folder), f"-max_total_time={seconds}", f"-timeout={HANGS}",
-        f"-max_len={LONGEST_FILE}", f"-artifact_prefix={folder}/",
+        sys.executable, "-m", "fuzz.one", name, str(folder), f"-max_total_time={seconds}",
+        f"-timeout={HANGS}", f"-max_len={LONGEST_FILE}", f"-artifact_prefix={folder}/",
     ]  # fmt: skip
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
@@ -83,11 +83,13 @@ def fuzz(name: str, folder: Path, seconds: int) -> dict[str, Any]:
     lines = defects.read_text().splitlines() if defects.is_file() else []
     if code != 0:
         lines.append(f"the process ended with code {code}; see {folder / 'log.txt'}")
-    counts = folder / "counts.json"
+    figures = {"executions": 0, "refused": 0, "read": 0}
+    if (folder / "counts.json").is_file():
+        figures = json.loads((folder / "counts.json").read_text())
     coverage = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text) or [("0", "0", "0")]
     return {
         "seconds": seconds,
-        **(json.loads(counts.read_text()) if counts.is_file() else {"executions": 0, "refused": 0, "read": 0}),
+        **figures,
         "coverage": int(coverage[-1][0]),
         "features": int(coverage[-1][1]),
         "corpus": int(coverage[-1][2]),

@@ -67,7 +67,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> d
 
 
 def _check_start(file: BinaryIO, name: str) -> None:
-    """Raise DamagedFile unless the file begins as an archive. zipfile accepts any bytes before the archive."""
+    """Raise DamagedFile unless the file begins as an archive; zipfile accepts other bytes before it."""
     start = file.read(4)
     if start not in ZIP_STARTS:
         found = start.hex(" ") if start else "an empty file"
