@@ -1,7 +1,8 @@
 """Fuzz one reader with atheris: python -m fuzz.one NAME FOLDER [options of libFuzzer].
 
 Every input is written to a file and read. A defect does not end the run: its input is saved in
-FOLDER/defects, and the first defect of each kind is a line in FOLDER/defects.txt. Counts are in FOLDER/counts.json.
+FOLDER/defects, and the first defect of each kind is a line in FOLDER/defects.txt. Counts are in
+FOLDER/counts.json.
 """
 
 from __future__ import annotations

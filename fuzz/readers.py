@@ -286,8 +286,10 @@ def png() -> Reader:
 def jpeg() -> Reader:
     """JPEG, grey, progressive and CMYK."""
     seeds = (
-        picture_bytes("L", "JPEG"), picture_bytes("RGB", "JPEG", progressive=True), picture_bytes("CMYK", "JPEG")
-    )  # fmt: skip
+        picture_bytes("L", "JPEG"),
+        picture_bytes("RGB", "JPEG", progressive=True),
+        picture_bytes("CMYK", "JPEG"),
+    )
     return Reader(seeds, read_image, check_pixels)
 
 

@@ -57,8 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             "readers": {key: found[key] for key in READERS if key in found},
         })  # fmt: skip
         print(
-            f"{name:11} {figures['seconds']} s: {figures['read']:,} files read, {figures['refused']:,} refused, "
-            f"coverage {figures['coverage']}, defects {len(figures['defects'])}",
+            f"{name:11} {figures['seconds']} s: {figures['read']:,} files read, {figures['refused']:,} "
+            f"refused, coverage {figures['coverage']}, defects {len(figures['defects'])}",
             *figures["defects"], sep="\n  ", flush=True,
         )  # fmt: skip
     return 1 if any(found[name]["defects"] for name in names) else 0
