@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "
     import PIL.PngImagePlugin  # noqa: F401
 
     import scratchgen.data
-    import scratchgen.data.files  # noqa: F401
+    import scratchgen.data.records  # noqa: F401
 
 from fuzz.readers import READERS, Reader
 

@@ -30,7 +30,7 @@ from PIL import Image
 from safetensors.numpy import load as load_tensors
 
 from scratchgen.data import Table, read_csv, read_idx, read_image, read_npy, read_npz
-from scratchgen.data.files import read_json
+from scratchgen.data.records import read_json
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 

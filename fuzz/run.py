@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 
     from fuzz.readers import READERS
     from scratchgen.checks import check_name
-    from scratchgen.data.files import read_json, write_json
+    from scratchgen.data.files import write_json
+    from scratchgen.data.records import read_json
 
     names = [check_name("reader", name, READERS) for name in args.names] or list(READERS)
     found = read_json(args.results)["readers"] if args.results.is_file() else {}

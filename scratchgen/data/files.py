@@ -1,4 +1,4 @@
-"""Write files atomically, so that a reader finds the old content or the new one; read JSON safely."""
+"""Write files atomically: a reader finds the old content or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import glob
 import json
 import os
 import secrets
-from collections import Counter
 from pathlib import Path
 from typing import IO, Any
-
-from scratchgen.data.untrusted import DamagedFile, open_regular, refusing_damage, shown
 
 try:
     import fcntl
 except ImportError:     # Windows
     fcntl = None        # type: ignore[assignment]
-
-LARGEST_JSON = 64_000_000       # bytes; the largest file of results has about 100,000
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
@@ -66,39 +61,6 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a value from a JSON file.
-
-    Raises ValueError, with the path, for a file that is not complete JSON in UTF-8, has a key twice, is
-    nested too deeply or is larger than 64 million bytes, and OSError if the file cannot be read.
-    """
-    with open_regular(path) as file:
-        data = file.read(LARGEST_JSON + 1)
-    if len(data) > LARGEST_JSON:
-        raise DamagedFile(f"{os.fspath(path)}: expected at most {LARGEST_JSON} bytes of JSON, got more")
-    return parse_json(data, os.fspath(path))
-
-
-def parse_json(data: bytes | str, name: str) -> Any:
-    """Return the value in a JSON text.
-
-    name : the name of the file, for error messages
-
-    Raises ValueError for damaged JSON, for a key that occurs twice and for a text that is nested too deeply.
-    """
-    with refusing_damage(name, "JSON"):
-        text = data if isinstance(data, str) else data.decode("utf-8")
-        return json.loads(text, object_pairs_hook=lambda pairs: _as_dict(pairs, name))
-
-
-def _as_dict(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise DamagedFile(f"{name}: expected each key of JSON once, got {shown(twice)} twice")
-    return values
 
 
 def _open_locked(temporary: Path) -> IO[bytes]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import Digits, load_digits
-from scratchgen.data.files import read_json, write_json, write_whole
+from scratchgen.data.files import write_json, write_whole
+from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid

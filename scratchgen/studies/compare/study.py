@@ -6,7 +6,8 @@ from pathlib import Path
 
 from scratchgen import plots
 from scratchgen.data import load_digits
-from scratchgen.data.files import read_json, write_whole
+from scratchgen.data.files import write_whole
+from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import cards
 from scratchgen.studies.chapters import fill, save_with_few_colours

@@ -11,7 +11,8 @@ import numpy as np
 
 from scratchgen.checks import check_name
 from scratchgen.data import Digits
-from scratchgen.data.files import read_json, write_json
+from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
 from scratchgen.metrics import auroc
 from scratchgen.studies.ood.detectors import detector, usual
 from scratchgen.studies.ood.protocols import CONTROLS, PROTOCOLS, controls, task

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scratchgen import plots
-from scratchgen.data.files import read_json, write_json
+from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import table
 from scratchgen.studies.ood.cells import Plan

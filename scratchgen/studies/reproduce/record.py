@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from scratchgen.data.files import read_json, write_json, write_whole
+from scratchgen.data.files import write_json, write_whole
+from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import minutes
