@@ -21,7 +21,8 @@ from pathlib import Path
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "PIL"]):
+INSTRUMENTED = ["scratchgen.data", "scratchgen.saving", "scratchgen.training", "zipfile", "gzip", "PIL"]
+with atheris.instrument_imports(include=INSTRUMENTED):
     import gzip  # noqa: F401
     import zipfile  # noqa: F401
 
@@ -29,9 +30,10 @@ with atheris.instrument_imports(include=["scratchgen.data", "zipfile", "gzip", "
     import PIL.PngImagePlugin  # noqa: F401
 
     import scratchgen.data
-    import scratchgen.data.records  # noqa: F401
-
-from fuzz.readers import READERS, Reader
+    import scratchgen.data.records
+    import scratchgen.training  # noqa: F401
+    from fuzz.reader import Reader
+    from fuzz.readers import READERS
 
 MEGABYTES = 200         # that one call may allocate
 SECONDS = 1.0           # of processor time that one call may take
@@ -127,9 +129,11 @@ def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
     """Change the file, or the content of a packed file, which is then packed again; each half of the time."""
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:
-        if reader.pack is not bytes and random.Random(seed).random() < 0.5:
+        choice = random.Random(seed)
+        if reader.inside and choice.random() < 0.5:
+            unpack, pack = choice.choice(reader.inside)
             try:
-                packed = reader.pack(atheris.Mutate(reader.unpack(data), longest))
+                packed = pack(atheris.Mutate(unpack(data), longest), data)
             except Exception:       # a file that cannot be unpacked is changed as it is
                 packed = b""
             if 0 < len(packed) <= longest:

@@ -4,13 +4,12 @@
 other error is a defect. If it returns, `check(result, data)` compares the result with an independent way to
 read the same bytes; there, every error is a defect.
 
-`unpack` and `pack` belong to formats with compression or checksums. A changed byte in such a file is nearly
-always refused at once, so half of the changes are made to the unpacked content, which is then packed again.
+A changed byte in a file with compression or checksums is nearly always refused at once, so half of the
+changes are made to the content of such a file, which is then packed again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import gzip
 import io
@@ -20,41 +19,17 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load as load_tensors
 
+from fuzz import checkpoints
+from fuzz.reader import Reader, expect, same
 from scratchgen.data import Table, read_csv, read_idx, read_image, read_npy, read_npz
 from scratchgen.data.records import read_json
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A reader to fuzz: valid files, the call, the check of its result, and how to change packed content."""
-
-    seeds: tuple[bytes, ...]
-    read: Callable[[Path], Any]
-    check: Callable[[Any, bytes], None]
-    unpack: Callable[[bytes], bytes] = bytes
-    pack: Callable[[bytes], bytes] = bytes
-
-
-def expect(condition: bool, message: str) -> None:
-    """Report a defect: the reader accepted a file and returned something else than the file says."""
-    if not condition:
-        raise AssertionError(message)
-
-
-def same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays have the same shape, dtype and bytes."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
 # --- IDX
@@ -74,7 +49,7 @@ def gunzip(data: bytes) -> bytes:
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
-def pack_gzip(data: bytes) -> bytes:
+def pack_gzip(data: bytes, file: bytes = b"") -> bytes:
     """A gzip file with this content."""
     return gzip.compress(data, 1, mtime=0)
 
@@ -118,7 +93,7 @@ def unzip(data: bytes) -> bytes:
         return archive.read(archive.infolist()[0])
 
 
-def pack_zip(data: bytes) -> bytes:
+def pack_zip(data: bytes, file: bytes) -> bytes:
     """A zip archive with one array."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -184,7 +159,7 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes, int]]:
     return chunks
 
 
-def pack_png(data: bytes) -> bytes:
+def pack_png(data: bytes, file: bytes) -> bytes:
     """The same chunks with the right checksums."""
     return PNG_START + b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -192,51 +167,11 @@ def pack_png(data: bytes) -> bytes:
     )
 
 
-# --- JSON and checkpoints
+# --- JSON
 
 def check_json(value: Any, data: bytes) -> None:
     """The json module finds the same value."""
     expect(repr(value) == repr(json.loads(data)), "another value")
-
-
-def small_layer() -> Any:
-    """The model in the checkpoints."""
-    from scratchgen.layers import Linear  # imported here because it is slow to import
-
-    return Linear(3, 2, rng=0)
-
-
-def checkpoint_bytes() -> bytes:
-    """A checkpoint of the small layer."""
-    from scratchgen.training import checkpoint
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model.safetensors")
-        checkpoint.save_model(path, small_layer(), {"hidden": [3], "name": "a layer"})
-        return path.read_bytes()
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
-    """Call all functions that read a file of weights; return the configuration and the layer."""
-    from scratchgen.training import checkpoint
-
-    with contextlib.suppress(ValueError):
-        checkpoint.is_finished(path)
-    with contextlib.suppress(ValueError):
-        checkpoint.load_model(path, small_layer())
-    config, layer = checkpoint.read_config(path), small_layer()
-    checkpoint.load_model(path, layer)
-    return config, layer
-
-
-def check_checkpoint(result: tuple[dict[str, Any], Any], data: bytes) -> None:
-    """Weights and configuration are those that safetensors and the json module find."""
-    config, layer = result
-    tensors = load_tensors(data)
-    for name, parameter in layer.parameters().items():
-        expect(same(parameter.value, tensors[f"model.{name}"]), f"another {name}")
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    expect(config == json.loads(header["__metadata__"]["config"]), "another configuration")
 
 
 NUMBERS = np.arange(6, dtype=np.uint8).reshape(2, 3)
@@ -245,7 +180,7 @@ NUMBERS = np.arange(6, dtype=np.uint8).reshape(2, 3)
 def idx() -> Reader:
     """IDX, gzipped or not; the last file is gzipped zeros."""
     seeds = (idx_bytes(NUMBERS), pack_gzip(idx_bytes(NUMBERS)), pack_gzip(bytes(2_000_000)))
-    return Reader(seeds, read_idx, check_idx, gunzip, pack_gzip)
+    return Reader(seeds, read_idx, check_idx, ((gunzip, pack_gzip),))
 
 
 def npy() -> Reader:
@@ -262,7 +197,7 @@ def npy() -> Reader:
 def npz() -> Reader:
     """NPZ, compressed or not."""
     seeds = (npz_bytes(False, x=NUMBERS), npz_bytes(True, x=NUMBERS, y=np.arange(2)))
-    return Reader(seeds, read_npz, check_npz, unzip, pack_zip)
+    return Reader(seeds, read_npz, check_npz, ((unzip, pack_zip),))
 
 
 def csv_table() -> Reader:
@@ -280,7 +215,7 @@ def csv_table() -> Reader:
 def png() -> Reader:
     """PNG in all modes that pillow writes with 8 bits per channel."""
     seeds = tuple(picture_bytes(mode) for mode in ("L", "RGB", "P", "1", "RGBA", "LA"))
-    return Reader(seeds, read_image, check_png, bytes, pack_png)
+    return Reader(seeds, read_image, check_png, ((bytes, pack_png),))
 
 
 def jpeg() -> Reader:
@@ -299,11 +234,6 @@ def json_record() -> Reader:
     return Reader(seeds, read_json, check_json)
 
 
-def weights() -> Reader:
-    """A checkpoint with weights."""
-    return Reader((checkpoint_bytes(),), read_checkpoint, check_checkpoint)
-
-
 READERS: dict[str, Callable[[], Reader]] = {
     "idx": idx,
     "npy": npy,
@@ -312,5 +242,6 @@ READERS: dict[str, Callable[[], Reader]] = {
     "png": png,
     "jpeg": jpeg,
     "json": json_record,
-    "checkpoint": weights,
+    "checkpoint": checkpoints.weights,
+    "run": checkpoints.run,
 }
