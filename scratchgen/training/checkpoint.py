@@ -25,6 +25,7 @@ from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
 from scratchgen.data.files import expect_replaceable, write_whole
+from scratchgen.data.untrusted import LONGEST_REASON, open_regular, refusing_wrong_content, shown
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
 __all__ = ["FORMAT", "Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
@@ -94,6 +95,11 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
     safetensors file, another format, weights without a run, or another model, optimiser or batches.
     """
     tensors, metadata = _read(path)
+    with refusing_wrong_content(str(path)):
+        _restore(path, trainer, tensors, metadata)
+
+
+def _restore(path: Any, trainer: Trainer, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     if "run" not in metadata:
         raise ValueError(f"{path} contains weights but no run; read it with load_model")
     run = json.loads(metadata["run"])
@@ -149,7 +155,7 @@ def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
     expect_savable("load_model", model)
     tensors, metadata = _read(path)
     _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
-    if "run" in metadata and json.loads(metadata["run"])["finished"]:
+    if _finished(path, metadata):
         best = "callback.EarlyStopping."
         tensors |= {name.removeprefix(best): array for name, array in _part(tensors, best).items()}
     _fill_model(model, tensors)
@@ -167,13 +173,19 @@ def expect_savable(who: str, model: Any) -> None:
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict."""
     _, metadata = _read(path)
-    return json.loads(metadata["config"])
+    with refusing_wrong_content(str(path)):
+        return dict(json.loads(metadata["config"]))
 
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
     """Return whether the file contains a run that is complete, not interrupted."""
     _, metadata = _read(path)
-    return "run" in metadata and json.loads(metadata["run"])["finished"]
+    return _finished(path, metadata)
+
+
+def _finished(path: Any, metadata: dict[str, str]) -> bool:
+    with refusing_wrong_content(str(path)):
+        return "run" in metadata and json.loads(metadata["run"])["finished"] is True
 
 
 def _model_tensors(model: Stateful) -> dict[str, np.ndarray]:
@@ -253,14 +265,16 @@ def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more:
 
 
 def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    open_regular(path).close()
     try:
-        with safe_open(path, framework="numpy") as file:
+        with refusing_wrong_content(str(path)), safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
+        reason = shown(error, quote=False, longest=LONGEST_REASON)
+        raise ValueError(f"{path} is not a complete safetensors file: {reason}") from None
     found = metadata.get("format", "none")
     if found != FORMAT:
-        raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {found!r}")
+        raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {shown(found)}")
     return tensors, metadata
