@@ -25,7 +25,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     return parse_json(data, os.fspath(path))
 
 
-def parse_json(data: bytes, name: str) -> Any:
+def parse_json(data: bytes | str, name: str) -> Any:
     """Return the value in a JSON text.
 
     name : the name of the file, for error messages
@@ -33,7 +33,8 @@ def parse_json(data: bytes, name: str) -> Any:
     Raises ValueError for damaged JSON, for a key that occurs twice and for a text that is nested too deeply.
     """
     with refusing_damage(name, "JSON"):
-        return json.loads(data.decode("utf-8"), object_pairs_hook=lambda pairs: _as_dict(pairs, name))
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        return json.loads(text, object_pairs_hook=lambda pairs: _as_dict(pairs, name))
 
 
 def _as_dict(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:

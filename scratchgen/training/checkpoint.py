@@ -25,6 +25,7 @@ from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
 from scratchgen.data.files import expect_replaceable, write_whole
+from scratchgen.data.records import parse_json
 from scratchgen.data.untrusted import LONGEST_REASON, open_regular, refusing_wrong_content, shown
 from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
 
@@ -102,7 +103,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
 def _restore(path: Any, trainer: Trainer, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     if "run" not in metadata:
         raise ValueError(f"{path} contains weights but no run; read it with load_model")
-    run = json.loads(metadata["run"])
+    run = parse_json(metadata["run"], str(path))
     _expect_fit(path, _model_tensors(trainer.model), _part(tensors, "model.") | _part(tensors, "buffer."))
     optimizers, generators = _optimizers(trainer), _generators(trainer)
     _expect_same(path, "optimiser", list(optimizers), list(run["optimizer_steps"]))
@@ -174,7 +175,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict."""
     _, metadata = _read(path)
     with refusing_wrong_content(str(path)):
-        return dict(json.loads(metadata["config"]))
+        return dict(parse_json(metadata["config"], str(path)))
 
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
@@ -185,7 +186,7 @@ def is_finished(path: str | os.PathLike[str]) -> bool:
 
 def _finished(path: Any, metadata: dict[str, str]) -> bool:
     with refusing_wrong_content(str(path)):
-        return "run" in metadata and json.loads(metadata["run"])["finished"] is True
+        return "run" in metadata and parse_json(metadata["run"], str(path))["finished"] is True
 
 
 def _model_tensors(model: Stateful) -> dict[str, np.ndarray]:
@@ -271,7 +272,7 @@ def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             metadata = file.metadata() or {}
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:     # NumPy raises ValueError for some shapes
         reason = shown(error, quote=False, longest=LONGEST_REASON)
         raise ValueError(f"{path} is not a complete safetensors file: {reason}") from None
     found = metadata.get("format", "none")
