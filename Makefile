@@ -4,8 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
+# The time for which `make fuzz` fuzzes each reader of files.
+SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs bench reproduce clean
+.PHONY: help demo test check lint types stubs bench fuzz reproduce clean
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
@@ -13,6 +15,7 @@ help:
 	@echo "make check      run ruff, mypy and all tests"
 	@echo "make stubs      write the stub files that show the public names to type checkers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
+	@echo "make fuzz       fuzz the readers of files, SECONDS=600 for each; writes to results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
 
@@ -42,6 +45,9 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
 	$(PY) benchmarks/chart.py
+
+fuzz: $(VENV)/test.stamp
+	$(PY) -m fuzz.run --seconds $(SECONDS)
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import sys
 import time
 import traceback
@@ -71,8 +70,7 @@ class Run:
     def one(self, data: bytes) -> None:
         """Read one input. Any error but a refusal is a defect."""
         self.path.write_bytes(data)
-        peak, start = peak_megabytes(), time.process_time()
-        resident = resident_megabytes()
+        before, start = start_peak(), time.process_time()
         try:
             result = self.reader.read(self.path)
         except ValueError as error:
@@ -84,17 +82,16 @@ class Run:
             self.defect(data, "an error that is no refusal", error)
         else:
             outcome = "read"
-        seconds, after = time.process_time() - start, peak_megabytes()
-        megabytes = after - resident if after > peak else 0.0
+        seconds, megabytes = time.process_time() - start, peak_megabytes() - before
         if outcome == "read":
             try:
                 self.reader.check(result, data)
             except Exception as error:
                 self.defect(data, "a wrong result", error)
         if seconds > SECONDS:
-            self.defect(data, f"a call of {seconds:.1f} seconds", None)
+            self.defect(data, f"a slow call of {seconds:.1f} seconds", None)
         if megabytes > MEGABYTES:
-            self.defect(data, f"a call of {megabytes:.0f} MB", None)
+            self.defect(data, f"a large call of {megabytes:.0f} MB", None)
         self.count(outcome, seconds, megabytes)
 
     def count(self, outcome: str, seconds: float, megabytes: float) -> None:
@@ -143,15 +140,17 @@ def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
     return mutate
 
 
+def start_peak() -> float:
+    """Forget the most memory that this process has had; return what it has now, in MB."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    return peak_megabytes()
+
+
 def peak_megabytes() -> float:
-    """The most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-
-
-def resident_megabytes() -> float:
-    """The memory that this process has now, in MB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+    """The most memory that this process has had since start_peak, in MB."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) / 1000 for line in file if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

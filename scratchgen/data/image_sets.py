@@ -60,8 +60,8 @@ def load_images(
 
     colour    : "grey" for images with one channel, "rgb" for three
     size      : (H, W) to which the pictures of a folder are resized; without it, all must have the same size
-    invert    : use 1 − intensity, for dark ink on light paper. Most models expect a dark background; a grey
-                set whose borders are light is reported through the logger "scratchgen"
+    invert    : use 1 − intensity, for dark strokes on a light background. Most models expect a dark one; a
+                grey set whose borders are light is reported through the logger "scratchgen"
     max_bytes : the largest size of all pixels, 1 byte each; by default 64 million, or 100 times the size of
                 the files if that is more
 
