@@ -11,6 +11,7 @@ import numpy as np
 
 from scratchgen import plots
 from scratchgen.data import load_digits
+from scratchgen.data.untrusted import refusing_wrong_content
 from scratchgen.metrics import nearest_distance
 from scratchgen.models import AveragedGenerator
 from scratchgen.plots import Row
@@ -47,7 +48,8 @@ def plot_samples(out: Path) -> tuple[Path, dict[str, float]]:
 
 def samples_of(recipe: Recipe) -> np.ndarray:
     """The samples of a finished run that its result was measured on."""
-    epochs = checkpoint.read_config(recipe.path)["epochs"]
+    with refusing_wrong_content(str(recipe.path)):
+        epochs = int(checkpoint.read_config(recipe.path)["epochs"])
     trainer = recipe.build(load_digits("full"), epochs)
     averaged = AveragedGenerator(trainer.model)     # type: ignore[arg-type]
     trainer.callbacks += [averaged, Curve(lambda: {}, 1)]
