@@ -14,6 +14,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import struct
 import warnings
 import zipfile
@@ -54,6 +55,13 @@ def pack_gzip(data: bytes, file: bytes = b"") -> bytes:
     return gzip.compress(data, 1, mtime=0)
 
 
+def with_declared_size(data: bytes, file: bytes) -> bytes:
+    """An IDX file whose data have the size that its header declares, up to 4,096 bytes."""
+    start = 4 + 4 * data[3]
+    size = math.prod(struct.unpack(f">{data[3]}I", data[4:start]))
+    return data[:start] + (data[start:] + bytes(size))[:size] if size <= 4096 else data
+
+
 # --- NPY and NPZ
 
 def npy_bytes(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
@@ -75,6 +83,18 @@ def check_npy(array: np.ndarray, data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expect(same(array, np.load(io.BytesIO(data), allow_pickle=False)), "numpy.load reads another array")
+
+
+def npy_header(data: bytes) -> bytes:
+    """The header of an NPY file of version 1.0; KeyError for another version."""
+    if data[6] != 1:
+        raise KeyError(data[6])
+    return data[10 : 10 + int.from_bytes(data[8:10], "little")]
+
+
+def with_npy_header(header: bytes, data: bytes) -> bytes:
+    """The file with another header, of version 1.0."""
+    return data[:6] + b"\1\0" + struct.pack("<H", len(header)) + header + data[10 + len(npy_header(data)) :]
 
 
 def check_npz(arrays: dict[str, np.ndarray], data: bytes) -> None:
@@ -180,7 +200,7 @@ NUMBERS = np.arange(6, dtype=np.uint8).reshape(2, 3)
 def idx() -> Reader:
     """IDX, gzipped or not; the last file is gzipped zeros."""
     seeds = (idx_bytes(NUMBERS), pack_gzip(idx_bytes(NUMBERS)), pack_gzip(bytes(2_000_000)))
-    return Reader(seeds, read_idx, check_idx, ((gunzip, pack_gzip),))
+    return Reader(seeds, read_idx, check_idx, ((gunzip, pack_gzip), (gunzip, with_declared_size)))
 
 
 def npy() -> Reader:
@@ -191,7 +211,7 @@ def npy() -> Reader:
         npy_bytes(np.array([True, False])),
         npy_bytes(np.array(1.5)),
     )
-    return Reader(seeds, read_npy, check_npy)
+    return Reader(seeds, read_npy, check_npy, ((npy_header, with_npy_header),))
 
 
 def npz() -> Reader:

@@ -96,7 +96,7 @@ def test_seeds_are_valid_files_and_packed_content_is_their_content(name, tmp_pat
         for unpack, pack in reader.inside:
             try:
                 content = unpack(seed)
-            except KeyError:        # an entry that this format of checkpoints does not have
+            except KeyError:        # this file does not have this content
                 continue
             (tmp_path / "a").write_bytes(pack(content, seed))
             reader.check(reader.read(tmp_path / "a"), pack(content, seed))
