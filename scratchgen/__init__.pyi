@@ -122,6 +122,8 @@ from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
 from scratchgen.training.loop import TrainingDiverged as TrainingDiverged
+from scratchgen.training.model_files import load as load
+from scratchgen.training.model_files import save as save
 from scratchgen.training.optimisers import Adam as Adam
 from scratchgen.training.optimisers import Optimizer as Optimizer
 from scratchgen.training.optimisers import RMSProp as RMSProp

@@ -74,3 +74,15 @@ def test_summary_cuts_long_names():
 def test_summary_counts_a_shared_parameter_once(rng):
     layer = Linear(3, 2, rng=rng)
     assert Sequential(layer, layer).summary().total == 8
+
+
+def test_two_parameters_of_one_name_are_refused(rng):
+    """One of them would neither be trained nor saved."""
+    layer = Layer()
+    layer.blocks = {"a.b": Linear(2, 2, rng=rng), "a": {"b": Linear(2, 2, rng=rng)}}
+    for method in (layer.children, layer.parameters, layer.summary):
+        with pytest.raises(ValueError, match="with the name 'blocks.a.b'; do not use dots"):
+            method()
+    layer.blocks = {"a.b": Parameter(np.zeros(2)), "a": {"b": Parameter(np.zeros(2))}}
+    with pytest.raises(ValueError, match="Layer has two parameters or modules with the name 'blocks.a.b'"):
+        layer.parameters()

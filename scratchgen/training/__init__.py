@@ -11,6 +11,7 @@ from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.loop import expect_finite as expect_finite
 from scratchgen.training.loop import first_not_finite as first_not_finite
 from scratchgen.training.loop import training_step as training_step
+from scratchgen.training.model_files import load, save
 from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 
@@ -30,4 +31,6 @@ __all__ = [
     "StepDecay",
     "Trainer",
     "TrainingDiverged",
+    "load",
+    "save",
 ]

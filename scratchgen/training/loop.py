@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -236,6 +237,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.history = History()
         self.step = self.epoch = 0
+        self.saved_in: Path | None = None       # the file of this run, once it is saved or loaded
         self._stop_reason = ""
         self._interrupted = False
 
@@ -361,7 +363,7 @@ class Trainer:
         if self.epoch < self.epochs:
             return f"stopped {place}: {self._stop_reason}"
         if new_steps == new_epochs == 0:
-            return f"nothing to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
+            return f"nothing left to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
         return f"finished {place}"
 
     @contextmanager
