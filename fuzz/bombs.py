@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from fuzz.checkpoints import header_size, weights, with_checksums
 from fuzz.readers import PNG_START, npy_bytes
 
 
@@ -198,4 +199,20 @@ def checkpoints() -> dict[str, bytes]:
         "a header of 90 MB": struct.pack("<Q", 90_000_000) + b"{}",
         "nested metadata": safetensors(b'{"__metadata__":' + b"[" * 100_000),
         "a pickle": pickle.dumps({"model.weight": [1.0]}),
+        "a billion elements, behind a checksum": forged({"x": ["<f8", [10**9]]}),
+        "a long text, behind a checksum": forged({"x": ["<U100000000", [4]]}),
+        "no text of no length, behind a checksum": forged({"x": ["<U0", [10**9]]}),
+        "objects, behind a checksum": forged({"x": ["|O", [1]]}),
+        "nested dtypes, behind a checksum": forged("[" * 100_000),
     }
+
+
+def forged(dtypes: object) -> bytes:
+    """A checkpoint with a tensor "x" of no bytes, other `dtypes` in its metadata, and the right checksums."""
+    seed = weights().seeds[0]
+    size = header_size(seed)
+    header, end = json.loads(seed[8:size]), len(seed) - size
+    header["x"] = {"dtype": "U8", "shape": [0], "data_offsets": [end, end]}
+    header["__metadata__"]["dtypes"] = dtypes if isinstance(dtypes, str) else json.dumps(dtypes)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return with_checksums(len(text).to_bytes(8, "little") + text + seed[size:])
