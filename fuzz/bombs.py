@@ -15,13 +15,14 @@ from PIL import Image
 
 from fuzz.checkpoints import header_size, weights, with_checksums
 from fuzz.readers import PNG_START, npy_bytes
+from scratchgen.data.pictures import START_OF_SCAN
 
 
 def bombs() -> dict[str, dict[str, bytes]]:
     """Reader -> kind -> file."""
     return {
-        "idx": idx(), "npy": npy(), "npz": npz(), "csv": csv(), "png": png(), "json": records(),
-        "checkpoint": checkpoints(),
+        "idx": idx(), "npy": npy(), "npz": npz(), "csv": csv(), "png": png(), "jpeg": jpeg(),
+        "json": records(), "checkpoint": checkpoints(),
     }  # fmt: skip
 
 
@@ -160,6 +161,20 @@ def png() -> dict[str, bytes]:
         "an animation": buffer.getvalue(),
         "another format": b"GIF89a" + bytes(100),
         "a chunk of 4 GB": PNG_START + b"\xff\xff\xff\xffIHDR",
+    }
+
+
+def jpeg() -> dict[str, bytes]:
+    """JPEG files."""
+    buffer = io.BytesIO()
+    Image.new("L", (2000, 2000)).save(buffer, "JPEG", progressive=True)
+    picture = buffer.getvalue()
+    place = picture.rindex(START_OF_SCAN)
+    size = picture.index(b"\xff\xc2") + 5
+    return {
+        "3,000 scans of the same pixels": picture[:place] + picture[place:-2] * 3_000 + picture[-2:],
+        "the largest size": picture[:size] + b"\xff\xdc\xff\xdc" + picture[size + 4 :],
+        "half a picture": picture[: len(picture) // 2],
     }
 
 
