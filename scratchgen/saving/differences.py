@@ -117,6 +117,8 @@ def _shown(value: Any) -> str:
         shown = f"{tag[1:]} {_shown(content)}"
         if tag == "$tuple":
             shown = f"({', '.join(map(_shown, content))})"
+        elif tag == "$unstorable":
+            shown = content
         elif tag in ("$class", "$function"):
             shown = content.removeprefix("scratchgen.")
     else:

@@ -16,6 +16,7 @@ Everything else becomes an object with one key that begins with "$":
     {"$partial": [function, args, kwargs]}
     {"$object": "scratchgen.Dropout", "settings": ["p", "rng"], "attributes": {"p": 0.5, "rng": ...}}
     {"$same": ["encoder", "layers", 0]}         the object, Parameter or generator at another place
+    {"$unstorable": "a lambda"}                 in training runs: the caller builds it again
 
 An object is its class and its attributes, in their order; `settings` names those that are arguments of the
 constructor. A class may define `saved_state()`, which returns the attributes to store, and
@@ -37,14 +38,12 @@ import numpy as np
 
 from scratchgen.module import Module, Parameter
 from scratchgen.saving import names
+from scratchgen.saving.generators import as_generator, generator_state
 
 Place = tuple[str | int, ...]
 PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
-# Each bit generator with the largest value of its position in a buffer, which NumPy does not check.
-BIT_GENERATORS: dict[str, dict[str, int]] = {
-    "PCG64": {}, "PCG64DXSM": {}, "SFC64": {}, "MT19937": {"pos": 624}, "Philox": {"buffer_pos": 4},
-}
 SPECIAL_METHODS = ("__new__", "__slots__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+KINDS = "biufcSUmM"  # of dtypes: bool, numbers, bytes, text, times
 HEAP_TYPE = 1 << 9  # the flag of classes that are not part of the interpreter
 DIGITS = 4000       # Python refuses to convert longer integers
 
@@ -62,21 +61,33 @@ class Encoder:
     prefix : of the names of arrays, or ""; the rest of a name is the place of the array
     known : id of an array -> its name, for the parameters and buffers of a model
     objects : whether objects, classes and functions can be stored
+    strict : whether a value that cannot be stored raises Unstorable; otherwise {"$unstorable": what it is}
+        takes its place, and the error is added to `refused`
 
     live : place -> object, for all objects that were encoded
+    named : name -> class or function, for all that occurred
     """
 
-    def __init__(self, prefix: str, known: Mapping[int, str] | None = None, objects: bool = True):
-        self.prefix, self.known, self.objects = (prefix,) if prefix else (), known or {}, objects
+    def __init__(
+        self,
+        prefix: str,
+        known: Mapping[int, str] | None = None,
+        *,
+        objects: bool = True,
+        strict: bool = True,
+    ):
+        self.prefix, self.known = (prefix,) if prefix else (), known or {}
+        self.objects, self.strict = objects, strict
         self.arrays: dict[str, np.ndarray] = {}
         self.live: dict[Place, Any] = {}
+        self.named: dict[str, Any] = {}
+        self.refused: list[Unstorable] = []
         self._places: dict[int, Place] = {}     # id -> place of an object, Parameter or generator
         self._names: dict[int, str] = {}        # id -> name of an array
-        self._custom: dict[str, Any] = {}       # classes and functions outside of the library
         self._kept: list[Any] = []              # so that no id is used again
 
     def encode(self, value: Any, place: Place = ()) -> Any:
-        """Return the JSON of a value. Raises Unstorable for one that cannot be stored."""
+        """Return the JSON of a value. If `strict`, raises Unstorable for one that cannot be stored."""
         kind = type(value)
         if value is None or kind in (bool, str):
             return value
@@ -92,24 +103,23 @@ class Encoder:
         if isinstance(value, np.ndarray | np.generic | np.dtype):
             return self._encode_numpy(value, place)
         if not self.objects:
-            raise Unstorable(place, f"of type {kind.__name__}")
-        if isinstance(value, type) or inspect.isroutine(value) or kind is partial:
+            return self._refused(place, f"of type {kind.__name__}")
+        if isinstance(value, type | np.ufunc | partial) or inspect.isroutine(value):
             return self._encode_callable(value, place)
         if id(value) in self._places:
             return {"$same": list(self._places[id(value)])}
         self._places[id(value)] = place
         self._kept.append(value)
         if kind is np.random.Generator:
-            return {"$generator": generator_state(value, place)}
+            return self._encode_generator(value, place)
         if kind is Parameter:
             return {"$parameter": self._name(value.value, place)}
         return self._encode_object(value, place)
 
     def _encode_simple(self, value: Any, place: Place) -> Any:
         if isinstance(value, int):
-            if abs(value) >= 10**DIGITS:
-                raise Unstorable(place, f"an int of more than {DIGITS} digits")
-            return value
+            too_long = abs(value) >= 10**DIGITS
+            return self._refused(place, f"an int of more than {DIGITS} digits") if too_long else value
         if isinstance(value, float):
             return value if math.isfinite(value) else {"$float": repr(value)}
         if isinstance(value, complex):
@@ -129,18 +139,20 @@ class Encoder:
         }
 
     def _encode_numpy(self, value: Any, place: Place) -> Any:
+        dtype = value if isinstance(value, np.dtype) else value.dtype
+        if dtype.kind not in KINDS:
+            return self._refused(place, f"of dtype {dtype}")
         if isinstance(value, np.dtype):
-            return {"$dtype": expect_dtype(value, place).str}
+            return {"$dtype": dtype.str}
         if isinstance(value, np.generic):
-            return {"$scalar": [expect_dtype(value.dtype, place).str, value.tobytes().hex()]}
+            return {"$scalar": [dtype.str, value.tobytes().hex()]}
         if type(value) not in (np.ndarray, np.memmap):
-            raise Unstorable(place, f"an array of type {type(value).__name__}")
+            return self._refused(place, f"an array of type {type(value).__name__}")
         return {"$array": self._name(value, place), **memory_layout(value)}
 
     def _name(self, array: np.ndarray, place: Place) -> str:
         """The name of the array in the file."""
         if id(array) not in self._names:
-            expect_dtype(array.dtype, place)
             name = self.known.get(id(array)) or ".".join(map(str, (*self.prefix, *place)))
             while name in self.arrays:          # two places with dots in their keys may have equal names
                 name += "'"
@@ -148,28 +160,43 @@ class Encoder:
             self._kept.append(array)
         return self._names[id(array)]
 
+    def _encode_generator(self, value: np.random.Generator, place: Place) -> Any:
+        try:
+            return {"$generator": generator_state(value)}
+        except ValueError as error:
+            del self._places[id(value)]
+            return self._refused(place, str(error))
+
     def _encode_callable(self, value: Any, place: Place) -> Any:
         if type(value) is partial:
             parts = [value.func, value.args, value.keywords]
             return {"$partial": [self.encode(part, (*place, i)) for i, part in enumerate(parts)]}
-        is_named = isinstance(value, type) or inspect.isfunction(value)
-        name = self._name_of(value, place) if is_named else None
+        name = self._name_of(value) if hasattr(value, "__name__") else None
         if name is None:
-            what = "a lambda" if getattr(value, "__name__", "") == "<lambda>" else f"{value!r}"
-            raise Unstorable(place, what)
+            full = getattr(value, "__qualname__", type(value).__name__)
+            what = f"the {'class' if isinstance(value, type) else 'function'} {full}"
+            return self._refused(place, "a lambda" if full.endswith("<lambda>") else what)
         return {"$class" if isinstance(value, type) else "$function": name}
 
-    def _name_of(self, value: Any, place: Place) -> str | None:
+    def _name_of(self, value: Any) -> str | None:
+        """The name of a class or function; None if it has none, or if another one has the same name."""
         name = names.name_of(value)
-        if name is not None and self._custom.setdefault(name, value) is not value:
-            raise Unstorable(place, f"of a second class named {name}")
-        return name
+        return name if name is None or self.named.setdefault(name, value) is value else None
+
+    def _refused(self, place: Place, what: str) -> Any:
+        refused = Unstorable(place, what)
+        if self.strict:
+            raise refused
+        self.refused.append(refused)
+        return {"$unstorable": what}
 
     def _encode_object(self, value: Any, place: Place) -> Any:
         kind = type(value)
-        name = self._name_of(kind, place) if is_plain(kind) and hasattr(value, "__dict__") else None
+        name = self._name_of(kind) if is_plain(kind) and hasattr(value, "__dict__") else None
         if name is None:
-            raise Unstorable(place, f"an object of type {kind.__name__}")
+            del self._places[id(value)]         # otherwise the next place would refer to this one
+            second = "a second class with the name" if kind.__name__ in self.named else "type"
+            return self._refused(place, f"an object of {second} {kind.__name__}")
         self.live[place] = value
         state = value.saved_state() if hasattr(value, "saved_state") else vars(value)
         return {
@@ -184,12 +211,15 @@ class Decoder:
 
     tensors : the arrays of the file, by name
     custom : classes and functions outside of the library that may occur
+    strict : whether to raise ValueError for {"$unstorable": ...}; otherwise it becomes None
 
     live, nodes : place -> object, and place -> its JSON, for all objects that were made
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], custom: Sequence[Any] = ()):
-        self.tensors, self.custom = tensors, custom
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], custom: Sequence[Any] = (), *, strict: bool = True
+    ):
+        self.tensors, self.custom, self.strict = tensors, custom, strict
         self.live: dict[Place, Any] = {}
         self.nodes: dict[Place, dict[str, Any]] = {}
         self._shared: dict[Place, Any] = {}
@@ -227,6 +257,10 @@ class Decoder:
         return self._decode_simple(tag, content, place)
 
     def _decode_simple(self, tag: str, content: Any, place: Place) -> Any:
+        if tag == "$unstorable" and self.strict:
+            raise Unstorable(place, content)
+        if tag == "$unstorable":
+            return None
         if tag == "$float":
             return float(content)
         if tag == "$complex":
@@ -236,9 +270,9 @@ class Decoder:
         if tag == "$path":
             return {kind.__name__: kind for kind in PATHS}[content[0]](content[1])
         if tag == "$dtype":
-            return expect_dtype(np.dtype(content), place)
+            return expect_dtype(np.dtype(content))
         if tag == "$scalar":
-            dtype = expect_dtype(np.dtype(content[0]), place)
+            dtype = expect_dtype(np.dtype(content[0]))
             return np.frombuffer(bytes.fromhex(content[1]), dtype)[0]
         if tag in ("$class", "$function"):
             found = names.find(content, self.custom)
@@ -271,7 +305,11 @@ class Decoder:
         made: Any = object.__new__(kind)
         self._shared[place] = self.live[place] = made
         self.nodes[place] = value
-        state = {key: self.decode(entry, (*place, key)) for key, entry in attributes.items()}
+        state = {
+            key: self.decode(entry, (*place, key))
+            for key, entry in attributes.items()
+            if self.strict or not (isinstance(entry, dict) and "$unstorable" in entry)
+        }
         for key in state:
             if callable(getattr(kind, key, None)) or isinstance(getattr(kind, key, None), property):
                 raise ValueError(f"replaces the method {kind.__name__}.{key[:40]}")
@@ -306,39 +344,11 @@ def setting_names(kind: type) -> list[str]:
     return list(found)
 
 
-def expect_dtype(dtype: np.dtype, place: Place) -> np.dtype:
-    """Return a dtype that can be stored by its name; raise Unstorable for others: objects, records."""
-    if dtype.kind not in "biufcSUmM":
-        raise Unstorable(place, f"of dtype {dtype}")
+def expect_dtype(dtype: np.dtype) -> np.dtype:
+    """Return a dtype that can be stored by its name; raise ValueError for others: objects, records."""
+    if dtype.kind not in KINDS:
+        raise ValueError(f"contains the dtype {dtype}")
     return dtype
-
-
-def generator_state(generator: np.random.Generator, place: Place = ()) -> dict[str, Any]:
-    """The state of a generator as JSON; the arrays in the state of some become lists."""
-    state = generator.bit_generator.state
-    if state.get("bit_generator") not in BIT_GENERATORS:
-        raise Unstorable(place, f"a generator of type {type(generator.bit_generator).__name__}")
-    found: dict[str, Any] = _without_arrays(state)
-    return found
-
-
-def as_generator(state: Any) -> np.random.Generator:
-    """A generator with the given state. Raises ValueError for an unknown kind or an impossible state."""
-    if not isinstance(state, dict) or state.get("bit_generator") not in BIT_GENERATORS:
-        raise ValueError("expected the state of a random generator of NumPy")
-    for key, largest in BIT_GENERATORS[state["bit_generator"]].items():
-        position = state.get(key, state["state"].get(key) if isinstance(state["state"], dict) else None)
-        if not isinstance(position, int) or not 0 <= position <= largest:
-            raise ValueError(f"expected the {key} of a random generator in 0..{largest}, got {position!r}")
-    bits = getattr(np.random, state["bit_generator"])(0)
-    bits.state = state
-    return np.random.Generator(bits)
-
-
-def _without_arrays(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_arrays(entry) for key, entry in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def memory_layout(array: np.ndarray) -> dict[str, list[int]]:

@@ -27,13 +27,13 @@ import numpy as np
 
 from scratchgen.data.files import Lock, expect_replaceable
 from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
-from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
+from scratchgen.saving.generators import as_generator, generator_state
+from scratchgen.saving.values import Decoder, Encoder, Unstorable
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
     describe,
     encoded_config,
     load_model,
-    model_arrays,
     prepared,
     save_model,
 )
@@ -206,13 +206,9 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
     }
     tensors = {f"history.steps.{name}": np.array(column) for name, column in history.steps.items()}
     tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
-    metadata = {"run": json.dumps(run)}
-    try:
-        description, arrays = describe(trainer.model)
-        metadata["model"] = json.dumps(description)
-    except Unstorable as error:     # the run can be resumed all the same: the caller builds the model
-        arrays, metadata["undescribed"] = model_arrays(trainer.model), json.dumps(str(error))
-    return arrays | tensors | encoder.arrays, metadata
+    # A lambda in the model does no harm here: who resumes the run builds the model.
+    description, arrays, _ = describe(trainer.model, strict=False)
+    return arrays | tensors | encoder.arrays, {"run": json.dumps(run), "model": json.dumps(description)}
 
 
 def _encoded(encoder: Encoder, what: str, state: Any, place: tuple[str, ...]) -> Any:

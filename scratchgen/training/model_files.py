@@ -58,8 +58,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     tensors, metadata = read_file(path)
     description = parsed(path, metadata, "model")
     if description is None:
-        why = parsed(path, metadata, "undescribed") or "of an earlier version"
-        raise ValueError(f"{path} has weights but no description ({why}); use load_model(path, model)")
+        raise ValueError(f"{path} has weights without a description: use load_model(path, model)")
     model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
     if has_weights(model):
         mark_as_trained(model)
@@ -71,11 +70,12 @@ def save_model(path: PathLike, model: Any, config: dict[str, Any] | None = None)
     _save("save_model", model, Path(path), config)
 
 
-def load_model(path: PathLike, model: Any, *, strict: bool = True) -> None:
+def load_model(path: PathLike, model: Any, *, strict: bool = True, custom: Sequence[Any] = ()) -> None:
     """Read weights, buffers and what else a model learnt into a model that exists.
 
     strict : whether class, settings and architecture must be those of the file. If False, the model keeps its
         settings, and only the names, shapes and dtypes of its weights and buffers must agree
+    custom : as for `load`, if the file has classes that the model does not consist of yet
 
     From a finished run with EarlyStopping, the weights of the best epoch are read, as in memory after run().
     Raises ValueError with the differences; the model is then unchanged.
@@ -83,14 +83,14 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True) -> None:
     path = Path(path)
     expect_model("load_model", model)
     tensors, metadata = read_file(path)
-    prepared(path, model, best_weights(path, tensors, metadata), metadata, strict)()
+    prepared(path, model, best_weights(path, tensors, metadata), metadata, strict, expect_custom(custom))()
 
 
 def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> None:
     expect_model(who, model)
     expect_replaceable(path)
     try:
-        description, arrays = describe(model)
+        description, arrays, _ = describe(model)
     except Unstorable as error:
         raise ValueError(f"{who} cannot store this {type(model).__name__}: {error}") from None
     where = first_not_finite(model) if has_weights(model) else None
@@ -100,13 +100,14 @@ def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> No
     write_file(path, arrays, metadata)
 
 
-def describe(model: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return the description of a model, as JSON, and its arrays by name. Raises Unstorable."""
+def describe(model: Any, *, strict: bool = True) -> tuple[Any, dict[str, np.ndarray], Encoder]:
+    """Return the description of a model as JSON, its arrays by name, and the encoder that made them."""
     try:
-        encoder = Encoder("state", names_of_arrays(model))
-        return encoder.encode(model), {**model_arrays(model), **encoder.arrays}
+        encoder = Encoder("state", names_of_arrays(model), strict=strict)
+        description = encoder.encode(model)
     except RecursionError:
         raise Unstorable((), "nested too deeply") from None
+    return description, {**model_arrays(model), **encoder.arrays}, encoder
 
 
 def encoded_config(who: str, config: dict[str, Any] | None) -> str:
@@ -166,26 +167,25 @@ def best_weights(
 
 
 def prepared(
-    path: Path, model: Any, tensors: dict[str, np.ndarray], metadata: Mapping[str, str], strict: bool
+    path: Path, model: Any, tensors: dict[str, np.ndarray], metadata: Mapping[str, str], strict: bool,
+    custom: Sequence[Any] = (),
 ) -> Callable[[], None]:
     """Check that a file fits a model, and return the function that reads it into the model.
 
     Raises ValueError with the differences. The model is changed only by the function that is returned.
     """
     description = parsed(path, metadata, "model")
-    own, saved = model_arrays(model), _weights(tensors)
-    encoder = Encoder("state", names_of_arrays(model))
-    try:
-        own_description = encoder.encode(model)
-    except Unstorable:      # then only weights, or what `fit` found, can be read
-        strict = False
     if description is None and not has_weights(model):
         raise ValueError(f"{path} has weights but no description of a {type(model).__name__}")
+    own, saved = model_arrays(model), _weights(tensors)
+    own_description, arrays, encoder = describe(model, strict=False)
+    if encoder.refused and not has_weights(model):
+        strict = False          # a function that builds models: the model keeps its own
     if description is None or not strict:
         expect_fit(path, own, saved)
     else:
         with one_line_errors(path):
-            expect_equal(path, description, tensors, own_description, encoder.arrays)
+            expect_equal(path, description, tensors, own_description, arrays)
 
     def fill_weights() -> None:
         for name, array in own.items():
@@ -193,8 +193,7 @@ def prepared(
 
     if description is None or (has_weights(model) and not strict):
         return fill_weights
-    custom = [type(part) for part in encoder.live.values()] or [type(model)]
-    decoder = Decoder(tensors, custom)
+    decoder = Decoder(tensors, [*encoder.named.values(), *custom], strict=False)
     loaded = _decoded(path, description, decoder)
     if type(loaded) is not type(model):
         raise ValueError(f"{path} has a {type(loaded).__name__}, not a {type(model).__name__}")
@@ -218,7 +217,8 @@ def _take_over(live: Mapping[Any, Any], decoder: Decoder) -> None:
         kept = {*setting_names(type(own)), *getattr(own, "buffer_names", ())}
         attributes = decoder.nodes[place]["attributes"] if place in decoder.nodes else {}
         for name, value in attributes.items():
-            if name not in kept and (is_fitted(name) or not has_structure(value)):
+            changes = is_fitted(name) or not has_structure(value)
+            if name not in kept and changes and "$unstorable" not in json.dumps(value):
                 vars(own)[name] = vars(decoder.live[place]).get(name)
 
 

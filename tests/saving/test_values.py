@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from scratchgen.saving.container import read_file, write_file
-from scratchgen.saving.values import Decoder, Encoder, Unstorable, as_generator, generator_state
+from scratchgen.saving.generators import as_generator, generator_state
+from scratchgen.saving.values import Decoder, Encoder, Unstorable
 
 SCALARS = hnp.scalar_dtypes().filter(lambda dtype: dtype.kind in "biufcSUmM")
 
@@ -39,16 +40,14 @@ PLAIN = st.one_of(
 KEYS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.text(), st.sampled_from(["$object", "$", ""]), st.binary()
 )
+LEAVES = st.one_of(PLAIN, st.just(()), st.sets(KEYS, max_size=3), st.frozensets(KEYS, max_size=3))
 VALUES = st.recursive(
-    PLAIN,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.tuples(inner, inner),
-        st.tuples(),
-        st.dictionaries(KEYS, inner, max_size=4),
-        st.dictionaries(st.tuples(st.integers(), st.text()), inner, max_size=2),
-        st.sets(KEYS, max_size=3),
-        st.frozensets(KEYS, max_size=3),
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(KEYS, inner, max_size=4)
+        | st.dictionaries(st.tuples(st.integers(), st.text()), inner, min_size=1, max_size=2)
     ),
     max_leaves=12,
 )
