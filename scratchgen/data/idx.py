@@ -46,7 +46,7 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> n
     IDX file, for example if it is damaged or truncated, has another type of entries, or has extra bytes. The
     message names the file, what was expected and what was found. Raises OSError if the file cannot be read.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open_regular(path) as file:
         start = file.read(len(GZIP_MAGIC))
         file.seek(0)
@@ -63,7 +63,7 @@ def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     Raises ValueError if a .gz file is not gzip or is damaged, and if there are more than `limit` bytes.
     """
     with open_regular(path) as file:
-        return _unpack(file, os.fspath(path), limit)
+        return _unpack(file, os.fsdecode(path), limit)
 
 
 def uncompress(data: bytes, name: str, limit: int) -> bytes:

@@ -44,7 +44,7 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     need pickle), text or records, a header that declares more or less data than there is, booleans other than
     0 and 1. Raises OSError if the file cannot be read.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open_regular(path) as file:
         return _read_array(file, name, size_of(file))
 
@@ -60,7 +60,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> d
     that are not NPY files, are encrypted, occur twice or have a name such as "../x", and for arrays that
     are larger than max_bytes. Raises OSError if the file cannot be read.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open_regular(path) as file, refusing_damage(name, "an NPZ file"):
         _check_start(file, name)
         return _read_archive(file, name, max_bytes)

@@ -67,7 +67,7 @@ def _open(path: str | os.PathLike[str], colour: str | None, max_pixels: int) -> 
     """Return the decoded picture in mode "L" or "RGB"."""
     from PIL import Image, ImageOps  # imported here because most programs read no pictures
 
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open_regular(path) as file, refusing_damage(name, "a complete PNG or JPEG picture"):
         with Image.open(file, formats=("PNG", "JPEG")) as picture:
             _check_header(name, picture, file, max_pixels)

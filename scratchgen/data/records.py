@@ -21,8 +21,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     with open_regular(path) as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise DamagedFile(f"{os.fspath(path)}: expected at most {LARGEST} bytes of JSON, got more")
-    return parse_json(data, os.fspath(path))
+        raise DamagedFile(f"{os.fsdecode(path)}: expected at most {LARGEST} bytes of JSON, got more")
+    return parse_json(data, os.fsdecode(path))
 
 
 def parse_json(data: bytes | str, name: str) -> Any:

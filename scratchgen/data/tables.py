@@ -15,6 +15,7 @@ import numpy as np
 
 from scratchgen.data.untrusted import DamagedFile, open_regular, shown
 
+MISSING = ("na", "n/a", "none", "null", "missing")
 LONGEST_LINE = 2_000_000        # characters
 
 
@@ -34,7 +35,8 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
 
     delimiter : the character between two cells
     header    : whether the first line has the names of the columns. By default it is a header if none of its
-                cells is a number and each has a letter; a line with both names and numbers is refused
+                cells is a number and each can be a name: it has a letter, does not begin as a number, and is
+                not a missing value such as NA. A line that is neither names nor numbers is refused
 
     The text is UTF-8, with or without a byte order mark. Cells may be quoted, and spaces around a number are
     ignored, as are empty lines. A number is rounded to the nearest float64.
@@ -44,7 +46,7 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
     lengths, a file without rows, names that occur twice, damaged quotes, text that is not UTF-8 and lines of
     more than 2 million characters, and OSError if the file cannot be read.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n" .+-eE0123456789':
         raise ValueError(f"read_csv expected a delimiter such as ',' or ';', got {delimiter!r}")
     with open_regular(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
@@ -95,7 +97,7 @@ def _read_table(rows: Any, name: str, header: bool | None) -> Table:
 
 
 def _is_header(name: str, cells: Sequence[str]) -> bool:
-    """Whether the first line has names: no cell is a number, and each has a letter."""
+    """Whether the first line has names. Raises DamagedFile if it is neither names nor numbers."""
     numbers = [_as_number(cell) is not None for cell in cells]
     if any(numbers) and not all(numbers):
         column = numbers.index(False)
@@ -104,12 +106,17 @@ def _is_header(name: str, cells: Sequence[str]) -> bool:
             f"{column + 1} beside numbers; correct it, or pass header=True if the line has the names"
         )
     for column, cell in enumerate(cells):
-        if not any(numbers) and not any(map(str.isalpha, cell)):
+        if not any(numbers) and not _is_name(cell.strip()):
             raise DamagedFile(
                 f"{name}, line 1: expected numbers or names, got {shown(cell)} in column {column + 1}; "
                 "correct it, or pass header=True if the line has the names"
             )
     return not any(numbers)
+
+
+def _is_name(cell: str) -> bool:
+    """Whether a cell can only be a name: neither a damaged number, such as 1_0 or 0x10, nor a missing one."""
+    return any(map(str.isalpha, cell)) and cell[0] not in "+-.0123456789" and cell.lower() not in MISSING
 
 
 def _numbers(name: str, line: int, row: Sequence[str]) -> list[float]:
@@ -119,6 +126,8 @@ def _numbers(name: str, line: int, row: Sequence[str]) -> list[float]:
         if number is None or not math.isfinite(number):
             cell = row[column]
             hint = "; write a decimal point instead of a comma" if "," in cell else ""
+            if ";" in cell or "\t" in cell:
+                hint = "; pass the delimiter of this file, such as delimiter=';'"
             raise DamagedFile(
                 f"{name}, line {line}, column {column + 1}: expected a finite number, got {shown(cell)}{hint}"
             )

@@ -37,8 +37,8 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(f"expected a file to read, but {os.fspath(path)} is a folder")
-    raise OSError(f"expected a regular file to read, but {os.fspath(path)} is a device, a pipe or a socket")
+        raise IsADirectoryError(f"expected a file to read, but {os.fsdecode(path)} is a folder")
+    raise OSError(f"expected a regular file to read, but {os.fsdecode(path)} is a device, a pipe or a socket")
 
 
 def size_of(file: BinaryIO) -> int:
