@@ -7,6 +7,7 @@ FOLDER/counts.json.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -52,6 +53,10 @@ def main(argv: list[str]) -> None:
     for seed in reader.seeds:
         (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
     run = Run(reader, folder)
+    for seed in reader.seeds:       # the first calls import modules, which takes time and memory
+        run.path.write_bytes(seed)
+        with contextlib.suppress(ValueError):
+            reader.read(run.path)
     atheris.Setup([argv[0], str(corpus), *argv[3:]], run.one, custom_mutator=mutator(reader))
     atheris.Fuzz()
 
