@@ -98,25 +98,12 @@ def refusing_damage(name: str, expected: str) -> Iterator[None]:
         raise DamagedFile(f"{name}: expected {expected}, got a damaged file ({reason})") from error
 
 
-@contextlib.contextmanager
-def refusing_wrong_content(name: str) -> Iterator[None]:
-    """Turn errors about values of the wrong type, and missing ones, into a DamagedFile.
-
-    For content that was parsed without an error, but is not what the project writes. A ValueError has a
-    message of its own and is raised as it is.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        reason = shown(" ".join(str(error).split()), quote=False, longest=LONGEST_REASON)
-        raise DamagedFile(f"{name} is damaged: {type(error).__name__} {reason}") from error
-
-
 def shown(value: Any, quote: bool = True, longest: int = LONGEST) -> str:
     """A value from a file as it is shown in a message: one line of limited length."""
     try:
         text = repr(value) if quote else str(value)
     except ValueError:      # an integer of more than 4,300 digits
         return "a huge number"
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    if len(text) > longest:
+        text = f"{text[: longest - 1]}…"
+    return "".join(c if c.isprintable() else "?" for c in text)

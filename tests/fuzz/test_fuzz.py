@@ -14,7 +14,7 @@ from fuzz.checkpoints import with_checksums
 from fuzz.readers import READERS, pack_png, png_chunks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SECONDS = 5         # for each reader
+SECONDS = 4         # for each reader
 
 needs_atheris = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
