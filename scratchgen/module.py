@@ -6,7 +6,7 @@ only assigns them. Layer (layers/base.py) adds forward and backward, Model (mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,25 +82,28 @@ class Module:
 
     def children(self) -> dict[str, Any]:
         """The modules directly inside this one, by name."""
-        return _by_name(self, ((name, found) for name, found in self._entries() if isinstance(found, Module)))
-
-    def _entries(self) -> Iterator[tuple[str, Any]]:
-        """All attributes, and the entries of lists, tuples and dicts, with their dotted names."""
-        for attribute, value in vars(self).items():
-            yield from _named(attribute, value)
+        return {
+            name: found
+            for attribute, value in vars(self).items()
+            for name, found in _named(attribute, value)
+            if isinstance(found, Module)
+        }
 
     def parameters(self) -> dict[str, Parameter]:
         """Every Parameter in and below this module, by dotted name ("encoder.0.weight")."""
-        below = (
-            (f"{child_name}.{name}", p)
-            for child_name, child in self.children().items()
-            for name, p in child.parameters().items()
-        )
-        return _by_name(self, (*self.own_parameters().items(), *below))
+        own = self.own_parameters()
+        for child_name, child in self.children().items():
+            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        return own
 
     def own_parameters(self) -> dict[str, Parameter]:
         """The Parameters of this module itself, without those of the modules inside it."""
-        return _by_name(self, ((name, p) for name, p in self._entries() if isinstance(p, Parameter)))
+        return {
+            name: found
+            for attribute, value in vars(self).items()
+            for name, found in _named(attribute, value)
+            if isinstance(found, Parameter)
+        }
 
     def buffers(self) -> dict[str, np.ndarray]:
         """State that is saved but not learnt (running_mean, running_var), by dotted name."""
@@ -123,7 +126,8 @@ class Module:
         """
         own = {
             name: found
-            for name, found in self._entries()
+            for attribute, value in vars(self).items()
+            for name, found in _named(attribute, value)
             if isinstance(found, np.ndarray) and found.dtype.kind == "f" and name not in self.buffer_names
         }
         for child_name, child in self.children().items():
@@ -236,25 +240,24 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _by_name(module: Module, entries: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The entries as a dict. Raises ValueError if two different ones have the same name."""
-    found: dict[str, Any] = {}
-    for name, entry in entries:
-        if found.setdefault(name, entry) is not entry:
-            raise ValueError(
-                f"{type(module).__name__} has two parameters or modules with the name {name!r}; "
-                "do not use dots in the keys of a dict"
-            )
-    return found
-
-
 def _named(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the value, or the entries of a list, tuple or dict, each with its dotted name."""
+    """Yield the value, or the entries of a list, tuple or dict, each with its dotted name.
+
+    Raises ValueError if two parameters or modules in a dict have the same name.
+    """
     if isinstance(value, list | tuple):
         for i, entry in enumerate(value):
             yield from _named(f"{name}.{i}", entry)
     elif isinstance(value, Mapping):
+        seen = set()
         for key, entry in value.items():
-            yield from _named(f"{name}.{key}", entry)
+            for inner_name, inner in _named(f"{name}.{key}", entry):
+                if inner_name in seen and isinstance(inner, Module | Parameter):
+                    raise ValueError(
+                        f"two parameters or modules have the name {inner_name!r}; "
+                        "do not use dots in the keys of a dict"
+                    )
+                seen.add(inner_name)
+                yield inner_name, inner
     else:
         yield name, value

@@ -81,8 +81,10 @@ def test_two_parameters_of_one_name_are_refused(rng):
     layer = Layer()
     layer.blocks = {"a.b": Linear(2, 2, rng=rng), "a": {"b": Linear(2, 2, rng=rng)}}
     for method in (layer.children, layer.parameters, layer.summary):
-        with pytest.raises(ValueError, match="with the name 'blocks.a.b'; do not use dots"):
+        with pytest.raises(ValueError, match="have the name 'blocks.a.b'; do not use dots"):
             method()
     layer.blocks = {"a.b": Parameter(np.zeros(2)), "a": {"b": Parameter(np.zeros(2))}}
-    with pytest.raises(ValueError, match="Layer has two parameters or modules with the name 'blocks.a.b'"):
+    with pytest.raises(ValueError, match="two parameters or modules have the name 'blocks.a.b'"):
         layer.parameters()
+    layer.blocks = {"a.b": 1, "a": {"b": 2, "c": Linear(2, 2, rng=rng)}}
+    assert list(layer.parameters()) == ["blocks.a.c.weight", "blocks.a.c.bias"]

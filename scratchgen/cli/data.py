@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_output
+from scratchgen.cli.common import check_output, paragraph
 
 HELP = "show which copy of MNIST will be used"
 
@@ -32,6 +32,6 @@ def main(args: argparse.Namespace) -> int:
     from scratchgen.data import load_digits
 
     digits = load_digits()
-    print(digits.source)
+    print(paragraph(digits.source))
     print(f"{len(digits.x_train):,} training digits, {len(digits.x_test):,} test digits")
     return 0

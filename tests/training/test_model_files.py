@@ -559,3 +559,15 @@ def test_model_with_a_lambda_is_compared_and_read_in_a_resumed_run(tmp_path):
     for run in (resumed, whole):
         run.run()
     expect_same(*(run.model.encoder.first.weight for run in (resumed, whole)))
+
+
+@pytest.mark.parametrize("name", ["forward", "__class__", "dtype", "summary"])
+def test_file_cannot_replace_a_method(tmp_path, name):
+    path = tmp_path / "model"
+    scratchgen.save(Linear(2, 2, rng=0), path)
+    tensors, metadata = read_file(path)
+    description = json.loads(metadata["model"])
+    description["attributes"][name] = {"$function": "scratchgen.glorot_uniform"}
+    write_file(path, tensors, {"config": "{}", "model": json.dumps(description)})
+    with pytest.raises(ValueError, match=f"model: replaces the method Linear.{name}"):
+        scratchgen.load(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,15 @@ class ImageMeasures:
         }
 
 
-def fit(model: GAN, x: np.ndarray, shown: int, lr: float, discriminator_lr: float, rng: Any, *callbacks: Any):
+def fit(
+    model: GAN,
+    x: np.ndarray,
+    shown: int,
+    lr: float,
+    discriminator_lr: float,
+    rng: np.random.Generator,
+    *callbacks: Callback,
+) -> None:
     """Train on about `shown` digits, with both learning rates falling to 0 on a cosine."""
     model.fit(
         x, epochs=max(1, round(shown / len(x))), batch_size=BATCH, lr=Cosine(lr), rng=rng,
