@@ -85,8 +85,10 @@ from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
 from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
+from scratchgen.models.classical.base import NotConverged as NotConverged
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree as DecisionTree
+from scratchgen.models.classical.gaussian_discriminant import ConstantFeatures as ConstantFeatures
 from scratchgen.models.classical.gaussian_discriminant import GaussianDiscriminant as GaussianDiscriminant
 from scratchgen.models.classical.hidden_markov import HiddenMarkovModel as HiddenMarkovModel
 from scratchgen.models.classical.linear_svm import LinearSVM as LinearSVM
@@ -121,7 +123,6 @@ from scratchgen.training.checkpoint import Checkpointer as Checkpointer
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
-from scratchgen.training.loop import TrainingDiverged as TrainingDiverged
 from scratchgen.training.model_files import load as load
 from scratchgen.training.model_files import save as save
 from scratchgen.training.optimisers import Adam as Adam
@@ -132,6 +133,7 @@ from scratchgen.training.schedules import Constant as Constant
 from scratchgen.training.schedules import Cosine as Cosine
 from scratchgen.training.schedules import OneCycle as OneCycle
 from scratchgen.training.schedules import StepDecay as StepDecay
+from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 
 FAMILIES: tuple[str, ...]
 __version__: str

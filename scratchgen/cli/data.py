@@ -26,9 +26,14 @@ def main(args: argparse.Namespace) -> int:
     """Show where the digits come from and how many there are, or write the embedded part."""
     if args.embed is not None:
         check_output(args.out)
-        from scratchgen.data import embed
+        from scratchgen.data.embed import embed
+        from scratchgen.data.files import write_whole
+        from scratchgen.data.mnist import read_folder
 
-        return embed.main([str(args.embed), str(args.out)])
+        data = embed(read_folder(args.embed))
+        write_whole(args.out, data)
+        print(f"{args.out}: {len(data):,} bytes")
+        return 0
     from scratchgen.data import load_digits
 
     digits = load_digits()

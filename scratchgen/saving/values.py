@@ -6,6 +6,7 @@ Everything else becomes an object with one key that begins with "$":
     {"$float": "nan"}                           a float that is not finite
     {"$complex": [1.0, 2.0]}  {"$bytes": "00ff"}  {"$path": "runs/a"}
     {"$tuple": [...]}  {"$set": [...]}  {"$frozenset": [...]}  {"$dict": [[key, value], ...]}
+    {"$deque": [...], "maxlen": 3}
     {"$scalar": ["<f4", "cdcc4c3e"]}            a NumPy scalar: its dtype and its bytes
     {"$dtype": "<f4"}
     {"$array": "state.mean_"}                   an array, which is a tensor of that name in the file
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
@@ -98,6 +100,8 @@ class Encoder:
         if kind in (tuple, set, frozenset):
             entries = sorted(value, key=repr) if kind is not tuple else value
             return {f"${kind.__name__}": [self.encode(v, (*place, i)) for i, v in enumerate(entries)]}
+        if kind is deque:
+            return {"$deque": self.encode(list(value), place), "maxlen": value.maxlen}
         if kind is dict:
             return self._encode_dict(value, place)
         if isinstance(value, np.ndarray | np.generic | np.dtype):
@@ -238,6 +242,8 @@ class Decoder:
         if tag in ("$tuple", "$set", "$frozenset"):
             kind: Any = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}[tag]
             return kind(self.decode(content, place))
+        if tag == "$deque":
+            return deque(self.decode(content, place), value["maxlen"])
         if tag == "$dict":
             return {
                 self.decode(k, (*place, i, "key")): self.decode(v, (*place, i))

@@ -209,7 +209,8 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
     tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
     # A lambda in the model does no harm here: who resumes the run builds the model.
     description, arrays, _ = describe(trainer.model, strict=False)
-    return arrays | tensors | encoder.arrays, {"run": json.dumps(run), "model": json.dumps(description)}
+    metadata = {"run": run, "model": description, "trained": trainer.step > 0}
+    return arrays | tensors | encoder.arrays, {name: json.dumps(value) for name, value in metadata.items()}
 
 
 def _encoded(encoder: Encoder, what: str, state: Any, place: tuple[str, ...]) -> Any:

@@ -29,7 +29,8 @@ from scratchgen.data.files import expect_replaceable
 from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays, setting_names
-from scratchgen.training.loop import first_not_finite, mark_as_trained
+from scratchgen.training.loop import is_trained, mark_as_trained
+from scratchgen.training.step import first_not_finite
 
 __all__ = ["load", "load_model", "save", "save_model"]
 
@@ -60,7 +61,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     if description is None:
         raise ValueError(f"{path} has weights without a description: use load_model(path, model)")
     model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
-    if has_weights(model):
+    if has_weights(model) and parsed(path, metadata, "trained"):
         mark_as_trained(model)
     return model
 
@@ -96,7 +97,11 @@ def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> No
     where = first_not_finite(model) if has_weights(model) else None
     if where is not None:
         raise ValueError(f"{who} expected finite weights and buffers, got nan or infinity in {where}")
-    metadata = {"config": encoded_config(who, config), "model": json.dumps(description)}
+    metadata = {
+        "config": encoded_config(who, config),
+        "model": json.dumps(description),
+        "trained": json.dumps(has_weights(model) and is_trained(model)),
+    }
     write_file(path, arrays, metadata)
 
 

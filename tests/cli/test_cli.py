@@ -134,13 +134,6 @@ def test_data_shows_which_digits_are_used(monkeypatch, capsys):
     assert numbers.endswith(" test digits")
 
 
-def test_data_embeds_the_digits_of_a_folder(monkeypatch, tmp_path):
-    seen = []
-    monkeypatch.setattr("scratchgen.data.embed.main", lambda words: seen.append(words) or 0)
-    assert cli.main(["data", "--embed", "mnist", "--out", str(tmp_path / "a.npz")]) == 0
-    assert seen == [["mnist", str(tmp_path / "a.npz")]]
-
-
 def test_download_prints_where_the_digits_are(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("scratchgen.data.download_digits", lambda folder: folder or "the cache")

@@ -1,5 +1,7 @@
 """A strict comparison: types, numbers to the last bit, the order of dicts."""
 
+from collections import deque
+
 import numpy as np
 
 from scratchgen import Parameter
@@ -21,8 +23,8 @@ def expect_same(a, b, place="value"):
         for (key, entry), (other_key, other) in zip(a.items(), b.items(), strict=True):
             expect_same(key, other_key, f"{place}: a key")
             expect_same(entry, other, f"{place}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), place
+    elif isinstance(a, list | tuple | deque):
+        assert len(a) == len(b) and getattr(a, "maxlen", 0) == getattr(b, "maxlen", 0), place
         for i, entries in enumerate(zip(a, b, strict=True)):
             expect_same(*entries, f"{place}.{i}")
     elif isinstance(a, set | frozenset):

@@ -3,6 +3,7 @@
 import enum
 import json
 import math
+from collections import deque
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -46,6 +47,7 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.tuples(inner, inner)
+        | st.builds(deque, st.lists(inner, max_size=3), st.sampled_from([None, 4]))
         | st.dictionaries(KEYS, inner, max_size=4)
         | st.dictionaries(st.tuples(st.integers(), st.text()), inner, min_size=1, max_size=2)
     ),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from scratchgen.models.arguments import finite
 from scratchgen.models.gan.model import GAN
 from scratchgen.training.loop import Callback, Trainer
 
@@ -26,9 +27,7 @@ class AveragedGenerator(Callback):
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
-        if not 0 <= decay < 1:
-            raise ValueError(f"AveragedGenerator expected a decay in [0, 1), got {decay}")
-        self.model, self.decay = model, decay
+        self.model, self.decay = model, finite("AveragedGenerator", "decay", decay, least=0, below=1)
         self.average = np.zeros(0, np.float32)
 
     def on_start(self, trainer: Trainer) -> None:

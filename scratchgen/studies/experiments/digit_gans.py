@@ -108,7 +108,7 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
     to pixels start near 0, so that both networks learn them from the first step on instead of keeping initial
     noise: see docs/gan.md, section 12.
     """
-    model = GAN.dense(64, 400, dropout=0.6, pixel_init=small_pixel_init, rng=rng)
+    model = GAN.dense(64, (400, 400), dropout=0.6, pixel_init=small_pixel_init, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
     model.generator.parameters()["6.bias"].value[...] = np.log(mean / (1 - mean))
     return model
