@@ -4,8 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
+# The time for which `make fuzz` fuzzes each reader of files.
+SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs numbers bench faults reproduce clean
+.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
 .PHONY: oldest newest pythons versions
 
 help:
@@ -20,6 +22,7 @@ help:
 	@echo "make numbers    compare every function with 60 digits, from subnormal to huge numbers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
+	@echo "make fuzz       fuzz the readers of files, SECONDS=600 for each; writes to results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
 
@@ -61,6 +64,9 @@ bench: $(VENV)/bench.stamp
 
 faults: $(VENV)/run.stamp
 	$(PY) -m tools.faults
+
+fuzz: $(VENV)/test.stamp
+	$(PY) -m fuzz.run --seconds $(SECONDS)
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)

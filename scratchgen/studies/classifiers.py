@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import numpy as np
 
 from scratchgen.data import Digits, load_digits
 from scratchgen.data.files import write_json, write_whole
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
@@ -77,5 +78,6 @@ def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:
     """Put the table of the results into the chapter."""
-    rows = json.loads(results.read_text(encoding="utf-8"))["classifiers"]
-    write_whole(chapter, fill(chapter.read_text(encoding="utf-8"), {"classifiers": table(rows)}, COMMAND))
+    with refusing_damage(str(results), f"the results of `{COMMAND}`"):
+        made = {"classifiers": table(read_json(results)["classifiers"])}
+    write_whole(chapter, fill(chapter.read_text(encoding="utf-8"), made, COMMAND))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.data.files import write_whole
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import cards
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.compare.contender import Contender
@@ -100,10 +101,11 @@ def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure:
     Raises ValueError if the results have no tables or
     the chapter lacks a mark, OSError for a missing file.
     """
-    tables = json.loads(results.read_text(encoding="utf-8")).get("tables")
-    if not tables:
+    with refusing_damage(str(results), f"the results of `{COMMAND}`"):
+        tables = read_json(results).get("tables") or {}
+        joined = {name: "\n".join(lines) for name, lines in tables.items()}
+    if not joined:
         raise ValueError(f"{results} has no tables; run `scratchgen study compare` again")
-    joined = {name: "\n".join(lines) for name, lines in tables.items()}
     text = fill(chapter.read_text(encoding="utf-8"), joined, COMMAND)
     if picture.is_file():
         save_with_few_colours(picture, figure)
