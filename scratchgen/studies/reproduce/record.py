@@ -73,7 +73,7 @@ def read_all(folder: Path) -> list[Record]:
     for path in sorted(folder.glob("*.json")):
         with refusing_damage(str(path), "results in the form that the studies write"):
             values = read_json(path)
-            if isinstance(values, dict) and values.get("name") == path.stem:
+            if values.get("name") == path.stem:
                 records.append(Record(**values))
                 tables(records[-1:])        # raises an error if a value has the wrong type
     return records

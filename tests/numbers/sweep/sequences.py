@@ -121,5 +121,11 @@ def importance_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 ENTRIES = [
     Entry("models.HiddenMarkovModel", hidden_markov, markov_cases, hidden_markov_truth),
     Entry("models.NGram", ngram, ngram_cases, ngram_truth, double=True),
-    Entry("models.vae.likelihood.importance_sampled", importance, importance_cases, importance_truth, double=True),
+    Entry(
+        "models.vae.likelihood.importance_sampled",
+        importance,
+        importance_cases,
+        importance_truth,
+        double=True,
+    ),
 ]
