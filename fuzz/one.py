@@ -13,6 +13,7 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -38,7 +39,6 @@ with atheris.instrument_imports(include=INSTRUMENTED):
 MEGABYTES = 200         # that one call may allocate
 SECONDS = 1.0           # of processor time that one call may take
 LONGEST_MESSAGE = 2_000     # characters; the longest lists eight differences between two models
-SCRATCH = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
 def main(argv: list[str]) -> None:
@@ -62,11 +62,15 @@ def main(argv: list[str]) -> None:
 
 
 class Run:
-    """The calls of one reader, what they returned, and the defects."""
+    """The calls of one reader, what they returned, and the defects.
+
+    The inputs are written to a file in the folder for temporary files. libFuzzer ends the process without
+    notice, so the caller removes it.
+    """
 
     def __init__(self, reader: Reader, folder: Path):
         self.reader, self.folder = reader, folder
-        self.path = (SCRATCH or folder) / f"scratchgen-fuzz-{os.getpid()}"
+        self.path = Path(tempfile.gettempdir(), f"scratchgen-fuzz-{os.getpid()}")
         self.counts: dict[str, float] = {"executions": 0, "refused": 0, "read": 0}
         self.counts |= {"slowest_seconds": 0.0, "most_megabytes": 0.0}
         self.kinds: set[str] = set()

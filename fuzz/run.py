@@ -19,12 +19,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 16_384       # bytes
 HANGS = 30                  # seconds; a call of more than one second of processor time is a defect already
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None   # a folder where files cost no disk access
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,7 +79,8 @@ def fuzz(name: str, folder: Path, seconds: int) -> dict[str, Any]:
     ]  # fmt: skip
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    with open(folder / "log.txt", "w") as log:
+    with open(folder / "log.txt", "w") as log, tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch:
+        env["TMPDIR"] = scratch
         code = subprocess.run(command, env=env, stdout=log, stderr=log).returncode
     text = (folder / "log.txt").read_text(errors="replace")
     defects = folder / "defects.txt"
