@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -227,7 +227,9 @@ class Trainer:
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
         self._clock = time.perf_counter()
-        with only_run_of(self.model), self._interruptible():
+        with only_run_of(self.model), self._interruptible(), ExitStack() as at_end:
+            for callback in reversed(self.callbacks):       # the stack calls the last one first
+                at_end.callback(callback.on_end, self)      # also if the on_end of another raises an error
             try:
                 for callback in self.callbacks:
                     callback.on_start(self)
@@ -240,8 +242,6 @@ class Trainer:
             finally:
                 if self.step > steps_before:
                     mark_as_trained(self.model)
-                for callback in self.callbacks:
-                    callback.on_end(self)
         if self._interrupted:
             raise KeyboardInterrupt(self.history.ended)
         return self.history

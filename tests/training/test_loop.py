@@ -106,6 +106,17 @@ def test_callbacks_are_closed_after_an_error():
     assert recorder.calls[-1] == "end" and "stop" not in recorder.calls
 
 
+def test_callbacks_are_closed_after_an_error_of_another_one():
+    class Fails(Callback):
+        def on_end(self, trainer):
+            raise ZeroDivisionError
+
+    first, last = Recorder(), Recorder()
+    with pytest.raises(ZeroDivisionError):
+        tiny_trainer(callbacks=[first, Fails(), last]).run()
+    assert first.calls[-1] == last.calls[-1] == "end"
+
+
 def test_finished_run_makes_no_more_steps():
     trainer = tiny_trainer(epochs=2)
     trainer.run()
