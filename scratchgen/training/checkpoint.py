@@ -25,10 +25,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.checks import expect_count, expect_flags
 from scratchgen.data.files import Lock, expect_replaceable
 from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
 from scratchgen.saving.generators import as_generator, generator_state
 from scratchgen.saving.values import Decoder, Encoder, Unstorable
+from scratchgen.training.callbacks import EarlyStopping
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
     describe,
@@ -48,10 +50,10 @@ class Checkpointer(Callback):
     overwrite : whether a file that is already at `path` may be replaced. A run that was loaded from that file
         continues it, and needs no permission
 
-    Raises ValueError for every < 1. Before the first step, raises ValueError if the file exists already and
-    for a part of the run that a file cannot store, BlockingIOError if another run is saving to `path`,
-    OSError if `path` is a folder, a device or a pipe, and FileNotFoundError or PermissionError if its folder
-    does not exist or cannot be written to.
+    Raises ValueError for every < 1, and TypeError for another type. Before the first step, raises ValueError
+    if the file exists already and for a part of the run that a file cannot store, TypeError for a config that
+    is not a dict, BlockingIOError if another run is saving to `path`, OSError if `path` is a folder, a device
+    or a pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class Checkpointer(Callback):
         config: dict[str, Any] | None = None,
         overwrite: bool = False,
     ):
-        if every < 1:
-            raise ValueError(f"Checkpointer expected every >= 1, in epochs, got {every}")
+        expect_count("Checkpointer", "every", every)
+        expect_flags("Checkpointer", overwrite=overwrite)
         self.path, self.every, self.config, self.overwrite = Path(path), every, config, overwrite
         self._lock: Lock | None = None
 
@@ -202,6 +204,7 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
         "batches": _encoded(encoder, "batches", trainer.batches.state(), ("batches",)),
         "optimizers": optimizers,
         "callbacks": callbacks,
+        "early_stopping": [name for name, c in _callbacks(trainer).items() if isinstance(c, EarlyStopping)],
         "generators": {name: generator_state(g) for name, g in _generators(trainer).items()},
         "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # safetensors sorts names
     }

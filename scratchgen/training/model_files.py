@@ -116,7 +116,12 @@ def describe(model: Any, *, strict: bool = True) -> tuple[Any, dict[str, np.ndar
 
 
 def encoded_config(who: str, config: dict[str, Any] | None) -> str:
-    """`config` as text. Raises ValueError, with its place, for a value that would not come out as it is."""
+    """`config` as text. Raises ValueError, with its place, for a value that would not come out as it is.
+
+    Raises TypeError unless `config` is a dict or None.
+    """
+    if not isinstance(config, dict | None):
+        raise TypeError(f"{who} expected config to be a dict, got {type(config).__name__}")
     encoder = Encoder("", objects=False)
     try:
         text = json.dumps(encoder.encode({} if config is None else config, ("config",)))
@@ -164,8 +169,8 @@ def best_weights(
     if not (isinstance(run, dict) and run.get("finished")):
         return tensors
     best: dict[str, np.ndarray] = {}
-    for name in list(run.get("callbacks") or ["EarlyStopping"]):
-        if name.partition(".")[0] == "EarlyStopping":
+    with one_line_errors(path):
+        for name in list(run.get("early_stopping", ["EarlyStopping"])):
             prefix = f"callback.{name}."
             best |= _weights({k.removeprefix(prefix): a for k, a in tensors.items() if k.startswith(prefix)})
     return tensors | best

@@ -228,8 +228,29 @@ def test_checkpointer_checks_the_folder_before_the_first_step(tmp_path):
     with pytest.raises(FileNotFoundError, match="Checkpointer cannot save run: no folder .*none"):
         trainer.run()
     assert trainer.step == 0
-    with pytest.raises(ValueError, match="Checkpointer expected every >= 1, in epochs, got 0"):
-        checkpoint.Checkpointer(tmp_path / "run", every=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"every": 0}, ValueError, "Checkpointer expected every of at least 1, got 0"),
+        ({"every": 1.5}, TypeError, "Checkpointer expected every to be an int, got 1.5"),
+        ({"every": True}, TypeError, "Checkpointer expected every to be an int, got True"),
+        ({"overwrite": "no"}, TypeError, "Checkpointer expected overwrite to be True or False, got 'no'"),
+    ],
+)
+def test_checkpointer_refuses_settings_of_another_type(tmp_path, settings, error, message):
+    with pytest.raises(error, match=message):
+        checkpoint.Checkpointer(tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize("config", [[1], "abc", 3])
+def test_config_that_could_not_be_read_is_refused_before_the_first_step(tmp_path, config):
+    trainer = run_of("sgd", callbacks=[checkpoint.Checkpointer(tmp_path / "run", config=config)])
+    message = f"Checkpointer expected config to be a dict, got {type(config).__name__}"
+    with pytest.raises(TypeError, match=message):
+        trainer.run()
+    assert trainer.step == 0 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")

@@ -378,10 +378,15 @@ def test_tree_of_any_depth_comes_back(tmp_path):
     expect_same(model.predict_proba(X), scratchgen.load(tmp_path / "model").predict_proba(X))
 
 
-def test_model_of_a_run_is_loaded_with_the_weights_of_its_best_epoch(tmp_path):
+class OwnEarlyStopping(EarlyStopping):
+    """An EarlyStopping with another name."""
+
+
+@pytest.mark.parametrize("kind", [EarlyStopping, OwnEarlyStopping])
+def test_model_of_a_run_is_loaded_with_the_weights_of_its_best_epoch(tmp_path, kind):
     values = iter([3.0, 1.0, 2.0])
     path = tmp_path / "run"
-    callbacks = [EarlyStopping(5), checkpoint.Checkpointer(path)]
+    callbacks = [kind(5), checkpoint.Checkpointer(path)]
     run = tiny_trainer(3, callbacks=callbacks, validate=lambda: next(values))
     run.run()
     loaded = scratchgen.load(path, custom=[Net, type(run.model.body[2])])
