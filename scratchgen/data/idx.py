@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from scratchgen.data.untrusted import (
+    MOST_DIMENSIONS,
     DamagedFile,
     expect_within,
     open_regular,
@@ -33,7 +34,6 @@ from scratchgen.data.untrusted import (
 
 UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_DIMENSIONS = 64        # of a NumPy array
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> np.ndarray:

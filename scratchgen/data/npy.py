@@ -18,6 +18,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from scratchgen.data.untrusted import (
+    MOST_DIMENSIONS,
     DamagedFile,
     expect_within,
     open_regular,
@@ -32,7 +33,6 @@ MAGIC = b"\x93NUMPY"
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")      # with members, without
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}       # of the header's length; version 3 is for names of fields only
 LONGEST_HEADER = 10_000
-MOST_DIMENSIONS = 64
 
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 
 SMALLEST_LIMIT = 64_000_000     # bytes that any packed file may contain
 LARGEST_RATIO = 100             # MNIST is packed 5:1; files made to fill the memory have about 1000:1
+MOST_DIMENSIONS = 64    # of a NumPy array
 LONGEST, LONGEST_REASON = 60, 200       # characters that a message shows of a value and of a reason
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 from scratchgen import __version__
 from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
 
 
 class Parts:
@@ -31,7 +31,7 @@ class Parts:
         key = {"part": name, **self.settings}
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
+                found = read_json(path)
                 if found["settings"] == key:
                     return found["value"]
             except (ValueError, KeyError, TypeError) as error:

@@ -33,7 +33,7 @@ def test_parts_are_removed(tmp_path):
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": 1'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": 1', '{"a": 1, "a": 2}', "[" * 9999])
 def test_damaged_part_is_named(tmp_path, text):
     parts = Parts(tmp_path)
     parts.get("a", lambda: 1)
