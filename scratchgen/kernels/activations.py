@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels.mathematics import exp, expm1, log1p
 from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import Array, expect_number
-from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels import compiled
+from scratchgen.kernels.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.layers.base import Layer
 
 
