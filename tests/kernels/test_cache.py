@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 
 import scratchgen
+import scratchgen.kernels.activations
+import scratchgen.layers.activations
+from scratchgen import kernels, layers
 from scratchgen.kernels import cache
 from scratchgen.kernels.compile import kernel
 
@@ -275,3 +278,9 @@ def test_compiled_code_contains_values_of_this_package_only():
     # Python calls what these define; no kernel contains them.
     allowed = {"scratchgen.runtime", "scratchgen.runtime.process", "scratchgen.checks"}
     assert {name for name in outside if not name.startswith("scratchgen.kernels")} <= allowed
+
+
+def test_constants_of_gelu_are_the_same_in_both_places():
+    names = ("GELU_A", "GELU_B", "GELU_LARGEST_SLOPE")
+    for name in names:
+        assert getattr(layers.activations, name) == getattr(kernels.activations, name)
