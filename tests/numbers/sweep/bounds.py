@@ -116,8 +116,8 @@ BOUNDS: dict[str, Bound] = {
     "distributions.log_sum_exp": Bound(
         4, "compared with 1 + |result|: the largest term and log Σ may cancel"
     ),
+    "distributions.divide_by_exp": SHORT,
     "distributions.Normal.std": SHORT,
-    "distributions.Normal.scale": SHORT,
     "distributions.Normal.log_prob": SUM,
     "distributions.Normal.log_prob_grad": Bound(
         8, "four factors 1/√std, each an e^x, and x − mu; dlogvar is compared with the sum of |terms|"

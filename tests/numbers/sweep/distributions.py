@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen import distributions
-from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal
+from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal, divide_by_exp
 from sweep.inputs import combined, few, numbers, patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import (
@@ -174,14 +174,15 @@ def scaled(x: Any, mu: Any, logvar: Any) -> tuple[Any, Any, Any, Any]:
     return diff, exp(-lv / 2), 1 + absolute(lv) / 2, never
 
 
-def scale_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [tuple(combined(few(dtype), spreads(dtype)))]
+def division_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    a, logvar = combined(few(dtype), spreads(dtype))
+    return [(a, logvar / 2)]
 
 
-def scale(difference: Any, logvar: Any) -> True_:
-    diff, inverse, _, never = scaled(difference, np.zeros_like(difference), logvar)
+def division(a: Any, log_divisor: Any) -> True_:
+    diff, inverse, _, never = scaled(a, np.zeros_like(a), 2 * log_divisor)
     return True_(
-        diff * inverse, absolute(diff * inverse) + never + tiny(difference) * (1 + exp(-exact(logvar) / 4))
+        diff * inverse, absolute(diff * inverse) + never + tiny(a) * (1 + exp(-exact(log_divisor) / 2))
     )
 
 
@@ -301,7 +302,7 @@ ENTRIES = [
     entry(Categorical.sample, category_sample_cases, category_sample),
     entry(distributions.log_sum_exp, sums, total),
     entry(Normal.std, lambda dtype, rng: [(spreads(dtype),)], lambda lv: exp(exact(lv) / 2)),
-    entry(Normal.scale, scale_cases, scale),
+    entry(divide_by_exp, division_cases, division),
     entry(Normal.log_prob, normal_cases, normal_log_prob),
     entry(Normal.log_prob_grad, normal_cases, normal_gradient),
     entry(Normal.sample, sample_cases, normal_sample),
