@@ -23,7 +23,7 @@ class AveragedGenerator(Callback):
     are the first 9,990 steps if decay = 0.999. The weights of the two players circle around an equilibrium,
     and their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
 
-    Raises ValueError for a decay outside [0, 1).
+    Raises ValueError for a decay outside [0, 1), and, before the first step, for a run of another model.
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
@@ -31,13 +31,14 @@ class AveragedGenerator(Callback):
         self.average = np.zeros(0, np.float32)
 
     def on_start(self, trainer: Trainer) -> None:
+        if trainer.model is not self.model:
+            raise ValueError("AveragedGenerator expected a run of its own GAN, got another model")
         if not self.average.size:
             self.average = trainer.optimizer["generator"].value.copy()
-        self.weights = trainer.optimizer["generator"].value
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         share = 1 - min(self.decay, trainer.step / (trainer.step + 10))
-        self.average += np.float32(share) * (self.weights - self.average)
+        self.average += np.float32(share) * (trainer.optimizer["generator"].value - self.average)
 
     def state(self) -> dict[str, np.ndarray]:
         return {"average": self.average}
@@ -50,16 +51,23 @@ class AveragedGenerator(Callback):
         """A context manager: inside the block the generator has the averaged weights, afterwards its own.
 
         The running statistics of batch norm depend on the weights, so they are computed again for the
-        averaged weights.
+        averaged weights. Raises ValueError before the first run.
         """
         generator, rng = self.model.generator, np.random.default_rng(0)
-        own, statistics = self.weights.copy(), {k: b.copy() for k, b in generator.buffers().items()}
+        parameters = list(generator.parameters().values())
+        if self.average.size != sum(p.size for p in parameters):
+            raise ValueError("AveragedGenerator.applied expected an average of this GAN: train it first")
+        parts = np.split(self.average, np.cumsum([p.size for p in parameters])[:-1])
+        own = [p.value.copy() for p in parameters]
+        statistics = {name: buffer.copy() for name, buffer in generator.buffers().items()}
         try:
-            self.weights[...] = self.average
+            for p, part in zip(parameters, parts, strict=True):
+                p.value[...] = part.reshape(p.shape)
             for _ in range(BATCHES if statistics else 0):
                 generator.forward(self.model.prior_sample(500, rng=rng), training=True)
             yield
         finally:
-            self.weights[...] = own
+            for p, value in zip(parameters, own, strict=True):
+                p.value[...] = value
             for name, buffer in generator.buffers().items():
                 buffer[...] = statistics[name]
