@@ -25,11 +25,8 @@ import numpy as np
 
 from scratchgen.checks import as_generator
 from scratchgen.training.exclusive import only_run_of
-from scratchgen.training.step import Stateful as Stateful
+from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
-from scratchgen.training.step import expect_finite as expect_finite
-from scratchgen.training.step import first_not_finite as first_not_finite
-from scratchgen.training.step import training_step as training_step
 
 
 class Trainable(Stateful, Protocol):

@@ -22,10 +22,9 @@ from scratchgen.training.loop import (
     History,
     Trainer,
     TrainingDiverged,
-    expect_finite,
 )
 from scratchgen.training.optimisers import SGD, Adam
-from scratchgen.training.step import player_step
+from scratchgen.training.step import expect_finite, player_step
 
 
 @pytest.fixture(autouse=True)
