@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, describe, is_plain_array
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
@@ -285,7 +285,7 @@ class Trainer:
         self.expect_finite()
         row = self.history.epoch_means()
         if self.validate is not None:
-            row["validation"] = float(self.validate())
+            row["validation"] = self._validated(self.validate())
             self._expect_finite_values(row)
         self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}
@@ -303,13 +303,26 @@ class Trainer:
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:
             if self.augment is not None:
-                batch = (self.augment(batch[0], rng=self.rng), *batch[1:])
+                batch = (self._augmented(self.augment, batch[0]), *batch[1:])
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
                 values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
             raise self._with_position(error) from None
         self._expect_finite_values(values)
         return values
+
+    def _augmented(self, augment: Augment, x: np.ndarray) -> np.ndarray:
+        found = augment(x, rng=self.rng)
+        if not is_plain_array(found) or found.shape[:1] != x.shape[:1]:
+            got = found.shape if is_plain_array(found) else describe(found)
+            raise ValueError(f"Trainer expected augment to return an array of {len(x)} examples, got {got}")
+        return found
+
+    def _validated(self, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"Trainer expected validate to return a number, got {value!r}") from None
 
     def _expect_finite_values(self, values: dict[str, float]) -> None:
         for name, value in values.items():

@@ -338,6 +338,27 @@ class Doubled(Net):
         return {"loss": loss, "size": float(len(cache[0]))}
 
 
+@pytest.mark.parametrize(
+    ("augment", "got"),
+    [
+        (lambda x, rng: x[:1], r"\(1, 9\)"),
+        (lambda x, rng: None, "NoneType"),
+        (lambda x, rng: x.sum(), "float32"),
+    ],
+)
+def test_trainer_refuses_an_augmentation_that_loses_examples(augment, got):
+    X, model, _ = small_run()
+    with pytest.raises(ValueError, match=f"expected augment to return an array of 8 examples, got .*{got}"):
+        model.fit(X[:8], epochs=1, rng=0, augment=augment)
+
+
+@pytest.mark.parametrize("value", [None, "low", [1.0, 2.0]])
+def test_trainer_refuses_a_validation_value_that_is_no_number(value):
+    trainer = tiny_trainer(validate=lambda: value)
+    with pytest.raises(TypeError, match="Trainer expected validate to return a number, got"):
+        trainer.run()
+
+
 def test_training_step_prepares_the_batch_and_records_the_report():
     net, seen = Doubled(), []
     loss = net.loss
