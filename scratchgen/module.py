@@ -30,6 +30,8 @@ class Parameter:
     ValueError, and one of another dtype, or anything but an array, TypeError.
     """
 
+    trained = False     # whether value is the result of a run
+
     def __init__(self, value: Array):
         if isinstance(value, MISREAD):
             raise TypeError(f"Parameter expected an array, got {describe(value)}")

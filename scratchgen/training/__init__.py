@@ -5,8 +5,8 @@ The names in `__all__` are also public in `scratchgen`. The others are for those
 
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
+from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
-from scratchgen.training.loop import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
 from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp

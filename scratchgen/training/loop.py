@@ -7,23 +7,21 @@ effect between two steps.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from weakref import WeakSet
 
 import numpy as np
 
 from scratchgen.checks import as_generator, describe, is_plain_array
+from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
@@ -40,43 +38,6 @@ class Augment(Protocol):
     """A function that returns augmented examples for a batch, (N, D) -> (N, D), such as data.Jitter."""
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
-
-
-_trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained
-
-
-class ContinuedTraining(UserWarning):
-    """A run does not start anew: the model was trained before."""
-
-
-def warn_of_earlier_training(model: Any) -> None:
-    """Warn if the model was trained before, so that a run continues from these weights."""
-    if model in _trained:
-        warnings.warn(
-            f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
-            "start anew, or pass warm_start=True to continue without this warning",
-            ContinuedTraining,
-            stacklevel=_level_of_caller(),
-        )
-
-
-def _level_of_caller() -> int:
-    """The `stacklevel` with which a warning names the line that called the library."""
-    package, _, _ = __name__.partition(".")
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-def mark_as_trained(model: Any) -> None:
-    """Remember that the weights of a model are not its initial ones."""
-    _trained.add(model)
-
-
-def is_trained(model: Any) -> bool:
-    """Whether the weights of a model are not its initial ones."""
-    return model in _trained
 
 
 @dataclass

@@ -29,7 +29,7 @@ from scratchgen.data.files import expect_replaceable
 from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays, setting_names
-from scratchgen.training.loop import is_trained, mark_as_trained
+from scratchgen.training.earlier import is_trained, mark_as_trained
 from scratchgen.training.step import first_not_finite
 
 __all__ = ["load", "load_model", "save", "save_model"]

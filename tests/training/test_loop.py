@@ -16,9 +16,9 @@ from scratchgen import kernels
 from scratchgen.data import Batches
 from scratchgen.layers import Layer, Linear, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
+from scratchgen.training.earlier import ContinuedTraining
 from scratchgen.training.loop import (
     Callback,
-    ContinuedTraining,
     History,
     Trainer,
     TrainingDiverged,
@@ -432,6 +432,9 @@ def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to()
     with pytest.warns(ContinuedTraining, match=r"^HiddenMarkovModel\.fit continues") as seen:
         hmm.fit(X, iterations=1)
     assert seen[0].filename == __file__
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with pytest.warns(ContinuedTraining, match="^Autoencoder"):
+            copied.fit(X, epochs=1, rng=0)
     model.fit(X, epochs=1, rng=0, warm_start=True)
     model.trainer(X, epochs=1, rng=0, warm_start=True).run()
     hmm.fit(X, iterations=1, warm_start=True)

@@ -47,7 +47,7 @@ from scratchgen.models.classical.decision_tree import Node
 from scratchgen.module import Module
 from scratchgen.saving import names
 from scratchgen.saving.container import read_file, read_metadata, write_file
-from scratchgen.training.loop import ContinuedTraining
+from scratchgen.training.earlier import ContinuedTraining
 
 EACH = pytest.mark.parametrize("name", sorted(KINDS))
 FILES = Path(__file__).with_name("files")

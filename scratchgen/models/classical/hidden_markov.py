@@ -16,7 +16,7 @@ from scratchgen.models.base import Model
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
-from scratchgen.training.loop import mark_as_trained, warn_of_earlier_training
+from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
 
 
 class ForwardPass(NamedTuple):
