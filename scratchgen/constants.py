@@ -1,4 +1,4 @@
-"""Constants that a readable function and its compiled twin share."""
+"""Constants that readable functions share with their compiled twins."""
 
 import math
 

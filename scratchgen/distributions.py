@@ -136,7 +136,7 @@ class Normal:
 
     @staticmethod
     def scale(difference: Numbers, logvar: Numbers) -> Any:
-        """difference / std, in two steps, because std may be too small or too large for the dtype."""
+        """difference / std, in two steps because std may be too small or too large for the dtype."""
         root = np.exp(-0.25 * logvar)                           # 1 / √std
         return difference * root * root
 

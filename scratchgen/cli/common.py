@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-WIDTH = 80      # columns of tables, lists and descriptions in a terminal that is at least as wide
+WIDTH = 80      # the largest width of tables, lists and descriptions, in characters
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,12 +26,12 @@ def sentence(text: str) -> str:
 
 
 def columns() -> int:
-    """The width for tables, lists and descriptions: that of the terminal (or COLUMNS), at most WIDTH."""
+    """The width of tables, lists and descriptions: that of the terminal (or COLUMNS), at most WIDTH."""
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
 def row(name: str, text: str, width: int) -> str:
-    """A row of a list: the name padded to `width`, then the text, which continues in its own column."""
+    """A row of a list: the name, padded to `width`, and the text, which is wrapped within its own column."""
     start, below = f"{name:{width}}", " " * width
     lines = textwrap.wrap(
         text, columns(), initial_indent=start, subsequent_indent=below,
