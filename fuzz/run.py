@@ -1,11 +1,11 @@
-"""Fuzz the readers of files, one after the other: make fuzz, make fuzz SECONDS=60.
+"""Fuzz the file readers, one after the other: make fuzz, make fuzz SECONDS=60.
 
-    python -m fuzz.run                          10 minutes for each reader; figures in results/fuzz.json
+    python -m fuzz.run 10 minutes for each reader; writes results/fuzz.json
     python -m fuzz.run --seconds 60 idx npz     a minute for each of these
 
-The inputs that were found are kept in FOLDER (runs/fuzz) and are the start of the next run. The exit code is
-1 if there are defects; their inputs are in FOLDER/NAME/defects. A defect that was corrected becomes a test in
-tests/data/test_hostile_files.py.
+The inputs that the fuzzer finds are kept in FOLDER (runs/fuzz), and the next run starts with them. The exit
+code is 1 if there are defects. Their inputs are in FOLDER/NAME/defects. When a defect is corrected, a test
+for it is added to tests/data/test_damaged_files.py.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 16_384       # bytes
-HANGS = 30                  # seconds; a call of more than one second of processor time is a defect already
+HANGS = 30                  # seconds; a call of more than one second of processor time is already a defect
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fuzz the chosen readers, write the figures after each one, and return the exit code."""
+    """Fuzz the chosen readers, write the results after each one, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the readers of files.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers (default: all)")
     parser.add_argument("--seconds", type=int, default=600, help="for each reader (default: 600)")

@@ -1,4 +1,4 @@
-"""The tool that tests other versions: what it installs, what it skips and what it reports as a failure."""
+"""The tool that tests other versions: what it installs, skips and reports as a failure."""
 
 import importlib.util
 import json
@@ -26,7 +26,7 @@ def tool(monkeypatch):
 
 
 def answers(**outputs):
-    """A replacement of run: the exit code and the output for the first word that a command contains."""
+    """A replacement for run, with an exit code and an output for the first word that a command contains."""
     def run(*command, folder):
         answer = (value for word, value in outputs.items() if word in command)
         code, out = next(answer, (0, "5 passed in 1 s"))

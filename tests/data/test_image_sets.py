@@ -1,4 +1,4 @@
-"""Sets of images: folders and arrays become float32 rows in [0, 1], in a fixed order, or are refused."""
+"""Sets of images: folders and arrays are read into float32 rows in [0, 1], in a fixed order, or refused."""
 
 import logging
 

@@ -367,7 +367,7 @@ def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
 
 
 class Remember(Callback):
-    """A callback whose state is of any kind."""
+    """A callback with a given state."""
 
     def __init__(self, value):
         self.value = value

@@ -73,7 +73,7 @@ def test_gaussian_discriminant_samples_have_the_covariance(rng):
 
 def test_gaussian_discriminant_singular_data_is_named(rng):
     X = data(rng)
-    X[Y == 2, 1] = 0.1                                          # whose mean has a rounding error
+    X[Y == 2, 1] = 0.1                                          # the mean of these has a rounding error
     message = r"in class 2 these are constant: 1\. Set a shrinkage > 0, which gives them a variance"
     with pytest.raises(ValueError, match=rf"^GaussianDiscriminant\.fit expected .* {message}"):
         GaussianDiscriminant(shared=False).fit(X, Y)
@@ -134,7 +134,7 @@ def test_gaussian_discriminant_finds_features_that_depend_on_each_other(rng):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
-    """With a warning that names them. All results are those of a model of the other features."""
+    """A warning names them. All results are those of a model of the other features."""
     X = data(rng)
     wide = np.insert(X, [1, 3], [0.1, 7.0], axis=1)             # features 1 and 4 are constant
     message = r"^GaussianDiscriminant\.fit leaves out .* constant in all examples, 1, 4: predictions ignore"
