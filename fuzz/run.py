@@ -31,9 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     """Fuzz the chosen readers, write the results after each one, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the readers of files.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers (default: all)")
-    parser.add_argument("--seconds", type=int, default=600, help="for each reader (default: 600)")
-    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="for the inputs")
-    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="for the figures")
+    parser.add_argument("--seconds", type=int, default=600, help="time for each reader (default: 600)")
+    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="folder of inputs")
+    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="file of results")
     args = parser.parse_args(argv)
     try:
         version = importlib.metadata.version("atheris")

@@ -79,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(args.jobs) as pool:
         outcomes += pool.map(lambda combination: try_versions(*combination), combinations)
     for outcome in outcomes:
-        print(f"Python {outcome.python}, {outcome.bounds} versions: {outcome.outcome}. {outcome.message}")
+        print(f"Python {outcome.python}, {outcome.bounds} versions: {outcome.outcome} ({outcome.message})")
     if args.record:
         record(outcomes, args.record)
     return int(any(outcome.outcome == "failed" for outcome in outcomes))

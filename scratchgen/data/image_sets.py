@@ -88,7 +88,7 @@ def load_images(
     if path.is_dir():
         found = _from_folder(path, colour, size, max_bytes)
     elif size is not None:
-        raise ValueError(f"load_images expected no size with the file {path}; it resizes pictures in folders")
+        raise ValueError(f"load_images expected no size for the file {path}: only folders are resized")
     else:
         found = _from_file(path, colour, max_bytes)
     if invert:

@@ -75,9 +75,9 @@ class Checkpointer(Callback):
             raise PermissionError(f"Checkpointer cannot write to the folder {folder}")
         self._lock = Lock(self.path)
         if self.path.exists() and not self.overwrite and trainer.saved_in != self.path.resolve():
-            what = "a finished run" if _holds_finished_run(self.path) else "a file"
+            state = "already contains a finished run" if _holds_finished_run(self.path) else "already exists"
             raise ValueError(
-                f"{self.path} is {what} already: load it to continue it, choose another path, "
+                f"{self.path} {state}: load it to continue it, choose another path, "
                 "or replace it with overwrite=True"
             )
         encoded_config("Checkpointer", self.config)

@@ -19,8 +19,8 @@ def only_run_of(model: Any) -> Iterator[None]:
     with _lock:
         if model in _in_training:
             raise RuntimeError(
-                f"Trainer.run expected a {type(model).__name__} that no other run is training, but one is, "
-                "in another thread or in a callback; train one after the other, or copies of the model"
+                f"Trainer.run expected a {type(model).__name__} that no other run is training, but "
+                "a run in another thread or in a callback is; train one after the other, or train copies"
             )
         _in_training.add(model)
     try:

@@ -57,7 +57,7 @@ def warn_of_earlier_training(model: Any) -> None:
     if model in _trained:
         warnings.warn(
             f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
-            "start anew, or pass warm_start=True to continue without this warning",
+            "start again, or pass warm_start=True to continue without this warning",
             ContinuedTraining,
             stacklevel=_level_of_caller(),
         )
@@ -270,7 +270,7 @@ class Trainer:
                 left.pop(id(p), None)
         if 0 < len(left) < len(own):
             names, who = ", ".join(left.values()), type(self.model).__name__
-            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
+            logging.getLogger("scratchgen").warning("no optimiser trains %s of the %s", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:

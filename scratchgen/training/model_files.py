@@ -60,7 +60,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     tensors, metadata = read_file(path)
     description = parsed(path, metadata, "model")
     if description is None:
-        raise ValueError(f"{path} has weights without a description: use load_model(path, model)")
+        raise ValueError(f"{path} has weights but no description of the model: use load_model(path, model)")
     model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
     if has_weights(model) and parsed(path, metadata, "trained"):
         mark_as_trained(model)

@@ -300,7 +300,7 @@ def test_trainer_reports_parameters_that_are_in_no_optimiser(caplog):
     assert not caplog.records
     trainer.model.added = Linear(2, 2, rng=0)
     trainer.run()
-    assert caplog.messages == ["added.weight, added.bias of the Net: in no optimiser, not trained"]
+    assert caplog.messages == ["no optimiser trains added.weight, added.bias of the Net"]
 
 
 def test_trainer_applies_the_current_augmentation():

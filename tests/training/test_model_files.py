@@ -429,7 +429,7 @@ def test_model_of_the_former_format_is_read(tmp_path):
     for (name, p), q in zip(model.parameters().items(), vae().parameters().values(), strict=True):
         expect_same(p, q, name)
     assert checkpoint.read_config(path) == {"code": 2}
-    with pytest.raises(ValueError, match="has weights without a description: use load_model"):
+    with pytest.raises(ValueError, match="has weights but no description of the model: use load_model"):
         scratchgen.load(path)
     with pytest.raises(ValueError, match="belongs to another model: expected model.encoder.0.weight"):
         checkpoint.load_model(path, VAE.dense((6, 4, 2), rng=0))

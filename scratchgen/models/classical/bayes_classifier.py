@@ -122,7 +122,7 @@ def _named(who: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{who} got an error of its model: {error}") from None
+        raise type(error)(f"{who} failed because the model of a class raised an error: {error}") from None
 
 
 def _expect_likelihood(model: Any) -> None:

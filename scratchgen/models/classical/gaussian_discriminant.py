@@ -85,8 +85,8 @@ class GaussianDiscriminant(GenerativeClassifier):
         if varies.any() and not varies.all():
             constant = ", ".join(map(str, np.flatnonzero(~varies)))
             warnings.warn(
-                "GaussianDiscriminant.fit leaves out the features that are constant in all examples, "
-                f"{constant}: predictions ignore them, and likelihoods are those of the other features",
+                f"GaussianDiscriminant.fit leaves out features that are constant in all examples: {constant}"
+                ". Predictions ignore them, and likelihoods are those of the other features",
                 ConstantFeatures,
                 stacklevel=3,
             )
@@ -114,7 +114,7 @@ class GaussianDiscriminant(GenerativeClassifier):
         expect_examples(who, X, features=self.means_.shape[1])
         used = expect_seen(who, seen, X.shape[1]) & in_model
         if not used.any():
-            raise ValueError(f"{who} expected at least one feature to be seen that varies, got none")
+            raise ValueError(f"{who} expected seen to include at least one feature that varies, got none")
         X, means = X[:, used].astype(np.float64), self.means_[:, used]
         factors = self._factors
         if (used != in_model).any():
