@@ -29,9 +29,9 @@ HANGS = 30                  # seconds; a call of more than one second of process
 
 def main(argv: list[str] | None = None) -> int:
     """Fuzz the chosen readers, write the results after each one, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the readers of files.")
+    parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the file readers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers (default: all)")
-    parser.add_argument("--seconds", type=int, default=600, help="time for each reader (default: 600)")
+    parser.add_argument("--seconds", type=int, default=600, help="seconds for each reader (default: 600)")
     parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="folder of inputs")
     parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="file of results")
     args = parser.parse_args(argv)
