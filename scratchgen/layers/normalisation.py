@@ -75,7 +75,7 @@ class BatchNormCache(NamedTuple):
 class BatchNorm(Layer):
     """Batch normalisation: each channel gets mean 0 and variance 1 over the batch (and over the pixels).
 
-    Means and sums are over the M = N (·H·W) values of a channel.
+    Means and sums are taken over the M = N (·H·W) values of a channel.
 
     (BN.1)   mean  = 1/M · Σ x                              (C,)
     (BN.2)   xc    = x − mean                               (M, C)

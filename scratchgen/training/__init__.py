@@ -1,6 +1,7 @@
 """Training: the loop, optimisers, learning-rate schedules, callbacks and checkpoints.
 
-The names in `__all__` are also public in `scratchgen`. The others are for those who write a model or a step.
+The names in `__all__` are also public in `scratchgen`. The other names are for writing new models or training
+steps.
 """
 
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar

@@ -1,7 +1,7 @@
 """The training loop.
 
 `Trainer` repeats the training step of a model (training/step.py) over batches and epochs. It also handles
-augmentation, a history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
+augmentation, the history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
 effect between two steps.
 """
 
@@ -109,8 +109,7 @@ class Trainer:
         one, or None, during a run.
     callbacks : a sequence of Callback
     validate : function () -> float, called after every epoch; its value is recorded and used by EarlyStopping
-    warm_start : whether the model may have been trained before; without it, the run then warns with
-        ContinuedTraining
+    warm_start : whether to continue the training of a model without the warning ContinuedTraining
 
     trainer.step, trainer.epoch : updates and whole epochs so far
     trainer.history : a History
@@ -174,9 +173,9 @@ class Trainer:
         saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
         number of steps and epochs. A second Ctrl-C ends the run at once without saving.
 
-        Raises TrainingDiverged at the first nan or infinity. Raises before the first step ValueError for an
-        optimiser with parameters that are not the model's, and RuntimeError for a model that another run is
-        training.
+        Raises TrainingDiverged at the first nan or infinity. Before the first step, raises ValueError for an
+        optimiser with parameters that are not the model's, and RuntimeError if another run is training the
+        model.
         """
         self._expect_own_parameters()
         if self.step == 0 and not self.warm_start:
@@ -229,7 +228,7 @@ class Trainer:
                 left.pop(id(p), None)
         if 0 < len(left) < len(own):
             names, who = ", ".join(left.values()), type(self.model).__name__
-            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
+            logging.getLogger("scratchgen").warning("no optimiser trains %s of the %s", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:
@@ -256,7 +255,7 @@ class Trainer:
             callback.on_epoch(self, row)
 
     def _count_seconds(self) -> None:
-        """Add the time since the last call to the history; a clock that jumped back adds nothing."""
+        """Add the time since the last call to the history. If the clock jumped back, add nothing."""
         now = time.perf_counter()
         self.history.seconds += max(0.0, now - self._clock)
         self._clock = now

@@ -1,4 +1,4 @@
-"""The parts of a study: measured once, and read again by a study that continues."""
+"""The parts of a study are measured once, and read by the study that continues."""
 
 import pytest
 

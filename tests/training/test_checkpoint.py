@@ -388,7 +388,7 @@ def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
 
 
 class Remember(Callback):
-    """A callback whose state is of any kind."""
+    """A callback with a given state."""
 
     def __init__(self, value):
         self.value = value
@@ -516,11 +516,11 @@ def test_finished_run_is_not_overwritten(tmp_path):
     run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)]).run()
     before = path.read_bytes()
     again = run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)])
-    with pytest.raises(ValueError, match="run is a finished run already: load it to continue it"):
+    with pytest.raises(ValueError, match="run already contains a finished run: load it to continue it"):
         again.run()
     assert again.step == 0 and path.read_bytes() == before and os.listdir(tmp_path) == ["run"]
     path.write_bytes(b"notes")
-    with pytest.raises(ValueError, match="run is a file already"):
+    with pytest.raises(ValueError, match="run already exists"):
         again.run()
     path.write_bytes(before)
 

@@ -310,7 +310,7 @@ def test_trainer_reports_parameters_that_are_in_no_optimiser(caplog):
     assert not caplog.records
     trainer.model.added = Linear(2, 2, rng=0)
     trainer.run()
-    assert caplog.messages == ["added.weight, added.bias of the Net: in no optimiser, not trained"]
+    assert caplog.messages == ["no optimiser trains added.weight, added.bias of the Net"]
 
 
 def test_trainer_applies_the_current_augmentation():
@@ -420,7 +420,7 @@ def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to()
     hmm = HiddenMarkovModel.gaussian(2, rng=0)
     trainer.run()                                           # warnings are errors
     trainer.epochs = 2
-    trainer.run()                                           # the same run, which is expected to go on
+    trainer.run()                                           # the same run, which continues without a warning
     hmm.fit(X, iterations=1)
     Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
     with pytest.warns(ContinuedTraining, match=r"^Autoencoder\.fit continues from .*warm_start=True") as seen:
@@ -465,7 +465,7 @@ def test_trainer_refuses_the_class_of_a_callback():
 
 
 def test_model_that_another_run_is_training_is_refused():
-    """The first run is in another thread, and ends as if there had been no second one."""
+    """The first run is in another thread, and the second one does not affect it."""
     net, in_step, refused = Net(0), threading.Event(), threading.Event()
 
     def wait_for_the_other_run() -> None:

@@ -27,7 +27,7 @@ from sweep.oracle import (
 )
 
 LOG_2PI = context.log(2 * context.pi)
-NEVER = number(10) ** 1000  # larger than every float: nothing is promised
+NEVER = number(10) ** 1000  # larger than every float, which means that nothing is promised
 
 
 def tiny(a: np.ndarray) -> Any:
@@ -59,7 +59,7 @@ def bernoulli_sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def bernoulli_sample(logit: Any, uniform: Any) -> True_:
-    """1 where u < σ(logit); near the threshold, within the rounding of σ, either is right."""
+    """1 where u < σ(logit). Within rounding of the threshold, both 0 and 1 are right."""
     p, u = sigmoid(exact(logit)), exact(uniform)
     near = absolute(p - u) < 4 * number(float(np.finfo(logit.dtype).eps)) * p
     return True_(np.where(u < p, number(1), number(0)), np.where(near | (p < tiny(logit)), NEVER, number(1)))
@@ -75,7 +75,7 @@ def summed(x: Any, logit: Any) -> Any:
 
 
 def rows(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    """Logits of four categories, some of them impossible."""
+    """Logits of four categories. Some categories have probability 0."""
     impossible = np.array([[0.5, -np.inf, 1.5, -np.inf], [-np.inf, -np.inf, 3.0, -np.inf]], dtype)
     gaps = np.array([[0, -g, -g, -g] for g in (1, 9, 16, 17, 30, 40, 90, 300, 800)], dtype)
     return [(a,) for a in (*patterns(dtype, (3, 4), rng), impossible, gaps, gaps + dtype(100))]
