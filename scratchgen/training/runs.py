@@ -67,7 +67,11 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite:
                     lines.append(f"{name}: {in_file} in the file, {asked} asked for")
             raise ValueError(f"{path} has a run with other settings: {'; '.join(lines)}")
     elif path.is_file() and not overwrite:
-        if checkpoint.is_finished(path):
+        try:
+            finished = checkpoint.is_finished(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; replace it with --overwrite, or use another file") from None
+        if finished:
             raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")
         raise ValueError(
             f"{path} has an unfinished run: continue it with --resume, or replace it with --overwrite"

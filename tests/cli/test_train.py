@@ -110,6 +110,14 @@ def test_existing_run_is_not_overwritten_unless_asked(tmp_path, capsys):
     assert path.read_bytes() != before
 
 
+def test_other_file_is_kept_and_the_refusal_says_how_to_replace_it(tmp_path):
+    path = tmp_path / "run.safetensors"
+    path.write_text("notes")
+    with pytest.raises(ValueError, match="not a complete .*; replace it with --overwrite, or use another file$"):
+        run_saved(trainer(), path, resume=False, config={})
+    assert path.read_text() == "notes"
+
+
 class InterruptTwiceAt(StopAt):
     """Sends Ctrl-C twice after a given step, so that the run ends at once."""
 
