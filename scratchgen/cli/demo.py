@@ -173,8 +173,8 @@ def parse_settings(function: Callable[..., Any], given: Sequence[str]) -> dict[s
 def parse_value(key: str, text: str, default: Any) -> Any:
     """The text as a value of the type of the default: 3, 1e-3, True, (2, 10) or 2,10, or plain text.
 
-    Raises ValueError for a value of another type, a negative seed, and a count below 1 (below 0 if the default
-    is 0).
+    Raises ValueError for a value of another type, a negative seed, and a count below 1 (below 0 if its
+    default is 0).
     """
     if isinstance(default, str | Path):
         return type(default)(text)

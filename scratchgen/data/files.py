@@ -63,7 +63,8 @@ def expect_replaceable(path: str | os.PathLike[str]) -> None:
             path.stat()
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise OSError(f"expected a file to write, but the symbolic link {path} leads to itself") from None
+                message = f"expected a file to write, but the symbolic link {path} leads to itself"
+                raise OSError(message) from None
     if path.is_dir():
         raise IsADirectoryError(f"expected a file to write, but {path} is a folder")
     if path.exists() and not path.is_file():

@@ -45,7 +45,8 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
     Raises ValueError, with the line and the column, for a cell that is not a number: empty cells, text, a
     decimal comma, "nan", "inf", and numbers too large for float64. Raises ValueError for rows of different
     lengths, a file without rows, names that occur twice, damaged quotes, text that is not UTF-8 and lines of
-    more than 2 million characters, TypeError for a `header` such as 0, and OSError if the file cannot be read.
+    more than 2 million characters, TypeError for a `header` that is neither a bool nor None, and OSError if
+    the file cannot be read.
     """
     name = os.fsdecode(path)
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n" .+-eE0123456789':

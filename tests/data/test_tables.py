@@ -58,7 +58,7 @@ def test_forms_that_are_accepted(tmp_path, text, options, values, names):
         ("0x10\n2\n", {}, "line 1: expected numbers or names, got '0x10' in column 1"),
         ("NA\n2\n", {}, "line 1: expected numbers or names, got 'NA' in column 1"),
         ("a;b\n1;2\n", {}, "line 2, column 1: expected a finite number, got '1;2'; pass the delimiter"),
-        ("a\tb\n1\t2\n", {}, r"line 2, column 1: .*; pass the delimiter of this file, such as delimiter='\\t'$"),
+        ("a\tb\n1\t2\n", {}, r"line 2, column 1: .*; pass the delimiter .*, such as delimiter='\\t'$"),
         ("a,a\n1,2\n", {}, "different names of columns, got 'a' twice"),
         ("a\n1\n", {"header": False}, "line 1, column 1: expected a finite number, got 'a'"),
         ('1,"2\n', {}, "expected CSV, got line 1 with unexpected end of data"),
