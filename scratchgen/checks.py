@@ -99,6 +99,14 @@ def expect_number(
         raise ValueError(f"{message}, got {value}")
 
 
+def as_number(who: str, name: str, value: Any) -> float:
+    """Return what a function of the user has returned as a float. Raises TypeError if it is not a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{who} expected {name} to be a number, got {type(value).__name__}") from None
+
+
 def expect_flags(who: str, **flags: Any) -> None:
     """Raise TypeError unless all arguments are True or False."""
     for name, flag in flags.items():

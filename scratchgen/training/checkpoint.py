@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.checks import expect_flags, expect_int
 from scratchgen.data.files import Lock, expect_replaceable
 from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
 from scratchgen.saving.generators import as_generator, generator_state
@@ -33,6 +34,7 @@ from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
     describe,
     encoded_config,
+    expect_path,
     load_model,
     prepared,
     save_model,
@@ -48,10 +50,10 @@ class Checkpointer(Callback):
     overwrite : whether a file that is already at `path` may be replaced. A run that was loaded from that file
         continues it, and needs no permission
 
-    Raises ValueError for every < 1. Before the first step, raises ValueError if the file exists already and
-    for a part of the run that a file cannot store, BlockingIOError if another run is saving to `path`,
-    OSError if `path` is a folder, a device or a pipe, and FileNotFoundError or PermissionError if its folder
-    does not exist or cannot be written to.
+    Raises ValueError for every < 1, and TypeError for arguments of another type. Before the first step,
+    raises ValueError if the file exists already and for a part of the run that a file cannot store,
+    BlockingIOError if another run is saving to `path`, OSError if `path` is a folder, a device or a pipe, and
+    FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
     """
 
     def __init__(
@@ -61,9 +63,12 @@ class Checkpointer(Callback):
         config: dict[str, Any] | None = None,
         overwrite: bool = False,
     ):
-        if every < 1:
+        self.path = Path(expect_path("Checkpointer", path))
+        self.every = expect_int("Checkpointer", "every", every)
+        if self.every < 1:
             raise ValueError(f"Checkpointer expected every >= 1, in epochs, got {every}")
-        self.path, self.every, self.config, self.overwrite = Path(path), every, config, overwrite
+        expect_flags("Checkpointer", overwrite=overwrite)
+        self.config, self.overwrite = config, overwrite
         self._lock: Lock | None = None
 
     def on_start(self, trainer: Trainer) -> None:
@@ -106,9 +111,10 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
     Raises TrainingDiverged if weights are not finite, ValueError for a part of the run that a file cannot
     store, and OSError if the file cannot be written.
     """
+    path = Path(expect_path("checkpoint.save", path))
     trainer.expect_finite()
     tensors, metadata = _encoded_run(trainer)
-    write_file(Path(path), tensors, {"config": encoded_config("checkpoint.save", config), **metadata})
+    write_file(path, tensors, {"config": encoded_config("checkpoint.save", config), **metadata})
 
 
 def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True) -> None:
@@ -120,7 +126,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
     Everything is checked before anything is changed. Raises ValueError with the differences: not a
     safetensors file, another format, weights without a run, or another model, optimiser or batches.
     """
-    path = Path(path)
+    path = Path(expect_path("checkpoint.load", path))
     tensors, metadata = read_file(path)
     with one_line_errors(path):
         run = _decoded_run(path, tensors, metadata)
@@ -158,7 +164,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
-    path = Path(path)
+    path = Path(expect_path("read_config", path))
     metadata = read_metadata(path)
     found = parsed(path, metadata, "config")
     if metadata["format"] != FORMER:
@@ -171,7 +177,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
     """Return whether the file contains a run that is complete, not interrupted. The tensors are not read."""
-    path = Path(path)
+    path = Path(expect_path("is_finished", path))
     run = parsed(path, read_metadata(path), "run")
     return isinstance(run, dict) and run.get("finished") is True
 

@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, as_number
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful as Stateful
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
@@ -288,7 +288,7 @@ class Trainer:
         self.expect_finite()
         row = self.history.epoch_means()
         if self.validate is not None:
-            row["validation"] = float(self.validate())
+            row["validation"] = as_number(f"{type(self.model).__name__}.fit", "validate()", self.validate())
             self._expect_finite_values(row)
         self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}

@@ -84,6 +84,13 @@ def test_history_has_a_row_per_step_and_a_row_per_epoch():
     assert history.ended == "finished after step 15, 3 of 3 epochs done"
 
 
+@pytest.mark.parametrize("value", [None, "high", np.ones(3)])
+def test_value_of_validate_that_is_no_number_is_refused(value):
+    kind = type(value).__name__
+    with pytest.raises(TypeError, match=rf"Net\.fit expected validate\(\) to be a number, got {kind}$"):
+        tiny_trainer(validate=lambda: value).run()
+
+
 def test_history_refuses_a_row_with_other_names():
     history = History()
     history.add(history.steps, {"loss": 1.0})
