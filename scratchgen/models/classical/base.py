@@ -162,7 +162,8 @@ def expect_labelled(
         missing = ", ".join(map(str, np.flatnonzero(~present)))
         raise ValueError(
             f"{who} expected an example of each class 0..{classes - 1}, got none of {missing} "
-            f"among {len(y)} examples"
+            f"among {len(y)} examples; number the classes that occur from 0, for example with "
+            "names, y = np.unique(y, return_inverse=True)"
         )
     return y, classes
 
