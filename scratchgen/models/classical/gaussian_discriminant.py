@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Self
 
@@ -65,6 +66,7 @@ class GaussianDiscriminant(GenerativeClassifier):
         covariances, factors = [], []
         for k, rows in enumerate(groups):
             centred = X[rows] - self.means_[y[rows]]
+            _expect_finite_squares(who, centred)
             covariance = centred.T @ centred / len(rows)        # (GDA.1)
             level = np.trace(covariance) / len(covariance)
             covariance *= 1 - self.shrinkage
@@ -148,6 +150,16 @@ class GaussianDiscriminant(GenerativeClassifier):
         X = np.tile(self.means_[k], (n, 1))
         X[:, used] += rng.standard_normal((n, len(root))) @ root.T
         return X
+
+
+def _expect_finite_squares(who: str, centred: np.ndarray) -> None:
+    """Raise ValueError if the squares of deviations from the means (N, D) overflow."""
+    largest = float(np.abs(centred).max())
+    if not largest < math.sqrt(np.finfo(np.float64).max / len(centred)):
+        raise ValueError(
+            f"{who} expected variances of at most 1e308, got deviations of {largest:.2g} from the mean of a "
+            "class: change the unit of the data"
+        )
 
 
 def _expect_variation(who: str, X: np.ndarray, y: np.ndarray, varies: np.ndarray, of: str) -> None:

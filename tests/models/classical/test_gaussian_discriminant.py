@@ -160,3 +160,11 @@ def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
         assert not W[[1, 4]].any() and (b == plain.linear()[1]).all()
         np.testing.assert_array_equal(W[[0, 2, 3]], plain.linear()[0])
     GaussianDiscriminant(shared=shared, shrinkage=0.1).fit(wide, Y)     # no warning: all have a variance
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_data_whose_squares_overflow_is_not_called_singular(rng, shared):
+    X, y = rng.normal(size=(30, 2)), np.arange(30) % 2
+    GaussianDiscriminant(shared=shared).fit(1e150 * X, y)
+    with pytest.raises(ValueError, match="got deviations of .*e\\+200 from the mean .* change the unit"):
+        GaussianDiscriminant(shared=shared).fit(1e200 * X, y)
