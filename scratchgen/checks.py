@@ -100,6 +100,14 @@ def expect_number(
         raise ValueError(f"{message}, got {value}")
 
 
+def as_number(who: str, name: str, value: Any) -> float:
+    """Return what a function of the user has returned as a float. Raises TypeError if it is not a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{who} expected {name} to be a number, got {type(value).__name__}") from None
+
+
 def expect_flags(who: str, **flags: Any) -> None:
     """Raise TypeError unless all arguments are True or False."""
     for name, flag in flags.items():
@@ -156,9 +164,11 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
         raise TypeError(f"{who} expected labels y, got {describe(y)}")
     y = np.asarray(y)
     if y.shape != (n,):
-        raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}")
+        hint = "; pass y.ravel()" if y.shape == (n, 1) else ""
+        raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}{hint}")
     if y.dtype.kind not in "iu":
-        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}")
+        hint = "number the classes, for example with names, y = np.unique(y, return_inverse=True)"
+        raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}; {hint}")
     limit = np.inf if classes is None else classes - 1
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "of at least 0" if classes is None else f"in 0..{classes - 1}"
@@ -188,7 +198,12 @@ def describe(x: Any) -> str:
 def expect_float(who: str, x: Any) -> None:
     """Raise TypeError unless x is an array of float32 or float64."""
     if not is_plain_array(x) or x.dtype not in FLOATS:
-        raise TypeError(f"{who} expected an array of float32 or float64, got {describe(x)}")
+        hint = ""
+        if is_plain_array(x) and x.dtype.kind in "biuf":
+            hint = "; pass x.astype(np.float32)"
+        elif not isinstance(x, np.ndarray) and (isinstance(x, list | tuple) or hasattr(x, "__array__")):
+            hint = "; pass np.asarray(x, np.float32)"
+        raise TypeError(f"{who} expected an array of float32 or float64, got {describe(x)}{hint}")
 
 
 def expect_pair(who: str, pred: Any, target: Any) -> None:
@@ -238,7 +253,9 @@ def expect_examples(
     expect_float(who, X)
     wanted = f"(N, {features})" if features is not None else "(N, D)"
     if X.ndim != 2 or (features is not None and X.shape[1] != features):
-        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
+        rows = X.ndim > 2 and features in (None, math.prod(X.shape[1:]))
+        hint = "; pass X.reshape(len(X), -1)" if rows else ""
+        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}{hint}")
     if len(X) < least:
         examples = "example" if least == 1 else "examples"
         raise ValueError(f"{who} expected at least {least} {examples}, got {len(X)}")
@@ -247,7 +264,10 @@ def expect_examples(
         row = np.argwhere(~np.isfinite(X))[0, 0]
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
-        raise ValueError(f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}")
+        raise ValueError(
+            f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}; "
+            "scale the data to this range"
+        )
 
 
 def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
@@ -256,7 +276,10 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
     Raises TypeError for another dtype, ValueError for another shape.
     """
     if not is_plain_array(x) or x.dtype != dtype:
-        raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}")
+        hint = ""
+        if is_plain_array(x) and x.dtype in FLOATS:
+            hint = f"; pass x.astype(np.{dtype}), or build the model with dtype=np.{x.dtype}"
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}{hint}")
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
 

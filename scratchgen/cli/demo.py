@@ -171,7 +171,11 @@ def parse_settings(function: Callable[..., Any], given: Sequence[str]) -> dict[s
 
 
 def parse_value(key: str, text: str, default: Any) -> Any:
-    """The text as a value of the type of the default: 3, 1e-3, True, (2, 10) or 2,10, or plain text."""
+    """The text as a value of the type of the default: 3, 1e-3, True, (2, 10) or 2,10, or plain text.
+
+    Raises ValueError for a value of another type, a negative seed, and a count below 1 (below 0 if its
+    default is 0).
+    """
     if isinstance(default, str | Path):
         return type(default)(text)
     try:
@@ -188,6 +192,9 @@ def parse_value(key: str, text: str, default: Any) -> Any:
         right = default is None or type(value) is type(default)
     if not right:
         raise ValueError(f"{key} expected a value like {default!r}, got {text!r}")
+    least = 0 if key == "seed" or default == 0 else 1       # other whole numbers are counts
+    if type(value) is int and value < least:
+        raise ValueError(f"{key} expected a whole number of at least {least}, got {text!r}")
     return value
 
 

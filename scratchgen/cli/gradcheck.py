@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         plots.picture_format(args.plot)
         plotted = report.case_to_plot(cases, args.names)
     detailed = bool(args.names)
-    width = columns()
+    width = max(report.NARROWEST, columns())
     print(report.head(detailed, width))
     failed = kinks = 0
     versions = ("reference",) if kernels.backend() == "reference" else ("reference", "jit")

@@ -54,9 +54,17 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
 def expect_replaceable(path: str | os.PathLike[str]) -> None:
     """Check that `path` is a regular file or does not exist, so that a new file may take its place.
 
-    Raises IsADirectoryError for a folder and FileExistsError for a device, a pipe or a socket.
+    Raises IsADirectoryError for a folder, FileExistsError for a device, a pipe or a socket, and OSError for
+    symbolic links that lead in a circle.
     """
     path = Path(path)
+    if path.is_symlink():
+        try:
+            path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                message = f"expected a file to write, but the symbolic link {path} leads to itself"
+                raise OSError(message) from None
     if path.is_dir():
         raise IsADirectoryError(f"expected a file to write, but {path} is a folder")
     if path.exists() and not path.is_file():

@@ -66,11 +66,19 @@ def read_pixels(
 
 def _open(path: str | os.PathLike[str], colour: str | None, max_pixels: int) -> Image.Image:
     """Return the decoded picture in mode "L" or "RGB"."""
-    from PIL import Image, ImageOps  # imported here because most programs read no pictures
+    from PIL import (  # imported here because most programs read no pictures
+        Image,
+        ImageOps,
+        UnidentifiedImageError,
+    )
 
     name = os.fsdecode(path)
     with open_regular(path) as file, refusing_damage(name, "a complete PNG or JPEG picture"):
-        with Image.open(file, formats=("PNG", "JPEG")) as picture:
+        try:
+            recognised = Image.open(file, formats=("PNG", "JPEG"))
+        except UnidentifiedImageError:      # its message describes the file object
+            raise ValueError("it does not begin as one, or its header is damaged") from None
+        with recognised as picture:
             _check_header(name, picture, file, max_pixels)
             picture.verify()            # the checksums of a PNG; a verified object cannot be decoded
         file.seek(0)

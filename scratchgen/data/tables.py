@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.checks import expect_flags
 from scratchgen.data.untrusted import DamagedFile, open_regular, shown
 
 MISSING = ("na", "n/a", "none", "null", "missing")
@@ -44,11 +45,14 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
     Raises ValueError, with the line and the column, for a cell that is not a number: empty cells, text, a
     decimal comma, "nan", "inf", and numbers too large for float64. Also raises ValueError for rows of
     different lengths, a file without rows, names that occur twice, damaged quotes, text that is not UTF-8,
-    and lines of more than 2 million characters. Raises OSError if the file cannot be read.
+    and lines of more than 2 million characters. Raises TypeError for a `header` that is neither a bool nor
+    None, and OSError if the file cannot be read.
     """
     name = os.fsdecode(path)
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n" .+-eE0123456789':
         raise ValueError(f"read_csv expected a delimiter such as ',' or ';', got {delimiter!r}")
+    if header is not None:
+        expect_flags("read_csv", header=header)
     with open_regular(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
         rows = csv.reader(_lines(text, name), delimiter=delimiter, strict=True)
         try:
@@ -127,7 +131,8 @@ def _numbers(name: str, line: int, row: Sequence[str]) -> list[float]:
             cell = row[column]
             hint = "; write a decimal point instead of a comma" if "," in cell else ""
             if ";" in cell or "\t" in cell:
-                hint = "; pass the delimiter of this file, such as delimiter=';'"
+                found = ";" if ";" in cell else "\t"
+                hint = f"; pass the delimiter of this file, such as delimiter={found!r}"
             raise DamagedFile(
                 f"{name}, line {line}, column {column + 1}: expected a finite number, got {shown(cell)}{hint}"
             )

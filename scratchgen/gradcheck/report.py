@@ -21,6 +21,7 @@ CURVE_STEPS = tuple(2.0**-k for k in range(0, 45))
 # After the names: a summary has a row for each case, the detailed table one for each array.
 SUMMARY = "{:>11}  {:7}"
 DETAILED = "{:<12}{:>11}{:>7}  {:7}"
+NARROWEST = 50      # columns of the narrowest table; a terminal with fewer wraps its lines
 VERSIONS = {"reference": "the readable function", "jit": "the compiled twin"}
 
 
@@ -48,7 +49,7 @@ def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool, width: 
     """The rows of one case: all arrays, only those that failed, or one summary.
 
     results : the results of the readable functions ("reference"), of their compiled twins ("jit"), or both
-    width : columns of the table, from 50
+    width : columns of the table, at least NARROWEST
 
     The step "none" means that the check takes no differences, like those of jvp and the contract.
     """

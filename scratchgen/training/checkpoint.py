@@ -35,6 +35,7 @@ from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
     describe,
     encoded_config,
+    expect_path,
     load_model,
     prepared,
     save_model,
@@ -50,10 +51,11 @@ class Checkpointer(Callback):
     overwrite : whether a file that is already at `path` may be replaced. Not needed if the run was loaded
         from that file
 
-    Raises ValueError for every < 1, and TypeError for another type. Before the first step, raises ValueError
-    if the file already exists or if a file cannot store a part of the run, TypeError for a config that is not
-    a dict, BlockingIOError if another run is saving to `path`, OSError if `path` is a folder, a device or a
-    pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
+    Raises ValueError for every < 1, and TypeError for arguments of another type. Before the first step,
+    raises ValueError if the file already exists or if a file cannot store a part of the run, TypeError for a
+    config that is not a dict, BlockingIOError if another run is saving to `path`, OSError if `path` is a
+    folder, a device or a pipe, and FileNotFoundError or PermissionError if its folder does not exist or
+    cannot be written to.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Checkpointer(Callback):
         config: dict[str, Any] | None = None,
         overwrite: bool = False,
     ):
+        self.path = Path(expect_path("Checkpointer", path))
         expect_count("Checkpointer", "every", every)
         expect_flags("Checkpointer", overwrite=overwrite)
-        self.path, self.every, self.config, self.overwrite = Path(path), every, config, overwrite
+        self.every, self.config, self.overwrite = every, config, overwrite
         self._lock: Lock | None = None
 
     def on_start(self, trainer: Trainer) -> None:
@@ -108,9 +111,10 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
     Raises TrainingDiverged if weights are not finite, ValueError for a part of the run that a file cannot
     store, and OSError if the file cannot be written.
     """
+    path = Path(expect_path("checkpoint.save", path))
     trainer.expect_finite()
     tensors, metadata = _encoded_run(trainer)
-    write_file(Path(path), tensors, {"config": encoded_config("checkpoint.save", config), **metadata})
+    write_file(path, tensors, {"config": encoded_config("checkpoint.save", config), **metadata})
 
 
 def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True) -> None:
@@ -123,7 +127,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
     has another format, or contains weights without a run, and, with the differences, if it belongs to another
     model, optimiser or batches.
     """
-    path = Path(path)
+    path = Path(expect_path("checkpoint.load", path))
     tensors, metadata = read_file(path)
     with one_line_errors(path):
         run = _decoded_run(path, tensors, metadata)
@@ -161,7 +165,7 @@ def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True)
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
-    path = Path(path)
+    path = Path(expect_path("read_config", path))
     metadata = read_metadata(path)
     found = parsed(path, metadata, "config")
     if metadata["format"] != FORMER:
@@ -174,7 +178,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def is_finished(path: str | os.PathLike[str]) -> bool:
     """Return whether the file contains a run that is complete, not interrupted. The tensors are not read."""
-    path = Path(path)
+    path = Path(expect_path("is_finished", path))
     run = parsed(path, read_metadata(path), "run")
     return isinstance(run, dict) and run.get("finished") is True
 

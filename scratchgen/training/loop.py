@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scratchgen.checks import as_generator, describe, is_plain_array
+from scratchgen.checks import as_generator, as_number, describe, is_plain_array
 from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful, first_not_finite
@@ -245,7 +245,7 @@ class Trainer:
         self.expect_finite()
         row = self.history.epoch_means()
         if self.validate is not None:
-            row["validation"] = self._validated(self.validate())
+            row["validation"] = as_number(f"{type(self.model).__name__}.fit", "validate()", self.validate())
             self._expect_finite_values(row)
         self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}
@@ -277,12 +277,6 @@ class Trainer:
             got = found.shape if is_plain_array(found) else describe(found)
             raise ValueError(f"Trainer expected augment to return an array of {len(x)} examples, got {got}")
         return found
-
-    def _validated(self, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"Trainer expected validate to return a number, got {value!r}") from None
 
     def _expect_finite_values(self, values: dict[str, float]) -> None:
         for name, value in values.items():

@@ -69,7 +69,7 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
 
 def save_model(path: PathLike, model: Any, config: dict[str, Any] | None = None) -> None:
     """Write a model to `path` like `save`, together with `config`, which read_config returns."""
-    _save("save_model", model, Path(path), config)
+    _save("save_model", model, Path(expect_path("save_model", path)), config)
 
 
 def load_model(path: PathLike, model: Any, *, strict: bool = True, custom: Sequence[Any] = ()) -> None:
@@ -82,7 +82,7 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True, custom: Seque
     From a finished run with EarlyStopping, the weights of the best epoch are read, as in memory after run().
     Raises ValueError with the differences; the model is then unchanged.
     """
-    path = Path(path)
+    path = Path(expect_path("load_model", path))
     expect_model("load_model", model)
     tensors, metadata = read_file(path)
     prepared(path, model, best_weights(path, tensors, metadata), metadata, strict, expect_custom(custom))()

@@ -14,7 +14,7 @@ from numbers import Real
 
 import numpy as np
 
-from scratchgen.checks import Array, expect_number
+from scratchgen.checks import Array, as_number, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
 
@@ -108,7 +108,8 @@ class Optimizer:
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        rate = float(self.lr(self.steps) if callable(self.lr) else self.lr)
+        rate = self.lr(self.steps) if callable(self.lr) else self.lr
+        rate = as_number(type(self).__name__, f"the learning rate at step {self.steps}", rate)
         if not 0 <= rate < math.inf:
             raise ValueError(
                 f"{type(self).__name__} expected a finite learning rate >= 0, got {rate} at step {self.steps}"

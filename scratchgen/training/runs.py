@@ -30,7 +30,7 @@ def run_saved(
 
     Raises FileNotFoundError if there is no run to resume, and ValueError if the run in `path` has other
     settings or must not be overwritten. On Ctrl-C the run is saved, and the KeyboardInterrupt says how to
-    continue.
+    continue. A second Ctrl-C ends it without saving, and the KeyboardInterrupt says what is in `path`.
     """
     expect_place(path, resume=resume, config=config, overwrite=overwrite)
     if resume:
@@ -40,7 +40,13 @@ def run_saved(
     try:
         return trainer.run()
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f"{interrupt}; saved in {path}, continue with --resume") from None
+        if str(interrupt):      # the trainer has ended the run in order, and the Checkpointer has saved it
+            message = f"{interrupt}; saved in {path}, continue with --resume"
+        elif trainer.saved_in == path.resolve():
+            message = f"interrupted without saving; {path} has an earlier state, continue with --resume"
+        else:
+            message = f"interrupted without saving; nothing of the run is in {path}"
+        raise KeyboardInterrupt(message) from None
 
 
 def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite: bool = False) -> None:
@@ -61,7 +67,11 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite:
                     lines.append(f"{name}: {in_file} in the file, {asked} asked for")
             raise ValueError(f"{path} has a run with other settings: {'; '.join(lines)}")
     elif path.is_file() and not overwrite:
-        if checkpoint.is_finished(path):
+        try:
+            finished = checkpoint.is_finished(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; replace it with --overwrite, or use another file") from None
+        if finished:
             raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")
         raise ValueError(
             f"{path} has an unfinished run: continue it with --resume, or replace it with --overwrite"

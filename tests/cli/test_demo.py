@@ -95,12 +95,21 @@ def test_demo_settings_have_the_types_of_their_defaults(demos):
         ("rate=True", "rate expected a value like 0.001, got 'True'"),
         ("widths=a,b", "widths expected a value like (2, 10), got 'a,b'"),
         ("fast=1", "fast expected a value like False, got '1'"),
+        ("epochs=0", "epochs expected a whole number of at least 1, got '0'"),
+        ("epochs=-5", "epochs expected a whole number of at least 1, got '-5'"),
     ],
 )
 def test_demo_settings_that_are_wrong_are_refused_before_anything_runs(demos, capsys, word, message):
     assert cli.main(["demo", "latent", "--set", word]) == 2
     assert message in capsys.readouterr().err
     assert not (demos / "gallery").exists()
+
+
+@pytest.mark.parametrize(("key", "default", "least"), [("seed", 1, 0), ("characters", 0, 0), ("shown", 9, 1)])
+def test_whole_numbers_of_a_demo_have_a_least_value(key, default, least):
+    assert demo.parse_value(key, str(least), default) == least
+    with pytest.raises(ValueError, match=f"{key} expected a whole number of at least {least}, got "):
+        demo.parse_value(key, str(least - 1), default)
 
 
 def test_demo_describe_shows_the_docstring_and_the_settings(demos, capsys):

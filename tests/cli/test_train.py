@@ -110,6 +110,39 @@ def test_existing_run_is_not_overwritten_unless_asked(tmp_path, capsys):
     assert path.read_bytes() != before
 
 
+def test_other_file_is_kept_and_the_refusal_says_how_to_replace_it(tmp_path):
+    path = tmp_path / "run.safetensors"
+    path.write_text("notes")
+    with pytest.raises(ValueError, match="not a complete .*; replace it with --overwrite, or use another"):
+        run_saved(trainer(), path, resume=False, config={})
+    assert path.read_text() == "notes"
+
+
+class InterruptTwiceAt(StopAt):
+    """Sends Ctrl-C twice after a given step, so that the run ends at once."""
+
+    def on_step(self, trainer, values):
+        super().on_step(trainer, values)
+        super().on_step(trainer, values)
+
+
+@pytest.mark.parametrize(("step", "words"), [
+    (2, "nothing of the run is in {}"),
+    (6, "{} has an earlier state, continue with --resume"),
+])  # fmt: skip
+def test_second_ctrl_c_does_not_claim_that_the_run_was_saved(tmp_path, step, words):
+    """The run of 4 steps per epoch is saved after an epoch; a second Ctrl-C ends it without saving."""
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt) as stop:
+        run_saved(trainer(callbacks=[InterruptTwiceAt(step)]), path, resume=False, config={})
+    assert str(stop.value) == f"interrupted without saving; {words.format(path)}"
+    assert path.exists() == ("--resume" in words)
+    if path.exists():
+        run_saved(trainer(), tmp_path / "whole.safetensors", resume=False, config={})
+        run_saved(trainer(), path, resume=True, config={})
+        assert (values(path) == values(tmp_path / "whole.safetensors")).all()
+
+
 def test_run_with_other_settings_is_not_resumed(tmp_path, capsys):
     path = tmp_path / "run.safetensors"
     with pytest.raises(FileNotFoundError, match="no run to resume"):

@@ -63,6 +63,17 @@ def test_table_of_gradcheck_fits_into_the_terminal(words, monkeypatch, capsys):
         assert len(lines) > 2 and max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize("width", [1, 10, 40, 49])
+@pytest.mark.parametrize("words", [("gradcheck",), ("gradcheck", "SiLU")], ids=" ".join)
+def test_table_of_gradcheck_is_printed_in_a_very_narrow_terminal(words, width, monkeypatch, capsys):
+    from scratchgen.models.cases import CASES
+
+    few = [case for case in CASES if case.name == "SiLU"]
+    monkeypatch.setattr("scratchgen.models.cases.CASES", few)
+    narrow, usual = (printed(words, w, monkeypatch, capsys) for w in (width, 80))
+    assert narrow.split() == usual.split()
+
+
 @pytest.mark.parametrize("words", DESCRIPTIONS, ids=" ".join)
 def test_description_of_a_demo_fits_into_the_terminal(words, monkeypatch, capsys):
     """Formulas and tables in a description have indented lines and are not wrapped."""

@@ -178,3 +178,14 @@ def test_symbolic_link_is_followed(tmp_path):
         assert (tmp_path / "there" / "file").read_bytes() == content
     assert (tmp_path / "link").is_symlink()
     assert sorted(os.listdir(tmp_path)) == ["link", "there"]
+
+
+def test_symbolic_links_in_a_circle_are_refused(tmp_path):
+    for name, target in (("a", "b"), ("b", "a")):
+        (tmp_path / name).symlink_to(target)
+    with pytest.raises(OSError, match="expected a file to write, but the symbolic link .* leads to itself"):
+        files.expect_replaceable(tmp_path / "a")
+    with pytest.raises(OSError, match="leads to itself"):
+        write_whole(tmp_path / "a", "x")
+    (tmp_path / "c").symlink_to("missing")
+    assert write_whole(tmp_path / "c", "x").read_text() == "x"

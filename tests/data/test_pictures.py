@@ -109,3 +109,11 @@ def test_truncated_pictures_are_refused_even_if_pillow_accepts_them(save, pixels
         path.write_bytes(path.read_bytes()[:-200])
         with pytest.raises(ValueError, match="expected a complete PNG or JPEG picture"):
             read_image(path)
+
+
+def test_refusal_of_another_file_does_not_describe_objects_of_python(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("hello")
+    with pytest.raises(ValueError, match=r"a\.png: expected a complete PNG .* not begin as one") as caught:
+        read_image(path)
+    assert "object" not in str(caught.value) and "<" not in str(caught.value)

@@ -58,6 +58,7 @@ def test_forms_that_are_accepted(tmp_path, text, options, values, names):
         ("0x10\n2\n", {}, "line 1: expected numbers or names, got '0x10' in column 1"),
         ("NA\n2\n", {}, "line 1: expected numbers or names, got 'NA' in column 1"),
         ("a;b\n1;2\n", {}, "line 2, column 1: expected a finite number, got '1;2'; pass the delimiter"),
+        ("a\tb\n1\t2\n", {}, r"line 2, column 1: .*; pass the delimiter .*, such as delimiter='\\t'$"),
         ("a,a\n1,2\n", {}, "different names of columns, got 'a' twice"),
         ("a\n1\n", {"header": False}, "line 1, column 1: expected a finite number, got 'a'"),
         ('1,"2\n', {}, "expected CSV, got line 1 with unexpected end of data"),
@@ -74,3 +75,10 @@ def test_refusal_names_the_line_and_the_column(tmp_path, text, options, message)
 def test_delimiter_must_be_one_character_that_numbers_do_not_have(tmp_path, delimiter):
     with pytest.raises(ValueError, match="read_csv expected a delimiter such as"):
         table(tmp_path, "1,2", delimiter=delimiter)
+
+
+@pytest.mark.parametrize("header", [0, 1, "no"])
+def test_header_is_true_false_or_none(tmp_path, header):
+    """In other libraries, header=0 means that the first line has the names."""
+    with pytest.raises(TypeError, match="read_csv expected header to be True or False, got "):
+        table(tmp_path, "2019,2020\n1,2", header=header)

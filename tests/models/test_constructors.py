@@ -54,7 +54,7 @@ BAD = {
     "pixel_init": [None, 5, "x"],
     "rng": [None, -1, 2.5, "x", True, NAN, (0,)],
     "shape": NOT_SHAPES,
-    "shared": [None, 0, 1, 2.5, "x", []],
+    **dict.fromkeys(["shared", "drop_constant"], [None, 0, 1, 2.5, "x", []]),
     "sizes": [0, 5, *NOT_WIDTHS, (), (5,), (5, 0), (5, -1), (5, 2.5), (5, True)],
     "strengths": [5, None, (0,), (NAN,), (), "x", (-1.0,)],
     "text": [None, 5, ""],

@@ -253,6 +253,35 @@ def test_config_that_could_not_be_read_is_refused_before_the_first_step(tmp_path
     assert trainer.step == 0 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"every": 1.5}, "Checkpointer expected every to be an int, got 1.5"),
+        ({"every": "2"}, "Checkpointer expected every to be an int, got '2'"),
+        ({"overwrite": "no"}, "Checkpointer expected overwrite to be True or False, got 'no'"),
+        ({"path": 5}, "Checkpointer expected a path, got int"),
+    ],
+)
+def test_checkpointer_refuses_arguments_of_other_types(settings, message):
+    """every=1.5 saved every third epoch, and overwrite="no" replaced the file."""
+    with pytest.raises(TypeError, match=message):
+        checkpoint.Checkpointer(**{"path": "run"} | settings)
+
+
+def test_path_and_trainer_or_model_in_the_wrong_order(tmp_path):
+    trainer = run_of("sgd")
+    for function, other in (
+        (checkpoint.save, trainer), (checkpoint.load, trainer),
+        (checkpoint.save_model, trainer.model), (checkpoint.load_model, trainer.model),
+    ):  # fmt: skip
+        message = f"{function.__name__} expected a path, got {type(other).__name__}"
+        with pytest.raises(TypeError, match=message):
+            function(other, tmp_path / "run")
+    for function in (checkpoint.read_config, checkpoint.is_finished):
+        with pytest.raises(TypeError, match=f"{function.__name__} expected a path, got int"):
+            function(5)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
 def test_pipe_is_not_replaced_by_a_checkpoint(tmp_path):
     pipe = tmp_path / "pipe"

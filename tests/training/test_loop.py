@@ -83,6 +83,13 @@ def test_history_has_a_row_per_step_and_a_row_per_epoch():
     assert history.ended == "finished after step 15, 3 of 3 epochs done"
 
 
+@pytest.mark.parametrize("value", [None, "high", np.ones(3)])
+def test_value_of_validate_that_is_no_number_is_refused(value):
+    kind = type(value).__name__
+    with pytest.raises(TypeError, match=rf"Net\.fit expected validate\(\) to be a number, got {kind}$"):
+        tiny_trainer(validate=lambda: value).run()
+
+
 def test_history_refuses_a_row_with_other_names():
     history = History()
     history.add(history.steps, {"loss": 1.0})
@@ -355,7 +362,7 @@ def test_trainer_refuses_an_augmentation_that_loses_examples(augment, got):
 @pytest.mark.parametrize("value", [None, "low", [1.0, 2.0]])
 def test_trainer_refuses_a_validation_value_that_is_no_number(value):
     trainer = tiny_trainer(validate=lambda: value)
-    with pytest.raises(TypeError, match="Trainer expected validate to return a number, got"):
+    with pytest.raises(TypeError, match=r"fit expected validate\(\) to be a number, got"):
         trainer.run()
 
 

@@ -421,8 +421,8 @@ def test_file_tells_what_is_in_it(tmp_path):
     assert metadata["format"] == "scratchgen 2" and metadata["version"] == scratchgen.__version__
     assert json.loads(metadata["model"]) == {
         "$object": "scratchgen.GaussianDiscriminant",
-        "settings": ["shared", "shrinkage"],
-        "attributes": {"shared": True, "shrinkage": 0.3},
+        "settings": ["shared", "shrinkage", "drop_constant"],
+        "attributes": {"shared": True, "shrinkage": 0.3, "drop_constant": False},
     }
 
 

@@ -354,3 +354,12 @@ def test_optimiser_clips_gradients_that_another_optimiser_holds(parameters):
     parameters["b"].grad[...] = 3, 0, 4
     assert first.clip_grad_norm(1.0) == pytest.approx(5)
     np.testing.assert_allclose(parameters["b"].grad, [0.6, 0, 0.8])
+
+
+@pytest.mark.parametrize("value", [None, "fast", np.ones(2)])
+def test_schedule_that_returns_no_number_is_refused(value):
+    layer = Linear(2, 2, rng=0)
+    optimizer = SGD(layer.parameters(), lr=lambda step: value)
+    message = f"SGD expected the learning rate at step 0 to be a number, got {type(value).__name__}$"
+    with pytest.raises(TypeError, match=message):
+        optimizer.step()

@@ -10,6 +10,8 @@ from scratchgen.checks import as_generator, expect_examples, expect_labels
 from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
 
+LISTED = 10         # classes that a message names
+
 
 class NotConverged(UserWarning):
     """A fit ended before it reached the optimum."""
@@ -156,13 +158,14 @@ def expect_labelled(
     classes = int(y.max()) + 1 if classes is None else classes
     if classes < 2:
         raise ValueError(f"{who} expected at least two classes, got only class 0")
-    present = np.zeros(classes, bool)
-    present[y] = True
-    if not present.all():
-        missing = ", ".join(map(str, np.flatnonzero(~present)))
+    present = np.unique(y)
+    if len(present) < classes:
+        absent = np.setdiff1d(np.arange(min(classes, len(present) + LISTED)), present)[:LISTED]
+        missing = ", ".join(map(str, absent)) + (", …" if classes - len(present) > LISTED else "")
         raise ValueError(
             f"{who} expected an example of each class 0..{classes - 1}, got none of {missing} "
-            f"among {len(y)} examples"
+            f"among {len(y)} examples; number the classes that occur from 0, for example with "
+            "names, y = np.unique(y, return_inverse=True)"
         )
     return y, classes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Self
 
@@ -35,26 +36,28 @@ class GaussianDiscriminant(GenerativeClassifier):
     factorised: Σ = S·R·S, where S contains the standard deviations. Derived in docs/discriminative.md.
 
     A feature with the same value in all examples, such as a pixel at the edge of an image, contains no
-    information about the class. Without shrinkage, `fit` leaves it out with the warning ConstantFeatures, and
-    predictions ignore it. All likelihoods, including `score_samples`, are then those of the other features,
+    information about the class. With drop_constant, `fit` leaves it out with the warning ConstantFeatures,
+    and predictions ignore it. All likelihoods, including `score_samples`, are then those of the other features,
     because x itself lies within a plane and has no density. `sample` returns the constant value.
 
     shared : one covariance for all classes;  shrinkage : in [0, 1]
+    drop_constant : whether `fit` leaves out features that are constant in all examples; otherwise it refuses
+        them, unless there is shrinkage
     means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N
     In covariances_, the rows and columns of a feature that is left out are zero.
     Computations are in float64 for data of any dtype. Raises ValueError for a shrinkage outside [0, 1].
     """
 
-    def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):
+    def __init__(self, *, shared: bool = True, shrinkage: float = 0.0, drop_constant: bool = False):
         self.shared = flag("GaussianDiscriminant", "shared", shared)
         self.shrinkage = finite("GaussianDiscriminant", "shrinkage", shrinkage, least=0, most=1)
+        self.drop_constant = flag("GaussianDiscriminant", "drop_constant", drop_constant)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and covariances of X (N, D) in each class y (N,).
 
-        Raises ValueError if a covariance is singular, which is caused by dependent features, features that
-        are constant in one class only, or too few examples. Warns about features that are constant in all
-        examples.
+        Raises ValueError if a covariance is singular, which is caused by constant or dependent features, or
+        by too few examples. With drop_constant, warns about features that are constant in all examples.
         """
         who = self._who("fit")
         y, classes = expect_labelled(who, X, y)
@@ -66,6 +69,7 @@ class GaussianDiscriminant(GenerativeClassifier):
         covariances, factors = [], []
         for k, rows in enumerate(groups):
             centred = X[rows] - self.means_[y[rows]]
+            _expect_finite_squares(who, centred)
             covariance = centred.T @ centred / len(rows)        # (GDA.1)
             level = np.trace(covariance) / len(covariance)
             covariance *= 1 - self.shrinkage
@@ -84,6 +88,11 @@ class GaussianDiscriminant(GenerativeClassifier):
         varies = (X[0] != X).any(axis=0) | (self.shrinkage > 0)
         if varies.any() and not varies.all():
             constant = ", ".join(map(str, np.flatnonzero(~varies)))
+            if not self.drop_constant:
+                raise ValueError(
+                    f"{self._who('fit')} expected features that vary, but these are constant in all "
+                    f"examples: {constant}. Leave them out with drop_constant=True, or set a shrinkage > 0"
+                )
             warnings.warn(
                 f"GaussianDiscriminant.fit leaves out features that are constant in all examples: {constant}"
                 ". Predictions ignore them, and likelihoods are those of the other features",
@@ -149,6 +158,16 @@ class GaussianDiscriminant(GenerativeClassifier):
         X = np.tile(self.means_[k], (n, 1))
         X[:, used] += rng.standard_normal((n, len(root))) @ root.T
         return X
+
+
+def _expect_finite_squares(who: str, centred: np.ndarray) -> None:
+    """Raise ValueError if the squares of deviations from the means (N, D) overflow."""
+    largest = float(np.abs(centred).max())
+    if not largest < math.sqrt(np.finfo(np.float64).max / len(centred)):
+        raise ValueError(
+            f"{who} expected variances of at most 1e308, got deviations of {largest:.2g} from the mean of a "
+            "class: change the unit of the data"
+        )
 
 
 def _expect_variation(who: str, X: np.ndarray, y: np.ndarray, varies: np.ndarray, of: str) -> None:

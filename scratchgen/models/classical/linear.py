@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_examples, expect_rows
 from scratchgen.layers import Parameter
 from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
@@ -34,7 +34,10 @@ class LinearClassifier(Classifier, Model):
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and labels y (N,), with an example of every class."""
-        return X, expect_labelled(self._who("fit"), X, y, features=self.features, classes=self.classes)[0]
+        who = self._who("fit")
+        y, _ = expect_labelled(who, X, y, features=self.features, classes=self.classes)
+        expect_rows(who, X, features=self.features, dtype=self.weight.dtype)
+        return X, y
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """The scores x·W + b, (N, C)."""

@@ -77,7 +77,8 @@ class LogisticRegression(LinearClassifier):
     ) -> Self:
         """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from zero.
 
-        tolerance : the largest entry of the gradient at which the fit ends
+        tolerance : the largest entry of the gradient at which the fit ends. The gradient has the units of X:
+            if all entries of X are below 10 times the tolerance, `fit` warns with NotConverged
         iterations : the largest number of iterations; if it is not enough, `fit` warns with NotConverged
         warm_start : whether to start from the current weights instead
 
@@ -112,6 +113,14 @@ class LogisticRegression(LinearClassifier):
                 f"LogisticRegression.fit ended after {found.iterations} iterations with a gradient of "
                 f"{slope:.2g}, above the tolerance of {tolerance:g}: allow more iterations, standardise X, "
                 "or set an l2",
+                NotConverged,
+                stacklevel=2,
+            )
+        elif tolerance > 0.1 * (largest := float(max(X.max(), -X.min()))) > 0:
+            warnings.warn(
+                f"LogisticRegression.fit ended after {found.iterations} iterations, maybe far from the "
+                f"optimum: X has no entry above {largest:.2g}, which makes all gradients small: standardise "
+                f"X, or set a tolerance far below {tolerance:g}",
                 NotConverged,
                 stacklevel=2,
             )

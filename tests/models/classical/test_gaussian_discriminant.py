@@ -133,13 +133,15 @@ def test_gaussian_discriminant_finds_features_that_depend_on_each_other(rng):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
-    """A warning names them. All results are those of a model of the other features."""
+def test_gaussian_discriminant_refuses_or_leaves_out_constant_features(rng, shared):
+    """The refusal and the warning name them. All results are those of a model of the other features."""
     X = data(rng)
     wide = np.insert(X, [1, 3], [0.1, 7.0], axis=1)             # features 1 and 4 are constant
+    with pytest.raises(ValueError, match=r"constant in all examples: 1, 4\. .* drop_constant=True"):
+        GaussianDiscriminant(shared=shared).fit(wide, Y)
     message = r"^GaussianDiscriminant\.fit leaves out .* constant in all examples: 1, 4\. Predictions ignore"
     with pytest.warns(ConstantFeatures, match=message) as seen:
-        model = GaussianDiscriminant(shared=shared).fit(wide, Y)
+        model = GaussianDiscriminant(shared=shared, drop_constant=True).fit(wide, Y)
     assert seen[0].filename == __file__
     plain = GaussianDiscriminant(shared=shared).fit(X, Y)
     new = wide + rng.standard_normal(wide.shape)                # may differ from the constants
@@ -160,3 +162,11 @@ def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
         assert not W[[1, 4]].any() and (b == plain.linear()[1]).all()
         np.testing.assert_array_equal(W[[0, 2, 3]], plain.linear()[0])
     GaussianDiscriminant(shared=shared, shrinkage=0.1).fit(wide, Y)     # no warning: all have a variance
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_data_whose_squares_overflow_is_not_called_singular(rng, shared):
+    X, y = rng.normal(size=(30, 2)), np.arange(30) % 2
+    GaussianDiscriminant(shared=shared).fit(1e150 * X, y)
+    with pytest.raises(ValueError, match="got deviations of .*e\\+200 from the mean .* change the unit"):
+        GaussianDiscriminant(shared=shared).fit(1e200 * X, y)

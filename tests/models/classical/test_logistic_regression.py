@@ -176,3 +176,14 @@ def test_logistic_regression_fit_starts_anew_unless_it_is_a_warm_start(rng):
     np.testing.assert_array_equal(used.weight.value, fresh.weight.value)
     steps = used.iterations_
     assert used.fit(X, Y, tolerance=0.1, warm_start=True).iterations_ == 0 < steps
+
+
+def test_data_in_a_large_unit_is_not_silently_left_unfitted():
+    """With entries of 1e-5, the gradient at zero weights is below the tolerance, so that no step is made."""
+    y = np.arange(60) % 3
+    X = 1e-5 * (np.random.default_rng(0).normal(size=(60, 4)) + 3 * np.eye(4)[y])
+    with pytest.warns(NotConverged, match="after 0 iterations, maybe far .* standardise X, or set a tol"):
+        LogisticRegression(4, 3, dtype=np.float64).fit(X, y)
+    model = LogisticRegression(4, 3, dtype=np.float64).fit(X, y, tolerance=1e-9)
+    assert model.score(X, y) > 0.9
+    LogisticRegression(4, 3, dtype=np.float64).fit(0 * X, y)       # nothing to fit, and no warning

@@ -50,3 +50,12 @@ def test_nearest_neighbours_refuse_examples_that_are_too_far(rng):
     model = NearestNeighbours(1).fit(rng.normal(size=(4, 2)), np.array([0, 1, 0, 1]))
     with pytest.raises(ValueError, match=r"finite distances, .* too far away \(in rows 0 to 2\)"):
         model.predict(np.array([[0.0, 1.0], [1e200, 0.0], [1.0, 0.0]]))
+
+
+@pytest.mark.parametrize("label", [10**6, 10**15, 2**62])
+def test_refusal_of_missing_classes_is_short_and_needs_no_memory(label):
+    """Labels that are identifiers, such as postal codes, are one typical mistake."""
+    y = np.array([0, label, 1, 3])
+    listed = "got none of 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, … among 4 examples"
+    with pytest.raises(ValueError, match=listed):
+        NearestNeighbours(1).fit(np.zeros((4, 2)), y)
