@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,16 @@ class Batches:
         self._epoch_start = self._rng.bit_generator.state
         self._position = 0
 
+    @cached_property
+    def _fingerprint(self) -> str:
+        """A checksum of about 1,000 examples, evenly spaced, with the shapes and dtypes of X and y."""
+        digest = hashlib.sha256()
+        for array in (self.X, self.y):
+            if array is not None:
+                part = np.ascontiguousarray(array[:: max(1, len(array) // 1000)])
+                digest.update(f"{array.shape} {array.dtype.str}".encode() + part.tobytes())
+        return digest.hexdigest()[:16]
+
     def state(self) -> dict[str, Any]:
         """The current position, as a dict that can be stored as JSON.
 
@@ -90,19 +102,23 @@ class Batches:
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
+            "data": self._fingerprint,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore the position in `state`: the next iteration returns the rest of its epoch.
 
-        Raises ValueError if the state belongs to batches with other settings.
+        Raises ValueError if the state belongs to batches with other settings or of other data.
         """
         own = self.state()
+        state = {"data": own["data"]} | state       # states of earlier versions have no fingerprint
         if set(state) != set(own):
             raise ValueError(f"Batches expected a state with keys {', '.join(own)}, got {', '.join(state)}")
         for key in ("examples", "batch_size", "shuffle", "drop_last"):
             if state[key] != own[key]:
                 raise ValueError(f"Batches expected a state with {key} {own[key]}, got {state[key]}")
+        if state["data"] != own["data"]:
+            raise ValueError("Batches expected a state of the same data, but X or y has other values or rows")
         position = state["position"]
         if not isinstance(position, int) or not 0 <= position <= len(self):
             raise ValueError(f"Batches expected a state with a position in 0..{len(self)}, got {position}")

@@ -190,3 +190,14 @@ def test_batches_refuse_another_state_and_keep_their_position(rng, change, messa
     with pytest.raises(ValueError, match=message):
         batches.load_state(before | change)
     assert batches.state() == before
+
+
+def test_batches_refuse_the_state_of_other_data(rng):
+    X, y = rng.random((3000, 4)), rng.integers(3, size=3000)
+    saved = Batches(X, y, batch_size=7, rng=0).state()
+    Batches(X.copy(), y.copy(), batch_size=7, rng=1).load_state(saved)
+    earlier = {key: value for key, value in saved.items() if key != "data"}
+    Batches(X, y, batch_size=7, rng=1).load_state(earlier)
+    for other in ((X[::-1], y), (X, y[::-1]), (X + 1e-9, y), (X.astype(np.float32), y), (X[:, :3], y)):
+        with pytest.raises(ValueError, match="expected a state of the same data"):
+            Batches(*other, batch_size=7, rng=0).load_state(saved)

@@ -37,8 +37,8 @@ class GaussianDiscriminant(GenerativeClassifier):
 
     A feature with the same value in all examples, such as a pixel at the edge of an image, contains no
     information about the class. With drop_constant, `fit` leaves it out with the warning ConstantFeatures,
-    and predictions ignore it. All likelihoods, including `score_samples`, are then those of the other features,
-    because x itself lies within a plane and has no density. `sample` returns the constant value.
+    and predictions ignore it. All likelihoods, including `score_samples`, are then those of the other
+    features, because x itself lies within a plane and has no density. `sample` returns the constant value.
 
     shared : one covariance for all classes;  shrinkage : in [0, 1]
     drop_constant : whether `fit` leaves out features that are constant in all examples; otherwise it refuses
