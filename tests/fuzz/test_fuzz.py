@@ -15,7 +15,7 @@ from fuzz.checkpoints import with_checksums
 from fuzz.readers import READERS, pack_png, png_chunks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SECONDS = 4         # for each reader
+SECONDS = 7         # for each of nine readers, about a minute in all
 
 needs_atheris = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
