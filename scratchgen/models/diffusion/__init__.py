@@ -1,0 +1,5 @@
+"""Diffusion and flow matching: networks that turn noise into data in small steps."""
+
+from scratchgen.models.diffusion.flow_matching import FlowMatching
+
+__all__ = ["FlowMatching"]
