@@ -11,6 +11,7 @@ Derived in docs/distributions.md.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,38 @@ class Normal:
     def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
         """The gradient of `kl`, (dmu, dlogvar). The gradient of the prior mean is −dmu."""
         return mu - prior_mean, 0.5 * (np.exp(logvar) - 1)      # (NORM.6)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def normal_log_cdf(x: Array) -> Array:
+    """log Φ(x), entry by entry, also where Φ(x) is too small for a float64.
+
+    (NCDF.1)  log Φ(x) = log(½·erfc(−x/√2))
+    (NCDF.2)  log Φ(x) = −½x² − log(−x·√(2π)) + log(1 − 1/x² + 3/x⁴ − 15/x⁶ + 105/x⁸)   for x < −30
+    """
+    near = np.maximum(x, -30.0)
+    far = np.minimum(x, -30.0)
+    inverse = 1 / far**2
+    with np.errstate(over="ignore"):
+        series = 1 - inverse * (1 - inverse * (3 - inverse * (15 - 105 * inverse)))
+        tail = -0.5 * far**2 - np.log(-far) - 0.5 * LOG_2PI + np.log(series)
+    return np.where(x < -30, tail, np.log(0.5 * _erfc(-near / math.sqrt(2))))       # (NCDF.1), (NCDF.2)
+
+
+@compiled
+def normal_log_interval(low: Array, high: Array) -> Array:
+    """log(Φ(high) − Φ(low)), entry by entry, for low < high; the ends may be infinite. float64.
+
+    (NCDF.3)  Φ(high) − Φ(low) = Φ(−low) − Φ(−high)                         so that both are in the lower tail
+    (NCDF.4)  log(Φ(b) − Φ(a)) = log Φ(b) + log(1 − exp(log Φ(a) − log Φ(b)))
+    """
+    flip = low > 0
+    a, b = np.where(flip, -high, low), np.where(flip, -low, high)           # (NCDF.3)
+    log_a = np.where(np.isneginf(a), -np.inf, normal_log_cdf(np.maximum(a, -1e150)))
+    log_b = normal_log_cdf(np.minimum(b, 40.0))
+    return log_b + np.log(-np.expm1(log_a - log_b))                         # (NCDF.4)
 
 
 class Logistic:

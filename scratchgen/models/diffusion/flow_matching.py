@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels
+from scratchgen.checks import as_generator, expect_examples
 from scratchgen.data import dequantise
 from scratchgen.distributions import Normal
-from scratchgen.layers.unet import ResidualNet, TimeNetwork, UNet
+from scratchgen.layers.unet import TimeNetwork
 from scratchgen.losses import squared_error
-from scratchgen.models.base import Model
+from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
 from scratchgen.models.networks import in_batches
 
@@ -34,7 +32,7 @@ class LogLikelihood(NamedTuple):
     error: np.ndarray       # (N,), |log_prob − that of half as many steps|
 
 
-class FlowMatching(Model):
+class FlowMatching(DenoisingModel):
     """A network that learns the velocity of straight paths from noise to data (Lipman et al. 2023).
 
     (FM.1)  x_t  = (1 − t)·x_0 + t·x_1,  x_0 ~ N(0, I) noise, x_1 data, t from 0 to 1
@@ -44,10 +42,9 @@ class FlowMatching(Model):
     (FM.5)  the best v is E[x_1 − x_0 | x_t]                    the mean velocity of all paths through x_t
     (FM.6)  dx/dt = f(x, t) carries N(0, I) at t = 0 to the data at t = 1
     (FM.7)  log p(x_1) = log N(x_0; 0, I) − ∫₀¹ div f(x_t, t) dt
-    (FM.8)  guided velocity = f(x, t) + (1 + w)·(f(x, t, y) − f(x, t))      w = 0 is the conditional one
 
     The network works on standardised data, x_1 = (x − shift) / scale, so log p(x) has − Σ log scale as well.
-    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023; Ho & Salimans 2022 for (FM.8). Derived
+    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023. Derived
     in docs/diffusion.md.
 
     net : a TimeNetwork, such as ResidualNet or UNet
@@ -61,7 +58,6 @@ class FlowMatching(Model):
     """
 
     likelihood = "exact"
-    buffer_names = ("shift", "scale")
 
     def __init__(
         self,
@@ -73,98 +69,17 @@ class FlowMatching(Model):
         label_dropout: float = 0.1,
     ):
         who = type(self).__name__
-        if not isinstance(net, TimeNetwork):
-            raise TypeError(f"{who} expected net to be a TimeNetwork, such as UNet, got {type(net).__name__}")
         if times not in TIMES:
             raise ValueError(f"{who} expected times to be one of {', '.join(TIMES)}, got {times!r}")
-        if not 0 <= label_dropout <= 1:
-            raise ValueError(f"{who} expected label_dropout within [0, 1], got {label_dropout}")
-        self.net, self.features, self.levels, self.times = net, features, levels, times
-        self.label_dropout, self.classes = label_dropout, net.classes
-        pixels = 0.5 if levels is not None else 0.0
-        self.shift = np.full(features, pixels, self.dtype)
-        self.scale = np.full(features, pixels or 1.0, self.dtype)
-
-    @classmethod
-    def dense(
-        cls,
-        features: int,
-        hidden: int = 128,
-        blocks: int = 3,
-        *,
-        classes: int = 0,
-        embedding: int = 64,
-        rng: np.random.Generator | int,
-        dtype: Any = np.float32,
-        **settings: Any,
-    ) -> Self:
-        """For tables: a ResidualNet with `blocks` blocks of `hidden` units."""
-        net = ResidualNet(
-            features, hidden, blocks, classes=classes, embedding=embedding,
-            rng=as_generator(f"{cls.__name__}.dense", rng), dtype=dtype,
-        )
-        return cls(net, features, **settings)
-
-    @classmethod
-    def convolutional(
-        cls,
-        channels: Sequence[int] = (32, 64),
-        *,
-        shape: tuple[int, int, int] = (28, 28, 1),
-        squeeze: bool = True,
-        attention: bool = False,
-        dropout: float = 0.0,
-        classes: int = 0,
-        embedding: int = 128,
-        rng: np.random.Generator | int,
-        dtype: Any = np.float32,
-        levels: int | None = 256,
-        **settings: Any,
-    ) -> Self:
-        """For images: a UNet with these channels; with `squeeze`, 2×2 pixels become channels first."""
-        net = UNet(
-            shape, tuple(channels), squeeze=squeeze, attention=attention, dropout=dropout, classes=classes,
-            embedding=embedding, rng=as_generator(f"{cls.__name__}.convolutional", rng), dtype=dtype,
-        )
-        return cls(net, math.prod(net.shape), levels=levels, **settings)
-
-    @property
-    def code(self) -> int:
-        """The width of the latent code x_0, which is the number of features."""
-        return self.features
-
-    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Check X (N, D), within [0, 1] if it will be dequantised, and the labels of a model with classes."""
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high)
-        return X, self._labels(y, len(X), "fit")
-
-    def _labels(self, y: Any, n: int, method: str, needed: bool = True) -> np.ndarray | None:
-        if not self.classes:
-            expect_no_labels(self._who(method), y)
-            return None
-        if y is None and not needed:
-            return None
-        return expect_labels(self._who(method), y, n, self.classes)
-
-    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Take mean and standard deviation of continuous data as shift and scale, once."""
-        if self.levels is None and not self.shift.any():
-            scale = X.std(axis=0)
-            if not scale.all():
-                raise ValueError(
-                    f"{self._who('fit')} expected features that vary, but feature {scale.argmin()} is "
-                    "constant: it has no density. Leave it out, or pass levels= for pixels"
-                )
-            self.shift[...], self.scale[...] = X.mean(axis=0), scale
-        return X
+        super().__init__(net, features, levels=levels, label_dropout=label_dropout)
+        self.times = times
 
     def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
         """Draw the noise x_0 and the time t of each example; drop some labels; dequantise pixels."""
         x, *labels = batch
         x = x if self.levels is None else dequantise(x, rng=rng, levels=self.levels)
-        x1 = (x - self.shift) / self.scale
-        y = np.where(rng.random(len(x)) < self.label_dropout, self.classes, labels[0]) if labels else None
+        x1 = self._scaled(x)
+        y = self._with_dropped_labels(labels[0] if labels else None, rng)
         return x1, rng.standard_normal(x1.shape, x1.dtype), self._times(len(x), rng), y
 
     def _times(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -206,13 +121,8 @@ class FlowMatching(Model):
     def velocity(
         self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
     ) -> np.ndarray:
-        """The velocity at standardised points x (N, D) and time t, for labels y with guidance of strength w."""
-        times = np.full(len(x), t, x.dtype)
-        v, _ = self.net.forward(x, times, y)
-        if not guidance:
-            return v
-        free, _ = self.net.forward(x, times)
-        return free + x.dtype.type(1 + guidance) * (v - free)               # (FM.8)
+        """The velocity dx/dt at standardised points x (N, D) and time t; see `predict_at`."""
+        return self.predict_at(x, t, y, guidance)
 
     def sample(
         self,
@@ -227,29 +137,13 @@ class FlowMatching(Model):
         """Draw n examples, (n, D): noise at t = 0 is carried to t = 1 by (FM.6).
 
         y : labels (n,), for a model with classes; None for samples of any class
-        guidance : w of (FM.8); above 0 the samples are more typical of their class and less varied
+        guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
         steps, method : of the solver, "euler", "heun" or "rk4" (1, 2 and 4 evaluations per step)
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")
         x0 = self.prior_sample(n, rng=as_generator(self._who("sample"), rng))
         return self._carried(x0, y, guidance, steps, method, "sample")
-
-    def _expect_condition(self, y: Any, n: int, guidance: float, method: str) -> np.ndarray | None:
-        y = self._labels(y, n, method, needed=False)
-        if guidance and y is None:
-            raise ValueError(
-                f"{self._who(method)} expected labels y for guidance={guidance}, which needs a model with classes"
-            )
-        return y
-
-    def prior_sample(
-        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Draw n latent codes x_0 from N(0, I), (n, D)."""
-        self._expect_count(n, "prior_sample")
-        rng = as_generator(self._who("prior_sample"), rng)
-        return rng.standard_normal((n, self.features)).astype(self.dtype)
 
     def inverse_transform(
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
@@ -268,7 +162,7 @@ class FlowMatching(Model):
                 lambda state, t: (self.velocity(state[0], t, part, guidance),), (x0[rows],), 0.0, 1.0,
                 steps=steps, method=method, who=self._who(who),
             )
-            return x1 * self.scale + self.shift
+            return self._unscaled(x1)
 
         return in_batches(solve, np.arange(len(x0)))
 
@@ -282,7 +176,7 @@ class FlowMatching(Model):
         def solve(rows: np.ndarray) -> np.ndarray:
             part = None if y is None else y[rows]
             (x0,) = integrate(
-                lambda state, t: (self.velocity(state[0], t, part),), ((X[rows] - self.shift) / self.scale,),
+                lambda state, t: (self.velocity(state[0], t, part),), (self._scaled(X[rows]),),
                 1.0, 0.0, steps=steps, method=method, who=self._who("transform"),
             )
             return x0
@@ -320,7 +214,7 @@ class FlowMatching(Model):
             def slope(state: tuple[np.ndarray, ...], t: float) -> tuple[np.ndarray, ...]:
                 return divergence(self.net, state[0], np.full(len(rows), t, self.dtype), part, v)
 
-            x1 = (X[rows] - self.shift) / self.scale
+            x1 = self._scaled(X[rows])
             x0, minus_integral = integrate(
                 slope, (x1, np.zeros(len(rows))), 1.0, 0.0, steps=steps, method=method,
                 who=self._who("log_likelihood"),

@@ -1,0 +1,161 @@
+"""What diffusion and flow matching have in common: a network of x and t, and data on a common scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels
+from scratchgen.layers.unet import ResidualNet, TimeNetwork, UNet
+from scratchgen.models.base import Model
+
+
+class DenoisingModel(Model):
+    """The base of Diffusion and FlowMatching: a network f(x, t, y) that works on (x − shift) / scale.
+
+    (GUIDE.1)  guided f = f(x, t) + (1 + w)·(f(x, t, y) − f(x, t))      classifier-free guidance of strength w
+
+    With w = 0 it is f(x, t, y), and with w = −1 it ignores the class. Source: Ho & Salimans 2022, equation 6.
+
+    net : a TimeNetwork, such as ResidualNet or UNet
+    features : D
+    levels : number of grey levels of pixels in [0, 1], which become [−1, 1]; None for continuous data, whose
+        mean and standard deviation `fit` takes as shift and scale
+    label_dropout : the share of examples whose label is replaced by "no class" in training, for a network
+        with classes
+    """
+
+    buffer_names = ("shift", "scale", "low", "high")
+
+    def __init__(
+        self, net: TimeNetwork, features: int, *, levels: int | None = None, label_dropout: float = 0.1
+    ):
+        who = type(self).__name__
+        if not isinstance(net, TimeNetwork):
+            raise TypeError(f"{who} expected net to be a TimeNetwork, such as UNet, got {type(net).__name__}")
+        if not 0 <= label_dropout <= 1:
+            raise ValueError(f"{who} expected label_dropout within [0, 1], got {label_dropout}")
+        self.net, self.features, self.levels = net, features, levels
+        self.label_dropout, self.classes = label_dropout, net.classes
+        pixels = 0.5 if levels is not None else 0.0
+        self.shift = np.full(features, pixels, self.dtype)
+        self.scale = np.full(features, pixels or 1.0, self.dtype)
+        self.low, self.high = (np.full(features, end, self.dtype) for end in (-1.0, 1.0))   # of scaled data
+
+    @classmethod
+    def dense(
+        cls,
+        features: int,
+        hidden: int = 128,
+        blocks: int = 3,
+        *,
+        classes: int = 0,
+        embedding: int = 64,
+        rng: np.random.Generator | int,
+        dtype: Any = np.float32,
+        **settings: Any,
+    ) -> Self:
+        """For tables: a ResidualNet with `blocks` blocks of `hidden` units."""
+        net = ResidualNet(
+            features, hidden, blocks, classes=classes, embedding=embedding,
+            rng=as_generator(f"{cls.__name__}.dense", rng), dtype=dtype,
+        )
+        return cls(net, features, **settings)
+
+    @classmethod
+    def convolutional(
+        cls,
+        channels: Sequence[int] = (32, 64),
+        *,
+        shape: tuple[int, int, int] = (28, 28, 1),
+        squeeze: bool = True,
+        attention: bool = False,
+        dropout: float = 0.0,
+        classes: int = 0,
+        embedding: int = 128,
+        rng: np.random.Generator | int,
+        dtype: Any = np.float32,
+        levels: int | None = 256,
+        **settings: Any,
+    ) -> Self:
+        """For images: a UNet with these channels; with `squeeze`, 2×2 pixels become channels first."""
+        net = UNet(
+            shape, tuple(channels), squeeze=squeeze, attention=attention, dropout=dropout, classes=classes,
+            embedding=embedding, rng=as_generator(f"{cls.__name__}.convolutional", rng), dtype=dtype,
+        )
+        return cls(net, math.prod(net.shape), levels=levels, **settings)
+
+    @property
+    def code(self) -> int:
+        """The width of the latent code x_0, which is the number of features."""
+        return self.features
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check X (N, D), within [0, 1] if it will be dequantised, and the labels of a model with classes."""
+        low, high = (0, 1) if self.levels is not None else (None, None)
+        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high)
+        return X, self._labels(y, len(X), "fit")
+
+    def _labels(self, y: Any, n: int, method: str, needed: bool = True) -> np.ndarray | None:
+        if not self.classes:
+            expect_no_labels(self._who(method), y)
+            return None
+        if y is None and not needed:
+            return None
+        return expect_labels(self._who(method), y, n, self.classes)
+
+    def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Take mean, standard deviation and range of continuous data, once."""
+        if self.levels is None and not self.shift.any():
+            scale = X.std(axis=0, dtype=np.float64)
+            if not scale.all():
+                raise ValueError(
+                    f"{self._who('fit')} expected features that vary, but feature {scale.argmin()} is "
+                    "constant: it has no density. Leave it out, or pass levels= for pixels"
+                )
+            self.shift[...], self.scale[...] = X.mean(axis=0, dtype=np.float64), scale
+            self.low[...], self.high[...] = (self._scaled(end) for end in (X.min(axis=0), X.max(axis=0)))
+        return X
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
+        """Data on the scale of the network."""
+        return (X - self.shift) / self.scale
+
+    def _unscaled(self, x: np.ndarray) -> np.ndarray:
+        return x * self.scale + self.shift
+
+    def _expect_condition(self, y: Any, n: int, guidance: float, method: str) -> np.ndarray | None:
+        y = self._labels(y, n, method, needed=False)
+        if guidance and y is None:
+            raise ValueError(
+                f"{self._who(method)} expected labels y for guidance={guidance}, which needs a model with classes"
+            )
+        return y
+
+    def prior_sample(
+        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw n latent codes x_0 from N(0, I), (n, D)."""
+        self._expect_count(n, "prior_sample")
+        rng = as_generator(self._who("prior_sample"), rng)
+        return rng.standard_normal((n, self.features)).astype(self.dtype)
+
+    def _with_dropped_labels(self, y: np.ndarray | None, rng: np.random.Generator) -> np.ndarray | None:
+        """Replace a share of the labels by "no class", so that the network learns f(x, t) as well."""
+        if y is None:
+            return None
+        return np.where(rng.random(len(y)) < self.label_dropout, self.classes, y)
+
+    def predict_at(
+        self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
+    ) -> np.ndarray:
+        """The network's output at x (N, D) on the common scale and time t, for labels y with guidance w."""
+        times = np.full(len(x), t, x.dtype)
+        f, _ = self.net.forward(x, times, y)
+        if not guidance:
+            return f
+        free, _ = self.net.forward(x, times)
+        return free + x.dtype.type(1 + guidance) * (f - free)               # (GUIDE.1)
