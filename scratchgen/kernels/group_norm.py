@@ -44,7 +44,8 @@ def group_norm_backward(
     sums = np.empty((2, len(dout), dout.shape[2]))      # Σ dout·xhat and Σ dout of each example and channel
 
     def work(part: slice) -> None:
-        _group_norm_backward(dout[part], xhat[part], inv[part], weight, sums[0, part], sums[1, part], dx[part])
+        of_dout_xhat, of_dout = sums[:, part]
+        _group_norm_backward(dout[part], xhat[part], inv[part], weight, of_dout_xhat, of_dout, dx[part])
 
     threads.share(work, len(dout), threads.enough(dout.shape[1] * dout.shape[2], threads.ENTRIES))
     dweight, dbias = sums.sum(axis=1).astype(dout.dtype)
@@ -120,7 +121,8 @@ def _group_norm_backward(dout, xhat, inv, weight, sum_dout_xhat, sum_dout, dx):
                 scale[c] = inv[n, g]
         for p in range(pixels):
             for c in range(channels):
-                dx[n, p, c] = scale[c] * (weight[c] * dout[n, p, c] - mean_g[c] - xhat[n, p, c] * mean_g_xhat[c])
+                g = weight[c] * dout[n, p, c]
+                dx[n, p, c] = scale[c] * (g - mean_g[c] - xhat[n, p, c] * mean_g_xhat[c])
 
 
 @kernel("contract")

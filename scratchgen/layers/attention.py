@@ -24,7 +24,7 @@ def attention(qkv: Array, heads: int, causal: bool) -> tuple[Array, Array]:
     q, k, v = split_heads(qkv, heads)                                   #           (N, H, T, D)
     scores = q @ k.swapaxes(2, 3)                                       # (ATT.2)   (N, H, T, T)
     scale = q.shape[3] ** -0.5                                          # (ATT.3)
-    seen = np.tri(*scores.shape[2:], dtype=bool) if causal else True    #           s ≤ t, or all
+    seen = np.tril(np.ones(scores.shape[2:], bool)) if causal else True #           s ≤ t, or all
     masked = np.where(seen, scale * scores, -np.inf)                    # (ATT.4)
     e = np.exp(masked - masked.max(axis=3, keepdims=True))
     p = e / e.sum(axis=3, keepdims=True)                                # (ATT.5)   (N, H, T, T)

@@ -44,7 +44,7 @@ def group_norm_backward(
     dweight = (dout * xhat).sum(axis=(0, 1))                    # (GN.7)   (C,)
     dbias = dout.sum(axis=(0, 1))
     xc = xhat.reshape(dxhat.shape) / inv                        #          as in the forward pass
-    dvar = (dxhat * xc).sum(axis=(1, 3), keepdims=True) * -0.5 * inv**3     # (GN.8)   xhat = xc / √(var + eps)
+    dvar = (dxhat * xc).sum(axis=(1, 3), keepdims=True) * -0.5 * inv**3     # (GN.8)   xhat = xc·inv
     dxc = dxhat * inv + 2 / (p * c // groups) * xc * dvar       # (GN.9)   xhat = xc·inv, var = mean(xc²)
     dx = dxc - dxc.mean(axis=(1, 3), keepdims=True)             # (GN.10)  xc = x − mean(x)
     return dx.reshape(dout.shape), dweight, dbias
@@ -87,7 +87,9 @@ class GroupNorm(Layer):
     def __init__(self, groups: int, channels: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
         positive("GroupNorm", groups=groups, channels=channels)
         if channels % groups:
-            raise ValueError(f"GroupNorm expected channels to be a multiple of groups, got {channels} and {groups}")
+            raise ValueError(
+                f"GroupNorm expected channels to be a multiple of groups, got {channels} and {groups}"
+            )
         dtype = float_dtype("GroupNorm", dtype)
         self.groups, self.channels, self.eps = groups, channels, eps
         self.weight = Parameter(np.ones(channels, dtype))

@@ -101,7 +101,10 @@ class ResidualBlock(Module):
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
     ) -> ResidualBlock:
-        """A block for vectors: first is LayerNorm and Linear, second is SiLU and a Linear that starts at zero."""
+        """A block for vectors: first is LayerNorm and Linear, second is SiLU and Linear.
+
+        The last Linear starts at zero, so the block starts as the identity.
+        """
         net: dict[str, Any] = {"rng": as_generator("ResidualBlock.dense", rng), "dtype": dtype}
         first = Sequential(LayerNorm(features, dtype=dtype), Linear(features, features, **net))
         second = Sequential(SiLU(), Linear(features, features, init=zeros, **net))

@@ -35,7 +35,7 @@ class TimeEmbedding(Layer):
 
     def __init__(self, features: int):
         if isinstance(features, bool) or not isinstance(features, int) or features < 4 or features % 2:
-            raise ValueError(f"TimeEmbedding expected an even number of features, at least 4, got {features!r}")
+            raise ValueError(f"TimeEmbedding expected an even number of features >= 4, got {features!r}")
         self.features = features
 
     def forward(self, t: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:

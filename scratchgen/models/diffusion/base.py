@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels
-from scratchgen.layers.unet import ResidualNet, TimeNetwork, UNet
+from scratchgen.layers.time_network import ResidualNet, TimeNetwork
+from scratchgen.layers.unet import UNet
 from scratchgen.models.base import Model
 
 
@@ -131,7 +132,7 @@ class DenoisingModel(Model):
         y = self._labels(y, n, method, needed=False)
         if guidance and y is None:
             raise ValueError(
-                f"{self._who(method)} expected labels y for guidance={guidance}, which needs a model with classes"
+                f"{self._who(method)} expected labels y of a model with classes for guidance={guidance}"
             )
         return y
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples
 from scratchgen.distributions import Normal, normal_log_interval
-from scratchgen.layers.unet import TimeNetwork
+from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.schedule import TARGETS, NoiseSchedule, target_of, x0_and_eps
@@ -37,20 +37,20 @@ class Bound(NamedTuple):
 
 
 class Diffusion(DenoisingModel):
-    """A chain of T steps that adds noise to the data, and a network that learns to undo them (Ho et al. 2020).
+    """A chain of T steps that add noise to the data, and a network that learns to undo them.
 
     (DIFF.1)  x_t = √ā_t·x_0 + √(1 − ā_t)·eps,  eps ~ N(0, I),  t uniform in 1 … T
     (DIFF.2)  loss = 1/(N·D) · Σₙ ‖f(x_t, t/T) − target‖²           the target is eps, x_0 or v (PRED.1)
     (DIFF.3)  df   = 2/(N·D) · (f − target)
     (DIFF.4)  p(x_(t−1) | x_t) = q(x_(t−1) | x_t, x̂_0)              (SCHED.5) with the x̂_0 that f implies
     (DIFF.5)  −log p(x_0) ≤ KL(q(x_T|x_0) ‖ N(0, I)) + Σ_(t≥2) KL_t − E[log p(x_0 | x_1)]
-    (DIFF.6)  KL_t = c_t²/(2·b_t) · ‖x_0 − x̂_0‖²                    c_t, b_t: factor of x_0, variance in (SCHED.5)
+    (DIFF.6)  KL_t = c_t²/(2·b_t) · ‖x_0 − x̂_0‖²                    factor of x_0 and variance in (SCHED.5)
     (DIFF.7)  p(x_0 | x_1): N(x̂_0, β_1·I), integrated over the grey level of each pixel if there are levels
     (DIFF.8)  DDIM: x_u = √ā_u·x̂_0 + √(1 − ā_u − σ²)·êps + σ·noise  for any step u < t
-    (DIFF.9)  σ = η·√((1 − ā_u)/(1 − ā_t))·√(1 − ā_t/ā_u)           η = 0: no noise; η = 1, u = t − 1: (DIFF.4)
+    (DIFF.9)  σ = η·√((1 − ā_u)/(1 − ā_t))·√(1 − ā_t/ā_u)           0: no noise; 1 and u = t − 1: (DIFF.4)
 
-    The network works on x_0 = (x − shift)/scale. Sources: Sohl-Dickstein et al. 2015; Ho et al. 2020, equations
-    5, 7, 8, 13 and 14; Song et al. 2021, equations 12 and 16. Derived in docs/diffusion.md.
+    The network works on x_0 = (x − shift)/scale. Sources: Sohl-Dickstein et al. 2015; Ho et al. 2020,
+    equations 5, 7, 8, 13 and 14; Song et al. 2021, equations 12 and 16. Derived in docs/diffusion.md.
 
     steps : T
     schedule : "linear" or "cosine"
@@ -136,7 +136,9 @@ class Diffusion(DenoisingModel):
         f = self.predict_at(xt, t / self.steps, y, guidance)
         return x0_and_eps(self.predicts, f, xt, *self._factors(np.int64(t), xt.dtype))
 
-    def _denoise_clipped(self, xt: np.ndarray, t: int, y: Any, guidance: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    def _denoise_clipped(
+        self, xt: np.ndarray, t: int, y: Any, guidance: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Like `denoise`, with x̂_0 clipped to the range of the data, and the êps that belongs to it."""
         x0, eps = self.denoise(xt, t, y, guidance)
         if not self.clip:
@@ -163,7 +165,7 @@ class Diffusion(DenoisingModel):
         y : labels (n,), for a model with classes; None for samples of any class
         guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
         steps : how many of the T steps are visited, evenly; None for all of them
-        eta : the share of fresh noise: 1 with all steps is ancestral sampling, (DIFF.4); 0 is deterministic DDIM
+        eta : the share of fresh noise: 1 with all steps is ancestral sampling (DIFF.4), 0 deterministic DDIM
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")
@@ -202,7 +204,9 @@ class Diffusion(DenoisingModel):
         x = number(self.noise.a[u]) * x0 + number(math.sqrt(max(rest_u - sigma**2, 0.0))) * eps    # (DIFF.8)
         return x if sigma == 0 else x + number(sigma) * rng.standard_normal(x.shape).astype(x.dtype)
 
-    def transform(self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None) -> np.ndarray:
+    def transform(
+        self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
+    ) -> np.ndarray:
         """The latent codes x_T of X, (N, D): DDIM without noise, from step 0 to T."""
         expect_examples(self._who("transform"), X, features=self.features)
         y = self._labels(y, len(X), "transform", needed=False)
@@ -216,7 +220,9 @@ class Diffusion(DenoisingModel):
 
         return in_batches(solve, np.arange(len(X)))
 
-    def inverse_transform(self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None) -> np.ndarray:
+    def inverse_transform(
+        self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
+    ) -> np.ndarray:
         """The examples of latent codes Z (N, D): DDIM without noise, from step T to 0."""
         expect_examples(self._who("inverse_transform"), Z, features=self.features)
         y = self._labels(y, len(Z), "inverse_transform", needed=False)
@@ -239,14 +245,15 @@ class Diffusion(DenoisingModel):
     ) -> Bound:
         """The terms of the bound (DIFF.5) of each example, with one random x_t for each step t.
 
-        With `levels`, X holds grey levels k/(levels − 1), and the bound is on −log P(levels); otherwise it is on
-        the log-density of X.
+        With `levels`, X holds grey levels k/(levels − 1), and the bound is on −log P(levels); otherwise it is
+        on the negative log-density of X.
         """
         low, high = (0, 1) if self.levels is not None else (None, None)
         expect_examples(self._who("bound"), X, features=self.features, low=low, high=high)
         y = self._labels(y, len(X), "bound", needed=False)
         rng = as_generator(self._who("bound"), rng)
-        parts = [self._bound_of(X[i : i + 500], None if y is None else y[i : i + 500], rng) for i in range(0, len(X), 500)]
+        rows = [slice(i, i + 500) for i in range(0, len(X), 500)]
+        parts = [self._bound_of(X[part], None if y is None else y[part], rng) for part in rows]
         return Bound(*(np.concatenate(term) for term in zip(*parts, strict=True)))
 
     def _bound_of(self, X: np.ndarray, y: Any, rng: np.random.Generator) -> Bound:
@@ -274,15 +281,16 @@ class Diffusion(DenoisingModel):
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
     ) -> np.ndarray:
-        """A lower bound on log p(x) in nats of each example, (N,), with one random x_t per step; see `bound`."""
+        """A lower bound on log p(x) in nats of each example, (N,), with one x_t per step; see `bound`."""
         return -self.bound(X, y, rng=rng).total
 
 
 def grey_level_log_prob(x0: np.ndarray, mean: np.ndarray, std: float, levels: int) -> np.ndarray:
-    """log P(grey level), entry by entry, of a Normal that is cut into intervals around the levels in [−1, 1].
+    """log P(grey level), entry by entry, of a Normal cut into intervals around the levels in [−1, 1].
 
-    (DIFF.10)  P(x) = Φ((x + h − mean)/std) − Φ((x − h − mean)/std),  h = 1/(levels − 1),  with −∞ and ∞ as the
-               outer ends of the lowest and the highest level. Source: Ho et al. 2020, equation 13.
+    (DIFF.10)  P(x) = Φ((x + h − mean)/std) − Φ((x − h − mean)/std),  h = 1/(levels − 1)
+
+    The outer ends of the lowest and the highest level are −∞ and ∞. Source: Ho et al. 2020, equation 13.
     """
     half = 1 / (levels - 1)
     low = np.where(x0 <= -1 + half, -np.inf, (x0 - half - mean) / std)

@@ -9,7 +9,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples
 from scratchgen.data import dequantise
 from scratchgen.distributions import Normal
-from scratchgen.layers.unet import TimeNetwork
+from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
@@ -84,7 +84,7 @@ class FlowMatching(DenoisingModel):
 
     def _times(self, n: int, rng: np.random.Generator) -> np.ndarray:
         if self.times == "uniform":
-            return rng.random(n, self.dtype)
+            return rng.random(n).astype(self.dtype)
         t = 1 / (1 + np.exp(-rng.standard_normal(n)))
         return t.astype(self.dtype)
 
@@ -111,7 +111,7 @@ class FlowMatching(DenoisingModel):
         xt = (1 - t[:, None]) * x0 + t[:, None] * x1                        # (FM.1)
         v, cache = self.net.forward(xt, t, y, training)
         loss, dv = squared_error(v, x1 - x0)                                # (FM.2), (FM.3), (FM.4)
-        return loss / self.features, FlowMatchingCache(dv / self.dtype.type(self.features), cache)
+        return loss / self.features, FlowMatchingCache(dv / dv.dtype.type(self.features), cache)
 
     def backward(self, cache: FlowMatchingCache) -> dict[str, np.ndarray]:
         """Add the parameters' gradients; return dv (N, D), the gradient of the network's output."""
@@ -185,7 +185,8 @@ class FlowMatching(DenoisingModel):
 
     def reconstruct(self, X: np.ndarray, *, steps: int = 25, method: str = "heun") -> np.ndarray:
         """Carry X to noise and back, (N, D). The result is X up to the error of the solver."""
-        return self.inverse_transform(self.transform(X, steps=steps, method=method), steps=steps, method=method)
+        solver: dict[str, Any] = {"steps": steps, "method": method}
+        return self.inverse_transform(self.transform(X, **solver), **solver)
 
     def log_likelihood(
         self,
@@ -237,7 +238,7 @@ class FlowMatching(DenoisingModel):
         error = float(found.error.mean())
         if not error <= 0.05 * self.features:
             raise ValueError(
-                f"{self._who('score_samples')} expected enough steps for a meaningful log p(x), but half as many "
-                f"differ by {error:.3g} nats; use more steps, or train longer"
+                f"{self._who('score_samples')} expected enough steps for a meaningful log p(x), but half as "
+                f"many give a value that differs by {error:.3g} nats; use more steps"
             )
         return found.log_prob

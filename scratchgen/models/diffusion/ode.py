@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import Array, positive
-from scratchgen.layers.unet import TimeNetwork
+from scratchgen.layers.time_network import TimeNetwork
 
 State = tuple[Array, ...]
 Derivative = Callable[[State, float], State]
@@ -74,7 +74,7 @@ def divergence(
 ) -> tuple[Array, Array]:
     """(f, div): the output f(x, t) of a network, (N, D), and its divergence Σ_d df_d/dx_d, (N,).
 
-    (DIV.1)  div f = tr(J) = Σ_d e_dᵀ·J·e_d                     exact: D backward passes, with unit vectors e_d
+    (DIV.1)  div f = tr(J) = Σ_d e_dᵀ·J·e_d                     exact: D backward passes, with unit vectors
     (DIV.2)  div f = E[vᵀ·J·v],  v random signs, E[v·vᵀ] = I    unbiased: one backward pass, with v
 
     probe : v (N, D), or None for the exact trace. Source: Hutchinson 1989; Grathwohl et al. 2019, equation 8.

@@ -1,6 +1,7 @@
-"""The noise of a diffusion at each step, and what a network may predict about it. Derived in docs/diffusion.md.
+"""The noise of a diffusion at each step, and what a network may predict about it.
 
 a_t and s_t are the factors of the data and of the noise, x_t = a_t·x_0 + s_t·eps, with a_t² + s_t² = 1.
+Derived in docs/diffusion.md.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class NoiseSchedule:
     (SCHED.5)  q(x_(t−1) | x_t, x_0) = N(√ā_(t−1)·β_t/(1 − ā_t)·x_0 + √(1 − β_t)·(1 − ā_(t−1))/(1 − ā_t)·x_t,
                β_t·(1 − ā_(t−1))/(1 − ā_t)·I)
 
-    Arrays have T + 1 entries; entry 0 is the data, with ā_0 = 1 and β_0 = 0. Sources: Ho et al. 2020, equations
-    2, 4, 6 and 7; Nichol & Dhariwal 2021, equation 17.
+    Arrays have T + 1 entries; entry 0 is the data, with ā_0 = 1 and β_0 = 0. Sources: Ho et al. 2020,
+    equations 2, 4, 6 and 7; Nichol & Dhariwal 2021, equation 17.
 
     steps : T
     kind : "linear" or "cosine"
