@@ -169,16 +169,17 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 def normal_log_cdf(x: Array) -> Array:
     """log Φ(x), entry by entry, also where Φ(x) is too small for a float64.
 
-    (NCDF.1)  log Φ(x) = log(½·erfc(−x/√2))
+    (NCDF.1)  log Φ(x) = log(½·erfc(−x/√2)) for x ≤ 0, and log(1 − ½·erfc(x/√2)) for x > 0
     (NCDF.2)  log Φ(x) = −½x² − log(−x·√(2π)) + log(1 − 1/x² + 3/x⁴ − 15/x⁶ + 105/x⁸)   for x < −30
     """
-    near = np.maximum(x, -30.0)
+    half = 0.5 * _erfc(np.minimum(np.abs(x), 30.0) / math.sqrt(2))
     far = np.minimum(x, -30.0)
     inverse = 1 / far**2
     with np.errstate(over="ignore"):
         series = 1 - inverse * (1 - inverse * (3 - inverse * (15 - 105 * inverse)))
         tail = -0.5 * far**2 - np.log(-far) - 0.5 * LOG_2PI + np.log(series)
-    return np.where(x < -30, tail, np.log(0.5 * _erfc(-near / math.sqrt(2))))       # (NCDF.1), (NCDF.2)
+    near = np.where(x > 0, np.log1p(-half), np.log(half))               # (NCDF.1)
+    return np.where(x < -30, tail, near)                                # (NCDF.2)
 
 
 @compiled

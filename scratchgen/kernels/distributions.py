@@ -45,6 +45,8 @@ def normal_log_interval(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _normal_log_cdf(x):
     if x == -np.inf:
         return -np.inf
+    if x > 0:
+        return math.log1p(-0.5 * math.erfc(x / math.sqrt(2.0)))
     if x >= -30.0:
         return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
     inverse = 1.0 / (x * x)

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from scratchgen.models.base import Estimator, Model, NoLikelihood
 
-FAMILIES = ("autoencoder", "vae", "gan", "flow", "autoregressive", "text", "classical")
+FAMILIES = ("autoencoder", "vae", "gan", "flow", "autoregressive", "diffusion", "text", "classical")
 
 __all__ = ["FAMILIES", "Estimator", "Model", "NoLikelihood"]
 

@@ -15,6 +15,8 @@ from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.schedule import TARGETS, NoiseSchedule, target_of, x0_and_eps
 from scratchgen.models.networks import in_batches
 
+VARIANCES = ("small", "large")
+
 
 class DiffusionCache(NamedTuple):
     """The values that backward needs."""
@@ -44,10 +46,11 @@ class Diffusion(DenoisingModel):
     (DIFF.3)  df   = 2/(N·D) · (f − target)
     (DIFF.4)  p(x_(t−1) | x_t) = q(x_(t−1) | x_t, x̂_0)              (SCHED.5) with the x̂_0 that f implies
     (DIFF.5)  −log p(x_0) ≤ KL(q(x_T|x_0) ‖ N(0, I)) + Σ_(t≥2) KL_t − E[log p(x_0 | x_1)]
-    (DIFF.6)  KL_t = c_t²/(2·b_t) · ‖x_0 − x̂_0‖²                    factor of x_0 and variance in (SCHED.5)
+    (DIFF.6)  KL_t = D/2·(b_t/σ² − 1 − log(b_t/σ²)) + c_t²/(2·σ²)·‖x_0 − x̂_0‖²
+              c_t, b_t: factor of x_0 and variance in (SCHED.5);  σ² = b_t ("small") or β_t ("large")
     (DIFF.7)  p(x_0 | x_1): N(x̂_0, β_1·I), integrated over the grey level of each pixel if there are levels
     (DIFF.8)  DDIM: x_u = √ā_u·x̂_0 + √(1 − ā_u − σ²)·êps + σ·noise  for any step u < t
-    (DIFF.9)  σ = η·√((1 − ā_u)/(1 − ā_t))·√(1 − ā_t/ā_u)           0: no noise; 1 and u = t − 1: (DIFF.4)
+    (DIFF.9)  σ = η·√((1 − ā_u)/(1 − ā_t))·√(1 − ā_t/ā_u)           0: no noise; 1 and u = t − 1: √b_t
 
     The network works on x_0 = (x − shift)/scale. Sources: Sohl-Dickstein et al. 2015; Ho et al. 2020,
     equations 5, 7, 8, 13 and 14; Song et al. 2021, equations 12 and 16. Derived in docs/diffusion.md.
@@ -55,6 +58,8 @@ class Diffusion(DenoisingModel):
     steps : T
     schedule : "linear" or "cosine"
     predicts : "eps", "x0" or "v"
+    variance : of (DIFF.4), "small" or "large". They are the best ones for data that is a single point, and for
+        data from N(0, I); the truth is between them (Ho et al. 2020, section 3.2)
     clip : whether `sample` and `bound` clip x̂_0 to the range of the training data. Where a_t is nearly 0, x̂_0
         from eps is a difference of large numbers divided by a_t, and its error without clipping is large
     net, features, levels, label_dropout : see DenoisingModel
@@ -72,16 +77,20 @@ class Diffusion(DenoisingModel):
         predicts: str = "v",
         levels: int | None = None,
         label_dropout: float = 0.1,
+        variance: str = "small",
         clip: bool = True,
     ):
         who = type(self).__name__
+        if variance not in VARIANCES:
+            raise ValueError(f"{who} expected variance to be one of {', '.join(VARIANCES)}, got {variance!r}")
         if predicts not in TARGETS:
             raise ValueError(f"{who} expected predicts to be one of {', '.join(TARGETS)}, got {predicts!r}")
         super().__init__(net, features, levels=levels, label_dropout=label_dropout)
         self.noise = NoiseSchedule(steps, schedule)
         if steps < 2:
             raise ValueError(f"{who} expected two or more steps, got {steps}")
-        self.steps, self.schedule, self.predicts, self.clip = steps, schedule, predicts, clip
+        self.steps, self.schedule, self.predicts = steps, schedule, predicts
+        self.variance, self.clip = variance, clip
 
     def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
         """Draw the noise eps and the step t of each example; drop some labels."""
@@ -196,13 +205,14 @@ class Diffusion(DenoisingModel):
         """x_u from (x̂_0, êps) at step t, for a later or an earlier step u."""
         x0, eps = denoised
         rest_t, rest_u = 1 - self.noise.alpha_bar[t], 1 - self.noise.alpha_bar[u]
-        sigma = 0.0
-        if eta and u:
-            ratio = self.noise.alpha_bar[t] / self.noise.alpha_bar[u]
-            sigma = eta * math.sqrt(rest_u / rest_t * (1 - ratio))          # (DIFF.9)
+        added = 1 - self.noise.alpha_bar[t] / self.noise.alpha_bar[u]       # β_t, if u = t − 1
+        sigma = eta * math.sqrt(rest_u / rest_t * added) if eta and u else 0.0      # (DIFF.9)
         number = x0.dtype.type
-        x = number(self.noise.a[u]) * x0 + number(math.sqrt(max(rest_u - sigma**2, 0.0))) * eps    # (DIFF.8)
-        return x if sigma == 0 else x + number(sigma) * rng.standard_normal(x.shape).astype(x.dtype)
+        x = number(self.noise.a[u]) * x0 + number(math.sqrt(max(rest_u - sigma**2, 0.0))) * eps
+        if sigma == 0:
+            return x                                                        # (DIFF.8)
+        scale = eta * math.sqrt(added) if self.variance == "large" else sigma
+        return x + number(scale) * rng.standard_normal(x.shape).astype(x.dtype)     # (DIFF.8)
 
     def transform(
         self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
@@ -267,8 +277,12 @@ class Diffusion(DenoisingModel):
             xt = a * x0 + s * rng.standard_normal(x0.shape).astype(x0.dtype)        # (DIFF.1)
             mean = self._denoise_clipped(xt, t, y)[0].astype(np.float64)
             if t > 1:
-                of_x0, _, variance = self.noise.posterior(t)
-                steps[:, t - 2] = of_x0**2 / (2 * variance) * ((exact - mean) ** 2).sum(axis=1)     # (DIFF.6)
+                of_x0, _, small = self.noise.posterior(t)
+                variance = small if self.variance == "small" else self.noise.beta[t]
+                error = ((exact - mean) ** 2).sum(axis=1)
+                ratio = small / variance
+                steps[:, t - 2] = 0.5 * self.features * (ratio - 1 - math.log(ratio))
+                steps[:, t - 2] += of_x0**2 / (2 * variance) * error        # (DIFF.6)
         return Bound(kl.sum(axis=1), steps, -self._log_prob_of_data(exact, mean))
 
     def _log_prob_of_data(self, x0: np.ndarray, mean: np.ndarray) -> np.ndarray:
