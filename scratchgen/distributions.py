@@ -172,7 +172,7 @@ def normal_log_cdf(x: Array) -> Array:
     (NCDF.1)  log Φ(x) = log(½·erfc(−x/√2)) for x ≤ 0, and log(1 − ½·erfc(x/√2)) for x > 0
     (NCDF.2)  log Φ(x) = −½x² − log(−x·√(2π)) + log(1 − 1/x² + 3/x⁴ − 15/x⁶ + 105/x⁸)   for x < −30
     """
-    half = 0.5 * _erfc(np.minimum(np.abs(x), 30.0) / math.sqrt(2))
+    half = 0.5 * _erfc(np.minimum(np.abs(x), 37.0) / math.sqrt(2))
     far = np.minimum(x, -30.0)
     inverse = 1 / far**2
     with np.errstate(over="ignore"):

@@ -132,11 +132,12 @@ def test_times_have_the_stated_distribution(times, middle):
 
 @pytest.mark.slow
 def test_network_trained_on_one_image_reproduces_it():
-    image = np.random.default_rng(3).random((1, 16)).astype(np.float32)
-    model = FlowMatching.convolutional((8, 8), shape=(4, 4, 1), embedding=16, rng=0)
-    model.fit(np.repeat(image, 640, axis=0), epochs=60, batch_size=64, lr=3e-3, rng=0)
-    samples = model.sample(20, rng=1)
-    assert np.abs(samples - image).max() < 0.1 and np.abs(samples - image).mean() < 0.02
+    image = np.random.default_rng(3).random((1, 64)).astype(np.float32)
+    model = FlowMatching.convolutional((16, 32), shape=(8, 8, 1), embedding=32, rng=0)
+    X = np.repeat(image, 640, axis=0)
+    model.fit(X, epochs=100, batch_size=64, lr=lambda done: 4e-3 * (1 - done), rng=0)
+    error = np.abs(model.sample(20, rng=1) - image)
+    assert error.max() < 0.15 and error.mean() < 0.02
 
 
 @pytest.mark.slow
