@@ -30,7 +30,6 @@ from scratchgen.layers import (
     SiLU,
     Softplus,
     Tanh,
-    TimeEmbedding,
     TransformerBlock,
     Upsample,
 )

@@ -3,6 +3,7 @@
 The names in `__all__` are also public in `scratchgen`. The others are for those who write a model or a step.
 """
 
+from scratchgen.training.average import AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
@@ -11,11 +12,13 @@ from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.loop import expect_finite as expect_finite
 from scratchgen.training.loop import first_not_finite as first_not_finite
 from scratchgen.training.loop import training_step as training_step
-from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp
+from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 
 __all__ = [
     "Adam",
+    "AdamW",
+    "AveragedWeights",
     "Callback",
     "Checkpointer",
     "Constant",

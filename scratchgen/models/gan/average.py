@@ -8,43 +8,31 @@ from contextlib import contextmanager
 import numpy as np
 
 from scratchgen.models.gan.model import GAN
-from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.average import AveragedWeights
 
 BATCHES = 50    # batch norm's earlier statistics then have a weight of 0.9^50, half a per cent
 
 
-class AveragedGenerator(Callback):
+class AveragedGenerator(AveragedWeights):
     """A running average of the generator's weights, which can replace the last weights in sampling.
 
-        average ← average + (1 − d)·(weights − average),   d = min(decay, t / (t + 10))     after step t
-
-    In the first steps d is smaller than `decay`, so that the average forgets the initial weights. These
-    are the first 9,990 steps if decay = 0.999. The weights of the two players circle around an equilibrium,
-    and their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
+    The average is that of AveragedWeights, (EMA.1), without the discriminator. The weights of the two players
+    circle around an equilibrium, and their average is nearer to it (Yazıcı et al. 2019).
 
     Raises ValueError for a decay outside [0, 1).
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
-        if not 0 <= decay < 1:
-            raise ValueError(f"AveragedGenerator expected a decay in [0, 1), got {decay}")
-        self.model, self.decay = model, decay
-        self.average = np.zeros(0, np.float32)
+        super().__init__(decay)
+        self.model = model
 
-    def on_start(self, trainer: Trainer) -> None:
-        if not self.average.size:
-            self.average = trainer.optimizer["generator"].value.copy()
-        self.weights = trainer.optimizer["generator"].value
+    @property
+    def average(self) -> np.ndarray:
+        """The averaged weights, flat."""
+        return self.averages["average"]
 
-    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
-        share = 1 - min(self.decay, trainer.step / (trainer.step + 10))
-        self.average += np.float32(share) * (self.weights - self.average)
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"average": self.average}
-
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        self.average = state["average"].copy()
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {"average": super()._weights()["generator"]}
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -54,13 +42,12 @@ class AveragedGenerator(Callback):
         averaged weights.
         """
         generator, rng = self.model.generator, np.random.default_rng(0)
-        own, statistics = self.weights.copy(), {k: b.copy() for k, b in generator.buffers().items()}
+        statistics = {k: b.copy() for k, b in generator.buffers().items()}
         try:
-            self.weights[...] = self.average
-            for _ in range(BATCHES if statistics else 0):
-                generator.forward(self.model.prior_sample(500, rng=rng), training=True)
-            yield
+            with super().applied():
+                for _ in range(BATCHES if statistics else 0):
+                    generator.forward(self.model.prior_sample(500, rng=rng), training=True)
+                yield
         finally:
-            self.weights[...] = own
             for name, buffer in generator.buffers().items():
                 buffer[...] = statistics[name]
