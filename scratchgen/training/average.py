@@ -52,7 +52,8 @@ class AveragedWeights(Callback):
     def _weights(self) -> dict[str, np.ndarray]:
         """The flat buffers of the optimisers, by name; "weights" if there is only one."""
         if self._trainer is None:
-            raise RuntimeError(f"{type(self).__name__} has no weights yet: pass it to fit as a callback first")
+            who = type(self).__name__
+            raise RuntimeError(f"{who} has no weights yet: pass it to fit as a callback first")
         optimizer = self._trainer.optimizer
         optimizers = optimizer if isinstance(optimizer, dict) else {"weights": optimizer}
         return {name: each.value for name, each in optimizers.items()}

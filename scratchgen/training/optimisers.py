@@ -326,7 +326,7 @@ class AdamW(Adam):
         if not 0 <= weight_decay < math.inf:
             raise ValueError(f"AdamW expected weight_decay to be a finite number >= 0, got {weight_decay}")
         super().__init__(parameters, lr, betas, eps)
-        self.weight_decay = weight_decay
+        self.weight_decay: float = weight_decay
 
     def _update(self, lr: float) -> None:
         value = self.value

@@ -1,6 +1,7 @@
 """Averaged weights of any model, and AdamW."""
 
 import copy
+import signal
 
 import numpy as np
 import pytest
@@ -65,12 +66,13 @@ def test_average_continues_after_a_resume(tmp_path):
     class StopAfterTwo(Callback):
         def on_epoch(self, trainer, values):
             if trainer.epoch == 2:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
 
     first, path = AveragedWeights(0.9), tmp_path / "run.safetensors"
     run = trainer(first, path)
     run.callbacks = [*run.callbacks, StopAfterTwo()]
-    run.run()
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
     second = AveragedWeights(0.9)
     resumed = trainer(second, path)
     checkpoint.load(path, resumed)
@@ -79,8 +81,8 @@ def test_average_continues_after_a_resume(tmp_path):
 
 
 def test_average_before_a_run_and_wrong_decay_are_refused():
-    with pytest.raises(RuntimeError, match="^AveragedWeights has no weights yet"), AveragedWeights().applied():
-        pass
+    with pytest.raises(RuntimeError, match="^AveragedWeights has no weights yet"):
+        AveragedWeights().applied().__enter__()
     for decay in (1, -0.1, np.nan):
         with pytest.raises(ValueError, match="^AveragedWeights expected a decay in"):
             AveragedWeights(decay)

@@ -50,7 +50,7 @@ class AtOneTime(Layer):
 
 
 def _unet(rng: np.random.Generator, dtype: Any, **settings: Any) -> AtOneTime:
-    settings = {"channels": (4, 6), "groups": 2, "embedding": 5} | settings
+    settings = {"channels": (4, 6), "groups": 2, "embedding": 5, **settings}
     return AtOneTime(UNet((4, 4, 2), rng=rng, dtype=dtype, **settings))
 
 
@@ -95,7 +95,7 @@ LAYERS = (
 
 @dataclass(frozen=True)
 class DenoisingCase(ModelCase):
-    """A model whose last layers start at zero, which would make most gradients 0: all parameters are moved."""
+    """A model whose last layers start at zero, which makes most gradients 0: its parameters are moved."""
 
     def run(self) -> list[Result]:
         """Check the gradients along random lines, for each parameter array and for all together."""

@@ -66,7 +66,8 @@ def test_kl_terms_are_those_of_two_normals():
                 xt = np.array([[model.noise.a[t] * 0.4 + model.noise.s[t] * eps]])
                 guess = model.denoise(xt, t)[0][0, 0]
                 means = of_x0 * 0.4 + of_xt * xt[0, 0], of_x0 * guess + of_xt * xt[0, 0]
-                kl = 0.5 * (small / sigma2 - 1 - math.log(small / sigma2) + (means[0] - means[1]) ** 2 / sigma2)
+                ratio = small / sigma2
+                kl = 0.5 * (ratio - 1 - math.log(ratio) + (means[0] - means[1]) ** 2 / sigma2)
                 assert math.isclose(bound.steps[row, t - 2], kl, rel_tol=1e-9, abs_tol=1e-12)
     last = model.noise.alpha_bar[-1]
     assert math.isclose(bound.prior[0], 0.5 * (last * 0.16 - last - math.log(1 - last)), rel_tol=1e-6)
@@ -166,7 +167,8 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match=r"^Diffusion\.sample expected labels y of a model with classes"):
         model.sample(2, rng=0, guidance=2.0)
     for wrong in (
-        {"predicts": "noise"}, {"schedule": "constant"}, {"steps": 1}, {"variance": "learned"}, {"label_dropout": 1.5}
+        {"predicts": "noise"}, {"schedule": "constant"}, {"steps": 1}, {"variance": "learned"},
+        {"label_dropout": 1.5},
     ):
         with pytest.raises(ValueError, match="expected"):
             Diffusion.dense(3, 8, 1, rng=0, **wrong)

@@ -31,8 +31,8 @@ def test_cosine_schedule_halves_in_the_middle():
     """(SCHED.4): Nichol & Dhariwal 2021: alpha_bar is a squared cosine."""
     noise = NoiseSchedule(1000, "cosine")
     t = np.arange(900)
-    expected = np.cos(0.5 * np.pi * (t / 1000 + 0.008) / 1.008) ** 2 / np.cos(0.5 * np.pi * 0.008 / 1.008) ** 2
-    np.testing.assert_allclose(noise.alpha_bar[:900], expected, rtol=1e-10)
+    f = np.cos(0.5 * np.pi * (t / 1000 + 0.008) / 1.008) ** 2
+    np.testing.assert_allclose(noise.alpha_bar[:900], f / f[0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
