@@ -31,6 +31,15 @@ class AveragedGenerator(AveragedWeights):
         """The averaged weights, flat."""
         return self.averages["average"]
 
+    @average.setter
+    def average(self, value: np.ndarray) -> None:
+        self.averages["average"] = value
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The generator's weights, flat."""
+        return self._weights()["average"]
+
     def _weights(self) -> dict[str, np.ndarray]:
         return {"average": super()._weights()["generator"]}
 
