@@ -22,7 +22,7 @@ demo: $(VENV)/run.stamp
 	$(PY) -m scratchgen demo encoder_only
 
 test: $(VENV)/test.stamp
-	$(PY) -m pytest -q -n auto --dist worksteal --durations=15
+	$(PY) -m pytest -q --durations=15
 
 check: lint types test
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scratchgen import plots
+from scratchgen.cli.common import columns
 from scratchgen.models import MLPClassifier
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.schedules import OneCycle
@@ -18,8 +19,6 @@ from scratchgen.training.schedules import OneCycle
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLUMNS = 80    # width of everything that a demo prints
 
 
 def run(main: Callable[[Path], dict[str, Any]]) -> None:
@@ -80,10 +79,10 @@ def parameter_count(net: Any) -> int:
 
 
 def say(text: str) -> None:
-    """Print a paragraph, wrapped to COLUMNS; a line break at its start prints an empty line."""
+    """Print a paragraph, wrapped to the terminal; a line break at its start prints an empty line."""
     if text.startswith("\n"):
         print()
-    print(textwrap.fill(text.lstrip("\n"), COLUMNS))
+    print(textwrap.fill(text.lstrip("\n"), columns()))
 
 
 def print_table(
@@ -98,7 +97,7 @@ def print_table(
     formats = formats or {}
     first = max(map(len, rows))
     for widest_header in (14, 10, 0):
-        blocks = _blocks(rows, formats, COLUMNS - first, widest_header)
+        blocks = _blocks(rows, formats, columns() - first, widest_header)
         if len(blocks) == 1:
             break
     print()
@@ -115,7 +114,7 @@ def print_table(
 def _blocks(
     rows: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str], page: int, header_width: int
 ) -> list[list[list[str]]]:
-    """Split columns of padded text, each with its header first, into blocks of at most COLUMNS characters."""
+    """Split columns of padded text, each with its header first, into blocks of at most `page` characters."""
     blocks: list[list[list[str]]] = [[]]
     room = page
     for column in dict.fromkeys(column for row in rows.values() for column in row):

@@ -87,8 +87,10 @@ from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
 from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
+from scratchgen.models.classical.base import NotConverged as NotConverged
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree as DecisionTree
+from scratchgen.models.classical.gaussian_discriminant import ConstantFeatures as ConstantFeatures
 from scratchgen.models.classical.gaussian_discriminant import GaussianDiscriminant as GaussianDiscriminant
 from scratchgen.models.classical.hidden_markov import HiddenMarkovModel as HiddenMarkovModel
 from scratchgen.models.classical.linear_svm import LinearSVM as LinearSVM
@@ -130,7 +132,6 @@ from scratchgen.training.checkpoint import Checkpointer as Checkpointer
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
-from scratchgen.training.loop import TrainingDiverged as TrainingDiverged
 from scratchgen.training.optimisers import Adam as Adam
 from scratchgen.training.optimisers import AdamW as AdamW
 from scratchgen.training.optimisers import Optimizer as Optimizer
@@ -140,6 +141,7 @@ from scratchgen.training.schedules import Constant as Constant
 from scratchgen.training.schedules import Cosine as Cosine
 from scratchgen.training.schedules import OneCycle as OneCycle
 from scratchgen.training.schedules import StepDecay as StepDecay
+from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 
 FAMILIES: tuple[str, ...]
 __version__: str

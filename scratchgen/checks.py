@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import functools
+import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Array = np.ndarray
+MISREAD = (np.ma.MaskedArray, np.matrix)    # arrays that need other rules than np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
 
 
@@ -31,18 +34,94 @@ def check_name(what: str, name: str, known: Iterable[str]) -> str:
     raise ValueError(f"unknown {what} {name!r}{hint} Known names: {', '.join(known) or 'none'}")
 
 
-def positive(who: str, **counts: int) -> None:
-    """Check that counts (of channels, features, ...) are integers of at least 1.
+def expect_int(who: str, name: str, number: Any) -> int:
+    """Return an argument that must be an integer. Raises TypeError for others, also for True and False."""
+    if isinstance(number, bool | np.bool_):
+        raise TypeError(f"{who} expected {name} to be an int, got {number!r}")
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{who} expected {name} to be an int, got {number!r}") from None
 
-    Raises TypeError for a count that is not an integer, ValueError for one below 1.
+
+def expect_count(who: str, name: str, count: Any, least: int = 1) -> int:
+    """Return an argument that must be an integer of at least `least`.
+
+    Raises TypeError for a count that is not an integer, ValueError for a smaller one.
     """
+    number = expect_int(who, name, count)
+    if number < least:
+        raise ValueError(f"{who} expected {name} of at least {least}, got {count!r}")
+    return number
+
+
+def positive(who: str, **counts: Any) -> None:
+    """Check that counts (of channels, features, ...) are integers of at least 1, as expect_count does."""
     for name, count in counts.items():
-        try:
-            number = operator.index(count)
-        except TypeError:
-            raise TypeError(f"{who} expected {name} to be an int, got {count!r}") from None
-        if number < 1:
-            raise ValueError(f"{who} expected {name} of at least 1, got {count!r}")
+        expect_count(who, name, count)
+
+
+def expect_number(
+    who: str,
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Check that an argument is a finite number, with least <= value <= most or above < value < below.
+
+    Raises TypeError for anything but a number (True and False are not), ValueError for another value.
+    """
+    if (least is None and above is None) or (most is None and below is None):
+        bounds = {">=": least, ">": above, "<=": most, "<": below}
+        given = "".join(f" {sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+        message = f"{who} expected {name} to be a finite number{given}"
+    else:
+        low = f"[{least:g}" if above is None else f"({above:g}"
+        high = f"{most:g}]" if below is None else f"{below:g})"
+        message = f"{who} expected {name} to be a number in {low}, {high}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{message}, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:       # an int above 1e308
+        number = math.inf
+    holds = (
+        (least is None or number >= least)
+        and (above is None or number > above)
+        and (most is None or number <= most)
+        and (below is None or number < below)
+    )
+    if not (holds and math.isfinite(number)):
+        raise ValueError(f"{message}, got {value}")
+
+
+def expect_flags(who: str, **flags: Any) -> None:
+    """Raise TypeError unless all arguments are True or False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise TypeError(f"{who} expected {name} to be True or False, got {flag!r}")
+
+
+def expect_function(who: str, name: str, function: Any) -> None:
+    """Raise TypeError for an argument that cannot be called."""
+    if not callable(function):
+        raise TypeError(f"{who} expected {name} to be a function, got {function!r}")
+
+
+def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
+    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found is None or found not in FLOATS:   # np.dtype(None) is float64
+        got = repr(dtype) if dtype is None or found is None else found
+        raise TypeError(f"{who} expected dtype float32 or float64, got {got}")
+    return found
 
 
 def as_generator(who: str, rng: Any) -> np.random.Generator:
@@ -57,7 +136,7 @@ def as_generator(who: str, rng: Any) -> np.random.Generator:
         got = "None" if rng is None else f"{type(rng).__name__} {rng!r}"
         raise TypeError(f"{who} expected rng to be a numpy.random.Generator or an integer seed, got {got}")
     if rng < 0:
-        raise ValueError(f"{who} expected a seed of at least 0, got {rng}")
+        raise ValueError(f"{who} expected rng to be a seed of at least 0, got {rng}")
     return np.random.default_rng(int(rng))
 
 
@@ -72,6 +151,8 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
     """
     if y is None:
         raise ValueError(f"{who} expected labels y, one per example, got none")
+    if isinstance(y, np.ma.MaskedArray):
+        raise TypeError(f"{who} expected labels y, got {describe(y)}")
     y = np.asarray(y)
     if y.shape != (n,):
         raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}")
@@ -84,11 +165,29 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
     return y.astype(y.dtype.newbyteorder("="), copy=False)
 
 
+def is_plain_array(x: Any) -> bool:
+    """Whether x is a NumPy array, but neither a masked array nor a matrix.
+
+    The mask would be ignored, and a matrix has other rules for products and axes.
+    """
+    return type(x) is np.ndarray or (isinstance(x, np.ndarray) and not isinstance(x, MISREAD))
+
+
+def describe(x: Any) -> str:
+    """What x is, for the end of a message: "dtype int64", "a masked array; fill it with x.filled(...)"."""
+    if isinstance(x, np.ma.MaskedArray):
+        return "a masked array, whose mask would be ignored; pass x.filled(value) or x.compressed()"
+    if isinstance(x, np.matrix):
+        return "a matrix; pass np.asarray(x)"
+    if isinstance(x, np.ndarray):
+        return f"dtype {x.dtype}"
+    return type(x).__name__
+
+
 def expect_float(who: str, x: Any) -> None:
     """Raise TypeError unless x is an array of float32 or float64."""
-    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
-        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+    if not is_plain_array(x) or x.dtype not in FLOATS:
+        raise TypeError(f"{who} expected an array of float32 or float64, got {describe(x)}")
 
 
 def expect_pair(who: str, pred: Any, target: Any) -> None:
@@ -97,13 +196,20 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
     Raises TypeError for other types and dtypes, ValueError for other shapes.
     """
     expect_float(who, pred)
-    if not isinstance(target, np.ndarray) or target.dtype != pred.dtype:
-        got = f"dtype {target.dtype}" if isinstance(target, np.ndarray) else type(target).__name__
-        raise TypeError(f"{who} expected a target of dtype {pred.dtype}, as the prediction has, got {got}")
+    if not is_plain_array(target) or target.dtype != pred.dtype:
+        raise TypeError(
+            f"{who} expected a target of dtype {pred.dtype}, as the prediction has, got {describe(target)}"
+        )
     if pred.shape != target.shape:
         raise ValueError(f"{who} expected two arrays of the same shape, got {pred.shape} and {target.shape}")
     if pred.ndim < 1 or len(pred) == 0:
         raise ValueError(f"{who} expected a batch of at least one example, got shape {pred.shape}")
+
+
+def expect_within(who: str, name: str, a: Array, low: float, high: float) -> None:
+    """Raise ValueError unless all entries are within [low, high], which NaN is not."""
+    if a.size and not (a.min() >= low and a.max() <= high):
+        raise ValueError(f"{who} expected {name} within [{low}, {high}], got {a.min():g} to {a.max():g}")
 
 
 def expect_logits_and_labels(who: str, logits: Any, labels: Any) -> Array:
@@ -128,9 +234,7 @@ def expect_examples(
     Raises TypeError if X is not an array of float32 or float64, and ValueError if another condition fails.
     The message says what was expected and what was given.
     """
-    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64):
-        got = f"dtype {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
-        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
+    expect_float(who, X)
     wanted = f"(N, {features})" if features is not None else "(N, D)"
     if X.ndim != 2 or (features is not None and X.shape[1] != features):
         raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}")
@@ -150,9 +254,8 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
 
     Raises TypeError for another dtype, ValueError for another shape.
     """
-    if not isinstance(x, np.ndarray) or x.dtype != dtype:
-        got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{who} expected an array of dtype {dtype}, got {got}")
+    if not is_plain_array(x) or x.dtype != dtype:
+        raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}")
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
 
@@ -163,35 +266,12 @@ def expect_no_labels(who: str, y: Any, hint: str = "the model does not use them"
         raise ValueError(f"{who} expected no labels y: {hint}")
 
 
-def as_widths(who: str, hidden: Any) -> tuple[int, ...]:
-    """Return the widths of the hidden layers as a tuple of ints.
-
-    hidden : a sequence of widths, or one int for a single layer; 0 means no hidden layer
-    """
-    if isinstance(hidden, int | np.integer):
-        hidden = (hidden,) if hidden != 0 else ()
-    widths = tuple(hidden)
-    for width in widths:
-        positive(who, hidden=width)
-    return tuple(int(width) for width in widths)
-
-
-def as_image_shape(who: str, shape: Any, *, multiple: int = 1) -> tuple[int, int, int]:
-    """Return an image shape (H, W, C) as a tuple of ints.
-
-    multiple : a power of two by which H and W must be divisible
-
-    Raises ValueError for any other shape.
-    """
-    shape = tuple(shape)
-    if len(shape) != 3:
-        raise ValueError(f"{who} expected shape (H, W, C), got {shape}")
-    positive(who, height=shape[0], width=shape[1], channels=shape[2])
-    if shape[0] % multiple or shape[1] % multiple:
-        raise ValueError(
-            f"{who} expected shape (H, W, C) with H and W divisible by {multiple}, got {shape}; "
-            f"the network halves H and W {multiple.bit_length() - 1} times"
-        )
+def as_image_shape(who: str, shape: Any) -> tuple[int, int, int]:
+    """Return an image shape (H, W, C) as a tuple of ints. Raises ValueError for any other shape."""
+    if not isinstance(shape, tuple | list) or len(shape) != 3:
+        raise ValueError(f"{who} expected shape (H, W, C), got {shape!r}")
+    for name, size in zip(("height", "width", "channels"), shape, strict=True):
+        expect_count(who, f"the {name} in shape", size)
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
@@ -217,23 +297,12 @@ def one_hot(y: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
     return out
 
 
-def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
-    """Let a layer's forward raise TypeError unless it returns (out, cache).
+def wrong_dtype(who: str, given: np.dtype, own: np.dtype | None) -> str:
+    """The message for an input of the wrong dtype, with what to do.
 
-    Without this check, an array of two rows would be taken for the pair.
+    own : the dtype of the parameters of the layer, or None if it has none
     """
-
-    @functools.wraps(forward)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> tuple[Array, Any]:
-        returned = forward(self, *args, **kwargs)
-        if isinstance(returned, tuple) and len(returned) == 2:
-            return returned
-        if isinstance(returned, np.ndarray):
-            got = f"an array of shape {returned.shape}"
-        elif isinstance(returned, tuple):
-            got = f"a tuple of {len(returned)}"
-        else:
-            got = "None" if returned is None else f"a {type(returned).__name__}"
-        raise TypeError(f"{type(self).__name__}.forward expected to return (out, cache), got {got}")
-
-    return checked
+    if own is None:
+        return f"{who} expected dtype float32 or float64, got {given}; pass x.astype(np.float32)"
+    cast = f"{who} expected dtype {own}, got {given}; pass x.astype(np.{own})"
+    return f"{cast}, or build the layer with dtype=np.{given}" if given in FLOATS else cast

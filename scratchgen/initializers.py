@@ -17,12 +17,12 @@ Derived in docs/optimisation.md.
 from __future__ import annotations
 
 import math
-import operator
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator
+from scratchgen.checks import Array, as_generator, expect_count, expect_number, float_dtype
 
 Shape = int | tuple[int, ...]
 
@@ -43,6 +43,8 @@ def he_normal(
     Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10.
     """
     _expect_fans("he_normal", fan_in, fan_out)
+    shape, dtype = _as_shape("he_normal", shape), float_dtype("he_normal", dtype)
+    rng = as_generator("he_normal", rng)
     return normal(shape, std=math.sqrt(2.0 / fan_in), rng=rng, dtype=dtype)                 # (INIT.1)
 
 
@@ -59,6 +61,7 @@ def glorot_uniform(
     """
     _expect_fans("glorot_uniform", fan_in, fan_out)
     limit = math.sqrt(3.0 * 2.0 / (fan_in + fan_out))                                       # (INIT.2)
+    shape, dtype = _as_shape("glorot_uniform", shape), float_dtype("glorot_uniform", dtype)
     rng = as_generator("glorot_uniform", rng)
     return rng.uniform(-limit, limit, size=shape).astype(dtype)
 
@@ -71,6 +74,8 @@ def glorot_normal(
     Source: Glorot & Bengio 2010, equation 12.
     """
     _expect_fans("glorot_normal", fan_in, fan_out)
+    shape, dtype = _as_shape("glorot_normal", shape), float_dtype("glorot_normal", dtype)
+    rng = as_generator("glorot_normal", rng)
     std = math.sqrt(2.0 / (fan_in + fan_out))                                               # (INIT.2)
     return normal(shape, std=std, rng=rng, dtype=dtype)
 
@@ -91,8 +96,8 @@ def normal(
     Raises ValueError for a std that is negative or not finite.
     """
     _expect_fans("normal", fan_in, fan_out)
-    if not (math.isfinite(std) and std >= 0):
-        raise ValueError(f"normal expected a finite std >= 0, got {std}")
+    expect_number("normal", "std", std, least=0)
+    shape, dtype = _as_shape("normal", shape), float_dtype("normal", dtype)
     return (std * as_generator("normal", rng).standard_normal(shape)).astype(dtype)
 
 
@@ -116,8 +121,10 @@ def orthogonal(
     5. Raises ValueError for a shape of fewer than two axes or with an empty axis.
     """
     _expect_fans("orthogonal", fan_in, fan_out)
-    if not isinstance(shape, tuple) or len(shape) < 2 or min(shape) < 1:
-        raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape}")
+    expect_number("orthogonal", "gain", gain)
+    dtype = float_dtype("orthogonal", dtype)
+    if not isinstance(shape, tuple) or len(shape) < 2 or min(_as_sizes("orthogonal", shape, 0)) < 1:
+        raise ValueError(f"orthogonal expected a shape of two or more non-empty axes, got {shape!r}")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     gaussian = as_generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)                               # q (long, short): orthonormal columns
@@ -126,11 +133,23 @@ def orthogonal(
     return np.ascontiguousarray((gain * w).reshape(shape), dtype=dtype)                     # (INIT.3)
 
 
-def _expect_fans(who: str, *fans: int) -> None:
-    try:
-        least = min(map(operator.index, fans))
-    except TypeError:
+def _expect_fans(who: str, fan_in: int, fan_out: int) -> None:
+    fans = fan_in, fan_out
+    if any(isinstance(fan, bool) or not isinstance(fan, int | np.integer) for fan in fans):
         got = ", ".join(map(repr, fans))
-        raise TypeError(f"{who} expected fan_in and fan_out to be ints, got {got}") from None
-    if least < 1:
+        raise TypeError(f"{who} expected fan_in and fan_out to be ints, got {got}")
+    if min(fans) < 1:
         raise ValueError(f"{who} expected fan_in and fan_out of at least 1, got {', '.join(map(str, fans))}")
+
+
+def _as_shape(who: str, shape: Any) -> Shape:
+    """Return a shape, an int or a tuple of ints of at least 1. Raises TypeError and ValueError for others."""
+    if isinstance(shape, tuple):
+        if not shape:
+            raise ValueError(f"{who} expected a shape of one or more axes, got ()")
+        return _as_sizes(who, shape)
+    return expect_count(who, "shape", shape)
+
+
+def _as_sizes(who: str, shape: tuple[Any, ...], least: int = 1) -> tuple[int, ...]:
+    return tuple(expect_count(who, "every axis of shape", size, least) for size in shape)

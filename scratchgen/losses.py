@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import Array, expect_logits_and_labels, expect_pair
+from scratchgen.checks import Array, expect_logits_and_labels, expect_pair, expect_within
 from scratchgen.kernels import compiled
 
 __all__ = ["absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"]
@@ -53,9 +53,11 @@ def bce_with_logits(logits: Array, target: Array) -> tuple[float, Array]:
     (BCE.1)  loss    = 1/N · Σₙ Σ_d [ max(l, 0) − l·t + log(1 + e^−|l|) ]   = −t·log σ(l) − (1−t)·log(1−σ(l))
     (BCE.2)  dlogits = 1/N · (σ(logits) − target)
 
-    It is the negative log-likelihood of a Bernoulli distribution only if all targets are 0 or 1.
+    It is the negative log-likelihood of a Bernoulli distribution only if all targets are 0 or 1. Also raises
+    ValueError for targets outside [0, 1], for which there is no lowest loss.
     """
     expect_pair("bce_with_logits", logits, target)
+    expect_within("bce_with_logits", "target", target, 0, 1)
     small = np.exp(-np.abs(logits))                                             # at most 1: no overflow
     nll = np.maximum(logits, 0) - logits * target + np.log1p(small)             # (BCE.1)
     sig = np.where(logits < 0, small, 1) / (1 + small)

@@ -6,22 +6,18 @@ only assigns them. Layer (layers/base.py) adds forward and backward, Model (mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Set, ValuesView
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from scratchgen.checks import FLOATS, Array
-from scratchgen.kernels.gradient import Gradient
+from scratchgen.checks import MISREAD, Array, describe, float_dtype, is_plain_array
+from scratchgen.kernels.gradient import LazyGradient
 
-
-def float_dtype(who: str, dtype: DTypeLike) -> np.dtype:
-    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
-    if np.dtype(dtype) not in FLOATS:
-        raise TypeError(f"{who} expected dtype float32 or float64, got {np.dtype(dtype)}")
-    return np.dtype(dtype)
+T = TypeVar("T")
 
 
 class Parameter:
@@ -29,40 +25,68 @@ class Parameter:
 
     value, grad : arrays of the same shape and dtype, in C order. Once an optimiser holds the parameter, both
     are views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes.
-    Read ``p.grad`` again after zero_grad; an array that was read before may hold old numbers.
 
-    Raises TypeError for a dtype other than float32 and float64.
+    Raises TypeError for a dtype other than float32 and float64. Assigning an array of another shape raises
+    ValueError, and one of another dtype, or anything but an array, TypeError.
     """
 
-    grad = Gradient()   # an array like value; its zeros are written at the first use (kernels/gradient.py)
-
     def __init__(self, value: Array):
-        self.value = np.asarray(value, order="C")
-        float_dtype("Parameter", self.value.dtype)
-        self.grad = np.zeros_like(self.value)
+        if isinstance(value, MISREAD):
+            raise TypeError(f"Parameter expected an array, got {describe(value)}")
+        self._value = np.asarray(value, order="C")
+        float_dtype("Parameter", self._value.dtype)
+        self.lazy_grad = LazyGradient(np.zeros_like(self._value))   # grad, and whether zeros must be written
+
+    @property
+    def value(self) -> Array:
+        """The array that is learnt."""
+        return self._value
+
+    @value.setter
+    def value(self, array: Array) -> None:
+        self._value = self._checked("value", array)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, an array like value."""
+        return self.lazy_grad.read()
+
+    @grad.setter
+    def grad(self, array: Array) -> None:
+        if array is not self.lazy_grad.array:       # p.grad += a changes the array and then assigns it
+            self.lazy_grad = LazyGradient(self._checked("grad", array))
+
+    def _checked(self, name: str, array: Array) -> Array:
+        if not is_plain_array(array) or array.dtype != self.dtype:
+            raise TypeError(
+                f"Parameter.{name} expected an array of dtype {self.dtype}, as before, got {describe(array)}"
+            )
+        if array.shape != self.shape:
+            raise ValueError(f"Parameter.{name} expected shape {self.shape}, as before, got {array.shape}")
+        return np.asarray(array, order="C")
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        Parameter.grad.set_zero(self)
+        self.lazy_grad.set_zero()
 
     def add_grad(self, a: Array, b: Array | None = None) -> None:
         """Add an array to the gradient, grad += a, or a matrix product, grad += a·b.
 
         For a product, grad is treated as a matrix (M, C), where C is the last axis and M all others together.
         """
-        Parameter.grad.add(self, a, b)
+        self.lazy_grad.add(a, b)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype:
-        return self.value.dtype
+        return self._value.dtype
 
     @property
     def size(self) -> int:
-        return self.value.size
+        return self._value.size
 
     def __repr__(self) -> str:
         return f"Parameter(shape={self.shape}, dtype={self.dtype})"
@@ -72,9 +96,11 @@ class Module:
     """A tree of named parameters, buffers and sublayers.
 
     A subclass assigns Parameters, buffers (plain arrays whose names are in `buffer_names`), generators and
-    other modules as attributes. Parameters and modules may also be inside lists, tuples and dicts. The
-    methods below find them in the order of assignment. The names are those of the attributes:
-    "encoder.0.weight", "blocks.2.bias".
+    other modules as attributes. Parameters and modules may also be inside lists, tuples, deques, dicts and
+    dataclasses, but not inside other objects. The methods below find them in the order of assignment. The
+    names are those of the attributes: "encoder.0.weight", "blocks.2.bias".
+
+    Raises TypeError for a set of modules or Parameters, which has no order, and for an array of them.
     """
 
     buffer_names: tuple[str, ...] = ()
@@ -82,28 +108,33 @@ class Module:
 
     def children(self) -> dict[str, Any]:
         """The modules directly inside this one, by name."""
-        return {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, Module)
-        }
+        return self._attributes(Module)
 
     def parameters(self) -> dict[str, Parameter]:
         """Every Parameter in and below this module, by dotted name ("encoder.0.weight")."""
         own = self.own_parameters()
-        for child_name, child in self.children().items():
-            own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        try:
+            for child_name, child in self.children().items():
+                own |= {f"{child_name}.{name}": p for name, p in child.parameters().items()}
+        except RecursionError:
+            raise ValueError(f"{type(self).__name__} contains itself, in one of its attributes") from None
         return own
 
     def own_parameters(self) -> dict[str, Parameter]:
         """The Parameters of this module itself, without those of the modules inside it."""
-        return {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, Parameter)
-        }
+        return self._attributes(Parameter)
+
+    def _attributes(self, kind: type[T]) -> dict[str, T]:
+        """The attributes that are of one class, also inside lists, dicts, …, by dotted name."""
+        found: dict[str, T] = {}
+        who = type(self).__name__
+        for attribute, value in vars(self).items():
+            for name, entry in _named(who, attribute, value):
+                if isinstance(entry, kind):
+                    if name in found:       # {1: a, "1": b}
+                        raise ValueError(f"{who} expected different names, got {name} twice")
+                    found[name] = entry
+        return found
 
     def buffers(self) -> dict[str, np.ndarray]:
         """State that is saved but not learnt (running_mean, running_var), by dotted name."""
@@ -114,7 +145,7 @@ class Module:
 
     def generators(self) -> dict[str, np.random.Generator]:
         """Every random generator in and below this module (Dropout's), by dotted name."""
-        own = {name: v for name, v in vars(self).items() if isinstance(v, np.random.Generator)}
+        own = self._attributes(np.random.Generator)
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": g for name, g in child.generators().items()}
         return own
@@ -125,14 +156,32 @@ class Module:
         They are not trained, not saved and not found by anything else here.
         """
         own = {
-            name: found
-            for attribute, value in vars(self).items()
-            for name, found in _named(attribute, value)
-            if isinstance(found, np.ndarray) and found.dtype.kind == "f" and name not in self.buffer_names
+            name: a
+            for name, a in self._attributes(np.ndarray).items()
+            if a.dtype.kind == "f" and name not in self.buffer_names
         }
         for child_name, child in self.children().items():
             own |= {f"{child_name}.{name}": a for name, a in child.unlearned_arrays().items()}
         return own
+
+    def overlooked(self) -> list[str]:
+        """The names of Parameters, and of modules with Parameters, inside other objects or behind methods.
+
+        They are not trained, not saved and not found by anything else here.
+        """
+        known = {id(thing) for thing in (*self.modules(), *self.parameters().values())}
+        found = []
+        for module in self.modules():
+            for attribute, holder in module._attributes(object).items():
+                if isinstance(holder, Module | Parameter | type):
+                    continue
+                held = {"__self__": getattr(holder, "__self__", None), **getattr(holder, "__dict__", {})}
+                for name, thing in held.items():
+                    if id(thing) in known:
+                        continue
+                    if isinstance(thing, Parameter) or (isinstance(thing, Module) and thing.parameters()):
+                        found.append(f"{attribute}.{name}")
+        return found
 
     def modules(self) -> Iterator[Module]:
         """This module and every module below it."""
@@ -168,10 +217,12 @@ class Module:
         for value in vars(self).values():
             if isinstance(value, Parameter):
                 return value.dtype
+        if not vars(self):      # an activation
+            return None
         for child in self.children().values():
             if child.dtype is not None:
                 return child.dtype
-        return None
+        return next((p.dtype for p in self.own_parameters().values()), None)    # in a list or dict
 
     def output_shape_text(self) -> str:
         """The output shape as `summary` shows it, or "" if the parameters do not determine it."""
@@ -240,13 +291,34 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _named(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the value, or the entries of a list, tuple or dict, each with its dotted name."""
-    if isinstance(value, list | tuple):
+LEAVES = (Module, Parameter, int, float, str, type(None), np.random.Generator)  # the usual attributes
+
+
+def _named(who: str, name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the value, or the entries of a list, tuple, deque, dict or dataclass, with their dotted names."""
+    if isinstance(value, LEAVES):
+        yield name, value
+    elif isinstance(value, (list, tuple, deque)):
         for i, entry in enumerate(value):
-            yield from _named(f"{name}.{i}", entry)
+            yield from _named(who, f"{name}.{i}", entry)
     elif isinstance(value, Mapping):
         for key, entry in value.items():
-            yield from _named(f"{name}.{key}", entry)
+            yield from _named(who, f"{name}.{key}", entry)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for part in fields(value):
+            yield from _named(who, f"{name}.{part.name}", getattr(value, part.name))
     else:
+        _expect_no_modules(who, name, value)
         yield name, value
+
+
+def _expect_no_modules(who: str, name: str, value: Any) -> None:
+    """Raise TypeError for modules or Parameters in a container whose order or names are not defined."""
+    if isinstance(value, (Set, ValuesView)) or (isinstance(value, np.ndarray) and value.dtype == object):
+        entries = value.flat if isinstance(value, np.ndarray) else value
+        found = next((entry for entry in entries if isinstance(entry, Module | Parameter)), None)
+        if found is not None:
+            kind, inside = type(value).__name__, type(found).__name__
+            raise TypeError(
+                f"{who}.{name} has a {inside} in a {kind}, where it is not found: use a list, tuple or dict"
+            )

@@ -28,6 +28,17 @@ settings.register_profile("steady", derandomize=True, deadline=None, database=No
 settings.load_profile("steady")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run in one process if a test started pytest, or if the arguments are single tests.
+
+    Returning None leaves the number of workers of `-n auto` to pytest-xdist.
+    """
+    started_by_a_test = "PYTEST_XDIST_WORKER" in os.environ
+    single = bool(config.args) and all("::" in name for name in config.args)
+    return 0 if started_by_a_test or single else None
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20)

@@ -23,5 +23,5 @@ def test_as_generator_refuses_other_types(wrong):
 
 
 def test_as_generator_refuses_a_negative_seed():
-    with pytest.raises(ValueError, match="f expected a seed of at least 0, got -1"):
+    with pytest.raises(ValueError, match="f expected rng to be a seed of at least 0, got -1"):
         as_generator("f", -1)

@@ -16,7 +16,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("scratchgen", "demos", "benchmarks", "tests", "tools", "docs", "gallery")
 HERE = Path(__file__).resolve()
-ALLOWED = HERE.with_name("not_yet_plain.txt")
 
 # pattern -> what to write instead
 PROSE = {
@@ -118,26 +117,18 @@ def files() -> list[Path]:
     return sorted(path for path in found if path.resolve() != HERE)
 
 
-def not_yet_plain() -> set[str]:
-    return set(ALLOWED.read_text(encoding="utf-8").split()) if ALLOWED.exists() else set()
-
-
 @pytest.mark.slow
 def test_texts_are_plain_english():
-    allowed = not_yet_plain()
     found = [
         line
         for path in files()
-        if (name := path.relative_to(ROOT).as_posix()) not in allowed
-        for line in complaints(name, path.read_text(encoding="utf-8"))
+        for line in complaints(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
     ]
     assert not found, "\n" + "\n".join(found)
 
 
 def test_names_of_files_are_words_of_the_field():
-    allowed = not_yet_plain()
-    paths = [path for path in files() if path.relative_to(ROOT).as_posix() not in allowed]
-    names = {name for path in paths for name in (path.stem, path.parent.name)}
+    names = {name for path in files() for name in (path.stem, path.parent.name)}
     assert not [name for name in names if words(name) & HOUSE_WORDS.keys()]
 
 

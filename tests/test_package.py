@@ -24,7 +24,7 @@ PACKAGE = ROOT / "scratchgen"
 
 # A module may import from its own level and from the levels above it in this list.
 LEVELS = (
-    ("runtime", "kernels", "checks"),
+    ("runtime", "kernels", "checks", "constants"),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "training"),
     ("plots",),
@@ -129,7 +129,7 @@ def test_library_prints_only_in_commands():
         ]
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         speakers = {"cli", "studies"}
-        speaks = part in speakers or path.name in ("embed.py", "callbacks.py")
+        speaks = part in speakers or path.name == "callbacks.py"
         assert speaks or not prints, f"{path.relative_to(ROOT)} prints in line {prints}"
 
 

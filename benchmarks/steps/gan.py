@@ -18,8 +18,8 @@ data = digits_like
 
 def model(dtype):
     kind = {"rng": np.random.default_rng(0), "dtype": dtype}
-    generator = dense_generator(CODE, HIDDEN, 784, batch_norm=False, **kind)
-    return GAN(generator, dense_critic(784, HIDDEN, **kind), code=CODE)
+    generator = dense_generator(CODE, (HIDDEN, HIDDEN), 784, batch_norm=False, **kind)
+    return GAN(generator, dense_critic(784, (HIDDEN, HIDDEN), **kind), code=CODE)
 
 
 def noise(n, dtype):

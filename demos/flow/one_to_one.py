@@ -53,7 +53,7 @@ def main(
     train(flow, x, shown=shown, lr=3e-3, rng=rng)
     vae = VAE.dense((784, 400, CODE), rng=rng)
     train(vae, x, shown=shown, lr=3e-3, rng=rng)
-    gan = GAN.dense(CODE, 256, rng=rng)
+    gan = GAN.dense(CODE, (256, 256), rng=rng)
     gan.fit(x, epochs=epochs_for(gan_shown, x), rng=rng, callbacks=[ProgressBar()])
 
     noisy = dequantise(digits.x_test, rng=rng)

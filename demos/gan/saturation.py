@@ -26,23 +26,28 @@ from scratchgen.studies.experiments.generator_gradients import LOSSES, UPDATES
 
 from ..common import plot_lines, print_table, run, save, tidy
 
-FAR = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
-
 
 def main(
-    out: Path, *, updates: int = 700, rounds: int = 1500, seeds: int = 3, seed: int = 1
+    out: Path,
+    *,
+    distances: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0),
+    updates: int = 700,
+    rounds: int = 1500,
+    seeds: int = 3,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """Measure the gradients of both generators.
 
+    distances : d of the first generator
     updates : of a discriminator or critic, for each distance
-    rounds  : of joint training after D was trained alone
-    seeds   : runs whose first gradients are averaged
+    rounds : of joint training after D was trained alone
+    seeds : runs whose first gradients are averaged
     """
     rng = np.random.default_rng(seed)
-    distances = {f"d = {d:g}": experiment.by_distance(d, updates, rng) for d in FAR}
-    columns = list(distances["d = 1"])
+    gradients = {f"d = {d:g}": experiment.by_distance(d, updates, rng) for d in distances}
+    columns = list(next(iter(gradients.values())))
     formats = dict.fromkeys(columns[:6], ".1e") | {"JSD": ".4f"}
-    print_table(distances, "Gradient of the shift d, of N(d, 1) towards N(0, 1)", formats)
+    print_table(gradients, "Gradient of the shift d, of N(d, 1) towards N(0, 1)", formats)
 
     norms = {loss: dict(zip(UPDATES, experiment.first_norms(loss, seeds), strict=True)) for loss in LOSSES}
     title = "Norm of the first gradient of a generator 1-16-16-1, by the updates of D alone before it"
@@ -56,21 +61,22 @@ def main(
     }
     title = f"{UPDATES[-1]:,} updates of D alone, then {rounds:,} rounds; data of mean 3 and std 0.5"
     print_table(ends, title, dict.fromkeys(("mean of G(z)", "std of G(z)"), ".3f"))
-    picture = save(draw(distances, norms), out / "saturation.png")
-    return {"distances": distances, "norms": norms, "ends": ends, "figure": picture}
+    picture = save(draw(gradients, norms), out / "saturation.png")
+    return {"distances": gradients, "norms": norms, "ends": ends, "figure": picture}
 
 
-def draw(distances: dict[str, dict[str, float]], norms: dict[str, dict[int, float]]) -> Figure:
+def draw(gradients: dict[str, dict[str, float]], norms: dict[str, dict[int, float]]) -> Figure:
     """Plot the gradient against the distance, and the norm of G's first gradient against D's updates."""
     fig = plots.new_figure(4.6, title="The gradient of a generator: minimax, non-saturating, Wasserstein")
     left, right = fig.subplots(1, 2)
-    rows = list(distances.values())
+    rows = list(gradients.values())
+    distances = [row["distance"] for row in rows]
     best = [[row[f"{loss}: best D"] for row in rows] for loss in LOSSES[:2]]
-    for (colour, _), values in zip(plots.LINES, [*best, np.ones(len(FAR))], strict=False):
-        left.plot(FAR, values, color=colour, linewidth=1.2, linestyle="--")
+    for (colour, _), values in zip(plots.LINES, [*best, np.ones(len(rows))], strict=False):
+        left.plot(distances, values, color=colour, linewidth=1.2, linestyle="--")
     learned = dict(zip(LOSSES, (f"{LOSSES[0]}: learned D", f"{LOSSES[1]}: learned D", "critic: gradient"),
                        strict=True))  # fmt: skip
-    plot_lines(left, {loss: (FAR, [row[column] for row in rows]) for loss, column in learned.items()})
+    plot_lines(left, {loss: (distances, [row[column] for row in rows]) for loss, column in learned.items()})
     left.set_yscale("log")
     left.set_ylim(1e-8, 1e2)
     tidy(left, "gradient of d, N(d, 1) to N(0, 1); dashed: best D", "d")

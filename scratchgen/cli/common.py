@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-WIDTH = 80      # columns of everything that a command prints as a table
+WIDTH = 80      # columns of tables, lists and descriptions in a terminal that is at least as wide
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,6 +23,28 @@ class Parser(argparse.ArgumentParser):
 def sentence(text: str) -> str:
     """The text with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
+
+
+def columns() -> int:
+    """The width for tables, lists and descriptions: that of the terminal (or COLUMNS), at most WIDTH."""
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+
+
+def row(name: str, text: str, width: int) -> str:
+    """A row of a list: the name padded to `width`, then the text, which continues in its own column."""
+    start, below = f"{name:{width}}", " " * width
+    lines = textwrap.wrap(
+        text, columns(), initial_indent=start, subsequent_indent=below,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return "\n".join(lines) or name
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """The text wrapped to the terminal; `indent` comes before its second and later lines."""
+    return textwrap.fill(
+        text, columns(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def check_writable(folder: Path) -> None:

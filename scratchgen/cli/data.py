@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_output
+from scratchgen.cli.common import check_output, paragraph
 
 HELP = "show which copy of MNIST will be used"
 
@@ -26,12 +26,17 @@ def main(args: argparse.Namespace) -> int:
     """Show where the digits come from and how many there are, or write the embedded part."""
     if args.embed is not None:
         check_output(args.out)
-        from scratchgen.data import embed
+        from scratchgen.data.embed import embed
+        from scratchgen.data.files import write_whole
+        from scratchgen.data.mnist import read_folder
 
-        return embed.main([str(args.embed), str(args.out)])
+        data = embed(read_folder(args.embed))
+        write_whole(args.out, data)
+        print(f"{args.out}: {len(data):,} bytes")
+        return 0
     from scratchgen.data import load_digits
 
     digits = load_digits()
-    print(digits.source)
+    print(paragraph(digits.source))
     print(f"{len(digits.x_train):,} training digits, {len(digits.x_test):,} test digits")
     return 0

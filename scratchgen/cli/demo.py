@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from textwrap import shorten, wrap
 from typing import Any
 
 import scratchgen
-from scratchgen.cli.common import WIDTH, check_writable
+from scratchgen.cli.common import check_writable, paragraph, row
 
 HELP = "run one demo; its figures go to gallery/"
 PACKAGE = "scratchgen.demos"
@@ -113,7 +112,7 @@ def reading_order(folder: Path) -> tuple[str, ...]:
 
 
 def listing(demos: Mapping[str, Demo]) -> list[str]:
-    """One line for each demo, 80 columns at most, under the name of its family."""
+    """A row for each demo, as wide as the terminal at most, under the name of its family."""
     width = max(map(len, demos)) + 2
     lines: list[str] = []
     family = None
@@ -122,7 +121,7 @@ def listing(demos: Mapping[str, Demo]) -> list[str]:
             family = demo.family
             lines += ["", f"{family}:"] if lines else [f"{family}:"]
         title = demo.docstring.partition("\n\n")[0]
-        lines.append(f"  {demo.name:{width}}{shorten(title, WIDTH - 2 - width, placeholder=' …')}".rstrip())
+        lines.append(row(f"  {demo.name}", title, width + 2))
     return lines
 
 
@@ -187,15 +186,22 @@ def parse_value(key: str, text: str, default: Any) -> Any:
 def describe(demo: Demo) -> str:
     """The docstring of a demo, and its settings with their defaults."""
     function = load(demo)
-    notes = inspect.cleandoc(function.__doc__ or "").splitlines()
+    notes = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     settings = settings_of(function)
     width = max(map(len, settings), default=0)
     lines = [f"{key:{width}} = {value!r}" for key, value in settings.items()]
-    about = "\n\n".join(map(_wrapped, demo.docstring.split("\n\n")))
-    return "\n".join([about, *([""] if notes else []), *notes, "", "settings (--set):", *(lines or ["none"])])
+    about = map(_wrapped, [*demo.docstring.split("\n\n"), *filter(None, notes)])
+    return "\n".join(["\n\n".join(about), "", "settings (--set):", *(lines or ["none"])])
 
 
-def _wrapped(paragraph: str) -> str:
-    """Wrap a paragraph to 80 columns. Lists and formulas, which have indented lines, are not changed."""
-    plain = not any(line.startswith((" ", "-", "|")) for line in paragraph.splitlines())
-    return "\n".join(wrap(paragraph, WIDTH)) if plain else paragraph
+def _wrapped(text: str) -> str:
+    """Wrap a paragraph, or the lines of a list "name : text", to the terminal.
+
+    Other lists and formulas, which have indented lines, are not changed.
+    """
+    lines = text.splitlines()
+    if any(line.startswith((" ", "-", "|")) for line in lines):
+        return text
+    if all(" : " in line for line in lines):
+        return "\n".join(paragraph(line, indent="    ") for line in lines)
+    return paragraph(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_output
+from scratchgen.cli.common import check_output, columns
 
 HELP = "compare hand-written gradients with central differences"
 
@@ -40,7 +40,8 @@ def main(args: argparse.Namespace) -> int:
         plots.picture_format(args.plot)
         plotted = report.case_to_plot(cases, args.names)
     detailed = bool(args.names)
-    print(report.HEAD[detailed])
+    width = columns()
+    print(report.head(detailed, width))
     failed = kinks = 0
     versions = ("reference",) if kernels.backend() == "reference" else ("reference", "jit")
     for case in cases:
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
                 results[version] = case.run()
         failed += sum(not r.ok for found in results.values() for r in found)
         kinks += sum(r.verdict == "kink" for r in results[versions[-1]])
-        print(*report.rows(case, results, detailed), sep="\n", flush=True)
+        print(*report.rows(case, results, detailed, width), sep="\n", flush=True)
     print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
     if plotted is not None:
         print(f"error against step size: {plots.save(report.error_figure(plotted), args.plot)}")

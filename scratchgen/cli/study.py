@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from scratchgen.cli.common import sentence
+from scratchgen.cli.common import row, sentence
 
 HELP = "run an experiment of the docs: reproduce a published figure, compare models, detect OOD digits"
 STUDIES = ("reproduce", "compare", "ood", "classifiers", "pictures")
@@ -31,5 +31,5 @@ def main(args: argparse.Namespace) -> int:
     if not args.list:
         raise ValueError("study expected a NAME or --list (see scratchgen study --help)")
     for name in STUDIES:
-        print(f"{name:13}{import_module(f'scratchgen.cli.studies.{name}').HELP}")
+        print(row(name, import_module(f"scratchgen.cli.studies.{name}").HELP, 13))
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scratchgen.cli.common import check_output, whole_number, widths
+from scratchgen.cli.common import check_output, paragraph, row, whole_number, widths
 
 if TYPE_CHECKING:
     from scratchgen.studies.cards import Trainable
@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     forms = dict.fromkeys(form for model in known.values() for form in model.forms)
     parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(known)}")
     parser.add_argument("--list", action="store_true", help="list the models, their forms and defaults")
-    parser.add_argument("--form", choices=forms, help="form of the networks (default: the model's first)")
+    parser.add_argument(
+        "--form", choices=forms, metavar="FORM",
+        help=f"form of the networks: {', '.join(forms)} (default: the model's first)",
+    )
     parser.add_argument(
         "--hidden", type=widths, metavar="W,W",
         help="widths of the hidden layers, such as 400,200 (default: see --list)",
@@ -85,12 +88,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def listing() -> list[str]:
-    """One line for each form of each model, with the defaults of its settings."""
+    """A row for each form of each model, with the defaults of its settings."""
     lines = []
     for name, model in models().items():
         for form, build in model.forms.items():
             settings = "  ".join(f"--{key} {shown(value)}" for key, value in defaults(build).items())
-            lines.append(f"{name:17}{form:15}{settings}".rstrip())
+            lines.append(row(f"{name:17}{form}", settings, 32))
     return lines
 
 
@@ -128,7 +131,7 @@ def train(
     config = {"model": name, "form": form, "seed": seed, **saved, **run}
     expect_place(path, resume=resume, config=config, overwrite=overwrite)
     digits = load_digits()
-    print(digits.source)
+    print(paragraph(digits.source))
     rng = np.random.default_rng(seed)
     net = model.forms[form](rng, **settings)
     labels = (digits.y_train,) if model.labels else ()

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scratchgen.checks import Array, as_generator
+from scratchgen.checks import (
+    Array,
+    as_generator,
+    as_image_shape,
+    expect_count,
+    expect_float,
+    expect_number,
+    positive,
+)
 from scratchgen.kernels import compiled
 
 SHARPNESS = 0.75  # −a in Keys 1981
@@ -75,10 +83,12 @@ class Jitter:
     shift   : standard deviation of the displacement in pixels, for both axes
     keep    : fraction of the images that are not changed
     side    : the images are square, rows of side² pixels
-    shape   : (H, W, C) of the images, instead of `side`; all channels are moved together
+    shape   : (H, W, C) or (H, W) of the images, instead of `side`; all channels are moved together
 
     jitter(x, rng=rng) takes and returns images (N, H·W·C) with values in [0, 1]. Interpolation is bicubic,
     and pixels outside the image are 0. Raises ValueError for another shape and for values outside [0, 1].
+
+    The constructor raises ValueError for a setting out of range, and TypeError for one that is not a number.
     """
 
     turn: float = 0.12
@@ -87,10 +97,25 @@ class Jitter:
     shift: float = 0.6
     keep: float = 0.3
     side: int = 28
-    shape: tuple[int, int, int] | None = None
+    shape: tuple[int, int, int] | tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("turn", "stretch", "slant", "shift"):
+            expect_number("Jitter", name, getattr(self, name), least=0)
+        expect_number("Jitter", "keep", self.keep, least=0, most=1)
+        positive("Jitter", side=self.side)
+        self.image_shape()
+
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images."""
+        if self.shape is None:
+            return self.side, self.side, 1
+        one_channel = isinstance(self.shape, tuple | list) and len(self.shape) == 2
+        return as_image_shape("Jitter", (*self.shape, 1) if one_channel else self.shape)
 
     def __call__(self, x: Array, *, rng: np.random.Generator | int) -> Array:
-        height, width, channels = self.shape or (self.side, self.side, 1)
+        height, width, channels = self.image_shape()
+        expect_float("Jitter", x)
         if x.ndim != 2 or x.shape[1] != height * width * channels:
             wanted = height * width * channels
             raise ValueError(f"Jitter expected rows of {wanted} pixels, got shape {x.shape}")
@@ -136,8 +161,7 @@ def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -
     [0, 1].
     """
     _expect_intensities("dequantise", x)
-    if levels < 2:
-        raise ValueError(f"dequantise expected two or more levels, got {levels}")
+    expect_count("dequantise", "levels", levels, least=2)
     out = as_generator("dequantise", rng).random(x.shape, x.dtype)
     out += x * x.dtype.type(levels - 1)
     out /= x.dtype.type(levels)                                 # (DEQ.1)
@@ -146,7 +170,6 @@ def dequantise(x: Array, *, rng: np.random.Generator | int, levels: int = 256) -
 
 def _expect_intensities(who: str, x: np.ndarray) -> None:
     """Raise TypeError unless x is float32 or float64, ValueError for values outside [0, 1]."""
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{who} expected an array of float32 or float64, got dtype {x.dtype}")
+    expect_float(who, x)
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"{who} expected values within [0, 1], got {x.min():g} to {x.max():g}")

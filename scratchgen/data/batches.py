@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, describe, expect_count, expect_flags, is_plain_array
 
 
 class Batches:
@@ -38,13 +37,14 @@ class Batches:
         shuffle: bool = True,
         drop_last: bool = False,
     ):
+        expect_flags("Batches", shuffle=shuffle, drop_last=drop_last)
         self.X = _checked("X", X)
         self.y = None if y is None else _checked("y", y)
         if self.y is not None and len(self.y) != len(self.X):
             raise ValueError(
                 f"Batches expected X and y of the same length, got {len(self.X)} and {len(self.y)}"
             )
-        self.batch_size = _checked_size(batch_size)
+        self.batch_size = expect_count("Batches", "batch_size", batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
         if len(self) == 0:
@@ -112,9 +112,8 @@ class Batches:
 
 
 def _checked(name: str, array: np.ndarray) -> np.ndarray:
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-        what = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {what}")
+    if not is_plain_array(array) or array.dtype.kind not in "fiub":
+        raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {describe(array)}")
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"Batches expected {name} to have at least one example, got shape {array.shape}")
     # Minimum and maximum propagate NaN and infinity, and need no temporary array.
@@ -122,13 +121,3 @@ def _checked(name: str, array: np.ndarray) -> np.ndarray:
         row = np.argwhere(~np.isfinite(array))[0, 0]
         raise ValueError(f"Batches expected {name} to be finite, got NaN or infinity (first in row {row})")
     return array
-
-
-def _checked_size(batch_size: int) -> int:
-    try:
-        size = operator.index(batch_size)
-    except TypeError:
-        raise TypeError(f"Batches expected batch_size to be an integer, got {batch_size!r}") from None
-    if size < 1:
-        raise ValueError(f"Batches expected batch_size >= 1, got {size}")
-    return size

@@ -1,4 +1,4 @@
-"""Write the part of MNIST that comes with the package: scratchgen data --embed FOLDER [--out FILE]
+"""Choose the part of MNIST that comes with the package; the command is `scratchgen data --embed FOLDER`.
 
 Each class has the same share as in the full set, and a fixed seed selects its digits. So the arrays are
 always the same. The bytes of the file also depend on the version of zlib.
@@ -7,15 +7,9 @@ always the same. The bytes of the file also depend on the version of zlib.
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
-
-from scratchgen.data.digits import EMBEDDED
-from scratchgen.data.files import write_whole
-from scratchgen.data.mnist import read_folder
 
 SEED = 2006
 TRAIN, TEST = 6_000, 1_000
@@ -71,18 +65,3 @@ def embed(full: list[np.ndarray], n_train: int = TRAIN, n_test: int = TEST) -> b
             "test_index": test.astype(np.uint16),
         }
     )
-
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) not in (1, 2):
-        print("usage: python -m scratchgen.data.embed FOLDER [FILE]", file=sys.stderr)
-        return 2
-    data = embed(read_folder(arguments[0]))
-    path = Path(arguments[1]) if len(arguments) == 2 else EMBEDDED
-    write_whole(path, data)
-    print(f"{path}: {len(data):,} bytes")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

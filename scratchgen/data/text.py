@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+
+from scratchgen.checks import describe, expect_count, expect_number, is_plain_array
 
 ALICE = Path(__file__).with_name("alice.txt")
 
@@ -20,7 +21,7 @@ class Alphabet:
     """
 
     def __init__(self, characters: str):
-        _expect_text("Alphabet", characters)
+        _expect_text("Alphabet", "characters", characters)
         self.characters = "".join(sorted(set(characters)))
         self._number = {character: i for i, character in enumerate(self.characters)}
 
@@ -72,7 +73,8 @@ def split_text(text: str, test: float = 0.1) -> tuple[str, str]:
     The test part is one piece, so that few test characters are next to training text. Raises ValueError if
     one of the two parts would be empty.
     """
-    _expect_text("split_text", text)
+    _expect_text("split_text", "text", text)
+    expect_number("split_text", "test", test)
     cut = len(text) - round(test * len(text)) if 0 < test < 1 else 0
     if not 0 < cut < len(text):
         raise ValueError(
@@ -86,9 +88,9 @@ def windows(ids: np.ndarray, length: int, hop: int) -> np.ndarray:
 
     Ids after the last complete window are not included. Raises ValueError if there is no complete window.
     """
-    length, hop = operator.index(length), operator.index(hop)
-    if length < 1 or hop < 1:
-        raise ValueError(f"windows expected length and hop of at least 1, got {length} and {hop}")
+    length, hop = expect_count("windows", "length", length), expect_count("windows", "hop", hop)
+    if not is_plain_array(ids):
+        raise TypeError(f"windows expected ids to be an array, got {describe(ids)}")
     if ids.ndim != 1 or len(ids) < length:
         raise ValueError(f"windows expected ids of shape (L,) with L >= {length}, got shape {ids.shape}")
     return np.lib.stride_tricks.sliding_window_view(ids, length)[::hop]
@@ -102,9 +104,7 @@ class RandomCrop:
     """
 
     def __init__(self, length: int):
-        if length < 1:
-            raise ValueError(f"RandomCrop expected a length of at least 1, got {length}")
-        self.length = length
+        self.length = expect_count("RandomCrop", "length", length)
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         if x.ndim != 2 or x.shape[1] < self.length:
@@ -113,8 +113,8 @@ class RandomCrop:
         return x[np.arange(len(x))[:, None], starts[:, None] + np.arange(self.length)]
 
 
-def _expect_text(who: str, text: str) -> None:
+def _expect_text(who: str, name: str, text: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"{who} expected a string, got {type(text).__name__}")
+        raise TypeError(f"{who} expected {name} to be a string, got {type(text).__name__}")
     if not text:
-        raise ValueError(f"{who} expected at least one character, got an empty string")
+        raise ValueError(f"{who} expected {name} of at least one character, got an empty string")

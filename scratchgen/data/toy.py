@@ -19,7 +19,15 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import (
+    MISREAD,
+    as_generator,
+    describe,
+    expect_count,
+    expect_flags,
+    expect_function,
+    expect_number,
+)
 from scratchgen.distributions import LOG_2PI
 
 
@@ -43,8 +51,8 @@ class Density(ABC):
         rng : a Generator or an integer seed. Raises ValueError for n < 1.
         """
         who = f"{type(self).__name__}.sample"
-        if n < 1:
-            raise ValueError(f"{who} expected n >= 1, got {n}")
+        expect_count(who, "n", n)
+        expect_flags(who, labels=labels)
         X, y = self._draw(n, as_generator(who, rng))
         return (X, y) if labels else X
 
@@ -53,8 +61,8 @@ class Density(ABC):
 
         Raises ValueError for another shape and for NaN or infinity.
         """
-        X = np.asarray(X, dtype=np.float64)
         who = f"{type(self).__name__}.log_density"
+        X = _numbers(who, "X", X)
         if X.ndim != 2 or X.shape[1] != self.dim:
             raise ValueError(f"{who} expected points of shape (N, {self.dim}), got {X.shape}")
         if not np.isfinite(X).all():
@@ -76,8 +84,10 @@ class GaussianMixture(Density):
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
-        self.weights, self.means, self.stds = (np.array(a, dtype=np.float64) for a in (weights, means, stds))
         who = type(self).__name__
+        self.weights, self.means, self.stds = (
+            _numbers(who, name, a) for name, a in (("weights", weights), ("means", means), ("stds", stds))
+        )
         k = len(self.means) if self.means.ndim == 2 else -1
         if self.weights.shape != (k,) or self.stds.shape != (k,) or k == 0:
             raise ValueError(
@@ -107,7 +117,10 @@ class GaussianMixture1D(GaussianMixture):
     """A mixture of Gaussians in one dimension: weights, means and stds are (K,), points are (N, 1)."""
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, stds: ArrayLike):
-        super().__init__(weights, np.reshape(np.asarray(means, dtype=np.float64), (-1, 1)), stds)
+        means = _numbers(type(self).__name__, "means", means)
+        if means.ndim != 1:
+            raise ValueError(f"{type(self).__name__} expected means (K,), got shape {means.shape}")
+        super().__init__(weights, means[:, None], stds)
 
 
 class Checkerboard(Density):
@@ -178,6 +191,10 @@ class NoisyCurves(Density):
     panels, nodes = 64, 16
 
     def __init__(self, curves: Callable[[np.ndarray], np.ndarray], length: float, power: int, noise: float):
+        expect_function("NoisyCurves", "curves", curves)
+        expect_number("NoisyCurves", "length", length, above=0)
+        expect_count("NoisyCurves", "power", power)
+        expect_number("NoisyCurves", "noise", noise, least=0)
         self.curves, self.length, self.power, self.noise = curves, length, power, noise
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -199,6 +216,19 @@ class NoisyCurves(Density):
         parts = log_weights - d2 / (2 * self.noise**2)
         top = parts.max(axis=1)
         return top + np.log(np.exp(parts - top[:, None]).sum(axis=1))
+
+
+def _numbers(who: str, name: str, values: ArrayLike) -> np.ndarray:
+    """Return a new float64 array. Raises TypeError for anything but real numbers, and for masked arrays."""
+    if isinstance(values, MISREAD):
+        raise TypeError(f"{who} expected {name} to be an array, got {describe(values)}")
+    try:
+        array = np.array(values)
+    except ValueError as error:
+        raise ValueError(f"{who} expected {name} to be an array of numbers: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{who} expected {name} to be an array of numbers, got {values!r}")
+    return array.astype(np.float64)
 
 
 def eight_gaussians() -> GaussianMixture:

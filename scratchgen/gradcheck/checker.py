@@ -23,7 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import (
+    as_generator,
+    expect_flags,
+    expect_float,
+    expect_function,
+    expect_int,
+    expect_number,
+)
 from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
 from scratchgen.initializers import orthogonal
 from scratchgen.layers.base import Layer, Parameter
@@ -51,13 +58,20 @@ def check_layer(
     from the same buffers and generator states, so Dropout uses the same mask.
 
     An array of floats that is neither a Parameter nor a buffer fails: it would be neither trained nor saved.
+    So does a Parameter or layer inside an object that Module does not search.
 
     Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
-    _expect_float64("check_layer", layer, x)
+    _expect_float64("check_layer", layer)
+    _expect_input("check_layer", x)
+    _expect_settings("check_layer", training, tolerance)
     unlearned = [
         Result(f"{name} (neither a Parameter nor in buffer_names)", a.shape, math.inf, 0.0, "FAIL", tolerance)
         for name, a in layer.unlearned_arrays().items()
+    ]
+    unlearned += [
+        Result(f"{name} (inside another object)", (), math.inf, 0.0, "FAIL", tolerance)
+        for name in layer.overlooked()
     ]
     rng = as_generator("check_layer", rng)
     x = x.copy()
@@ -85,6 +99,8 @@ def with_upstream(
     A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
     input is (x − b)·Wᵀ, and the values that reach `layer` are as far from kinks as those of x.
     """
+    _expect_float64("with_upstream", layer)
+    _expect_input("with_upstream", x)
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
     linear = Linear(width, width, rng=rng, dtype=np.float64)
@@ -101,6 +117,9 @@ def check_loss(
 
     Raises TypeError if pred is not float64.
     """
+    expect_function("check_loss", "loss", loss)
+    expect_float("check_loss (its pred)", pred)
+    _expect_settings("check_loss", tolerance=tolerance)
     if pred.dtype != np.float64:
         raise TypeError(_not_float64("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
@@ -126,7 +145,8 @@ def check_model(
     Raises TypeError for parameters that are not float64, ValueError for directions < 2.
     """
     _expect_float64("check_model", model)
-    if directions < 2:
+    _expect_settings("check_model", tolerance=tolerance)
+    if expect_int("check_model", "directions", directions) < 2:
         raise ValueError(f"check_model expected at least 2 directions, got {directions}")
     rng = as_generator("check_model", rng)
     restore = remember(model)
@@ -150,9 +170,11 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     """Check jvp against backward, (GRAD.4): jvp multiplies by J and backward by Jᵀ.
 
     The error is relative to the sum of the absolute products, Σ |J·v|·|u|. Raises TypeError if x or a
-    parameter is not float64, and AttributeError for a layer without a `jvp`; see `has_jvp`.
+    parameter is not float64, and for a layer without a jvp; see `has_jvp`.
     """
-    _expect_float64("check_jvp", layer, x)
+    _expect_float64("check_jvp", layer)
+    _expect_input("check_jvp", x)
+    _expect_settings("check_jvp", training)
     rng = as_generator("check_jvp", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)
@@ -168,7 +190,8 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
 
 def has_jvp(layer: Layer) -> bool:
     """Whether the layer and all layers inside it have a jvp."""
-    return hasattr(layer, "jvp") and all(has_jvp(child) for child in layer.children().values())
+    defined = getattr(type(layer), "jvp", Layer.jvp) is not Layer.jvp
+    return defined and all(has_jvp(child) for child in layer.children().values())
 
 
 def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:
@@ -188,6 +211,8 @@ def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict
 
 def remember(layer: Module) -> Callable[[], None]:
     """Return a function that restores the buffers and random generators to their current state."""
+    if not isinstance(layer, Module):
+        raise TypeError(f"remember expected layer to be a Layer or Model, got {layer!r}")
     buffers = {name: b.copy() for name, b in layer.buffers().items()}
     states = {name: g.bit_generator.state for name, g in layer.generators().items()}
 
@@ -244,12 +269,25 @@ def _check_lines(
     return summary(what, gradient.shape, entries, tolerance)
 
 
-def _expect_float64(who: str, layer: Module, x: np.ndarray | None = None) -> None:
-    if x is not None and x.dtype != np.float64:
-        raise TypeError(_not_float64(who, "the input", x.dtype))
+def _expect_float64(who: str, layer: Module) -> None:
+    if not isinstance(layer, Module):
+        raise TypeError(f"{who} expected layer to be a Layer or Model, got {layer!r}")
     for name, p in layer.parameters().items():
         if p.dtype != np.float64:
             raise TypeError(_not_float64(who, name, p.dtype))
+
+
+def _expect_input(who: str, x: np.ndarray) -> None:
+    expect_float(f"{who} (its input x)", x)
+    if x.ndim < 1:
+        raise ValueError(f"{who} expected an input x of shape (N, …), got ()")
+    if x.dtype != np.float64:
+        raise TypeError(_not_float64(who, "the input", x.dtype))
+
+
+def _expect_settings(who: str, training: bool = False, tolerance: float = SMOOTH) -> None:
+    expect_flags(who, training=training)
+    expect_number(who, "tolerance", tolerance, above=0)
 
 
 def _not_float64(who: str, what: str, dtype: np.dtype) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, describe, expect_flags, is_plain_array
 from scratchgen.gradcheck.checker import backward, remember
 from scratchgen.gradcheck.differences import Result, exact_result
 from scratchgen.layers.base import Layer
@@ -32,6 +32,11 @@ def check_contract(
 
     Afterwards the layer's gradients are zero; buffers and generators are as before.
     """
+    if not isinstance(layer, Layer):
+        raise TypeError(f"check_contract expected layer to be a Layer, got {layer!r}")
+    if not is_plain_array(x):
+        raise TypeError(f"check_contract expected x to be an array, got {describe(x)}")
+    expect_flags("check_contract", training=training)
     rng = as_generator("check_contract", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)

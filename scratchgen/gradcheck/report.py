@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVE_STEPS = tuple(2.0**-k for k in range(0, 45))
-# Rows of at most 80 columns: a summary has one for each case, the detailed table one for each array.
-SUMMARY = "{:<50}{:>11}  {}"
-DETAILED = "  {:<39}{:<12}{:>11}{:>7}  {}"
-HEAD = {
-    False: SUMMARY.format("case", "worst error", "verdict"),
-    True: DETAILED.format("array", "shape", "worst error", "step", "verdict"),
-}
+# After the names: a summary has a row for each case, the detailed table one for each array.
+SUMMARY = "{:>11}  {:7}"
+DETAILED = "{:<12}{:>11}{:>7}  {:7}"
 VERSIONS = {"reference": "the readable function", "jit": "the compiled twin"}
 
 
@@ -38,10 +35,20 @@ def choose(every_case: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [case for case in every_case if not names or kind(case) in names]
 
 
-def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool) -> list[str]:
-    """The rows of one case, at most 80 columns wide: all arrays, or the failed ones, or one summary.
+def head(detailed: bool, width: int) -> str:
+    """The line above the rows."""
+    if detailed:
+        (line,) = _row("  array", DETAILED.format("shape", "worst error", "step", "verdict"), width)
+    else:
+        (line,) = _row("case", SUMMARY.format("worst error", "verdict"), width)
+    return line
+
+
+def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool, width: int) -> list[str]:
+    """The rows of one case: all arrays, or the failed ones, or one summary.
 
     results : the results of the readable functions ("reference"), of their compiled twins ("jit"), or both
+    width : columns of the table, from 50
 
     The step "none" means that the check takes no differences, like those of jvp and the contract.
     """
@@ -49,12 +56,14 @@ def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool) -> list
     wrong = [version for version, found in failed.items() if found]
     if wrong and len(wrong) < len(results):
         shown = results[wrong[0]] if detailed else failed[wrong[0]]
-        return [f"{case.name} ({VERSIONS[wrong[0]]}):", *map(_detailed, shown)]
+        title = textwrap.wrap(f"{case.name} ({VERSIONS[wrong[0]]}):", width)
+        return title + [line for r in shown for line in _detailed(r, width)]
     last = list(results)[-1]
     if detailed or wrong:
-        return [f"{case.name}:", *map(_detailed, results[last] if detailed else failed[last])]
+        shown = results[last] if detailed else failed[last]
+        return [f"{case.name}:"] + [line for r in shown for line in _detailed(r, width)]
     largest = worst([r for found in results.values() for r in found])
-    return [SUMMARY.format(case.name, f"{largest.error:.1e}", largest.verdict)]
+    return _row(case.name, SUMMARY.format(f"{largest.error:.1e}", largest.verdict), width)
 
 
 def case_to_plot(cases: Sequence[Any], names: Sequence[str]) -> LayerCase:
@@ -130,10 +139,18 @@ def error_curve(case: LayerCase, dtype: Any, rule: Callable[..., float]) -> list
     return [float(error) / largest for error in errors]
 
 
-def _detailed(r: Result) -> str:
+def _detailed(r: Result, width: int) -> list[str]:
     shape = "×".join(map(str, r.shape)) or "scalar"
     step = f"{r.step:.0e}" if r.step else "none"
-    return DETAILED.format(_shorten(r.what, 38), shape, f"{r.error:.1e}", step, r.verdict)
+    rest = DETAILED.format(shape, f"{r.error:.1e}", step, r.verdict)
+    return _row(f"  {_shorten(r.what, width - 2)}", rest, width)
+
+
+def _row(name: str, rest: str, width: int) -> list[str]:
+    """One line, or two if the name does not fit in front of the rest."""
+    room = min(50, width - len(rest))
+    rest = rest.rstrip()
+    return [f"{name:<{room}}{rest}"] if len(name) < room else [name, f"{'':<{room}}{rest}"]
 
 
 def _shorten(text: str, width: int) -> str:

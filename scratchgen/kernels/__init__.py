@@ -8,6 +8,8 @@ The twins run unless the environment variable SCRATCHGEN_KERNELS is "reference" 
 ``with kernels.use("reference")``. With the reference functions the library runs without Numba, so a debugger
 can step through all of it. One test calls every function both ways and compares the results.
 
+The variable is read once, when this package is imported; later changes of it have no effect, but `use` has.
+
 All code that is longer for the sake of speed is in this package: threads, in-place writes, special cases.
 """
 
@@ -26,7 +28,17 @@ BACKENDS = ("jit", "reference")
 FUNCTIONS: list[Callable[..., Any]] = []    # every function that was decorated with `compiled`
 
 F = TypeVar("F", bound=Callable[..., Any])
-_chosen: str | None = None
+
+
+def from_environment() -> str:
+    """Return the value of SCRATCHGEN_KERNELS, or "jit". Raises ValueError for any other name."""
+    name = os.environ.get("SCRATCHGEN_KERNELS") or "jit"
+    if name not in BACKENDS:
+        raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
+    return name
+
+
+_chosen = from_environment()
 
 
 def compiled(function: F) -> F:
@@ -40,7 +52,7 @@ def compiled(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal twin
-        if (_chosen or _from_environment()) == "reference":
+        if _chosen == "reference":
             return function(*args, **kwargs)
         if twin is None:
             twin = find_twin(function)
@@ -58,19 +70,8 @@ def find_twin(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def backend() -> str:
-    """Return which functions run: "jit" for the compiled twins, "reference" for the readable functions.
-
-    The environment variable is read at the first call. Raises ValueError if its value is neither of the two.
-    """
-    return _chosen or _from_environment()
-
-
-@functools.cache
-def _from_environment() -> str:
-    name = os.environ.get("SCRATCHGEN_KERNELS") or "jit"
-    if name not in BACKENDS:
-        raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
-    return name
+    """Return which functions run: "jit" for the compiled twins, "reference" for the readable functions."""
+    return _chosen
 
 
 @contextmanager

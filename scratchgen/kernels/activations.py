@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from scratchgen.constants import GELU_A, GELU_B
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, expm1, log1p
 from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
-GELU_A = (2 / np.pi) ** 0.5
-GELU_B = 0.044715
 
-
-def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, setting: float | None = None) -> np.ndarray:
-    """Run a loop over arrays of the same shape, with an optional setting; return the new array."""
-    return _elementwise(loop, arrays, setting, outputs=1)[0]
+def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, settings: Sequence[float] = ()) -> np.ndarray:
+    """Run a loop over arrays of the same shape, with numbers as settings; return the new array."""
+    return _elementwise(loop, arrays, settings, outputs=1)[0]
 
 
 def _elementwise(
-    loop: Callable[..., Any], arrays: tuple[np.ndarray, ...], setting: float | None, outputs: int
+    loop: Callable[..., Any], arrays: tuple[np.ndarray, ...], settings: Sequence[float], outputs: int
 ) -> list[np.ndarray]:
     first = arrays[0]
     if any(a.shape != first.shape for a in arrays):
         raise ValueError(f"elementwise expected arrays of the same shape, got {[a.shape for a in arrays]}")
     flat = [a.reshape(-1) for a in arrays]
-    settings = [] if setting is None else [first.dtype.type(setting)]
+    numbers = [first.dtype.type(setting) for setting in settings]
     results = [np.empty(first.size, first.dtype) for _ in range(outputs)]
 
     def work(part: slice) -> None:
-        loop(*(a[part] for a in flat), *settings, *(r[part] for r in results))
+        loop(*(a[part] for a in flat), *numbers, *(r[part] for r in results))
 
     threads.share(work, first.size, least=threads.ENTRIES)
     return [r.reshape(first.shape) for r in results]
@@ -71,7 +69,7 @@ def _leaky_relu(x, slope, out):
 
 @expects(x="...")
 def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
-    return elementwise(_leaky_relu, x, setting=slope)
+    return elementwise(_leaky_relu, x, settings=[slope])
 
 
 @kernel("contract")
@@ -83,7 +81,7 @@ def _leaky_relu_backward(dout, x, slope, dx):
 
 @expects(dout="...", x="...")
 def leaky_relu_backward(dout: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
-    return elementwise(_leaky_relu_backward, dout, x, setting=slope)
+    return elementwise(_leaky_relu_backward, dout, x, settings=[slope])
 
 
 @kernel("contract")
@@ -95,7 +93,7 @@ def _elu(x, alpha, out):
 
 @expects(x="...")
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
-    return elementwise(_elu, x, setting=alpha)
+    return elementwise(_elu, x, settings=[alpha])
 
 
 @kernel("contract")
@@ -107,7 +105,7 @@ def _elu_backward(dout, out, alpha, dx):
 
 @expects(dout="...", out="...")
 def elu_backward(dout: np.ndarray, out: np.ndarray, alpha: float) -> np.ndarray:
-    return elementwise(_elu_backward, dout, out, setting=alpha)
+    return elementwise(_elu_backward, dout, out, settings=[alpha])
 
 
 @kernel("contract")
@@ -166,7 +164,7 @@ def _silu(x, sig, out):
 
 @expects(x="...")
 def silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    sig, out = _elementwise(_silu, (x,), None, outputs=2)
+    sig, out = _elementwise(_silu, (x,), (), outputs=2)
     return out, sig
 
 
@@ -183,8 +181,8 @@ def silu_backward(dout: np.ndarray, out: np.ndarray, sig: np.ndarray) -> np.ndar
 
 
 @kernel("contract")
-def _gelu(x, out):
-    one, two, a, b = x.dtype.type(1), x.dtype.type(2), x.dtype.type(GELU_A), x.dtype.type(GELU_B)
+def _gelu(x, a, b, out):
+    one, two = x.dtype.type(1), x.dtype.type(2)
     for i in range(x.size):
         u = a * (x[i] + b * x[i] * x[i] * x[i])
         out[i] = x[i] / (one + exp(-two * u))
@@ -192,13 +190,12 @@ def _gelu(x, out):
 
 @expects(x="...")
 def gelu(x: np.ndarray) -> np.ndarray:
-    return elementwise(_gelu, x)
+    return elementwise(_gelu, x, settings=[GELU_A, GELU_B])
 
 
 @kernel("contract")
-def _gelu_backward(dout, x, dx):
+def _gelu_backward(dout, x, a, b, dx):
     one, two, three = dout.dtype.type(1), dout.dtype.type(2), dout.dtype.type(3)
-    a, b = dout.dtype.type(GELU_A), dout.dtype.type(GELU_B)
     for i in range(dout.size):
         u = a * (x[i] + b * x[i] * x[i] * x[i])
         du = a * (one + three * b * x[i] * x[i])
@@ -208,7 +205,7 @@ def _gelu_backward(dout, x, dx):
 
 @expects(dout="...", x="...")
 def gelu_backward(dout: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return elementwise(_gelu_backward, dout, x)
+    return elementwise(_gelu_backward, dout, x, settings=[GELU_A, GELU_B])
 
 
 @kernel("contract")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_logits_and_labels, expect_pair
+from scratchgen.checks import expect_logits_and_labels, expect_pair, expect_within
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, log1p, row_sum
 
@@ -28,6 +28,7 @@ def absolute_error(pred: np.ndarray, target: np.ndarray) -> tuple[float, np.ndar
 
 def bce_with_logits(logits: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     expect_pair("bce_with_logits", logits, target)
+    expect_within("bce_with_logits", "target", target, 0, 1)
     return _over_rows(_bce_with_logits, logits, target)
 
 

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+from scratchgen.checks import FLOATS, is_plain_array
+
+REMEMBERED = 1000       # the largest number of calls that a twin remembers
 
 F = TypeVar("F", bound=Callable[..., Any])
 Pair = tuple[int, int]
@@ -37,43 +39,63 @@ class Argument(NamedTuple):
 def expects(**shapes: str) -> Callable[[F], F]:
     """Check dtypes and shapes at each call of the decorated twin.
 
+    The types, shapes and dtypes of a call that passed are remembered, and the next call with the same ones is
+    not checked again. Training repeats the same few shapes, so a check is usually one look-up in a set.
+
     Raises TypeError for an argument that is not an array of an allowed dtype, ValueError for a wrong shape.
     """
 
     def decorate(twin: F) -> F:
         names = list(inspect.signature(twin).parameters)
         plan = [_argument(names.index(name), name, text.split()) for name, text in shapes.items()]
-        who = twin.__name__
+        stop = 1 + max(argument.position for argument in plan)
+        passed: set[tuple[Any, ...]] = set()
 
         @functools.wraps(twin)
         def checked(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
                 args = inspect.signature(twin).bind(*args, **kwargs).args
-            sizes: dict[str, Any] = {}
-            dtype = None
-            for argument in plan:
-                if argument.position >= len(args):
-                    continue
-                a = args[argument.position]
-                if a is None and argument.optional:
-                    continue
-                if not isinstance(a, np.ndarray):
-                    raise TypeError(f"{who} expected {argument.name} to be an array, got {type(a).__name__}")
-                if argument.kinds:
-                    if a.dtype.kind not in argument.kinds:
-                        raise TypeError(f"{who} expected {argument.name} of integers or bools, got {a.dtype}")
-                elif dtype is None and a.dtype in FLOATS:
-                    dtype = a.dtype
-                elif a.dtype != dtype:
-                    wanted = "float32 or float64" if dtype is None else f"{dtype}, like the other arrays"
-                    raise TypeError(f"{who} expected {argument.name} of dtype {wanted}, got {a.dtype}")
-                if not _fits(a.shape, argument, sizes):
-                    raise ValueError(_wrong_shape(who, argument, a.shape, sizes))
+            call: list[Any] = []
+            for a in args[:stop]:
+                if isinstance(a, np.ndarray):
+                    call += type(a), a.shape, a.dtype
+                else:
+                    call.append(type(a))
+            seen = tuple(call)
+            if seen not in passed:
+                _check(twin.__name__, plan, args)
+                if len(passed) >= REMEMBERED:
+                    passed.clear()
+                passed.add(seen)
             return twin(*args)
 
         return cast(F, checked)
 
     return decorate
+
+
+def _check(who: str, plan: list[Argument], args: tuple[Any, ...]) -> None:
+    """Raise the errors of `expects`."""
+    sizes: dict[str, Any] = {}
+    dtype = None
+    for argument in plan:
+        if argument.position >= len(args):
+            continue
+        a = args[argument.position]
+        if a is None and argument.optional:
+            continue
+        if not is_plain_array(a):
+            raise TypeError(f"{who} expected {argument.name} to be an array, got {type(a).__name__}")
+        if argument.kinds:
+            if a.dtype.kind not in argument.kinds:
+                raise TypeError(f"{who} expected {argument.name} of integers or bools, got {a.dtype}")
+        elif dtype is None and a.dtype in FLOATS:
+            dtype = a.dtype
+        elif a.dtype != dtype:
+            wanted = "float32 or float64" if dtype is None else f"{dtype}, like the other arrays"
+            raise TypeError(f"{who} expected {argument.name} of dtype {wanted}, got {a.dtype}")
+        if not _fits(a.shape, argument, sizes):
+            raise ValueError(_wrong_shape(who, argument, a.shape, sizes))
 
 
 def _argument(position: int, name: str, words: list[str]) -> Argument:

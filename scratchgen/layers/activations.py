@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, expect_number
+from scratchgen.constants import GELU_A, GELU_B
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer
 
@@ -71,6 +72,7 @@ class LeakyReLU(Activation):
     """
 
     def __init__(self, negative_slope: float = 0.01):
+        expect_number("LeakyReLU", "negative_slope", negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
@@ -101,10 +103,11 @@ class ELU(Activation):
     (ELU.1)  out = x where x ≥ 0, else α·(eˣ − 1)
     (ELU.2)  dx  = dout where out > 0, else dout·(out + α)      since α·eˣ = out + α
 
-    alpha : α; out tends to −α for x → −∞
+    alpha : α ≥ 0; out tends to −α for x → −∞
     """
 
     def __init__(self, alpha: float = 1.0):
+        expect_number("ELU", "alpha", alpha, least=0)
         self.alpha = alpha
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Array]:
@@ -207,13 +210,9 @@ class SiLU(Activation):
         return silu_backward(dout, out, sig) if input_grad else None  # (SILU.2)
 
 
-GELU_A = (2 / np.pi) ** 0.5
-GELU_B = 0.044715
-
-
 @compiled
 def gelu(x: Array) -> Array:
-    u = GELU_A * (x + GELU_B * x**3)
+    u = GELU_A * (x + GELU_B * x**3)                            # √(2/π)·(x + 0.044715·x³)
     return x * sigmoid(2 * u)                                   # (GELU.1)
 
 

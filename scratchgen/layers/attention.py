@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, positive
+from scratchgen.checks import Array, as_generator, expect_number, float_dtype, positive
 from scratchgen.distributions import Categorical
 from scratchgen.kernels import compiled
 from scratchgen.layers.activations import GELU
@@ -91,7 +91,7 @@ class SelfAttention(Layer):
         positive(who, features=features, heads=heads)
         if features % heads:
             raise ValueError(f"{who} expected features to be a multiple of heads, got {features} and {heads}")
-        rng = as_generator(who, rng)
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.features, self.heads = features, heads
         self.qkv = Linear(features, 3 * features, rng=rng, dtype=dtype)
         self.proj = Linear(features, features, rng=rng, dtype=dtype)
@@ -214,7 +214,9 @@ class TransformerBlock(Layer):
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
     ):
-        rng = as_generator("TransformerBlock", rng)
+        positive("TransformerBlock", features=features, heads=heads)
+        expect_number("TransformerBlock", "dropout", dropout, least=0, below=1)
+        dtype, rng = float_dtype("TransformerBlock", dtype), as_generator("TransformerBlock", rng)
         self.norm1 = LayerNorm(features, dtype=dtype)
         self.attention = CausalSelfAttention(features, heads, rng=rng, dtype=dtype)
         self.norm2 = LayerNorm(features, dtype=dtype)

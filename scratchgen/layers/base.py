@@ -17,8 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import FLOATS, Array, returns_pair
-from scratchgen.module import Module, Parameter, float_dtype
+from scratchgen.checks import (
+    FLOATS,
+    Array,
+    describe,
+    float_dtype,
+    is_plain_array,
+    wrong_dtype,
+)
+from scratchgen.layers.returned import check_returned
+from scratchgen.module import Module, Parameter
 
 __all__ = ["FLOATS", "Array", "Layer", "Parameter", "float_dtype", "rows"]
 
@@ -29,15 +37,12 @@ def rows(a: Array) -> Array:
 
 
 class Layer(Module):
-    """Base class of all layers. A subclass defines forward and backward.
-
-    Most layers also define jvp(dx, cache), the Jacobian-vector product J·dx.
-    """
+    """Base class of all layers. A subclass defines forward and backward, and most also define jvp."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "forward" in vars(cls) and not cls.__module__.startswith("scratchgen."):
-            cls.forward = returns_pair(cls.forward)  # type: ignore[method-assign]
+        if not cls.__module__.startswith("scratchgen.") and cls.forward is not Layer.forward:
+            check_returned(cls)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
         """Return (out, cache). The cache holds everything that backward needs."""
@@ -46,6 +51,17 @@ class Layer(Module):
     def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
         """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
         raise TypeError(f"{type(self).__name__} does not define backward")
+
+    def jvp(self, dx: Array, cache: Any) -> Array:
+        """Return the Jacobian-vector product J·dx, the change of out for a small change dx of the input."""
+        raise TypeError(f"{type(self).__name__} does not define jvp")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise TypeError. forward returns two things, so a call would have to hide one of them."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be called; use out, cache = layer.forward(x), "
+            "and keep the cache for layer.backward(dout, cache)"
+        )
 
     def expect(
         self,
@@ -65,12 +81,11 @@ class Layer(Module):
         wrong shape. The message names the layer, what was expected and what was given.
         """
         who = type(self).__name__
-        if not isinstance(x, np.ndarray):
-            raise TypeError(f"{who} expected a NumPy array, got {type(x).__name__}")
+        if not is_plain_array(x):
+            raise TypeError(f"{who} expected a NumPy array, got {describe(x)}")
         dtype = self.dtype
         if x.dtype not in FLOATS or (dtype is not None and x.dtype != dtype):
-            wanted = dtype if dtype is not None else "float32 or float64"
-            raise TypeError(f"{who} expected dtype {wanted}, got {x.dtype}; cast it with x.astype(...)")
+            raise TypeError(wrong_dtype(who, x.dtype, dtype))
         if features is not None and (x.ndim < 2 or x.shape[-1] != features):
             raise ValueError(f"{who} expected input of shape (N, {features}), got {x.shape}")
         if channels is not None and (x.ndim != 4 or x.shape[-1] != channels):
@@ -85,8 +100,8 @@ class Layer(Module):
         TypeError if dout is not an array or has another dtype, ValueError for another shape.
         """
         who = type(self).__name__
-        if not isinstance(dout, np.ndarray):
-            raise TypeError(f"{who} expected a gradient or tangent, a NumPy array, got {type(dout).__name__}")
+        if not is_plain_array(dout):
+            raise TypeError(f"{who} expected a gradient or tangent, a NumPy array, got {describe(dout)}")
         if dout.shape != shape:
             raise ValueError(
                 f"{who} expected a gradient or tangent of shape {shape}, got {dout.shape}; "

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, positive
+from scratchgen.checks import Array, as_generator, expect_flags, expect_function, positive
 from scratchgen.initializers import glorot_uniform
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer, Parameter, float_dtype
@@ -116,6 +116,8 @@ class Conv2d(Layer):
         positive(who, in_channels=in_channels, out_channels=out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.window = make_window(who, kernel_size, stride, padding)
+        expect_flags(who, bias=bias)
+        expect_function(who, "init", init)
         dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.weight = _new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
@@ -236,6 +238,8 @@ class ConvTranspose2d(Layer):
                 f"{who} expected output_padding below the stride {self.window.stride}, "
                 f"got {self.output_padding}"
             )
+        expect_flags(who, bias=bias)
+        expect_function(who, "init", init)
         dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.weight = _new_weight(init, self.window, in_channels, out_channels, rng, dtype)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None

@@ -12,13 +12,12 @@ returns the gradient of z alone. Derived in docs/flows.md.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, positive
+from scratchgen.checks import Array, expect_number, positive
 from scratchgen.layers.base import Layer, Parameter, float_dtype
 from scratchgen.layers.masks import MASKS
 
@@ -55,7 +54,7 @@ class Coupling(Bijection):
     def __init__(self, conditioner: Layer, mask: str):
         if not isinstance(conditioner, Layer):
             raise TypeError(f"{type(self).__name__} expected a layer as conditioner, got {conditioner!r}")
-        if mask not in MASKS:
+        if not isinstance(mask, str) or mask not in MASKS:
             who, known = type(self).__name__, ", ".join(MASKS)
             raise ValueError(f"{who} expected mask to be one of {known}, got {mask!r}")
         self.conditioner, self.mask = conditioner, mask
@@ -159,8 +158,7 @@ class AffineCoupling(Coupling):
 
     def __init__(self, conditioner: Layer, mask: str, bound: float = 2.0):
         super().__init__(conditioner, mask)
-        if not (math.isfinite(bound) and bound > 0):
-            raise ValueError(f"AffineCoupling expected a finite bound > 0, got {bound}")
+        expect_number("AffineCoupling", "bound", bound, above=0)
         self.bound = float(bound)
 
     def _shift_and_log_scale(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import Array, as_generator
+from scratchgen.checks import Array, as_generator, expect_number
 from scratchgen.layers.base import Layer
 
 
@@ -33,8 +33,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int):
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout expected a probability p in [0, 1), got {p}")
+        expect_number("Dropout", "p", p, least=0, below=1)
         self.p, self.rng = p, as_generator("Dropout", rng)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, DropoutCache]:

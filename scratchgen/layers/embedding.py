@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, positive
+from scratchgen.checks import Array, as_generator, describe, expect_number, is_plain_array, positive
 from scratchgen.initializers import normal
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
 
@@ -46,6 +46,7 @@ class Embedding(Layer):
         std: float = 0.02,
     ):
         positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        expect_number("Embedding", "std", std, least=0)
         dtype, rng = float_dtype("Embedding", dtype), as_generator("Embedding", rng)
         self.num_embeddings, self.embedding_dim, self.std = num_embeddings, embedding_dim, std
         self.weight = Parameter(normal((num_embeddings, embedding_dim), std=std, rng=rng, dtype=dtype))
@@ -60,9 +61,8 @@ class Embedding(Layer):
             self.weight.grad += embedding_weight_grad(dout, ids, self.num_embeddings)   # (EMB.2)
 
     def _expect_ids(self, ids: Any) -> None:
-        if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
-            got = f"dtype {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
-            raise TypeError(f"Embedding expected an array of integers, got {got}")
+        if not is_plain_array(ids) or ids.dtype.kind not in "iu":
+            raise TypeError(f"Embedding expected an array of integers, got {describe(ids)}")
         if ids.ndim < 1:
             raise ValueError(f"Embedding expected ids of shape (N, …), got {ids.shape}")
         if ids.size and (ids.min() < 0 or ids.max() >= self.num_embeddings):

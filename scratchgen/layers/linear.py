@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, positive
+from scratchgen.checks import Array, as_generator, expect_flags, expect_function, positive
 from scratchgen.initializers import glorot_uniform
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
@@ -61,6 +61,8 @@ class Linear(Layer):
     ):
         who = type(self).__name__
         positive(who, in_features=in_features, out_features=out_features)
+        expect_flags(who, bias=bias)
+        expect_function(who, "init", init)
         dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.in_features, self.out_features = in_features, out_features
         shape = (in_features, out_features)

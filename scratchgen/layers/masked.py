@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, describe, is_plain_array
 from scratchgen.initializers import glorot_uniform
 from scratchgen.kernels import compiled
 from scratchgen.kernels.blocks import Blocks, column_blocks
@@ -33,6 +33,7 @@ def connections(mask: Array) -> Connections:
     return Connections(mask, column_blocks(mask))
 
 
+# The readable functions need only the mask. Their twins skip what is outside `blocks`, so all three take it.
 @compiled
 def masked_affine(x: Array, masked: Array, bias: Array | None, blocks: Blocks) -> Array:
     """x·(M∘W) + b for x (…, D) and masked = M∘W (D, M)."""
@@ -218,9 +219,8 @@ class MaskedConv2d(Conv2d):
 
 
 def _expect_bools(who: str, mask: Any) -> None:
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        got = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise TypeError(f"{who} expected a mask of bools, got {got}; convert it with mask > 0")
+    if not is_plain_array(mask) or mask.dtype != np.bool_:
+        raise TypeError(f"{who} expected a mask of bools, got {describe(mask)}; convert it with mask > 0")
 
 
 def raster_mask(kernel_size: tuple[int, int], centre: bool) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, positive
+from scratchgen.checks import Array, expect_number, positive
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
 
@@ -89,7 +89,7 @@ class BatchNorm(Layer):
 
     num_features : C
     eps : added to the variance, so that a constant channel stays finite
-    momentum : the weight of the newest batch in the running statistics
+    momentum : the weight of the newest batch in the running statistics, in [0, 1]
     """
 
     buffer_names = ("running_mean", "running_var")
@@ -98,6 +98,8 @@ class BatchNorm(Layer):
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: DTypeLike = np.float32
     ):
         positive("BatchNorm", num_features=num_features)
+        expect_number("BatchNorm", "eps", eps, above=0)
+        expect_number("BatchNorm", "momentum", momentum, least=0, most=1)
         dtype = float_dtype("BatchNorm", dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype))
@@ -205,6 +207,7 @@ class LayerNorm(Layer):
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
         positive("LayerNorm", features=features)
+        expect_number("LayerNorm", "eps", eps, above=0)
         dtype = float_dtype("LayerNorm", dtype)
         self.features, self.eps = features, eps
         self.weight = Parameter(np.ones(features, dtype))

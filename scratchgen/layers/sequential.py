@@ -43,11 +43,12 @@ class Sequential(Layer):
         for i in range(len(pairs) - 1, -1, -1):                             # (SEQ.2)
             layer, cache = pairs[i]
             dout = layer.backward(dout, cache, input_grad or i > 0)
+            if dout is None and i > 0:
+                raise TypeError(f"{type(layer).__name__}.backward expected to return dx, got None")
         return dout
 
     def jvp(self, dx: Array, caches: list[Any]) -> Array:
         """Return J·dx, by calling jvp of every layer in order."""
-        layer: Any
         for layer, cache in zip(self.layers, caches, strict=True):
             dx = layer.jvp(dx, cache)
         return dx

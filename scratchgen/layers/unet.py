@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, as_image_shape, as_widths, positive
+from scratchgen.checks import Array, as_generator, as_image_shape, expect_count, expect_flags, positive
 from scratchgen.layers.activations import SiLU
 from scratchgen.layers.attention import SelfAttention
-from scratchgen.layers.base import Layer
+from scratchgen.layers.base import Layer, float_dtype
 from scratchgen.layers.conv import Conv2d
 from scratchgen.layers.coupling import Squeeze
 from scratchgen.layers.group_norm import GroupNorm
@@ -95,7 +96,7 @@ class UNet(TimeNetwork):
     def __init__(
         self,
         shape: tuple[int, int, int],
-        channels: int | tuple[int, ...] = (32, 64),
+        channels: Sequence[int] = (32, 64),
         *,
         squeeze: bool = False,
         attention: bool = False,
@@ -107,9 +108,15 @@ class UNet(TimeNetwork):
         dtype: DTypeLike = np.float32,
     ):
         who = "UNet"
-        widths = as_widths(who, channels)
-        positive(who, levels=len(widths), groups=groups)
-        shape = as_image_shape(who, shape, multiple=2 ** (len(widths) - 1 + squeeze))
+        if not isinstance(channels, tuple | list) or not channels:
+            raise TypeError(f"{who} expected channels to be a sequence of one or more ints, got {channels!r}")
+        widths = tuple(expect_count(who, "channels", width) for width in channels)
+        positive(who, groups=groups, embedding=embedding)
+        expect_flags(who, squeeze=squeeze, attention=attention)
+        shape, multiple = as_image_shape(who, shape), 2 ** (len(widths) - 1 + squeeze)
+        if shape[0] % multiple or shape[1] % multiple:
+            raise ValueError(f"{who} expected H and W of shape to be divisible by {multiple}, got {shape}")
+        dtype = float_dtype(who, dtype)
         net: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
         block: dict[str, Any] = {"embedding": embedding, "groups": groups, "dropout": dropout, **net}
         self.shape, self.channels, self.classes, self.embedding = shape, widths, classes, embedding

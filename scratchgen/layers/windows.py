@@ -49,6 +49,8 @@ def pair(who: str, name: str, value: int | Pair, least: int) -> Pair:
     """Return an int or a pair of ints as a pair (height, width), each at least `least`."""
     values = value if isinstance(value, tuple | list) else (value, value)
     try:
+        if any(isinstance(v, bool) for v in values):
+            raise TypeError
         ints = tuple(operator.index(v) for v in values)
     except TypeError:
         raise TypeError(f"{who} expected {name} to be an int or a pair of ints, got {value!r}") from None

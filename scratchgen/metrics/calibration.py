@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_labels
+from scratchgen.checks import expect_count, expect_examples, expect_labels
 
 
 class Reliability(NamedTuple):
@@ -36,14 +36,17 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 15) -> Rel
     Raises ValueError for rows that do not sum to 1, for bins < 1 and for labels out of range, and TypeError
     for labels that are not integers.
     """
-    expect_examples("reliability", probabilities, low=0, high=1)
-    if bins < 1:
-        raise ValueError(f"reliability expected bins >= 1, got {bins}")
-    y = expect_labels("reliability", y, len(probabilities), probabilities.shape[1])
+    return _reliability("reliability", probabilities, y, bins)
+
+
+def _reliability(who: str, probabilities: np.ndarray, y: np.ndarray, bins: int) -> Reliability:
+    expect_examples(who, probabilities, low=0, high=1)
+    expect_count(who, "bins", bins)
+    y = expect_labels(who, y, len(probabilities), probabilities.shape[1])
     sums = probabilities.sum(axis=1, dtype=np.float64)
     if np.abs(sums - 1).max() > 1e-4:
         row = int(np.abs(sums - 1).argmax())
-        raise ValueError(f"reliability expected rows that sum to 1, but row {row} sums to {sums[row]:g}")
+        raise ValueError(f"{who} expected rows that sum to 1, but row {row} sums to {sums[row]:g}")
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == y
     edges = np.linspace(0, 1, bins + 1)
@@ -66,5 +69,5 @@ def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: i
     The sum is over the bins of `reliability`, which takes the same arguments and raises the same errors. 0
     means calibrated.
     """
-    table = reliability(probabilities, y, bins)
+    table = _reliability("expected_calibration_error", probabilities, y, bins)
     return float((table.share * np.abs(table.accuracy - table.confidence)).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, one_hot
+from scratchgen.checks import as_generator, expect_count, expect_examples, expect_int, expect_labels, one_hot
 from scratchgen.metrics.labels import accuracy
 from scratchgen.metrics.pairwise import BLOCK, squared_distances
 
@@ -56,7 +56,7 @@ def knn_accuracy(
     expect_examples("knn_accuracy", Z_test, features=Z_train.shape[1])
     y_test = expect_labels("knn_accuracy", y_test, len(Z_test))
     classes, y_train = np.unique(expect_labels("knn_accuracy", y_train, len(Z_train)), return_inverse=True)
-    if not 1 <= k <= len(Z_train):
+    if not 1 <= expect_int("knn_accuracy", "k", k) <= len(Z_train):
         raise ValueError(f"knn_accuracy expected k in 1..{len(Z_train)} (the training examples), got {k}")
     members = one_hot(y_train, len(classes))                    # (N, C)
     predicted = np.empty_like(y_test)
@@ -89,13 +89,15 @@ def kmeans(
     Raises ValueError for k outside 1 … N, for iterations < 1 and for centres of another shape.
     """
     expect_examples("kmeans", X)
-    if not 1 <= k <= len(X):
+    if not 1 <= expect_int("kmeans", "k", k) <= len(X):
         raise ValueError(f"kmeans expected k in 1..{len(X)} (the examples), got {k}")
-    if iterations < 1:
-        raise ValueError(f"kmeans expected iterations >= 1, got {iterations}")
+    expect_count("kmeans", "iterations", iterations)
+    rng = as_generator("kmeans", rng)
     if centres is None:
-        centres = _spread_centres(X, k, as_generator("kmeans", rng))
-    elif centres.shape != (k, X.shape[1]):
+        centres = _spread_centres(X, k, rng)
+    else:
+        expect_examples("kmeans (its centres)", centres, features=X.shape[1])
+    if centres.shape != (k, X.shape[1]):
         raise ValueError(f"kmeans expected centres of shape {(k, X.shape[1])}, got {centres.shape}")
     y = np.full(len(X), -1)
     for _ in range(iterations):

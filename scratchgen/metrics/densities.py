@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
 
     Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
-    _expect("parzen_log_likelihood", X, samples, [sigma])
+    _expect("parzen_log_likelihood", X, samples, [sigma], "sigma")
     result = np.empty(len(X))
     for rows, squared in squared_distances(X, samples):
         result[rows] = _log_density(squared, sigma, X.shape[1])
@@ -38,7 +39,7 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
     X (N, D), samples (M, D). X should be used neither for training nor for the evaluation itself. The
     distances are computed once for all of `sigmas`. Raises ValueError for a σ that is not finite and > 0.
     """
-    _expect("choose_sigma", X, samples, sigmas)
+    _expect("choose_sigma", X, samples, sigmas, "sigmas")
     totals = np.zeros(len(sigmas))
     for _, squared in squared_distances(X, samples):
         totals += [_log_density(squared, sigma, X.shape[1]).sum() for sigma in sigmas]
@@ -53,8 +54,11 @@ def _log_density(squared: np.ndarray, sigma: float, dimensions: int) -> np.ndarr
     return log_mean - dimensions / 2 * math.log(2 * math.pi * sigma**2)
 
 
-def _expect(who: str, X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float]) -> None:
+def _expect(who: str, X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float], name: str) -> None:
     expect_examples(who, X)
     expect_examples(who, samples, features=X.shape[1])
+    several = isinstance(sigmas, Sequence | np.ndarray) and not isinstance(sigmas, str)
+    if not several or any(isinstance(s, bool) or not isinstance(s, Real) for s in sigmas):
+        raise TypeError(f"{who} expected {name} to be a number or numbers > 0, got {sigmas!r}")
     if len(sigmas) == 0 or not all(0 < sigma < math.inf for sigma in sigmas):
-        raise ValueError(f"{who} expected finite sigma > 0, got {list(sigmas)}")
+        raise ValueError(f"{who} expected finite {name} > 0, got {list(sigmas)}")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import expect_labels
+from scratchgen.checks import MISREAD, describe, expect_labels, positive
 
 
 class Shares(NamedTuple):
@@ -21,6 +21,9 @@ def accuracy(predicted: np.ndarray, y: np.ndarray) -> float:
 
     Raises ValueError for arrays of different shapes and for no labels.
     """
+    for labels in (predicted, y):
+        if isinstance(labels, MISREAD):
+            raise TypeError(f"accuracy expected arrays of labels, got {describe(labels)}")
     predicted, y = np.asarray(predicted), np.asarray(y)
     if predicted.ndim != 1 or predicted.shape != y.shape or len(y) == 0:
         raise ValueError(
@@ -41,6 +44,7 @@ def digit_shares(y: np.ndarray, classes: int = 10) -> Shares:
     Raises ValueError for a label outside 0 … classes − 1 and for no labels, and TypeError for labels that are
     not integers.
     """
+    positive("digit_shares", classes=classes)
     y = expect_labels("digit_shares", y, np.size(y), classes)
     if len(y) == 0:
         raise ValueError("digit_shares expected at least one label, got none")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
+from scratchgen.checks import expect_count, expect_examples, expect_float
 
 
 def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 256) -> np.ndarray:
@@ -21,8 +21,12 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
 
     Raises ValueError for features < 1 and for log-densities that are not finite.
     """
-    expect_examples("bits_per_dim", np.asarray(log_density)[:, None])
-    if features < 1:
-        raise ValueError(f"bits_per_dim expected features >= 1, got {features}")
+    expect_float("bits_per_dim", log_density)
+    if log_density.ndim != 1:
+        raise ValueError(f"bits_per_dim expected log-densities (N,), got shape {log_density.shape}")
+    expect_examples("bits_per_dim", log_density[:, None])
+    expect_count("bits_per_dim", "features", features)
+    if levels is not None:
+        expect_count("bits_per_dim", "levels", levels, least=2)
     offset = 0.0 if levels is None else features * math.log(levels)
-    return (offset - np.asarray(log_density)) / (features * math.log(2))    # (DEQ.2, DEQ.3)
+    return (offset - log_density) / (features * math.log(2))    # (DEQ.2, DEQ.3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchgen.checks import MISREAD, describe
+
 
 def auroc(scores: np.ndarray, y: np.ndarray) -> float:
     """Compute the probability that a positive example has a higher score than a negative one.
@@ -17,7 +19,12 @@ def auroc(scores: np.ndarray, y: np.ndarray) -> float:
     scores (N,), higher for y = 1;  y (N,), 0 or 1 (or bool). Infinite scores are ranked like any other.
     Raises ValueError for a NaN, for labels that are neither 0 nor 1, and if one of the two labels is missing.
     """
+    for name, given in (("scores", scores), ("labels", y)):
+        if isinstance(given, MISREAD):
+            raise TypeError(f"auroc expected an array of {name}, got {describe(given)}")
     scores, y = np.asarray(scores), np.asarray(y)
+    if scores.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
+        raise TypeError(f"auroc expected scores and labels of numbers, got {scores.dtype} and {y.dtype}")
     if scores.ndim != 1 or scores.shape != y.shape:
         raise ValueError(f"auroc expected scores and labels (N,), got {scores.shape} and {y.shape}")
     if np.isnan(scores).any():

@@ -7,8 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from scratchgen.checks import expect_examples, expect_labels
 from scratchgen.metrics.distances import frechet_distance, nearest_distance
 from scratchgen.metrics.labels import Shares, accuracy, digit_shares
+
+DIGITS = 10     # the number of classes
 
 
 class FeatureClassifier(Protocol):
@@ -50,16 +53,25 @@ class SampleMetrics:
     def __init__(
         self, classifier: FeatureClassifier, X: np.ndarray, y: np.ndarray, train: np.ndarray | None = None
     ):
+        for method in ("features", "predict"):
+            if not callable(getattr(classifier, method, None)):
+                raise TypeError(
+                    f"SampleMetrics expected a classifier with the method {method}, got {classifier!r}"
+                )
+        expect_examples("SampleMetrics", X)
+        y = expect_labels("SampleMetrics", y, len(X), DIGITS)
+        if train is not None:
+            expect_examples("SampleMetrics", train, features=X.shape[1])
         self.classifier, self.train = classifier, train
         self.features = classifier.features(X)
-        self.expected = digit_shares(y).share
+        self.expected = digit_shares(y, DIGITS).share
         self.accuracy = accuracy(classifier.predict(X), y)
 
     def measure(self, samples: np.ndarray) -> SampleQuality:
         """Measure the quality of samples (n, D) with values in [0, 1]."""
         return SampleQuality(
             frechet=frechet_distance(self.classifier.features(samples), self.features),
-            shares=digit_shares(self.classifier.predict(samples)),
+            shares=digit_shares(self.classifier.predict(samples), DIGITS),
             expected=self.expected,
             nearest=None if self.train is None else float(np.median(nearest_distance(samples, self.train))),
         )

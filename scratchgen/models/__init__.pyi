@@ -6,8 +6,10 @@ from scratchgen.models.autoregressive.pixelcnn import PixelCNN as PixelCNN
 from scratchgen.models.base import Estimator as Estimator
 from scratchgen.models.base import Model as Model
 from scratchgen.models.base import NoLikelihood as NoLikelihood
+from scratchgen.models.classical.base import NotConverged as NotConverged
 from scratchgen.models.classical.bayes_classifier import BayesClassifier as BayesClassifier
 from scratchgen.models.classical.decision_tree import DecisionTree as DecisionTree
+from scratchgen.models.classical.gaussian_discriminant import ConstantFeatures as ConstantFeatures
 from scratchgen.models.classical.gaussian_discriminant import GaussianDiscriminant as GaussianDiscriminant
 from scratchgen.models.classical.hidden_markov import HiddenMarkovModel as HiddenMarkovModel
 from scratchgen.models.classical.linear_svm import LinearSVM as LinearSVM

@@ -25,10 +25,12 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data.batches import Batches
+from scratchgen.models.arguments import count, expect_run, learning_rate
 from scratchgen.module import Module
-from scratchgen.training.loop import Augment, Callback, Trainer, training_step
+from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Rate, bind
+from scratchgen.training.step import training_step
 
 __all__ = ["Augment", "Estimator", "Model", "NoLikelihood"]
 
@@ -60,16 +62,16 @@ class Estimator:
     def __repr__(self) -> str:
         """The class name and the settings that differ from their defaults."""
         settings: dict[str, Any] = {}
-        for cls in type(self).__mro__:
-            if "__init__" not in vars(cls):
-                continue
-            parameters = inspect.signature(vars(cls)["__init__"]).parameters
+        constructors = [vars(cls)["__init__"] for cls in type(self).__mro__ if "__init__" in vars(cls)]
+        for constructor in constructors:
+            parameters = inspect.signature(constructor).parameters
             for name, parameter in parameters.items():
-                inherited = cls is not type(self) and parameter.default is parameter.empty and settings
-                if name in ("self", "rng", "dtype", *settings) or inherited:
+                # A constructor passes its own values for what the constructor of its base class requires.
+                replaced = constructor is not constructors[0] and parameter.default is parameter.empty
+                if name in ("self", "rng", "dtype", *settings) or replaced:
                     continue
                 if hasattr(self, name):
-                    value = repr(getattr(self, name))
+                    value = _text(getattr(self, name))
                     settings[name] = None if value == repr(parameter.default) else f"{name}={value}"
             if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
                 break       # otherwise the settings of the base class can be passed too
@@ -84,9 +86,13 @@ class Estimator:
         return f"{type(self).__name__}.{method}"
 
     def _expect_count(self, n: int, method: str = "sample") -> None:
-        """Raise ValueError unless n, a number of examples to draw, is at least 1."""
-        if n < 1:
-            raise ValueError(f"{self._who(method)} expected n of at least 1, got {n}")
+        """Raise TypeError or ValueError unless n, a number of examples to draw, is an int of at least 1."""
+        count(self._who(method), "n", n)
+
+
+def _text(value: Any) -> str:
+    """The name of a function or class, without its address; the repr of anything else."""
+    return value.__name__ if inspect.isfunction(value) or inspect.isclass(value) else repr(value)
 
 
 class Model(Estimator, Module):
@@ -160,11 +166,14 @@ class Model(Estimator, Module):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
+        learning_rate(self._who("fit"), "lr", lr)
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate, optimizers=lambda steps: self.optimizers(lr, steps),
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            optimizers=lambda steps: self.optimizers(lr, steps),
         )
 
     def fit(
@@ -180,11 +189,12 @@ class Model(Estimator, Module):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
 
-        A model that was trained before continues from its weights, and a line in the log says so. To start
-        anew, as each fold of a cross-validation must, build a new model.
+        A model that was trained before continues from its weights, and warns with ContinuedTraining unless
+        `warm_start` is set. To start anew, as each fold of a cross-validation must, build a new model.
 
         X : (N, D);  y : labels (N,), for models that use them
         epochs : passes over the data
@@ -194,13 +204,14 @@ class Model(Estimator, Module):
         drop_last : skip the last batch if it is smaller than the others, which batch norm may need
         callbacks : called during the run, such as EarlyStopping or ProgressBar
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
+        warm_start : whether to continue the training of a model that was trained before
 
         Raises ValueError or TypeError for data or settings that do not fit, and TrainingDiverged at the first
         nan or infinity.
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 
@@ -216,16 +227,21 @@ class Model(Estimator, Module):
         drop_last: bool,
         callbacks: Sequence[Callback],
         validate: Callable[[], float] | None,
+        warm_start: bool,
         optimizers: Callable[[int], Any],
     ) -> Trainer:
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
         X, y = self.check_data(X, y)
         rng = as_generator(self._who("fit"), rng)
+        expect_run(
+            self._who("fit"), epochs=epochs, batch_size=batch_size, examples=len(X), drop_last=drop_last,
+            augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
+        )
         if augment is not None:
             self.check_augment()
         X = self.before_training(X, rng)
         batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
         return Trainer(
             self, batches, optimizers(epochs * len(batches)), epochs=epochs, rng=rng, augment=augment,
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         )

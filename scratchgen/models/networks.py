@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, as_widths, positive
+from scratchgen.checks import as_generator
 from scratchgen.layers import (
     Activation,
     Conv2d,
@@ -21,6 +21,8 @@ from scratchgen.layers import (
     Sequential,
     SiLU,
 )
+from scratchgen.models.arguments import activation_class, as_dtype, count, image_shape, widths
+from scratchgen.models.arguments import channels as as_channels
 
 Rng = np.random.Generator | int
 Shape = tuple[int, int, int]    # (H, W, C)
@@ -46,39 +48,62 @@ def dense(
     return Sequential(*layers[:-1])
 
 
-def dense_sizes(
+def dense_arguments(
     who: str,
     sizes: Sequence[int] | None,
     default: Sequence[int],
     features: int | None,
     hidden: int | Sequence[int] | None,
     code: int | None,
+    *,
     last: str = "code",
-) -> tuple[int, ...]:
-    """The sizes (features, *hidden, code) of a dense network, from the arguments of a constructor.
+    **net_args: Any,
+) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Check the arguments of a constructor of dense networks.
 
     Callers pass either all sizes at once, or some of features, hidden and code; omitted sizes are those of
-    `default`. `last` is the name of the last argument. Raises ValueError if both are passed, and for fewer
-    than two sizes.
+    `default`. `last` is the name of the last argument. net_args : rng, activation, dtype. Returns the sizes
+    (features, *hidden, code), and the other arguments of `dense`. Raises ValueError if sizes are passed
+    twice, and for fewer than two sizes.
     """
     if sizes is not None and (features, hidden, code) != (None, None, None):
         raise ValueError(f"{who} expected either sizes or features, hidden and {last}, got both")
-    if sizes is None:
-        inner = default[1:-1] if hidden is None else as_widths(who, hidden)
-        sizes = (
-            default[0] if features is None else features, *inner, default[-1] if code is None else code
+    if sizes is not None:
+        found = widths(who, "sizes", sizes)
+        if len(found) < 2 or isinstance(sizes, int):
+            raise ValueError(f"{who} expected sizes to be two or more widths, got {sizes!r}")
+    else:
+        found = (
+            default[0] if features is None else count(who, "features", features),
+            *(default[1:-1] if hidden is None else widths(who, "hidden", hidden)),
+            default[-1] if code is None else count(who, last, code),
         )
-    sizes = tuple(sizes)
-    if len(sizes) < 2:
-        raise ValueError(f"{who} expected two or more sizes, got {sizes}")
-    for size in sizes:
-        positive(who, size=size)
-    return sizes
+    return found, network_arguments(who, **net_args)
+
+
+def convolutional_arguments(
+    who: str, code: int, channels: Sequence[int], shape: Shape, **net_args: Any
+) -> tuple[int, dict[str, Any]]:
+    """Check the arguments of a constructor of convolutional networks; net_args as for `dense_arguments`.
+
+    Returns the width of the code, and the other arguments of `conv_encoder` and `conv_decoder`.
+    """
+    settings = {"channels": as_channels(who, channels, 2), "shape": image_shape(who, shape, least=4)}
+    return count(who, "code", code), settings | network_arguments(who, **net_args)
+
+
+def network_arguments(who: str, *, rng: Rng, activation: type[Activation], dtype: Any) -> dict[str, Any]:
+    """Check the arguments that dense and convolutional networks share."""
+    return {
+        "rng": as_generator(who, rng),
+        "activation": activation_class(who, activation),
+        "dtype": as_dtype(who, dtype),
+    }
 
 
 def conv_encoder(
     outputs: int,
-    channels: tuple[int, int] = (16, 32),
+    channels: Sequence[int] = (16, 32),
     *,
     shape: Shape = (28, 28, 1),
     rng: Rng,
@@ -87,9 +112,9 @@ def conv_encoder(
 ) -> Sequential:
     """Two 4×4 convolutions of stride 2: H·W·C → H×W×C → H/2×W/2×C1 → H/4×W/4×C2 → outputs.
 
-    Raises ValueError unless H and W are divisible by 4.
+    H/2 and so on are rounded down; every pixel is inside some window. H and W are at least 4.
     """
-    height, width, depth = as_image_shape("a convolutional network", shape, multiple=4)
+    height, width, depth = image_shape("a convolutional network", shape, least=4)
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("a convolutional network", rng), "dtype": dtype}
     return Sequential(
@@ -105,29 +130,35 @@ def conv_encoder(
 
 def conv_decoder(
     code: int,
-    channels: tuple[int, int] = (16, 32),
+    channels: Sequence[int] = (16, 32),
     *,
     shape: Shape = (28, 28, 1),
     rng: Rng,
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """The reverse, with transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C.
-
-    Raises ValueError unless H and W are divisible by 4.
-    """
-    height, width, depth = as_image_shape("a convolutional network", shape, multiple=4)
+    """The reverse, with transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C."""
+    height, width, depth = image_shape("a convolutional network", shape, least=4)
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("a convolutional network", rng), "dtype": dtype}
     return Sequential(
         Linear(code, height // 4 * (width // 4) * c2, **net_args),
         activation(),
         Reshape(height // 4, width // 4, c2),
-        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, **net_args),
+        doubling(c2, c1, (height // 2, width // 2), **net_args),
         activation(),
-        ConvTranspose2d(c1, depth, 4, stride=2, padding=1, **net_args),
+        doubling(c1, depth, (height, width), **net_args),
         Flatten(),
     )
+
+
+def doubling(c_in: int, c_out: int, size: tuple[int, int], **net_args: Any) -> ConvTranspose2d:
+    """The transpose of a 4×4 convolution of stride 2; its output has the given size (H, W).
+
+    That convolution gives ⌊H/2⌋ rows both for even H and for odd H; output_padding is 1 for odd H.
+    """
+    odd = (size[0] % 2, size[1] % 2)
+    return ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1, output_padding=odd, **net_args)
 
 
 def input_width(net: Layer) -> int | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from scratchgen.data import binarise
 from scratchgen.data.augment import BINARISATIONS
+from scratchgen.models.arguments import choice
 from scratchgen.models.base import Model
 
 
@@ -19,12 +20,7 @@ class PixelModel(Model):
     bernoulli = True
 
     def __init__(self, binarisation: str):
-        if binarisation not in BINARISATIONS:
-            known = ", ".join(BINARISATIONS)
-            raise ValueError(
-                f"{type(self).__name__} expected binarisation to be one of {known}, got {binarisation!r}"
-            )
-        self.binarisation = binarisation
+        self.binarisation = choice(type(self).__name__, "binarisation", binarisation, BINARISATIONS)
 
     @property
     def data_note(self) -> str:

@@ -7,13 +7,15 @@ from scratchgen.training.average import AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
-from scratchgen.training.loop import Stateful as Stateful
+from scratchgen.training.loop import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Trainable as Trainable
-from scratchgen.training.loop import expect_finite as expect_finite
-from scratchgen.training.loop import first_not_finite as first_not_finite
-from scratchgen.training.loop import training_step as training_step
 from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
+from scratchgen.training.step import Stateful as Stateful
+from scratchgen.training.step import expect_finite as expect_finite
+from scratchgen.training.step import first_not_finite as first_not_finite
+from scratchgen.training.step import player_step as player_step
+from scratchgen.training.step import training_step as training_step
 
 __all__ = [
     "Adam",

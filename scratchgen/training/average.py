@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from scratchgen.checks import expect_number
 from scratchgen.training.loop import Callback, Trainer
 
 __all__ = ["AveragedWeights"]
@@ -32,8 +33,7 @@ class AveragedWeights(Callback):
     """
 
     def __init__(self, decay: float = 0.999):
-        if not 0 <= decay < 1:
-            raise ValueError(f"{type(self).__name__} expected a decay in [0, 1), got {decay}")
+        expect_number(type(self).__name__, "decay", decay, least=0, below=1)
         self.decay = decay
         self.averages: dict[str, np.ndarray] = {}
         self._trainer: Trainer | None = None

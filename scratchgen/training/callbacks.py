@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.checks import expect_count
 from scratchgen.training.loop import Callback, Trainer
 
 __all__ = ["EarlyStopping", "ProgressBar"]
@@ -71,8 +72,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience: int):
-        if patience < 1:
-            raise ValueError(f"EarlyStopping expected patience >= 1, in epochs, got {patience}")
+        expect_count("EarlyStopping", "patience", patience)
         self.patience = patience
         self.best, self.waited = float("inf"), 0
         self._kept: dict[str, np.ndarray] = {}

@@ -1,18 +1,19 @@
-"""The training loop, and the training step.
+"""The training loop.
 
-`training_step` makes one update of a model with one loss and one optimiser. All models except GANs, which
-have two networks with one optimiser each, use it as their train_step. `Trainer` repeats the step over batches
-and epochs. It also handles augmentation, a history, callbacks, early stopping, numbers that are not finite,
-and Ctrl-C, which takes effect between two steps.
+`Trainer` repeats the training step of a model (training/step.py) over batches and epochs. It also handles
+augmentation, a history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
+effect between two steps.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,14 +23,11 @@ from weakref import WeakSet
 import numpy as np
 
 from scratchgen.checks import as_generator
-from scratchgen.module import Parameter
-
-
-class Stateful(Protocol):
-    """An object with parameters and buffers: every layer and every model."""
-
-    def parameters(self) -> dict[str, Parameter]: ...
-    def buffers(self) -> dict[str, np.ndarray]: ...
+from scratchgen.training.step import Stateful as Stateful
+from scratchgen.training.step import TrainingDiverged as TrainingDiverged
+from scratchgen.training.step import expect_finite as expect_finite
+from scratchgen.training.step import first_not_finite as first_not_finite
+from scratchgen.training.step import training_step as training_step
 
 
 class Trainable(Stateful, Protocol):
@@ -45,85 +43,31 @@ class Augment(Protocol):
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
 
 
-class TrainingDiverged(ArithmeticError):
-    """Raised when a number becomes nan or infinite. Steps and epochs are counted from 1.
-
-    what : what happened, such as "loss became nan"
-    where : the first parameter, gradient or buffer that is not finite; None if all of them are finite
-    """
-
-    def __init__(self, what: str, where: str | None = None):
-        super().__init__(what, where)
-        self.what, self.where = what, where
-        self.step = self.epoch = 0
-
-    def __str__(self) -> str:
-        when = f" at step {self.step} (epoch {self.epoch})" if self.step else ""
-        if self.where is None:
-            return (
-                f"{self.what}{when}, although all parameters and gradients are finite; "
-                "try a smaller learning rate"
-            )
-        return f"{self.what}{when}: first seen in {self.where}; try a smaller learning rate"
-
-
-def training_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
-    """Make one update of a model that has one loss and one optimiser; return the numbers to record.
-
-        batch = model.prepare(batch, rng)               binarise, dequantise, add noise
-        loss, cache = model.loss(*batch, rng=rng, training=True)
-        model.backward(cache)
-        optimizer.step()
-        return model.report(loss, cache)                {"loss": loss, …}
-
-    Raises TrainingDiverged, before any update, if the loss is nan or infinite.
-    """
-    optimizer.zero_grad()
-    batch = model.prepare(batch, rng)
-    loss, cache = model.loss(*batch, rng=rng, training=True)
-    expect_finite(model, loss, lambda: model.backward(cache))
-    model.backward(cache)
-    optimizer.step()
-    return model.report(loss, cache)
-
-
-def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], name: str = "loss") -> None:
-    """Raise TrainingDiverged for a loss that is nan or infinite; call it before backward.
-
-    The error names the first parameter whose value is not finite, in the order of parameters(). If all values
-    are finite, `backward` is called on zero gradients to find the first gradient that is not.
-    """
-    if math.isfinite(loss):
-        return
-    where = first_not_finite(model)
-    if where is None:
-        for p in model.parameters().values():
-            p.zero_grad()
-        with np.errstate(all="ignore"):
-            backward()
-        where = first_not_finite(model, gradients=True)
-    raise TrainingDiverged(f"{name} became {loss}", where)
-
-
-def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
-    """Name the first parameter or buffer (or the first gradient) that is not finite; None if all are."""
-    for name, p in model.parameters().items():
-        if not np.isfinite(p.grad if gradients else p.value).all():
-            return f"{name} (its {'gradient' if gradients else 'value'})"
-    if not gradients:
-        for name, b in model.buffers().items():
-            if not np.isfinite(b).all():
-                return f"{name} (a buffer)"
-    return None
-
-
 _trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained
 
 
-def log_earlier_training(model: Any) -> None:
-    """Log that a run does not start anew, if the model was trained before."""
+class ContinuedTraining(UserWarning):
+    """A run does not start anew: the model was trained before."""
+
+
+def warn_of_earlier_training(model: Any) -> None:
+    """Warn if the model was trained before, so that a run continues from these weights."""
     if model in _trained:
-        logging.getLogger("scratchgen").info("%s continues from earlier weights", type(model).__name__)
+        warnings.warn(
+            f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
+            "start anew, or pass warm_start=True to continue without this warning",
+            ContinuedTraining,
+            stacklevel=_level_of_caller(),
+        )
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` with which a warning names the line that called the library."""
+    package, _, _ = __name__.partition(".")
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def mark_as_trained(model: Any) -> None:
@@ -200,6 +144,8 @@ class Trainer:
         one, or None, during a run.
     callbacks : a sequence of Callback
     validate : function () -> float, called after every epoch; its value is recorded and used by EarlyStopping
+    warm_start : whether the model may have been trained before; without it, the run then warns with
+        ContinuedTraining
 
     trainer.step, trainer.epoch : updates and whole epochs so far
     trainer.history : a History
@@ -219,11 +165,15 @@ class Trainer:
         augment: Augment | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ):
         if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
             raise TypeError(f"Trainer expected epochs to be an int, got {epochs!r}")
         for callback in callbacks:
-            if not hasattr(callback, "on_end"):
+            if isinstance(callback, type):
+                got = f"the class {callback.__name__}; pass {callback.__name__}(...)"
+                raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {got}")
+            if not isinstance(callback, Callback):
                 raise TypeError(f"Trainer expected callbacks to be instances of Callback, got {callback!r}")
         if epochs < 0:
             raise ValueError(f"Trainer expected epochs >= 0, the total number of epochs, got {epochs}")
@@ -231,7 +181,7 @@ class Trainer:
             raise ValueError("Trainer expected at least one batch per epoch, got none")
         self.rng = as_generator("Trainer", rng)
         self.model, self.batches, self.optimizer = model, batches, optimizer
-        self.epochs, self.validate = epochs, validate
+        self.epochs, self.validate, self.warm_start = epochs, validate, warm_start
         self.augment = augment
         self.callbacks = list(callbacks)
         self.history = History()
@@ -262,8 +212,8 @@ class Trainer:
         optimiser with parameters that are not the model's.
         """
         self._expect_own_parameters()
-        if self.step == 0:
-            log_earlier_training(self.model)
+        if self.step == 0 and not self.warm_start:
+            warn_of_earlier_training(self.model)
         self._stop_reason, self._interrupted = "", False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
@@ -299,8 +249,9 @@ class Trainer:
 
     def _expect_own_parameters(self) -> None:
         """Check that the optimisers train this model: not another one, nor a copy of it."""
-        own = {id(p) for p in self.model.parameters().values()}
+        own = {id(p): name for name, p in self.model.parameters().items()}
         several = self.optimizer.values() if isinstance(self.optimizer, Mapping) else [self.optimizer]
+        left = dict(own)
         for optimizer in several:
             for name, p in getattr(optimizer, "parameters", {}).items():
                 if id(p) not in own:
@@ -308,6 +259,10 @@ class Trainer:
                         f"Trainer expected an optimiser of parameters of this {type(self.model).__name__}, "
                         f"but {name} belongs to another model or to a copy; copy model and optimiser together"
                     )
+                left.pop(id(p), None)
+        if 0 < len(left) < len(own):
+            names, who = ", ".join(left.values()), type(self.model).__name__
+            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:

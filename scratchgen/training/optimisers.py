@@ -14,7 +14,7 @@ from numbers import Real
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
 
@@ -52,10 +52,10 @@ class Optimizer:
         if len(dtypes) > 1:
             names = ", ".join(sorted(map(str, dtypes)))
             raise TypeError(f"{who} expected parameters of the same dtype, got {names}")
-        if not callable(lr) and not isinstance(lr, Real):
+        if isinstance(lr, type | bool) or not (callable(lr) or isinstance(lr, Real)):
             raise TypeError(f"{who} expected lr to be a number or a schedule, got {lr!r}")
-        if not callable(lr) and not (math.isfinite(lr) and lr >= 0):
-            raise ValueError(f"{who} expected a finite learning rate >= 0, got {lr}")
+        if not callable(lr):
+            expect_number(who, "lr", lr, least=0)
         self.parameters, self.lr, self.steps = dict(parameters), lr, 0
         self._flatten(dtypes.pop())
         for name in self.moments:
@@ -78,14 +78,9 @@ class Optimizer:
         the optimiser was copied or unpickled, or after an assignment to p.value. Otherwise, steps would
         change memory that the model does not use.
         """
-        for (name, p), part in zip(self.parameters.items(), self._parts, strict=True):
-            if p.value.base is self._value and Parameter.grad.stored(p).base is self._grad:
+        for p, part in zip(self.parameters.values(), self._parts, strict=True):
+            if p.value.base is self._value and p.lazy_grad.array.base is self._grad:
                 continue
-            if p.size != part.stop - part.start or p.dtype != self._value.dtype or p.grad.shape != p.shape:
-                raise ValueError(
-                    f"{type(self).__name__} expected {name} to keep its shape and dtype, "
-                    f"got a value of shape {p.shape} and {p.dtype} and a gradient of shape {p.grad.shape}"
-                )
             self._value[part], self._grad[part] = p.value.reshape(-1), p.grad.reshape(-1)
             p.value, p.grad = self._value[part].reshape(p.shape), self._grad[part].reshape(p.shape)
 
@@ -98,9 +93,16 @@ class Optimizer:
     @property
     def grad(self) -> Array:
         """The flat buffer of all gradients, (P,)."""
+        grad = self._current_grad()
+        for p in self.parameters.values():
+            p.lazy_grad.read()
+        return grad
+
+    def _current_grad(self) -> Array:
+        """The same buffer, for callers that do not keep it (see kernels/gradient.py)."""
         self._restore_views()
         for p in self.parameters.values():
-            Parameter.grad.write_zeros(p)
+            p.lazy_grad.current()
         return self._grad
 
     @property
@@ -114,7 +116,15 @@ class Optimizer:
         return rate
 
     def step(self) -> None:
-        """Update the parameters once from their gradients. The gradients do not change."""
+        """Update the parameters once from their gradients. The gradients do not change.
+
+        Raises ValueError if backward has changed no gradient since zero_grad.
+        """
+        if all(p.lazy_grad.is_zero for p in self.parameters.values()):
+            raise ValueError(
+                f"{type(self).__name__}.step expected a gradient from backward, but none was added since "
+                "zero_grad; are these the parameters of the model, or those of a copy?"
+            )
         self._update(self.rate)
         self.steps += 1
 
@@ -131,7 +141,7 @@ class Optimizer:
 
     def grad_norm(self) -> float:
         """Return the joint L2 norm of all gradients. It is NaN or infinite if a gradient is."""
-        grad = self.grad
+        grad = self._current_grad()
         info = np.finfo(grad.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             square = float(np.dot(grad, grad))
@@ -156,7 +166,7 @@ class Optimizer:
             raise ValueError(f"clip_grad_norm expected max_norm > 0, got {max_norm}")
         norm = self.grad_norm()
         if max_norm < norm < math.inf:
-            grad = self.grad
+            grad = self._current_grad()
             grad *= self._number(max_norm / norm)                       # (CLIP.1)
         return norm
 
@@ -201,16 +211,17 @@ class SGD(Optimizer):
     velocity: Array
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule, momentum: float = 0.0):
-        _expect_fraction("SGD", "momentum", momentum)
+        expect_number("SGD", "momentum", momentum, least=0, below=1)
         self.moments = ("velocity",) if momentum else ()
         super().__init__(parameters, lr)
         self.momentum = momentum
 
     def _update(self, lr: float) -> None:
+        grad = self._current_grad()
         if self.momentum:
-            momentum_step(self.value, self.grad, self.velocity, lr, float(self.momentum))   # (SGD.2)
+            momentum_step(self.value, grad, self.velocity, lr, float(self.momentum))    # (SGD.2)
         else:
-            sgd_step(self.value, self.grad, lr)                                             # (SGD.1)
+            sgd_step(self.value, grad, lr)                                              # (SGD.1)
 
 
 @compiled
@@ -240,14 +251,14 @@ class RMSProp(Optimizer):
         decay: float = 0.99,
         eps: float = 1e-8,
     ):
-        _expect_fraction("RMSProp", "decay", decay)
-        _expect_eps("RMSProp", eps)
+        expect_number("RMSProp", "decay", decay, least=0, below=1)
+        expect_number("RMSProp", "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.decay, self.eps = decay, eps
 
     def _update(self, lr: float) -> None:
         rmsprop_step(  # (RMS.1), (RMS.2)
-            self.value, self.grad, self.square, lr, float(self.decay), float(self.eps)
+            self.value, self._current_grad(), self.square, lr, float(self.decay), float(self.eps)
         )
 
 
@@ -289,15 +300,15 @@ class Adam(Optimizer):
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise TypeError(f"Adam expected betas to be a pair of numbers, got {betas!r}")
         for beta in betas:
-            _expect_fraction("Adam", "betas", beta)
-        _expect_eps("Adam", eps)
+            expect_number("Adam", "betas", beta, least=0, below=1)
+        expect_number("Adam", "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.betas, self.eps = (betas[0], betas[1]), eps
 
     def _update(self, lr: float) -> None:
         beta1, beta2, eps = map(float, (*self.betas, self.eps))
         adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
-            self.value, self.grad, self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
+            self.value, self._current_grad(), self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
         )
 
 
@@ -321,10 +332,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ):
-        if not isinstance(weight_decay, Real):
-            raise TypeError(f"AdamW expected weight_decay to be a finite number >= 0, got {weight_decay!r}")
-        if not 0 <= weight_decay < math.inf:
-            raise ValueError(f"AdamW expected weight_decay to be a finite number >= 0, got {weight_decay}")
+        expect_number("AdamW", "weight_decay", weight_decay, least=0)
         super().__init__(parameters, lr, betas, eps)
         self.weight_decay: float = weight_decay
 
@@ -332,17 +340,3 @@ class AdamW(Adam):
         value = self.value
         value -= self._number(lr * self.weight_decay) * value       # (ADAMW.1)
         super()._update(lr)
-
-
-def _expect_fraction(who: str, name: str, value: float) -> None:
-    if not isinstance(value, Real):
-        raise TypeError(f"{who} expected {name} to be a number in [0, 1), got {value!r}")
-    if not 0 <= value < 1:
-        raise ValueError(f"{who} expected {name} to be a number in [0, 1), got {value}")
-
-
-def _expect_eps(who: str, eps: float) -> None:
-    if not isinstance(eps, Real):
-        raise TypeError(f"{who} expected eps to be a finite number > 0, got {eps!r}")
-    if not 0 < eps < math.inf:
-        raise ValueError(f"{who} expected eps to be a finite number > 0, got {eps}")

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
+from scratchgen.checks import expect_count, expect_number
+
 __all__ = ["Constant", "Cosine", "OneCycle", "StepDecay", "bind"]
 
 Rate = Callable[[float], float]     # a function of the fraction of training, or of the step
@@ -58,10 +60,11 @@ class StepDecay:
     def __post_init__(self) -> None:
         _expect_rate(self, "lr", self.lr)
         _expect_rate(self, "factor", self.factor)
-        if not self.every > 0:
+        expect_number("StepDecay", "every", self.every, above=0)
+        if self.every >= 1 and self.every != int(self.every):
             raise ValueError(
-                f"StepDecay expected every > 0, a fraction of the training or a number of steps, "
-                f"got {self.every}"
+                f"StepDecay expected every to be a fraction of the training below 1, or a whole number of "
+                f"steps, got {self.every}"
             )
         _expect_steps(self, self.steps)
 
@@ -134,13 +137,9 @@ class OneCycle:
     def __post_init__(self) -> None:
         _expect_rate(self, "peak", self.peak)
         _expect_steps(self, self.steps)
-        if not 0 <= self.warmup < 1:
-            raise ValueError(
-                f"OneCycle expected warmup in [0, 1), a fraction of the training, got {self.warmup}"
-            )
+        expect_number("OneCycle", "warmup", self.warmup, least=0, below=1)
         for name in ("start_divisor", "end_divisor"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"OneCycle expected {name} >= 1, got {getattr(self, name)}")
+            expect_number("OneCycle", name, getattr(self, name), least=1)
 
     def __call__(self, t: float) -> float:
         start = self.peak / self.start_divisor
@@ -191,10 +190,9 @@ def _fraction(schedule: object, t: float) -> float:
 
 
 def _expect_rate(schedule: object, name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{type(schedule).__name__} expected a finite {name} >= 0, got {value}")
+    expect_number(type(schedule).__name__, name, value, least=0)
 
 
 def _expect_steps(schedule: object, steps: int | None) -> None:
-    if steps is not None and not steps >= 1:
-        raise ValueError(f"{type(schedule).__name__} expected steps >= 1, got {steps}")
+    if steps is not None:
+        expect_count(type(schedule).__name__, "steps", steps)

@@ -11,6 +11,7 @@ import scratchgen
 from scratchgen import cli
 from scratchgen.checks import check_name
 from scratchgen.cli import study
+from scratchgen.data import load_digits
 from scratchgen.training.loop import TrainingDiverged
 
 
@@ -128,15 +129,9 @@ def test_data_shows_which_digits_are_used(monkeypatch, capsys):
     monkeypatch.setenv("SCRATCHGEN_DATA", "")
     monkeypatch.setattr("scratchgen.data.mnist.cache_folder", lambda: Path("nowhere"))
     assert cli.main(["data"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert "MNIST" in first and second.endswith(" test digits")
-
-
-def test_data_embeds_the_digits_of_a_folder(monkeypatch, tmp_path):
-    seen = []
-    monkeypatch.setattr("scratchgen.data.embed.main", lambda words: seen.append(words) or 0)
-    assert cli.main(["data", "--embed", "mnist", "--out", str(tmp_path / "a.npz")]) == 0
-    assert seen == [["mnist", str(tmp_path / "a.npz")]]
+    *source, numbers = capsys.readouterr().out.splitlines()
+    assert " ".join(source) == load_digits().source and "MNIST" in source[0]
+    assert numbers.endswith(" test digits")
 
 
 def test_download_prints_where_the_digits_are(tmp_path, monkeypatch, capsys):

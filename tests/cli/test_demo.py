@@ -58,16 +58,16 @@ def test_demo_that_is_not_in_the_order_comes_after_its_family(demos):
     assert list(demo.find_demos()) == ["latent", "compress", "another", "exact"]
 
 
-def test_demo_list_has_one_line_each_under_its_family(demos, capsys):
+def test_demo_list_has_a_row_each_under_its_family(demos, capsys):
     long = demos / "site" / "demos" / "flow" / "exact.py"
-    title = "An exact likelihood, in a sentence that does not fit into the eighty columns of one line."
+    title = "An exact likelihood, in a sentence that does not fit into the eighty columns of a line."
     long.write_text(f'"""{title}"""', encoding="utf-8")
     assert cli.main(["demo", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["vae:", "  latent    The latent demo.", "  compress  The compress demo."]
     assert lines[3:5] == ["", "flow:"]
-    assert lines[5].startswith("  exact     An exact likelihood") and lines[5].endswith(" …")
-    assert max(map(len, lines)) <= 80
+    assert lines[5].startswith("  exact     An exact likelihood") and lines[5].endswith(" eighty")
+    assert lines[6:] == ["            columns of a line."]
 
 
 def test_demo_runs_main_with_the_folder(demos):
@@ -135,7 +135,9 @@ def test_installed_demos_come_before_those_next_to_the_package():
     assert inside == ROOT / "scratchgen" / "demos" and beside == ROOT / "demos"
 
 
-def test_every_demo_of_the_checkout_is_listed_within_80_columns():
+def test_every_demo_of_the_checkout_is_listed_in_one_line_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     lines = demo.listing(demo.find_demos())
     assert len([line for line in lines if line.startswith("  ")]) == len(demo.find_demos()) > 20
-    assert max(map(len, lines)) <= 80
+    assert max(len(part) for line in lines for part in line.splitlines()) <= 80
+    assert not [line for line in lines if "\n" in line.strip()]

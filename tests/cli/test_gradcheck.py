@@ -60,15 +60,25 @@ def fail_once(wrong):
     return patched
 
 
-def test_every_row_fits_into_80_columns(two):
+@pytest.mark.parametrize("width", [60, 80])
+def test_every_row_fits_into_the_terminal(two, width):
     first = two[0].run()[0]
     for case in CASES:
         result = replace(first, what="parameters.encoder.layers.12.attention.projection.weight")
         for detailed in (False, True):
-            lines = [report.HEAD[detailed], *report.rows(case, {"jit": [result]}, detailed)]
+            lines = [report.head(detailed, width), *report.rows(case, {"jit": [result]}, detailed, width)]
             failure = replace(result, verdict="FAIL", shape=(128, 64, 32))
-            lines += report.rows(case, {"jit": [failure]}, detailed)
-            assert max(map(len, lines)) <= 80, case.name
+            lines += report.rows(case, {"jit": [failure]}, detailed, width)
+            lines += report.rows(case, {"jit": [failure], "reference": [result]}, detailed, width)
+            assert max(map(len, lines)) <= width, case.name
+
+
+def test_name_that_does_not_fit_has_its_own_line(two):
+    result = replace(two[0].run()[0], what="after a Linear: 0.weight")
+    _, line = report.rows(two[0], {"jit": [result]}, True, 80)
+    assert line.startswith("  after a Linear: 0.weight ") and line.endswith("  ok")
+    name, numbers = report.rows(two[0], {"jit": [result]}, True, 60)[1:]
+    assert name == "  after a Linear: 0.weight" and numbers.split()[-1] == "ok"
 
 
 @pytest.mark.slow

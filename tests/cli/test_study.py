@@ -28,7 +28,8 @@ def empty(tmp_path, monkeypatch):
 
 
 def first_words(capsys):
-    return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    return [line.split()[0] for line in lines if not line.startswith(" ")]
 
 
 def test_list_names_every_study(capsys):

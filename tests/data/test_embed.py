@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from scratchgen import cli
 from scratchgen.data import embed
 from scratchgen.data.digits import EMBEDDED
 from scratchgen.data.mnist import read_folder
@@ -51,13 +52,11 @@ def test_embedded_classes_have_the_shares_of_the_full_set(source):
         assert (np.abs(np.bincount(part["y_train"]) - counts / 10) < 1).all()
 
 
-def test_embed_main_writes_the_file(tiny_hashes, tiny_files, put_files, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(embed, "read_folder", lambda folder: read_folder(folder, tiny_hashes))
+def test_command_writes_the_file(tiny_hashes, tiny_files, put_files, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("scratchgen.data.mnist.read_folder", lambda folder: read_folder(folder, tiny_hashes))
     monkeypatch.setattr(embed.embed, "__defaults__", (20, 10))
     folder, out = put_files(tmp_path / "full", tiny_files), tmp_path / "out"
     out.mkdir()
-    assert embed.main([str(folder), str(out / "part.npz")]) == 0
+    assert cli.main(["data", "--embed", str(folder), "--out", str(out / "part.npz")]) == 0
     assert [path.name for path in out.iterdir()] == ["part.npz"]
     assert f"{(out / 'part.npz').stat().st_size:,} bytes" in capsys.readouterr().out
-    assert embed.main([]) == 2
-    assert "usage" in capsys.readouterr().err

@@ -51,17 +51,17 @@ def test_alphabet_error_has_the_unknown_character():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Alphabet(""), ValueError, "Alphabet expected at least one character"),
-        (lambda: Alphabet(BYTES), TypeError, "Alphabet expected a string, got bytes"),
+        (lambda: Alphabet(""), ValueError, "Alphabet expected characters of at least one character"),
+        (lambda: Alphabet(BYTES), TypeError, "Alphabet expected characters to be a string, got bytes"),
         (lambda: Alphabet("ab").encode(NUMBER), TypeError, "Alphabet.encode expected a string, got int"),
         (lambda: Alphabet("ab").decode([0, 2]), ValueError, r"expected ids within 0\.\.1"),
         (lambda: Alphabet("ab").decode(HALVES), ValueError, "expected integers"),
         (lambda: split_text("abc", 0.0), ValueError, "test to leave two parts of 3 characters, got 0"),
         (lambda: split_text("abc", 0.1), ValueError, "test to leave two parts of 3 characters"),
-        (lambda: split_text(""), ValueError, "split_text expected at least one character"),
+        (lambda: split_text(""), ValueError, "split_text expected text of at least one character"),
         (lambda: windows(np.arange(3), 4, 1), ValueError, "windows expected ids .* L >= 4"),
-        (lambda: windows(np.arange(3), 0, 1), ValueError, "length and hop of at least 1, got 0 and 1"),
-        (lambda: RandomCrop(0), ValueError, "RandomCrop expected a length of at least 1, got 0"),
+        (lambda: windows(np.arange(3), 0, 1), ValueError, "windows expected length of at least 1, got 0"),
+        (lambda: RandomCrop(0), ValueError, "RandomCrop expected length of at least 1, got 0"),
     ],
 )
 def test_text_function_error_messages(call, error, message):

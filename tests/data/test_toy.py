@@ -182,7 +182,7 @@ def test_density_rejects_bad_input(make, rng):
         density.log_density(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="expected finite points"):
         density.log_density(np.full((1, density.dim), np.nan))
-    with pytest.raises(ValueError, match="n >= 1, got 0"):
+    with pytest.raises(ValueError, match="n of at least 1, got 0"):
         density.sample(0, rng=rng)
     with pytest.raises(TypeError, match="expected rng to be a numpy.random.Generator or an integer seed"):
         density.sample(1, rng=None)

@@ -24,7 +24,8 @@ def test_latent_classes_separate_better_than_in_pca(run_demo):
 
 
 def test_encoder_only_codes_help_where_labels_are_scarce(run_demo):
-    table = run_demo("autoencoder.encoder_only", shown=120_000, updates=800)["table"]
+    settings = {"shown": 120_000, "updates": 600, "labelled": (100, 6000), "codes": (10,)}
+    table = run_demo("autoencoder.encoder_only", **settings)["table"]
     pixels, codes = table["784 pixels"], table["code of 10"]
     assert codes["100 labels"] > pixels["100 labels"]
     assert min(pixels["6,000 labels"], codes["6,000 labels"]) > 0.88

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.slow
 def test_one_factor_at_a_time_sees_earlier_pixels_and_completes(run_demo):
-    settings = {"shown": 18_000, "stacks_shown": 1_000, "codes": 3_000, "steps": 20}
+    settings = {"shown": 12_000, "stacks_shown": 1_000, "codes": 1_000, "steps": 20}
     results = run_demo("autoregressive.one_factor_at_a_time", **settings)
     seen = results["seen"]
     assert [row["other pixels seen"] for row in seen.values()] == [0, 0, 0]
@@ -20,7 +20,7 @@ def test_one_factor_at_a_time_sees_earlier_pixels_and_completes(run_demo):
 
 @pytest.mark.slow
 def test_ordering_and_masks_averages_probabilities_and_not_logits(run_demo):
-    results = run_demo("autoregressive.ordering_and_masks", shown=24_000)
+    results = run_demo("autoregressive.ordering_and_masks", shown=18_000)
     for row in results["masks"].values():
         assert row == {"dependencies by gradient": 36, "wrong ones": 0}
     sums = {name: row["sum over all 2^10"] for name, row in results["strip"].items()}

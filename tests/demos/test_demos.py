@@ -84,10 +84,12 @@ def test_print_table_breaks_headers_and_leaves_missing_cells_empty(capsys):
     ]
 
 
-def test_print_table_continues_below_where_columns_do_not_fit(capsys):
+@pytest.mark.parametrize("width", [60, 80])
+def test_print_table_continues_below_where_columns_do_not_fit(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
     common.print_table({"row": {f"{i} a_long_name": i for i in range(12)}})
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= width
     blocks = [line.split()[1:] for line in lines if line.startswith("row")]
     assert len(blocks) > 1 and [cell for block in blocks for cell in block] == list(map(str, range(12)))
 

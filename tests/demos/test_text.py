@@ -6,7 +6,7 @@ import pytest
 
 @pytest.mark.slow
 def test_characters_measures_both_models_on_the_same_text(run_demo):
-    results = run_demo("text.characters", epochs=8, characters=20_000, written=100)
+    results = run_demo("text.characters", epochs=8, characters=20_000, written=60, width=64)
     table, tuned = results["table"], results["tuned"]
     for row in table.values():
         np.testing.assert_allclose(row["perplexity"], np.exp(row["nats"]), rtol=1e-3)

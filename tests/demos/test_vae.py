@@ -20,7 +20,7 @@ def test_transformation_fits_the_data_and_kl_estimates_vary(run_demo):
 
 @pytest.mark.slow
 def test_prior_code_ends_at_the_mean_image(run_demo):
-    table = run_demo("vae.prior_code", shown=48_000)["table"]
+    table = run_demo("vae.prior_code", shown=36_000)["table"]
     names = ("posterior's code", "prior's code", "mean image")
     own, prior, mean = (list(table[name].values()) for name in names)
     assert own[0] < 0.55 * mean[0]
@@ -30,7 +30,7 @@ def test_prior_code_ends_at_the_mean_image(run_demo):
 
 @pytest.mark.slow
 def test_standardised_kl_keeps_codes_near_the_prior(run_demo):
-    table = run_demo("vae.standardised", shown=60_000, simulations=40)["table"]
+    table = run_demo("vae.standardised", shown=42_000, simulations=20, tested=500)["table"]
     without, vae, collapsed = (table[f"beta = {beta}"] for beta in (0, 1, 50))
     usual = table["95 % below"]["MMD²"]
     noise, kl, error, mmd = "std of the noise", "KL in nats", "squared error", "MMD²"
@@ -59,7 +59,7 @@ def test_reparameterisation_same_gradient_less_noise(run_demo):
 @pytest.mark.slow
 def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run_demo):
     """Noise is compared with an undamaged run at the same steps, and with the prediction from the decoder."""
-    results = run_demo("vae.tug_of_war", shown=60_000)
+    results = run_demo("vae.tug_of_war", shown=42_000)
     rows = results["moments"]
     start, trained = rows["undamaged, step 1"], rows["undamaged, before damage"]
     assert trained["std"] < 0.7 * start["std"] and trained["error"] < 0.5 * start["error"]
@@ -82,7 +82,7 @@ def test_tug_of_war_noise_grows_in_a_flat_decoder_and_shrinks_in_a_steep_one(run
 @pytest.mark.slow
 def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_demo):
     """Distances are measured from test digits. From samples, a black image beats real digits."""
-    table = run_demo("vae.three_autoencoders", shown=48_000)["table"]
+    table = run_demo("vae.three_autoencoders", shown=30_000)["table"]
     fixed, learned, vae = (table[name] for name in ("fixed noise", "learned noise", "VAE"))
     real, mean, black = (table[name] for name in ("real digits", "mean image", "black image"))
     out, back = "N(0, I): out", "N(0, I): in"
@@ -96,7 +96,7 @@ def test_three_autoencoders_only_the_vae_generates_digits_from_the_prior(run_dem
 
 @pytest.mark.slow
 def test_latent_grid_classifier_is_surer_of_decoded_codes_than_of_blended_pixels(run_demo):
-    results = run_demo("vae.latent_grid", shown=90_000)
+    results = run_demo("vae.latent_grid", shown=60_000)
     codes, pixels = results["sure"]["codes"], results["sure"]["pixels"]
     assert len(codes) == 9 and codes[0] == pixels[0] and codes[-1] == pixels[-1]
     assert np.all(codes[3:6] > pixels[3:6] + 0.02)
@@ -105,7 +105,7 @@ def test_latent_grid_classifier_is_surer_of_decoded_codes_than_of_blended_pixels
 
 @pytest.mark.slow
 def test_latent_usage_names_the_collapse(run_demo):
-    results = run_demo("vae.latent_usage", shown=36_000)
+    results = run_demo("vae.latent_usage", shown=24_000)
     assert str(results["usages"][100]).startswith("the posterior has collapsed: none of 40 dimensions")
     used, kl, error = "used dimensions", "KL, nats", "squared error"
     vae, strict, collapsed = (results["table"][f"beta {beta}"] for beta in (1, 4, 100))
@@ -118,7 +118,7 @@ def test_latent_usage_names_the_collapse(run_demo):
 
 @pytest.mark.slow
 def test_conditional_generates_what_was_requested(run_demo):
-    results = run_demo("vae.conditional", shown=48_000)
+    results = run_demo("vae.conditional", shown=36_000)
     table, from_z = results["table"], results["class from z"]
     narrow, wide = (table[f"ConditionalVAE, {width}"]["all"] for width in (4, 10))
     assert narrow > 0.70 and narrow > wide + 0.05

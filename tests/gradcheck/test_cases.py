@@ -93,12 +93,6 @@ def test_names_of_cases_are_unique():
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-# A critic with a gradient penalty may contain these layers, so they need a jvp. For others it is optional.
-WITH_JVP = {
-    "AvgPool2d", "BatchNorm", "CausalSelfAttention", "Conv2d", "ConvTranspose2d", "Dropout", "ELU",
-    "Flatten", "GELU", "LayerNorm", "LeakyReLU", "Linear", "MaskedConv2d", "MaskedLinear", "MaxPool2d",
-    "ReLU", "Reshape", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "TransformerBlock",
-}  # fmt: skip
 CONTRACT = {
     "dout, x and cache kept", "gradients add up", "cache is complete", "frozen", "input_grad=False"
 }  # fmt: skip
@@ -109,7 +103,12 @@ def test_layer_case_checks_the_contract_and_the_jvp_if_there_is_one(case):
     found = {r.what for r in results_of(case, "jit")}
     assert found >= CONTRACT | {"input", "after a Linear: 0.weight"}
     assert ("jvp" in found) == has_jvp(case.make()[0])
-    assert "jvp" in found or kind(case) not in WITH_JVP
+
+
+@pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
+def test_layer_has_a_jvp_unless_it_is_a_bijection(case):
+    """A critic with a gradient penalty may contain any layer, but flows have no critics."""
+    assert has_jvp(case.make()[0]) != issubclass(getattr(layers, kind(case)), layers.Bijection)
 
 
 def test_case_draws_the_same_numbers_each_time():

@@ -85,13 +85,16 @@ def test_environment_chooses_the_kernels():
         "print(kernels.backend(), 'numba' in sys.modules)\n"
     )
 
-    def run(choice):
-        command, env = [sys.executable, "-c", code], {"SCRATCHGEN_KERNELS": choice, "PATH": ""}
+    def run(choice, *words):
+        command, env = [sys.executable, *(words or ("-c", code))], {"SCRATCHGEN_KERNELS": choice, "PATH": ""}
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
     assert run("reference").stdout == "reference False\n"
     assert run("jit").stdout == "jit True\n"
-    assert "expected one of jit, reference, got 'fast'" in run("fast").stderr
+    message = "SCRATCHGEN_KERNELS expected one of jit, reference, got 'fast'\n"
+    assert run("fast").stderr.endswith(f"ValueError: {message}")
+    assert run("fast", "-c", "import scratchgen.layers").stderr.endswith(f"ValueError: {message}")
+    assert run("fast", "-m", "scratchgen", "gradcheck", "ReLU").stderr == f"scratchgen: error: {message}"
 
 
 def test_use_chooses_for_a_block_only():

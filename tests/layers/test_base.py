@@ -11,6 +11,7 @@ from scratchgen.gradcheck.checker import check_layer
 from scratchgen.gradcheck.contract import check_contract
 from scratchgen.layers import Layer, Linear, Parameter, Sequential, Sigmoid, Tanh
 from scratchgen.models import GAN, VAE, Autoencoder
+from scratchgen.training import SGD
 
 
 class Noisy(Layer):
@@ -208,7 +209,7 @@ def test_dtype_is_that_of_the_parameters(net, rng):
 
 def test_expect_message_has_the_layer_the_expected_and_the_given_value():
     layer = Tanh()
-    with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; cast it"):
+    with pytest.raises(TypeError, match="Tanh expected dtype float32 or float64, got int64; pass x.astype"):
         layer.forward(np.ones((2, 3), int))
     with pytest.raises(ValueError, match=r"Tanh expected images of shape \(N, H, W, 2\), got \(1, 4, 4, 3\)"):
         layer.expect(np.ones((1, 4, 4, 3)), channels=2)
@@ -216,11 +217,131 @@ def test_expect_message_has_the_layer_the_expected_and_the_given_value():
         layer.expect(np.ones(3), ndim=2)
 
 
-def test_base_class_defines_neither_forward_nor_backward():
+def test_base_class_defines_no_pass():
     with pytest.raises(TypeError, match="Layer does not define forward"):
         Layer().forward(np.ones(1))
     with pytest.raises(TypeError, match="Layer does not define backward"):
         Layer().backward(np.ones(1), None)
+    with pytest.raises(TypeError, match="Layer does not define jvp"):
+        Layer().jvp(np.ones(1), None)
+
+
+class Returns(Layer):
+    """A layer whose forward and backward return what they are told to."""
+
+    def __init__(self, out=lambda x: (x, None), dx=lambda dout: dout):
+        self.out, self.dx = out, dx
+
+    def forward(self, x, training=False):
+        return self.out(x)
+
+    def backward(self, dout, cache, input_grad=True):
+        return self.dx(dout)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (lambda x: x, r"forward expected to return \(out, cache\), got an array of shape \(2, 3\)"),
+        (lambda x: (x, None, 1), r"forward expected to return \(out, cache\), got a tuple of 3"),
+        (lambda x: (x,), r"forward expected to return \(out, cache\), got a tuple of 1"),
+        (lambda x: None, r"forward expected to return \(out, cache\), got None"),
+        (lambda x: [x, None], r"forward expected to return \(out, cache\), got a list"),
+        (lambda x: (x.tolist(), None), "forward expected to return out as an array, got list"),
+        (lambda x: (None, None), "forward expected to return out as an array, got NoneType"),
+        (lambda x: (1.0, None), "forward expected to return out as an array, got float"),
+    ],
+)
+def test_forward_that_returns_something_else_is_refused(out, message):
+    x = np.ones((2, 3))
+    layer = Returns(out)
+    calls = (lambda: Sequential(layer).forward(x), lambda: check_layer(layer, x, rng=0),
+             lambda: check_contract(layer, x, rng=0))  # fmt: skip
+    for call in calls:
+        with pytest.raises(TypeError, match=f"^Returns.{message}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("dx", "error", "message"),
+    [
+        (lambda dout: None, TypeError, "Returns.backward expected to return dx, got None"),
+        (lambda dout: (dout, None), TypeError, "Returns.backward expected .* as an array, got tuple"),
+        (lambda dout: dout.tolist(), TypeError, "Returns.backward expected .* as an array, got list"),
+        (lambda dout: 1.0, TypeError, "Returns.backward expected to return dx as an array, got float"),
+        (lambda dout: dout[:, :2], ValueError, r"Tanh expected a gradient .* \(2, 3\), got \(2, 2\)"),
+        (lambda dout: dout[:1], ValueError, r"Tanh expected a gradient .* \(2, 3\), got \(1, 3\)"),
+        (lambda dout: dout.astype(np.float32), TypeError, "Tanh expected a gradient .* float64, got float32"),
+    ],
+)
+def test_backward_that_returns_something_else_is_refused(dx, error, message):
+    x, layer = np.ones((2, 3)), Returns(dx=dx)
+    net = Sequential(Tanh(), layer)
+    out, cache = net.forward(x)
+    with pytest.raises(error, match=f"^{message}"):
+        net.backward(np.ones_like(out), cache)
+    try:
+        assert not check_layer(layer, x, rng=0)[0].ok
+    except TypeError as refused:
+        assert "Returns.backward expected to return dx as an array" in str(refused)
+
+
+def test_layer_used_twice_gets_both_gradients(rng):
+    """The second appearance has names of its own, but the same Parameters, which an optimiser moves once."""
+    layer = Linear(3, 3, False, rng=rng, dtype=np.float64)
+    net, x = Sequential(layer, Tanh(), layer), rng.standard_normal((4, 3))
+    assert all(r.ok for r in check_layer(net, x, rng=rng))
+    optimiser = SGD(net.parameters(), 0.1)
+    before = layer.weight.value.copy()
+    out, cache = net.forward(x)
+    net.backward(np.ones_like(out), cache)
+    gradient = layer.weight.grad.copy()
+    assert optimiser.grad_norm() == pytest.approx(np.linalg.norm(gradient))
+    optimiser.step()
+    np.testing.assert_allclose(layer.weight.value, before - 0.1 * gradient)
+
+
+def test_layer_cannot_be_called():
+    with pytest.raises(TypeError, match=r"Tanh cannot be called; use out, cache = layer.forward\(x\)"):
+        Tanh()(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_gradient_that_was_read_is_never_out_of_date(held, rng):
+    """A caller may keep p.grad over zero_grad and backward, with and without an optimiser."""
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1) if held else layer
+    kept = {name: p.grad for name, p in layer.parameters().items()}
+    for _ in range(2):
+        out, cache = layer.forward(x)
+        layer.backward(np.ones_like(out), cache)
+        np.testing.assert_array_equal(kept["weight"], x.T @ np.ones_like(out))
+        np.testing.assert_array_equal(kept["bias"], 5)
+        optimiser.zero_grad()
+        assert not kept["weight"].any() and not kept["bias"].any()
+    assert all(kept[name] is p.grad for name, p in layer.parameters().items())
+
+
+def test_flat_gradient_that_was_read_is_never_out_of_date(rng):
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1)
+    kept = optimiser.grad
+    layer.backward(np.ones((5, 3)), layer.forward(x)[1])
+    assert kept.all()
+    optimiser.step()
+    optimiser.zero_grad()
+    assert not kept.any() and kept is optimiser.grad
+
+
+def test_zeros_are_not_written_into_a_gradient_that_was_not_read(rng):
+    layer, x = Linear(4, 3, rng=rng, dtype=np.float64), rng.standard_normal((5, 4))
+    optimiser = SGD(layer.parameters(), 0.1)
+    for _ in range(2):
+        layer.backward(np.ones((5, 3)), layer.forward(x)[1])
+        optimiser.step()
+        optimiser.zero_grad()
+        assert layer.weight.lazy_grad.array.all() and layer.weight.lazy_grad.is_zero
+    assert not layer.weight.grad.any()
 
 
 def test_parameter_has_the_shape_of_its_array_and_a_zero_gradient():

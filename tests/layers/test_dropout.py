@@ -68,5 +68,5 @@ def test_dropout_state_of_its_generator_can_be_restored(rng):
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, float("nan")])
 def test_dropout_error_messages(rng, p):
-    with pytest.raises(ValueError, match=r"Dropout expected a probability p in \[0, 1\), got"):
+    with pytest.raises(ValueError, match=r"Dropout expected p to be a number in \[0, 1\), got"):
         Dropout(p, rng=rng)

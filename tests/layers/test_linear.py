@@ -1,5 +1,7 @@
 """Linear compared with explicit sums, and refused arguments."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,11 @@ def test_linear_refuses_wrong_shapes_and_dtypes(rng):
         layer.forward(np.zeros((5, 3), np.float32))
     with pytest.raises(ValueError, match=r"Linear expected input of shape \(N, 4\), got \(4,\)"):
         layer.forward(np.zeros(4, np.float32))
-    with pytest.raises(TypeError, match=r"Linear expected dtype float32, got float64; cast it with x.astype"):
+    message = (
+        "Linear expected dtype float32, got float64; pass x.astype(np.float32), "
+        "or build the layer with dtype=np.float64"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         layer.forward(np.zeros((5, 4)))
     with pytest.raises(TypeError, match="Linear expected dtype float32, got int64"):
         layer.forward(np.zeros((5, 4), int))

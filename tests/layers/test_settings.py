@@ -1,7 +1,10 @@
 """Settings of layers: random seeds and what repr shows."""
 
+import inspect
+
 import numpy as np
 import pytest
+from helpers.layer_examples import PUBLIC, build, layer_examples
 
 from scratchgen import initializers
 from scratchgen.layers import (
@@ -19,7 +22,6 @@ from scratchgen.layers import (
     LeakyReLU,
     Linear,
     MaskedConv2d,
-    MaskedLinear,
     MaxPool2d,
     ReLU,
     Reshape,
@@ -27,16 +29,7 @@ from scratchgen.layers import (
     TransformerBlock,
 )
 
-RANDOM = {
-    "Linear": lambda rng: Linear(3, 2, rng=rng),
-    "Conv2d": lambda rng: Conv2d(1, 2, 3, rng=rng),
-    "ConvTranspose2d": lambda rng: ConvTranspose2d(1, 2, 3, rng=rng),
-    "MaskedLinear": lambda rng: MaskedLinear(3, 2, np.ones((3, 2), bool), rng=rng),
-    "MaskedConv2d": lambda rng: MaskedConv2d(1, 2, np.ones((3, 3), bool), rng=rng),
-    "Embedding": lambda rng: Embedding(5, 2, rng=rng),
-    "CausalSelfAttention": lambda rng: CausalSelfAttention(4, 2, rng=rng),
-    "TransformerBlock": lambda rng: TransformerBlock(4, 2, dropout=0.5, rng=rng),
-}
+RANDOM = [name for name, cls in PUBLIC.items() if "rng" in inspect.signature(cls).parameters]
 INITIALIZERS = [
     initializers.he_normal,
     initializers.glorot_uniform,
@@ -48,12 +41,14 @@ INITIALIZERS = [
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_layer_accepts_a_seed_instead_of_a_generator(name):
-    one, other = RANDOM[name](7), RANDOM[name](np.random.default_rng(7))
+    one, other = build(name, rng=7), build(name, rng=np.random.default_rng(7))
     for a, b in zip(one.parameters().values(), other.parameters().values(), strict=True):
         np.testing.assert_array_equal(a.value, b.value)
+    for a, b in zip(one.generators().values(), other.generators().values(), strict=True):
+        assert a.random() == b.random()
     for wrong in (None, True, "7"):
         with pytest.raises(TypeError, match=f"{name} expected rng to be a numpy.random.Generator or"):
-            RANDOM[name](wrong)
+            build(name, rng=wrong)
 
 
 def test_layers_inside_a_block_do_not_start_from_the_same_seed():
@@ -109,6 +104,22 @@ SHOWN = [
     (AdditiveCoupling(ReLU(), "even"), "AdditiveCoupling(ReLU(), 'even')"),
     (AffineCoupling(ReLU(), "odd"), "AffineCoupling(ReLU(), 'odd', bound=2.0)"),
 ]
+
+
+@pytest.mark.parametrize("name", [name for name, cls in PUBLIC.items() if layer_examples().get(name)])
+def test_repr_shows_every_setting(name):
+    """All but those that are seen in the parameters: the mask, the dtype, how the weights were drawn."""
+    layer, given = build(name), inspect.signature(PUBLIC[name]).bind_partial()
+    given.arguments = layer_examples()[name]
+    given.apply_defaults()
+    shown = repr(layer)
+    assert shown.startswith(f"{name}(")
+    for setting, value in given.arguments.items():
+        if setting in ("rng", "dtype", "init") or isinstance(value, np.ndarray):
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        for part in values:
+            assert repr(part) in shown or part is None, f"{setting}={value!r} in {shown}"
 
 
 @pytest.mark.parametrize(("layer", "shown"), SHOWN, ids=[shown.partition("(")[0] for _, shown in SHOWN])

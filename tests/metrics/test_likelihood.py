@@ -30,5 +30,5 @@ def test_bits_per_dim_bound_the_probability_of_the_levels(rng):
 def test_bits_per_dim_error_messages():
     with pytest.raises(ValueError, match="bits_per_dim expected finite numbers"):
         bits_per_dim(np.array([np.inf]), 3)
-    with pytest.raises(ValueError, match="features >= 1, got 0"):
+    with pytest.raises(ValueError, match="features of at least 1, got 0"):
         bits_per_dim(np.zeros(2), 0)

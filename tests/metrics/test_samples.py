@@ -165,7 +165,7 @@ X3 = np.eye(3)
         (lambda rng: digit_shares(np.array([0.5])), TypeError, "integer labels, got dtype float64"),
         (lambda rng: kmeans(X3, 4, rng=rng), ValueError, r"k in 1\.\.3"),
         (lambda rng: kmeans(X3, 0, rng=rng), ValueError, r"k in 1\.\.3"),
-        (lambda rng: kmeans(X3, 2, rng=rng, iterations=0), ValueError, "iterations >= 1"),
+        (lambda rng: kmeans(X3, 2, rng=rng, iterations=0), ValueError, "iterations of at least 1, got 0"),
         (lambda rng: kmeans(X3, 2, rng=rng, centres=X3), ValueError, r"shape \(2, 3\), got \(3, 3\)"),
     ],
 )

@@ -86,7 +86,7 @@ P = np.array([[0.5, 0.5], [0.2, 0.8]])
         (lambda: reliability(P * 2, np.array([0, 1])), ValueError, r"within \[0, 1\]"),
         (lambda: reliability(P / 2, np.array([0, 1])), ValueError, "row 0 sums to 0.5"),
         (lambda: reliability(P, np.array([0, 2])), ValueError, r"labels in 0\.\.1, got 0\.\.2"),
-        (lambda: reliability(P, np.array([0, 1]), bins=0), ValueError, "bins >= 1"),
+        (lambda: reliability(P, np.array([0, 1]), bins=0), ValueError, "bins of at least 1, got 0"),
         (lambda: reliability(P, np.array([0.0, 1.0])), TypeError, "integer labels"),
         (lambda: expected_calibration_error(P, np.array([0])), ValueError, "2 integer labels, one per"),
     ],

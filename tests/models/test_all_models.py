@@ -3,6 +3,7 @@
 Each family's cases.py has a small example of each of its models. A test fails if a public model has none.
 """
 
+import functools
 import inspect
 import math
 
@@ -12,6 +13,7 @@ import pytest
 from scratchgen import models
 from scratchgen.models import Estimator, Model, NoLikelihood
 from scratchgen.models.cases import EXAMPLES
+from scratchgen.training.loop import Callback
 
 N, D, CLASSES = 24, 6, 3
 RUN = {"epochs": 1, "batch_size": 8}
@@ -70,7 +72,9 @@ def test_every_public_model_has_an_example():
 def test_model_shows_its_settings(name):
     model = built(name)
     text = repr(model)
-    assert text.startswith(f"{name}(") and text.endswith(")") and " object at 0x" not in text
+    assert text.startswith(f"{name}(") and text.endswith(")") and " at 0x" not in text
+    for network in ("encoder", "decoder"):
+        assert (f"{network}=Sequential(" in text) == hasattr(model, network)
     shown = ("shrinkage=0.3", "smoothing=0.1", "threshold=0.5", "max_depth=2", "l2=0.1", "penalty=10.0")
     for setting in shown:
         key, value = setting.split("=")
@@ -243,3 +247,133 @@ def test_model_caches_of_more_than_two_entries_have_names(name):
     assert math.isfinite(loss) and hasattr(cache, "_fields")
     grads = model.backward(cache)
     assert grads and all(isinstance(g, np.ndarray) for g in grads.values())
+
+
+SETTINGS = {
+    "epochs": [2.5, -1, "x", None, True, math.nan],
+    "batch_size": [0, -1, 2.5, "x", None, True],
+    "lr": [-1, math.nan, math.inf, "x", [], True],
+    "discriminator_lr": [-1, math.nan, "x", True],
+    "betas": [0.9, (0.9,), (0.9, 1), (-0.1, 0.9), "xy", (0.9, math.nan)],
+    "rng": [None, -1, 2.5, "x", True],
+    "augment": [5, "x"],
+    "validate": [5, "x"],
+    "callbacks": [5, None, Callback, [Callback], [print]],
+    "drop_last": [None, 1, "x"],
+    "warm_start": [None, 1, "x"],
+    "iterations": [0, -1, 2.5, "x", None, True],
+    "tolerance": [-1, math.nan, "x", None],
+    "smoothing": [0, -1, math.nan, "x", None],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        (name, setting)
+        for name in sorted(KINDS)
+        for setting in inspect.signature(type(built(name)).fit).parameters
+        if setting not in ("self", "X", "y", "text", "run")
+    ],
+)
+def test_wrong_settings_of_a_fit_are_named_by_the_class_and_the_setting(name, setting):
+    """By `fit`, and not by the trainer, the batches or the optimiser inside."""
+    (X, y), run = data(name), KINDS[name].fit
+    given = {} if run is None else {**run, "rng": 0}
+    for method in ("fit", "trainer") if run is not None else ("fit",):
+        for value in SETTINGS[setting]:
+            with pytest.raises((ValueError, TypeError), match=rf"^{name}\.fit expected .*{setting}") as error:
+                getattr(built(name), method)(X, y, **given | {setting: value})
+            assert "\n" not in str(error.value)
+
+
+# Methods that others call with arguments that they checked, and the loss of a batch, which layers check.
+INNER = {
+    "backward", "before_training", "expect_binary", "labels", "known_places", "logits", "loss", "onehot",
+    "only_observed", "prepare", "prior_mean", "sample_posterior",
+}
+# Methods that return what `fit` uses. Their messages name `fit`.
+NAMES_FIT = {"check_data", "trainer"}
+
+
+def arguments(model, name):
+    """Good arguments of the public methods of a fitted model, by the name of the parameter."""
+    X, y = data(name)
+    run = KINDS[name].fit or RUN
+    if isinstance(X, str):
+        windows = np.zeros((3, 4), int)
+        return {"X": windows, "text": X, "n": 3, "rng": 0, "c": "a", "context": "ab", "length": 3, **run}
+    codes = np.zeros((N, getattr(model, "code", None) or 1), np.float32)
+    binary = np.round(X) if hasattr(model, "binarisation") else X
+    found = {"X": binary, "Z": codes, "n": 3, "rng": 0, "observed": np.arange(X.shape[1]) < 2, **run}
+    return found | ({} if y is None else {"y": y})
+
+
+def walk():
+    """Each public method of each model, and each of its parameters X, Z, n, y and text."""
+    for name in sorted(KINDS):
+        for method, function in inspect.getmembers(type(built(name)), inspect.isfunction):
+            if method.startswith("_") or method in INNER:
+                continue
+            for parameter in inspect.signature(function).parameters:
+                if parameter in ("X", "Z", "n", "y", "text"):
+                    yield pytest.param(name, method, parameter, id=f"{name}.{method}-{parameter}")
+
+
+@functools.cache
+def refusing(name):
+    """A fitted model for calls that are all refused, so that they do not change it."""
+    return fitted(name)
+
+
+def wrong_values(model, name, method, parameter, good):
+    """Values that a method must refuse."""
+    if parameter == "n":
+        return [2.5, 3.0, 0, -1, True, "x", None, math.nan, [3]]
+    text, for_fit = isinstance(data(name)[0], str), method in ("fit", "trainer", "check_data")
+    if parameter == "y":
+        n = 3 if method in ("sample", "prior_sample") else N
+        labels = np.arange(n) % CLASSES
+        if "y" not in good:
+            return [labels]
+        wrong = [labels[:-1], labels.astype(float), labels - 1, labels.astype(str), labels[:, None]]
+        return wrong if for_fit and not hasattr(model, "classes") else [*wrong, labels + 97]
+    if parameter == "text" or (text and for_fit):
+        return [None, 5, "", "abd", ["a"]]
+    X = good[parameter]
+    if text:
+        return [None, "abc", X.astype(float), X - 1, X[0], X + 99]
+    nan = X.astype(np.float32)
+    nan[1, 0] = math.nan
+    wrong = [None, X.astype(str), X.astype(object), nan, X[0], X[:0], X.tolist()]
+    free = name == "HiddenMarkovModel" or (for_fit and not hasattr(model, "features"))
+    return wrong if free else [*wrong, X[:, :-1], np.hstack([X, X])]
+
+
+@pytest.mark.parametrize(("name", "method", "parameter"), list(walk()))
+def test_messages_name_the_method_that_the_user_called(name, method, parameter):
+    """In one line. A method that a model does not have says so instead."""
+    model = refusing(name)
+    good = arguments(model, name)
+    taken = inspect.signature(getattr(model, method)).parameters
+    given = {key: value for key, value in good.items() if key in taken}
+    if method not in ("score", "fit", "trainer", "check_data"):     # methods that take labels of p(x | y)
+        given.pop("y", None)
+        given |= labels_of(name, 3 if "n" in taken else N) if "y" in taken else {}
+    who = f"{name}.{'fit' if method in NAMES_FIT else method} "
+    wrong = []
+    for value in wrong_values(model, name, method, parameter, good):
+        try:
+            getattr(model, method)(**given | {parameter: value})
+        except NoLikelihood:
+            continue
+        except (ValueError, TypeError) as error:
+            text = str(error)
+            missing = text.startswith((f"{name} cannot ", f"{name} has "))
+            if "\n" in text or not (text.startswith(who) or missing):
+                wrong.append(f"{value!r}: {type(error).__name__} {text}")
+        except Exception as error:
+            wrong.append(f"{value!r}: {type(error).__name__} {error}")
+        else:
+            wrong.append(f"{value!r} was accepted")
+    assert not wrong, "\n".join(wrong)

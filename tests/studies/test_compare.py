@@ -61,7 +61,7 @@ def small(name, space=BINARY, **settings):
         "MADE": lambda rng: MADE(12, (8,), rng=rng, binarisation="dynamic"),
         "VAE": lambda rng: VAE.dense((12, 6, 2), rng=rng),
         "NICE": lambda rng: NICE.dense(12, (6,), 2, levels=256, rng=rng),
-        "GAN": lambda rng: GAN.dense(2, 8, 12, rng=rng),
+        "GAN": lambda rng: GAN.dense(2, (8, 8), 12, rng=rng),
     }
     traits = {
         "VAE": {"latent": vae_card.LATENT, "log_prob": vae_card.log_prob, "mean_images": True},

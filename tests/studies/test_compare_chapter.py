@@ -1,5 +1,6 @@
 """The chapter of the comparison, the width of Normal pixels, and the baseline of independent pixels."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_train_ends_with_the_std_of_the_weights_that_were_kept(monkeypatch, rng)
     monkeypatch.setattr(training.time, "process_time", lambda: float(next(ticks)))
     (normal,) = (c for c in study.contenders() if c.pixel_std is not None)
     settings = {"batch_size": 10, "lr": lambda t: 0.3}          # a rate so high that the last is not the best
-    contender = replace(normal, build=lambda rng: small, settings=settings)
+    contender = replace(normal, build=lambda rng: copy.deepcopy(small), settings=settings)
     found = training.train(contender, x[:40], x[40:], 60)
     kept = normal.pixel_std(found.model)
     fit_std(found.model, contender.space.prepare(x[40:]))

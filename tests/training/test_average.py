@@ -84,7 +84,7 @@ def test_average_before_a_run_and_wrong_decay_are_refused():
     with pytest.raises(RuntimeError, match="^AveragedWeights has no weights yet"):
         AveragedWeights().applied().__enter__()
     for decay in (1, -0.1, np.nan):
-        with pytest.raises(ValueError, match="^AveragedWeights expected a decay in"):
+        with pytest.raises(ValueError, match="^AveragedWeights expected decay to be"):
             AveragedWeights(decay)
     assert not hasattr(PCA, "parameters")
 
@@ -104,5 +104,5 @@ def test_adamw_decays_the_weights_before_the_step_of_adam():
         adam.step()
         np.testing.assert_allclose(ours["w"].value, theirs["w"].value, rtol=1e-12)
     for wrong in (-0.1, np.inf, np.nan):
-        with pytest.raises(ValueError, match="^AdamW expected weight_decay to be a finite number"):
+        with pytest.raises(ValueError, match="^AdamW expected weight_decay to be"):
             AdamW(ours, 0.1, weight_decay=wrong)

@@ -63,7 +63,7 @@ def test_progress_bar_shows_loss_and_remaining_time_on_a_terminal(monkeypatch):
 
 
 def test_early_stopping_error_messages():
-    with pytest.raises(ValueError, match="EarlyStopping expected patience >= 1, in epochs, got 0"):
+    with pytest.raises(ValueError, match="EarlyStopping expected patience of at least 1, got 0"):
         EarlyStopping(0)
     with pytest.raises(ValueError, match="expected a Trainer with a validate function, got none"):
         tiny_trainer(callbacks=[EarlyStopping(1)]).run()

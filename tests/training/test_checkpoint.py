@@ -9,7 +9,7 @@ from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 from safetensors.numpy import load_file, save_file
 
 from scratchgen import kernels
-from scratchgen.layers import ReLU
+from scratchgen.layers import Parameter, ReLU
 from scratchgen.models import PCA, BayesClassifier, DecisionTree, GaussianDiscriminant
 from scratchgen.training import checkpoint
 from scratchgen.training.callbacks import EarlyStopping
@@ -283,8 +283,9 @@ def narrower_trainer():
 
 def single_trainer():
     net = StepsAll()
-    for p in net.parameters().values():
-        p.value, p.grad = p.value.astype(np.float32), p.grad.astype(np.float32)
+    for module in net.modules():
+        for name, p in module.own_parameters().items():
+            setattr(module, name, Parameter(p.value.astype(np.float32)))
     return tiny_trainer(net=net, optimizer=OPTIMIZERS["adam"](net.parameters()))
 
 

@@ -1,6 +1,7 @@
 """The training loop: its history, how it ends, numbers that are not finite, and Ctrl-C."""
 
 import copy
+import math
 import pickle
 import threading
 from typing import Any
@@ -10,10 +11,19 @@ import pytest
 from helpers.tiny_run import Net, action_in_step, ctrl_c_in_step, data, tiny_trainer
 
 from scratchgen import kernels
-from scratchgen.layers import Layer, Parameter
+from scratchgen.data import Batches
+from scratchgen.layers import Layer, Linear, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
-from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged, expect_finite
+from scratchgen.training.loop import (
+    Callback,
+    ContinuedTraining,
+    History,
+    Trainer,
+    TrainingDiverged,
+    expect_finite,
+)
 from scratchgen.training.optimisers import SGD, Adam
+from scratchgen.training.step import player_step
 
 
 @pytest.fixture(autouse=True)
@@ -272,11 +282,23 @@ def trainer_of(batches: list, rng: Any) -> Trainer:
         (lambda: tiny_trainer(epochs=-1), ValueError, "Trainer expected epochs >= 0, .* got -1"),
         (lambda: trainer_of([], np.random.default_rng()), ValueError, "expected at least one batch"),
         (lambda: trainer_of([(np.ones(3),)], None), TypeError, "Trainer expected rng to be .*, got None"),
+        (lambda: tiny_trainer(callbacks=[Recorder]), TypeError, r"class Recorder; pass Recorder\(...\)"),
+        (lambda: tiny_trainer(callbacks=["bar"]), TypeError, "to be instances of Callback, got 'bar'"),
     ],
 )
 def test_trainer_error_messages(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_trainer_reports_parameters_that_are_in_no_optimiser(caplog):
+    """For example, a layer that was added after the optimiser was made."""
+    trainer = tiny_trainer()
+    trainer.run()
+    assert not caplog.records
+    trainer.model.added = Linear(2, 2, rng=0)
+    trainer.run()
+    assert caplog.messages == ["added.weight, added.bias of the Net: in no optimiser, not trained"]
 
 
 def test_trainer_applies_the_current_augmentation():
@@ -342,7 +364,8 @@ def test_trainer_made_before_a_fit_still_trains():
     X, model, trainer = small_run()
     model.fit(X, epochs=1, rng=0)
     before = values_of(model)
-    trainer.run()
+    with pytest.warns(ContinuedTraining):
+        trainer.run()
     assert not np.array_equal(values_of(model), before)
 
 
@@ -358,19 +381,48 @@ def test_trainer_refuses_an_optimiser_of_a_copy(part):
     np.testing.assert_array_equal(values_of(model), start)
 
 
-def test_fit_of_a_trained_model_says_that_it_continues(caplog):
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
+def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to():
     X, model, trainer = small_run(epochs=1)
     hmm = HiddenMarkovModel.gaussian(2, rng=0)
-    with caplog.at_level("INFO", "scratchgen"):
-        trainer.run()
-        trainer.epochs = 2
-        trainer.run()                                       # the same run, which is expected to go on
-        hmm.fit(X, iterations=1)
-        Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
-        assert not [r for r in caplog.records if "earlier" in r.getMessage()]
+    trainer.run()                                           # warnings are errors
+    trainer.epochs = 2
+    trainer.run()                                           # the same run, which is expected to go on
+    hmm.fit(X, iterations=1)
+    Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
+    with pytest.warns(ContinuedTraining, match=r"^Autoencoder\.fit continues from .*warm_start=True") as seen:
         model.fit(X, epochs=1, rng=0)
+    assert seen[0].filename == __file__                     # it names the line of the caller
+    with pytest.warns(ContinuedTraining, match="^Autoencoder") as seen:
+        model.trainer(X, epochs=1, rng=0).run()
+    assert seen[0].filename == __file__
+    with pytest.warns(ContinuedTraining, match=r"^HiddenMarkovModel\.fit continues") as seen:
         hmm.fit(X, iterations=1)
-    names = ("Autoencoder", "HiddenMarkovModel")
-    assert [r.getMessage() for r in caplog.records if "earlier" in r.getMessage()] == [
-        f"{name} continues from earlier weights" for name in names
-    ]
+    assert seen[0].filename == __file__
+    model.fit(X, epochs=1, rng=0, warm_start=True)
+    model.trainer(X, epochs=1, rng=0, warm_start=True).run()
+    hmm.fit(X, iterations=1, warm_start=True)
+
+
+def test_player_step_updates_the_parameters_of_one_optimiser_alone():
+    X, model, _ = small_run()
+    optimizer = Adam(model.decoder.parameters(), 0.1)
+    before = values_of(model.encoder), values_of(model.decoder)
+    for norm in (False, True):
+        step = player_step(model, optimizer, lambda: model.loss(X), model.backward, norm=norm)
+        assert step.loss > 0 and step.grads["dout"].shape == X.shape
+        assert step.norm == pytest.approx(optimizer.grad_norm()) if norm else math.isnan(step.norm)
+    assert optimizer.steps == 2 and not np.array_equal(values_of(model.decoder), before[1])
+    np.testing.assert_array_equal(values_of(model.encoder), before[0])
+    after = values_of(model)
+    with pytest.raises(TrainingDiverged, match="the loss of D became nan"):
+        player_step(model, optimizer, lambda: (math.nan, model.loss(X)[1]), model.backward, "the loss of D")
+    assert optimizer.steps == 2
+    np.testing.assert_array_equal(values_of(model), after)
+
+
+def test_trainer_refuses_the_class_of_a_callback():
+    X, model, _ = small_run()
+    batches, optimizer = Batches(X, batch_size=5, rng=0), Adam(model.parameters(), 1e-3)
+    with pytest.raises(TypeError, match="callbacks to be instances of Callback, got the class Callback"):
+        Trainer(model, batches, optimizer, epochs=1, rng=0, callbacks=[Callback])

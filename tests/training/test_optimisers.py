@@ -253,7 +253,7 @@ def test_optimiser_refuses_wrong_settings(parameters):
     with pytest.raises(ValueError, match="Adam expected at least one parameter, got none"):
         Adam({}, 0.1)
     for wrong in (-0.1, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"SGD expected a finite learning rate >= 0, got {wrong}"):
+        with pytest.raises(ValueError, match=f"SGD expected lr to be a finite number >= 0, got {wrong}"):
             SGD(parameters, wrong)
     for wrong in (1.0, -0.1):
         with pytest.raises(ValueError, match=rf"SGD expected momentum .* in \[0, 1\), got {wrong}"):
@@ -316,9 +316,37 @@ def test_optimiser_trains_a_value_that_was_assigned(parameters):
     parameters["w"].value = np.full((2, 3), 7.0)
     np.testing.assert_allclose(ones_step(optimizer, parameters)["w"], 0.1)
     np.testing.assert_allclose(optimizer.value[:6], 6.9)
-    parameters["w"].value = np.ones((3, 3))
-    with pytest.raises(ValueError, match=r"SGD expected w to keep its shape and dtype, got .* \(3, 3\)"):
+
+
+@pytest.mark.parametrize("attribute", ["value", "grad"])
+@pytest.mark.parametrize("held", [False, True])
+def test_parameter_keeps_its_shape_and_dtype(parameters, attribute, held):
+    """Other arrays are refused at the assignment, with and without an optimiser."""
+    if held:
+        SGD(parameters, 0.1)
+    p = parameters["w"]
+    who = f"Parameter.{attribute}"
+    with pytest.raises(ValueError, match=rf"{who} expected shape \(2, 3\), as before, got \(3, 2\)"):
+        setattr(p, attribute, np.ones((3, 2)))
+    for wrong in (np.ones((2, 3), np.float32), np.ones((2, 3), int), [[1.0] * 3] * 2, None, 1.0,
+                  np.ma.masked_array(np.ones((2, 3)), True)):  # fmt: skip
+        with pytest.raises(TypeError, match=f"{who} expected an array of dtype float64, as before, got"):
+            setattr(p, attribute, wrong)
+    setattr(p, attribute, np.asfortranarray(np.full((2, 3), 5.0)))
+    assert (getattr(p, attribute) == 5).all() and getattr(p, attribute).flags.c_contiguous
+
+
+def test_step_without_a_gradient_is_refused(rng):
+    """An optimiser of a copy would change nothing that the model uses."""
+    layer = Linear(3, 2, rng=rng)
+    copied, optimizer = copy.deepcopy(layer), SGD(layer.parameters(), 0.1)
+    optimizer.zero_grad()
+    copied.backward(np.ones((4, 2), np.float32), copied.forward(np.ones((4, 3), np.float32))[1])
+    with pytest.raises(ValueError, match="SGD.step expected a gradient from backward, but none was added"):
         optimizer.step()
+    layer.backward(np.ones((4, 2), np.float32), layer.forward(np.ones((4, 3), np.float32))[1])
+    optimizer.step()
+    assert optimizer.steps == 1
 
 
 def test_optimiser_clips_gradients_that_another_optimiser_holds(parameters):

@@ -69,12 +69,12 @@ def test_schedules_compare_by_value_and_are_immutable():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Constant(-0.1), "Constant expected a finite lr >= 0, got -0.1"),
-        (lambda: Cosine(math.nan, 5), "Cosine expected a finite lr >= 0, got nan"),
-        (lambda: Cosine(0.1, 0), "Cosine expected steps >= 1, got 0"),
-        (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every > 0, .* got 0"),
-        (lambda: OneCycle(0.1, 10, warmup=1.0), r"OneCycle expected warmup in \[0, 1\)"),
-        (lambda: OneCycle(0.1, 10, end_divisor=0), "OneCycle expected end_divisor >= 1, got 0"),
+        (lambda: Constant(-0.1), "Constant expected lr to be a finite number >= 0, got -0.1"),
+        (lambda: Cosine(math.nan, 5), "Cosine expected lr to be a finite number >= 0, got nan"),
+        (lambda: Cosine(0.1, 0), "Cosine expected steps of at least 1, got 0"),
+        (lambda: StepDecay(0.1, 0, 0.5), "StepDecay expected every to be a finite number > 0, got 0"),
+        (lambda: OneCycle(0.1, 10, warmup=1.0), r"OneCycle expected warmup to be a number in \[0, 1\)"),
+        (lambda: OneCycle(0.1, 10, end_divisor=0), "expected end_divisor to be a finite number >= 1, got 0"),
     ],
 )
 def test_schedule_error_messages(call, message):

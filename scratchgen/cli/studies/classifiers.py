@@ -6,7 +6,7 @@ import argparse
 
 from scratchgen.cli.common import check_writable
 
-HELP = "measure the test errors and times of the classifiers on all of MNIST"
+HELP = "measure test errors and times of the classifiers on all of MNIST"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

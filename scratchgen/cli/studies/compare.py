@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable, seconds
+from scratchgen.cli.common import check_writable, row, seconds
 
 HELP = "compare the families of models after the same training time"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
 
     if args.list:
         for contender in study.contenders():
-            print(f"{contender.name:40}{contender.space.name}")
+            print(row(contender.name, contender.space.name, 40))
         return 0
     if args.write_chapter:
         study.write_chapter(RESULTS / "compare.json", PICTURES / "compare.png")

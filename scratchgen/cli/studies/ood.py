@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable, whole_number
+from scratchgen.cli.common import check_writable, row, whole_number
 
 HELP = "measure how well each model detects digits it was not trained on"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
 
     if args.list:
         for name, detector in detectors().items():
-            print(f"{name:13}{detector.title}")
+            print(row(name, detector.title, 13))
         return 0
     if args.write_chapter:
         study.write_chapter(RESULTS / "ood.json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scratchgen.cli.common import check_writable
 
-HELP = "plot samples of the reproduced GANs with the nearest training digits"
+HELP = "plot samples of the reproduced GANs with the nearest real digits"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

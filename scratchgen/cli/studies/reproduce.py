@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable, whole_number
+from scratchgen.cli.common import check_writable, row, whole_number
 
 HELP = "reproduce a published figure"
 
@@ -32,8 +32,7 @@ def main(args: argparse.Namespace) -> int:
 
     if args.list:
         for name in recipe.recipe_names():
-            found = recipe.recipe(name)
-            print(f"{name:13}{found.title}")
+            print(row(name, recipe.recipe(name).title, 13))
         return 0
     if args.write_chapter:
         record.write_tables()

@@ -7,11 +7,20 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, expect_examples, expect_no_labels
+from scratchgen.checks import expect_examples, expect_no_labels
 from scratchgen.layers import Activation, Layer, Sequential, Sigmoid, SiLU
 from scratchgen.losses import squared_error
+from scratchgen.models.arguments import layer
 from scratchgen.models.base import Model
-from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_sizes, in_batches, input_width
+from scratchgen.models.networks import (
+    conv_decoder,
+    conv_encoder,
+    convolutional_arguments,
+    dense,
+    dense_arguments,
+    in_batches,
+    input_width,
+)
 
 
 class AutoencoderCache(NamedTuple):
@@ -38,7 +47,8 @@ class Autoencoder(Model):
     """
 
     def __init__(self, encoder: Layer, decoder: Layer):
-        self.encoder, self.decoder = encoder, decoder
+        who = type(self).__name__
+        self.encoder, self.decoder = layer(who, "encoder", encoder), layer(who, "decoder", decoder)
 
     @classmethod
     def dense(
@@ -61,11 +71,11 @@ class Autoencoder(Model):
 
         Raises ValueError for fewer than two sizes.
         """
-        who = f"{cls.__name__}.dense"
-        sizes = dense_sizes(who, sizes, (784, 1000, 500, 250, 30), features, hidden, code)
-        net_args: dict[str, Any] = {
-            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
-        }
+        default = (784, 1000, 500, 250, 30)
+        sizes, net_args = dense_arguments(
+            f"{cls.__name__}.dense", sizes, default, features, hidden, code,
+            rng=rng, activation=activation, dtype=dtype,
+        )
         encoder = dense(sizes, **net_args)
         return cls(encoder, Sequential(*dense(sizes[::-1], **net_args).layers, Sigmoid()))
 
@@ -82,17 +92,14 @@ class Autoencoder(Model):
     ) -> Self:
         """Two 4×4 convolutions of stride 2, a linear code, and a decoder of transposed convolutions.
 
-        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers
         """
-        who = f"{cls.__name__}.convolutional"
-        net_args: dict[str, Any] = {
-            "shape": as_image_shape(who, shape, multiple=4),
-            "rng": as_generator(who, rng),
-            "activation": activation,
-            "dtype": dtype,
-        }
-        encoder = conv_encoder(code, channels, **net_args)
-        return cls(encoder, Sequential(*conv_decoder(code, channels, **net_args).layers, Sigmoid()))
+        code, net_args = convolutional_arguments(
+            f"{cls.__name__}.convolutional", code, channels, shape,
+            rng=rng, activation=activation, dtype=dtype,
+        )
+        encoder = conv_encoder(code, **net_args)
+        return cls(encoder, Sequential(*conv_decoder(code, **net_args).layers, Sigmoid()))
 
     @property
     def features(self) -> int | None:

@@ -7,8 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels, positive
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import LOG_2PI
+from scratchgen.models.arguments import count
 from scratchgen.models.base import Estimator
 
 
@@ -35,8 +36,7 @@ class PCA(Estimator):
     likelihood = "exact"
 
     def __init__(self, n_components: int):
-        positive("PCA", n_components=n_components)
-        self.n_components = n_components
+        self.n_components = count("PCA", "n_components", n_components)
 
     @property
     def code(self) -> int:
@@ -50,7 +50,8 @@ class PCA(Estimator):
         dimensions = X.shape[1]
         if self.n_components > dimensions:
             raise ValueError(
-                f"PCA expected at most {dimensions} components for this data, got {self.n_components}"
+                f"PCA.fit expected n_components of at most {dimensions} for this data, "
+                f"got {self.n_components}"
             )
         self._dtype = X.dtype
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
@@ -69,7 +70,10 @@ class PCA(Estimator):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The latent codes of X: (N, D) -> (N, K)."""
-        self._expect(X, "transform", len(self._fitted().mean_))
+        return self._encode(X, "transform")
+
+    def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
+        self._expect(X, method, len(self._fitted().mean_))
         return ((X - self.mean_) @ self.components_.T).astype(X.dtype)  # (PCA.2)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
@@ -79,7 +83,7 @@ class PCA(Estimator):
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """Encode and decode X, (N, D)."""
-        return self.inverse_transform(self.transform(X))
+        return self.inverse_transform(self._encode(X, "reconstruct"))
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         """Exact log-density of (PCA.5) in nats, (N,).

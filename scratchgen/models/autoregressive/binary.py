@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_binary, expect_examples, expect_labels, expect_no_labels, one_hot
+from scratchgen.checks import (
+    expect_binary,
+    expect_examples,
+    expect_float,
+    expect_labels,
+    expect_no_labels,
+    one_hot,
+)
+from scratchgen.models.arguments import count
 from scratchgen.models.pixels import PixelModel
 
 
@@ -26,9 +34,8 @@ class BinaryModel(PixelModel):
 
     def __init__(self, features: int, *, classes: int = 0, binarisation: str = "none"):
         super().__init__(binarisation)
-        if classes < 0:
-            raise ValueError(f"{type(self).__name__} expected classes >= 0, got {classes}")
-        self.features, self.classes = features, classes
+        self.features = count(type(self).__name__, "features", features, least=2)
+        self.classes = count(type(self).__name__, "classes", classes, least=0)
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), and labels y (N,) if the model has classes."""
@@ -49,9 +56,9 @@ class BinaryModel(PixelModel):
         Raises ValueError for another shape, or if an observed pixel is neither 0 nor 1.
         """
         who = self._who("complete")
-        if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[1] != self.features:
-            got = X.shape if isinstance(X, np.ndarray) else type(X).__name__
-            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {got}")
+        expect_float(who, X)
+        if X.ndim != 2 or X.shape[1] != self.features:
+            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {X.shape}")
         known = np.where(observed, X, 0).astype(X.dtype)
         self.expect_binary("complete", known)
         return known.astype(self.dtype)

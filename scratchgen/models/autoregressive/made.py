@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_widths, positive
+from scratchgen.checks import as_generator
 from scratchgen.distributions import Bernoulli
 from scratchgen.layers import Layer, Linear, MaskedLinear, ReLU, Sequential
 from scratchgen.layers.masked import Connections, connections
 from scratchgen.losses import bce_with_logits
+from scratchgen.models.arguments import as_dtype, choice, count, widths
 from scratchgen.models.autoregressive.binary import BinaryModel
 from scratchgen.models.autoregressive.made_sampling import fill
 from scratchgen.models.networks import in_batches
@@ -127,15 +128,12 @@ class MADE(BinaryModel):
         dtype: Any = np.float32,
     ):
         super().__init__(features, classes=classes, binarisation=binarisation)
-        hidden = as_widths("MADE", hidden)
-        if features < 2 or not hidden:
-            got = f"{features} and {hidden}"
-            raise ValueError(f"MADE expected two or more features and one or more hidden layers, got {got}")
-        positive("MADE", orderings=orderings)
-        if order not in ORDERS:
-            raise ValueError(f"MADE expected order to be one of {', '.join(ORDERS)}, got {order!r}")
-        rng = as_generator("MADE", rng)
-        self.hidden, self.orderings, self.order = hidden, orderings, order
+        self.hidden = hidden = widths("MADE", "hidden", hidden)
+        if not hidden:
+            raise ValueError("MADE expected hidden to be the widths of one or more hidden layers, got none")
+        self.orderings = count("MADE", "orderings", orderings)
+        self.order = choice("MADE", "order", order, ORDERS)
+        rng, dtype = as_generator("MADE", rng), as_dtype("MADE", dtype)
         self.orders = np.tile(np.arange(1, features + 1, dtype=np.int32), (orderings, 1))   # (O, D)
         spread = [1 + np.arange(width, dtype=np.int32) * (features - 1) // width for width in hidden]
         self.degrees = np.tile(np.concatenate(spread), (orderings, 1))                      # (O, ΣH)
@@ -177,7 +175,8 @@ class MADE(BinaryModel):
         self, x: np.ndarray, y: np.ndarray | None = None, ordering: int = 0
     ) -> tuple[np.ndarray, Any]:
         """Return the D logits of one ordering, (N, D), and the network's cache."""
-        onehot = self.onehot(self.labels(y, len(x)), len(x)) if self.classes else None
+        y = self.labels(y, len(x))
+        onehot = self.onehot(y, len(x)) if self.classes else None
         return self.net.forward(x, masks=self._connections(ordering), onehot=onehot)
 
     def loss(

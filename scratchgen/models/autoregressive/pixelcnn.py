@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape
+from scratchgen.checks import as_generator
 from scratchgen.distributions import Bernoulli
 from scratchgen.layers import Layer, MaskedConv2d, ReLU, Sequential
 from scratchgen.layers.masked import raster_mask, rows_mask
 from scratchgen.losses import bce_with_logits
+from scratchgen.models.arguments import as_dtype, count, image_shape
 from scratchgen.models.autoregressive.binary import BinaryModel
 from scratchgen.models.autoregressive.pixelcnn_sampling import fill
 from scratchgen.models.networks import in_batches
@@ -139,20 +140,21 @@ class PixelCNN(BinaryModel):
         binarisation: str = "none",
         dtype: Any = np.float32,
     ):
-        shape = (*shape, 1) if len(tuple(shape)) == 2 else shape
-        height, width, depth = as_image_shape("PixelCNN", shape)
+        shape = (*shape, 1) if isinstance(shape, list | tuple) and len(shape) == 2 else shape
+        self.shape = height, width, depth = image_shape("PixelCNN", shape)
         if depth != 1:
-            raise ValueError(f"PixelCNN expected images with one channel, (H, W, 1), got shape {shape}")
-        if channels < 1 or layers < 0:
             raise ValueError(
-                f"PixelCNN expected channels >= 1 and layers >= 0, got {channels} and {layers}"
+                f"PixelCNN expected shape (H, W, 1), images with one channel, got {shape}: its masks order "
+                "pixels, not the channels of a pixel. Use MADE, which takes any rows of pixels"
             )
-        if min(first, kernel) < 1 or first % 2 == 0 or kernel % 2 == 0 or first == 1:
-            raise ValueError(f"PixelCNN expected odd kernels, the first at least 3, got {first} and {kernel}")
+        self.channels = count("PixelCNN", "channels", channels)
+        self.layers = count("PixelCNN", "layers", layers, least=0)
+        self.first, self.kernel = count("PixelCNN", "first", first, 3), count("PixelCNN", "kernel", kernel)
+        for name, size in (("first", first), ("kernel", kernel)):
+            if size % 2 == 0:
+                raise ValueError(f"PixelCNN expected {name} to be odd, the size of a kernel, got {size}")
         super().__init__(height * width, binarisation=binarisation)
-        self.shape, self.channels, self.layers = (height, width, depth), channels, layers
-        self.first, self.kernel = first, kernel
-        rng = as_generator("PixelCNN", rng)
+        rng, dtype = as_generator("PixelCNN", rng), as_dtype("PixelCNN", dtype)
         self.net = PixelStacks(channels, layers, first, kernel, rng=rng, dtype=dtype)
 
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, StacksCache]:

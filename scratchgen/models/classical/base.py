@@ -11,21 +11,39 @@ from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
 
 
+class NotConverged(UserWarning):
+    """A fit ended before it reached the optimum."""
+
+
 class Classifier(Estimator):
-    """A model that predicts labels 0 … C − 1; a subclass defines `predict_proba`."""
+    """A model that predicts labels 0 … C − 1; a subclass defines `_probabilities`.
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    `method` is the name of the public method that was called, for errors.
+    """
+
+    def predict_proba(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        raise TypeError(f"{type(self).__name__} has no probabilities{self._because('predict_proba')}")
+        return self._probabilities("predict_proba", X, **how)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """The most probable class of each example: (N, D) -> (N,); the smaller label if two are equal."""
-        return self.predict_proba(X).argmax(axis=1)
+        return self._predict("predict", X, **how)
 
     def score(self, X: np.ndarray, y: np.ndarray, **how: Any) -> float:
         """The accuracy on X (N, D) with labels y (N,), a fraction. how : passed to `predict`."""
-        y = expect_labels(self._who("score"), y, len(X))
-        return float((self.predict(X, **how) == y).mean())
+        found = self._predict("score", X, **how)
+        y = expect_labels(self._who("score"), y, len(found), self._number_of_classes())
+        return float((found == y).mean())
+
+    def _number_of_classes(self) -> int:
+        """C, the number of labels that `predict` can return."""
+        raise TypeError(f"{type(self).__name__} does not define _number_of_classes")
+
+    def _probabilities(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
+        raise TypeError(f"{type(self).__name__} has no probabilities{self._because('predict_proba')}")
+
+    def _predict(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
+        return self._probabilities(method, X, **how).argmax(axis=1)
 
     def _expect_fitted(self, attribute: str) -> None:
         if not hasattr(self, attribute):
@@ -42,15 +60,21 @@ class GenerativeClassifier(Classifier):
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
     (BAYES.3)  P(y | x)    = p(x, y) / p(x)
 
-    A subclass has `log_prior_`, (C,), and defines `log_likelihoods` and `_sample_class`. Derived in
+    A subclass has `log_prior_`, (C,), and defines `_log_likelihoods` and `_sample_class`. Derived in
     docs/discriminative.md.
     """
 
     likelihood: str | None = "exact"
     log_prior_: np.ndarray
 
+    def _number_of_classes(self) -> int:
+        return len(self.log_prior_)
+
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x | y) in nats of each example under each class, (N, C)."""
+        return self._log_likelihoods("log_likelihoods", X, **how)
+
+    def _log_likelihoods(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
         raise TypeError(f"{type(self).__name__} has no log_likelihoods")
 
     def log_joint(self, X: np.ndarray, **how: Any) -> np.ndarray:
@@ -58,36 +82,45 @@ class GenerativeClassifier(Classifier):
 
         Raises ValueError for an example that is so far from all classes that no log-density is finite.
         """
-        return self._finite_likelihoods(X, how) + self.log_prior_   # (BAYES.1)
+        return self._log_joint("log_joint", X, how)
 
-    def _finite_likelihoods(self, X: np.ndarray, how: dict[str, Any]) -> np.ndarray:
+    def _log_joint(self, method: str, X: np.ndarray, how: dict[str, Any]) -> np.ndarray:
+        return self._finite_likelihoods(method, X, how) + self.log_prior_       # (BAYES.1)
+
+    def _finite_likelihoods(self, method: str, X: np.ndarray, how: dict[str, Any]) -> np.ndarray:
         self._expect_fitted("log_prior_")
         with np.errstate(over="ignore", invalid="ignore"):
-            found = self.log_likelihoods(X, **how)
+            found = self._log_likelihoods(method, X, **how)
         not_finite = np.isnan(found).any(axis=1) | ~np.isfinite(found.max(axis=1))
         if not_finite.any():
             raise ValueError(
-                f"{type(self).__name__} expected examples with a finite log-density, got one that is too far "
+                f"{self._who(method)} expected examples with a finite log-density, got one that is too far "
                 f"from all classes (first in row {not_finite.argmax()})"
             )
         return found
 
     def predict_proba(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """P(y | x) by Bayes' theorem, (N, C). how : passed to `log_likelihoods`."""
-        joint = self.log_joint(X, **how)
-        return np.exp(joint - log_sum_exp(joint)[:, None])      # (BAYES.3)
+        return self._probabilities("predict_proba", X, **how)
 
     def predict(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """argmax_y log p(x, y), (N,). p(x) is the same for all y, so it is not needed."""
-        return self.log_joint(X, **how).argmax(axis=1)
+        return self._predict("predict", X, **how)
+
+    def _probabilities(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
+        joint = self._log_joint(method, X, how)
+        return np.exp(joint - log_sum_exp(joint)[:, None])      # (BAYES.3)
+
+    def _predict(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
+        return self._log_joint(method, X, how).argmax(axis=1)
 
     def score_samples(self, X: np.ndarray, y: np.ndarray | None = None, **how: Any) -> np.ndarray:
         """log p(x) in nats, (N,); with labels y (N,), log p(x | y)."""
         if y is None:
-            return log_sum_exp(self.log_joint(X, **how))        # (BAYES.2)
-        self._expect_fitted("log_prior_")
-        y = expect_labels(self._who("score_samples"), y, len(X), len(self.log_prior_))
-        return self._finite_likelihoods(X, how)[np.arange(len(X)), y]
+            return log_sum_exp(self._log_joint("score_samples", X, how))        # (BAYES.2)
+        found = self._finite_likelihoods("score_samples", X, how)
+        y = expect_labels(self._who("score_samples"), y, *found.shape)
+        return found[np.arange(len(found)), y]
 
     def sample(
         self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.checks import expect_examples
 from scratchgen.models.base import Estimator, NoLikelihood
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
@@ -55,7 +57,8 @@ class BayesClassifier(GenerativeClassifier):
             known = getattr(self.model, "classes", 0)
             if classes != known:
                 raise ValueError(f"BayesClassifier.fit expected {known} classes, got {classes}")
-            self.models_ = [self.model.fit(X, y, **run)] * classes
+            with _named(self._who("fit")):
+                self.models_ = [self.model.fit(X, y, **run)] * classes
         else:
             models = [self.model() for _ in range(classes)]
             _expect_likelihood(models[0])
@@ -64,18 +67,24 @@ class BayesClassifier(GenerativeClassifier):
                     "BayesClassifier.fit expected a function that builds a new model each time, got the "
                     "same one for several classes"
                 )
-            self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
+            with _named(self._who("fit")):
+                self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
         self.likelihood = self.models_[0].likelihood
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x | y) from each class's model, (N, C). how : passed to its `score_samples`."""
+        return self._log_likelihoods("log_likelihoods", X, **how)
+
+    def _log_likelihoods(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
         self._expect_fitted("models_")
+        expect_examples(self._who(method), X)
         columns = []
         for k, model in enumerate(self.models_):
             labels = (np.full(len(X), k),) if isinstance(self.model, Estimator) else ()
-            columns.append(model.score_samples(X, *labels, **how))
+            with _named(self._who(method)):
+                columns.append(model.score_samples(X, *labels, **how))
         return np.stack(columns, axis=1)
 
     def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -83,6 +92,15 @@ class BayesClassifier(GenerativeClassifier):
             model: Any = self.model
             return model.sample(n, rng=rng, y=np.full(n, k))
         return self.models_[k].sample(n, rng=rng)
+
+
+@contextmanager
+def _named(who: str) -> Iterator[None]:
+    """Put the method that the user called before the message of an error in a model of a class."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{who} got an error of its model: {error}") from None
 
 
 def _expect_likelihood(model: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from scratchgen.checks import expect_examples, one_hot
+from scratchgen.models.arguments import choice, count
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 COLUMNS = 16        # features examined together, so that memory does not grow with their number
@@ -52,14 +53,9 @@ class DecisionTree(Classifier):
     """
 
     def __init__(self, *, criterion: str = "gini", max_depth: int | None = None, min_leaf: int = 1):
-        if criterion not in CRITERIA:
-            known = ", ".join(CRITERIA)
-            raise ValueError(f"DecisionTree expected criterion to be one of {known}, got {criterion!r}")
-        if (max_depth is not None and max_depth < 1) or min_leaf < 1:
-            raise ValueError(
-                f"DecisionTree expected max_depth and min_leaf >= 1, got {max_depth} and {min_leaf}"
-            )
-        self.criterion, self.max_depth, self.min_leaf = criterion, max_depth, min_leaf
+        self.criterion = choice("DecisionTree", "criterion", criterion, CRITERIA)
+        self.max_depth = None if max_depth is None else count("DecisionTree", "max_depth", max_depth)
+        self.min_leaf = count("DecisionTree", "min_leaf", min_leaf)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Grow the tree on X (N, D), y (N,)."""
@@ -83,10 +79,12 @@ class DecisionTree(Classifier):
             waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
+    def _number_of_classes(self) -> int:
+        return len(self.root_.share)
+
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         self._expect_fitted("root_")
-        expect_examples("DecisionTree.predict_proba", X, features=self.features_)
+        expect_examples(self._who(method), X, features=self.features_)
         out = np.empty((len(X), len(self.root_.share)))
         waiting = [(self.root_, np.arange(len(X)))]
         while waiting:

@@ -9,7 +9,8 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples
 from scratchgen.distributions import Categorical as Distribution
 from scratchgen.distributions import Normal
-from scratchgen.module import Module, Parameter, float_dtype
+from scratchgen.models.arguments import as_dtype, count
+from scratchgen.module import Module, Parameter
 
 FLOOR = 1e-3        # the smallest variance of a state, as a fraction of the data's
 
@@ -21,11 +22,9 @@ class Categorical(Module):
     """
 
     def __init__(self, states: int, symbols: int, *, rng: np.random.Generator | int, dtype: Any = np.float64):
-        if states < 1 or symbols < 2:
-            raise ValueError(
-                f"Categorical expected at least one state and two symbols, got {states} and {symbols}"
-            )
-        dtype = float_dtype("Categorical", dtype)
+        count("Categorical", "states", states)
+        count("Categorical", "symbols", symbols, least=2)
+        dtype = as_dtype("Categorical", dtype)
         rng = as_generator("Categorical", rng)
         self.logits = Parameter(rng.standard_normal((states, symbols)).astype(dtype))
 
@@ -77,9 +76,8 @@ class Gaussian(Module):
     """
 
     def __init__(self, states: int, *, rng: np.random.Generator | int, dtype: Any = np.float64):
-        if states < 1:
-            raise ValueError(f"Gaussian expected at least one state, got {states}")
-        dtype = float_dtype("Gaussian", dtype)
+        count("Gaussian", "states", states)
+        dtype = as_dtype("Gaussian", dtype)
         rng = as_generator("Gaussian", rng)
         self.mu = Parameter(rng.standard_normal(states).astype(dtype))
         self._initial_mu = self.mu.value.copy()

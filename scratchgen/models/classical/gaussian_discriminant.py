@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 
 from scratchgen.checks import expect_examples
 from scratchgen.distributions import LOG_2PI
+from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 from scratchgen.models.classical.naive_bayes import expect_seen
+
+
+class ConstantFeatures(UserWarning):
+    """Features with the same value in all examples are left out of a model."""
 
 
 class GaussianDiscriminant(GenerativeClassifier):
@@ -28,24 +34,33 @@ class GaussianDiscriminant(GenerativeClassifier):
     gives these directions a variance. Features may have any units: the correlation matrix R is factorised,
     Σ = S·R·S with S the standard deviations. Derived in docs/discriminative.md.
 
+    A feature with one value in all examples, such as a pixel at the edge of an image, says nothing about the
+    class. Without shrinkage, `fit` leaves it out and warns with ConstantFeatures. Predictions ignore it. All
+    likelihoods, also that of `score_samples`, are then those of the other features: x has no density, as it
+    lies within a plane. `sample` returns the one value.
+
     shared : one covariance for all classes;  shrinkage : in [0, 1]
     means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N
+    In covariances_, the rows and columns of a feature that is left out are zero.
     Computations are in float64 for data of any dtype. Raises ValueError for a shrinkage outside [0, 1].
     """
 
     def __init__(self, *, shared: bool = True, shrinkage: float = 0.0):
-        if not 0 <= shrinkage <= 1:
-            raise ValueError(f"GaussianDiscriminant expected a shrinkage in [0, 1], got {shrinkage}")
-        self.shared, self.shrinkage = shared, float(shrinkage)
+        self.shared = flag("GaussianDiscriminant", "shared", shared)
+        self.shrinkage = finite("GaussianDiscriminant", "shrinkage", shrinkage, least=0, most=1)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and covariances of X (N, D) in each class y (N,).
 
-        Raises ValueError if a covariance is singular: constant or dependent features, or too few examples.
+        Raises ValueError if a covariance is singular: dependent features, features that are constant in one
+        class only, or too few examples. Warns of features that are constant in all examples.
         """
-        y, classes = expect_labelled("GaussianDiscriminant.fit", X, y)
+        who = self._who("fit")
+        y, classes = expect_labelled(who, X, y)
+        varies = self._varying(X)
         X = X.astype(np.float64)
         self.means_ = np.stack([X[y == k].mean(axis=0) for k in range(classes)])
+        self.means_[:, ~varies] = X[0, ~varies]                 # without the rounding error of a mean
         groups = [np.arange(len(X))] if self.shared else [np.flatnonzero(y == k) for k in range(classes)]
         covariances, factors = [], []
         for k, rows in enumerate(groups):
@@ -55,10 +70,30 @@ class GaussianDiscriminant(GenerativeClassifier):
             covariance *= 1 - self.shrinkage
             covariance[np.diag_indices_from(covariance)] += self.shrinkage * level  # (GDA.2)
             covariances.append(covariance)
-            factors.append(_factor(covariance, "all classes" if self.shared else f"class {k}", len(rows)))
+            of = "all classes" if self.shared else f"class {k}"
+            if not self.shrinkage:
+                _expect_variation(who, X[rows], y[rows], varies, "every class" if self.shared else of)
+            factors.append(_factor(who, covariance[np.ix_(varies, varies)], of, len(rows)))
         self.covariances_, self._factors = np.stack(covariances), factors
         self.log_prior_ = log_frequencies(y, classes)
         return self
+
+    def _varying(self, X: np.ndarray) -> np.ndarray:
+        """Which features are part of the model, (D,) of bool; with shrinkage, all of them are."""
+        varies = (X[0] != X).any(axis=0) | (self.shrinkage > 0)
+        if varies.any() and not varies.all():
+            constant = ", ".join(map(str, np.flatnonzero(~varies)))
+            warnings.warn(
+                "GaussianDiscriminant.fit leaves out the features that are constant in all examples, "
+                f"{constant}: predictions ignore them, and likelihoods are those of the other features",
+                ConstantFeatures,
+                stacklevel=3,
+            )
+        return varies if varies.any() else ~varies              # all constant: `_factor` raises ValueError
+
+    def _in_model(self) -> np.ndarray:
+        """Which features `fit` did not leave out, (D,) of bool."""
+        return self.covariances_[0].diagonal() > 0
 
     def log_likelihoods(  # type: ignore[override]
         self, X: np.ndarray, *, seen: np.ndarray | None = None
@@ -68,14 +103,22 @@ class GaussianDiscriminant(GenerativeClassifier):
         seen : (D,) of bool; features that are not seen are integrated out exactly:
         (GDA.5)  x_seen | y ~ N(mu_y[seen], Σ_y[seen, seen])
         """
+        return self._log_likelihoods("log_likelihoods", X, seen=seen)
+
+    def _log_likelihoods(  # type: ignore[override]
+        self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         self._expect_fitted("means_")
-        expect_examples("GaussianDiscriminant.log_likelihoods", X, features=self.means_.shape[1])
-        seen = expect_seen("GaussianDiscriminant", seen, X.shape[1])
-        X, means = X[:, seen].astype(np.float64), self.means_[:, seen]
+        who, in_model = self._who(method), self._in_model()
+        expect_examples(who, X, features=self.means_.shape[1])
+        used = expect_seen(who, seen, X.shape[1]) & in_model
+        if not used.any():
+            raise ValueError(f"{who} expected at least one feature to be seen that varies, got none")
+        X, means = X[:, used].astype(np.float64), self.means_[:, used]
         factors = self._factors
-        if not seen.all():
+        if (used != in_model).any():
             factors = [  # (GDA.5)
-                _factor(c[np.ix_(seen, seen)], "the seen features") for c in self.covariances_
+                _factor(who, c[np.ix_(used, used)], "the seen features") for c in self.covariances_
             ]
         out = np.empty((len(X), len(means)))
         for k, mu in enumerate(means):
@@ -85,44 +128,58 @@ class GaussianDiscriminant(GenerativeClassifier):
         return out
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
-        """The W (D, C) and b (C,) of (GDA.4). Raises ValueError unless the covariance is shared."""
+        """The W (D, C) and b (C,) of (GDA.4); a row of W is zero for a feature that `fit` left out.
+
+        Raises ValueError unless the covariance is shared.
+        """
         self._expect_fitted("means_")
         if not self.shared:
             raise ValueError(
                 "GaussianDiscriminant.linear expected a shared covariance; otherwise scores are quadratic"
             )
-        whiten, _ = self._factors[0]
-        W = whiten @ (self.means_ @ whiten).T                   # (GDA.4)
-        return W, self.log_prior_ - 0.5 * (self.means_ * W.T).sum(axis=1)
+        (whiten, _), used = self._factors[0], self._in_model()
+        means, W = self.means_[:, used], np.zeros_like(self.means_.T)
+        W[used] = whiten @ (means @ whiten).T                   # (GDA.4)
+        return W, self.log_prior_ - 0.5 * (means * W[used].T).sum(axis=1)
 
     def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
-        root = np.linalg.cholesky(self.covariances_[0 if self.shared else k])
-        return self.means_[k] + rng.standard_normal((n, len(root))) @ root.T
+        used = self._in_model()
+        root = np.linalg.cholesky(self.covariances_[0 if self.shared else k][np.ix_(used, used)])
+        X = np.tile(self.means_[k], (n, 1))
+        X[:, used] += rng.standard_normal((n, len(root))) @ root.T
+        return X
 
 
-def _factor(covariance: np.ndarray, of: str, examples: int | None = None) -> tuple[np.ndarray, float]:
+def _expect_variation(who: str, X: np.ndarray, y: np.ndarray, varies: np.ndarray, of: str) -> None:
+    """Raise ValueError if features in the model are constant within each of the classes y."""
+    constant = varies & np.all([(X[y == k] == X[y == k][0]).all(axis=0) for k in np.unique(y)], axis=0)
+    if constant.any() and len(X) > len(np.unique(y)):           # `_factor` reports single examples
+        found = ", ".join(map(str, np.flatnonzero(constant)))
+        raise ValueError(
+            f"{who} expected features that vary in each class, but in {of} these are constant: {found}. "
+            "Set a shrinkage > 0, which gives them a variance, or leave them out"
+        )
+
+
+def _factor(
+    who: str, covariance: np.ndarray, of: str, examples: int | None = None
+) -> tuple[np.ndarray, float]:
     """A matrix A that whitens, A = S⁻¹·L⁻ᵀ with Σ = S·R·S and R = L·Lᵀ, and log det Σ.
 
     S are the standard deviations and R the correlations, so that the units of the features do not matter.
     """
     std = np.sqrt(covariance.diagonal())
     among = "" if examples is None else f", {examples} examples of {len(covariance)} features,"
-    if std.any() and not std.all():
-        constant = ", ".join(map(str, np.flatnonzero(std == 0)))
-        raise ValueError(
-            f"GaussianDiscriminant expected features that vary, but in {of} these are constant: {constant}. "
-            "Leave them out, or set a shrinkage > 0"
-        )
     rounding = len(covariance) * np.finfo(np.float64).eps
     try:
-        scale = std if std.any() else np.ones_like(std)         # a single example: all are zero
+        scale = np.where(std > 0, std, 1)
         root = np.linalg.cholesky(covariance / scale / scale[:, None])
         smallest = root.diagonal().min() ** 2
     except np.linalg.LinAlgError:
         smallest = 0.0
     if not smallest > 10 * rounding:
         raise ValueError(
-            f"GaussianDiscriminant expected data that varies in every direction, but the covariance of {of}"
+            f"{who} expected data that varies in every direction, but the covariance of {of}"
             f"{among} is singular: leave out dependent features, or set a shrinkage > 0"
         )
     log_det = 2 * float(np.log(root.diagonal()).sum() + np.log(std).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -11,10 +11,12 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Categorical as Softmax
 from scratchgen.distributions import log_sum_exp
+from scratchgen.models.arguments import as_dtype, count, finite, flag
 from scratchgen.models.base import Model
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
-from scratchgen.training.loop import log_earlier_training, mark_as_trained
+from scratchgen.training.loop import mark_as_trained, warn_of_earlier_training
 
 
 class ForwardPass(NamedTuple):
@@ -56,6 +58,10 @@ class HiddenMarkovModel(Model):
     likelihood = "exact"
 
     def __init__(self, emissions: Categorical | Gaussian, *, rng: np.random.Generator | int):
+        if not isinstance(emissions, Categorical | Gaussian):
+            raise TypeError(
+                f"{type(self).__name__} expected emissions to be a Categorical or Gaussian, got {emissions!r}"
+            )
         rng = as_generator(type(self).__name__, rng)
         states = next(iter(emissions.parameters().values())).shape[0]
         self.start = Parameter(rng.standard_normal(states).astype(emissions.dtype))
@@ -67,13 +73,18 @@ class HiddenMarkovModel(Model):
         cls, states: int, symbols: int, *, rng: np.random.Generator | int, dtype: Any = np.float64
     ) -> Self:
         """States that emit symbols, 0 … symbols − 1."""
-        rng = as_generator(f"{cls.__name__}.categorical", rng)
+        who = f"{cls.__name__}.categorical"
+        count(who, "states", states)
+        count(who, "symbols", symbols, least=2)
+        rng, dtype = as_generator(who, rng), as_dtype(who, dtype)
         return cls(Categorical(states, symbols, rng=rng, dtype=dtype), rng=rng)
 
     @classmethod
     def gaussian(cls, states: int, *, rng: np.random.Generator | int, dtype: Any = np.float64) -> Self:
         """States that emit numbers, each from its own Normal distribution."""
-        rng = as_generator(f"{cls.__name__}.gaussian", rng)
+        who = f"{cls.__name__}.gaussian"
+        count(who, "states", states)
+        rng, dtype = as_generator(who, rng), as_dtype(who, dtype)
         return cls(Gaussian(states, rng=rng, dtype=dtype), rng=rng)
 
     def loss(
@@ -167,24 +178,30 @@ class HiddenMarkovModel(Model):
         iterations: int = 100,
         tolerance: float = 1e-6,
         smoothing: float = 1e-6,
+        warm_start: bool = False,
     ) -> Self:
         """Expectation-maximisation on sequences X (N, T) or a list, starting from the current parameters.
 
         Apart from the effect of the smoothing, no step lowers the likelihood. Which of its maxima is reached
         depends on the start; Gaussian emissions that are still as initialised start from the mean and spread
         of the data. The fit ends when the mean log p(x) rises by no more than `tolerance`, or after
-        `iterations` steps.
+        `iterations` steps, with the warning NotConverged if the last one raised it by more.
 
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
+        warm_start : whether to continue from an earlier fit; without it, `fit` then warns
         history_ : the mean log p(x) in nats before each step, and after the last
         """
         expect_no_labels(self._who("fit"), y)
         groups = [x for _, x in self._by_length("fit", X)]
-        if not (math.isfinite(smoothing) and smoothing > 0):
-            raise ValueError(f"HiddenMarkovModel.fit expected a finite smoothing > 0, got {smoothing}")
+        who = self._who("fit")
+        count(who, "iterations", iterations)
+        finite(who, "tolerance", tolerance, least=0)
+        finite(who, "smoothing", smoothing, above=0)
+        flag(who, "warm_start", warm_start)
         together = groups[0] if len(groups) == 1 else np.concatenate([x.ravel() for x in groups])[None]
         self.emissions.start_from(together)
-        log_earlier_training(self)
+        if not warm_start:
+            warn_of_earlier_training(self)
         mark_as_trained(self)
         self.history_: list[float] = []
         for _ in range(iterations):
@@ -197,6 +214,14 @@ class HiddenMarkovModel(Model):
             self.transition.value[...] = log_shares(transition + smoothing)     # (HMM.7)
             self.emissions.maximise(together, weights, smoothing)
         self.history_.append(_mean_log_px([self._forward(x) for x in groups]))
+        rise = self.history_[-1] - self.history_[-2]
+        if rise > tolerance:
+            warnings.warn(
+                f"HiddenMarkovModel.fit ended after {iterations} iterations, the last of which raised the "
+                f"mean log p(x) by {rise:.2g}, above the tolerance of {tolerance:g}: allow more iterations",
+                NotConverged,
+                stacklevel=2,
+            )
         return self
 
     def _expected_counts(self, caches: Sequence[ForwardPass]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,8 +257,9 @@ class HiddenMarkovModel(Model):
         This path maximises p(z | x) as a whole. The most likely state of each single step, the argmax of
         `posterior_counts`, may form another path. Of equally likely states the first is taken.
         """
+        groups = self._by_length("viterbi", X)
         paths: list[np.ndarray] = [np.empty(0)] * len(X)
-        for rows, x in self._by_length("viterbi", X):
+        for rows, x in groups:
             for row, path in zip(rows, self._best_paths(x), strict=True):
                 paths[row] = path
         return np.stack(paths) if isinstance(X, np.ndarray) else paths
@@ -272,10 +298,8 @@ class HiddenMarkovModel(Model):
 
     def sample(self, n: int, *, rng: np.random.Generator | int, length: int = 1) -> np.ndarray:
         """Draw n sequences, (n, length)."""
-        if n < 1 or length < 1:
-            raise ValueError(
-                f"HiddenMarkovModel.sample expected n and length of at least 1, got {n} and {length}"
-            )
+        self._expect_count(n)
+        count(self._who("sample"), "length", length)
         rng = as_generator(self._who("sample"), rng)
         last = len(self.start.value) - 1
         start = np.exp(Softmax.log_probabilities(self.start.value)).cumsum()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from scratchgen.checks import expect_examples
 from scratchgen.layers import Parameter
+from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier, expect_labelled
-from scratchgen.module import float_dtype
 
 
 class LinearClassifier(Classifier, Model):
@@ -27,14 +26,9 @@ class LinearClassifier(Classifier, Model):
 
     def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
         who = type(self).__name__
-        if features < 1 or classes < 2:
-            raise ValueError(
-                f"{who} expected at least one feature and two classes, got {features}, {classes}"
-            )
-        if not (math.isfinite(l2) and l2 >= 0):
-            raise ValueError(f"{who} expected a finite l2 >= 0, got {l2}")
-        dtype = float_dtype(who, dtype)
-        self.features, self.classes, self.l2 = features, classes, float(l2)
+        self.features, self.classes = count(who, "features", features), count(who, "classes", classes, 2)
+        self.l2 = finite(who, "l2", l2, least=0)
+        dtype = as_dtype(who, dtype)
         self.weight = Parameter(np.zeros((features, classes), dtype))
         self.bias = Parameter(np.zeros(classes, dtype))
 
@@ -44,13 +38,17 @@ class LinearClassifier(Classifier, Model):
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """The scores x·W + b, (N, C)."""
-        expect_examples(self._who("decision_function"), X, features=self.features)
+        return self._scores("decision_function", X)
+
+    def _scores(self, method: str, X: np.ndarray) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         return X @ self.weight.value + self.bias.value
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The class with the largest score, (N,)."""
-        expect_examples(self._who("predict"), X, features=self.features)
-        return (X @ self.weight.value + self.bias.value).argmax(axis=1)
+    def _number_of_classes(self) -> int:
+        return self.classes
+
+    def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return self._scores(method, X).argmax(axis=1)
 
     def _penalty(self) -> float:
         return 0.5 * self.l2 * float((self.weight.value**2).sum())

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_rows
+from scratchgen.checks import expect_rows
 from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.arguments import count, finite, flag
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
-
-
-class NotConverged(UserWarning):
-    """A fit ended before it reached the minimum."""
 
 
 class LogisticCache(NamedTuple):
@@ -69,17 +67,28 @@ class LogisticRegression(LinearClassifier):
         return {"dlogits": dlogits}
 
     def fit(  # type: ignore[override]  # L-BFGS takes other settings than Adam
-        self, X: np.ndarray, y: Any = None, *, tolerance: float = 1e-5, iterations: int = 2000
+        self,
+        X: np.ndarray,
+        y: Any = None,
+        *,
+        tolerance: float = 1e-5,
+        iterations: int = 2000,
+        warm_start: bool = False,
     ) -> Self:
-        """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from the current weights.
+        """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from zero.
 
         tolerance : the largest entry of the gradient at which the fit ends
         iterations : the largest number of iterations; if it is not enough, `fit` warns with NotConverged
+        warm_start : whether to start from the current weights instead
 
         Raises ValueError for labels that are missing or out of range and for a class without an example,
         TypeError for labels that are not integers. `trainer` trains with Adam on batches instead.
         """
         X, y = self.check_data(X, y)
+        who = self._who("fit")
+        finite(who, "tolerance", tolerance, least=0)
+        count(who, "iterations", iterations)
+        flag(who, "warm_start", warm_start)
 
         def set_parameters(w: np.ndarray) -> None:
             self.weight.value[...] = w[: self.weight.size].reshape(self.weight.shape)
@@ -93,6 +102,7 @@ class LogisticRegression(LinearClassifier):
             return loss, np.concatenate([self.weight.grad.ravel(), self.bias.grad])
 
         start = np.concatenate([self.weight.value.ravel(), self.bias.value])
+        start = start if warm_start else np.zeros_like(start)
         found = minimise(loss_and_grad, start, tolerance=tolerance, iterations=iterations)
         set_parameters(found.w)
         self.converged_, self.iterations_ = found.converged, found.iterations
@@ -107,7 +117,5 @@ class LogisticRegression(LinearClassifier):
             )
         return self
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        expect_examples(self._who("predict_proba"), X, features=self.features)
-        return Categorical.probabilities(X @ self.weight.value + self.bias.value)    # (LR.1)
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return Categorical.probabilities(self._scores(method, X))               # (LR.1)

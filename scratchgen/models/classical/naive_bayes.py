@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Self
 
 import numpy as np
 
 from scratchgen.checks import expect_binary, expect_examples
 from scratchgen.distributions import Bernoulli, Normal
+from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
 
 
@@ -30,9 +30,9 @@ class BernoulliNaiveBayes(GenerativeClassifier):
     """
 
     def __init__(self, *, smoothing: float = 1.0, threshold: float | None = None):
-        if not (math.isfinite(smoothing) and smoothing >= 0):
-            raise ValueError(f"BernoulliNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
-        self.smoothing, self.threshold = float(smoothing), threshold
+        who = "BernoulliNaiveBayes"
+        self.smoothing = finite(who, "smoothing", smoothing, least=0)
+        self.threshold = None if threshold is None else finite(who, "threshold", threshold)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Count the ones of X (N, D) in each class y (N,)."""
@@ -58,9 +58,14 @@ class BernoulliNaiveBayes(GenerativeClassifier):
         seen : (D,) of bool; features that are not seen are summed out exactly:
         (NB.4)  p(x_seen | y) = Σ_{x_unseen} p(x | y) = Π_{d seen} p(x_d | y)
         """
+        return self._log_likelihoods("log_likelihoods", X, seen=seen)
+
+    def _log_likelihoods(  # type: ignore[override]
+        self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         self._expect_fitted("logits_")
-        x = self._binary("log_likelihoods", X, self.logits_.shape[1])
-        seen = expect_seen("BernoulliNaiveBayes", seen, x.shape[1])
+        x = self._binary(method, X, self.logits_.shape[1])
+        seen = expect_seen(self._who(method), seen, x.shape[1])
         logits = self.logits_[:, seen]                          # (NB.4)
         softplus = -Bernoulli.log_prob(np.zeros(()), logits)    # −log(1 − θ)
         return x[:, seen] @ logits.T - softplus.sum(axis=1)     # (NB.1), (NB.3)
@@ -94,9 +99,8 @@ class GaussianNaiveBayes(GenerativeClassifier):
     """
 
     def __init__(self, *, smoothing: float = 1e-9, shared: bool = False):
-        if not (math.isfinite(smoothing) and smoothing >= 0):
-            raise ValueError(f"GaussianNaiveBayes expected a finite smoothing >= 0, got {smoothing}")
-        self.smoothing, self.shared = float(smoothing), shared
+        self.smoothing = finite("GaussianNaiveBayes", "smoothing", smoothing, least=0)
+        self.shared = flag("GaussianNaiveBayes", "shared", shared)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and variances of X (N, D) in each class y (N,).
@@ -126,9 +130,14 @@ class GaussianNaiveBayes(GenerativeClassifier):
         self, X: np.ndarray, *, seen: np.ndarray | None = None
     ) -> np.ndarray:
         """log p(x | y) in nats, (N, C); features that are not `seen`, (D,) of bool, are left out, (NB.4)."""
+        return self._log_likelihoods("log_likelihoods", X, seen=seen)
+
+    def _log_likelihoods(  # type: ignore[override]
+        self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
+    ) -> np.ndarray:
         self._expect_fitted("means_")
-        expect_examples("GaussianNaiveBayes.log_likelihoods", X, features=self.means_.shape[1])
-        seen = expect_seen("GaussianNaiveBayes", seen, X.shape[1])
+        expect_examples(self._who(method), X, features=self.means_.shape[1])
+        seen = expect_seen(self._who(method), seen, X.shape[1])
         X, means, logvars = X[:, seen], self.means_[:, seen], np.log(self.variances_[:, seen])
         columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]
         return np.stack(columns, axis=1)                        # (NB.1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from scratchgen.checks import expect_examples, one_hot
 from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.models.arguments import count
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
 
@@ -21,9 +22,7 @@ class NearestNeighbours(Classifier):
     """
 
     def __init__(self, k: int = 5):
-        if k < 1:
-            raise ValueError(f"NearestNeighbours expected k >= 1, got {k}")
-        self.k = k
+        self.k = count("NearestNeighbours", "k", k)
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Store X (N, D) and y (N,). Raises ValueError for fewer than k examples."""
@@ -33,20 +32,26 @@ class NearestNeighbours(Classifier):
         self._X, self._votes = X, one_hot(y, classes)           # (N, C)
         return self
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         """The fraction of each class among the k nearest, (N, C).
 
         Raises ValueError if distances overflow.
         """
+        return self._probabilities("predict_proba", X)
+
+    def _number_of_classes(self) -> int:
+        return self._votes.shape[1]
+
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         self._expect_fitted("_X")
-        expect_examples("NearestNeighbours.predict_proba", X, features=self._X.shape[1])
+        expect_examples(self._who(method), X, features=self._X.shape[1])
         out = np.empty((len(X), self._votes.shape[1]))
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, squared in squared_distances(X, self._X):
                 if not np.isfinite(squared.max()):
                     raise ValueError(
-                        "NearestNeighbours expected examples with finite distances, got one that is too far "
-                        f"away (in rows {rows.start} to {rows.stop - 1})"
+                        f"{self._who(method)} expected examples with finite distances, got one that is too "
+                        f"far away (in rows {rows.start} to {rows.stop - 1})"
                     )
                 nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
                 out[rows] = self._votes[nearest].mean(axis=1)

@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import (
-    as_generator,
-    as_image_shape,
-    as_widths,
-    expect_examples,
-    expect_labels,
-    positive,
-)
+from scratchgen.checks import as_generator, expect_examples, expect_labels
 from scratchgen.distributions import Categorical
 from scratchgen.layers import (
     Activation,
@@ -27,9 +20,11 @@ from scratchgen.layers import (
     SiLU,
 )
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.arguments import as_dtype, count, image_shape, widths
+from scratchgen.models.arguments import channels as as_channels
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier
-from scratchgen.models.networks import dense, dense_sizes, in_batches, input_width
+from scratchgen.models.networks import dense, dense_arguments, in_batches, input_width
 
 
 class NetCache(NamedTuple):
@@ -79,13 +74,14 @@ class NetClassifier(Classifier, Model):
         last: Any = self.net[-1]
         return last.out_features
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """P(y | x) for every class: (N, D) -> (N, C), rows that sum to 1."""
-        return Categorical.probabilities(self._logits(X, "predict_proba"))
+    def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return Categorical.probabilities(self._logits(X, method))
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The most probable class of each example: (N, D) -> (N,) int64."""
-        return self._logits(X, "predict").argmax(axis=1)
+    def _number_of_classes(self) -> int:
+        return self.classes
+
+    def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return self._logits(X, method).argmax(axis=1)
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """The input of the last layer: (N, D) -> (N, F)."""
@@ -118,9 +114,11 @@ class MLPClassifier(NetClassifier):
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ):
-        who = type(self).__name__
-        self.sizes = dense_sizes(who, sizes, (784, 64, 10), features, hidden, classes, last="classes")
-        self.net = dense(self.sizes, rng=as_generator(who, rng), activation=activation, dtype=dtype)
+        self.sizes, net_args = dense_arguments(
+            type(self).__name__, sizes, (784, 64, 10), features, hidden, classes, last="classes",
+            rng=rng, activation=activation, dtype=dtype,
+        )
+        self.net = dense(self.sizes, **net_args)
 
     def __repr__(self) -> str:
         return f"MLPClassifier({self.sizes})"
@@ -135,7 +133,8 @@ class ConvClassifier(NetClassifier):
 
     channels : (C1, C2, C3);  hidden : widths of the dense layers; an int stands for one layer
     classes : number of classes
-    shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+    shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers. Pooling
+        rounds H/2 and so on down
     """
 
     def __init__(
@@ -149,11 +148,11 @@ class ConvClassifier(NetClassifier):
         dtype: Any = np.float32,
     ):
         who = type(self).__name__
-        positive(who, classes=classes)
-        self.channels, self.hidden = tuple(channels), as_widths(who, hidden)
-        self.shape = height, width, depth = as_image_shape(who, shape, multiple=4)
+        count(who, "classes", classes)
+        self.channels, self.hidden = as_channels(who, channels, 3), widths(who, "hidden", hidden)
+        self.shape = height, width, depth = image_shape(who, shape, least=4)
         c1, c2, c3 = channels
-        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
         sizes = (height // 4 * (width // 4) * c3, *self.hidden, classes)
         layers: list[Layer] = [
             Reshape(height, width, depth),

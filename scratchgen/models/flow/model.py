@@ -13,9 +13,10 @@ from scratchgen.data import dequantise
 from scratchgen.distributions import Logistic, Normal
 from scratchgen.layers import Bijection, Scaling
 from scratchgen.layers.masks import MASKS, Strided
+from scratchgen.models.arguments import choice, count, image_shape
 from scratchgen.models.base import Model
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged
+from scratchgen.training.step import TrainingDiverged
 
 
 class FlowOverflow(ArithmeticError):
@@ -103,15 +104,18 @@ class Flow(Model):
         levels: int | None = None,
     ):
         who = type(self).__name__
-        if not layers or not all(isinstance(layer, Bijection) for layer in layers):
-            raise TypeError(f"{who} expected one or more bijections, such as couplings, got {layers!r}")
-        if prior not in PRIORS:
-            raise ValueError(f"{who} expected prior to be one of {', '.join(PRIORS)}, got {prior!r}")
-        if shape is not None and math.prod(shape) != features:
+        several = isinstance(layers, list | tuple) and len(layers) > 0
+        if not several or not all(isinstance(layer, Bijection) for layer in layers):
+            raise TypeError(
+                f"{who} expected layers to be one or more bijections, such as couplings, got {layers!r}"
+            )
+        self.layers, self.features = list(layers), count(who, "features", features)
+        self.prior = choice(who, "prior", prior, PRIORS)
+        self.levels = None if levels is None else count(who, "levels", levels, least=2)
+        self.shape = None if shape is None else image_shape(who, shape)
+        if self.shape is not None and math.prod(self.shape) != features:
             raise ValueError(f"{who} expected a shape of {features} numbers, got {shape}")
-        self.layers, self.features, self.prior = list(layers), features, prior
-        self.levels, self.shape = levels, shape
-        self.x_shape: tuple[int, ...] = shape or (features,)
+        self.x_shape: tuple[int, ...] = self.shape or (features,)
         self.z_shape: tuple[int, ...] = self.x_shape
         for layer in self.layers:
             self.z_shape = layer.z_shape(self.z_shape)
@@ -177,7 +181,7 @@ class Flow(Model):
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Set scales that are still zero from the standard deviations of the data."""
         if any(not layer.log_scale.value.any() for layer in self._scalings()):
-            self.start_from(X)
+            self._start_from(X, "fit")
         return X
 
     def prepare(self, batch: tuple, rng: np.random.Generator) -> tuple:
@@ -199,8 +203,10 @@ class Flow(Model):
         Without it, a feature with a standard deviation of 1/1,000 would need many steps, because Adam changes
         a log-scale by about lr per step.
         """
-        expect_examples(self._who("start_from"), X, features=self.features, least=2)
-        start = np.log(PRIORS[self.prior].spread / self.spread_of(X))       # (D,)
+        self._start_from(X, "start_from")
+
+    def _start_from(self, X: np.ndarray, method: str) -> None:
+        start = np.log(PRIORS[self.prior].spread / self._spread_of(X, method))  # (D,)
         for layer in self._scalings()[:1]:
             layer.log_scale.value[...] = start.reshape(layer.log_scale.shape)
 
@@ -212,12 +218,16 @@ class Flow(Model):
 
         Raises ValueError for a constant feature.
         """
+        return self._spread_of(X, "spread_of")
+
+    def _spread_of(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         std = X.std(axis=0, dtype=np.float64)
         if self.levels is not None:
             std = np.hypot(std * (self.levels - 1), math.sqrt(1 / 12)) / self.levels    # of (DEQ.1)
         if not std.all():
             raise ValueError(
-                f"{type(self).__name__} expected features that vary, but feature {std.argmin()} is constant: "
+                f"{self._who(method)} expected features that vary, but feature {std.argmin()} is constant: "
                 "it has no density. Leave it out, or pass levels= for pixels to be dequantised"
             )
         return std
@@ -244,7 +254,10 @@ class Flow(Model):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The latent codes, z = f(x), which are exact: (N, D) -> (N, D)."""
-        expect_examples(self._who("transform"), X, features=self.features)
+        return self._encode(X, "transform")
+
+    def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
         return in_batches(lambda x: self._forward(x)[0], X)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
@@ -254,7 +267,7 @@ class Flow(Model):
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """Map X to z and back, (N, D). The result is X up to rounding."""
-        return self.inverse_transform(self.transform(X))
+        return self.inverse_transform(self._encode(X, "reconstruct"))
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
         """Draw n examples from p(x): z from the prior, then x = f⁻¹(z), (n, D).
@@ -287,8 +300,6 @@ def mask_widths(mask: str, features: int) -> tuple[int, int]:
 
 
 def expect_sizes(who: str, features: int, couplings: int) -> None:
-    """Raise ValueError for fewer than two features or couplings."""
-    if features < 2:
-        raise ValueError(f"{who} expected two or more features, got {features}")
-    if couplings < 2:
-        raise ValueError(f"{who} expected couplings >= 2, as one changes only half of x, got {couplings}")
+    """Raise ValueError for fewer than two features or couplings: one coupling changes only half of x."""
+    count(who, "features", features, least=2)
+    count(who, "couplings", couplings, least=2)

@@ -8,10 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_widths, expect_examples
+from scratchgen.checks import as_generator
 from scratchgen.initializers import he_normal
 from scratchgen.layers import AdditiveCoupling, Bijection, Linear, ReLU, Scaling, Sequential
 from scratchgen.layers.masks import MASKS
+from scratchgen.models.arguments import as_dtype, widths
 from scratchgen.models.flow.model import Flow, expect_sizes, mask_widths
 
 
@@ -46,9 +47,9 @@ class NICE(Flow):
         Raises ValueError for fewer than two features, and for fewer than two couplings, which would leave
         half of the features unchanged.
         """
-        rng = as_generator(f"{cls.__name__}.dense", rng)
-        hidden = as_widths(f"{cls.__name__}.dense", hidden)
-        expect_sizes(f"{cls.__name__}.dense", features, couplings)
+        who = f"{cls.__name__}.dense"
+        rng, dtype, hidden = as_generator(who, rng), as_dtype(who, dtype), widths(who, "hidden", hidden)
+        expect_sizes(who, features, couplings)
         layers: list[Bijection] = []
         for i in range(couplings):
             mask = ("even", "odd")[i % 2]
@@ -65,15 +66,17 @@ class NICE(Flow):
         Adam moves each pixel in proportion to its standard deviation, and pixels that hardly vary are not
         moved too far. Other conditioners are not changed.
         """
-        expect_examples(self._who("start_from"), X, features=self.features, least=2)
-        log_std = np.log(self.spread_of(X))
+        super().start_from(X)
+
+    def _start_from(self, X: np.ndarray, method: str) -> None:
+        log_std = np.log(self._spread_of(X, method))
         couplings = [layer for layer in self.layers if isinstance(layer, AdditiveCoupling)]
         for layer in couplings:
             last = layer.conditioner[-1] if isinstance(layer.conditioner, Sequential) else None
             if isinstance(last, Scaling):
                 _, moved = MASKS[layer.mask].split(type(self).__name__, log_std[None])
                 last.log_scale.value[...] = moved[0]
-        super().start_from(X)
+        super()._start_from(X, method)
 
 
 def conditioner(

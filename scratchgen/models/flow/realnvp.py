@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, as_widths
+from scratchgen.checks import as_generator
 from scratchgen.layers import AffineCoupling, Bijection, Conv2d, Scaling, Sequential, SiLU, Squeeze
+from scratchgen.models.arguments import as_dtype, count, finite, image_shape, widths
 from scratchgen.models.flow.model import Flow, expect_sizes, mask_widths
 from scratchgen.models.networks import dense
 
@@ -41,9 +42,10 @@ class RealNVP(Flow):
         If the number of features is odd, the first half has one more feature. Raises ValueError for fewer
         than two features, and for fewer than two couplings.
         """
-        rng = as_generator(f"{cls.__name__}.dense", rng)
-        hidden = as_widths(f"{cls.__name__}.dense", hidden)
-        expect_sizes(f"{cls.__name__}.dense", features, couplings)
+        who = f"{cls.__name__}.dense"
+        rng, dtype, hidden = as_generator(who, rng), as_dtype(who, dtype), widths(who, "hidden", hidden)
+        expect_sizes(who, features, couplings)
+        bound = finite(who, "bound", bound, above=0)
         layers: list[Bijection] = [Scaling(features, dtype=dtype)]
         for i in range(couplings):
             mask = ("first", "second")[i % 2]
@@ -74,9 +76,15 @@ class RealNVP(Flow):
         Raises ValueError for fewer than two couplings.
         """
         who = f"{cls.__name__}.convolutional"
-        shape = height, width, depth = as_image_shape(who, shape, multiple=2)
+        shape = height, width, depth = image_shape(who, shape)
+        if height % 2 or width % 2:
+            raise ValueError(
+                f"{who} expected shape (H, W, C) with even H and W, got {shape}: the squeeze turns 2×2 "
+                "pixels into one with four times the channels. Crop or pad the images, or use RealNVP.dense"
+            )
         expect_sizes(who, height * width * depth, couplings)
-        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
+        channels, bound = count(who, "channels", channels), finite(who, "bound", bound, above=0)
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
         layers: list[Bijection] = [Scaling(*shape, dtype=dtype)]
         for i in range(couplings):
             net = _convolutions(depth, channels, **net_args)

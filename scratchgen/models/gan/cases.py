@@ -105,7 +105,7 @@ MODELS = (
     GameCase("GAN minimax", lambda rng, dtype: _smooth_gan(rng, dtype, objective="minimax"), (5, 7)),
     GameCase(
         "GAN dense",
-        lambda rng, dtype: GAN.dense(3, 6, 9, dropout=0, rng=rng, dtype=dtype),
+        lambda rng, dtype: GAN.dense(3, (6, 6), 9, dropout=0, rng=rng, dtype=dtype),
         (5, 9),
         smooth=False,
     ),
@@ -127,11 +127,14 @@ MODELS = (
         smooth=False,
     ),
     GameCase(
-        "WGAN clipped", lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype), (5, 9), smooth=False
+        "WGAN clipped",
+        lambda rng, dtype: WGAN.dense(3, (6, 6), 9, rng=rng, dtype=dtype),
+        (5, 9),
+        smooth=False,
     ),
     GameCase(
         "WGAN dense, penalised",
-        lambda rng, dtype: WGAN.dense(3, 6, 9, rng=rng, dtype=dtype, penalty=10.0),
+        lambda rng, dtype: WGAN.dense(3, (6, 6), 9, rng=rng, dtype=dtype, penalty=10.0),
         (5, 9),
         smooth=False,
     ),

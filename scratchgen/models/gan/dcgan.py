@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, as_widths
+from scratchgen.models.arguments import image_shape, widths
 from scratchgen.models.gan.model import GAN
-from scratchgen.models.gan.networks import conv_critic, conv_generator
+from scratchgen.models.gan.networks import conv_players
 
 
 class DCGAN(GAN):
@@ -24,7 +24,7 @@ class DCGAN(GAN):
         one, the logit of D is a sum of terms that each depend on 10×10 pixels, so it cannot tell whether
         distant parts of an image fit together, and in G each of the H/4×W/4 places is linear in the code
         (docs/gan.md, section 13). An int stands for one layer, 0 for none
-    shape : (H, W, C) of the images, with H and W divisible by 4
+    shape : (H, W, C) of the images, with H and W of at least 4; H/2 and so on are rounded down
     settings : other arguments of GAN (noise, objective, k, ahead)
 
     The layers differ from the paper's, which generates 64×64 colour images, in number and width, and G ends
@@ -44,14 +44,13 @@ class DCGAN(GAN):
         **settings: Any,
     ):
         who = type(self).__name__
-        self.channels, self.hidden = tuple(channels), as_widths(who, hidden)
-        self.shape = as_image_shape(who, shape, multiple=4)
-        net_args: dict[str, Any] = {
-            "hidden": self.hidden, "shape": self.shape, "rng": as_generator(who, rng), "dtype": dtype
-        }
-        generator = conv_generator(code, channels, output_range=output_range, **net_args)
-        critic = conv_critic(channels, batch_norm=True, **net_args)
+        generator, critic = conv_players(
+            who, code, channels, hidden, shape, batch_norm=True,
+            output_range=output_range, rng=rng, dtype=dtype,
+        )
         super().__init__(generator, critic, code=code, output_range=output_range, **settings)
+        self.channels, self.hidden = tuple(channels), widths(who, "hidden", hidden)
+        self.shape = image_shape(who, shape)
 
     @classmethod
     def dense(cls, *args: Any, **settings: Any) -> Self:

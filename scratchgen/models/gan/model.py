@@ -1,23 +1,21 @@
-"""The generative adversarial network: a generator and a discriminator trained against each other."""
+"""The generative adversarial network: the losses of a generator and of a discriminator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels, positive
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
 from scratchgen.losses import bce_with_logits
-from scratchgen.models.base import Model
-from scratchgen.models.gan.networks import Init, dense_critic, dense_generator
+from scratchgen.models.arguments import choice, count, layer, value_range
+from scratchgen.models.gan.game import Game
+from scratchgen.models.gan.networks import Init, dense_players
 from scratchgen.models.networks import in_batches, input_width
-from scratchgen.training.loop import Augment, Callback, Trainer, expect_finite
-from scratchgen.training.optimisers import Adam, Optimizer
-from scratchgen.training.schedules import Rate, bind
 
 LOSSES = ("non-saturating", "minimax")
 NOISES = ("normal", "uniform")
@@ -42,7 +40,7 @@ class GeneratorCache(NamedTuple):
     dlogits: np.ndarray     # (m, 1)
 
 
-class GAN(Model):
+class GAN(Game):
     """A generative adversarial network (Goodfellow et al. 2014), trained by their Algorithm 1.
 
     G generates x̃ = G(z) from noise z. D gives a logit l, and D(x) = σ(l) is its probability that x is real.
@@ -79,18 +77,13 @@ class GAN(Model):
         output_range: tuple[float, float] | None = (0.0, 1.0),
     ):
         who = type(self).__name__
-        if noise not in NOISES:
-            raise ValueError(f"{who} expected noise to be one of {', '.join(NOISES)}, got {noise!r}")
-        if objective not in LOSSES:
-            raise ValueError(f"{who} expected objective to be one of {', '.join(LOSSES)}, got {objective!r}")
-        positive(who, code=code, k=k)
-        if ahead != 0:
-            positive(who, ahead=ahead)
-        if output_range is not None and not output_range[0] < output_range[1]:
-            raise ValueError(f"{who} expected an output_range (low, high), got {output_range}")
-        self.generator, self.discriminator = generator, discriminator
-        self.code, self.noise, self.objective = code, noise, objective
-        self.k, self.ahead, self.output_range = k, ahead, output_range
+        self.generator = layer(who, "generator", generator)
+        self.discriminator = layer(who, "discriminator", discriminator)
+        self.code = count(who, "code", code)
+        self.noise = choice(who, "noise", noise, NOISES)
+        self.objective = choice(who, "objective", objective, LOSSES)
+        self.k, self.ahead = count(who, "k", k), count(who, "ahead", ahead, least=0)
+        self.output_range = value_range(who, output_range)
 
     @classmethod
     def dense(
@@ -108,7 +101,7 @@ class GAN(Model):
     ) -> Self:
         """Two dense networks: batch norm and ReLU in G, leaky ReLU and dropout in D.
 
-        hidden : widths of the hidden layers of D, and of G; an int stands for two layers of that width
+        hidden : widths of the hidden layers of D, and of G; an int stands for one layer of that width
         dropout : probability with which a hidden unit of D is dropped. Without it, or without batch norm in
             G, D wins on digits and G outputs the same image for all codes (docs/gan.md).
         pixel_init : initializer of the weights next to the pixels: the first of D and the last of G. With
@@ -117,11 +110,10 @@ class GAN(Model):
         output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
         settings : the other arguments of the constructor
         """
-        net_args: dict[str, Any] = {
-            "pixel_init": pixel_init, "rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype
-        }
-        critic = dense_critic(features, hidden, dropout=dropout, **net_args)
-        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        critic, generator = dense_players(
+            f"{cls.__name__}.dense", code, hidden, features, dropout=dropout, pixel_init=pixel_init,
+            output_range=output_range, rng=rng, dtype=dtype,
+        )
         return cls(generator, critic, code=code, output_range=output_range, **settings)
 
     @property
@@ -182,147 +174,12 @@ class GAN(Model):
         self.generator.backward(dfake, cache.gen, input_grad=False)
         return {"dlogits": cache.dlogits, "dfake": dfake}
 
-    def train_step(
-        self, batch: tuple, optimizer: Mapping[str, Optimizer], rng: np.random.Generator
-    ) -> dict[str, float]:
-        """Make one round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
-
-        The generator does not train until the discriminator has made `ahead` steps. The optimiser counts the
-        steps, so this also works for resumed runs. Returns the losses, the means of D(x) and D(G(z)), and the
-        norms of both gradients; the generator's norm is 0 while it does not train.
-        """
-        waits = optimizer["discriminator"].steps < self.ahead
-        x = batch[0]
-        m = len(x) // self.k
-        if m < 1:
-            who = type(self).__name__
-            raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(x)}")
-        for i in range(self.k):
-            part = x[i * m : (i + 1) * m]
-            noise = self._discriminator_noise(part, rng)
-            values = self.discriminator_step(part, optimizer=optimizer["discriminator"], **noise)
-        z = self.prior_sample(m, rng=rng)
-        if waits:
-            loss, _ = self.generator_loss(z)
-            return values | {"generator_loss": loss, "generator_grad": 0.0}
-        return values | self.generator_step(z, optimizer=optimizer["generator"])
-
-    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The random numbers of a discriminator step on x."""
-        return {"z": self.prior_sample(len(x), rng=rng)}
-
-    def discriminator_step(self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
-        """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K)."""
-        optimizer.zero_grad()
-        loss, cache = self.discriminator_loss(x, z)
-        expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the discriminator's loss")
-        self.discriminator_backward(cache)
-        norm = optimizer.grad_norm()
-        optimizer.step()
-        return {"loss": loss, "d_real": cache.d_real, "d_fake": cache.d_fake, "discriminator_grad": norm}
-
-    def generator_step(self, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
-        """Make one update of the generator, with latent codes z (m, K)."""
-        optimizer.zero_grad()
-        loss, cache = self.generator_loss(z)
-        expect_finite(self, loss, lambda: self.generator_backward(cache), "the generator's loss")
-        self.generator_backward(cache)
-        norm = optimizer.grad_norm()
-        optimizer.step()
-        return {"generator_loss": loss, "generator_grad": norm}
-
-    def trainer(  # type: ignore[override]  # two learning rates, and always whole batches
-        self,
-        X: np.ndarray,
-        y: None = None,
-        *,
-        epochs: int,
-        rng: np.random.Generator | int,
-        batch_size: int = 64,
-        lr: float | Rate | None = None,
-        discriminator_lr: float | Rate | None = None,
-        betas: tuple[float, float] | None = None,
-        augment: Augment | None = None,
-        callbacks: Sequence[Callback] = (),
-        validate: Callable[[], float] | None = None,
-    ) -> Trainer:
-        """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
-        who = self._who("fit")
-        self.check_data(X, y)
-        if len(X) < self.k * batch_size:
-            least = f"k·batch_size = {self.k}·{batch_size}"
-            raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
-        return self._trainer(
-            X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
-            callbacks=callbacks, validate=validate,
-            optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
-        )
-
-    def fit(  # type: ignore[override]  # two learning rates, and always whole batches
-        self,
-        X: np.ndarray,
-        y: None = None,
-        *,
-        epochs: int,
-        rng: np.random.Generator | int,
-        batch_size: int = 64,
-        lr: float | Rate | None = None,
-        discriminator_lr: float | Rate | None = None,
-        betas: tuple[float, float] | None = None,
-        augment: Augment | None = None,
-        callbacks: Sequence[Callback] = (),
-        validate: Callable[[], float] | None = None,
-    ) -> Self:
-        """Train both networks, each with its own optimiser; return the model.
-
-        batch_size : m, the real examples of one discriminator step; a batch has k·m examples
-        lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
-            completed;  discriminator_lr : of the discriminator, by default the same
-        betas : the decay rates of Adam. Learning rates and betas are by default those of the paper.
-        The other arguments are those of Model.fit.
-
-        Equal rates are those of Radford et al. 2016. Another ratio may be better. In one dimension, it was a
-        tenth of D's rate for the generator. On digits, it was five to ten times D's rate, for a dense GAN
-        with small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
-        """
-        self.trainer(
-            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
-            betas=betas, augment=augment, callbacks=callbacks, validate=validate,
-        ).run()
-        return self
-
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
         """Check X (N, D), and that both networks have the right shapes for it."""
         expect_no_labels(self._who("fit"), y)
         expect_examples(self._who("fit"), X)
         self._expect_fit(X)
         return X, None
-
-    def optimizers(
-        self,
-        lr: float | Rate | None,
-        steps: int,
-        discriminator_lr: float | Rate | None = None,
-        betas: tuple[float, float] | None = None,
-    ) -> dict[str, Optimizer]:
-        """Adam for each network, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016); steps : rounds."""
-        lr, betas = 2e-4 if lr is None else lr, betas or (0.5, 0.999)
-        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
-        return {
-            "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
-            "generator": Adam(self.generator.parameters(), generator_lr, betas),
-        }
-
-    def _bound(
-        self, lr: float | Rate, discriminator_lr: float | Rate | None, rounds: int
-    ) -> tuple[float | Rate, float | Rate]:
-        """Both learning rates as functions of each player's own step number.
-
-        In each round, D makes k steps and G makes one, after `ahead` steps of D.
-        """
-        waits = -(-self.ahead // self.k)        # rounds in which G does not train
-        discriminator_lr = lr if discriminator_lr is None else discriminator_lr
-        return bind(lr, rounds - waits), bind(discriminator_lr, self.k * rounds)
 
     def _expect_fit(self, X: np.ndarray) -> None:
         """Apply both networks once, so that an error names the one with a wrong shape before training."""

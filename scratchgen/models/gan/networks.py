@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, as_widths
+from scratchgen.checks import as_generator
 from scratchgen.initializers import glorot_uniform, normal
 from scratchgen.layers import (
     BatchNorm,
     Conv2d,
-    ConvTranspose2d,
     Dropout,
     Flatten,
     Layer,
@@ -25,6 +24,9 @@ from scratchgen.layers import (
     Sequential,
     Sigmoid,
 )
+from scratchgen.models.arguments import as_dtype, count, finite, function, image_shape, value_range, widths
+from scratchgen.models.arguments import channels as as_channels
+from scratchgen.models.networks import doubling
 
 Init = Callable[..., np.ndarray]
 Range = tuple[float, float]
@@ -35,11 +37,6 @@ small_pixel_init = functools.partial(normal, std=0.004)
 A dense D reads pixels through its first weights, and G writes them through its last. As long as these weights
 are mostly initial noise, each pixel gets an update in its own random direction (docs/gan.md, section 12).
 """
-
-
-def hidden_widths(who: str, hidden: int | Sequence[int]) -> tuple[int, ...]:
-    """The widths of the hidden layers of both players: an int stands for two layers of that width."""
-    return as_widths(who, (hidden, hidden) if isinstance(hidden, int | np.integer) else hidden)
 
 
 class ScaledSigmoid(Layer):
@@ -82,12 +79,12 @@ def dense_generator(
 ) -> Sequential:
     """(N, code) -> (N, features) within `output_range`, through hidden layers with batch norm and ReLU.
 
-    hidden : their widths; an int stands for two layers of that width
+    hidden : their widths; an int stands for one layer of that width
     pixel_init : initializer of the last weights
     output_range : (low, high) of the output, by a sigmoid; None for a linear output
     """
     net_args: dict[str, Any] = {"rng": as_generator("dense_generator", rng), "dtype": dtype}
-    sizes = (code, *hidden_widths("dense_generator", hidden))
+    sizes = (code, *widths("dense_generator", "hidden", hidden))
     layers: list[Layer] = []
     for fan_in, fan_out in pairwise(sizes):
         norm: list[Layer] = [BatchNorm(fan_out, dtype=dtype)] if batch_norm else []
@@ -107,12 +104,12 @@ def dense_critic(
 ) -> Sequential:
     """(N, features) -> (N, 1) through hidden layers with leaky ReLU and, if `dropout` is above 0, dropout.
 
-    hidden : their widths; an int stands for two layers of that width
+    hidden : their widths; an int stands for one layer of that width
     pixel_init : initializer of the first weights
     """
     rng = as_generator("dense_critic", rng)
     net_args: dict[str, Any] = {"rng": rng, "dtype": dtype}
-    sizes = (features, *hidden_widths("dense_critic", hidden))
+    sizes = (features, *widths("dense_critic", "hidden", hidden))
     layers: list[Layer] = []
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         init = pixel_init if i == 0 else glorot_uniform
@@ -138,12 +135,12 @@ def conv_generator(
         learnt to output the same image for all codes (docs/gan.md, section 13)
     output_range : (low, high) of the output, by a sigmoid; None for a linear output
     """
-    height, width, depth = as_image_shape("conv_generator", shape, multiple=4)
+    height, width, depth = image_shape("conv_generator", shape, least=4)
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("conv_generator", rng), "dtype": dtype}
     grid = (height // 4, width // 4, c2)
     places = height // 4 * (width // 4) * c2
-    sizes = (code, *as_widths("conv_generator", hidden))
+    sizes = (code, *widths("conv_generator", "hidden", hidden))
     first: list[Layer] = []
     for fan_in, fan_out in pairwise(sizes):
         first += [Linear(fan_in, fan_out, bias=False, **net_args), BatchNorm(fan_out, dtype=dtype), ReLU()]
@@ -155,10 +152,10 @@ def conv_generator(
     return Sequential(
         *first,
         ReLU(),
-        ConvTranspose2d(c2, c1, 4, stride=2, padding=1, bias=False, **net_args),
+        doubling(c2, c1, (height // 2, width // 2), bias=False, **net_args),
         BatchNorm(c1, dtype=dtype),
         ReLU(),
-        ConvTranspose2d(c1, depth, 4, stride=2, padding=1, **net_args),
+        doubling(c1, depth, (height, width), **net_args),
         Flatten(),
         *output_layers(output_range),
     )
@@ -179,11 +176,11 @@ def conv_critic(
     hidden : widths of dense layers before the logit. Each of the H/4×W/4 places sees 10×10 pixels; without a
         hidden layer the logit is a sum of one term for each place (docs/gan.md, section 13)
     """
-    height, width, depth = as_image_shape("conv_critic", shape, multiple=4)
+    height, width, depth = image_shape("conv_critic", shape, least=4)
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("conv_critic", rng), "dtype": dtype}
     norm: list[Layer] = [BatchNorm(c2, dtype=dtype)] if batch_norm else []
-    sizes = (height // 4 * (width // 4) * c2, *as_widths("conv_critic", hidden))
+    sizes = (height // 4 * (width // 4) * c2, *widths("conv_critic", "hidden", hidden))
     last: list[Layer] = []      # made first: the order of the random numbers
     for fan_in, fan_out in pairwise(sizes):
         last += [Linear(fan_in, fan_out, **net_args), LeakyReLU(0.2)]
@@ -197,3 +194,53 @@ def conv_critic(
         Flatten(),
     ]
     return Sequential(*convolutions, *last, Linear(sizes[-1], 1, **net_args))
+
+
+def dense_players(
+    who: str,
+    code: int,
+    hidden: int | Sequence[int],
+    features: int,
+    *,
+    dropout: float = 0.0,
+    pixel_init: Init = glorot_uniform,
+    output_range: Range | None,
+    rng: np.random.Generator | int,
+    dtype: Any,
+) -> tuple[Sequential, Sequential]:
+    """Check the arguments of a constructor; return its `dense_critic`, which draws first, and generator."""
+    code, features = count(who, "code", code), count(who, "features", features)
+    hidden = widths(who, "hidden", hidden)
+    net_args: dict[str, Any] = {
+        "pixel_init": function(who, "pixel_init", pixel_init),
+        "rng": as_generator(who, rng),
+        "dtype": as_dtype(who, dtype),
+    }
+    dropout = finite(who, "dropout", dropout, least=0, below=1)
+    output_range = value_range(who, output_range)
+    critic = dense_critic(features, hidden, dropout=dropout, **net_args)
+    return critic, dense_generator(code, hidden, features, output_range=output_range, **net_args)
+
+
+def conv_players(
+    who: str,
+    code: int,
+    channels: Sequence[int],
+    hidden: int | Sequence[int],
+    shape: tuple[int, int, int],
+    *,
+    batch_norm: bool,
+    output_range: Range | None,
+    rng: np.random.Generator | int,
+    dtype: Any,
+) -> tuple[Sequential, Sequential]:
+    """Check the arguments of a constructor; return its `conv_generator`, which draws first, and critic."""
+    code, channels = count(who, "code", code), as_channels(who, channels, 2)
+    net_args: dict[str, Any] = {
+        "hidden": widths(who, "hidden", hidden),
+        "shape": image_shape(who, shape, least=4),
+        "rng": as_generator(who, rng),
+        "dtype": as_dtype(who, dtype),
+    }
+    generator = conv_generator(code, channels, output_range=value_range(who, output_range), **net_args)
+    return generator, conv_critic(channels, batch_norm=batch_norm, **net_args)

@@ -11,9 +11,11 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples
 from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.models.arguments import count
 from scratchgen.models.gan.model import GAN
 from scratchgen.models.gan.wgan import WGAN
-from scratchgen.training.loop import Callback, Trainer, first_not_finite
+from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.step import first_not_finite
 
 SLOWER = "smaller learning rates for both players"
 MORE_D = "a smaller lr for the generator, a larger discriminator_lr or k, or WGAN with a penalty"
@@ -79,8 +81,7 @@ class WatchGame(Callback):
     ):
         expect_examples("WatchGame", real, least=2)
         for name, value, least in (("every", every, 1), ("patience", patience, 1), ("size", size, 2)):
-            if value < least:
-                raise ValueError(f"WatchGame expected {name} >= {least}, got {value}")
+            count("WatchGame", name, value, least)
         rng, size = as_generator("WatchGame", rng), min(size, len(real))
         self.real = real[rng.choice(len(real), size, replace=False)]
         self.classify, self.every, self.patience, self.size, self.rng = classify, every, patience, size, rng

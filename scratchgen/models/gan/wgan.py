@@ -8,15 +8,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, expect_examples
+from scratchgen.checks import expect_examples
 from scratchgen.layers import Layer
+from scratchgen.models.arguments import finite
 from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.gan.model import GAN, GeneratorCache
-from scratchgen.models.gan.networks import conv_critic, conv_generator, dense_critic, dense_generator
+from scratchgen.models.gan.networks import conv_players, dense_players
 from scratchgen.models.networks import in_batches
-from scratchgen.training.loop import TrainingDiverged, expect_finite
 from scratchgen.training.optimisers import Optimizer, RMSProp
 from scratchgen.training.schedules import Rate
+from scratchgen.training.step import TrainingDiverged, player_step
 
 
 class CriticCache(NamedTuple):
@@ -64,13 +65,10 @@ class WGAN(GAN):
             generator, discriminator, code=code, noise=noise, k=k, ahead=ahead, output_range=output_range
         )
         who = type(self).__name__
+        self.penalty, self.clip = penalty, finite(who, "clip", clip, above=0)
         if penalty is not None:
-            if not 0 < penalty < math.inf:
-                raise ValueError(f"{who} expected a finite penalty > 0, or None to clip, got {penalty}")
+            self.penalty = finite(who, "penalty", penalty, above=0, hint=", or None to clip")
             expect_piecewise_linear(discriminator)
-        if not clip > 0:
-            raise ValueError(f"{who} expected clip > 0, got {clip}")
-        self.penalty, self.clip = penalty, clip
 
     @classmethod
     def dense(
@@ -85,9 +83,9 @@ class WGAN(GAN):
         **settings: Any,
     ) -> Self:
         """The networks of GAN.dense, but without dropout in the critic, which would change its slope."""
-        net_args: dict[str, Any] = {"rng": as_generator(f"{cls.__name__}.dense", rng), "dtype": dtype}
-        critic = dense_critic(features, hidden, **net_args)
-        generator = dense_generator(code, hidden, features, output_range=output_range, **net_args)
+        critic, generator = dense_players(
+            f"{cls.__name__}.dense", code, hidden, features, output_range=output_range, rng=rng, dtype=dtype
+        )
         return cls(generator, critic, code=code, output_range=output_range, **settings)
 
     @classmethod
@@ -106,17 +104,12 @@ class WGAN(GAN):
         """DCGAN's networks, without batch norm in the critic, which scores each example by itself.
 
         hidden : widths of dense layers, as in DCGAN
-        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers
         """
-        who = f"{cls.__name__}.convolutional"
-        net_args: dict[str, Any] = {
-            "hidden": hidden,
-            "shape": as_image_shape(who, shape, multiple=4),
-            "rng": as_generator(who, rng),
-            "dtype": dtype,
-        }
-        generator = conv_generator(code, channels, output_range=output_range, **net_args)
-        critic = conv_critic(channels, batch_norm=False, **net_args)
+        generator, critic = conv_players(
+            f"{cls.__name__}.convolutional", code, channels, hidden, shape, batch_norm=False,
+            output_range=output_range, rng=rng, dtype=dtype,
+        )
         return cls(generator, critic, code=code, output_range=output_range, **settings)
 
     def discriminator_loss(
@@ -178,14 +171,11 @@ class WGAN(GAN):
         """
         if u is None and self.penalty is not None:
             raise ValueError(f"{self._who('discriminator_step')} expected u, as the WGAN has a penalty")
-        optimizer.zero_grad()
-        loss, cache = self.discriminator_loss(x, z, u)
-        expect_finite(self, loss, lambda: self.discriminator_backward(cache), "the critic's loss")
-        penalty = self.discriminator_backward(cache)            # −loss, without it, estimates (WGAN.1)
-        if not math.isfinite(penalty):
-            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
-        norm = optimizer.grad_norm()
-        optimizer.step()
+        # −loss, without the penalty, estimates (WGAN.1)
+        loss, cache, penalty, norm = player_step(
+            self, optimizer, lambda: self.discriminator_loss(x, z, u), self._finite_backward,
+            "the critic's loss", norm=True,
+        )
         if self.penalty is None:
             weights = optimizer.value
             np.clip(weights, -self.clip, self.clip, out=weights)  # (WGAN.4)
@@ -197,6 +187,13 @@ class WGAN(GAN):
             "d_fake": cache.d_fake,
             "discriminator_grad": norm,
         }
+
+    def _finite_backward(self, cache: CriticCache) -> float:
+        """`discriminator_backward`; raises TrainingDiverged for a penalty that is nan or infinite."""
+        penalty = self.discriminator_backward(cache)
+        if not math.isfinite(penalty):
+            raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
+        return penalty
 
     def optimizers(
         self,

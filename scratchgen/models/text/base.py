@@ -26,27 +26,49 @@ class TextModel(Estimator):
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
-        raise TypeError(f"{type(self).__name__} has no log_probabilities")
+        return self._log_probabilities("log_probabilities", text)
 
     def log_likelihood(self, text: str) -> float:
         """log p(text) in nats."""
-        return float(self.log_probabilities(text).sum(dtype=np.float64))        # (TXT.1)
+        return self._log_likelihood("log_likelihood", text)
 
     def score(self, text: str) -> float:
         """The mean log-probability of a text's characters in nats; higher is better."""
-        return self.log_likelihood(text) / len(text)                            # (TXT.2)
+        return self._score("score", text)
 
     def perplexity(self, text: str) -> float:
         """exp(−score): a uniform choice among this many characters would be equally uncertain."""
-        return math.exp(-self.score(text))                                      # (TXT.3)
+        return math.exp(-self._score("perplexity", text))                       # (TXT.3)
 
     def bits(self, text: str) -> float:
         """Bits per character: the size of the text if it is compressed with this model's predictions."""
-        return -self.score(text) / math.log(2)                                  # (TXT.4)
+        return -self._score("bits", text) / math.log(2)                         # (TXT.4)
 
-    def _ids(self, method: str, text: str) -> np.ndarray:
-        """The characters of a text as integers, (L,). Raises ValueError for an empty text."""
-        ids = self.alphabet.encode(text)
-        if not len(ids):
-            raise ValueError(f"{self._who(method)} expected at least one character, got an empty text")
-        return ids
+    # In these methods, `method` is the name of the public method that was called, for errors.
+
+    def _log_probabilities(self, method: str, text: str) -> np.ndarray:
+        raise TypeError(f"{type(self).__name__} has no log_probabilities")
+
+    def _log_likelihood(self, method: str, text: str) -> float:
+        return float(self._log_probabilities(method, text).sum(dtype=np.float64))   # (TXT.1)
+
+    def _score(self, method: str, text: str) -> float:
+        return self._log_likelihood(method, text) / len(text)                   # (TXT.2)
+
+    def _ids(self, method: str, text: str, least: int = 1) -> np.ndarray:
+        """The characters of a text as integers, (L,).
+
+        Raises TypeError for anything but a string, ValueError for a text that is shorter than `least`, or
+        that has characters outside the alphabet.
+        """
+        who = self._who(method)
+        if not isinstance(text, str):
+            raise TypeError(f"{who} expected a string, got {type(text).__name__}")
+        if len(text) < least:
+            raise ValueError(f"{who} expected at least one character, got an empty text")
+        for unknown in sorted(set(text) - set(self.alphabet.characters))[:1]:
+            raise ValueError(
+                f"{who} got an unknown character {unknown!r} (U+{ord(unknown):04X}) at position "
+                f"{text.index(unknown)}: replace or remove it; the alphabet is {self.alphabet.characters!r}"
+            )
+        return self.alphabet.encode(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -13,6 +12,7 @@ from scratchgen.data.text import Alphabet, RandomCrop, windows
 from scratchgen.distributions import Categorical
 from scratchgen.layers import Embedding, LayerNorm, Linear, Sequential, TransformerBlock
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.text.base import TextModel
 from scratchgen.models.text.writing import FullWriter, Writer
@@ -68,13 +68,16 @@ class CharacterModel(TextModel, Model):
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
     ):
+        who = "CharacterModel"
         if not isinstance(alphabet, Alphabet):
-            raise TypeError(f"CharacterModel expected an Alphabet, got {type(alphabet).__name__}")
-        if window < 2 or depth < 1:
-            raise ValueError(f"CharacterModel expected window >= 2 and depth >= 1, got {window} and {depth}")
-        self.alphabet, self.window = alphabet, window
-        self.features, self.heads, self.depth, self.dropout = features, heads, depth, dropout
-        net_args: dict[str, Any] = {"rng": as_generator("CharacterModel", rng), "dtype": dtype}
+            raise TypeError(f"{who} expected alphabet to be an Alphabet, got {alphabet!r}")
+        self.alphabet, self.window = alphabet, count(who, "window", window, least=2)
+        self.features, self.heads = count(who, "features", features), count(who, "heads", heads)
+        if features % heads:
+            raise ValueError(f"{who} expected features divisible by the {heads} heads, got {features}")
+        self.depth = count(who, "depth", depth)
+        self.dropout = finite(who, "dropout", dropout, least=0, below=1)
+        net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
         self.characters = Embedding(len(alphabet) + 1, features, **net_args)    # last row: start token
         self.positions = Embedding(window, features, **net_args)
         self.blocks = Sequential(
@@ -146,6 +149,7 @@ class CharacterModel(TextModel, Model):
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
     ) -> Self:
         """Train with Adam on windows of a text; return the model. The arguments are those of Model.fit.
 
@@ -154,7 +158,7 @@ class CharacterModel(TextModel, Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, drop_last=drop_last,  # type: ignore
-            callbacks=callbacks, validate=validate,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 
@@ -163,9 +167,8 @@ class CharacterModel(TextModel, Model):
         self._expect_windows("score_samples", X)
         return self._window_log_probabilities(X).sum(axis=1)
 
-    def log_probabilities(self, text: str) -> np.ndarray:
-        """log p(c_i | the characters before it) in nats of each character of a text, (L,)."""
-        ids, size, kept = self._ids("log_probabilities", text), self.window, self.kept
+    def _log_probabilities(self, method: str, text: str) -> np.ndarray:
+        ids, size, kept = self._ids(method, text), self.window, self.kept
         if len(ids) <= size:
             return self._window_log_probabilities(ids[None])[0]
         stride = size - kept
@@ -199,13 +202,25 @@ class CharacterModel(TextModel, Model):
         ``alphabet.decode(row)`` turns a row into a string. Raises ValueError for a prompt with characters
         outside the alphabet.
         """
+        self._expect_count(n)
         length = self.window if length is None else length
-        if n < 1 or length < 1:
-            raise ValueError(f"CharacterModel.sample expected n >= 1 and length >= 1, got {n} and {length}")
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"CharacterModel.sample expected a finite temperature > 0, got {temperature}")
-        before = self.alphabet.encode(prompt)
-        rng = as_generator("CharacterModel.sample", rng)
+        return self._sample("sample", n, rng, length, prompt, temperature, cached)
+
+    def _sample(
+        self,
+        method: str,
+        n: int,
+        rng: np.random.Generator | int,
+        length: int,
+        prompt: str,
+        temperature: float,
+        cached: bool = True,
+    ) -> np.ndarray:
+        who = self._who(method)
+        count(who, "length", length)
+        finite(who, "temperature", temperature, above=0)
+        before = self._ids(method, prompt, least=0)
+        rng = as_generator(who, rng)
         text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
         writer: Writer | FullWriter = Writer(self, n) if cached else FullWriter(self)
         for i in range(len(before), text.shape[1]):
@@ -217,7 +232,7 @@ class CharacterModel(TextModel, Model):
         self, length: int, *, rng: np.random.Generator | int, prompt: str = "", temperature: float = 1.0
     ) -> str:
         """Sample one text: the prompt, followed by `length` characters."""
-        ids = self.sample(1, rng=rng, length=length, prompt=prompt, temperature=temperature)
+        ids = self._sample("write", 1, rng, length, prompt, temperature)
         return prompt + self.alphabet.decode(ids[0])
 
     def _window_log_probabilities(self, X: np.ndarray) -> np.ndarray:

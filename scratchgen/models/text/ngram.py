@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Self
@@ -11,6 +10,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
+from scratchgen.models.arguments import count, finite, one_or_more
 from scratchgen.models.text.base import TextModel
 
 
@@ -34,11 +34,10 @@ class NGram(TextModel):
     """
 
     def __init__(self, alphabet: Alphabet, order: int = 5, strength: float = 1.0):
-        if order < 1:
-            raise ValueError(f"NGram expected an order of at least 1, got {order}")
-        if not 0 < strength < math.inf:
-            raise ValueError(f"NGram expected a finite strength > 0, got {strength}")
-        self.alphabet, self.order, self.strength = alphabet, order, strength
+        if not isinstance(alphabet, Alphabet):
+            raise TypeError(f"NGram expected alphabet to be an Alphabet, got {alphabet!r}")
+        self.alphabet, self.order = alphabet, count("NGram", "order", order)
+        self.strength = finite("NGram", "strength", strength, above=0)
         self.counts: dict[str, Counter[str]] = {}       # context -> counts of the next character
         self.totals: dict[str, int] = {}
 
@@ -55,6 +54,13 @@ class NGram(TextModel):
 
         Every strength is tried with every order.
         """
+        who = "NGram.tuned"
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"{who} expected text to be a string of one or more characters, got {text!r}")
+        orders = [count(who, "orders", order) for order in one_or_more(who, "orders", orders)]
+        strengths = [
+            finite(who, "strengths", s, above=0) for s in one_or_more(who, "strengths", strengths)
+        ]
         train, held_out = split_text(text)
         model = cls(alphabet, max(orders)).fit(train)
         scores: dict[tuple[int, float], float] = {}
@@ -81,13 +87,12 @@ class NGram(TextModel):
 
         Raises ValueError before `fit`, and for a c that is not one character of the alphabet.
         """
-        if len(self.alphabet.encode(c)) != 1:
+        if len(self._ids("probability", c)) != 1:
             raise ValueError(f"NGram.probability expected one character, got {c!r}")
         return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
 
-    def log_probabilities(self, text: str) -> np.ndarray:
-        """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
-        self._ids("log_probabilities", text)
+    def _log_probabilities(self, method: str, text: str) -> np.ndarray:
+        self._ids(method, text)
         return np.log(self._mixtures(text)[:, -1])
 
     def sample(
@@ -98,10 +103,10 @@ class NGram(TextModel):
         ``alphabet.decode(row)`` turns a row into a string. Raises ValueError before `fit`, for n or length
         below 1, and for a prompt with characters outside the alphabet.
         """
-        if n < 1 or length < 1:
-            raise ValueError(f"NGram.sample expected n >= 1 and length >= 1, got {n} and {length}")
+        self._expect_count(n)
+        count("NGram.sample", "length", length)
         rng = as_generator("NGram.sample", rng)
-        self.alphabet.encode(prompt)
+        self._ids("sample", prompt, least=0)
         sums: dict[str, np.ndarray] = {}        # context -> cumulative probabilities, (V,)
         texts = np.empty((n, length), np.int64)
         for row in texts:

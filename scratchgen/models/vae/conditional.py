@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_labels, one_hot, positive
+from scratchgen.checks import expect_labels, one_hot
 from scratchgen.layers import Activation, Layer, Parameter, SiLU
-from scratchgen.models.networks import dense, dense_sizes
+from scratchgen.models.arguments import count
+from scratchgen.models.networks import dense, dense_arguments
 from scratchgen.models.vae.model import VAE
 
 
@@ -17,9 +18,8 @@ class LabelledVAE(VAE):
     """The base of both conditional VAEs: every method takes labels y, (N,), from 0 to classes − 1."""
 
     def __init__(self, encoder: Layer, decoder: Layer, *, classes: int = 10, **settings: Any):
-        positive(type(self).__name__, classes=classes)
         super().__init__(encoder, decoder, **settings)
-        self.classes = classes
+        self.classes = count(type(self).__name__, "classes", classes)
 
     def _labels(self, y: Any, n: int, method: str) -> np.ndarray:
         return expect_labels(self._who(method), y, n, self.classes)
@@ -57,11 +57,10 @@ class ConditionalVAE(LabelledVAE):
         sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
         """
         who = f"{cls.__name__}.dense"
-        sizes = dense_sizes(who, sizes, (784, 400, 4), features, hidden, code)
-        positive(who, classes=classes)
-        net_args: dict[str, Any] = {
-            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
-        }
+        sizes, net_args = dense_arguments(
+            who, sizes, (784, 400, 4), features, hidden, code, rng=rng, activation=activation, dtype=dtype
+        )
+        count(who, "classes", classes)
         columns, *inner, width = sizes
         encoder = dense((columns + classes, *inner, 2 * width), **net_args)
         decoder = dense((width + classes, *reversed(inner), columns), **net_args)

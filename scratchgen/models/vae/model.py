@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, as_image_shape, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
-from scratchgen.models.networks import conv_decoder, conv_encoder, dense, dense_sizes, in_batches, input_width
+from scratchgen.models.arguments import count, finite, layer
+from scratchgen.models.networks import (
+    conv_decoder,
+    conv_encoder,
+    convolutional_arguments,
+    dense,
+    dense_arguments,
+    in_batches,
+    input_width,
+)
 from scratchgen.models.pixels import PixelModel
+from scratchgen.models.vae.likelihood import Posterior, importance_sampled, lower_bound
 from scratchgen.models.vae.observation import BernoulliPixels, Observation
 
 Rng = np.random.Generator | int
-Posterior = tuple[np.ndarray, np.ndarray]                   # mu and logvar, each (N, K)
-Draws = tuple[slice, np.ndarray, np.ndarray]                # examples, log p(x | z), log p(z) − log q(z | x)
 
 
 class VAECache(NamedTuple):
@@ -72,10 +79,15 @@ class VAE(PixelModel):
         binarisation: str = "dynamic",
     ):
         super().__init__(binarisation)
-        if not (math.isfinite(beta) and beta >= 0):
-            raise ValueError(f"{type(self).__name__} expected a finite beta >= 0, got {beta}")
-        self.encoder, self.decoder, self.beta = encoder, decoder, float(beta)
-        self.observation = observation or BernoulliPixels()
+        who = type(self).__name__
+        self.encoder, self.decoder = layer(who, "encoder", encoder), layer(who, "decoder", decoder)
+        self.beta = finite(who, "beta", beta, least=0)
+        self.observation = BernoulliPixels() if observation is None else observation
+        if not isinstance(self.observation, Observation):
+            raise TypeError(
+                f"{who} expected observation to be BernoulliPixels() or NormalPixels(std), "
+                f"got {observation!r}"
+            )
         if not self.bernoulli:
             self.binarisation = "none"
 
@@ -98,11 +110,10 @@ class VAE(PixelModel):
         sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
         settings : the other arguments of the constructor
         """
-        who = f"{cls.__name__}.dense"
-        sizes = dense_sizes(who, sizes, (784, 400, 20), features, hidden, code)
-        net_args: dict[str, Any] = {
-            "rng": as_generator(who, rng), "activation": activation, "dtype": dtype
-        }
+        sizes, net_args = dense_arguments(
+            f"{cls.__name__}.dense", sizes, (784, 400, 20), features, hidden, code,
+            rng=rng, activation=activation, dtype=dtype,
+        )
         encoder = dense((*sizes[:-1], 2 * sizes[-1]), **net_args)
         return cls(encoder, dense(sizes[::-1], **net_args), **settings)
 
@@ -120,18 +131,15 @@ class VAE(PixelModel):
     ) -> Self:
         """Two 4×4 convolutions of stride 2, a latent code, and a decoder of transposed convolutions.
 
-        shape : (H, W, C) of the images, with H and W divisible by 4; examples are rows of H·W·C numbers
+        shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers
         settings : the other arguments of the constructor
         """
-        who = f"{cls.__name__}.convolutional"
-        net_args: dict[str, Any] = {
-            "shape": as_image_shape(who, shape, multiple=4),
-            "rng": as_generator(who, rng),
-            "activation": activation,
-            "dtype": dtype,
-        }
-        encoder = conv_encoder(2 * code, channels, **net_args)
-        return cls(encoder, conv_decoder(code, channels, **net_args), **settings)
+        code, net_args = convolutional_arguments(
+            f"{cls.__name__}.convolutional", code, channels, shape,
+            rng=rng, activation=activation, dtype=dtype,
+        )
+        encoder = conv_encoder(2 * code, **net_args)
+        return cls(encoder, conv_decoder(code, **net_args), **settings)
 
     @property
     def bernoulli(self) -> bool:    # type: ignore[override]  # here it depends on the observation model
@@ -148,11 +156,6 @@ class VAE(PixelModel):
         """K, the width of the latent code: half the last axis of the encoder's last parameter."""
         last = list(self.encoder.parameters().values())[-1]
         return last.shape[-1] // 2
-
-    @property
-    def code_width(self) -> int:
-        """The old name of `code`."""
-        return self.code
 
     def loss(
         self,
@@ -281,11 +284,11 @@ class VAE(PixelModel):
         label : for a conditional VAE, the class of both examples and of all images between them
         """
         who = self._who("interpolate")
-        if steps < 2:
-            raise ValueError(f"{who} expected at least 2 steps, got {steps}")
+        count(who, "steps", steps, least=2)
         if np.ndim(start) != 1 or np.shape(start) != np.shape(end):
             raise ValueError(f"{who} expected two examples (D,), got {np.shape(start)} and {np.shape(end)}")
-        a, b = self.transform(np.stack([start, end]), None if label is None else np.full(2, label))
+        both = np.stack([start, end])
+        (a, b), _ = self._posterior(both, None if label is None else np.full(2, label), "interpolate")
         t = np.linspace(0, 1, steps, dtype=a.dtype)[:, None]
         return self.inverse_transform((1 - t) * a + t * b, None if label is None else np.full(steps, label))
 
@@ -314,11 +317,7 @@ class VAE(PixelModel):
         """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, minus the KL."""
         self._expect_samples("elbo", X, samples)
         rng = as_generator(self._who("elbo"), rng)
-        mu, logvar = self._posterior(X, y, "elbo")
-        total = -Normal.kl(mu, logvar, self.prior_mean(y, len(X))).sum(axis=1, dtype=np.float64)
-        for part, log_px, _ in self.sample_posterior(X, y, (mu, logvar), samples, rng):
-            total[part] += log_px.sum(axis=1, dtype=np.float64) / samples
-        return total
+        return lower_bound(self, X, y, self._posterior(X, y, "elbo"), samples, rng)
 
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: Rng | None = None, samples: int = 100
@@ -332,49 +331,9 @@ class VAE(PixelModel):
         """
         self._expect_samples("score_samples", X, samples)
         rng = as_generator(self._who("score_samples"), 0 if rng is None else rng)
-        mu, logvar = self._posterior(X, y, "score_samples")
-        total = np.full(len(X), -np.inf)
-        for part, log_px, log_ratio in self.sample_posterior(X, y, (mu, logvar), samples, rng):
-            log_weights = (log_px + log_ratio).astype(np.float64)  # (B, S)
-            total[part] = np.logaddexp(total[part], np.logaddexp.reduce(log_weights, axis=1))
-        return total - math.log(samples)                        # (VAE.11)
-
-    def sample_posterior(
-        self,
-        X: np.ndarray,
-        y: np.ndarray | None,
-        posterior: Posterior,
-        samples: int,
-        rng: np.random.Generator,
-        rows: int = 10_000,
-    ) -> Iterator[Draws]:
-        """Draw codes from q(z | x); yield (which examples, log p(x | z), log p(z) − log q(z | x)).
-
-        Both arrays are (B, S). B·S is about `rows` for any number of examples and samples, which limits the
-        memory. An example with many samples is yielded several times, with a part of them each time.
-        """
-        mu, logvar = posterior
-        prior_mean = np.broadcast_to(self.prior_mean(y, len(X)), mu.shape)
-        at_once = min(samples, max(1, rows // 100))
-        size = rows // at_once
-        for start in range(0, len(X), size):
-            part = slice(start, start + size)
-            m, lv, m_prior = mu[part, None], logvar[part, None], prior_mean[part, None]  # (B, 1, K)
-            for done in range(0, samples, at_once):
-                shape = (len(m), min(at_once, samples - done), mu.shape[1])
-                eps = rng.standard_normal(shape, mu.dtype)
-                z = Normal.sample(m, lv, eps)                   # (B, S, K)
-                labels = None if y is None else np.repeat(y[part], shape[1])
-                out = self.decode(z.reshape(-1, shape[2]), labels)
-                if out.shape[1] != X.shape[1]:
-                    who = type(self).__name__
-                    raise ValueError(f"{who} expected x of {out.shape[1]} features, got {X.shape[1]}")
-                log_px = self.observation.log_prob(X[part], out.reshape(*shape[:2], -1))
-                yield part, log_px, 0.5 * (eps**2 + lv - (z - m_prior) ** 2).sum(axis=2)
+        posterior = self._posterior(X, y, "score_samples")
+        return importance_sampled(self, X, y, posterior, samples, rng)          # (VAE.11)
 
     def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
         self.observation.expect(self._who(method), X, self.features)
-        if not isinstance(samples, int | np.integer) or samples < 1:
-            raise ValueError(
-                f"{self._who(method)} expected samples to be an int of at least 1, got {samples!r}"
-            )
+        count(self._who(method), "samples", samples)

@@ -9,6 +9,7 @@ import numpy as np
 from scratchgen.checks import expect_binary, expect_examples
 from scratchgen.distributions import LOG_2PI, Bernoulli, bernoulli_log_prob
 from scratchgen.losses import bce_with_logits, squared_error
+from scratchgen.models.arguments import finite
 
 
 class BernoulliPixels:
@@ -49,9 +50,9 @@ class NormalPixels:
     """
 
     def __init__(self, std: float = 1.0):
-        if not (math.isfinite(std) and std > 0):
-            raise ValueError(f"NormalPixels expected a finite std > 0, got {std}")
-        self.std = float(std)
+        self.std = finite("NormalPixels", "std", std, above=0)
+        if not 0 < np.float32(std) ** -2.0 < np.inf:
+            raise ValueError(f"NormalPixels expected std with 1 / std² in the range of float32, got {std!r}")
 
     def nll(self, out: np.ndarray, x: np.ndarray) -> tuple[float, np.ndarray]:
         """−log p(x | z) in nats, summed over pixels and averaged over examples; and its gradient dout."""

@@ -42,7 +42,7 @@ CARD = Card(
         Detector(
             name="gan",
             title="GAN, dense, 2 × 300 each",
-            build=lambda rng: GAN.dense(32, 300, rng=rng),
+            build=lambda rng: GAN.dense(32, (300, 300), rng=rng),
             scores={LOGIT: minus_logit},
             lacks={**WITHOUT_LIKELIHOOD, ERROR: NO_ENCODER},
             shown=20_000,

@@ -8,6 +8,7 @@ curves should cross.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -179,7 +180,8 @@ def density_errors(
     binary = [(x > 0.5).astype(x.dtype) for x in (X, X_test)]
     epochs = max(1, updates * 32 // len(X))
     made.fit(binary[0], y, epochs=epochs, batch_size=32, lr=3e-3, rng=rng)
-    epochs = max(1, updates // 2 // -(-len(X) // 320))          # a tenth of X in each class, in batches of 32
+    batches = math.ceil(len(X) / 10 / 32)                       # of each class, which has a tenth of X
+    epochs = max(1, updates // 2 // batches)
     nice = BayesClassifier(lambda: NICE.dense(784, (64, 64), 4, rng=rng, levels=256))
     nice.fit(X, y, epochs=epochs, batch_size=32, rng=rng)
     right = made.score(binary[1], y_test), nice.score(dequantise(X_test, rng=rng), y_test)

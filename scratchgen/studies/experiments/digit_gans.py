@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,15 @@ class ImageMeasures:
         }
 
 
-def fit(model: GAN, x: np.ndarray, shown: int, lr: float, discriminator_lr: float, rng: Any, *callbacks: Any):
+def fit(
+    model: GAN,
+    x: np.ndarray,
+    shown: int,
+    lr: float,
+    discriminator_lr: float,
+    rng: np.random.Generator,
+    *callbacks: Callback,
+) -> None:
     """Train on about `shown` digits, with both learning rates falling to 0 on a cosine."""
     model.fit(
         x, epochs=max(1, round(shown / len(x))), batch_size=BATCH, lr=Cosine(lr), rng=rng,
@@ -100,7 +108,7 @@ def dense_gan(x: np.ndarray, rng: np.random.Generator) -> GAN:
     to pixels start near 0, so that both networks learn them from the first step on instead of keeping initial
     noise: see docs/gan.md, section 12.
     """
-    model = GAN.dense(64, 400, dropout=0.6, pixel_init=small_pixel_init, rng=rng)
+    model = GAN.dense(64, (400, 400), dropout=0.6, pixel_init=small_pixel_init, rng=rng)
     mean = np.clip(x.mean(axis=0), 0.01, 0.99)
     model.generator.parameters()["6.bias"].value[...] = np.log(mean / (1 - mean))
     return model

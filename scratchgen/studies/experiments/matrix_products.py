@@ -30,7 +30,7 @@ Product = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
 
 
 @kernel
-def three_loops(a, b, out):
+def three_loops(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     for i in range(a.shape[0]):
         for j in range(b.shape[1]):
             total = a.dtype.type(0)
@@ -40,7 +40,7 @@ def three_loops(a, b, out):
 
 
 @kernel
-def rows(a, b, out):
+def rows(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     out[:] = 0
     for i in range(a.shape[0]):
         for k in range(a.shape[1]):
@@ -50,7 +50,7 @@ def rows(a, b, out):
 
 
 @kernel
-def panels(a, b, out):
+def panels(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     out[:] = 0
     for start in range(0, a.shape[1], PANEL):
         for i in range(a.shape[0]):
@@ -61,7 +61,7 @@ def panels(a, b, out):
 
 
 @kernel
-def sixteen_sums(a, columns, out):
+def sixteen_sums(a: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """columns: b transposed, so that its columns are contiguous. All sizes but k are multiples of 4."""
     for start in range(0, len(columns), PANEL):
         for i in range(0, len(a), 4):
@@ -93,7 +93,7 @@ def sixteen_sums(a, columns, out):
                 out[i + 3, j], out[i + 3, j + 1], out[i + 3, j + 2], out[i + 3, j + 3] = s30, s31, s32, s33
 
 
-def registers(a, b, out):
+def registers(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     sixteen_sums(a, np.ascontiguousarray(b.T), out)
 
 
@@ -109,7 +109,7 @@ LOADED = {"three loops": 2.0, "rows": 3.0, "panels": 3.0, "registers": 0.5}
 
 
 @kernel
-def eight_sums(x, factors, times):
+def eight_sums(x: np.ndarray, factors: tuple[np.float32, ...], times: int) -> np.float32:
     """8 · len(x) · times multiply-adds; only x is loaded, and each of its numbers is used 8 times."""
     f0, f1, f2, f3, f4, f5, f6, f7 = factors
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = x.dtype.type(0)

@@ -45,26 +45,30 @@ def train(x: np.ndarray, x_test: np.ndarray, kind: str, epochs: int, *, seed: in
     """Train a VAE 784-400-20 whose decoder is damaged half-way; return the run and the step of the damage."""
     rng = np.random.default_rng(seed)
     model = VAE.dense((784, 400, 20), rng=rng)
-    damaged = epochs * -(-len(x) // 128) // 2       # half of the updates
-    gradients = NoiseGradients(model, x_test, damaged, seed)
-    damage = Damage(model.decoder.parameters()["0.weight"], kind, damaged, seed)
+    gradients = NoiseGradients(model, x_test, seed)
+    damage = Damage(model.decoder.parameters()["0.weight"], kind, seed)
     callbacks = [ProgressBar(), gradients, damage]
     trainer = model.trainer(x, epochs=epochs, batch_size=128, rng=rng, callbacks=callbacks)
     history = trainer.run()
-    return Run(history, gradients.measurements, gradients.before), damaged
+    return Run(history, gradients.measurements, gradients.before), gradients.damaged
+
+
+def half_of_updates(trainer: Trainer) -> int:
+    """The step after which the decoder is damaged."""
+    return trainer.epochs * len(trainer.batches) // 2
 
 
 class Damage(Callback):
-    """Damages a layer once: "shuffled" permutes its weights, "noised" adds noise of twice their std.
+    """Damages a layer half-way: "shuffled" permutes its weights, "noised" adds noise of twice their std.
 
     "undamaged" leaves it as it is.
     """
 
-    def __init__(self, weight: Parameter, kind: str, after: int, seed: int):
-        self.weight, self.kind, self.after, self.seed = weight, kind, after, seed
+    def __init__(self, weight: Parameter, kind: str, seed: int):
+        self.weight, self.kind, self.seed = weight, kind, seed
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
-        if trainer.step == self.after:
+        if trainer.step == half_of_updates(trainer):
             rng = np.random.default_rng(self.seed)
             weight = self.weight.value
             if self.kind == "shuffled":
@@ -81,10 +85,13 @@ class NoiseGradients(Callback):
     x : test digits; the prediction uses the first 100, since it costs K passes
     """
 
-    def __init__(self, model: VAE, x: np.ndarray, damaged: int, seed: int):
-        self.model, self.damaged, self.seed = model, damaged, seed
+    def __init__(self, model: VAE, x: np.ndarray, seed: int):
+        self.model, self.seed = model, seed
         self.x = binarise(x, rng=np.random.default_rng(seed))
         self.measurements: list[Measurement] = []
+
+    def on_start(self, trainer: Trainer) -> None:
+        self.damaged = half_of_updates(trainer)
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         since = trainer.step - self.damaged * (trainer.step > self.damaged)

@@ -147,7 +147,7 @@ class Game(NamedTuple):
 GAMES = {
     "dense GAN": Game(dense_gan, 5e-4, 5e-4, 2.0),
     "DCGAN": Game(lambda rng: DCGAN(32, (16, 32), rng=rng), 1e-3, 5e-4, 1.0),
-    "WGAN-GP": Game(lambda rng: WGAN.dense(32, 256, penalty=10.0, k=3, rng=rng), 5e-4, 5e-4, 1.5),
+    "WGAN-GP": Game(lambda rng: WGAN.dense(32, (256, 256), penalty=10.0, k=3, rng=rng), 5e-4, 5e-4, 1.5),
     "DCGAN, noise": Game(lambda rng: DenoisingDCGAN(32, (16, 32), rng=rng), 1e-3, 5e-4, 1.0),
 }
 

@@ -44,8 +44,8 @@ def build(digits: Digits, epochs: int) -> Trainer:
     x = digits.x_train[:-HELD_OUT]
     rng = np.random.default_rng(SEED)
     net_args: dict[str, Any] = {"pixel_init": small_pixel_init, "rng": rng}
-    generator = dense_generator(CODE, GENERATOR, x.shape[1], **net_args)
-    discriminator = dense_critic(x.shape[1], DISCRIMINATOR, dropout=DROPOUT, **net_args)
+    generator = dense_generator(CODE, (GENERATOR, GENERATOR), x.shape[1], **net_args)
+    discriminator = dense_critic(x.shape[1], (DISCRIMINATOR, DISCRIMINATOR), dropout=DROPOUT, **net_args)
     return GAN(generator, discriminator, code=CODE, noise="uniform").trainer(
         x,
         epochs=epochs,

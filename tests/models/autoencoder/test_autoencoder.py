@@ -128,7 +128,7 @@ def test_autoencoder_says_why_it_has_no_likelihood_and_no_samples(rng):
         (lambda m, X, rng: m.fit(X[:, :5], epochs=1, rng=rng), r"expected .* \(N, 12\), got .*5\)"),
         (lambda m, X, rng: m.transform(X * np.nan), "finite numbers, got NaN"),
         (lambda m, X, rng: m.inverse_transform(X), r"\(N, 3\), got \(4, 12\)"),
-        (lambda m, X, rng: Autoencoder.dense((12,), rng=rng), "two or more sizes"),
+        (lambda m, X, rng: Autoencoder.dense((12,), rng=rng), "two or more widths"),
     ],
 )
 def test_autoencoder_bad_input_is_named(rng, call, message):

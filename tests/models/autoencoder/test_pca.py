@@ -94,7 +94,7 @@ def test_pca_keeps_the_dtype_of_the_data(data):
     ("call", "message"),
     [
         (lambda X: PCA(0), "n_components of at least 1, got 0"),
-        (lambda X: PCA(8).fit(X), "at most 7 components .* got 8"),
+        (lambda X: PCA(8).fit(X), "PCA.fit expected n_components of at most 7 .* got 8"),
         (lambda X: PCA(2).fit(X[:1]), "at least 2 examples, got 1"),
         (lambda X: PCA(2).fit(np.full_like(X, np.nan)), "finite numbers, got NaN"),
         (lambda X: PCA(2).fit(X[0]), r"shape \(N, D\), got \(7,\)"),

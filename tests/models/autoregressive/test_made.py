@@ -188,20 +188,20 @@ HALF = np.arange(10) < 5
         (lambda m, X, g: m.complete(X, HALF[:5], rng=g), r"\(10,\) bools, got shape \(5,\) of bool"),
         (lambda m, X, g: m.complete(X, HALF * 1, rng=g), r"\(10,\) bools, got shape \(10,\) of int64"),
         (lambda m, X, g: m.complete(X / 2, HALF, rng=g), "MADE.complete .* exactly 0 or 1"),
-        (lambda m, X, g: m.complete(X.tolist(), HALF, rng=g), r"MADE.complete .* shape \(N, 10\), got list"),
+        (lambda m, X, g: m.complete(X.tolist(), HALF, rng=g), r"expected an array of float.*, got list"),
         (lambda m, X, g: m.complete(X[:, :7], HALF, rng=g), r"MADE.complete .* \(N, 10\), got \(\d+, 7\)"),
-        (lambda m, X, g: MADE(1, rng=g), "two or more features .*, got 1 and"),
-        (lambda m, X, g: MADE(10, (), rng=g), r"one or more hidden layers, got 10 and \(\)"),
+        (lambda m, X, g: MADE(1, rng=g), "MADE expected features of at least 2, got 1"),
+        (lambda m, X, g: MADE(10, (), rng=g), r"one or more hidden layers, got none"),
         (lambda m, X, g: MADE(10, (5, 0), rng=g), r"MADE expected hidden of at least 1, got 0"),
         (lambda m, X, g: MADE(10, orderings=0, rng=g), "orderings of at least 1, got 0"),
         (lambda m, X, g: MADE(10, order="spiral", rng=g), "order to be one of natural, random, got 'spiral'"),
-        (lambda m, X, g: MADE(10, classes=-1, rng=g), "classes >= 0, got -1"),
+        (lambda m, X, g: MADE(10, classes=-1, rng=g), "classes of at least 0, got -1"),
         (lambda m, X, g: MADE(10, binarisation="grey", rng=g), "one of dynamic, fixed, none, got 'grey'"),
     ],
 )
 def test_made_bad_input_is_named(rng, call, message):
     X = np.tile(EVERY[37], (6, 1))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         call(made(rng), X, rng)
 
 

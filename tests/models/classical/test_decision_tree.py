@@ -89,8 +89,8 @@ def test_decision_tree_limits_hold(rng):
     ("call", "message"),
     [
         (lambda m, X: DecisionTree(criterion="mse"), "criterion to be one of gini, entropy, got 'mse'"),
-        (lambda m, X: DecisionTree(max_depth=0), "max_depth and min_leaf >= 1, got 0 and 1"),
-        (lambda m, X: DecisionTree(min_leaf=0), "max_depth and min_leaf >= 1, got None and 0"),
+        (lambda m, X: DecisionTree(max_depth=0), "max_depth of at least 1, got 0"),
+        (lambda m, X: DecisionTree(min_leaf=0), "min_leaf of at least 1, got 0"),
         (lambda m, X: m.predict(X), "DecisionTree is not fitted yet"),
         (lambda m, X: m.fit(X, [0, 0, 2]), r"each class 0\.\.2, got none of 1 among 3"),
         (lambda m, X: m.fit(X, [0, 0, 0]), "at least two classes"),

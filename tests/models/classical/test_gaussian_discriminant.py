@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scratchgen.models import GaussianDiscriminant
+from scratchgen.models.classical.gaussian_discriminant import ConstantFeatures
 
 Y = np.array([0, 1, 0, 2, 1, 0, 2, 1, 0, 2, 2, 1, 1])
 
@@ -72,11 +73,19 @@ def test_gaussian_discriminant_samples_have_the_covariance(rng):
 
 def test_gaussian_discriminant_singular_data_is_named(rng):
     X = data(rng)
-    X[:, 1] = 4
-    with pytest.raises(ValueError, match="in all classes these are constant: 1. Leave them out"):
+    X[Y == 2, 1] = 0.1                                          # whose mean has a rounding error
+    message = r"in class 2 these are constant: 1\. Set a shrinkage > 0, which gives them a variance"
+    with pytest.raises(ValueError, match=rf"^GaussianDiscriminant\.fit expected .* {message}"):
+        GaussianDiscriminant(shared=False).fit(X, Y)
+    GaussianDiscriminant().fit(X, Y)                            # the shared covariance is not singular
+    X[:, 1] = 0.1 * Y
+    with pytest.raises(ValueError, match="in every class these are constant: 1"):
         GaussianDiscriminant().fit(X, Y)
-    model = GaussianDiscriminant(shrinkage=0.01).fit(X, Y)
-    assert np.isfinite(model.log_joint(X)).all()
+    for shared in (False, True):
+        model = GaussianDiscriminant(shared=shared, shrinkage=0.01).fit(X, Y)
+        assert np.isfinite(model.log_joint(X)).all()
+    with pytest.raises(ValueError, match="in every class these are constant: 0, 1"):
+        GaussianDiscriminant().fit(np.full((13, 2), 0.1), Y)
     few = np.array([0, 0, 0, 0, 0, 1])
     for shrinkage in (0, 0.5):                                  # a single example has no variance
         with pytest.raises(ValueError, match="covariance of class 1, 1 examples of 3 features, is sing"):
@@ -92,8 +101,8 @@ def test_gaussian_discriminant_singular_data_is_named(rng):
         (lambda m, X: m.linear(), "GaussianDiscriminant is not fitted yet; call fit"),
         (lambda m, X: m.fit(X, Y).predict(X[:, :2]), r"\(N, 3\), got \(13, 2\)"),
         (lambda m, X: m.fit(X, Y).predict(X, seen=np.zeros(3, bool)), "at least one feature to be seen"),
-        (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage in \[0, 1\], got 1.5"),
-        (lambda m, X: GaussianDiscriminant(shrinkage=np.nan), r"shrinkage in \[0, 1\], got nan"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=1.5), r"shrinkage >= 0 and <= 1, got 1.5"),
+        (lambda m, X: GaussianDiscriminant(shrinkage=np.nan), r"shrinkage >= 0 and <= 1, got nan"),
     ],
 )
 def test_gaussian_discriminant_bad_input_is_named(rng, call, message):
@@ -121,3 +130,33 @@ def test_gaussian_discriminant_finds_features_that_depend_on_each_other(rng):
             GaussianDiscriminant().fit(np.c_[X, units * X[:, 0]], y)
     constant = np.c_[X, np.zeros(60)]
     assert GaussianDiscriminant(shrinkage=0.1).fit(constant, y).score(constant, y) > 0.4
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
+    """With a warning that names them. All results are those of a model of the other features."""
+    X = data(rng)
+    wide = np.insert(X, [1, 3], [0.1, 7.0], axis=1)             # features 1 and 4 are constant
+    message = r"^GaussianDiscriminant\.fit leaves out .* constant in all examples, 1, 4: predictions ignore"
+    with pytest.warns(ConstantFeatures, match=message) as seen:
+        model = GaussianDiscriminant(shared=shared).fit(wide, Y)
+    assert seen[0].filename == __file__
+    plain = GaussianDiscriminant(shared=shared).fit(X, Y)
+    new = wide + rng.standard_normal(wide.shape)                # may differ from the constants
+    rest = new[:, [0, 2, 3]]
+    for method in ("predict", "predict_proba", "score_samples", "log_joint"):
+        np.testing.assert_array_equal(getattr(model, method)(new), getattr(plain, method)(rest))
+    some = np.array([True, True, False, True, True])
+    np.testing.assert_array_equal(
+        model.predict_proba(new, seen=some), plain.predict_proba(rest, seen=np.array([True, False, True]))
+    )
+    with pytest.raises(ValueError, match="predict expected at least one feature to be seen that varies"):
+        model.predict(new, seen=np.array([False, True, False, False, True]))
+    samples = model.sample(9, rng=0)
+    assert (samples[:, 1] == 0.1).all() and (samples[:, 4] == 7).all()
+    np.testing.assert_array_equal(samples[:, [0, 2, 3]], plain.sample(9, rng=0))
+    if shared:
+        W, b = model.linear()
+        assert not W[[1, 4]].any() and (b == plain.linear()[1]).all()
+        np.testing.assert_array_equal(W[[0, 2, 3]], plain.linear()[0])
+    GaussianDiscriminant(shared=shared, shrinkage=0.1).fit(wide, Y)     # no warning: all have a variance

@@ -9,6 +9,7 @@ import pytest
 from scratchgen.distributions import Categorical
 from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.models import HiddenMarkovModel
+from scratchgen.models.classical.base import NotConverged
 
 
 def made(kind, rng, states=3, n=4, length=5):
@@ -87,6 +88,7 @@ def test_hidden_markov_of_one_step_is_a_mixture(rng):
     assert (model.backward(cache)["dlog_transition"] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
 @KINDS
 def test_hidden_markov_fit_sets_expected_shares(kind, rng):
     """(HMM.7): one step of EM against counts weighted over all paths. No step lowers the likelihood."""
@@ -107,7 +109,7 @@ def test_hidden_markov_fit_sets_expected_shares(kind, rng):
         var = (states * (X[..., None] - mu) ** 2).sum(axis=(0, 1)) / weight
         np.testing.assert_allclose(model.emissions.mu.value, mu, rtol=1e-9)
         np.testing.assert_allclose(np.exp(model.emissions.logvar.value), var, rtol=1e-8)
-    model.fit(X, iterations=30, smoothing=1e-12)
+    model.fit(X, iterations=30, smoothing=1e-12, warm_start=True)
     assert np.diff(model.history_).min() > -1e-9 and model.history_[-1] > model.history_[0] + 0.1
     assert model.history_[-1] == pytest.approx(model.score_samples(X).mean(), rel=1e-9)
 
@@ -149,6 +151,7 @@ def test_hidden_markov_learns_by_its_gradient_too(rng):
     assert other.loss(X)[0] == pytest.approx(by_em, abs=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
 def test_hidden_markov_smoothing_keeps_a_state_without_visits(rng):
     model = HiddenMarkovModel.gaussian(3, rng=rng)
     model.emissions.mu.value[...] = [0, 1, 1e4]                 # too far for any observation
@@ -188,9 +191,15 @@ def test_gaussian_emissions_smoothing_counts_as_observations_like_the_data(rng):
         (lambda m, X, rng: m.score_samples(X[0]), r"of shape \(N, T\), at least one of them, got \(5,"),
         (lambda m, X, rng: m.score_samples(X[:0]), r"at least one of them, got \(0, 5\)"),
         (lambda m, X, rng: m.fit(X, smoothing=0), "finite smoothing > 0, got 0"),
-        (lambda m, X, rng: m.sample(3, rng=rng, length=0), "n and length of at least 1, got 3 and 0"),
-        (lambda m, X, rng: HiddenMarkovModel.categorical(0, 4, rng=rng), "one state and two symbols"),
-        (lambda m, X, rng: HiddenMarkovModel.gaussian(0, rng=rng), "Gaussian expected at least one state"),
+        (lambda m, X, rng: m.sample(3, rng=rng, length=0), "sample expected length of at least 1, got 0"),
+        (
+            lambda m, X, rng: HiddenMarkovModel.categorical(0, 4, rng=rng),
+            r"HiddenMarkovModel\.categorical expected states of at least 1",
+        ),
+        (
+            lambda m, X, rng: HiddenMarkovModel.gaussian(0, rng=rng),
+            r"HiddenMarkovModel\.gaussian expected states of at least 1",
+        ),
         (
             lambda m, X, rng: HiddenMarkovModel.gaussian(2, rng=rng).fit(np.ones((3, 4))),
             "expected observations that vary, but all are equal",
@@ -302,6 +311,7 @@ def test_sequences_of_different_lengths_are_scored_and_decoded_each_as_alone(kin
     np.testing.assert_array_equal(model.score_samples(list(X)), model.score_samples(X))
 
 
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
 @KINDS
 def test_fit_on_sequences_of_different_lengths_weighs_them_by_their_paths(kind, rng):
     """(HMM.7): one step against the counts of every path of every sequence; no step lowers the likelihood."""
@@ -320,11 +330,12 @@ def test_fit_on_sequences_of_different_lengths_weighs_them_by_their_paths(kind, 
     model.fit(ragged, iterations=1, smoothing=1e-12)
     np.testing.assert_allclose(probabilities(model)[0], start / start.sum(), atol=1e-10)
     np.testing.assert_allclose(probabilities(model)[1], steps / steps.sum(axis=1, keepdims=True), atol=1e-10)
-    model.fit(ragged, iterations=20)
+    model.fit(ragged, iterations=20, warm_start=True)
     assert (np.diff(model.history_) > -1e-4).all()
     assert model.history_[-1] == pytest.approx(model.score_samples(ragged).mean(), rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.base.NotConverged")
 @KINDS
 def test_list_of_equal_lengths_is_fitted_to_the_same_bits_as_an_array(kind, rng):
     X = made(kind, rng, n=6)[1]
@@ -346,3 +357,11 @@ def test_list_of_equal_lengths_is_fitted_to_the_same_bits_as_an_array(kind, rng)
 def test_list_that_is_not_of_sequences_is_refused(data, message):
     with pytest.raises(ValueError, match=message):
         HiddenMarkovModel.categorical(2, 4, rng=0).fit(data)
+
+
+def test_fit_that_ends_before_it_converges_warns(rng):
+    X = rng.standard_normal((5, 20))
+    message = r"^HiddenMarkovModel\.fit ended after 3 iterations.* tolerance of 1e-06"
+    with pytest.warns(NotConverged, match=message):
+        HiddenMarkovModel.gaussian(2, rng=0).fit(X, iterations=3)
+    HiddenMarkovModel.gaussian(2, rng=0).fit(X, iterations=3, tolerance=10)     # warnings are errors

@@ -76,7 +76,7 @@ def test_linear_svm_gives_no_probabilities(rng):
         (lambda m, X, rng: m.fit(X, Y % 2, epochs=1, rng=rng), r"each class 0\.\.2, got none of 2"),
         (lambda m, X, rng: m.loss(X, Y + 1), r"LinearSVM.loss expected labels in 0\.\.2, got 1\.\.3"),
         (lambda m, X, rng: m.predict(X[:, :2]), r"\(N, 5\), got \(7, 2\)"),
-        (lambda m, X, rng: LinearSVM(0, 2), "at least one feature and two classes, got 0, 2"),
+        (lambda m, X, rng: LinearSVM(0, 2), "features of at least 1, got 0"),
         (lambda m, X, rng: LinearSVM(5, 2, l2=-1), "finite l2 >= 0, got -1"),
     ],
 )

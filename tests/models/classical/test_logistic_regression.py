@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchgen.models import LogisticRegression, NoLikelihood
-from scratchgen.models.classical.logistic_regression import NotConverged
+from scratchgen.models.classical.base import NotConverged
 from scratchgen.training.lbfgs import direction, minimise
 
 Y = np.array([2, 0, 1, 1, 0, 2, 2])
@@ -54,7 +54,8 @@ def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
     X = rng.standard_normal((7, 5))
     model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
     assert model.converged_ and model.iterations_ < 60
-    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10)       # another start has the same end: convex
+    # The loss is convex: another start has the same end.
+    again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10, warm_start=True)
     np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
     p = model.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=0), [2, 2, 3], atol=1e-8)     # db = 0: each class as often as it is
@@ -138,7 +139,7 @@ def test_logistic_regression_has_no_density_of_x(rng):
         (lambda m, X, y: m.fit(X[:, :3], y), r"\(N, 5\), got \(7, 3\)"),
         (lambda m, X, y: m.predict(X[:0]), "at least 1 example, got 0"),
         (lambda m, X, y: m.score(X, y[:2]), "LogisticRegression.score expected 7 integer labels"),
-        (lambda m, X, y: LogisticRegression(5, 1), "at least one feature and two classes, got 5, 1"),
+        (lambda m, X, y: LogisticRegression(5, 1), "classes of at least 2, got 1"),
         (lambda m, X, y: LogisticRegression(5, 3, l2=-1), "finite l2 >= 0, got -1"),
         (lambda m, X, y: LogisticRegression(5, 3, l2=np.nan), "finite l2 >= 0, got nan"),
     ],
@@ -154,7 +155,7 @@ def test_logistic_regression_wrong_types_are_named(rng):
         small(rng).fit(X, Y / 2)
     with pytest.raises(TypeError, match="LogisticRegression.loss expected .* float64, got dtype float32"):
         small(rng).loss(X.astype(np.float32), Y)
-    with pytest.raises(TypeError, match="LogisticRegression expected dtype float32 or float64, got int64"):
+    with pytest.raises(TypeError, match="LogisticRegression expected dtype to be float32 or .*, got .*int64"):
         LogisticRegression(5, 3, dtype=np.int64)
 
 
@@ -164,3 +165,14 @@ def test_logistic_regression_warns_when_it_did_not_converge(rng):
     with pytest.warns(NotConverged, match="ended after 2 iterations with a gradient of .*, above .* 1e-05"):
         model = LogisticRegression(5, 3, dtype=np.float64).fit(X, y, iterations=2)
     assert not model.converged_
+
+
+def test_logistic_regression_fit_starts_anew_unless_it_is_a_warm_start(rng):
+    """As a fold of a cross-validation must: with l2 = 0 and few iterations, the end depends on the start."""
+    X = rng.standard_normal((7, 5))
+    fresh, used = (LogisticRegression(5, 3, dtype=np.float64) for _ in range(2))
+    fresh.fit(X, Y, tolerance=0.1)
+    used.fit(-X, Y, tolerance=0.1).fit(X, Y, tolerance=0.1)
+    np.testing.assert_array_equal(used.weight.value, fresh.weight.value)
+    steps = used.iterations_
+    assert used.fit(X, Y, tolerance=0.1, warm_start=True).iterations_ == 0 < steps

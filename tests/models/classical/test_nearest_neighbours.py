@@ -28,7 +28,7 @@ def test_nearest_neighbours_tie_goes_to_the_smaller_label():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X: NearestNeighbours(0), "k >= 1, got 0"),
+        (lambda m, X: NearestNeighbours(0), "k of at least 1, got 0"),
         (lambda m, X: m.fit(X[:2], [0, 1]), "at least k = 3 examples, got 2"),
         (lambda m, X: m.fit(X, [0, 2, 2, 0]), r"each class 0\.\.2, got none of 1"),
         (lambda m, X: m.predict(X), "NearestNeighbours is not fitted yet"),

@@ -114,7 +114,7 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
         (lambda m, X, y, rng: m.predict(X[:, :3]), r"\(N, 5\), got \(4, 3\)"),
         (lambda m, X, y, rng: m.predict(X[:0]), "at least 1 example"),
         (lambda m, X, y, rng: m.score(X, y[:3]), "score expected 4 integer labels"),
-        (lambda m, X, y, rng: MLPClassifier((5,), rng=rng), "two or more sizes"),
+        (lambda m, X, y, rng: MLPClassifier((5,), rng=rng), "two or more widths"),
         (lambda m, X, y, rng: m.features(X * np.inf), "MLPClassifier.features expected finite"),
         (
             lambda m, X, y, rng: ConvClassifier(rng=rng, dtype=X.dtype).predict(X),

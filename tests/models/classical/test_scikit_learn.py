@@ -142,3 +142,17 @@ def test_classifiers_agree_with_scikit_learn_on_digits():
         theirs.fit(X.astype(np.float64), y)
         agree = (ours.predict(d.x_test) == theirs.predict(d.x_test.astype(np.float64))).mean()
         assert agree >= 0.998, type(ours).__name__
+
+
+@pytest.mark.filterwarnings("ignore::scratchgen.models.classical.gaussian_discriminant.ConstantFeatures")
+def test_linear_discriminant_agrees_with_scikit_learn_on_digits_with_constant_pixels():
+    """lsqr estimates the same covariance; svd divides it by N − C, so only predictions are compared."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis as Theirs
+
+    X, y = datasets.load_digits(return_X_y=True)
+    ours = GaussianDiscriminant().fit(X[:900], y[:900])
+    lsqr, svd = (Theirs(solver=solver).fit(X[:900], y[:900]) for solver in ("lsqr", "svd"))
+    np.testing.assert_allclose(ours.predict_proba(X[900:]), lsqr.predict_proba(X[900:]), atol=1e-8)
+    for theirs in (lsqr, svd):
+        np.testing.assert_array_equal(ours.predict(X[900:]), theirs.predict(X[900:]))
+    assert ours.score(X[900:], y[900:]) == lsqr.score(X[900:], y[900:]) > 0.9

@@ -72,5 +72,5 @@ class Watch(Callback):
 
 
 def test_averaged_generator_refuses_a_decay_of_one():
-    with pytest.raises(ValueError, match=r"a decay in \[0, 1\), got 1"):
+    with pytest.raises(ValueError, match=r"a finite decay >= 0 and < 1, got 1"):
         AveragedGenerator(tiny_game()[0], decay=1)

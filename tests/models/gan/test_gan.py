@@ -224,8 +224,8 @@ def test_gan_samples_and_predict_real(build, rng):
 
 def test_gan_whose_pixels_have_small_initial_weights_starts_with_small_gradients_and_similar_samples(rng):
     """Only the weights next to pixels are small. Samples are nearly equal at first, and D is nearly flat."""
-    usual = GAN.dense(5, 60, rng=np.random.default_rng(3))
-    faintly = GAN.dense(5, 60, pixel_init=small_pixel_init, rng=np.random.default_rng(3))
+    usual = GAN.dense(5, (60, 60), rng=np.random.default_rng(3))
+    faintly = GAN.dense(5, (60, 60), pixel_init=small_pixel_init, rng=np.random.default_rng(3))
     for net, touching in (("generator", "6.weight"), ("discriminator", "0.weight")):
         ours, theirs = (getattr(model, net).parameters() for model in (faintly, usual))
         for name, p in ours.items():
@@ -252,7 +252,7 @@ def test_gan_noise_has_its_distribution(rng):
         assert abs(z.mean()) < 5 * math.sqrt(variance / z.size)
         assert abs((z**2).mean() - variance) < 5 * math.sqrt((fourth - variance**2) / z.size)
         assert (np.abs(z).max() < 1) == (noise == "uniform")
-    assert GAN.dense(3, 4, 5, rng=rng).prior_sample(2, rng=rng).dtype == np.float32
+    assert GAN.dense(3, (4, 4), 5, rng=rng).prior_sample(2, rng=rng).dtype == np.float32
 
 
 def test_gan_has_no_likelihood_and_says_why(rng):
@@ -266,7 +266,7 @@ def fit(X=None, width=7, **settings):
     """Fit a GAN of `width` features to data (20, 7), with batches of k·2 examples."""
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(20, 7)).astype(np.float32) if X is None else X
-    return GAN.dense(3, 5, width, rng=rng, **settings).fit(X, epochs=1, batch_size=2, rng=rng)
+    return GAN.dense(3, (5, 5), width, rng=rng, **settings).fit(X, epochs=1, batch_size=2, rng=rng)
 
 
 def misfit(generator, discriminator, code=3):
@@ -280,7 +280,7 @@ def misfit(generator, discriminator, code=3):
     [
         (lambda: fit(k=0), "GAN expected k of at least 1, got 0"),
         (lambda: fit(k=-1), "GAN expected k of at least 1, got -1"),
-        (lambda: fit(ahead=-2), "GAN expected ahead of at least 1, got -2"),
+        (lambda: fit(ahead=-2), "GAN expected ahead of at least 0, got -2"),
         (lambda: GAN(Tanh(), Tanh(), code=0), "GAN expected code of at least 1, got 0"),
         (lambda: fit(noise="pink"), "GAN expected noise to be one of normal, uniform, got 'pink'"),
         (lambda: fit(objective="fair"), "objective to be one of non-saturating, minimax, got 'fair'"),
@@ -305,7 +305,10 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(np.full((20, 7), np.nan, np.float32)), "GAN.fit expected finite numbers, got NaN"),
         (lambda: fit(np.zeros((0, 7), np.float32)), "GAN.fit expected at least 1 example, got 0"),
         (lambda: fit(k=11), "GAN.fit expected at least k·batch_size = 11·2 examples, got 20"),
-        (lambda: fit(output_range=(1.0, 0.0)), "GAN expected an output_range (low, high), got (1.0, 0.0)"),
+        (
+            lambda: fit(output_range=(1.0, 0.0)),
+            "GAN.dense expected output_range to be (low, high) with low < high, or None, got (1.0, 0.0)",
+        ),
         (lambda: fit().sample(0, rng=np.random.default_rng(0)), "GAN.sample expected n of at least 1, got 0"),
         (lambda: fit().inverse_transform(np.zeros((2, 4), np.float32)), "shape (N, 3), got (2, 4)"),
     ],
@@ -317,7 +320,7 @@ def test_gan_bad_input_is_named(call, message):
 
 
 def test_gan_data_of_another_dtype_is_named_before_the_first_step(rng):
-    model = GAN.dense(3, 5, 7, rng=rng)
+    model = GAN.dense(3, (5, 5), 7, rng=rng)
     with pytest.raises(TypeError, match=r"GAN.fit: the discriminator does not take data .*: Linear.*float64"):
         model.trainer(rng.uniform(size=(20, 7)), epochs=1, batch_size=2, rng=rng)
 
@@ -360,7 +363,7 @@ def test_dcgan_has_no_dense_form(rng):
 
 def test_gan_bad_data_is_named_before_the_first_step(rng):
     """Nothing has been changed when the error is raised."""
-    model = GAN.dense(3, 5, 7, rng=rng)
+    model = GAN.dense(3, (5, 5), 7, rng=rng)
     before = {name: p.value.copy() for name, p in model.parameters().items()}
     for X in (np.full((20, 7), 2, np.float32), np.zeros((20, 6), np.float32)):
         with pytest.raises(ValueError, match="GAN.fit expected"):
@@ -375,7 +378,7 @@ def test_gan_dense_ends_as_its_output_range_says(rng):
     z = 100 * rng.standard_normal((50, 3)).astype(np.float32)
     ends = {}
     for bounds in (None, (0.0, 1.0), (-1.0, 3.0)):
-        model = GAN.dense(3, 6, 5, output_range=bounds, pixel_init=normal, rng=0)
+        model = GAN.dense(3, (6, 6), 5, output_range=bounds, pixel_init=normal, rng=0)
         model.generator[6].weight.value[...] *= 10
         ends[bounds] = model.inverse_transform(z).astype(np.float64)
         assert model.output_range == bounds
@@ -384,19 +387,11 @@ def test_gan_dense_ends_as_its_output_range_says(rng):
     np.testing.assert_allclose(ends[(-1.0, 3.0)], -1 + 4 * sigmoid(ends[None]), atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)])
-def test_convolutional_gans_take_images_of_other_sizes(rng, shape):
-    for model in (DCGAN(4, (2, 3), shape=shape, rng=0), WGAN.convolutional(4, (2, 3), shape=shape, rng=0)):
-        X = model.sample(6, rng=rng)
-        assert X.shape == (6, math.prod(shape)) and model.features == X.shape[1]
-        model.fit(X, epochs=1, batch_size=1, rng=0)
-    with pytest.raises(ValueError, match=r"DCGAN expected shape .* divisible by 4, got \(30, 30, 1\)"):
-        DCGAN(shape=(30, 30, 1), rng=0)
-
-
-def test_gan_hidden_takes_a_sequence_or_one_width_for_both_layers():
-    one, both = GAN.dense(3, 6, 5, rng=0), GAN.dense(3, (6, 6), 5, rng=0)
-    np.testing.assert_array_equal(one.sample(4, rng=1), both.sample(4, rng=1))
+def test_gan_hidden_takes_a_sequence_or_the_width_of_one_layer():
+    for build in (GAN.dense, WGAN.dense):
+        one, sequence = build(3, 6, 5, rng=0), build(3, (6,), 5, rng=0)
+        np.testing.assert_array_equal(one.sample(4, rng=1), sequence.sample(4, rng=1))
+        assert sum(p.size for p in one.discriminator.parameters().values()) == 5 * 6 + 6 + 6 + 1
     assert GAN.dense(3, (6, 5, 4), 5, rng=0).generator[6].out_features == 4
     deep = DCGAN(4, (2, 3), hidden=(6, 5), rng=0)
     assert deep.hidden == (6, 5) and DCGAN(4, (2, 3), hidden=0, rng=0).hidden == ()
@@ -404,7 +399,7 @@ def test_gan_hidden_takes_a_sequence_or_one_width_for_both_layers():
 
 
 def test_wgan_has_scores_and_no_probabilities(rng):
-    model = WGAN.dense(3, 6, 7, rng=rng)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng)
     X = rng.uniform(size=(4, 7)).astype(np.float32)
     np.testing.assert_array_equal(model.critic_score(X), model.discriminator.forward(X)[0][:, 0])
     with pytest.raises(TypeError, match="gives no probabilities; use critic_score"):

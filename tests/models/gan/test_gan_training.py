@@ -31,7 +31,7 @@ def optimizers(model, lr=1e-3, discriminator_lr=1e-3):
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
     """Two rounds: k steps of D, each on new examples and noise, then one step of G on new noise."""
-    model = kind.dense(3, 6, 7, rng=rng, **settings | {"k": 3})
+    model = kind.dense(3, (6, 6), 7, rng=rng, **settings | {"k": 3})
     X, turns = rng.uniform(size=(12, 7)).astype(np.float32), []
     loss_of_d, draw = model.discriminator_loss, model.generator_loss
 
@@ -55,7 +55,7 @@ def test_game_follows_algorithm_1(kind, settings, rng, monkeypatch):
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_changes_only_the_player_whose_turn_it_is(kind, settings, rng):
     """In a player's step, its weights change, and the other's weights, gradients and moments do not."""
-    model, X = kind.dense(3, 6, 7, rng=rng, **settings), rng.uniform(size=(8, 7)).astype(np.float32)
+    model, X = kind.dense(3, (6, 6), 7, rng=rng, **settings), rng.uniform(size=(8, 7)).astype(np.float32)
     both = optimizers(model)
     model.train_step((X,), both, rng)
     z, between = model.prior_sample(8, rng=rng), ()
@@ -84,19 +84,20 @@ def test_gan_learning_rates_are_one_for_each_player(rng):
     """With a rate of zero, a player does not change."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     for lr, discriminator_lr in ((0.0, 1e-2), (1e-2, 0.0)):
-        model = GAN.dense(3, 6, 7, rng=rng)
+        model = GAN.dense(3, (6, 6), 7, rng=rng)
         before = values(model.discriminator), values(model.generator)
         model.fit(X, epochs=2, batch_size=5, lr=lr, discriminator_lr=discriminator_lr, rng=rng)
         assert np.array_equal(before[0], values(model.discriminator)) == (discriminator_lr == 0)
         assert np.array_equal(before[1], values(model.generator)) == (lr == 0)
-    run = GAN.dense(3, 6, 7, rng=rng).trainer(X, epochs=1, batch_size=5, lr=0.02, rng=rng)
+    run = GAN.dense(3, (6, 6), 7, rng=rng).trainer(X, epochs=1, batch_size=5, lr=0.02, rng=rng)
     assert {optimizer.rate for optimizer in run.optimizer.values()} == {0.02}
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
     """With ahead=5 and k=2, G's bits do not change in three rounds; then both are trained."""
-    X, model = rng.uniform(size=(40, 7)).astype(np.float32), kind.dense(3, 6, 7, rng=rng, ahead=5, **settings)
+    X = rng.uniform(size=(40, 7)).astype(np.float32)
+    model = kind.dense(3, (6, 6), 7, rng=rng, ahead=5, **settings)
     both, before, moves = optimizers(model), values(model.generator), []
     for _ in range(5):
         loss_of_d = values(model.discriminator)
@@ -110,7 +111,7 @@ def test_game_trains_the_discriminator_ahead_when_asked(kind, settings, rng):
 
 def test_gan_records_losses_probabilities_and_gradient_norms(rng):
     """If D's last layer is zero, then D = ½, the losses are 2·log 2 and log 2, and G has no gradient."""
-    X, model = rng.uniform(size=(8, 7)).astype(np.float32), GAN.dense(3, 6, 7, rng=rng)
+    X, model = rng.uniform(size=(8, 7)).astype(np.float32), GAN.dense(3, (6, 6), 7, rng=rng)
     last = model.discriminator[-1]
     last.weight.value[...] = last.bias.value[...] = 0
     steps = model.trainer(X, epochs=2, batch_size=4, lr=0.0, rng=rng).run().steps
@@ -124,7 +125,8 @@ def test_gan_records_losses_probabilities_and_gradient_norms(rng):
 
 def test_wgan_records_the_distance_and_the_penalty(rng):
     """loss = penalty − distance; D's gradient norm is recorded after the penalty has been added."""
-    X, model = rng.uniform(size=(8, 7)).astype(np.float32), WGAN.dense(3, 6, 7, rng=rng, k=1, penalty=10.0)
+    X = rng.uniform(size=(8, 7)).astype(np.float32)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, k=1, penalty=10.0)
     run = model.trainer(X, epochs=1, batch_size=8, lr=0.0, rng=rng)
     steps = run.run().steps
     critic = ["loss", "distance", "penalty", "d_real", "d_fake", "discriminator_grad"]
@@ -141,7 +143,7 @@ def test_game_runs_with_one_seed_are_equal_to_the_bit(kind, settings, rng):
     X, runs = rng.uniform(size=(40, 7)).astype(np.float32), []
     for seed in (5, 5, 6):
         seeded = np.random.default_rng(seed)
-        model = kind.dense(3, 6, 7, rng=seeded, **settings)
+        model = kind.dense(3, (6, 6), 7, rng=seeded, **settings)
         steps = model.trainer(X, epochs=2, batch_size=5, rng=seeded).run().steps
         runs.append((steps, values(model).tobytes(), model.sample(4, rng=seeded).tobytes()))
     assert runs[0] == runs[1] != runs[2]
@@ -153,7 +155,7 @@ def test_game_reference_and_jit_train_alike(kind, settings, rng):
     for name in kernels.BACKENDS:
         seeded = np.random.default_rng(5)
         with kernels.use(name):
-            model = kind.dense(3, 6, 7, rng=seeded, dtype=np.float64, **settings)
+            model = kind.dense(3, (6, 6), 7, rng=seeded, dtype=np.float64, **settings)
             trained.append(values(model.fit(X, epochs=2, batch_size=5, lr=1e-3, rng=seeded)))
     np.testing.assert_allclose(trained[0], trained[1], rtol=1e-9)
 
@@ -174,7 +176,7 @@ def dropped_out(kind, rng, settings):
     generator = Sequential(
         Linear(3, 6, rng=rng), ReLU(), Dropout(0.3, rng=rng), Linear(6, 7, rng=rng), Sigmoid()
     )
-    return kind(generator, dense_critic(7, 6, rng=rng), code=3, ahead=8, **settings)
+    return kind(generator, dense_critic(7, (6, 6), rng=rng), code=3, ahead=8, **settings)
 
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
@@ -212,7 +214,7 @@ def test_gan_that_diverges_says_whose_loss_it_was(rng):
         ("discriminator", r"the discriminator's loss became nan at step 1 .*discriminator\.6\.bias"),
         ("generator", r"the discriminator's loss became nan at step 1 .*generator\.6\.bias"),
     ):
-        model = GAN.dense(3, 6, 7, rng=rng)
+        model = GAN.dense(3, (6, 6), 7, rng=rng)
         run = model.trainer(X, epochs=1, batch_size=4, rng=rng)
         getattr(model, net)[6].bias.value[0] = np.nan
         with pytest.raises(TrainingDiverged, match=message):
@@ -222,7 +224,7 @@ def test_gan_that_diverges_says_whose_loss_it_was(rng):
 def test_gan_whose_generator_diverges_alone_says_so(rng, monkeypatch):
     """If G's loss is not finite, the run stops before G's update, and the message names G."""
     X = rng.uniform(size=(8, 7)).astype(np.float32)
-    model = GAN.dense(3, 6, 7, rng=rng)
+    model = GAN.dense(3, (6, 6), 7, rng=rng)
     run = model.trainer(X, epochs=1, batch_size=4, rng=rng)
     loss = model.generator_loss
     monkeypatch.setattr(model, "generator_loss", lambda z: (float("nan"), loss(z)[1]))
@@ -235,7 +237,7 @@ def test_gan_whose_generator_diverges_alone_says_so(rng, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "settings"), GAMES)
 def test_game_refuses_a_batch_smaller_than_k(kind, settings, rng):
-    model = kind.dense(3, 6, 7, rng=rng, **settings | {"k": 4})
+    model = kind.dense(3, (6, 6), 7, rng=rng, **settings | {"k": 4})
     before = values(model)
     with pytest.raises(ValueError, match="GAN expected batches of at least k = 4 examples, got 3"):
         model.train_step((np.zeros((3, 7), np.float32),), optimizers(model), rng)
@@ -267,7 +269,7 @@ def test_gan_fits_mean_and_spread_of_a_normal(seed):
 def test_game_shows_the_discriminator_what_augment_makes_of_the_data(kind, settings, rng):
     """`augment` is applied to every real example once per round, and to nothing else."""
     X = rng.uniform(size=(8, 7)).astype(np.float32)
-    model, shown, moved = kind.dense(3, 6, 7, rng=rng, **settings), [], []
+    model, shown, moved = kind.dense(3, (6, 6), 7, rng=rng, **settings), [], []
     loss = model.discriminator_loss
 
     def watched(x, *rest):
@@ -289,7 +291,7 @@ def test_players_steps_can_be_made_one_at_a_time(rng):
     X, runs = rng.uniform(size=(8, 7)).astype(np.float32), []
     for alone in (False, True):
         seeded = np.random.default_rng(3)
-        model = GAN.dense(3, 6, 7, rng=seeded, dropout=0)
+        model = GAN.dense(3, (6, 6), 7, rng=seeded, dropout=0)
         both = optimizers(model)
         if alone:
             z = model.prior_sample(8, rng=seeded)
@@ -306,7 +308,7 @@ def test_players_steps_can_be_made_one_at_a_time(rng):
 
 def test_schedules_of_both_players_end_with_the_run(rng):
     """D makes k steps per round, and G one, after `ahead`. Each schedule ends with its player's last step."""
-    model = GAN.dense(3, 6, 7, rng=rng, k=2, ahead=3)
+    model = GAN.dense(3, (6, 6), 7, rng=rng, k=2, ahead=3)
     X = rng.uniform(size=(24, 7)).astype(np.float32)
     run = model.trainer(X, epochs=2, batch_size=3, lr=lambda t: 1 - t, rng=0)
     run.run()

@@ -224,7 +224,7 @@ def test_penalty_refuses_layers_that_are_not_piecewise_linear(rng, build):
 
 
 def test_penalty_takes_the_critics_of_this_library_but_for_batch_norm(rng):
-    expect_piecewise_linear(GAN.dense(4, 3, rng=rng).discriminator)
+    expect_piecewise_linear(GAN.dense(4, (3, 3), rng=rng).discriminator)
     with pytest.raises(TypeError, match="got BatchNorm"):
         expect_piecewise_linear(DCGAN(4, (2, 3), rng=rng).discriminator)
     expect_piecewise_linear(ConvTranspose2d(2, 3, 2, rng=rng))

@@ -62,7 +62,7 @@ def test_watch_is_silent_while_a_game_goes_well(rng):
 def test_watch_is_silent_on_eight_gaussians(rng):
     X = eight_gaussians().sample(2000, rng=rng).astype(np.float32)
     generator = dense((2, 32, 32, 2), rng=rng, activation=ReLU)
-    model = GAN(generator, dense_critic(2, 32, rng=rng), code=2, output_range=None)
+    model = GAN(generator, dense_critic(2, (32, 32), rng=rng), code=2, output_range=None)
     watch = WatchGame(X, rng=np.random.default_rng(7), every=100)
     watched(model, X, rng, epochs=30, watch=watch, discriminator_lr=2e-3)
     assert watch.findings == [] and len(watch.snapshots) == 6
@@ -126,7 +126,7 @@ def test_watch_names_a_class_that_takes_over(rng):
 @pytest.mark.slow
 def test_watch_names_a_game_that_diverges(kind, rng):
     """Steps are a thousand times too long, so D's loss, or the penalty, rises far above its initial value."""
-    X, nets = normals(rng), (dense((1, 16, 1), rng=rng), dense_critic(1, 16, rng=rng))
+    X, nets = normals(rng), (dense((1, 16, 1), rng=rng), dense_critic(1, (16, 16), rng=rng))
     model = kind(*nets, code=1, k=1, output_range=None, **({"penalty": 10.0} if kind is WGAN else {}))
     findings = watched(model, X, rng, epochs=30, lr=0.5, discriminator_lr=5.0).findings
     name = "penalty" if kind is WGAN else "discriminator's loss"
@@ -145,7 +145,7 @@ def found(changes, rng, monkeypatch, kind=GAN, **settings):
     watch = WatchGame(X, rng=rng, classify=lambda x: np.arange(len(x)) % 2, every=1)    # half of each class
     script = iter([HEALTHY._replace(**change) for change in changes])
     monkeypatch.setattr(watch, "_snapshot", lambda model, trainer: next(script))
-    model = kind.dense(1, 4, 1, rng=rng, **settings)
+    model = kind.dense(1, (4, 4), 1, rng=rng, **settings)
     for step in range(1, len(changes) + 1):
         played = {"generator": SimpleNamespace(steps=step)}
         watch.on_step(SimpleNamespace(step=step, model=model, optimizer=played), {})
@@ -200,10 +200,10 @@ def test_watch_names_the_number_that_is_not_finite(rng):
 def test_watch_names_a_critic_below_zero(rng):
     """With the sign reversed, a critic that does not learn has higher values for generated examples."""
     X = normals(rng)
-    model = WGAN.dense(1, 8, 1, rng=rng, output_range=None)
+    model = WGAN.dense(1, (8, 8), 1, rng=rng, output_range=None)
     for sign in (1, -1):
         model.discriminator[-1].weight.value *= sign
-        watch = watched(model, X, rng, epochs=60, lr=0.0, discriminator_lr=0.0)
+        watch = watched(model, X, rng, epochs=60, lr=0.0, discriminator_lr=0.0, warm_start=sign < 0)
         cannot_tell = [f for f in watch.findings if "cannot tell" in f.what]
         assert bool(cannot_tell) == (watch.snapshots[-1].d_real <= watch.snapshots[-1].d_fake)
 
@@ -240,7 +240,7 @@ def test_watch_shares_are_those_of_a_classifier_of_this_library(rng):
     X = rng.uniform(size=(60, 7)).astype(np.float32)
     classifier = MLPClassifier((7, 4), rng=rng)
     watch = WatchGame(X, rng=rng, classify=classifier.predict, every=2, size=50)
-    model = GAN.dense(3, 5, 7, rng=rng)
+    model = GAN.dense(3, (5, 5), 7, rng=rng)
     model.fit(X, epochs=1, batch_size=30, rng=rng, callbacks=[watch])
     labels = classifier.predict(model.inverse_transform(watch.z))
     assert watch.snapshots[0].shares == [(labels == c).mean() for c in range(len(watch.classes))]
@@ -250,9 +250,9 @@ def test_watch_shares_are_those_of_a_classifier_of_this_library(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda X, rng: WatchGame(X, rng=rng, every=0), "WatchGame expected every >= 1, got 0"),
-        (lambda X, rng: WatchGame(X, rng=rng, patience=0), "WatchGame expected patience >= 1, got 0"),
-        (lambda X, rng: WatchGame(X, rng=rng, size=1), "WatchGame expected size >= 2, got 1"),
+        (lambda X, rng: WatchGame(X, rng=rng, every=0), "WatchGame expected every of at least 1, got 0"),
+        (lambda X, rng: WatchGame(X, rng=rng, patience=0), "expected patience of at least 1, got 0"),
+        (lambda X, rng: WatchGame(X, rng=rng, size=1), "WatchGame expected size of at least 2, got 1"),
         (lambda X, rng: WatchGame(X[:1], rng=rng), "WatchGame expected at least 2 examples, got 1"),
         (lambda X, rng: WatchGame(0 * X, rng=rng), "real examples that differ, but all are equal"),
         (lambda X, rng: WatchGame(math.nan * X, rng=rng), "WatchGame expected finite numbers, got NaN"),

@@ -16,7 +16,7 @@ from scratchgen.training.optimisers import Adam, RMSProp
 
 def small(rng, **settings):
     generator = dense((3, 5, 7), rng=rng, activation=Tanh, dtype=np.float64)
-    model = WGAN(generator, dense_critic(7, 6, rng=rng, dtype=np.float64), code=3, **settings)
+    model = WGAN(generator, dense_critic(7, (6, 6), rng=rng, dtype=np.float64), code=3, **settings)
     for p in model.parameters().values():
         p.value += 0.3 * rng.standard_normal(p.shape)
     return model
@@ -55,7 +55,7 @@ def test_wgan_critic_estimates_the_exact_distance(name, rng):
     x, z = two_samples(name, rng)
     identity = Linear(1, 1, rng=rng, dtype=np.float64)
     identity.weight.value[...] = 1
-    model = WGAN(identity, dense_critic(1, 32, rng=rng, dtype=np.float64), code=1, penalty=0.1)
+    model = WGAN(identity, dense_critic(1, (32, 32), rng=rng, dtype=np.float64), code=1, penalty=0.1)
     optimizer = Adam(model.discriminator.parameters(), lambda step: 0.01 * (1 - step / 500), (0.5, 0.9))
     for step in range(500):
         model.penalty = 0.1 if step < 150 else 30.0
@@ -128,7 +128,7 @@ def test_wgan_penalty_is_between_real_and_generated_examples(rng):
 def test_wgan_draws_u_for_each_example(rng, monkeypatch, penalty):
     """Each step draws u ~ U(0, 1) in float32, with the right mean within 5 deviations; none with clipping."""
     X = rng.uniform(size=(400, 7)).astype(np.float32)
-    model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty, k=1)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, penalty=penalty, k=1)
     seen, loss = [], model.discriminator_loss
     monkeypatch.setattr(model, "discriminator_loss", lambda x, z, u: seen.append(u) or loss(x, z, u))
     model.fit(X, epochs=2, batch_size=400, rng=rng)
@@ -178,7 +178,7 @@ class AfterEachStep(RMSProp):
 def test_wgan_clips_every_weight_after_each_critic_step(rng):
     """(WGAN.4): updates of 0.3 exceed ±0.05, and clipping undoes this; the generator is not clipped."""
     X = rng.uniform(size=(40, 7)).astype(np.float32)
-    model = WGAN.dense(3, 6, 7, rng=rng, clip=0.05, k=2)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, clip=0.05, k=2)
     optimizers = {
         "discriminator": AfterEachStep(model.discriminator.parameters(), 0.3),
         "generator": RMSProp(model.generator.parameters(), 0.3),
@@ -194,7 +194,7 @@ def test_wgan_clips_every_weight_after_each_critic_step(rng):
 
 def test_wgan_with_a_penalty_clips_nothing(rng):
     X = rng.uniform(size=(40, 7)).astype(np.float32)
-    model = WGAN.dense(3, 6, 7, rng=rng, clip=0.05, k=2, penalty=10.0)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, clip=0.05, k=2, penalty=10.0)
     model.fit(X, epochs=2, batch_size=10, rng=rng)
     assert max(np.abs(p.value).max() for p in model.discriminator.parameters().values()) > 0.1
 
@@ -202,7 +202,7 @@ def test_wgan_with_a_penalty_clips_nothing(rng):
 def test_wgan_trains_by_rmsprop_when_it_clips_and_by_adam_else(rng):
     X = rng.uniform(size=(40, 7)).astype(np.float32)
     for penalty, kind, lr in ((None, RMSProp, 5e-5), (10.0, Adam, 1e-4)):
-        model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty)
+        model = WGAN.dense(3, (6, 6), 7, rng=rng, penalty=penalty)
         for chosen, expected in ((None, lr), (0.0, 0.0), (0.02, 0.02)):
             run = model.trainer(X, epochs=1, batch_size=4, lr=chosen, rng=rng)
             assert {type(optimizer) for optimizer in run.optimizer.values()} == {kind}
@@ -225,7 +225,7 @@ def test_wgan_convolutional_critic_scores_each_example_independently(rng, settin
 def test_wgan_that_diverges_is_stopped_before_the_update(rng, penalty):
     """The message names the weight that is not finite, and the other weights are not changed."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
-    model = WGAN.dense(3, 6, 7, rng=rng, penalty=penalty, k=1)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, penalty=penalty, k=1)
     run = model.trainer(X, epochs=1, batch_size=20, rng=rng)
     model.discriminator[2].bias.value[1] = np.nan
     before = model.discriminator[0].weight.value.copy()
@@ -237,7 +237,7 @@ def test_wgan_that_diverges_is_stopped_before_the_update(rng, penalty):
 def test_wgan_whose_penalty_overflows_is_stopped_before_the_update(rng):
     """The squares of slopes overflow float32, so the penalty is not finite, although the loss is."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
-    model = WGAN.dense(3, 6, 7, rng=rng, penalty=10.0, k=1)
+    model = WGAN.dense(3, (6, 6), 7, rng=rng, penalty=10.0, k=1)
     run = model.trainer(X, epochs=1, batch_size=20, rng=rng)
     for i in (0, 2, 4):
         model.discriminator[i].weight.value *= 1e8
@@ -252,7 +252,7 @@ def test_wgan_player_with_a_rate_of_zero_is_not_trained(rng):
     """With discriminator_lr = 0, the critic changes only by clipping, while G is trained."""
     X = rng.uniform(size=(20, 7)).astype(np.float32)
     for settings in ({"penalty": 10.0}, {"clip": 10.0}):
-        model = WGAN.dense(3, 6, 7, rng=rng, k=1, **settings)
+        model = WGAN.dense(3, (6, 6), 7, rng=rng, k=1, **settings)
         before = {name: p.value.copy() for name, p in model.parameters().items()}
         model.fit(X, epochs=1, batch_size=20, rng=rng, discriminator_lr=0.0)
         moved = {name for name, p in model.parameters().items() if not np.array_equal(p.value, before[name])}
@@ -260,7 +260,7 @@ def test_wgan_player_with_a_rate_of_zero_is_not_trained(rng):
 
 
 def build(**settings):
-    return WGAN.dense(3, 6, 7, rng=np.random.default_rng(0), **settings)
+    return WGAN.dense(3, (6, 6), 7, rng=np.random.default_rng(0), **settings)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def build(**settings):
         (lambda: build(penalty=0.0), "WGAN expected a finite penalty > 0, or None to clip, got 0.0"),
         (lambda: build(penalty=math.nan), "WGAN expected a finite penalty > 0, or None to clip, got nan"),
         (lambda: build(penalty=math.inf), "WGAN expected a finite penalty > 0, or None to clip, got inf"),
-        (lambda: build(clip=0.0), "WGAN expected clip > 0, got 0.0"),
-        (lambda: build(clip=-0.1), "WGAN expected clip > 0, got -0.1"),
+        (lambda: build(clip=0.0), "WGAN expected a finite clip > 0, got 0.0"),
+        (lambda: build(clip=-0.1), "WGAN expected a finite clip > 0, got -0.1"),
         (lambda: build(k=0), "WGAN expected k of at least 1, got 0"),
         (
             lambda: build().fit(np.zeros((100, 7), np.float32), epochs=1, rng=np.random.default_rng(0)),

@@ -202,8 +202,8 @@ def test_resumed_run_equals_a_whole_run(tmp_path):
     ("call", "error", "message"),
     [
         (lambda m: m.sample(1, rng=None, prompt="abd"), ValueError, "unknown character 'd'.* at position 2"),
-        (lambda m: m.sample(0, rng=None), ValueError, "n >= 1 and length >= 1, got 0 and 4"),
-        (lambda m: m.sample(1, rng=None, length=0), ValueError, "n >= 1 and length >= 1, got 1 and 0"),
+        (lambda m: m.sample(0, rng=None), ValueError, "n of at least 1, got 0"),
+        (lambda m: m.sample(1, rng=None, length=0), ValueError, "length of at least 1, got 0"),
         (lambda m: m.sample(1, rng=None, temperature=0), ValueError, "finite temperature > 0, got 0"),
         (lambda m: m.fit("abc", epochs=1, rng=None), ValueError, "at least one window, 4 characters, got 3"),
         (lambda m: m.fit("abcdef", epochs=1, rng=None), ValueError, "unknown character 'd'"),
@@ -223,15 +223,15 @@ def test_character_model_refuses(call, error, message, rng):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": 1}, "window >= 2 and depth >= 1, got 1 and 1"),
-        ({"depth": 0}, "window >= 2 and depth >= 1, got 4 and 0"),
-        ({"heads": 4}, "multiple of heads, got 6 and 4"),
-        ({"dropout": 1.0}, "probability p in"),
+        ({"window": 1}, "window of at least 2, got 1"),
+        ({"depth": 0}, "depth of at least 1, got 0"),
+        ({"heads": 4}, "features divisible by the 4 heads, got 6"),
+        ({"dropout": 1.0}, "finite dropout >= 0 and < 1, got 1"),
     ],
 )
 def test_character_model_refuses_settings(settings, message, rng):
     settings = {"window": 4, "features": 6, "heads": 2, "depth": 1} | settings
     with pytest.raises(ValueError, match=message):
         CharacterModel(Alphabet("ab"), rng=rng, **settings)
-    with pytest.raises(TypeError, match="expected an Alphabet, got str"):
+    with pytest.raises(TypeError, match="expected alphabet to be an Alphabet, got 'ab'"):
         CharacterModel("ab", rng=rng)

@@ -82,7 +82,7 @@ def test_fit_replaces_earlier_counts(alphabet):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a: NGram(a, 0), "NGram expected an order of at least 1, got 0"),
+        (lambda a: NGram(a, 0), "NGram expected order of at least 1, got 0"),
         (lambda a: NGram(a, 2, 0.0), "NGram expected a finite strength > 0, got 0.0"),
         (lambda a: NGram(a).probability("a", ""), r"not fitted yet; call fit\(text\) first"),
         (lambda a: NGram(a).fit("ab").probability("Q", "a"), "unknown character 'Q'"),
@@ -125,8 +125,8 @@ def test_ngram_sample_is_a_function_of_the_seed_and_refuses_bad_arguments(alphab
     model.fit(TEXT)
     np.testing.assert_array_equal(model.sample(2, rng=5), model.sample(2, rng=np.random.default_rng(5)))
     assert set(alphabet.decode(model.sample(1, rng=0)[0])) <= set(alphabet.characters)
-    for n, length in ((0, 1), (1, 0)):
-        with pytest.raises(ValueError, match=f"expected n >= 1 and length >= 1, got {n} and {length}"):
-            model.sample(n, rng=0, length=length)
+    for name, given in (("n", {"n": 0}), ("length", {"n": 1, "length": 0})):
+        with pytest.raises(ValueError, match=f"^NGram.sample expected {name} of at least 1, got 0"):
+            model.sample(rng=0, **given)
     with pytest.raises(ValueError, match="unknown character 'q'"):
         model.sample(1, rng=0, prompt="q")

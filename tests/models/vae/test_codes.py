@@ -8,6 +8,7 @@ import pytest
 from scratchgen.layers import Linear
 from scratchgen.models import VAE, ClassPriorVAE, latent_usage
 from scratchgen.models.vae.codes import LatentUsage
+from scratchgen.models.vae.likelihood import sample_posterior
 
 
 def make(kind, rng, **settings):
@@ -24,7 +25,7 @@ def test_weights_of_codes_are_log_prior_minus_log_posterior(kind, rng):
     codes, decode = [], model.decode
     model.decode = lambda z, y=None: codes.append(z) or decode(z, y)
     mu, logvar = model.posterior(X)
-    (_, log_px, log_ratio), *more = model.sample_posterior(X, labels, (mu, logvar), 4, rng)
+    (_, log_px, log_ratio), *more = sample_posterior(model, X, labels, (mu, logvar), 4, rng)
     assert not more
     z, var = codes[0].reshape(5, 4, 3), np.exp(logvar)[:, None]
     m = model.means.value[y][:, None] if kind is ClassPriorVAE else 0
@@ -43,7 +44,7 @@ def test_closed_form_kl_is_what_drawn_codes_find(kind, rng):
         model.means.value[...] = rng.standard_normal(model.means.shape)
     labels = y if kind is ClassPriorVAE else None
     found = [[] for _ in X]
-    for part, _, log_ratio in model.sample_posterior(X, labels, model.posterior(X), 4000, rng):
+    for part, _, log_ratio in sample_posterior(model, X, labels, model.posterior(X), 4000, rng):
         for i, row in zip(range(*part.indices(5)), log_ratio, strict=True):
             found[i] += row.tolist()
     found = -np.array(found)

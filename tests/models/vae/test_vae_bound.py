@@ -7,6 +7,7 @@ import pytest
 
 from scratchgen.layers import Linear
 from scratchgen.models import VAE, ConditionalVAE, NormalPixels
+from scratchgen.models.vae.likelihood import sample_posterior
 
 STD = 0.5
 LOADINGS = np.array([0.8, 0.3])     # lengths of the columns of W
@@ -124,7 +125,7 @@ def test_score_samples_of_bernoulli_pixels_is_what_quadrature_finds(rng, backend
     truth = np.log((likelihood * prior).sum(axis=1) * (z[1, 0] - z[0, 0]))
     found = model.score_samples(X, samples=20_000)
     weights = [[] for _ in X]                               # the same samples, from the same seed
-    for part, *logs in model.sample_posterior(X, None, model.posterior(X), 20_000, np.random.default_rng(0)):
+    for part, *logs in sample_posterior(model, X, None, model.posterior(X), 20_000, np.random.default_rng(0)):
         for i, row in zip(range(*part.indices(len(X))), np.exp(sum(logs)), strict=True):
             weights[i] += row.tolist()
     errors = [np.std(w) / np.mean(w) / math.sqrt(len(w)) for w in weights]  # of the log of a mean
@@ -142,7 +143,7 @@ def test_score_samples_is_the_log_mean_exp_of_the_weights(rng, backend):
     def weights(rows):
         found = [[] for _ in X]
         seeded = np.random.default_rng(0)
-        for part, log_px, log_ratio in model.sample_posterior(X, None, model.posterior(X), 7, seeded, rows):
+        for part, log_px, log_ratio in sample_posterior(model, X, None, model.posterior(X), 7, seeded, rows):
             assert log_px.shape == log_ratio.shape and log_px.size <= rows
             for i, row in zip(range(*part.indices(len(X))), np.exp(log_px + log_ratio), strict=True):
                 found[i] += row.tolist()

@@ -1,0 +1,196 @@
+"""The training of two players against each other, each with its own loss and optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from scratchgen.layers import Layer
+from scratchgen.models.arguments import count, expect_betas, learning_rate
+from scratchgen.models.base import Model
+from scratchgen.training.loop import Augment, Callback, Trainer
+from scratchgen.training.optimisers import Adam, Optimizer
+from scratchgen.training.schedules import Rate, bind
+from scratchgen.training.step import player_step
+
+
+class Game(Model):
+    """A generator and a discriminator, trained by Algorithm 1 of Goodfellow et al. 2014.
+
+    A subclass defines the losses of both players and their backward passes, and `prior_sample`.
+
+    k : discriminator steps per generator step
+    ahead : discriminator steps before the first generator step, rounded up to a multiple of k
+    """
+
+    generator: Layer
+    discriminator: Layer
+    k: int
+    ahead: int
+
+    def prior_sample(
+        self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw n latent codes z from the prior, (n, K)."""
+        raise TypeError(f"{type(self).__name__} has no prior_sample")
+
+    def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, Any]:
+        """Return the discriminator's loss and its cache, for real examples x and latent codes z."""
+        raise TypeError(f"{type(self).__name__} has no discriminator_loss")
+
+    def discriminator_backward(self, cache: Any) -> Any:
+        """Add the discriminator's gradients."""
+        raise TypeError(f"{type(self).__name__} has no discriminator_backward")
+
+    def generator_loss(self, z: np.ndarray) -> tuple[float, Any]:
+        """Return the generator's loss and its cache, for latent codes z."""
+        raise TypeError(f"{type(self).__name__} has no generator_loss")
+
+    def generator_backward(self, cache: Any) -> Any:
+        """Add the generator's gradients."""
+        raise TypeError(f"{type(self).__name__} has no generator_backward")
+
+    def train_step(
+        self, batch: tuple, optimizer: Mapping[str, Optimizer], rng: np.random.Generator
+    ) -> dict[str, float]:
+        """Make one round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
+
+        The generator does not train until the discriminator has made `ahead` steps. The optimiser counts the
+        steps, so this also works for resumed runs. Returns the losses, the means of D(x) and D(G(z)), and the
+        norms of both gradients; the generator's norm is 0 while it does not train.
+        """
+        waits = optimizer["discriminator"].steps < self.ahead
+        x = batch[0]
+        m = len(x) // self.k
+        if m < 1:
+            who = type(self).__name__
+            raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(x)}")
+        for i in range(self.k):
+            part = x[i * m : (i + 1) * m]
+            noise = self._discriminator_noise(part, rng)
+            values = self.discriminator_step(part, optimizer=optimizer["discriminator"], **noise)
+        z = self.prior_sample(m, rng=rng)
+        if waits:
+            loss, _ = self.generator_loss(z)
+            return values | {"generator_loss": loss, "generator_grad": 0.0}
+        return values | self.generator_step(z, optimizer=optimizer["generator"])
+
+    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The random numbers of a discriminator step on x."""
+        return {"z": self.prior_sample(len(x), rng=rng)}
+
+    def discriminator_step(self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
+        """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K)."""
+        loss, cache, _, norm = player_step(
+            self, optimizer, lambda: self.discriminator_loss(x, z), self.discriminator_backward,
+            "the discriminator's loss", norm=True,
+        )
+        return {
+            "loss": loss,
+            "d_real": cache.d_real,
+            "d_fake": cache.d_fake,
+            "discriminator_grad": norm,
+        }
+
+    def generator_step(self, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
+        """Make one update of the generator, with latent codes z (m, K)."""
+        step = player_step(
+            self, optimizer, lambda: self.generator_loss(z), self.generator_backward,
+            "the generator's loss", norm=True,
+        )
+        return {"generator_loss": step.loss, "generator_grad": step.norm}
+
+    def trainer(  # type: ignore[override]  # two learning rates, and always whole batches
+        self,
+        X: np.ndarray,
+        y: None = None,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 64,
+        lr: float | Rate | None = None,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+        augment: Augment | None = None,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
+    ) -> Trainer:
+        """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
+        who = self._who("fit")
+        self.check_data(X, y)
+        for name, rate in (("lr", lr), ("discriminator_lr", discriminator_lr)):
+            if rate is not None:
+                learning_rate(who, name, rate)
+        if betas is not None:
+            expect_betas(who, betas)
+        if len(X) < self.k * count(who, "batch_size", batch_size):
+            least = f"k·batch_size = {self.k}·{batch_size}"
+            raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
+        return self._trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
+        )
+
+    def fit(  # type: ignore[override]  # two learning rates, and always whole batches
+        self,
+        X: np.ndarray,
+        y: None = None,
+        *,
+        epochs: int,
+        rng: np.random.Generator | int,
+        batch_size: int = 64,
+        lr: float | Rate | None = None,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+        augment: Augment | None = None,
+        callbacks: Sequence[Callback] = (),
+        validate: Callable[[], float] | None = None,
+        warm_start: bool = False,
+    ) -> Self:
+        """Train both networks, each with its own optimiser; return the model.
+
+        batch_size : m, the real examples of one discriminator step; a batch has k·m examples
+        lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
+            completed;  discriminator_lr : of the discriminator, by default the same
+        betas : the decay rates of Adam. Learning rates and betas are by default those of the paper.
+        The other arguments are those of Model.fit.
+
+        Equal rates are those of Radford et al. 2016. Another ratio may be better. In one dimension, it was a
+        tenth of D's rate for the generator. On digits, it was five to ten times D's rate, for a dense GAN
+        with small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
+        """
+        self.trainer(
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
+            betas=betas, augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
+        ).run()
+        return self
+
+    def optimizers(
+        self,
+        lr: float | Rate | None,
+        steps: int,
+        discriminator_lr: float | Rate | None = None,
+        betas: tuple[float, float] | None = None,
+    ) -> dict[str, Optimizer]:
+        """Adam for each network, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016); steps : rounds."""
+        lr, betas = 2e-4 if lr is None else lr, betas or (0.5, 0.999)
+        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
+        return {
+            "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
+            "generator": Adam(self.generator.parameters(), generator_lr, betas),
+        }
+
+    def _bound(
+        self, lr: float | Rate, discriminator_lr: float | Rate | None, rounds: int
+    ) -> tuple[float | Rate, float | Rate]:
+        """Both learning rates as functions of each player's own step number.
+
+        In each round, D makes k steps and G makes one, after `ahead` steps of D.
+        """
+        waits = -(-self.ahead // self.k)        # rounds in which G does not train
+        discriminator_lr = lr if discriminator_lr is None else discriminator_lr
+        return bind(lr, rounds - waits), bind(discriminator_lr, self.k * rounds)
