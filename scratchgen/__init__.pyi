@@ -100,7 +100,6 @@ from scratchgen.models.classical.naive_bayes import GaussianNaiveBayes as Gaussi
 from scratchgen.models.classical.nearest_neighbours import NearestNeighbours as NearestNeighbours
 from scratchgen.models.classical.nets import ConvClassifier as ConvClassifier
 from scratchgen.models.classical.nets import MLPClassifier as MLPClassifier
-from scratchgen.models.diffusion.base import DenoisingModel as DenoisingModel
 from scratchgen.models.diffusion.diffusion import Bound as Bound
 from scratchgen.models.diffusion.diffusion import Diffusion as Diffusion
 from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatching

@@ -11,7 +11,11 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import UNet
+from scratchgen.models.arguments import as_dtype, count, finite, flag, image_shape, widths
 from scratchgen.models.base import Model
+
+GROUPS = 8      # of the group norms of the U-Net
+
 
 
 class DenoisingModel(Model):
@@ -37,8 +41,10 @@ class DenoisingModel(Model):
         who = type(self).__name__
         if not isinstance(net, TimeNetwork):
             raise TypeError(f"{who} expected net to be a TimeNetwork, such as UNet, got {type(net).__name__}")
-        if not 0 <= label_dropout <= 1:
-            raise ValueError(f"{who} expected label_dropout within [0, 1], got {label_dropout}")
+        count(who, "features", features)
+        if levels is not None:
+            count(who, "levels", levels, least=2)
+        finite(who, "label_dropout", label_dropout, least=0, most=1)
         self.net, self.features, self.levels = net, features, levels
         self.label_dropout, self.classes = label_dropout, net.classes
         pixels = 0.5 if levels is not None else 0.0
@@ -60,9 +66,11 @@ class DenoisingModel(Model):
         **settings: Any,
     ) -> Self:
         """For tables: a ResidualNet with `blocks` blocks of `hidden` units."""
+        who = f"{cls.__name__}.dense"
+        for name, number in (("features", features), ("hidden", hidden), ("blocks", blocks)):
+            count(who, name, number)
         net = ResidualNet(
-            features, hidden, blocks, classes=classes, embedding=embedding,
-            rng=as_generator(f"{cls.__name__}.dense", rng), dtype=dtype,
+            features, hidden, blocks, **_network_arguments(who, classes, embedding, rng, dtype)
         )
         return cls(net, features, **settings)
 
@@ -79,13 +87,23 @@ class DenoisingModel(Model):
         embedding: int = 128,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
-        levels: int | None = 256,
+        levels: int = 256,
         **settings: Any,
     ) -> Self:
         """For images: a UNet with these channels; with `squeeze`, 2×2 pixels become channels first."""
+        who = f"{cls.__name__}.convolutional"
+        count(who, "levels", levels, least=2)
+        sizes = widths(who, "channels", channels)
+        multiple = 2 ** (len(sizes) - 1 + flag(who, "squeeze", squeeze))
+        shape = image_shape(who, shape)
+        if not sizes or any(size % GROUPS for size in sizes):
+            raise ValueError(f"{who} expected channels to be multiples of {GROUPS}, got {channels!r}")
+        if shape[0] % multiple or shape[1] % multiple:
+            raise ValueError(f"{who} expected H and W of shape to be divisible by {multiple}, got {shape}")
         net = UNet(
-            shape, tuple(channels), squeeze=squeeze, attention=attention, dropout=dropout, classes=classes,
-            embedding=embedding, rng=as_generator(f"{cls.__name__}.convolutional", rng), dtype=dtype,
+            shape, sizes, squeeze=squeeze, attention=flag(who, "attention", attention),
+            dropout=finite(who, "dropout", dropout, least=0, below=1), groups=GROUPS,
+            **_network_arguments(who, classes, embedding, rng, dtype),
         )
         return cls(net, math.prod(net.shape), levels=levels, **settings)
 
@@ -160,3 +178,11 @@ class DenoisingModel(Model):
             return f
         free, _ = self.net.forward(x, times)
         return free + x.dtype.type(1 + guidance) * (f - free)               # (GUIDE.1)
+
+
+def _network_arguments(who: str, classes: int, embedding: int, rng: Any, dtype: Any) -> dict[str, Any]:
+    """The checked arguments that both networks have."""
+    count(who, "classes", classes, least=0)
+    count(who, "embedding", embedding)
+    net: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
+    return {"classes": classes, "embedding": embedding, **net}

@@ -11,8 +11,9 @@ from scratchgen.checks import as_generator, expect_examples
 from scratchgen.distributions import Normal, normal_log_interval
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
+from scratchgen.models.arguments import choice, count, finite, flag
 from scratchgen.models.diffusion.base import DenoisingModel
-from scratchgen.models.diffusion.schedule import TARGETS, NoiseSchedule, target_of, x0_and_eps
+from scratchgen.models.diffusion.schedule import SCHEDULES, TARGETS, NoiseSchedule, target_of, x0_and_eps
 from scratchgen.models.networks import in_batches
 
 VARIANCES = ("small", "large")
@@ -81,14 +82,13 @@ class Diffusion(DenoisingModel):
         clip: bool = True,
     ):
         who = type(self).__name__
-        if variance not in VARIANCES:
-            raise ValueError(f"{who} expected variance to be one of {', '.join(VARIANCES)}, got {variance!r}")
-        if predicts not in TARGETS:
-            raise ValueError(f"{who} expected predicts to be one of {', '.join(TARGETS)}, got {predicts!r}")
+        choice(who, "schedule", schedule, SCHEDULES)
+        choice(who, "predicts", predicts, TARGETS)
+        choice(who, "variance", variance, VARIANCES)
+        count(who, "steps", steps, least=2)
+        flag(who, "clip", clip)
         super().__init__(net, features, levels=levels, label_dropout=label_dropout)
         self.noise = NoiseSchedule(steps, schedule)
-        if steps < 2:
-            raise ValueError(f"{who} expected two or more steps, got {steps}")
         self.steps, self.schedule, self.predicts = steps, schedule, predicts
         self.variance, self.clip = variance, clip
 
@@ -178,8 +178,7 @@ class Diffusion(DenoisingModel):
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")
-        if not 0 <= eta <= 1:
-            raise ValueError(f"{self._who('sample')} expected eta within [0, 1], got {eta}")
+        finite(self._who("sample"), "eta", eta, least=0, most=1)
         visited = self._visited(steps, "sample")
         rng = as_generator(self._who("sample"), rng)
         z = self.prior_sample(n, rng=rng)
@@ -194,9 +193,9 @@ class Diffusion(DenoisingModel):
 
     def _visited(self, steps: int | None, method: str) -> list[int]:
         """The steps that a sampler visits, from T down to 0."""
-        steps = self.steps if steps is None else steps
-        if not 1 <= steps <= self.steps:
-            raise ValueError(f"{self._who(method)} expected 1 to {self.steps} steps, got {steps}")
+        steps = self.steps if steps is None else count(self._who(method), "steps", steps)
+        if steps > self.steps:
+            raise ValueError(f"{self._who(method)} expected steps of at most {self.steps}, got {steps}")
         return [round(self.steps * (1 - i / steps)) for i in range(steps + 1)]
 
     def _ddim(

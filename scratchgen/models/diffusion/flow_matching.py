@@ -11,6 +11,7 @@ from scratchgen.data import dequantise
 from scratchgen.distributions import Normal
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
+from scratchgen.models.arguments import choice
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
 from scratchgen.models.networks import in_batches
@@ -69,8 +70,7 @@ class FlowMatching(DenoisingModel):
         label_dropout: float = 0.1,
     ):
         who = type(self).__name__
-        if times not in TIMES:
-            raise ValueError(f"{who} expected times to be one of {', '.join(TIMES)}, got {times!r}")
+        choice(who, "times", times, TIMES)
         super().__init__(net, features, levels=levels, label_dropout=label_dropout)
         self.times = times
 
