@@ -5,13 +5,18 @@ PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
 
-.PHONY: help demo test check lint types stubs bench reproduce clean
+.PHONY: help demo test check lint types stubs numbers bench reproduce clean oldest newest pythons versions
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
+	@echo "make oldest     run the quick tests with the oldest versions of the dependencies that setup.cfg allows"
+	@echo "make newest     run the quick tests with the newest versions"
+	@echo "make pythons    do both with each Python from 3.11 to 3.13 that is installed"
+	@echo "make versions   run a short part of the tests with these versions and Pythons, as CI does"
 	@echo "make stubs      write the stub files that show the public names to type checkers"
+	@echo "make numbers    compare every function with 60 digits, from subnormal to huge numbers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
@@ -26,6 +31,12 @@ test: $(VENV)/test.stamp
 
 check: lint types test
 
+oldest newest pythons: $(VENV)/test.stamp
+	$(PY) tools/dependency_bounds.py $@ --record results/dependencies.json
+
+versions: $(VENV)/test.stamp
+	$(PY) tools/dependency_bounds.py pythons --short
+
 lint: $(VENV)/test.stamp
 	$(PY) -m ruff check .
 
@@ -34,6 +45,9 @@ types: $(VENV)/test.stamp
 
 stubs: $(VENV)/run.stamp
 	$(PY) tools/write_stubs.py
+
+numbers: $(VENV)/test.stamp
+	$(PY) tools/sweep_numbers.py
 
 bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/startup.py

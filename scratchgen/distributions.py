@@ -74,8 +74,10 @@ class Categorical:
     @staticmethod
     def log_probabilities(logits: Array) -> Array:
         """log p(k) for all k, (…, K)."""
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))    # (CAT.1)
+        shifted = logits - logits.max(axis=-1, keepdims=True)   # at most 0
+        others = np.exp(shifted)                                # without the largest, which is e⁰ = 1
+        np.put_along_axis(others, shifted.argmax(axis=-1)[..., None], 0, axis=-1)
+        return shifted - np.log1p(others.sum(axis=-1, keepdims=True))           # (CAT.1)
 
     @staticmethod
     def log_probabilities_backward(da: Array, logits: Array) -> Array:
@@ -134,17 +136,21 @@ class Normal:
         return np.exp(0.5 * logvar)                             # (NORM.1)
 
     @staticmethod
+    def scale(difference: Numbers, logvar: Numbers) -> Any:
+        """difference / std, in two steps, because std may be too small or too large for the dtype."""
+        root = np.exp(-0.25 * logvar)                           # 1 / √std
+        return difference * root * root
+
+    @staticmethod
     def log_prob(x: Numbers, mu: Numbers, logvar: Numbers) -> Any:
         """log p(x)."""
-        scaled = (x - mu) / Normal.std(logvar)
-        return -0.5 * (LOG_2PI + logvar + scaled**2)            # (NORM.2)
+        return -0.5 * (LOG_2PI + logvar + Normal.scale(x - mu, logvar) ** 2)    # (NORM.2)
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, logvar: Numbers) -> tuple[Any, Any, Any]:
         """The gradient of log_prob, (dx, dmu, dlogvar)."""
-        std = Normal.std(logvar)
-        scaled = (x - mu) / std
-        dx = -scaled / std
+        scaled = Normal.scale(x - mu, logvar)
+        dx = -Normal.scale(scaled, logvar)
         return dx, -dx, 0.5 * (scaled**2 - 1)                   # (NORM.3)
 
     @staticmethod
@@ -155,12 +161,13 @@ class Normal:
     @staticmethod
     def kl(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> Any:
         """KL(N(mu, std²) ‖ N(prior_mean, 1)). It is at least 0, and 0 only for equal distributions."""
-        return 0.5 * ((mu - prior_mean) ** 2 + np.exp(logvar) - 1 - logvar)  # (NORM.5)
+        spread = np.maximum(np.expm1(logvar) - logvar, 0)       # std² − 1 − logvar; rounding may make it < 0
+        return 0.5 * ((mu - prior_mean) ** 2 + spread)          # (NORM.5)
 
     @staticmethod
     def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
         """The gradient of `kl`, (dmu, dlogvar). The gradient of the prior mean is −dmu."""
-        return mu - prior_mean, 0.5 * (np.exp(logvar) - 1)      # (NORM.6)
+        return mu - prior_mean, 0.5 * np.expm1(logvar)          # (NORM.6)
 
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
@@ -207,16 +214,16 @@ class Logistic:
     @staticmethod
     def log_prob(x: Numbers, mu: Numbers, log_scale: Numbers) -> Any:
         """log p(x)."""
-        t = (x - mu) * np.exp(-log_scale)
+        t = Normal.scale(x - mu, 2 * log_scale)
         return -np.abs(t) - log_scale - 2 * np.log1p(np.exp(-np.abs(t)))  # (LOGI.1), which is even in t
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, log_scale: Numbers) -> tuple[Any, Any, Any]:
         """The gradient of log_prob, (dx, dmu, dlog_scale)."""
-        s = np.exp(log_scale)
-        t = (x - mu) / s
-        slope = 1 - 2 * Bernoulli.mean(-t)                      # = tanh(t / 2)
-        return -slope / s, slope / s, t * slope - 1             # (LOGI.2)
+        t = Normal.scale(x - mu, 2 * log_scale)
+        slope = np.tanh(0.5 * t)                                # = 1 − 2·σ(−t), also for small t
+        dmu = Normal.scale(slope, 2 * log_scale)
+        return -dmu, dmu, t * slope - 1                         # (LOGI.2)
 
     @staticmethod
     def sample(mu: Numbers, log_scale: Numbers, uniform: Numbers) -> Any:

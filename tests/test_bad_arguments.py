@@ -97,6 +97,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 RESULTS = {"Digits", "History", "Reliability", "Result", "SampleQuality", "Shares", "TrainingDiverged"}
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
+    "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",

@@ -55,11 +55,27 @@ PLOT_NAMES = {"INK"}        # a colour
 OLD_NAMES = {"scratchgen/cli/__init__.py": {"anomaly"}, "tests/cli/test_study.py": {"anomaly"}}
 
 
+def tokens_of(source: str) -> Iterator[tokenize.TokenInfo]:
+    """The tokens of Python code. An f-string is one token; Python 3.12 and later make several of it."""
+    lines = source.splitlines(keepends=True)
+    begun: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            begun.append(token)
+        elif name == "FSTRING_END":
+            (first, begin), (last, end) = begun.pop().start, token.end
+            text = "".join(lines[first - 1 : last])[begin : end - len(lines[last - 1]) or None]
+            if not begun:
+                yield token._replace(type=tokenize.STRING, string=text, start=(first, begin))
+        elif not begun:
+            yield token
+
+
 def texts(source: str) -> Iterator[tuple[int, str]]:
     """The comments and strings of Python code, each with its line; what is read as one text is one."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     line, kind, parts = 0, None, []
-    for token in tokens:
+    for token in tokens_of(source):
         if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT):
             continue
         if token.type != kind and parts:

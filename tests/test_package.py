@@ -26,7 +26,8 @@ PACKAGE = ROOT / "scratchgen"
 LEVELS = (
     ("runtime", "kernels", "checks", "constants"),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
-    ("metrics", "training"),
+    ("metrics", "saving"),
+    ("training",),
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
@@ -281,12 +282,14 @@ def test_editable_install_points_to_the_checkout_and_copies_nothing(built, tmp_p
     assert str(built / "source" / "scratchgen") in "".join(archived.values())
 
 
-def test_readme_examples_run(capsys):
-    """The Python blocks of the README run without changes."""
+def test_readme_examples_run(capsys, tmp_path, monkeypatch):
+    """The Python blocks of the README run without changes, one after another."""
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "readme"}
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+        exec(compile(block, "README.md", "exec"), names)
     error, *results = capsys.readouterr().out.splitlines()
     assert float(error) < 20
     assert results and all("verdict='ok'" in line for line in results)

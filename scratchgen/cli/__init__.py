@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     process.prepare()
     make_output_safe()
+    os.environ["MPLBACKEND"] = "agg"    # figures go to files; a backend that is not installed is no problem
     logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
     logging.getLogger("scratchgen").setLevel(logging.INFO)
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -100,9 +101,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_output_safe() -> None:
-    """Make stdout and stderr replace characters that the console's encoding lacks by question marks."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):      # a stream that replaces it, as in tests, may not
+    """Make stdout and stderr replace characters that the console's encoding lacks by question marks.
+
+    A stream that is None, because it was closed or there is no console, is replaced by the null device.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):    # a stream that replaces it, as in tests, may not
             stream.reconfigure(errors="replace")
 
 
@@ -112,6 +119,14 @@ def expect_command(name: str) -> None:
         from scratchgen.checks import check_name
 
         check_name("command", name, [*COMMANDS, *ALIASES])
+
+
+def in_a_folder() -> bool:
+    """Whether the current folder exists. Numba needs it to compile, and so does every relative path."""
+    try:
+        return os.path.isdir(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def report_error(error: Exception, code: int, debug: bool) -> int:
@@ -124,6 +139,8 @@ def report_error(error: Exception, code: int, debug: bool) -> int:
 
 def describe(error: Exception) -> str:
     """An exception as one line; for a file error, the file and then what happened to it."""
+    if isinstance(error, FileNotFoundError) and error.filename is None and not in_a_folder():
+        return "the current folder was deleted; change to a folder that exists"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fspath(error.filename)}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

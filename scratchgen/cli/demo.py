@@ -73,6 +73,14 @@ class Demo:
         """The docstring of the script, read without running it."""
         return ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8"))) or ""
 
+    @property
+    def notes(self) -> str:
+        """The docstring of `main`, read from the source, because python -OO removes docstrings."""
+        for node in ast.parse(self.path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == "main":
+                return ast.get_docstring(node) or ""
+        return ""
+
 
 def roots() -> tuple[Path, Path]:
     """The folders that may hold demos: in the installed package, or next to it in a checkout."""
@@ -186,7 +194,7 @@ def parse_value(key: str, text: str, default: Any) -> Any:
 def describe(demo: Demo) -> str:
     """The docstring of a demo, and its settings with their defaults."""
     function = load(demo)
-    notes = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    notes = demo.notes.split("\n\n")
     settings = settings_of(function)
     width = max(map(len, settings), default=0)
     lines = [f"{key:{width}} = {value!r}" for key, value in settings.items()]

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,8 @@ def as_images(X: np.ndarray) -> np.ndarray:
 
 
 def _embedded() -> Digits:
-    with np.load(EMBEDDED) as part:
+    packed = files("scratchgen.data") / EMBEDDED.name      # the package may be in a zip archive
+    with packed.open("rb") as file, np.load(file) as part:
         x_train, y_train, x_test, y_test = (part[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     source = (
         f"embedded part of MNIST: {len(x_train):,} + {len(x_test):,} digits; "

@@ -1,8 +1,12 @@
-"""Write files atomically: a reader finds the old content or the new one, never a part of it."""
+"""Write files atomically: a reader finds the old content or the new one, never a part of it.
+
+A symbolic link is followed: the file that it points to is replaced, not the link.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import json
 import os
@@ -24,8 +28,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
     Raises OSError (FileNotFoundError, PermissionError, …) with `path` if the file cannot be written, and what
     `expect_replaceable` raises. The old file is then unchanged, and the temporary file is removed.
     """
-    path = Path(path)
-    expect_replaceable(path)
+    given, path = Path(path), Path(os.path.realpath(path))
+    expect_replaceable(given)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with _open_locked(temporary) as file:
@@ -37,11 +41,12 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> Path:
         if fcntl is None:
             os.replace(temporary, path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(given)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):      # the folder may have vanished
+            temporary.unlink()
     _remove_leftovers(path)
-    return path
+    return given
 
 
 def expect_replaceable(path: str | os.PathLike[str]) -> None:
@@ -63,6 +68,50 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     return write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+class Lock:
+    """A lock on the name of a file, which only one run at a time can hold, in this or another process.
+
+    It is a lock on the empty file ".NAME.lock" next to the file. The lock ends with the process, even if the
+    process is killed. On file systems without locks it has no effect.
+
+    Raises BlockingIOError if another run holds the lock, and OSError if the folder cannot be written to.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        target = Path(os.path.realpath(path))
+        self._path = target.with_name(f".{target.name}.lock")
+        while not self._acquired(path):
+            pass        # the run that held the lock has just removed its file
+
+    def _acquired(self, path: str | os.PathLike[str]) -> bool:
+        self._file = open(self._path, "ab")  # noqa: SIM115
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            message = "another run is saving to this file"
+            raise BlockingIOError(errno.EWOULDBLOCK, message, os.fspath(path)) from None
+        except OSError:
+            return True         # no locks on this file system
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
+                return True
+        self._file.close()
+        return False
+
+    def release(self) -> None:
+        """Give the lock back, and remove its file."""
+        if fcntl is not None:           # while the lock is held; Windows cannot remove an open file
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._file.close()
+        if fcntl is None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+
 def _open_locked(temporary: Path) -> IO[bytes]:
     """Open a temporary file and lock it. The lock ends with the process, even if the process is killed."""
     while True:
@@ -80,6 +129,8 @@ def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files for `path` that no process is writing to."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         with contextlib.suppress(OSError):
+            if not leftover.is_file():
+                continue
             if fcntl is None:
                 leftover.unlink()       # Windows refuses to remove an open file
                 continue

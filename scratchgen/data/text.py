@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ class Alphabet:
 
 def load_text() -> str:
     """"Alice's Adventures in Wonderland" (Lewis Carroll, 1865), 142,486 characters; see ALICE.md."""
-    return ALICE.read_text(encoding="ascii")
+    text = files("scratchgen.data") / ALICE.name       # the package may be in a zip archive
+    return text.read_text(encoding="ascii")
 
 
 def split_text(text: str, test: float = 0.1) -> tuple[str, str]:

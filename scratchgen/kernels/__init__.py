@@ -31,8 +31,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def from_environment() -> str:
-    """Return the value of SCRATCHGEN_KERNELS, or "jit". Raises ValueError for any other name."""
-    name = os.environ.get("SCRATCHGEN_KERNELS") or "jit"
+    """Return the value of SCRATCHGEN_KERNELS. Raises ValueError if it is not one of BACKENDS.
+
+    If it is not set, the answer is "jit", and "reference" with NUMBA_DISABLE_JIT=1: without the compiler,
+    Python would run the loops of the twins, slowly and with other errors.
+    """
+    compiler = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+    name = os.environ.get("SCRATCHGEN_KERNELS") or ("jit" if compiler else "reference")
     if name not in BACKENDS:
         raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
     return name

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.constants import GELU_A, GELU_B
+from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, expm1, log1p
 from scratchgen.kernels.shapes import expects
@@ -196,11 +196,12 @@ def gelu(x: np.ndarray) -> np.ndarray:
 @kernel("contract")
 def _gelu_backward(dout, x, a, b, dx):
     one, two, three = dout.dtype.type(1), dout.dtype.type(2), dout.dtype.type(3)
+    largest = dout.dtype.type(GELU_LARGEST_SLOPE)
     for i in range(dout.size):
         u = a * (x[i] + b * x[i] * x[i] * x[i])
-        du = a * (one + three * b * x[i] * x[i])
+        du = min(a * (one + three * b * x[i] * x[i]), largest)
         sig = one / (one + exp(-two * u))
-        dx[i] = dout[i] * (sig + two * x[i] * sig * (one - sig) * du)
+        dx[i] = dout[i] * (sig + two * sig * (one - sig) * x[i] * du)
 
 
 @expects(dout="...", x="...")

@@ -1,11 +1,16 @@
-"""Numba's cache of compiled kernels on disk, with three changes.
+"""The cache of compiled kernels on disk: never stale, never damaged, never in a folder named ~.
 
-Numba compares the source of the kernel's own file with the cache. Kernels of one file call functions of
-others (mathematics.py), so here an edit of any file of this package makes the whole cache stale. A file that
-is damaged is removed, and the kernel compiled again. If the user has no home folder, Numba's folder there is
-not used, since Numba would create a folder named "~" in the current one.
+Numba chooses the folder, defines the key of a compiled function and reduces it to bytes. Three things differ
+from Numba's own cache:
 
-The classes of numba.core.caching are not documented. These of them are the same from Numba 0.60 to 0.68.
+- Numba compares the source of the kernel's own file with the cache. Kernels of one file call functions of
+  others (mathematics.py), so here an edit of any file of this package makes the whole cache stale.
+- Each compiled function has one file, which starts with a checksum. Numba has a second file, an index without
+  a checksum. One wrong bit in it stopped every process, or took minutes and gigabytes to read.
+- If the user has no home folder, Numba's folder there is not used, since Numba would create a folder named
+  "~" in the current one.
+
+The parts of Numba that are used here are not documented. They are the same from Numba 0.60 to 0.68.
 """
 
 from __future__ import annotations
@@ -13,29 +18,35 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import secrets
+import time
 import warnings
 from contextlib import suppress
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from numba.core.caching import (
-    CompileResultCacheImpl,
-    FunctionCache,
-    IndexDataCacheFile,
-    UserWideCacheLocator,
-    ZipCacheLocator,
-)
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.serialize import dumps, loads
 
-FOLDER = Path(__file__).parent
 DIGEST = hashlib.sha256().digest_size
+OLD = 3600      # seconds; a temporary file of this age belongs to a process that was killed
+# Names of Numba's classes that use the home folder. Numba 0.60 and 0.61 write an underscore before them.
+AT_HOME = ("UserWideCacheLocator", "ZipCacheLocator")
 
 
-def hash_sources(folder: Path = FOLDER) -> str:
-    """The SHA-256 of the names and contents of all Python files in a folder."""
+def hash_sources(folder: Traversable | None = None) -> str:
+    """The SHA-256 of the names and contents of all Python files in a folder (default: this package).
+
+    The package may be in a zip archive.
+    """
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    entries = (files("scratchgen.kernels") if folder is None else folder).iterdir()
+    for name, path in sorted((path.name, path) for path in entries if path.name.endswith(".py")):
         content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
@@ -48,40 +59,65 @@ class Locator(CompileResultCacheImpl):
 
     @property
     def _locator_classes(self) -> list[Any]:  # type: ignore[override]
+        locators = list(super()._locator_classes)
         if os.path.isabs(os.path.expanduser("~")) or os.environ.get("XDG_CACHE_HOME"):
-            return list(super()._locator_classes)
-        at_home = (UserWideCacheLocator, ZipCacheLocator)
-        return [locator for locator in super()._locator_classes if locator not in at_home]
+            return locators
+        return [locator for locator in locators if locator.__name__.lstrip("_") not in AT_HOME]
 
 
-class CacheFile(IndexDataCacheFile):
-    """The index and the data files of one kernel, with checksums."""
+class CacheFiles:
+    """The files of one kernel: one for each combination of argument types, processor and Numba version.
 
-    def save(self, key: Any, data: Any) -> None:
-        super().save(key, (self._source_stamp, key, data))
+    A file holds a SHA-256 and the pickle that it belongs to: (hash of the sources, key, compiled function).
+    """
+
+    def __init__(self, folder: str, kernel: str, sources: str):
+        self.folder, self.kernel, self.sources = Path(folder), kernel, sources
+
+    def path(self, key: Any) -> Path:
+        """The file for a key. Its name is always the same, so that a stale file is replaced."""
+        name = hashlib.sha256(repr((numba.__version__, key)).encode()).hexdigest()
+        return self.folder / f"{self.kernel}.{name[:16]}.nbc"
 
     def load(self, key: Any) -> Any:
-        found = super().load(key)
-        if found is None:
+        """The compiled function, or None if there is no file or a stale one.
+
+        Raises ValueError if the file is damaged. The checksum is compared before anything is unpickled.
+        """
+        try:
+            content = self.path(key).read_bytes()
+        except OSError:     # it does not exist, or this user may not read it
             return None
-        stamp, saved_key, data = found
-        if (stamp, saved_key) != (self._source_stamp, key):
-            raise ValueError("the index of a kernel cache names the wrong file")
-        return data
+        digest, data = content[:DIGEST], content[DIGEST:]
+        if hashlib.sha256(data).digest() != digest:
+            raise ValueError(f"{self.path(key)} is damaged")
+        sources, saved_key, compiled = loads(data)
+        return compiled if (sources, saved_key) == (self.sources, key) else None
 
-    def remove(self) -> None:
-        """Remove the index, so that the data files are not used any more."""
-        os.remove(self._index_path)
+    def save(self, key: Any, compiled: Any) -> None:
+        """Write the file with a temporary file, so that another process finds all of it or none of it."""
+        data = dumps((self.sources, key, compiled))
+        path = self.path(key)
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            temporary.write_bytes(hashlib.sha256(data).digest() + data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.remove_leftovers()
 
-    def _dump(self, obj: Any) -> bytes:
-        data: bytes = super()._dump(obj)
-        return data + hashlib.sha256(data).digest()     # a pickle ends before it, so Numba can read the file
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of this kernel that killed processes left."""
+        for leftover in self.folder.glob(f"{self.kernel}.*.tmp"):
+            with suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > OLD:
+                    leftover.unlink()
 
-    def _load_data(self, name: str) -> Any:
-        data = Path(self._data_path(name)).read_bytes()
-        if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
-            raise ValueError(f"{name} is damaged")
-        return super()._load_data(name)
+    def flush(self) -> None:
+        """Remove the files of this kernel. Numba calls this if a kernel must be compiled again."""
+        for path in self.folder.glob(f"{self.kernel}.*.nbc"):
+            with suppress(OSError):
+                path.unlink()
 
 
 class KernelCache(FunctionCache):
@@ -90,24 +126,28 @@ class KernelCache(FunctionCache):
     _impl_class = Locator
 
     def __init__(self, function: Any):
-        super().__init__(function)
-        self._cache_file: CacheFile = CacheFile(self._cache_path, self._impl.filename_base, running_sources())
+        try:
+            super().__init__(function)
+        except (OSError, ValueError) as error:      # the current folder was deleted; a path with ".zip" in it
+            raise RuntimeError(f"no folder for the cache: {error}") from error
+        self._cache_file: CacheFiles = CacheFiles(  # type: ignore[assignment]
+            self._cache_path, self._impl.filename_base, running_sources()
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function for these types, or None if it must be compiled."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception:   # a damaged pickle may raise any exception
+        except Exception:   # machine code that cannot be used may raise any exception
             with suppress(OSError):
-                self._cache_file.remove()
+                self._cache_file.path(self._index_key(sig, target_context.codegen())).unlink()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save a compiled function, unless the sources were edited since this process read them."""
-        if hash_sources() != running_sources():
-            return
         try:
-            super().save_overload(sig, data)
+            if hash_sources() == running_sources():
+                super().save_overload(sig, data)
         except OSError:
             warn_uncached()
 

@@ -6,6 +6,7 @@ difference, all terms of the row are computed first, without "reassoc", and then
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,11 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     labels = expect_logits_and_labels("softmax_cross_entropy", logits, labels)
     dlogits = np.empty(logits.shape, logits.dtype)
     scale = logits.dtype.type(1 / len(logits))
-    loss = _softmax_cross_entropy(np.ascontiguousarray(logits), labels.astype(np.intp), scale, dlogits)
+    labels = labels.astype(np.intp)
+    loss = _softmax_cross_entropy(np.ascontiguousarray(logits), labels, scale, dlogits)
+    if logits.dtype == np.float32 and not math.isfinite(loss):
+        wide = np.ascontiguousarray(logits, np.float64)
+        loss = _softmax_cross_entropy(wide, labels, 1 / len(wide), np.empty_like(wide))
     return float(loss), dlogits
 
 
@@ -45,6 +50,9 @@ def _over_rows(loop: Callable[..., Any], pred: np.ndarray, target: np.ndarray) -
     dpred = np.empty(pred.shape, pred.dtype)
     scale = pred.dtype.type(1 / len(pred))
     loss = loop(pred.reshape(rows), target.reshape(rows), scale, dpred.reshape(rows))
+    if pred.dtype == np.float32 and not math.isfinite(loss):    # a row's sum overflowed
+        wide, wide_target = (a.reshape(rows).astype(np.float64) for a in (pred, target))
+        loss = loop(wide, wide_target, 1 / len(pred), np.empty_like(wide))
     return float(loss), dpred
 
 
@@ -103,9 +111,18 @@ def _softmax_cross_entropy(logits, labels, scale, dlogits):
             highest = max(highest, logits[n, k])
         for k in range(logits.shape[1]):
             dlogits[n, k] = exp(logits[n, k] - highest)
-        norm = row_sum(dlogits[n])
         label = labels[n]
-        total += np.log(norm) - (logits[n, label] - highest)
+        if logits[n, label] == highest:
+            # log(1 + rest) keeps its digits if the label is nearly certain and the rest tiny.
+            largest = dlogits[n, label]                 # e⁰ = 1, or a NaN for an infinite logit
+            dlogits[n, label] = 0
+            rest = row_sum(dlogits[n])
+            dlogits[n, label] = largest
+            norm = rest + largest
+            total += np.log1p(rest) - (logits[n, label] - highest)
+        else:
+            norm = row_sum(dlogits[n])
+            total += np.log(norm) - (logits[n, label] - highest)
         for k in range(logits.shape[1]):
             dlogits[n, k] *= scale / norm
         dlogits[n, label] -= scale

@@ -30,6 +30,8 @@ def batch_norm(
     mean, var, inv = np.empty((3, x.shape[1]), x.dtype)
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     _batch_norm(x, weight, bias, x.dtype.type(eps), mean, var, inv, xhat, out)
+    if not np.isfinite(var).all():
+        return _norm_of_huge_numbers(x, weight, bias, eps, axis=0)
     return out, xhat, inv, mean, var
 
 
@@ -63,7 +65,30 @@ def layer_norm(
         _layer_norm(x[part], weight, bias, x.dtype.type(eps), inv[part, 0], xhat[part], out[part])
 
     threads.share(work, len(x), threads.enough(x.shape[1], threads.ENTRIES))
+    if not (inv > 0).all():
+        out, xhat, inv, _, _ = _norm_of_huge_numbers(x, weight, bias, eps, axis=1)
+        return out, xhat, inv[:, None]
     return out, xhat, inv
+
+
+def _norm_of_huge_numbers(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, axis: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(out, xhat, inv, mean, var) of numbers whose squares or sums overflow, as in the readable functions."""
+    size = x.shape[axis]
+    with np.errstate(all="ignore"):
+        mean = (x / size).sum(axis=axis, keepdims=True)
+        mean += ((x - mean) / size).sum(axis=axis, keepdims=True)
+        xc = x - mean
+        largest = np.abs(xc).max(axis=axis, keepdims=True)
+        huge = largest > np.finfo(x.dtype).max ** 0.4
+        unit = np.ldexp(np.ones_like(largest), np.where(huge, np.frexp(largest)[1] - 1, 0))
+        xc /= unit
+        var = (xc**2).mean(axis=axis, keepdims=True)
+        inv = 1 / np.sqrt(var + eps / unit / unit)
+        xhat = xc * inv
+        columns = (a.squeeze(axis) for a in (inv / unit, mean, var * unit * unit))
+        return (weight * xhat + bias, xhat, *columns)  # type: ignore[return-value]
 
 
 @expects(dout="m c", xhat="m c", inv="m one", weight="c")
@@ -102,7 +127,8 @@ def _batch_norm(x, weight, bias, eps, mean, var, inv, xhat, out):
     for c in range(channels):
         residual = total[c] / rows
         mean[c] += residual
-        var[c] = max(squares[c] / rows - residual * residual, 0.0)
+        square = squares[c] / rows
+        var[c] = square - min(residual * residual, square)      # a NaN, if the squares overflow
         inv[c] = one / np.sqrt(var[c] + eps)
     for m in range(rows):
         for c in range(channels):
@@ -138,7 +164,7 @@ def _scale_shift_backward(dout, xhat, dweight, dbias):
 @kernel("contract")
 def _layer_norm(x, weight, bias, eps, inv, xhat, out):
     rows, channels = x.shape
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    one = x.dtype.type(1)
     inverse_size = one / x.dtype.type(channels)
     for m in range(rows):
         mean = x.dtype.type(row_sum_in_double(x[m]) / channels)
@@ -146,7 +172,8 @@ def _layer_norm(x, weight, bias, eps, inv, xhat, out):
         for c in range(channels):
             xc[c] = x[m, c] - mean
         residual = row_sum(xc) * inverse_size
-        var = max(row_sum_of_squares(xc) * inverse_size - residual * residual, zero)
+        square = row_sum_of_squares(xc) * inverse_size
+        var = square - min(residual * residual, square)         # a NaN, if the squares overflow
         inv[m] = one / np.sqrt(var + eps)
         mean += residual
         for c in range(channels):

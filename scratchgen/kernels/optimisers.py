@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
@@ -11,6 +13,7 @@ from scratchgen.runtime import threads
 
 @expects(value="p", grad="p")
 def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
+    _expect_writable("sgd_step", value)
     _sgd_step(grad, value.dtype.type(lr), value)
 
 
@@ -18,6 +21,7 @@ def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
 def momentum_step(
     value: np.ndarray, grad: np.ndarray, velocity: np.ndarray, lr: float, momentum: float
 ) -> None:
+    _expect_writable("momentum_step", value, velocity)
     number = value.dtype.type
     _momentum_step(grad, number(lr), number(momentum), velocity, value)
 
@@ -26,8 +30,9 @@ def momentum_step(
 def rmsprop_step(
     value: np.ndarray, grad: np.ndarray, square: np.ndarray, lr: float, decay: float, eps: float
 ) -> None:
+    _expect_writable("rmsprop_step", value, square)
     number = value.dtype.type
-    _rmsprop_step(grad, number(lr), number(decay), number(eps), square, value)
+    _rmsprop_step(grad, number(lr), number(decay), number(1 - decay), number(eps), square, value)
 
 
 @expects(value="p", grad="p", m="p", v="p")
@@ -42,15 +47,20 @@ def adam_step(
     eps: float,
     t: int,
 ) -> None:
-    settings = map(value.dtype.type, (lr, beta1, beta2, eps, 1 - beta1**t, 1 - beta2**t))
-    lr, beta1, beta2, eps, correction1, correction2 = settings
+    _expect_writable("adam_step", value, m, v)
+    # Computed in float32, 1 − 0.999 would have an error of 1.3e-5, relative to 0.001.
+    rate, unbias = lr / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
+    settings = [value.dtype.type(s) for s in (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, unbias)]
 
     def work(part: slice) -> None:
-        _adam_step(
-            grad[part], lr, beta1, beta2, eps, correction1, correction2, m[part], v[part], value[part]
-        )
+        _adam_step(grad[part], *settings, m[part], v[part], value[part])
 
     threads.share(work, value.size, least=threads.ENTRIES)
+
+
+def _expect_writable(who: str, *arrays: np.ndarray) -> None:
+    if not all(a.flags.writeable for a in arrays):
+        raise ValueError(f"{who} expected arrays that it may change, got one that is read-only")
 
 
 @kernel("contract")
@@ -67,19 +77,15 @@ def _momentum_step(grad, lr, momentum, velocity, value):
 
 
 @kernel("contract")
-def _rmsprop_step(grad, lr, decay, eps, square, value):
-    one = value.dtype.type(1)
+def _rmsprop_step(grad, lr, decay, rest, eps, square, value):
     for i in range(value.size):
-        square[i] = decay * square[i] + (one - decay) * grad[i] * grad[i]
+        square[i] = decay * square[i] + rest * grad[i] * grad[i]
         value[i] -= lr * grad[i] / (np.sqrt(square[i]) + eps)
 
 
 @kernel("contract")
-def _adam_step(grad, lr, beta1, beta2, eps, correction1, correction2, m, v, value):
-    one = value.dtype.type(1)
-    rate = lr / correction1
-    unbias = one / np.sqrt(correction2)
+def _adam_step(grad, rate, beta1, rest1, beta2, rest2, eps, unbias, m, v, value):
     for i in range(value.size):
-        m[i] = beta1 * m[i] + (one - beta1) * grad[i]
-        v[i] = beta2 * v[i] + (one - beta2) * grad[i] * grad[i]
+        m[i] = beta1 * m[i] + rest1 * grad[i]
+        v[i] = beta2 * v[i] + rest2 * grad[i] * grad[i]
         value[i] -= rate * m[i] / (np.sqrt(v[i]) * unbias + eps)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import Array, expect_number
-from scratchgen.constants import GELU_A, GELU_B
+from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer
 
@@ -219,9 +219,9 @@ def gelu(x: Array) -> Array:
 @compiled
 def gelu_backward(dout: Array, x: Array) -> Array:
     u = GELU_A * (x + GELU_B * x**3)
-    du = GELU_A * (1 + 3 * GELU_B * x**2)
+    du = np.minimum(GELU_A * (1 + 3 * GELU_B * x**2), GELU_LARGEST_SLOPE)
     sig = sigmoid(2 * u)
-    return dout * (sig + 2 * x * sig * (1 - sig) * du)          # (GELU.2)
+    return dout * (sig + 2 * sig * (1 - sig) * x * du)          # (GELU.2)
 
 
 class GELU(Activation):

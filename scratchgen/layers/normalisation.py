@@ -22,14 +22,25 @@ def batch_norm(
     x: Array, weight: Array, bias: Array, eps: float
 ) -> tuple[Array, Array, Array, Array, Array]:
     """(out, xhat, inv, mean, var) for x (M, C)."""
-    mean = x.mean(axis=0)                                       # (BN.1)   (C,)
-    mean += (x - mean).mean(axis=0)                             #          adds the rounding error back
-    xc = x - mean                                               # (BN.2)   (M, C)
+    mean = (x / len(x)).sum(axis=0)                             # (BN.1)   (C,)
+    mean += ((x - mean) / len(x)).sum(axis=0)                   #          adds the rounding error back
+    xc, unit = in_units(x - mean, axis=0)                       # (BN.2)   (M, C)
     var = (xc**2).mean(axis=0)                                  # (BN.3)   (C,)
-    inv = 1 / np.sqrt(var + eps)                                #          (C,)
+    inv = 1 / np.sqrt(var + eps / unit / unit)                  #          (C,)
     xhat = xc * inv                                             # (BN.4)   (M, C)
     out = weight * xhat + bias                                  # (BN.5)   (M, C)
-    return out, xhat, inv, mean, var
+    return out, xhat, inv / unit, mean, var * unit * unit
+
+
+def in_units(xc: Array, axis: int) -> tuple[Array, Array]:
+    """(xc / unit, unit) with a power of two for each row or column, so that xc² does not overflow.
+
+    The unit is 1 unless the numbers are huge (above 10¹⁵ in float32), and xhat does not depend on it.
+    """
+    largest = np.abs(xc).max(axis=axis)
+    huge = largest > np.finfo(xc.dtype).max ** 0.4
+    unit = np.ldexp(np.ones_like(largest), np.where(huge, np.frexp(largest)[1] - 1, 0))
+    return xc / np.expand_dims(unit, axis), unit
 
 
 @compiled
@@ -37,12 +48,12 @@ def batch_norm_backward(
     dout: Array, xhat: Array, inv: Array, weight: Array
 ) -> tuple[Array, Array, Array]:
     """(dx, dweight, dbias) for dout (M, C)."""
-    xc = xhat / inv                                             #          as in the forward pass
     dxhat = dout * weight                                       # (BN.6)   out = weight·xhat + bias
     dweight, dbias = scale_shift_backward(dout, xhat)           # (BN.7)
-    dvar = (dxhat * xc).sum(axis=0) * -0.5 * inv**3             # (BN.8)   xhat = xc / √(var + eps)
-    dxc = dxhat * inv + 2 / len(dout) * xc * dvar               # (BN.9)   xhat = xc·inv, var = mean(xc²)
-    dx = dxc - dxc.mean(axis=0)                                 # (BN.10)  xc = x − mean(x)
+    # x is measured in units of 1 / inv, so that inv³ does not underflow. Then inv is 1, and xc is xhat.
+    dvar = -0.5 * (dxhat * xhat).sum(axis=0)                    # (BN.8)   xhat = xc / √(var + eps)
+    dxc = dxhat + 2 / len(dout) * xhat * dvar                   # (BN.9)   xhat = xc·inv, var = mean(xc²)
+    dx = inv * (dxc - dxc.mean(axis=0))                         # (BN.10)  xc = x − mean(x)
     return dx, dweight, dbias
 
 
@@ -145,10 +156,9 @@ class BatchNorm(Layer):
         if not training:
             return dx * (self.weight.value * inv)
         xhat = rows(xhat)
-        dxc = rows(dx) - rows(dx).mean(axis=0)
-        dvar = 2 * (xhat / inv * dxc).mean(axis=0)
-        dinv = -0.5 * inv**3 * dvar
-        dxhat = dxc * inv + xhat / inv * dinv
+        dxc = inv * (rows(dx) - rows(dx).mean(axis=0))          # in units of 1 / inv, as in backward
+        dvar = 2 * (xhat * dxc).mean(axis=0)
+        dxhat = dxc - 0.5 * xhat * dvar
         return (self.weight.value * dxhat).reshape(dx.shape)
 
     def output_shape_text(self) -> str:
@@ -161,24 +171,26 @@ class BatchNorm(Layer):
 @compiled
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
     """(out, xhat, inv) for x (M, C)."""
-    mean = x.mean(axis=1, keepdims=True)                        # (LN.1)   (M, 1)
-    mean += (x - mean).mean(axis=1, keepdims=True)              #          adds the rounding error back
-    xc = x - mean                                               # (LN.2)   (M, C)
+    size = x.shape[1]
+    mean = (x / size).sum(axis=1, keepdims=True)                # (LN.1)   (M, 1)
+    mean += ((x - mean) / size).sum(axis=1, keepdims=True)      #          adds the rounding error back
+    xc, unit = in_units(x - mean, axis=1)                       # (LN.2)   (M, C)
+    unit = unit[:, None]                                        #          (M, 1)
     var = (xc**2).mean(axis=1, keepdims=True)                   # (LN.3)   (M, 1)
-    inv = 1 / np.sqrt(var + eps)                                #          (M, 1)
+    inv = 1 / np.sqrt(var + eps / unit / unit)                  #          (M, 1)
     xhat = xc * inv                                             # (LN.4)   (M, C)
     out = weight * xhat + bias                                  # (LN.5)   (M, C)
-    return out, xhat, inv
+    return out, xhat, inv / unit
 
 
 @compiled
 def layer_norm_backward(dout: Array, xhat: Array, inv: Array, weight: Array) -> Array:
     """dx for dout (M, C). The gradients of weight and bias are those of `scale_shift_backward`."""
-    xc = xhat / inv                                             #          as in the forward pass
     dxhat = dout * weight                                       # (LN.6)   out = weight·xhat + bias
-    dvar = (dxhat * xc).sum(axis=1, keepdims=True) * -0.5 * inv**3  # (LN.8)   xhat = xc / √(var + eps)
-    dxc = dxhat * inv + 2 / dout.shape[1] * xc * dvar           # (LN.9)   xhat = xc·inv, var = mean(xc²)
-    return dxc - dxc.mean(axis=1, keepdims=True)                # (LN.10)  xc = x − mean(x)
+    # As in batch_norm_backward, x is measured in units of 1 / inv.
+    dvar = -0.5 * (dxhat * xhat).sum(axis=1, keepdims=True)     # (LN.8)   xhat = xc / √(var + eps)
+    dxc = dxhat + 2 / dout.shape[1] * xhat * dvar               # (LN.9)   xhat = xc·inv, var = mean(xc²)
+    return inv * (dxc - dxc.mean(axis=1, keepdims=True))        # (LN.10)  xc = x − mean(x)
 
 
 class LayerNorm(Layer):
@@ -237,10 +249,9 @@ class LayerNorm(Layer):
         xhat, inv = cache
         _expect_cache(self, dx, xhat)
         xhat = rows(xhat)
-        dxc = rows(dx) - rows(dx).mean(axis=1, keepdims=True)
-        dvar = 2 * (xhat / inv * dxc).mean(axis=1, keepdims=True)
-        dinv = -0.5 * inv**3 * dvar
-        dxhat = dxc * inv + xhat / inv * dinv
+        dxc = inv * (rows(dx) - rows(dx).mean(axis=1, keepdims=True))   # in units of 1 / inv
+        dvar = 2 * (xhat * dxc).mean(axis=1, keepdims=True)
+        dxhat = dxc - 0.5 * xhat * dvar
         return (self.weight.value * dxhat).reshape(dx.shape)
 
     def output_shape_text(self) -> str:

@@ -58,8 +58,8 @@ def avg_pool(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     for u in range(kernel[0]):
         for v in range(kernel[1]):
             i, j = slice(u, u + stride_h * out_h, stride_h), slice(v, v + stride_w * out_w, stride_w)
-            total += padded[:, i, j]
-    return total / (kernel[0] * kernel[1])                                              # (AVGP.1)
+            total += padded[:, i, j] / (kernel[0] * kernel[1])                          # (AVGP.1)
+    return total
 
 
 @compiled

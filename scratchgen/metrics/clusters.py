@@ -6,7 +6,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_count, expect_examples, expect_int, expect_labels, one_hot
 from scratchgen.metrics.labels import accuracy
-from scratchgen.metrics.pairwise import BLOCK, squared_distances
+from scratchgen.metrics.pairwise import BLOCK, squared_distances, unit_of
 
 
 def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
@@ -29,7 +29,7 @@ def silhouette_score(Z: np.ndarray, y: np.ndarray) -> float:
     members = one_hot(y, len(classes))                          # (N, C), one-hot rows
     sizes = members.sum(axis=0)                                 # (C,)
     silhouettes = np.zeros(len(Z))
-    for rows, squared in squared_distances(Z, Z):
+    for rows, squared in squared_distances(Z, Z, unit_of(Z)):
         own = np.arange(len(squared)), y[rows]
         squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0  # rounding leaves 1e-16
         totals = np.sqrt(squared) @ members                     # (B, C)
@@ -60,7 +60,7 @@ def knn_accuracy(
         raise ValueError(f"knn_accuracy expected k in 1..{len(Z_train)} (the training examples), got {k}")
     members = one_hot(y_train, len(classes))                    # (N, C)
     predicted = np.empty_like(y_test)
-    for rows, squared in squared_distances(Z_test, Z_train):
+    for rows, squared in squared_distances(Z_test, Z_train, unit_of(Z_test, Z_train)):
         nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
         votes = members[nearest].sum(axis=1)                    # (B, C)
         predicted[rows] = classes[votes.argmax(axis=1)]
@@ -99,9 +99,9 @@ def kmeans(
         expect_examples("kmeans (its centres)", centres, features=X.shape[1])
     if centres.shape != (k, X.shape[1]):
         raise ValueError(f"kmeans expected centres of shape {(k, X.shape[1])}, got {centres.shape}")
-    y = np.full(len(X), -1)
+    y, unit = np.full(len(X), -1), X.dtype.type(unit_of(X, centres))
     for _ in range(iterations):
-        before, (y, squared) = y, _nearest_centre(X, centres)
+        before, (y, squared) = y, _nearest_centre(X, centres, unit)
         if np.array_equal(before, y):
             break
         centres = _centroids(X, y, squared, centres)
@@ -111,24 +111,26 @@ def kmeans(
 def _spread_centres(X: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """Return k-means++ centres: k examples, drawn in proportion to their squared distance to earlier ones."""
     chosen = [int(rng.integers(len(X)))]
-    squared = np.full(len(X), np.inf)
+    squared, unit = np.full(len(X), np.inf), X.dtype.type(unit_of(X))
     for _ in range(k - 1):
-        squared = np.minimum(squared, ((X - X[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
+        squared = np.minimum(squared, (((X - X[chosen[-1]]) / unit) ** 2).sum(axis=1, dtype=np.float64))
         total = squared.sum()
         weights = squared / total if total > 0 else None        # None: every example equals a chosen one
         chosen.append(int(rng.choice(len(X), p=weights)))
     return X[chosen]
 
 
-def _nearest_centre(X: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index of the nearest centre and the squared distance to it, both (N,), in the dtype of X."""
-    middle = X.mean(axis=0)
-    centres = centres - middle
+def _nearest_centre(
+    X: np.ndarray, centres: np.ndarray, unit: np.floating
+) -> tuple[np.ndarray, np.ndarray]:
+    """The index of the nearest centre and (distance / unit)², both (N,), in the dtype of X."""
+    middle = (X / unit).mean(axis=0)
+    centres = centres / unit - middle
     lengths = (centres**2).sum(axis=1)
     y, squared = np.empty(len(X), np.int64), np.empty(len(X), X.dtype)
     for start in range(0, len(X), BLOCK):
         rows = slice(start, start + BLOCK)
-        part = X[rows] - middle
+        part = X[rows] / unit - middle
         distances = lengths - 2 * (part @ centres.T)            # ‖x‖² is the same for all centres
         y[rows] = distances.argmin(axis=1)
         squared[rows] = distances.min(axis=1) + (part**2).sum(axis=1)
@@ -140,7 +142,7 @@ def _centroids(X: np.ndarray, y: np.ndarray, squared: np.ndarray, centres: np.nd
     order = np.argsort(y, kind="stable")
     filled, starts = np.unique(y[order], return_index=True)
     moved = centres.copy()
-    moved[filled] = np.add.reduceat(X[order], starts) / counts[filled, None].astype(X.dtype)
+    moved[filled] = np.add.reduceat(X[order], starts, dtype=np.float64) / counts[filled, None]
     empty = np.flatnonzero(counts == 0)
     moved[empty] = X[np.argsort(squared)[::-1][: len(empty)]]
     return moved

@@ -9,7 +9,8 @@ from numbers import Real
 import numpy as np
 
 from scratchgen.checks import expect_examples
-from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.distributions import LOG_2PI
+from scratchgen.metrics.pairwise import squared_distances, unit_of
 
 SIGMAS = tuple(np.geomspace(0.08, 0.4, 25))     # for pixels in [0, 1]
 
@@ -27,9 +28,9 @@ def parzen_log_likelihood(X: np.ndarray, samples: np.ndarray, sigma: float) -> n
     Raises ValueError for sigma ≤ 0, and if samples and X have different numbers of features.
     """
     _expect("parzen_log_likelihood", X, samples, [sigma], "sigma")
-    result = np.empty(len(X))
-    for rows, squared in squared_distances(X, samples):
-        result[rows] = _log_density(squared, sigma, X.shape[1])
+    result, unit = np.empty(len(X)), unit_of(X, samples)
+    for rows, squared in squared_distances(X, samples, unit):
+        result[rows] = _log_density(squared, sigma, X.shape[1], unit)
     return result
 
 
@@ -40,18 +41,21 @@ def choose_sigma(X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float] = S
     distances are computed once for all of `sigmas`. Raises ValueError for a σ that is not finite and > 0.
     """
     _expect("choose_sigma", X, samples, sigmas, "sigmas")
-    totals = np.zeros(len(sigmas))
-    for _, squared in squared_distances(X, samples):
-        totals += [_log_density(squared, sigma, X.shape[1]).sum() for sigma in sigmas]
+    totals, unit = np.zeros(len(sigmas)), unit_of(X, samples)
+    for _, squared in squared_distances(X, samples, unit):
+        totals += [_log_density(squared, sigma, X.shape[1], unit).sum() for sigma in sigmas]
     return float(sigmas[int(totals.argmax())])
 
 
-def _log_density(squared: np.ndarray, sigma: float, dimensions: int) -> np.ndarray:
-    """One block of log p, (B,), from squared distances (B, M), by a log-sum-exp that cannot overflow."""
-    nearest = squared.min(axis=1, keepdims=True)
-    terms = np.exp((nearest - squared) / (2 * sigma**2))        # the largest is 1
-    log_mean = np.log(terms.mean(axis=1)) - nearest[:, 0] / (2 * sigma**2)
-    return log_mean - dimensions / 2 * math.log(2 * math.pi * sigma**2)
+def _log_density(squared: np.ndarray, sigma: float, dimensions: int, unit: float) -> np.ndarray:
+    """One block of log p, (B,), from squared distances (B, M) in unit², by a log-sum-exp."""
+    with np.errstate(over="ignore", invalid="ignore"):          # infinite: too far away to be representable
+        scaled = 0.5 * squared * (unit / sigma) * (unit / sigma)
+        nearest = scaled.min(axis=1, keepdims=True)
+        gap = np.where(scaled > nearest, nearest - scaled, 0)
+    terms = np.exp(gap)                                         # the largest is 1
+    log_mean = np.log(terms.mean(axis=1)) - nearest[:, 0]
+    return log_mean - dimensions * (0.5 * LOG_2PI + math.log(sigma))
 
 
 def _expect(who: str, X: np.ndarray, samples: np.ndarray, sigmas: Sequence[float], name: str) -> None:

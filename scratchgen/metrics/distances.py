@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from scratchgen.checks import expect_examples
-from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.metrics.pairwise import squared_distances, unit_of
 
 
 def squared_error_per_example(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -30,9 +32,9 @@ def nearest_distance(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """
     expect_examples("nearest_distance", X)
     expect_examples("nearest_distance", Y, features=X.shape[1])
-    nearest = np.empty(len(X))
-    for rows, squared in squared_distances(X, Y):
-        nearest[rows] = np.sqrt(squared.min(axis=1))
+    nearest, unit = np.empty(len(X)), unit_of(X, Y)
+    for rows, squared in squared_distances(X, Y, unit):
+        nearest[rows] = unit * np.sqrt(squared.min(axis=1))
     return nearest
 
 
@@ -43,8 +45,9 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
 
     This is the squared Wasserstein distance between two Normal distributions (Dowson & Landau 1982,
     equation 4). With features of the Inception classifier it is the FID (Heusel et al. 2017, equation 6).
-    With the symmetric root S = Σ₁^½, Σ₁Σ₂ has the same eigenvalues as S·Σ₂·S, which is symmetric, so tr
-    (Σ₁Σ₂)^½ is the sum of their square roots.
+    With a triangular R for which Σ = Rᵀ·R, Σ₁Σ₂ has the same eigenvalues (other than 0) as the symmetric
+    matrix (R₁·R₂ᵀ)·(R₁·R₂ᵀ)ᵀ. So tr (Σ₁Σ₂)^½ is the sum of the singular values of R₁·R₂ᵀ. No root of an
+    eigenvalue is taken, which would turn a rounding error of 1e-16 into one of 1e-8.
 
     Covariances are divided by N − 1 and M − 1. A small number of examples increases the distance, even
     between two samples of the same distribution, so compare only values for the same N. Raises ValueError for
@@ -52,17 +55,18 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
     """
     expect_examples("frechet_distance", X, least=2)
     expect_examples("frechet_distance", Y, features=X.shape[1], least=2)
-    mean1, cov1 = _moments(X)
-    mean2, cov2 = _moments(Y)
-    values, vectors = np.linalg.eigh(cov1)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # S = Σ₁^½
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov2 @ root), 0)).sum()  # tr (Σ₁Σ₂)^½
-    distance = ((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * cross
-    return max(float(distance), 0.0)  # rounding gives −1e-13 for equal sets
+    unit = unit_of(X, Y)
+    mean1, root1 = _moments(X, unit)
+    mean2, root2 = _moments(Y, unit)
+    cross = np.linalg.svd(root1 @ root2.T, compute_uv=False).sum()  # tr (Σ₁Σ₂)^½
+    distance = ((mean1 - mean2) ** 2).sum() + (root1**2).sum() + (root2**2).sum() - 2 * cross
+    return unit * max(float(distance), 0.0) * unit      # rounding gives −1e-16 for equal sets
 
 
-def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (F,) and covariance (F, F), in float64."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    centred = X - mean
-    return mean, centred.T @ centred / (len(X) - 1)
+def _moments(X: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (F,) and the triangular R (·, F) with RᵀR = covariance, in float64, of X / unit."""
+    X = X / np.float64(unit)
+    mean = X.mean(axis=0)
+    mean += (X - mean).mean(axis=0)                             # adds the rounding error back
+    root = np.asarray(np.linalg.qr(X - mean, mode="r"))
+    return mean, root / math.sqrt(len(X) - 1)

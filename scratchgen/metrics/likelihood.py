@@ -29,4 +29,4 @@ def bits_per_dim(log_density: np.ndarray, features: int, levels: int | None = 25
     if levels is not None:
         expect_count("bits_per_dim", "levels", levels, least=2)
     offset = 0.0 if levels is None else features * math.log(levels)
-    return (offset - log_density) / (features * math.log(2))    # (DEQ.2, DEQ.3)
+    return (offset - log_density.astype(np.float64)) / (features * math.log(2))    # (DEQ.2, DEQ.3)

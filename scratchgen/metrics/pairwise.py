@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,25 +12,36 @@ CENTRED = 1000      # number of examples whose median is the centre
 CANCELLED = 1e-8    # a squared distance that is relatively smaller than this has lost its digits
 
 
-def squared_distances(A: np.ndarray, B: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def unit_of(*arrays: np.ndarray) -> float:
+    """A power of two near the largest absolute number. In this unit, no square overflows or underflows."""
+    largest = max(float(max(a.max(initial=0), -a.min(initial=0))) for a in arrays)
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
+
+
+def squared_distances(
+    A: np.ndarray, B: np.ndarray, unit: float = 1.0
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield ‖a − b‖² for blocks of rows of A (N, D) and all rows of B (M, D), in float64.
 
         ‖a − b‖² = ‖a‖² − 2·a·b + ‖b‖²
 
+    a and b are divided by `unit`, a power of two.
+
     Yields (the slice of the rows, their squared distances (rows, M)). Far from the origin, the difference of
     large squares loses digits. So both sets are first centred on the median of B, which outliers hardly
     change. Squared distances that are still the difference of much larger numbers are computed again from
-    a − b.
+    a − b, with a and b as they were.
     """
-    centre = np.median(B[:: max(1, len(B) // CENTRED)], axis=0).astype(np.float64)
-    A, B = A - centre, B - centre
-    lengths = (B**2).sum(axis=1)
+    scale = np.float64(unit)                                    # float32 / float64 is float64
+    middle = np.median(B[:: max(1, len(B) // CENTRED)] / scale, axis=0)
+    centred = B / scale - middle
+    lengths = (centred**2).sum(axis=1)
     for start in range(0, len(A), BLOCK):
-        part = A[start : start + BLOCK]
+        part = A[start : start + BLOCK] / scale - middle
         sums = (part**2).sum(axis=1)[:, None] + lengths
-        squared = sums - 2 * (part @ B.T)
+        squared = sums - 2 * (part @ centred.T)
         cancelled = squared < CANCELLED * sums
         for i in np.flatnonzero(cancelled.any(axis=1)):
             columns = np.flatnonzero(cancelled[i])
-            squared[i, columns] = ((B[columns] - part[i]) ** 2).sum(axis=1)
+            squared[i, columns] = ((B[columns] / scale - A[start + i] / scale) ** 2).sum(axis=1)
         yield slice(start, start + len(part)), squared

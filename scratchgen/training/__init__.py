@@ -9,6 +9,7 @@ from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
 from scratchgen.training.loop import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Trainable as Trainable
+from scratchgen.training.model_files import load, save
 from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 from scratchgen.training.step import Stateful as Stateful
@@ -35,4 +36,6 @@ __all__ = [
     "StepDecay",
     "Trainer",
     "TrainingDiverged",
+    "load",
+    "save",
 ]

@@ -24,7 +24,7 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_start(self, trainer: Trainer) -> None:
-        if not sys.stderr.isatty():
+        if sys.stderr is None or not sys.stderr.isatty():      # None without a console, as in pythonw
             return
         from tqdm import tqdm
 

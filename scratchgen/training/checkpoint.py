@@ -1,50 +1,70 @@
 """Checkpoints: everything that a run needs to be resumed, in one safetensors file.
 
     save(path, trainer)      load(path, trainer)         a whole run; a resumed run gives the same bits
-    save_model(path, model)  load_model(path, model)     weights and buffers only (reads both kinds of file)
+    save_model(path, model)  load_model(path, model)     a model (training/model_files.py)
     read_config(path)                                    the dict that was saved with the run
     is_finished(path)                                    whether the run is complete
 
-Tensors: "model.NAME", "buffer.NAME", "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
-"history.steps.NAME", "history.epochs.NAME", "callback.CLASS.NAME". Everything else is JSON in the metadata of
-the file: format, config, step and epoch, the position in the epoch, and the states of all generators. The
-file contains no pickle, so loading a file from an untrusted source runs no code. A file is written to a
-temporary name and then renamed, so an interrupted write does not damage the previous file.
+The model is stored as `scratchgen.save` stores it, so `scratchgen.load(path)` returns the model of a run. In
+addition, the file has the tensors "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
+"history.steps.NAME", "history.epochs.NAME" and "callback.CLASS.NAME" (the second of a class is "CLASS.2").
+Everything else is JSON in the metadata (saving/values.py): config, step and epoch, the position in the epoch,
+the states of optimisers, callbacks and all generators. The file contains no pickle, so loading a file from an
+untrusted source runs no code. A file is written to a temporary name and then renamed, so an interrupted write
+does not damage the previous file.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import os
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
-from scratchgen import __version__
-from scratchgen.data.files import expect_replaceable, write_whole
-from scratchgen.training.loop import Callback, Stateful, Trainer, first_not_finite
+from scratchgen.data.files import Lock, expect_replaceable
+from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
+from scratchgen.saving.generators import as_generator, generator_state
+from scratchgen.saving.values import Decoder, Encoder, Unstorable
+from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.model_files import (
+    describe,
+    encoded_config,
+    load_model,
+    prepared,
+    save_model,
+)
 
-__all__ = ["FORMAT", "Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
-
-FORMAT = "scratchgen 1"
+__all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "save", "save_model"]
 
 
 class Checkpointer(Callback):
     """Save the run to `path` every `every` epochs and when it ends, also after Ctrl-C.
 
-    config : a dict that can be stored as JSON, with what is needed to build the model again; see read_config
+    config : a dict with what is needed to build the model again; see read_config
+    overwrite : whether a file that is already at `path` may be replaced. A run that was loaded from that file
+        continues it, and needs no permission
 
-    Raises ValueError for every < 1. Before the first step, raises OSError if `path` is a folder, a device or
-    a pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
+    Raises ValueError for every < 1. Before the first step, raises ValueError if the file exists already and
+    for a part of the run that a file cannot store, BlockingIOError if another run is saving to `path`,
+    OSError if `path` is a folder, a device or a pipe, and FileNotFoundError or PermissionError if its folder
+    does not exist or cannot be written to.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int = 1, config: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int = 1,
+        config: dict[str, Any] | None = None,
+        overwrite: bool = False,
+    ):
         if every < 1:
             raise ValueError(f"Checkpointer expected every >= 1, in epochs, got {every}")
-        self.path, self.every, self.config = Path(path), every, config
+        self.path, self.every, self.config, self.overwrite = Path(path), every, config, overwrite
+        self._lock: Lock | None = None
 
     def on_start(self, trainer: Trainer) -> None:
         expect_replaceable(self.path)
@@ -53,153 +73,231 @@ class Checkpointer(Callback):
             raise FileNotFoundError(f"Checkpointer cannot save {self.path.name}: no folder {folder}")
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"Checkpointer cannot write to the folder {folder}")
+        self._lock = Lock(self.path)
+        if self.path.exists() and not self.overwrite and trainer.saved_in != self.path.resolve():
+            what = "a finished run" if _holds_finished_run(self.path) else "a file"
+            raise ValueError(
+                f"{self.path} is {what} already: load it to continue it, choose another path, "
+                "or replace it with overwrite=True"
+            )
+        encoded_config("Checkpointer", self.config)
+        _encoded_run(trainer)
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
         if trainer.epoch % self.every == 0:
-            save(self.path, trainer, self.config)
+            self._save(trainer)
 
     def on_stop(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def on_end(self, trainer: Trainer) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _save(self, trainer: Trainer) -> None:
         save(self.path, trainer, self.config)
+        trainer.saved_in = self.path.resolve()
 
 
 def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] | None = None) -> None:
     """Write the whole run to `path`. Call it between two steps, from a callback or after run().
 
-    Raises TrainingDiverged if weights are not finite, and OSError if the file cannot be written.
+    Raises TrainingDiverged if weights are not finite, ValueError for a part of the run that a file cannot
+    store, and OSError if the file cannot be written.
     """
     trainer.expect_finite()
-    tensors = _model_tensors(trainer.model) | _optimizer_tensors(trainer)
+    tensors, metadata = _encoded_run(trainer)
+    write_file(Path(path), tensors, {"config": encoded_config("checkpoint.save", config), **metadata})
+
+
+def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True) -> None:
+    """Restore the run in `path` into a trainer that was built like the saved one. Then call run().
+
+    strict : whether class, settings and architecture of the model must be those of the file, and whether the
+        trainer must have all callbacks whose state is in the file
+
+    Everything is checked before anything is changed. Raises ValueError with the differences: not a
+    safetensors file, another format, weights without a run, or another model, optimiser or batches.
+    """
+    path = Path(path)
+    tensors, metadata = read_file(path)
+    with one_line_errors(path):
+        run = _decoded_run(path, tensors, metadata)
+    if run is None:
+        raise ValueError(f"{path} contains weights but no run; read it with load_model")
+    fill_model = prepared(path, trainer.model, tensors, metadata, strict)
+    optimizers, generators, callbacks = _optimizers(trainer), _generators(trainer), _callbacks(trainer)
+    _expect_same(path, "optimiser", list(optimizers), list(run.optimizers))
+    _expect_same(path, "random generator", list(generators), list(run.generators))
+    for name, generator in generators.items():
+        own, saved = (type(g.bit_generator).__name__ for g in (generator, run.generators[name]))
+        if own != saved:
+            raise ValueError(f"{path}: expected random generator {name} to be {own}, the file has {saved}")
+    for name, optimizer in optimizers.items():
+        _expect_optimizer(path, name, optimizer, run.optimizers[name])
+    missing = [name for name, state in run.callbacks.items() if state and name not in callbacks]
+    if missing and strict:
+        raise ValueError(f"{path} has the state of {missing[0]}, a callback that the trainer does not have")
+    with one_line_errors(path):
+        trainer.batches.load_state(run.batches)     # checks the state before it changes anything
+
+    fill_model()
+    for name, optimizer in optimizers.items():
+        optimizer.load_state(run.optimizers[name]["state"], run.optimizers[name]["steps"])
+    for name, generator in generators.items():
+        generator.bit_generator.state = run.generators[name].bit_generator.state
+    for name, callback in callbacks.items():
+        if run.callbacks.get(name):
+            callback.load_state(run.callbacks[name])
     history = trainer.history
-    tensors |= {f"history.steps.{name}": np.array(column) for name, column in history.steps.items()}
-    tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
-    for name, callback in _callbacks(trainer).items():
-        tensors |= {f"callback.{name}.{key}": array for key, array in callback.state().items()}
+    history.steps, history.epochs, history.seconds = run.history["steps"], run.history["epochs"], run.seconds
+    trainer.step, trainer.epoch = run.step, run.epoch
+    trainer.saved_in = path.resolve()
+
+
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
+    path = Path(path)
+    metadata = read_metadata(path)
+    found: dict[str, Any] = parsed(path, metadata, "config")
+    if metadata["format"] == FORMER:
+        return found
+    with one_line_errors(path):
+        found = Decoder({}).decode(found)
+    return found
+
+
+def is_finished(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file contains a run that is complete, not interrupted. The tensors are not read."""
+    path = Path(path)
+    run = parsed(path, read_metadata(path), "run")
+    return isinstance(run, dict) and run.get("finished") is True
+
+
+def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors and the metadata of a run. Raises ValueError for a part that a file cannot store."""
+    history = trainer.history
+    encoder = Encoder("", objects=False)
+    optimizers = {
+        name: {
+            "class": type(optimizer).__name__,
+            "steps": optimizer.steps,
+            "state": _encoded(
+                encoder, f"optimiser {name}".strip(), optimizer.state(), ("optimizer", *filter(None, [name]))
+            ),
+        }
+        for name, optimizer in _optimizers(trainer).items()
+    }
+    callbacks = {
+        name: _encoded(encoder, f"callback {name}", callback.state(), ("callback", name))
+        for name, callback in _callbacks(trainer).items()
+    }
     run = {
         "finished": bool(history.ended) and not history.interrupted,
         "step": trainer.step,
         "epoch": trainer.epoch,
         "seconds": history.seconds,
-        "batches": trainer.batches.state(),
-        "optimizer_steps": {name: optimizer.steps for name, optimizer in _optimizers(trainer).items()},
-        "generators": {name: g.bit_generator.state for name, g in _generators(trainer).items()},
+        "batches": _encoded(encoder, "batches", trainer.batches.state(), ("batches",)),
+        "optimizers": optimizers,
+        "callbacks": callbacks,
+        "generators": {name: generator_state(g) for name, g in _generators(trainer).items()},
         "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # safetensors sorts names
     }
-    _write(path, tensors, config, {"run": _json(run)})
+    tensors = {f"history.steps.{name}": np.array(column) for name, column in history.steps.items()}
+    tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
+    # A lambda in the model does no harm here: who resumes the run builds the model.
+    description, arrays, _ = describe(trainer.model, strict=False)
+    metadata = {"run": run, "model": description, "trained": trainer.step > 0}
+    return arrays | tensors | encoder.arrays, {name: json.dumps(value) for name, value in metadata.items()}
 
 
-def load(path: str | os.PathLike[str], trainer: Trainer) -> None:
-    """Restore the run in `path` into a trainer that was built like the saved one. Then call run().
-
-    Everything is checked before anything is changed. Raises ValueError with the first difference: not a
-    safetensors file, another format, weights without a run, or another model, optimiser or batches.
-    """
-    tensors, metadata = _read(path)
-    if "run" not in metadata:
-        raise ValueError(f"{path} contains weights but no run; read it with load_model")
-    run = json.loads(metadata["run"])
-    _expect_fit(path, _model_tensors(trainer.model), _part(tensors, "model.") | _part(tensors, "buffer."))
-    optimizers, generators = _optimizers(trainer), _generators(trainer)
-    _expect_same(path, "optimiser", list(optimizers), list(run["optimizer_steps"]))
-    _expect_same(path, "random generator", list(generators), list(run["generators"]))
-    for name, generator in generators.items():
-        own, saved = generator.bit_generator.state["bit_generator"], run["generators"][name]["bit_generator"]
-        if own != saved:
-            raise ValueError(f"{path}: expected random generator {name} to be {own}, the file has {saved}")
-    _expect_fit(path, _optimizer_tensors(trainer), _part(tensors, "optimizer."))
-    trainer.batches.load_state(run["batches"])          # checks the state before it changes anything
-
-    _fill_model(trainer.model, tensors)
-    for name, optimizer in optimizers.items():
-        prefix = _prefix(name)
-        moments = {key.removeprefix(prefix): array for key, array in _part(tensors, prefix).items()}
-        optimizer.load_state(moments, run["optimizer_steps"][name])
-    for name, generator in generators.items():
-        generator.bit_generator.state = run["generators"][name]
-    history = trainer.history
-    history.steps = {name: tensors[f"history.steps.{name}"].tolist() for name in run["history"]["steps"]}
-    history.epochs = {name: tensors[f"history.epochs.{name}"].tolist() for name in run["history"]["epochs"]}
-    history.seconds = run["seconds"]
-    for name, callback in _callbacks(trainer).items():
-        prefix = f"callback.{name}."
-        saved = {key.removeprefix(prefix): array for key, array in _part(tensors, prefix).items()}
-        if saved:
-            callback.load_state(saved)
-    trainer.step, trainer.epoch = run["step"], run["epoch"]
+def _encoded(encoder: Encoder, what: str, state: Any, place: tuple[str, ...]) -> Any:
+    """The JSON of a state. Raises ValueError that names the part of the run."""
+    try:
+        return encoder.encode(state, place)
+    except Unstorable as error:
+        raise ValueError(f"a checkpoint cannot store the state of {what}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"a checkpoint cannot store the state of {what}: it is nested too deeply") from None
 
 
-def save_model(path: str | os.PathLike[str], model: Stateful, config: dict[str, Any] | None = None) -> None:
-    """Write a model's weights and buffers to `path`.
+class Run(NamedTuple):
+    """The contents of a checkpoint besides the model."""
 
-    Raises ValueError if one of them is not finite, and for a model that has none, such as PCA.
-    """
-    expect_savable("save_model", model)
-    where = first_not_finite(model)
-    if where is not None:
-        raise ValueError(f"save_model expected finite weights and buffers, got nan or infinity in {where}")
-    _write(path, _model_tensors(model), config, {})
-
-
-def load_model(path: str | os.PathLike[str], model: Stateful) -> None:
-    """Read weights and buffers into a model, from either kind of file.
-
-    From a finished run with EarlyStopping, the weights of the best epoch are read, as in memory after run().
-    Raises ValueError for a model that has none, and with the first parameter or buffer that does not fit the
-    model; the model is then unchanged.
-    """
-    expect_savable("load_model", model)
-    tensors, metadata = _read(path)
-    _expect_fit(path, _model_tensors(model), _part(tensors, "model.") | _part(tensors, "buffer."))
-    if "run" in metadata and json.loads(metadata["run"])["finished"]:
-        best = "callback.EarlyStopping."
-        tensors |= {name.removeprefix(best): array for name, array in _part(tensors, best).items()}
-    _fill_model(model, tensors)
+    step: int
+    epoch: int
+    seconds: float
+    batches: Any
+    optimizers: dict[str, dict[str, Any]]           # name -> class, steps, state
+    callbacks: dict[str, Any]                       # name -> state
+    generators: dict[str, np.random.Generator]
+    history: dict[str, dict[str, list[float]]]      # steps and epochs
 
 
-def expect_savable(who: str, model: Any) -> None:
-    """Raise ValueError for a model without parameters and buffers, of which a file would hold nothing."""
-    if not (hasattr(model, "parameters") and _model_tensors(model)):
-        raise ValueError(
-            f"{who} expected a model with parameters or buffers, but {type(model).__name__} has none, so "
-            "a file would hold nothing of it"
-        )
+def _decoded_run(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Run | None:
+    """The run in a file, None if there is none. Raises an error of any type for JSON of the wrong form."""
+    run = parsed(path, metadata, "run")
+    if run is None:
+        return None
+    if "optimizers" not in run:
+        _bring_up_to_date(run, tensors)
+    decoder = Decoder(tensors)
+    history = {
+        table: {str(name): tensors[f"history.{table}.{name}"].tolist() for name in run["history"][table]}
+        for table in ("steps", "epochs")
+    }
+    return Run(
+        step=operator.index(run["step"]),
+        epoch=operator.index(run["epoch"]),
+        seconds=float(run["seconds"]),
+        batches=decoder.decode(run["batches"]),
+        optimizers={
+            name: {**saved, "steps": operator.index(saved["steps"]), "state": decoder.decode(saved["state"])}
+            for name, saved in run["optimizers"].items()
+        },
+        callbacks={name: decoder.decode(state) for name, state in run["callbacks"].items()},
+        generators={name: as_generator(state) for name, state in run["generators"].items()},
+        history=history,
+    )
 
 
-def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the `config` that was saved in the file, or an empty dict."""
-    _, metadata = _read(path)
-    return json.loads(metadata["config"])
+def _bring_up_to_date(run: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Add to the JSON of a run of the format "scratchgen 1" what it has in the names of its tensors."""
 
+    def arrays(prefix: str) -> dict[str, Any]:
+        found = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+        return {short: {"$array": name} for short, name in found.items()}
 
-def is_finished(path: str | os.PathLike[str]) -> bool:
-    """Return whether the file contains a run that is complete, not interrupted."""
-    _, metadata = _read(path)
-    return "run" in metadata and json.loads(metadata["run"])["finished"]
-
-
-def _model_tensors(model: Stateful) -> dict[str, np.ndarray]:
-    tensors = {f"model.{name}": p.value for name, p in model.parameters().items()}
-    return tensors | {f"buffer.{name}": b for name, b in model.buffers().items()}
-
-
-def _fill_model(model: Stateful, tensors: dict[str, np.ndarray]) -> None:
-    for name, array in _model_tensors(model).items():
-        array[...] = tensors[name]
+    run["optimizers"] = {
+        name: {"steps": steps, "state": arrays(f"optimizer.{name}." if name else "optimizer.")}
+        for name, steps in run["optimizer_steps"].items()
+    }
+    classes = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("callback."))
+    run["callbacks"] = {name: arrays(f"callback.{name}.") for name in classes}
 
 
 def _optimizers(trainer: Trainer) -> dict[str, Any]:
     return trainer.optimizer if isinstance(trainer.optimizer, dict) else {"": trainer.optimizer}
 
 
-def _prefix(name: str) -> str:
-    return f"optimizer.{name}." if name else "optimizer."
+def _expect_optimizer(path: Path, name: str, optimizer: Any, saved: dict[str, Any]) -> None:
+    """Raise ValueError unless the saved optimiser has the class and the moments of this one."""
+    what, kind = f"optimiser {name}".strip(), type(optimizer).__name__
+    if saved.get("class", kind) != kind:
+        raise ValueError(f"{path}: the {what} is {saved['class']} in the file, {kind} in the trainer")
+    state, own = saved["state"], optimizer.state()
+    shapes = [
+        {key: (a.shape, str(a.dtype)) if isinstance(a, np.ndarray) else None for key, a in moments.items()}
+        for moments in (state, own)
+    ]
+    if shapes[0] != shapes[1]:
+        in_file, in_trainer = map(_listed, shapes)
+        raise ValueError(f"{path}: the {what} has {in_file} in the file, {in_trainer} in the trainer")
 
 
-def _optimizer_tensors(trainer: Trainer) -> dict[str, np.ndarray]:
-    return {
-        _prefix(name) + moment: array
-        for name, optimizer in _optimizers(trainer).items()
-        for moment, array in optimizer.state().items()
-    }
+def _listed(shapes: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v[1]} {v[0]}" if v else k for k, v in shapes.items()) or "no moments"
 
 
 def _generators(trainer: Trainer) -> dict[str, np.random.Generator]:
@@ -208,11 +306,13 @@ def _generators(trainer: Trainer) -> dict[str, np.random.Generator]:
 
 
 def _callbacks(trainer: Trainer) -> dict[str, Callback]:
-    return {type(callback).__name__: callback for callback in trainer.callbacks}
-
-
-def _part(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name: array for name, array in tensors.items() if name.startswith(prefix)}
+    """The callbacks by class; the second of a class has the name "CLASS.2"."""
+    named, seen = {}, Counter[str]()
+    for callback in trainer.callbacks:
+        kind = type(callback).__name__
+        seen[kind] += 1
+        named[kind if seen[kind] == 1 else f"{kind}.{seen[kind]}"] = callback
+    return named
 
 
 def _expect_same(path: Any, what: str, expected: list[str], found: list[str]) -> None:
@@ -220,47 +320,8 @@ def _expect_same(path: Any, what: str, expected: list[str], found: list[str]) ->
         raise ValueError(f"{path}: expected the {what}s {expected}, the file has {found}")
 
 
-def _expect_fit(path: Any, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
-    """Compare names, shapes and dtypes in the model's order; raise ValueError at a difference."""
-    for name, array in expected.items():
-        if name not in found:
-            raise ValueError(
-                f"{path} belongs to another model: expected {name} of shape {array.shape}, "
-                "the file does not have it"
-            )
-        other = found[name]
-        if (other.shape, other.dtype) != (array.shape, array.dtype):
-            raise ValueError(
-                f"{path} belongs to another model: expected {name} to be {array.dtype} {array.shape}, "
-                f"the file has {other.dtype} {other.shape}"
-            )
-    for name in found:
-        if name not in expected:
-            raise ValueError(f"{path} belongs to another model: the file has {name}, the model does not")
-
-
-def _json(value: Any) -> str:
-    # The state of some bit generators (MT19937, Philox) contains arrays; NumPy also accepts lists.
-    return json.dumps(value, default=lambda array: array.tolist())
-
-
-def _write(path: Any, tensors: dict[str, np.ndarray], config: dict | None, more: dict[str, str]) -> None:
-    path = Path(path)
-    metadata = {"format": FORMAT, "version": __version__, "config": _json(config or {})} | more
-    # safetensors writes the memory of an array as it is, so it must be in C order.
-    ordered = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    write_whole(path, to_bytes(ordered, metadata=metadata))
-
-
-def _read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _holds_finished_run(path: Path) -> bool:
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
-    found = metadata.get("format", "none")
-    if found != FORMAT:
-        raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {found!r}")
-    return tensors, metadata
+        return is_finished(path)
+    except ValueError:
+        return False        # something else, or a damaged run

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -73,6 +74,11 @@ def _level_of_caller() -> int:
 def mark_as_trained(model: Any) -> None:
     """Remember that the weights of a model are not its initial ones."""
     _trained.add(model)
+
+
+def is_trained(model: Any) -> bool:
+    """Whether the weights of a model are not its initial ones."""
+    return model in _trained
 
 
 @dataclass
@@ -186,6 +192,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.history = History()
         self.step = self.epoch = 0
+        self.saved_in: Path | None = None       # the file of this run, once it is saved or loaded
         self._stop_reason = ""
         self._interrupted = False
 
@@ -316,7 +323,7 @@ class Trainer:
         if self.epoch < self.epochs:
             return f"stopped {place}: {self._stop_reason}"
         if new_steps == new_epochs == 0:
-            return f"nothing to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
+            return f"nothing left to do: {self.epoch} epochs are done, and epochs={self.epochs} is the total"
         return f"finished {place}"
 
     @contextmanager

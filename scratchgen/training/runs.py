@@ -36,7 +36,7 @@ def run_saved(
     if resume:
         checkpoint.load(path, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    trainer.callbacks += [ProgressBar(), Checkpointer(path, every, config)]
+    trainer.callbacks += [ProgressBar(), Checkpointer(path, every, config, overwrite)]
     try:
         return trainer.run()
     except KeyboardInterrupt as interrupt:
@@ -54,7 +54,12 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite:
     if resume:
         found = checkpoint.read_config(path)
         if found != config:
-            raise ValueError(f"{path} has a run with other settings: expected {config}, the file has {found}")
+            lines = []
+            for name in config | found:
+                in_file, asked = (settings.get(name, "nothing") for settings in (found, config))
+                if in_file != asked:
+                    lines.append(f"{name}: {in_file} in the file, {asked} asked for")
+            raise ValueError(f"{path} has a run with other settings: {'; '.join(lines)}")
     elif path.is_file() and not overwrite:
         if checkpoint.is_finished(path):
             raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")

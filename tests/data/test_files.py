@@ -136,3 +136,45 @@ def test_many_writers_of_one_file_leave_it_whole(tmp_path):
     assert not errors
     assert path.read_text() in {letter * 1000 for letter in "abc"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@needs_unix
+def test_lock_is_held_by_one_at_a_time(tmp_path):
+    path = tmp_path / "run"
+    lock = files.Lock(path)
+    with pytest.raises(BlockingIOError) as caught:
+        files.Lock(path)
+    assert caught.value.filename == str(path)
+    assert caught.value.strerror == "another run is saving to this file"
+    other = files.Lock(tmp_path / "other")
+    lock.release()
+    files.Lock(path).release()
+    other.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_unix
+def test_lock_of_a_process_that_was_killed_does_not_remain(tmp_path):
+    code = (
+        "import sys, time\nfrom scratchgen.data.files import Lock\n"
+        "lock = Lock(sys.argv[1])\nprint('held', flush=True)\ntime.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError):
+            files.Lock(tmp_path / "run")
+        process.send_signal(signal.SIGKILL)
+    files.Lock(tmp_path / "run").release()
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_unix
+def test_symbolic_link_is_followed(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "file")
+    for content in (b"first", b"second"):
+        write_whole(tmp_path / "link", content)
+        assert (tmp_path / "there" / "file").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "there"]

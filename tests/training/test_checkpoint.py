@@ -2,15 +2,16 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.same import expect_same
 from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 from safetensors.numpy import load_file, save_file
 
 from scratchgen import kernels
-from scratchgen.layers import Parameter, ReLU
-from scratchgen.models import PCA, BayesClassifier, DecisionTree, GaussianDiscriminant
+from scratchgen.layers import Layer, Parameter
 from scratchgen.training import checkpoint
 from scratchgen.training.callbacks import EarlyStopping
 from scratchgen.training.loop import Callback, TrainingDiverged
@@ -107,7 +108,7 @@ def test_epochs_is_the_total_number_for_a_resumed_run(tmp_path):
 
     same = run_of("adam", seed=9, epochs=2)
     checkpoint.load(path, same)
-    assert same.run().ended == "nothing to do: 2 epochs are done, and epochs=2 is the total"
+    assert same.run().ended == "nothing left to do: 2 epochs are done, and epochs=2 is the total"
     assert same.step == 10
 
 
@@ -127,7 +128,7 @@ def test_ctrl_c_saves_a_state_between_two_steps(tmp_path):
 def test_checkpoint_contains_the_weights_of_the_best_epoch(tmp_path):
     def early(seed, epochs):
         values = [3.0, 1.0, 2.0, 2.0, 2.0]
-        callbacks = [EarlyStopping(2), checkpoint.Checkpointer(path)]
+        callbacks = [EarlyStopping(2), checkpoint.Checkpointer(path, overwrite=True)]
         return run_of("adam", seed, epochs, callbacks=callbacks, validate=lambda: values[trainers[-1].epoch])
 
     path, trainers = tmp_path / "run.safetensors", []
@@ -178,7 +179,7 @@ def test_model_is_loaded_from_either_kind_of_file(tmp_path):
     checkpoint.save(tmp_path / "run", trainer, {"hidden": 4})
     checkpoint.save_model(tmp_path / "weights", trainer.model, {"hidden": 4})
     for name in ("run", "weights"):
-        model = Net(seed=50, **checkpoint.read_config(tmp_path / name))
+        model = StepsAll(seed=50, **checkpoint.read_config(tmp_path / name))
         checkpoint.load_model(tmp_path / name, model)
         for key, p in trainer.model.parameters().items():
             np.testing.assert_array_equal(model.parameters()[key].value, p.value)
@@ -254,13 +255,16 @@ def test_checkpoint_that_cannot_be_read_raises(tmp_path):
     complete = path.read_bytes()
     for content in (b"", b"PK\x03\x04 something else", complete[:-8], complete[:100]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="run is not a complete safetensors file: "):
+        with pytest.raises(ValueError, match="run is (not a complete safetensors file|damaged): "):
             checkpoint.load(path, trainer)
     save_file({"a": np.zeros(2)}, path)
-    with pytest.raises(ValueError, match="expected the format 'scratchgen 1', the file has 'none'"):
+    with pytest.raises(ValueError, match="expected the format 'scratchgen 2', the file has 'none'"):
+        checkpoint.load(path, trainer)
+    save_file({"a": np.zeros(2)}, path, metadata={"format": "scratchgen 3"})
+    with pytest.raises(ValueError, match="expected the format 'scratchgen 2', the file has 'scratchgen 3'"):
         checkpoint.load(path, trainer)
     save_file({"a": np.zeros(2)}, path, metadata={"format": "scratchgen 2"})
-    with pytest.raises(ValueError, match="expected the format 'scratchgen 1', the file has 'scratchgen 2'"):
+    with pytest.raises(ValueError, match="run is damaged: the checksum of its header does not agree"):
         checkpoint.load(path, trainer)
 
 
@@ -298,11 +302,12 @@ def other_batches():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (narrower_trainer, r"weight to be float64 \(3, 3\), the file has float64 \(3, 4\)"),
-        (single_trainer, r"weight to be float32 \(3, 4\), the file has float64 \(3, 4\)"),
-        (wider_trainer, r"another model: expected buffer.extra of shape \(3,\), the file does not have it"),
-        (lambda: run_of("rmsprop"), "expected optimizer.square of shape .* the file does not have it"),
-        (lambda: run_of("sgd"), "the file has optimizer.m, the model does not"),
+        (narrower_trainer, r"weight: float64 \(3, 4\) in the file, float64 \(3, 3\) in the model"),
+        (narrower_trainer, "body.0.out_features: 4 in the file, 3 in the model; "),
+        (single_trainer, r"weight: float64 \(3, 4\) in the file, float32 \(3, 4\) in the model"),
+        (wider_trainer, r"another model: StepsAll\(\) in the file, Wider\(\) in the model"),
+        (lambda: run_of("rmsprop"), "the optimiser is Adam in the file, RMSProp in the trainer"),
+        (lambda: run_of("sgd"), "the optimiser is Adam in the file, SGD in the trainer"),
         (lambda: run_of("two"), r"expected the optimisers \['first', 'last'\], the file has \[''\]"),
         (other_batches, "Batches expected a state with batch_size 6, got 5"),
     ],
@@ -327,7 +332,7 @@ def test_checkpoint_is_a_plain_safetensors_file(tmp_path):
     np.testing.assert_array_equal(tensors["history.steps.loss"], trainer.history.steps["loss"])
     header = (tmp_path / "run").read_bytes()
     length = int.from_bytes(header[:8], "little")
-    assert json.loads(header[8 : 8 + length])["__metadata__"]["format"] == "scratchgen 1"
+    assert json.loads(header[8 : 8 + length])["__metadata__"]["format"] == "scratchgen 2"
 
 
 def test_history_keeps_the_order_of_its_names(tmp_path):
@@ -361,17 +366,206 @@ def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
         np.testing.assert_array_equal(loaded.buffers()[name], buffer, err_msg=name)
 
 
+class Remember(Callback):
+    """A callback whose state is of any kind."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def state(self):
+        return {"value": self.value}
+
+    def load_state(self, state):
+        self.value = state["value"]
+
+
+STATES = [
+    np.array([1.0, 2.0]),
+    {"a.b": np.arange(3), "a": {"b": np.ones(2)}},
+    (1, [2, None], {"x", "y"}, {3: "three", (1, 2): float("nan")}),
+    np.float32(0.1),
+    "text",
+    np.array(["ä", "b"]),
+    np.array(3.0),
+    np.zeros((0, 2)),
+]
+
+
+def test_callbacks_of_one_class_keep_separate_states_of_any_kind(tmp_path):
+    path = tmp_path / "run"
+    saved = run_of("adam", callbacks=[Remember(value) for value in STATES])
+    checkpoint.save(path, saved)
+    loaded = run_of("adam", callbacks=[Remember(None) for _ in STATES])
+    checkpoint.load(path, loaded)
+    for callback, value in zip(loaded.callbacks, STATES, strict=True):
+        expect_same(callback.value, value)
+    fewer = run_of("adam", callbacks=[Remember(None) for _ in STATES[:-1]])
+    with pytest.raises(ValueError, match="run has the state of Remember.8, a callback that the"):
+        checkpoint.load(path, fewer)
+    assert fewer.callbacks[0].value is None
+    checkpoint.load(path, fewer, strict=False)
+    expect_same(fewer.callbacks[0].value, STATES[0])
+    more = run_of("adam", callbacks=[*(Remember(None) for _ in STATES), Remember("new"), EarlyStopping(2)])
+    checkpoint.load(path, more)
+    assert more.callbacks[-2].value == "new"
+
+
+def test_two_early_stoppings_keep_their_own_best_epochs(tmp_path):
+    path = tmp_path / "run"
+    saved = run_of("adam", callbacks=[EarlyStopping(2), EarlyStopping(3)])
+    saved.callbacks[0].best, saved.callbacks[1].best = 1.0, 2.0
+    saved.callbacks[1].waited = 1
+    checkpoint.save(path, saved)
+    loaded = run_of("adam", callbacks=[EarlyStopping(2), EarlyStopping(3)])
+    checkpoint.load(path, loaded)
+    assert [(c.best, c.waited) for c in loaded.callbacks] == [(1.0, 0), (2.0, 1)]
+
+
+CONFIG = {
+    "tuple": (1, (2.5, None)),
+    3: "int key",
+    "numbers": [float("nan"), -float("inf"), np.float32(0.1), 1 + 2j],
+    "path": Path("runs/ü"),
+    "set": {1, 2},
+    "nested": {"a": [{"b": (True, b"bytes")}], "$object": 1},
+}
+
+
+def test_config_comes_back_equal(tmp_path):
+    checkpoint.save(tmp_path / "run", run_of("adam"), CONFIG)
+    expect_same(checkpoint.read_config(tmp_path / "run"), CONFIG)
+    checkpoint.save_model(tmp_path / "model", StepsAll(), CONFIG)
+    expect_same(checkpoint.read_config(tmp_path / "model"), CONFIG)
+
+
+class Counting(Layer):
+    """A layer with an attribute that forward changes, and settings."""
+
+    def __init__(self, rate):
+        self.rate, self._calls = rate, 0
+
+    def forward(self, x, training=False):
+        self._calls += 1
+        return x, None
+
+    def backward(self, dout, cache, input_grad=True):
+        return dout
+
+
 @pytest.mark.parametrize(
-    "model", [PCA(2), GaussianDiscriminant(), DecisionTree(), BayesClassifier(PCA), ReLU()]
+    ("part", "said"),
+    [
+        ({"config": {"a": [lambda: 1]}}, "Checkpointer cannot store config: config.a.0 is of type function"),
+        ({"config": {"a": {"b": np.zeros(3)}}}, "cannot store config: config.a.b is an array; convert"),
+        ({"config": {"run": Counting(1)}}, "cannot store config: config.run is of type Counting"),
+        (
+            {"callbacks": [Remember(0), Remember(object())]},
+            "cannot store the state of callback Remember.2: callback.Remember.2.value is of type object",
+        ),
+        ({"callbacks": [Remember(np.zeros(1, object))]}, "of callback Remember: .*value is of dtype object"),
+    ],
 )
-def test_model_without_anything_to_save_is_refused(tmp_path, rng, model):
-    """These keep what they learn outside of parameters and buffers: their file would be empty."""
-    X, y = rng.standard_normal((20, 4)), np.arange(20) % 2
-    if isinstance(model, PCA | GaussianDiscriminant | DecisionTree):
-        model.fit(X, *(() if isinstance(model, PCA) else (y,)))
-    name = type(model).__name__
-    for function in (checkpoint.save_model, checkpoint.load_model):
-        said = f"{function.__name__} expected a model with parameters or buffers, but {name} has none"
-        with pytest.raises(ValueError, match=said):
-            function(tmp_path / "model", model)
-    assert list(tmp_path.iterdir()) == []
+def test_what_a_checkpoint_cannot_store_is_refused_before_the_first_step(tmp_path, part, said):
+    config, callbacks = part.get("config"), part.get("callbacks", [])
+    trainer = run_of("adam", callbacks=[*callbacks, checkpoint.Checkpointer(tmp_path / "run", config=config)])
+    with pytest.raises(ValueError, match=said):
+        trainer.run()
+    assert trainer.step == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_resumed_run_continues_the_attributes_of_its_layers(tmp_path):
+    def trainer(rate=0.5):
+        made = run_of("adam")
+        made.model.body.layers.append(Counting(rate))
+        return made
+
+    saved = trainer()
+    saved.model.body[-1]._calls = 7
+    checkpoint.save(tmp_path / "run", saved)
+    resumed = trainer()
+    checkpoint.load(tmp_path / "run", resumed)
+    assert resumed.model.body[-1]._calls == 7
+    with pytest.raises(ValueError, match=r"body.4.rate: 0.5 in the file, 0.1 in the model"):
+        checkpoint.load(tmp_path / "run", trainer(0.1))
+    checkpoint.load(tmp_path / "run", trainer(0.1), strict=False)
+
+
+def test_finished_run_is_not_overwritten(tmp_path):
+    path = tmp_path / "run"
+    run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)]).run()
+    before = path.read_bytes()
+    again = run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)])
+    with pytest.raises(ValueError, match="run is a finished run already: load it to continue it"):
+        again.run()
+    assert again.step == 0 and path.read_bytes() == before and os.listdir(tmp_path) == ["run"]
+    path.write_bytes(b"notes")
+    with pytest.raises(ValueError, match="run is a file already"):
+        again.run()
+    path.write_bytes(before)
+
+    longer = run_of("adam", epochs=2, callbacks=[checkpoint.Checkpointer(path)])
+    checkpoint.load(path, longer)
+    longer.run()                                # it continues the run in the file
+    longer.epochs = 3
+    longer.run()
+    assert checkpoint.is_finished(path) and longer.epoch == 3
+    run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path, overwrite=True)]).run()
+    assert not np.array_equal(path.read_bytes(), before) and os.listdir(tmp_path) == ["run"]
+
+
+def test_two_runs_do_not_save_to_one_file(tmp_path):
+    path = tmp_path / "run"
+
+    class Second(Callback):
+        """Starts another run in the middle of the first."""
+
+        def on_epoch(self, trainer, values):
+            other = run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path, overwrite=True)])
+            with pytest.raises(BlockingIOError, match="another run is saving to this file.*run"):
+                other.run()
+            assert other.step == 0
+
+    run_of("adam", epochs=2, callbacks=[checkpoint.Checkpointer(path), Second()]).run()
+    assert checkpoint.is_finished(path) and os.listdir(tmp_path) == ["run"]
+
+
+def test_config_is_read_without_the_tensors(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "run", run_of("adam"), {"a": 1})
+    whole = (tmp_path / "run").read_bytes()
+    (tmp_path / "run").write_bytes(whole[: 8 + int.from_bytes(whole[:8], "little")])
+    assert checkpoint.read_config(tmp_path / "run") == {"a": 1}
+    assert not checkpoint.is_finished(tmp_path / "run")
+    with pytest.raises(ValueError, match="damaged"):
+        checkpoint.load(tmp_path / "run", run_of("adam"))
+
+
+def test_run_of_the_former_format_is_resumed(tmp_path):
+    path = Path(__file__).with_name("files") / "run-format-1.safetensors"
+    values = iter([3.0, 1.0, 2.0, 2.5, 2.5])
+    validate = {"validate": lambda: next(values)}
+    resumed = tiny_trainer(4, seed=50, callbacks=[EarlyStopping(5)], **validate)
+    checkpoint.load(path, resumed)
+    assert resumed.step == 15 and resumed.callbacks[0].best == 1.0
+    assert checkpoint.read_config(path) == {"hidden": 4, "sizes": [1, 2]} and checkpoint.is_finished(path)
+    values = iter([2.5])
+    resumed.run()
+    values = iter([3.0, 1.0, 2.0, 2.5])
+    uninterrupted = tiny_trainer(4, callbacks=[EarlyStopping(5)], **validate)
+    uninterrupted.run()
+    assert state_of(resumed) == state_of(uninterrupted)
+    model = Net(seed=50)
+    checkpoint.load_model(path, model)          # the weights of the best epoch
+    np.testing.assert_array_equal(model.body[0].weight.value, uninterrupted.model.body[0].weight.value)
+
+
+@pytest.mark.slow
+def test_run_saved_with_other_kernels_is_resumed(tmp_path):
+    with kernels.use("reference"):
+        saved = run_of("adam", epochs=1)
+        saved.run()
+        checkpoint.save(tmp_path / "run", saved)
+    with kernels.use("jit"):
+        resumed = run_of("adam", epochs=2)
+        checkpoint.load(tmp_path / "run", resumed)
+        resumed.run()
+    assert resumed.epoch == 2

@@ -109,7 +109,7 @@ def test_finished_run_makes_no_more_steps():
     trainer.run()
     weights = trainer.optimizer.value.copy()
     history = trainer.run()
-    assert history.ended == "nothing to do: 2 epochs are done, and epochs=2 is the total"
+    assert history.ended == "nothing left to do: 2 epochs are done, and epochs=2 is the total"
     assert trainer.step == 10
     np.testing.assert_array_equal(trainer.optimizer.value, weights)
 

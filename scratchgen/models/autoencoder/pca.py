@@ -9,6 +9,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import LOG_2PI
+from scratchgen.metrics.pairwise import unit_of
 from scratchgen.models.arguments import count
 from scratchgen.models.base import Estimator
 
@@ -56,8 +57,17 @@ class PCA(Estimator):
         self._dtype = X.dtype
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
         centred = X - self.mean_
+        unit = unit_of(centred)                                 # no square over- or underflows in this unit
+        centred /= unit
         covariance = centred.T @ centred / len(X)               # (D, D)
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns
+        with np.errstate(over="ignore"):
+            variances = unit * variances * unit
+        if not np.isfinite(variances).all() or (unit < 1e-100 and not variances[-1] > np.finfo(float).tiny):
+            raise ValueError(
+                f"PCA.fit expected variances between 1e-308 and 1e308, got deviations of about {unit:.0e}: "
+                "change the unit of the data"
+            )
         variances, vectors = variances[::-1], vectors[:, ::-1]
         self.components_ = vectors[:, : self.n_components].T      # (K, D)
         self.explained_variance_ = variances[: self.n_components]

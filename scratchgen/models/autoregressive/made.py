@@ -144,6 +144,14 @@ class MADE(BinaryModel):
         self._kept: dict[int, KeptMasks] = {}
         self.net = MaskedNet(self.masks(0), classes, rng=rng, dtype=dtype)
 
+    def saved_state(self) -> dict[str, Any]:
+        """The attributes to save: all but the cached masks."""
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Set the attributes that saved_state returned."""
+        vars(self).update({**state, "_kept": {}})
+
     def _parts(self, degrees: np.ndarray) -> list[np.ndarray]:
         """The degrees of one ordering, layer by layer."""
         return np.split(degrees, np.cumsum(self.hidden)[:-1])

@@ -73,6 +73,13 @@ class BayesClassifier(GenerativeClassifier):
         self.log_prior_ = log_frequencies(y, classes)
         return self
 
+    def saved_state(self) -> dict[str, Any]:
+        """The attributes to save. After `fit`, a function that a file cannot store is left out."""
+        without_name = "<" in getattr(self.model, "__qualname__", "")       # "<lambda>", "f.<locals>.g"
+        if without_name and hasattr(self, "models_"):
+            return {**vars(self), "model": LeftOut()}
+        return dict(vars(self))
+
     def log_likelihoods(self, X: np.ndarray, **how: Any) -> np.ndarray:
         """log p(x | y) from each class's model, (N, C). how : passed to its `score_samples`."""
         return self._log_likelihoods("log_likelihoods", X, **how)
@@ -92,6 +99,21 @@ class BayesClassifier(GenerativeClassifier):
             model: Any = self.model
             return model.sample(n, rng=rng, y=np.full(n, k))
         return self.models_[k].sample(n, rng=rng)
+
+
+class LeftOut:
+    """Stands for a lambda in a classifier that was loaded from a file, which cannot store it."""
+
+    def __call__(self) -> Any:
+        """Raise ValueError: the models that the lambda built cannot be built again."""
+        raise ValueError(
+            "BayesClassifier.fit expected a function that builds a model, but this classifier was loaded "
+            "from a file, which cannot store a lambda: construct a new BayesClassifier, or save one with "
+            "functools.partial(PCA, 20) instead of lambda: PCA(20)"
+        )
+
+    def __repr__(self) -> str:
+        return "a lambda that the file does not have"
 
 
 @contextmanager

@@ -79,6 +79,19 @@ class DecisionTree(Classifier):
             waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
 
+    def saved_state(self) -> dict[str, Any]:
+        """The attributes to save, with the nodes as arrays."""
+        state = dict(vars(self))
+        if "root_" in state:
+            state["root_"] = nodes_to_arrays(self.root_)
+        return state
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Set the attributes that saved_state returned."""
+        if "root_" in state:
+            state = {**state, "root_": nodes_from_arrays(**state["root_"])}
+        vars(self).update(state)
+
     def _number_of_classes(self) -> int:
         return len(self.root_.share)
 
@@ -151,6 +164,45 @@ def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int
             threshold = middle if middle < above[i, d] else below[i, d]         # the middle may be rounded up
             best = Split(float(after[d, i]), start + int(d), float(threshold))
     return best
+
+
+def nodes_to_arrays(root: Node) -> dict[str, np.ndarray]:
+    """The nodes of a tree as arrays, M rows each: shares, features, thresholds, and the rows of the children.
+
+    A parent comes before its children. A leaf has −1 for its children.
+    """
+    nodes, children = [root], []
+    for node in nodes:                                          # the list grows while it is read
+        if node.left is None or node.right is None:
+            children.append((-1, -1))
+            continue
+        children.append((len(nodes), len(nodes) + 1))
+        nodes += [node.left, node.right]
+    return {
+        "share": np.stack([node.share for node in nodes]),      # (M, C)
+        "feature": np.array([node.feature for node in nodes]),
+        "threshold": np.array([node.threshold for node in nodes]),
+        "children": np.array(children),                         # (M, 2)
+    }
+
+
+def nodes_from_arrays(
+    share: np.ndarray, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray
+) -> Node:
+    """The root of the tree that `nodes_to_arrays` returned. Raises ValueError for rows that are no tree."""
+    nodes = [Node(*row) for row in zip(share, feature.tolist(), threshold.tolist(), strict=True)]
+    following = 1                                               # the row of the next child
+    for node, pair in zip(nodes, children.tolist(), strict=True):
+        if pair == [-1, -1]:
+            continue
+        if pair != [following, following + 1] or following + 1 >= len(nodes):
+            expected = [following, following + 1]
+            raise ValueError(f"DecisionTree expected the rows of children to be {expected}, got {pair}")
+        node.left, node.right = nodes[following : following + 2]
+        following += 2
+    if following != len(nodes):
+        raise ValueError(f"DecisionTree expected {following} nodes, got {len(nodes)}")
+    return nodes[0]
 
 
 def _n_log_n(n: np.ndarray) -> np.ndarray:

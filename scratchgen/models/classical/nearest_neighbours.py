@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from scratchgen.checks import expect_examples, one_hot
-from scratchgen.metrics.pairwise import squared_distances
+from scratchgen.metrics.pairwise import squared_distances, unit_of
 from scratchgen.models.arguments import count
 from scratchgen.models.classical.base import Classifier, expect_labelled
 
@@ -46,8 +46,9 @@ class NearestNeighbours(Classifier):
         self._expect_fitted("_X")
         expect_examples(self._who(method), X, features=self._X.shape[1])
         out = np.empty((len(X), self._votes.shape[1]))
+        unit = min(unit_of(X, self._X), 1.0)        # the squares of tiny numbers would underflow
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows, squared in squared_distances(X, self._X):
+            for rows, squared in squared_distances(X, self._X, unit):
                 if not np.isfinite(squared.max()):
                     raise ValueError(
                         f"{self._who(method)} expected examples with finite distances, got one that is too "

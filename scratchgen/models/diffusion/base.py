@@ -17,7 +17,6 @@ from scratchgen.models.base import Model
 GROUPS = 8      # of the group norms of the U-Net
 
 
-
 class DenoisingModel(Model):
     """The base of Diffusion and FlowMatching: a network f(x, t, y) that works on (x − shift) / scale.
 

@@ -72,11 +72,14 @@ def gradient_penalty(critic: Layer, x: Array, weight: float) -> tuple[float, Arr
             adjoint = layer.backward(adjoint, cache)            # (GP.3)
     g = adjoint                                                 # (N, D)
 
-    # The squares may underflow. A lower bound keeps the length of the tangent, |‖g‖ − 1|, at most 1.
-    floor = np.sqrt(np.finfo(g.dtype).tiny)
-    norm = np.maximum(np.sqrt((g**2).sum(axis=1, keepdims=True)), floor)  # (N, 1)
+    # In units of its largest entry, the squares of a slope neither overflow nor underflow.
+    largest = np.abs(g).max(axis=1, keepdims=True)              # (N, 1)
+    direction = g / np.where(largest > 0, largest, 1)           # (N, D)
+    length = np.sqrt((direction**2).sum(axis=1, keepdims=True))
+    direction /= np.where(length > 0, length, 1)                # zero if the slope is zero
+    norm = largest * length                                     # (N, 1)  ‖g‖
     penalty = weight * float(((norm - 1) ** 2).mean())          # (GP.1)
-    tangent = g.dtype.type(2 * weight / len(g)) * (1 - 1 / norm) * g  # (GP.2)
+    tangent = g.dtype.type(2 * weight / len(g)) * (norm - 1) * direction        # (GP.2)
     for layer, cache, a in zip(layers, caches, reversed(adjoints), strict=True):
         tangent_backward(layer, a, tangent)                     # (GP.5)
         tangent = layer.jvp(tangent, cache)                     # (GP.4)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -81,6 +82,19 @@ class NGram(TextModel):
         self.counts = dict(counts)
         self.totals = {context: seen.total() for context, seen in counts.items()}
         return self
+
+    def saved_state(self) -> dict[str, Any]:
+        """The attributes to save, with the counts as an array: the bytes of their JSON."""
+        counts = {context: dict(seen) for context, seen in self.counts.items()}
+        kept = {name: value for name, value in vars(self).items() if name != "totals"}
+        return kept | {"counts": np.frombuffer(json.dumps(counts).encode(), np.uint8)}
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Set the attributes that saved_state returned."""
+        counts = json.loads(state["counts"].tobytes())
+        vars(self).update(state)
+        self.counts = {context: Counter(seen) for context, seen in counts.items()}
+        self.totals = {context: seen.total() for context, seen in self.counts.items()}
 
     def probability(self, c: str, context: str) -> float:
         """p(c | context), which depends on the last order − 1 characters of the context.

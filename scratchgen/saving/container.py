@@ -1,0 +1,159 @@
+"""The file: a safetensors file with a checksum over everything.
+
+Each array is one tensor. Arrays of a dtype that safetensors does not have, such as text or numbers in the
+other byte order, are stored as bytes, and the metadata `dtypes` has their dtype and shape. Everything else is
+text in the metadata. Two of its entries are checksums (SHA-256):
+
+    data_checksum   of the bytes of all tensors
+    checksum        of the header, with this entry set to zeros; the header has data_checksum, too
+
+So the header can be checked without the tensors, and a change of any bit of the file is found. Files of the
+format "scratchgen 1" have no checksums and can still be read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+from scratchgen import __version__
+from scratchgen.data.files import write_whole
+
+FORMAT = "scratchgen 2"
+FORMER = "scratchgen 1"
+ZEROS = "0" * 64
+LARGEST_HEADER = 2**24      # bytes; so a header that was made up cannot fill the memory
+
+
+def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write tensors and metadata to `path`, atomically. Raises OSError if the file cannot be written."""
+    direct, dtypes = {}, {}
+    for name, array in tensors.items():
+        # safetensors writes the memory of an array as it is, so it must be in C order.
+        ordered = np.asarray(array, order="C")
+        if not _is_native(ordered.dtype):
+            dtypes[name] = [ordered.dtype.str, ordered.shape]
+            ordered = np.frombuffer(ordered.tobytes(), np.uint8)
+        direct[name] = ordered
+    text = {
+        "format": FORMAT, "version": __version__, **metadata, "dtypes": json.dumps(dtypes),
+        "data_checksum": ZEROS, "checksum": ZEROS,
+    }
+    whole = to_bytes(direct, metadata=text)
+    start = 8 + int.from_bytes(whole[:8], "little")
+    if start > LARGEST_HEADER:
+        raise ValueError(f"{path} would need a header of {start:,} bytes; the largest is {LARGEST_HEADER:,}")
+    data = memoryview(whole)[start:]
+    header = _with_entry(whole[:start], "data_checksum", ZEROS, sha256(data).hexdigest())
+    header = _with_entry(header, "checksum", ZEROS, sha256(header).hexdigest())
+    write_whole(path, b"".join([header, data]))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read and check the metadata of a file, without its tensors.
+
+    Raises ValueError for a file that is damaged, not a safetensors file, or of another format.
+    """
+    with _open(path) as file:
+        return _metadata(path, _header(path, file))
+
+
+def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read and check a file; return its tensors and its metadata. Raises what read_metadata raises."""
+    with _open(path) as file:
+        header = _header(path, file)
+        metadata = _metadata(path, header)
+        file.seek(0)
+        whole = file.read()
+    data = memoryview(whole)[len(header):]
+    if metadata["format"] != FORMER and sha256(data).hexdigest() != metadata.get("data_checksum"):
+        raise ValueError(f"{path} is damaged: the checksum of its data does not agree")
+    try:
+        tensors: dict[str, np.ndarray] = from_bytes(whole)
+        for name, (dtype, shape) in json.loads(metadata.get("dtypes", "{}")).items():
+            tensors[name] = _from_memory(tensors[name].tobytes(), np.dtype(dtype), tuple(shape))
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, SyntaxError) as error:
+        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
+    return tensors, metadata
+
+
+def _is_native(dtype: np.dtype) -> bool:
+    """Whether safetensors has the dtype and returns it."""
+    return dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _from_memory(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    if dtype.kind not in "biufcSUmM":
+        raise ValueError(f"an array of dtype {dtype}")
+    return np.frombuffer(data, dtype).reshape(shape) if data else np.zeros(shape, dtype)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file. To open a pipe would wait for someone to write into it."""
+    if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
+        raise ValueError(f"{path} is not a complete safetensors file: it is a device, a pipe or a socket")
+    return open(path, "rb")
+
+
+def _header(path: Path, file: BinaryIO) -> bytes:
+    """The header, with its length in front."""
+    size = os.fstat(file.fileno()).st_size
+    first = file.read(8)
+    length = int.from_bytes(first, "little")
+    if len(first) < 8 or length > min(size - 8, LARGEST_HEADER):
+        raise ValueError(f"{path} is not a complete safetensors file: its header is longer than the file")
+    return first + file.read(length)
+
+
+def _metadata(path: Path, header: bytes) -> dict[str, str]:
+    try:
+        content = json.loads(header[8:])
+        metadata = content.get("__metadata__", {})
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError(f"{path} is not a complete safetensors file: its metadata is not text")
+    found = metadata.get("format", "none")
+    if found == FORMER and "checksum" not in metadata:
+        return metadata
+    if found != FORMAT:
+        raise ValueError(f"{path}: expected the format {FORMAT!r}, the file has {found[:40]!r}")
+    checksum = metadata.get("checksum", "")
+    if sha256(_with_entry(header, "checksum", checksum, ZEROS)).hexdigest() != checksum:
+        raise ValueError(f"{path} is damaged: the checksum of its header does not agree")
+    return metadata
+
+
+def _with_entry(header: bytes, key: str, old: str, new: str) -> bytes:
+    """Replace the value of one entry of the metadata, a text of 64 digits."""
+    return header.replace(f'"{key}":"{old}"'.encode(), f'"{key}":"{new}"'.encode(), 1)
+
+
+def parsed(path: Path, metadata: Mapping[str, str], key: str) -> Any:
+    """The JSON in one entry of the metadata; None if there is none."""
+    with one_line_errors(path):
+        return json.loads(metadata[key]) if key in metadata else None
+
+
+@contextmanager
+def one_line_errors(path: Path) -> Iterator[None]:
+    """Raise ValueError, with the path, for any error that JSON of the wrong form causes in the block."""
+    try:
+        yield
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(said if str(path) in said else f"{path}: {said}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} has contents of the wrong form: {said[:200]}") from None

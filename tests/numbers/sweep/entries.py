@@ -1,0 +1,31 @@
+"""All entries of the sweep, by name."""
+
+from __future__ import annotations
+
+from sweep import (
+    activations,
+    distributions,
+    estimators,
+    losses,
+    metrics,
+    normalisation,
+    optimisers,
+    others,
+    products,
+    sequences,
+)
+from sweep.measure import Entry
+
+MODULES = (
+    activations,
+    products,
+    normalisation,
+    losses,
+    distributions,
+    optimisers,
+    metrics,
+    others,
+    estimators,
+    sequences,
+)
+ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}

@@ -1,0 +1,299 @@
+"""The metrics. They compute in float64, for float32 data too, and most do not depend on the unit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from scratchgen import metrics
+from scratchgen.metrics.pairwise import squared_distances
+from sweep.inputs import numbers, patterns
+from sweep.measure import Entry, True_
+from sweep.oracle import absolute, context, exact, log_sum_exp, number, sqrt
+
+NEVER = number(10) ** 1000
+TINY = number(float(np.finfo(np.float64).tiny))
+LARGEST = float(np.finfo(np.float64).max)
+SIGMA = 0.2
+
+
+def points(*rows: int, labels: bool = False, settings: tuple = ()) -> Any:
+    """Sets of points (rows, 3), of the same pattern, at any distance from the origin."""
+
+    def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+        drawn = [patterns(dtype, (n, 3), rng, float(np.finfo(dtype).max) / 4) for n in rows]
+        far = [[(1e6 + rng.standard_normal((n, 3))).astype(dtype) for n in rows]]
+        far += [[(5 + 1e-3 * rng.standard_normal((n, 3))).astype(dtype) for n in rows]]
+        return [(*given, *settings) for given in [*zip(*drawn, strict=True), *far]]
+
+    return cases
+
+
+def distances(A: Any, B: Any) -> Any:
+    a, b = exact(A), exact(B)
+    return ((a[:, None] - b[None]) ** 2).sum(axis=2)
+
+
+def squared_error_per_example(X: Any, Y: Any) -> True_:
+    value = ((exact(X) - exact(Y)) ** 2).sum(axis=1)
+    return True_(value, value + 3 * TINY)
+
+
+def all_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    return np.concatenate([squared for _, squared in squared_distances(A, B)])
+
+
+def all_distances_truth(A: Any, B: Any) -> True_:
+    value = distances(A, B)
+    overflow = np.where(reach(A, B) ** 2 > LARGEST, NEVER, number(0))
+    return True_(value, value + 6 * TINY + overflow)
+
+
+def reach(A: Any, B: Any) -> Any:
+    """An upper limit of the numbers that are squared."""
+    return 4 * max(absolute(exact(A)).max(), absolute(exact(B)).max())
+
+
+def lost(A: Any, B: Any) -> Any:
+    """Differences that are this much smaller than the largest number are lost: their squares underflow."""
+    return reach(A, B) * number(10) ** -150
+
+
+def nearest_distance(X: Any, Y: Any) -> True_:
+    value = sqrt(distances(X, Y).min(axis=1))
+    return True_(value, value + lost(X, Y))
+
+
+def frechet_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    given = points(5, 4)(dtype, rng)
+    flat = rng.standard_normal((6, 1)) * [[1, 2, 3]]  # one direction only
+    thin = rng.standard_normal((6, 3)) * [1, 1e-6, 1e-12]
+    given += [(a.astype(dtype), b.astype(dtype)) for a in (flat, thin) for b in (flat, thin, flat + 1)]
+    return [*given, (given[0][0], given[0][0].copy())]
+
+
+def frechet_distance(X: Any, Y: Any) -> True_:
+    means, covariances = [], []
+    for a in (exact(X), exact(Y)):
+        mean = a.sum(axis=0) / len(a)
+        means.append(mean)
+        covariances.append((a - mean).T @ (a - mean) / (len(a) - 1))
+    first, second = covariances
+    values, vectors = context.eigsy(context.matrix(first.tolist()))
+    q = np.array(vectors.tolist(), object).reshape(3, 3)
+    root = (q * np.array([context.sqrt(max(v, 0)) for v in values], object)) @ q.T
+    product = context.eigsy(context.matrix((root @ second @ root).tolist()), eigvals_only=True)
+    cross = sum((context.sqrt(max(v, 0)) for v in product), number(0))
+    offset, spread = ((means[0] - means[1]) ** 2).sum(), np.trace(first) + np.trace(second)
+    rounding = ((absolute(means[0]) + absolute(means[1])) ** 2).sum() * number(2) ** -52
+    size = (
+        offset
+        + spread
+        + rounding
+        + lost(X, Y) ** 2
+        + sqrt(offset) * (absolute(means[0]) + absolute(means[1])).sum()
+    )
+    return True_(offset + spread - 2 * cross, size)
+
+
+def labelled(*rows: int, classes: int = 2) -> Any:
+    def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+        return [
+            tuple(part for X in given for part in (X, np.arange(len(X)) % classes))
+            for given in points(*rows)(dtype, rng)
+        ]
+
+    return cases
+
+
+def silhouette_score(Z: Any, y: Any) -> True_:
+    d, n = sqrt(distances(Z, Z)), len(Z)
+    total = size = number(0)
+    rough = lost(Z, Z)
+    for i in range(n):
+        own = [d[i, j] for j in range(n) if j != i and y[j] == y[i]]
+        a = sum(own, number(0)) / len(own)
+        b = min(
+            sum((d[i, j] for j in range(n) if y[j] == k), number(0)) / int((y == k).sum())
+            for k in set(y) - {y[i]}
+        )
+        top = max(a, b)
+        total += (b - a) / top if top > 0 else 0
+        size += 2 + (rough / top * 10**20 if top > 0 else 0)
+    # Up to 1e-8 of the squared distance is lost where it cancels.
+    return True_(total / n, size / n if size < 10**6 else NEVER)
+
+
+def knn_accuracy(train: Any, y_train: Any, test: Any, y_test: Any, k: int) -> True_:
+    right, clear = 0, True
+    for i, row in enumerate(distances(test, train)):
+        order = sorted(range(len(row)), key=row.__getitem__)
+        clear &= row[order[k]] - row[order[k - 1]] > row[order[k]] / 10**6 + lost(test, train) ** 2
+        votes = Counter(int(y_train[j]) for j in order[:k])
+        right += min(c for c in votes if votes[c] == max(votes.values())) == y_test[i]
+    return True_(number(right) / len(test), None if clear else NEVER)
+
+
+def knn_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(*given, 3) for given in labelled(6, 4)(dtype, rng)]
+
+
+def kmeans_step(X: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    return metrics.kmeans(X, len(centres), rng=0, iterations=1, centres=centres)
+
+
+def kmeans_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(X, X[:2].copy()) for (X,) in points(6)(dtype, rng)]
+
+
+def centroids(X: Any, centres: Any) -> True_:
+    """The means of the points that are nearest to each centre, unless a point is as near to both."""
+    d, e = distances(X, centres), exact(X)
+    apart = absolute(d[:, 0] - d[:, 1])
+    rounding = number(float(np.finfo(X.dtype).eps)) * 64
+    middle = e.sum(axis=0) / len(e)
+    size = ((absolute(e - middle).max() + absolute(exact(centres) - middle).max()) * 2) ** 2
+    unclear = (apart < rounding * (size + absolute(e).max() * absolute(e - middle).max())).any()
+    y = (d[:, 1] < d[:, 0]).astype(int)
+    value = np.stack([e[y == k].sum(axis=0) / max(int((y == k).sum()), 1) for k in range(2)])
+    sizes = np.stack([absolute(e[y == k]).sum(axis=0) for k in range(2)])
+    return True_(value, sizes + NEVER if unclear or len(set(y)) < 2 else sizes)
+
+
+def log_density(X: Any, samples: Any, sigma: float) -> True_:
+    d, s = distances(X, samples), number(sigma)
+    value = log_sum_exp(-d / (2 * s**2)) - context.log(len(samples))
+    constant = X.shape[1] * (context.log(2 * context.pi) / 2 + context.log(s))
+    true = value - constant
+    # Squared distances are computed from numbers up to `reach`, and 1e-8 of its square may cancel.
+    size = absolute(true) + absolute(constant) + 3 + (reach(X, samples) / s) ** 2 * number(10) ** -8
+    return True_(true, size + (NEVER if reach(X, samples) / s > number(10) ** 150 else 0))
+
+
+def parzen_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    given = [(*given, sigma) for given in points(3, 4)(dtype, rng) for sigma in (SIGMA, 1e-200, 1e150)]
+    return given + [
+        (rng.random((3, 3)).astype(dtype), rng.random((4, 3)).astype(dtype), s) for s in (0.01, 0.2, 5.0)
+    ]
+
+
+SIGMAS = (0.05, 0.1, 0.4, 2.0)
+
+
+def chosen_sigma(X: Any, samples: Any, sigmas: Any) -> True_:
+    totals = [log_density(X, samples, s).value.sum() for s in sigmas]
+    order = sorted(range(len(totals)), key=lambda i: -totals[i])
+    clear = totals[order[0]] - totals[order[1]] > absolute(totals[order[0]]) * 1e-6
+    return True_(
+        number(sigmas[order[0]]), None if clear and absolute(totals[order[0]]) < LARGEST / 10 else NEVER
+    )
+
+
+def sigma_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [
+        ((rng.random((4, 3)) * w).astype(dtype), (rng.random((6, 3)) * w).astype(dtype), SIGMAS)
+        for w in (0.1, 1, 9)
+    ]
+
+
+def bits_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(numbers(dtype), features, levels) for features in (1, 784) for levels in (256, None)]
+
+
+def bits_per_dim(log_density: Any, features: int, levels: int | None) -> True_:
+    offset = number(0) if levels is None else features * context.log(levels)
+    below = features * context.log(2)
+    return True_((offset - exact(log_density)) / below, (offset + absolute(exact(log_density))) / below)
+
+
+def auroc_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    y = np.arange(11) % 2
+    scores = patterns(dtype, (11,), rng)
+    scores += [rng.choice(np.array([-np.inf, 0, -0.0, 1, np.inf], dtype), 11) for _ in range(6)]
+    return [(s, y) for s in scores]
+
+
+def auroc(scores: Any, y: Any) -> Any:
+    wins = sum((a > b) + 0.5 * (a == b) for a in scores[y == 1].tolist() for b in scores[y == 0].tolist())
+    return number(wins) / int((y == 1).sum() * (y == 0).sum())
+
+
+def probability_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    found = []
+    for p in (0.0, 1.0, 0.5, 0.2, 0.6, 1 / 3, 7 / 15, np.nextafter(0.6, 1), 1e-30):
+        rows = np.tile(np.array([[p, 1 - p]]), (5, 1)).astype(dtype)
+        found += [(rows, np.arange(5) % 2, bins) for bins in (1, 5, 10, 15)]
+    mixed = rng.dirichlet([0.3, 0.3, 0.3], 20).astype(dtype)
+    return [*found, (mixed, rng.integers(0, 3, 20), 15)]
+
+
+def bins_of(probabilities: Any, y: Any, bins: int) -> list[tuple]:
+    """(low, high, confidences, right) of each bin with predictions; its edges are k/bins, rounded."""
+    found = []
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    for k in range(bins):
+        low, high = k / bins, (k + 1) / bins
+        inside = [
+            i
+            for i, c in enumerate(confidence)
+            if (c > low or (k == 0 and c == 0)) and (c <= high or k == bins - 1)
+        ]
+        if inside:
+            right = [int(probabilities[i].argmax() == y[i]) for i in inside]
+            found.append((low, high, [number(float(confidence[i])) for i in inside], right))
+    return found
+
+
+def reliability(probabilities: Any, y: Any, bins: int) -> tuple:
+    table = bins_of(probabilities, y, bins)
+    columns = [
+        [number(low) for low, *_ in table],
+        [number(high) for _, high, *_ in table],
+        [number(len(c)) / len(y) for _, _, c, _ in table],
+        [sum(c, number(0)) / len(c) for _, _, c, _ in table],
+        [number(sum(r)) / len(r) for *_, r in table],
+    ]
+    return tuple(True_(np.array(column, object)) for column in columns)
+
+
+def calibration_error(probabilities: Any, y: Any, bins: int) -> True_:
+    gaps = [abs(sum(c, number(0)) - sum(r)) / len(y) for _, _, c, r in bins_of(probabilities, y, bins)]
+    return True_(sum(gaps, number(0)), number(1))
+
+
+def label_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(rng.integers(0, 3, n), rng.integers(0, 3, n)) for n in (1, 2, 7, 30)]
+
+
+def share_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(rng.integers(0, 3, n), 4) for n in (1, 2, 7, 30)]
+
+
+def shares(y: Any, classes: int) -> tuple:
+    p = np.array([number(int((y == k).sum())) / len(y) for k in range(classes)], object)
+    return p, True_(sqrt(p * (1 - p) / len(y)), sqrt(p * (1 - p) / len(y)))
+
+
+def entry(call: Any, cases: Any, truth: Any, name: str = "") -> Entry:
+    return Entry(f"metrics.{name or call.__name__}", call, cases, truth, double=True)
+
+
+ENTRIES = [
+    entry(all_distances, points(4, 5), all_distances_truth, "pairwise.squared_distances"),
+    entry(metrics.squared_error_per_example, points(4, 4), squared_error_per_example),
+    entry(metrics.nearest_distance, points(4, 5), nearest_distance),
+    entry(metrics.frechet_distance, frechet_cases, frechet_distance),
+    entry(metrics.silhouette_score, labelled(6), silhouette_score),
+    entry(metrics.knn_accuracy, knn_cases, knn_accuracy),
+    Entry("metrics.kmeans", kmeans_step, kmeans_cases, centroids),
+    entry(metrics.parzen_log_likelihood, parzen_cases, log_density),
+    entry(metrics.choose_sigma, sigma_cases, chosen_sigma),
+    entry(metrics.bits_per_dim, bits_cases, bits_per_dim),
+    entry(metrics.auroc, auroc_cases, auroc),
+    entry(metrics.reliability, probability_cases, reliability),
+    entry(metrics.expected_calibration_error, probability_cases, calibration_error),
+    entry(metrics.accuracy, label_cases, lambda a, b: number(int((a == b).sum())) / len(b)),
+    entry(metrics.digit_shares, share_cases, shares),
+]
