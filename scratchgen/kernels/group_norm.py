@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.normalisation import norm_of_huge_numbers
 from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
 
@@ -31,7 +32,22 @@ def group_norm(
         _group_norm(x[part], weight, bias, x.dtype.type(eps), inv[part], xhat[part], out[part])
 
     threads.share(work, len(x), threads.enough(x.shape[1] * x.shape[2], threads.ENTRIES))
+    if not (inv > 0).all():
+        return _group_norm_of_huge_numbers(x, weight, bias, groups, eps)
     return out, xhat, inv
+
+
+def _group_norm_of_huge_numbers(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, groups: int, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(out, xhat, inv) of numbers whose squares or sums overflow: layer norm of a row for each group."""
+    n, p, c = x.shape
+    width = c // groups
+    rows = x.reshape(n, p, groups, width).swapaxes(1, 2).reshape(n * groups, p * width)
+    one, zero = np.ones(p * width, x.dtype), np.zeros(p * width, x.dtype)
+    _, xhat, inv, _, _ = norm_of_huge_numbers(rows, one, zero, eps, axis=1)
+    xhat = xhat.reshape(n, groups, p, width).swapaxes(1, 2).reshape(x.shape)
+    return weight * xhat + bias, xhat, inv.reshape(n, groups)
 
 
 @expects(dout="n p c", xhat="n p c", inv="n g", weight="c")
@@ -85,7 +101,8 @@ def _group_norm(x, weight, bias, eps, inv, xhat, out):
                 squares[c] += xc * xc
         for g in range(groups):
             residual = _sum(total, g * width, width) / size
-            var = max(_sum(squares, g * width, width) / size - residual * residual, 0.0)
+            square = _sum(squares, g * width, width) / size
+            var = square - min(residual * residual, square)     # infinite or NaN, if the squares overflow
             inv[n, g] = one / np.sqrt(x.dtype.type(var) + eps)
             for c in range(g * width, (g + 1) * width):
                 mean[c] += residual

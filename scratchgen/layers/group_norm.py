@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, positive
+from scratchgen.checks import Array, expect_number, positive
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer, Parameter, float_dtype
+from scratchgen.layers.normalisation import in_units
 
 
 @compiled
@@ -22,15 +23,30 @@ def group_norm(
     x: Array, weight: Array, bias: Array, groups: int, eps: float
 ) -> tuple[Array, Array, Array]:
     """(out, xhat, inv) for x (N, P, C): out and xhat like x, inv (N, G)."""
-    xg = x.reshape(*x.shape[:2], groups, -1)                    #          (N, P, G, C/G)
-    mean = xg.mean(axis=(1, 3), keepdims=True)                  # (GN.1)   (N, 1, G, 1)
-    mean += (xg - mean).mean(axis=(1, 3), keepdims=True)        #          adds the rounding error back
-    xc = xg - mean                                              # (GN.2)   (N, P, G, C/G)
-    var = (xc**2).mean(axis=(1, 3), keepdims=True)              # (GN.3)   (N, 1, G, 1)
-    inv = 1 / np.sqrt(var + x.dtype.type(eps))                  #          (N, 1, G, 1)
-    xhat = (xc * inv).reshape(x.shape)                          # (GN.4)   (N, P, C)
+    xg = to_groups(x, groups)                                   #          (N, G, M)
+    size = xg.shape[2]
+    mean = (xg / size).sum(axis=2, keepdims=True)               # (GN.1)   (N, G, 1)
+    mean += ((xg - mean) / size).sum(axis=2, keepdims=True)     #          adds the rounding error back
+    xc, unit = in_units(xg - mean, axis=2)                      # (GN.2)   (N, G, M)
+    unit = unit[:, :, None]                                     #          (N, G, 1)
+    var = (xc**2).mean(axis=2, keepdims=True)                   # (GN.3)   (N, G, 1)
+    inv = 1 / np.sqrt(var + eps / unit / unit)                  #          (N, G, 1)
+    xhat = from_groups(xc * inv, x.shape)                       # (GN.4)   (N, P, C)
     out = weight * xhat + bias                                  # (GN.5)   (N, P, C)
-    return out, xhat, inv[:, 0, :, 0]
+    return out, xhat, (inv / unit)[:, :, 0]
+
+
+def to_groups(x: Array, groups: int) -> Array:
+    """Reshape (N, P, C) to (N, G, M): the M values of each group of each example are next to each other."""
+    n, p, c = x.shape
+    return x.reshape(n, p, groups, c // groups).swapaxes(1, 2).reshape(n, groups, p * c // groups)
+
+
+def from_groups(xg: Array, shape: tuple[int, ...]) -> Array:
+    """Reshape (N, G, M) to (N, P, C), the inverse of to_groups."""
+    n, p, c = shape
+    groups = xg.shape[1]
+    return xg.reshape(n, groups, p, c // groups).swapaxes(1, 2).reshape(shape)
 
 
 @compiled
@@ -38,16 +54,16 @@ def group_norm_backward(
     dout: Array, xhat: Array, inv: Array, weight: Array
 ) -> tuple[Array, Array, Array]:
     """(dx, dweight, dbias) for dout (N, P, C)."""
-    n, p, c = dout.shape
-    groups, inv = inv.shape[1], inv[:, None, :, None]           #          (N, 1, G, 1)
-    dxhat = (dout * weight).reshape(n, p, groups, -1)           # (GN.6)   out = weight·xhat + bias
+    groups = inv.shape[1]
+    dxhat = to_groups(dout * weight, groups)                    # (GN.6)   out = weight·xhat + bias
     dweight = (dout * xhat).sum(axis=(0, 1))                    # (GN.7)   (C,)
     dbias = dout.sum(axis=(0, 1))
-    xc = xhat.reshape(dxhat.shape) / inv                        #          as in the forward pass
-    dvar = (dxhat * xc).sum(axis=(1, 3), keepdims=True) * -0.5 * inv**3     # (GN.8)   xhat = xc·inv
-    dxc = dxhat * inv + 2 / (p * c // groups) * xc * dvar       # (GN.9)   xhat = xc·inv, var = mean(xc²)
-    dx = dxc - dxc.mean(axis=(1, 3), keepdims=True)             # (GN.10)  xc = x − mean(x)
-    return dx.reshape(dout.shape), dweight, dbias
+    # x is measured in units of 1 / inv, so that inv³ does not underflow. Then inv is 1, and xc is xhat.
+    xhat = to_groups(xhat, groups)                              #          (N, G, M)
+    dvar = -0.5 * (dxhat * xhat).sum(axis=2, keepdims=True)     # (GN.8)   xhat = xc / √(var + eps)
+    dxc = dxhat + 2 / xhat.shape[2] * xhat * dvar               # (GN.9)   xhat = xc·inv, var = mean(xc²)
+    dx = inv[:, :, None] * (dxc - dxc.mean(axis=2, keepdims=True))          # (GN.10)  xc = x − mean(x)
+    return from_groups(dx, dout.shape), dweight, dbias
 
 
 class GroupNormCache(NamedTuple):
@@ -90,6 +106,7 @@ class GroupNorm(Layer):
             raise ValueError(
                 f"GroupNorm expected channels to be a multiple of groups, got {channels} and {groups}"
             )
+        expect_number("GroupNorm", "eps", eps, above=0)
         dtype = float_dtype("GroupNorm", dtype)
         self.groups, self.channels, self.eps = groups, channels, eps
         self.weight = Parameter(np.ones(channels, dtype))
@@ -121,10 +138,8 @@ class GroupNorm(Layer):
         self.expect_gradient(dx, xhat.shape, xhat.dtype)
         grouped = (len(dx), -1, self.groups, self.channels // self.groups)
         tangent, xhat, inv = dx.reshape(grouped), xhat.reshape(grouped), inv[:, None, :, None]
-        dxc = tangent - tangent.mean(axis=(1, 3), keepdims=True)
-        dvar = 2 * (xhat / inv * dxc).mean(axis=(1, 3), keepdims=True)
-        dinv = -0.5 * inv**3 * dvar
-        dxhat = dxc * inv + xhat / inv * dinv
+        dxc = inv * (tangent - tangent.mean(axis=(1, 3), keepdims=True))
+        dxhat = dxc - xhat * (xhat * dxc).mean(axis=(1, 3), keepdims=True)
         return self.weight.value * dxhat.reshape(dx.shape)
 
     def output_shape_text(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import Array
+from scratchgen.checks import Array, expect_count
 from scratchgen.layers.base import Layer
 
 HIGHEST, LOWEST = 1000.0, 0.1       # radians per unit of time
@@ -30,12 +30,13 @@ class TimeEmbedding(Layer):
 
     features : an even number, at least 4
 
-    Raises ValueError for another number of features, and for t of another shape.
+    Raises TypeError if features is not an int, ValueError for a smaller or odd number, and for t of another
+    shape.
     """
 
     def __init__(self, features: int):
-        if isinstance(features, bool) or not isinstance(features, int) or features < 4 or features % 2:
-            raise ValueError(f"TimeEmbedding expected an even number of features >= 4, got {features!r}")
+        if expect_count("TimeEmbedding", "features", features, least=4) % 2:
+            raise ValueError(f"TimeEmbedding expected an even number of features, got {features!r}")
         self.features = features
 
     def forward(self, t: Array, training: bool = False) -> tuple[Array, tuple[Array, Array]]:

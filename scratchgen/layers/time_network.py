@@ -7,8 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, expect_labels, positive
+from scratchgen.checks import (
+    Array,
+    as_generator,
+    describe,
+    expect_count,
+    expect_labels,
+    float_dtype,
+    is_plain_array,
+    positive,
+)
 from scratchgen.layers.activations import SiLU
+from scratchgen.layers.base import CheckedModule
 from scratchgen.layers.embedding import Embedding
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.normalisation import LayerNorm
@@ -31,7 +41,6 @@ class Condition(Module):
     """
 
     def __init__(self, embedding: int, classes: int, *, rng: np.random.Generator, dtype: DTypeLike):
-        positive("Condition", embedding=embedding, outputs=classes + 1)
         self.embedding, self.classes = embedding, classes
         net: dict[str, Any] = {"rng": rng, "dtype": dtype}
         self.time = Sequential(
@@ -59,7 +68,7 @@ class Condition(Module):
         self.time.backward(dr, time, input_grad=False)
 
 
-class TimeNetwork(Module):
+class TimeNetwork(CheckedModule):
     """Base class of networks of a time: f(x, t, y), with an output in the shape of x.
 
         out, cache = net.forward(x, t, y=None, training=False)
@@ -84,10 +93,17 @@ class TimeNetwork(Module):
         raise TypeError(f"{type(self).__name__} does not define backward")
 
     def expect_inputs(self, x: Array, t: Array, y: Array | None) -> Array | None:
-        """Check t and y, and return y as integers. The layers check x."""
+        """Check the dtype of x, and t and y; return y as integers. The layers check the shape of x.
+
+        Raises TypeError for another type or dtype, ValueError for another shape and for labels that do not
+        fit.
+        """
         who = type(self).__name__
-        if not isinstance(t, np.ndarray) or t.shape != (len(x),):
-            raise ValueError(f"{who} expected {len(x)} times, one per example, got {np.shape(t)}")
+        self.expect(x)
+        if not is_plain_array(t) or t.dtype != x.dtype:
+            raise TypeError(f"{who} expected times t of dtype {x.dtype}, as x has, got {describe(t)}")
+        if t.shape != x.shape[:1]:
+            raise ValueError(f"{who} expected {len(x)} times, one per example, got shape {t.shape}")
         if y is None:
             return None
         if not self.classes:
@@ -96,8 +112,9 @@ class TimeNetwork(Module):
 
 
 class ResidualNetCache(NamedTuple):
-    """The caches of the sublayers of a ResidualNet, in the order of forward."""
+    """The input, and the caches of the sublayers of a ResidualNet in the order of forward."""
 
+    x: Array
     condition: Any
     first: Any
     blocks: list[Any]
@@ -132,8 +149,10 @@ class ResidualNet(TimeNetwork):
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
     ):
-        positive("ResidualNet", features=features, hidden=hidden, blocks=blocks)
-        net: dict[str, Any] = {"rng": as_generator("ResidualNet", rng), "dtype": dtype}
+        who = "ResidualNet"
+        positive(who, features=features, hidden=hidden, blocks=blocks, embedding=embedding)
+        expect_count(who, "classes", classes, least=0)
+        net: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": float_dtype(who, dtype)}
         self.features, self.hidden, self.classes, self.embedding = features, hidden, classes, embedding
         self.condition = Condition(embedding, classes, **net)
         self.first = Linear(features, hidden, **net)
@@ -143,16 +162,20 @@ class ResidualNet(TimeNetwork):
     def forward(
         self, x: Array, t: Array, y: Array | None = None, training: bool = False
     ) -> tuple[Array, ResidualNetCache]:
-        e, condition = self.condition.forward(t, self.expect_inputs(x, t, y))
+        labels = self.expect_inputs(x, t, y)
+        if x.ndim != 2 or x.shape[1] != self.features:
+            raise ValueError(f"ResidualNet expected x of shape (N, {self.features}), got {x.shape}")
+        e, condition = self.condition.forward(t, labels)
         h, first = self.first.forward(x)
         blocks = []
         for block in self.blocks:                                       # (RESNET.1)
             h, cache = block.forward(h, e, training)
             blocks.append(cache)
         out, last = self.last.forward(h)
-        return out, ResidualNetCache(condition, first, blocks, last)
+        return out, ResidualNetCache(x, condition, first, blocks, last)
 
     def backward(self, dout: Array, cache: ResidualNetCache, input_grad: bool = True) -> Any:
+        self.expect_gradient(dout, cache.x.shape, cache.x.dtype)
         dh = self.last.backward(dout, cache.last)
         de = np.zeros((len(dout), self.embedding), dout.dtype)
         for block, inner in zip(reversed(self.blocks), reversed(cache.blocks), strict=True):
@@ -160,3 +183,9 @@ class ResidualNet(TimeNetwork):
             de += de_block
         self.condition.backward(de, cache.condition)
         return self.first.backward(dh, cache.first, input_grad)
+
+    def __repr__(self) -> str:
+        return (
+            f"ResidualNet({self.features}, {self.hidden}, {len(self.blocks)}, classes={self.classes}, "
+            f"embedding={self.embedding})"
+        )

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, as_image_shape, expect_count, expect_flags, positive
+from scratchgen.checks import (
+    Array,
+    as_generator,
+    as_image_shape,
+    expect_count,
+    expect_flags,
+    expect_number,
+    positive,
+)
 from scratchgen.layers.activations import SiLU
 from scratchgen.layers.attention import SelfAttention
 from scratchgen.layers.base import Layer, float_dtype
@@ -30,7 +39,11 @@ class PixelAttention(Layer):
 
     x, out (N, H, W, C).
 
-    channels, groups : C, and the groups of the group norm
+    channels, groups : C, and the groups of the group norm, of which C must be a multiple
+    heads : the number of attention heads, of which C must be a multiple
+    rng : a Generator or an integer seed
+
+    Raises ValueError if C is not such a multiple, and for x of another shape.
     """
 
     def __init__(
@@ -42,25 +55,50 @@ class PixelAttention(Layer):
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
     ):
+        who = "PixelAttention"
+        positive(who, channels=channels, groups=groups, heads=heads)
+        if channels % groups or channels % heads:
+            raise ValueError(
+                f"{who} expected channels to be a multiple of groups={groups} and heads={heads}, "
+                f"got {channels}"
+            )
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
+        self.channels = channels
         self.norm = GroupNorm(groups, channels, dtype=dtype)
         self.attention = SelfAttention(channels, heads, rng=rng, dtype=dtype)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
+        self.expect(x, channels=self.channels)
         h, norm = self.norm.forward(x)
         a, attention = self.attention.forward(h.reshape(len(x), -1, x.shape[-1]))
         return x + a.reshape(x.shape), (norm, attention)                # (PATT.1)
 
     def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
         norm, attention = cache
+        self.expect_gradient(dout, norm.xhat.shape, norm.xhat.dtype)
         dh = self.attention.backward(dout.reshape(len(dout), -1, dout.shape[-1]), attention)
         dx = self.norm.backward(dh.reshape(dout.shape), norm, input_grad)
         return dout + dx if input_grad else None                        # (PATT.2)
 
+    def jvp(self, dx: Array, cache: Any) -> Array:
+        """Return J·dx, by differentiating (PATT.1)."""
+        norm, attention = cache
+        self.expect_gradient(dx, norm.xhat.shape, norm.xhat.dtype)
+        dh = self.norm.jvp(dx, norm)
+        da = self.attention.jvp(dh.reshape(len(dx), -1, self.channels), attention)
+        return dx + da.reshape(dx.shape)
+
+    def output_shape_text(self) -> str:
+        return f"(N, H, W, {self.channels})"
+
+    def __repr__(self) -> str:
+        return f"PixelAttention({self.channels}, {self.norm.groups}, heads={self.attention.heads})"
+
 
 class UNetCache(NamedTuple):
-    """The caches of the sublayers of a UNet, in the order of forward."""
+    """The input, and the caches of the sublayers of a UNet in the order of forward."""
 
-    x_shape: tuple[int, ...]
+    x: Array
     condition: Any
     first: Any
     down: list[Any]         # one per level: the block's and the pooling's
@@ -112,7 +150,11 @@ class UNet(TimeNetwork):
             raise TypeError(f"{who} expected channels to be a sequence of one or more ints, got {channels!r}")
         widths = tuple(expect_count(who, "channels", width) for width in channels)
         positive(who, groups=groups, embedding=embedding)
+        expect_count(who, "classes", classes, least=0)
+        expect_number(who, "dropout", dropout, least=0, below=1)
         expect_flags(who, squeeze=squeeze, attention=attention)
+        if any(width % groups for width in widths):
+            raise ValueError(f"{who} expected channels to be multiples of groups={groups}, got {channels!r}")
         shape, multiple = as_image_shape(who, shape), 2 ** (len(widths) - 1 + squeeze)
         if shape[0] % multiple or shape[1] % multiple:
             raise ValueError(f"{who} expected H and W of shape to be divisible by {multiple}, got {shape}")
@@ -120,6 +162,7 @@ class UNet(TimeNetwork):
         net: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": dtype}
         block: dict[str, Any] = {"embedding": embedding, "groups": groups, "dropout": dropout, **net}
         self.shape, self.channels, self.classes, self.embedding = shape, widths, classes, embedding
+        self.groups, self.dropout = groups, dropout
         self.squeeze = Squeeze() if squeeze else None
         depth = shape[2] * (4 if squeeze else 1)
         *upper, lowest = widths
@@ -143,8 +186,9 @@ class UNet(TimeNetwork):
     def forward(
         self, x: Array, t: Array, y: Array | None = None, training: bool = False
     ) -> tuple[Array, UNetCache]:
-        e, condition = self.condition.forward(t, self.expect_inputs(x, t, y))
+        labels = self.expect_inputs(x, t, y)
         images = self._to_images(x)
+        e, condition = self.condition.forward(t, labels)
         h, first = self.first.forward(images)
         kept, down = [], []
         for block in self.down:                                         # (UNET.1)
@@ -159,9 +203,10 @@ class UNet(TimeNetwork):
             h, in_block = block.forward(np.concatenate([u, s], axis=3), e, training)    # (UNET.3)
             up.append((in_upsample, in_block))
         out, last = self.last.forward(h)                                # (UNET.4)
-        return self._from_images(out, x.shape), UNetCache(x.shape, condition, first, down, middle, up, last)
+        return self._from_images(out, x.shape), UNetCache(x, condition, first, down, middle, up, last)
 
     def backward(self, dout: Array, cache: UNetCache, input_grad: bool = True) -> Any:
+        self.expect_gradient(dout, cache.x.shape, cache.x.dtype)
         dh: Any
         de = np.zeros((len(dout), self.embedding), dout.dtype)
         dh = self.last.backward(self._to_images(dout), cache.last)
@@ -184,7 +229,7 @@ class UNet(TimeNetwork):
             de += de_block
         self.condition.backward(de, cache.condition)
         dx = self.first.backward(dh, cache.first, input_grad)
-        return self._from_images(dx, cache.x_shape) if input_grad else None
+        return self._from_images(dx, cache.x.shape) if input_grad else None
 
     def _middle_forward(self, h: Array, e: Array, training: bool) -> tuple[Array, Any]:
         h, before = self.middle[0].forward(h, e, training)
@@ -204,9 +249,22 @@ class UNet(TimeNetwork):
 
     def _to_images(self, x: Array) -> Array:
         """(N, H·W·C) or (N, H, W, C) -> the images that the first convolution takes."""
+        if x.shape[1:] not in (self.shape, (math.prod(self.shape),)):
+            height, width, depth = self.shape
+            raise ValueError(
+                f"UNet expected x of shape (N, {height}, {width}, {depth}) or (N, {math.prod(self.shape)}), "
+                f"got {x.shape}"
+            )
         images = x.reshape(len(x), *self.shape)
         return images if self.squeeze is None else self.squeeze.forward(images)[0]
 
     def _from_images(self, images: Array, shape: tuple[int, ...]) -> Array:
         """The reverse of _to_images. It only permutes numbers, so it is its own transpose."""
         return (images if self.squeeze is None else self.squeeze.inverse(images)).reshape(shape)
+
+    def __repr__(self) -> str:
+        return (
+            f"UNet({self.shape}, {self.channels}, squeeze={self.squeeze is not None}, "
+            f"attention={self.attention is not None}, dropout={self.dropout}, groups={self.groups}, "
+            f"classes={self.classes}, embedding={self.embedding})"
+        )

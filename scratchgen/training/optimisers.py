@@ -297,11 +297,12 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ):
+        who = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"Adam expected betas to be a pair of numbers, got {betas!r}")
+            raise TypeError(f"{who} expected betas to be a pair of numbers, got {betas!r}")
         for beta in betas:
-            expect_number("Adam", "betas", beta, least=0, below=1)
-        expect_number("Adam", "eps", eps, above=0)
+            expect_number(who, "betas", beta, least=0, below=1)
+        expect_number(who, "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.betas, self.eps = (betas[0], betas[1]), eps
 

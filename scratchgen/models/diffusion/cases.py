@@ -12,6 +12,7 @@ from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Layer
 from scratchgen.layers.residual import ResidualBlock
+from scratchgen.layers.time_embedding import TimeEmbedding
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import PixelAttention, UNet
 from scratchgen.models.diffusion import Diffusion, FlowMatching
@@ -24,6 +25,7 @@ class WithEmbedding(Layer):
         self.block, self.shape = block, shape
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        self.expect(x, ndim=2)
         width = int(np.prod(self.shape))
         out, cache = self.block.forward(x[:, :width].reshape(-1, *self.shape), x[:, width:], training)
         return out, (x.shape, cache)
@@ -34,6 +36,26 @@ class WithEmbedding(Layer):
         return np.concatenate([dx.reshape(len(dout), -1), de], axis=1) if dx is not None else None
 
 
+class OfColumn(Layer):
+    """A time embedding as a layer of rows: the times are the only column, (N, 1)."""
+
+    def __init__(self, embedding: TimeEmbedding):
+        self.embedding = embedding
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        self.expect(x, features=1)
+        return self.embedding.forward(x[:, 0])
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        dt = self.embedding.backward(dout, cache, input_grad)
+        return dt[:, None] if input_grad else None
+
+    def jvp(self, dx: np.ndarray, cache: Any) -> np.ndarray:
+        """Return J·dx."""
+        self.expect_gradient(dx, (len(cache[0]), 1), cache[0].dtype)
+        return self.embedding.jvp(dx[:, 0], cache)
+
+
 class AtOneTime(Layer):
     """A network with a time as a layer of one input: each example has its own fixed time, and a label."""
 
@@ -41,6 +63,7 @@ class AtOneTime(Layer):
         self.net = net
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        self.expect(x)
         t = np.linspace(0.1, 0.9, len(x)).astype(x.dtype)
         y = np.arange(len(x)) % (self.net.classes + 1) if self.net.classes else None
         return self.net.forward(x, t, y, training)
@@ -55,6 +78,7 @@ def _unet(rng: np.random.Generator, dtype: Any, **settings: Any) -> AtOneTime:
 
 
 LAYERS = (
+    LayerCase("TimeEmbedding", lambda rng, dtype: OfColumn(TimeEmbedding(6)), (5, 1)),
     LayerCase(
         "ResidualBlock of images",
         lambda rng, dtype: WithEmbedding(
