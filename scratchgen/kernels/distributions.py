@@ -41,24 +41,25 @@ def normal_log_interval(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return out
 
 
-@kernel()
+@kernel("contract")
 def _normal_log_cdf(x):
     if x == -np.inf:
         return -np.inf
     if x > 0:
         return math.log1p(-0.5 * math.erfc(x / math.sqrt(2.0)))
-    if x >= -30.0:
+    if x >= -35.0:
         return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
     inverse = 1.0 / (x * x)
     series = 1.0 - inverse * (1.0 - inverse * (3.0 - inverse * (15.0 - 105.0 * inverse)))
     return -0.5 * x * x - math.log(-x) - HALF_LOG_2PI + math.log(series)
 
 
-@kernel()
+@kernel("contract")
 def _normal_log_interval(low, high, out):
     for i in range(low.size):
-        a, b = low[i], high[i]
+        a, b = np.float64(low[i]), np.float64(high[i])
         if a > 0:
             a, b = -b, -a
         log_a, log_b = _normal_log_cdf(a), _normal_log_cdf(b)
-        out[i] = log_b + math.log(-math.expm1(log_a - log_b))
+        gap = log_a - log_b if log_a > -np.inf else -np.inf
+        out[i] = log_b + math.log(-math.expm1(gap))

@@ -128,7 +128,9 @@ def group_norm(a: Draw) -> tuple:
 
 
 def group_norm_backward(a: Draw) -> tuple:
-    return a(a.n, a.t, 2 * a.c), a(a.n, a.t, 2 * a.c), a.positive(a.n, 2), a(2 * a.c)
+    x = a(a.n, a.t, 2 * a.c)
+    xhat = x - x.mean(axis=1, keepdims=True)    # mean 0 for each channel, so also for groups of any size
+    return a(a.n, a.t, 2 * a.c), xhat, a.positive(a.n, 2), a(2 * a.c)
 
 
 def normal_log_interval(a: Draw) -> tuple:

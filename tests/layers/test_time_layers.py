@@ -7,6 +7,7 @@ from scratchgen.layers import (
     AvgPool2d,
     GroupNorm,
     LayerNorm,
+    PixelAttention,
     ResidualBlock,
     ResidualNet,
     SelfAttention,
@@ -17,7 +18,10 @@ from scratchgen.layers import (
 
 
 def test_group_norm_of_one_group_is_layer_norm_of_the_whole_image(rng, backend):
-    """(GN.1) to (GN.10) with G = 1 are (LN.1) to (LN.10) over all pixels and channels."""
+    """(GN.1, GN.2, GN.3, GN.4, GN.5, GN.6, GN.8, GN.9, GN.10) with G = 1 are those of layer norm.
+
+    The weights and biases of layer norm are those of the channels, so (GN.7) adds up its gradients.
+    """
     x, dout = rng.standard_normal((2, 3, 4, 5, 6))
     ours, theirs = GroupNorm(1, 6, dtype=np.float64), LayerNorm(120, dtype=np.float64)
     out, cache = ours.forward(x)
@@ -26,15 +30,18 @@ def test_group_norm_of_one_group_is_layer_norm_of_the_whole_image(rng, backend):
     dx = ours.backward(dout, cache)
     dflat = theirs.backward(dout.reshape(3, -1), flat_cache)
     np.testing.assert_allclose(dx.reshape(3, -1), dflat, atol=1e-12)
+    for name, p in ours.parameters().items():
+        wanted = theirs.parameters()[name].grad.reshape(-1, 6).sum(axis=0)
+        np.testing.assert_allclose(p.grad, wanted, atol=1e-12)
 
 
 def test_group_norm_gives_each_group_of_each_image_mean_0_and_variance_1(rng, backend):
     x = 3 + 5 * rng.standard_normal((4, 3, 2, 6))
-    out, _ = GroupNorm(3, 6, eps=0.0, dtype=np.float64).forward(x)              # (GN.4)
+    out, _ = GroupNorm(3, 6, eps=1e-30, dtype=np.float64).forward(x)            # (GN.4)
     grouped = out.reshape(4, -1, 3, 2)
     np.testing.assert_allclose(grouped.mean(axis=(1, 3)), 0, atol=1e-14)
     np.testing.assert_allclose(grouped.var(axis=(1, 3)), 1, rtol=1e-12)
-    alone, _ = GroupNorm(3, 6, eps=0.0, dtype=np.float64).forward(x[1:2])
+    alone, _ = GroupNorm(3, 6, eps=1e-30, dtype=np.float64).forward(x[1:2])
     np.testing.assert_allclose(alone[0], out[1], rtol=1e-12)
 
 
@@ -67,9 +74,17 @@ def test_time_embedding_separates_times_at_every_scale():
     assert distance.min() > 0.9
 
 
+def test_gradient_of_a_time_is_the_derivative_of_its_sines(rng):
+    """(TIME.3), against differences in t."""
+    layer, t, dout = TimeEmbedding(8), rng.random(5), rng.standard_normal((5, 8))
+    _, cache = layer.forward(t)
+    ends = [(layer.forward(t + step)[0] * dout).sum(axis=1) for step in (1e-7, -1e-7)]
+    np.testing.assert_allclose(layer.backward(dout, cache), (ends[0] - ends[1]) / 2e-7, rtol=1e-5, atol=1e-3)
+
+
 @pytest.mark.parametrize("features", [0, 2, 5, 7.0, True, "8"])
 def test_time_embedding_refuses_other_numbers_of_features(features):
-    with pytest.raises(ValueError, match="^TimeEmbedding expected an even number of features"):
+    with pytest.raises((TypeError, ValueError), match="^TimeEmbedding expected .*features"):
         TimeEmbedding(features)
 
 
@@ -84,7 +99,7 @@ def test_self_attention_follows_a_permutation_of_the_positions(rng, backend):
 
 
 def test_residual_block_starts_as_its_skip_and_the_time_moves_all_pixels_alike(rng):
-    """(RES.1) to (RES.6): before training, out = x; dout reaches de as the sum over pixels."""
+    """(RES.1, RES.2, RES.3, RES.4, RES.5, RES.6): before training, out = x; e shifts all pixels by W·e."""
     block = ResidualBlock.image(4, 4, 3, groups=2, rng=0, dtype=np.float64)
     x, e = rng.standard_normal((2, 3, 3, 4)), rng.standard_normal((2, 3))
     out, _ = block.forward(x, e)
@@ -97,6 +112,20 @@ def test_residual_block_starts_as_its_skip_and_the_time_moves_all_pixels_alike(r
     np.testing.assert_allclose(shift, np.broadcast_to(block.shift.weight.value.sum(axis=0), shift.shape))
 
 
+def test_pixel_attention_adds_what_each_pixel_sees(rng):
+    """(PATT.1, PATT.2): the pixels are the positions, and backward adds both paths."""
+    layer, x = PixelAttention(4, 2, rng=0, dtype=np.float64), rng.standard_normal((2, 3, 2, 4))
+    out, cache = layer.forward(x)
+    normed, _ = layer.norm.forward(x)
+    seen, _ = layer.attention.forward(normed.reshape(2, 6, 4))
+    np.testing.assert_allclose(out - x, seen.reshape(x.shape), atol=1e-12)
+    dout = rng.standard_normal(x.shape)
+    dx = layer.backward(dout, cache)
+    layer.attention.proj.weight.value[...] = 0                  # without the second path
+    np.testing.assert_array_equal(layer.backward(dout, layer.forward(x)[1]), dout)
+    assert not np.allclose(dx, dout)
+
+
 def net(kind, dtype=np.float64, classes=0):
     if kind == "ResidualNet":
         return ResidualNet(6, 8, 2, classes=classes, embedding=5, rng=0, dtype=dtype), (6,)
@@ -106,7 +135,10 @@ def net(kind, dtype=np.float64, classes=0):
 
 @pytest.mark.parametrize("kind", ["ResidualNet", "UNet"])
 def test_network_starts_at_zero_and_depends_on_time_and_class_after_training(kind, rng):
-    """(UNET.1) to (UNET.7), (RESNET.1), (RESNET.2), (COND.1), (COND.2)."""
+    """The gradient check finds a mistake in each equation; here is what depends on what.
+
+    (UNET.1, UNET.2, UNET.3, UNET.4, UNET.5, UNET.6, UNET.7), (RESNET.1, RESNET.2), (COND.1, COND.2).
+    """
     model, shape = net(kind, classes=3)
     x, t, y = rng.standard_normal((4, *shape)), np.full(4, 0.3), np.array([0, 1, 2, 3])
     out, _ = model.forward(x, t, y)
@@ -135,8 +167,9 @@ def test_network_refuses_wrong_times_and_labels(kind, rng):
     x = rng.standard_normal((4, *shape))
     with pytest.raises(ValueError, match=f"^{kind} expected 4 times, one per example"):
         model.forward(x, np.zeros(3))
-    with pytest.raises(ValueError, match=f"^{kind} expected 4 times, one per example"):
-        model.forward(x, 0.5)
+    for wrong in (0.5, np.zeros(4, np.float32), [0.0] * 4, np.ma.masked_array(np.zeros(4)), np.zeros(4, int)):
+        with pytest.raises(TypeError, match=f"^{kind} expected times t of dtype float64, as x has, got"):
+            model.forward(x, wrong)
     with pytest.raises(ValueError, match=f"^{kind} expected no labels y"):
         model.forward(x, np.zeros(4), np.zeros(4, int))
     model, _ = net(kind, classes=3)
@@ -149,5 +182,25 @@ def test_unet_refuses_sizes_that_it_cannot_halve():
         UNet((28, 30, 1), (8, 8, 8), rng=0)
     with pytest.raises(ValueError, match="divisible by 4"):
         UNet((30, 28, 1), (8, 8), squeeze=True, rng=0)
-    with pytest.raises(ValueError, match="multiple of groups"):
+    with pytest.raises(ValueError, match="multiples of groups"):
         UNet((28, 28, 1), (12, 24), rng=0)
+
+
+def test_residual_block_refuses_embeddings_that_do_not_fit(rng):
+    block = ResidualBlock.dense(4, 3, rng=0, dtype=np.float64)
+    x, e = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
+    for wrong in (e[:4], e[:, :2], e[0], e[None]):
+        with pytest.raises(ValueError, match=r"^ResidualBlock expected e of shape \(5, 3\), a row"):
+            block.forward(x, wrong)
+    masked, matrix = np.ma.masked_array(e), e.view(np.matrix)
+    for wrong in (None, e.tolist(), e.astype(np.float32), e.astype(int), masked, matrix):
+        with pytest.raises(TypeError, match="^ResidualBlock expected e of dtype float64, as x has, got"):
+            block.forward(x, wrong)
+
+
+@pytest.mark.parametrize("wrong", [(4, 4, 2), (3, 33), (3, 4, 2, 4), (3, 8)])
+def test_unet_refuses_images_of_another_shape(wrong):
+    """Also those with the same number of pixels, which would be reshaped."""
+    model = UNet((4, 4, 2), (4,), groups=2, rng=0)
+    with pytest.raises(ValueError, match=r"^UNet expected x of shape \(N, 4, 4, 2\) or \(N, 32\), got"):
+        model.forward(np.zeros(wrong, np.float32), np.zeros(wrong[0], np.float32))

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels
+from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels, expect_rows
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import UNet
 from scratchgen.models.arguments import as_dtype, count, finite, flag, image_shape, widths
@@ -108,7 +108,7 @@ class DenoisingModel(Model):
 
     @property
     def code(self) -> int:
-        """The width of the latent code x_0, which is the number of features."""
+        """The width of the latent code, which is the number of features."""
         return self.features
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -146,6 +146,7 @@ class DenoisingModel(Model):
         return x * self.scale + self.shift
 
     def _expect_condition(self, y: Any, n: int, guidance: float, method: str) -> np.ndarray | None:
+        finite(self._who(method), "guidance", guidance)
         y = self._labels(y, n, method, needed=False)
         if guidance and y is None:
             raise ValueError(
@@ -156,8 +157,9 @@ class DenoisingModel(Model):
     def prior_sample(
         self, n: int, *, rng: np.random.Generator | int, y: np.ndarray | None = None
     ) -> np.ndarray:
-        """Draw n latent codes x_0 from N(0, I), (n, D)."""
+        """Draw n latent codes from N(0, I), (n, D). They do not depend on the labels y."""
         self._expect_count(n, "prior_sample")
+        self._labels(y, n, "prior_sample", needed=False)
         rng = as_generator(self._who("prior_sample"), rng)
         return rng.standard_normal((n, self.features)).astype(self.dtype)
 
@@ -170,7 +172,22 @@ class DenoisingModel(Model):
     def predict_at(
         self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
     ) -> np.ndarray:
-        """The network's output at x (N, D) on the common scale and time t, for labels y with guidance w."""
+        """The network's output at x (N, D) on the scale of the network, and time t in [0, 1].
+
+        y : labels (N,), for a model with classes; None for the mean over all classes
+        guidance : w of (GUIDE.1)
+        """
+        finite(self._who("predict_at"), "t", t, least=0, most=1)
+        return self._predict_at(x, t, self._condition(x, y, guidance, "predict_at"), guidance)
+
+    def _condition(self, x: Any, y: Any, guidance: float, method: str) -> np.ndarray | None:
+        """Check points x on the scale of the network, the labels y and the guidance; return the labels."""
+        expect_rows(self._who(method), x, features=self.features, dtype=self.dtype)
+        return self._expect_condition(y, len(x), guidance, method)
+
+    def _predict_at(
+        self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
+    ) -> np.ndarray:
         times = np.full(len(x), t, x.dtype)
         f, _ = self.net.forward(x, times, y)
         if not guidance:

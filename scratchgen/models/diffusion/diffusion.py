@@ -141,15 +141,26 @@ class Diffusion(DenoisingModel):
     def denoise(
         self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(x̂_0, êps): the data and the noise that the network sees in xt (N, D) at step t."""
-        f = self.predict_at(xt, t / self.steps, y, guidance)
+        """(x̂_0, êps): the data and the noise that the network sees in xt (N, D) at step t = 1 … T."""
+        t, y = self._step(t, "denoise"), self._condition(xt, y, guidance, "denoise")
+        return self._denoise(xt, t, y, guidance)
+
+    def _step(self, t: int, method: str) -> int:
+        if count(self._who(method), "t", t) > self.steps:
+            raise ValueError(f"{self._who(method)} expected t of at most {self.steps}, got {t!r}")
+        return t
+
+    def _denoise(
+        self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        f = self._predict_at(xt, t / self.steps, y, guidance)
         return x0_and_eps(self.predicts, f, xt, *self._factors(np.int64(t), xt.dtype))
 
     def _denoise_clipped(
         self, xt: np.ndarray, t: int, y: Any, guidance: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Like `denoise`, with x̂_0 clipped to the range of the data, and the êps that belongs to it."""
-        x0, eps = self.denoise(xt, t, y, guidance)
+        x0, eps = self._denoise(xt, t, y, guidance)
         if not self.clip:
             return x0, eps
         x0 = np.clip(x0, self.low, self.high)
@@ -157,7 +168,8 @@ class Diffusion(DenoisingModel):
 
     def score(self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0) -> np.ndarray:
         """The score ∇ log q(x_t) that the network implies at xt (N, D) and step t, (PRED.4)."""
-        return -self.denoise(xt, t, y, guidance)[1] / xt.dtype.type(self.noise.s[t])    # (PRED.4)
+        t, y = self._step(t, "score"), self._condition(xt, y, guidance, "score")
+        return -self._denoise(xt, t, y, guidance)[1] / xt.dtype.type(self.noise.s[t])   # (PRED.4)
 
     def sample(
         self,
@@ -217,14 +229,17 @@ class Diffusion(DenoisingModel):
         self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
     ) -> np.ndarray:
         """The latent codes x_T of X, (N, D): DDIM without noise, from step 0 to T."""
-        expect_examples(self._who("transform"), X, features=self.features)
-        y = self._labels(y, len(X), "transform", needed=False)
-        visited = self._visited(steps, "transform")[::-1]
+        return self._encoded(X, y, steps, "transform")
+
+    def _encoded(self, X: np.ndarray, y: Any, steps: int | None, method: str) -> np.ndarray:
+        expect_examples(self._who(method), X, features=self.features)
+        y = self._labels(y, len(X), method, needed=False)
+        visited = self._visited(steps, method)[::-1]
 
         def solve(rows: np.ndarray) -> np.ndarray:
             x, part = self._scaled(X[rows]), None if y is None else y[rows]
             for t, u in zip(visited[:-1], visited[1:], strict=True):
-                x = self._ddim(self.denoise(x, max(t, 1), part), max(t, 1), u)
+                x = self._ddim(self._denoise(x, max(t, 1), part), max(t, 1), u)
             return x
 
         return in_batches(solve, np.arange(len(X)))
@@ -247,7 +262,7 @@ class Diffusion(DenoisingModel):
 
     def reconstruct(self, X: np.ndarray, *, steps: int | None = None) -> np.ndarray:
         """Map X to x_T and back, (N, D). The result is nearer to X with more steps."""
-        return self.inverse_transform(self.transform(X, steps=steps), steps=steps)
+        return self.inverse_transform(self._encoded(X, None, steps, "reconstruct"), steps=steps)
 
     def bound(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
@@ -257,10 +272,13 @@ class Diffusion(DenoisingModel):
         With `levels`, X holds grey levels k/(levels − 1), and the bound is on −log P(levels); otherwise it is
         on the negative log-density of X.
         """
+        return self._bound(X, y, rng, "bound")
+
+    def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
         low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who("bound"), X, features=self.features, low=low, high=high)
-        y = self._labels(y, len(X), "bound", needed=False)
-        rng = as_generator(self._who("bound"), rng)
+        expect_examples(self._who(method), X, features=self.features, low=low, high=high)
+        y = self._labels(y, len(X), method, needed=False)
+        rng = as_generator(self._who(method), rng)
         rows = [slice(i, i + 500) for i in range(0, len(X), 500)]
         parts = [self._bound_of(X[part], None if y is None else y[part], rng) for part in rows]
         return Bound(*(np.concatenate(term) for term in zip(*parts, strict=True)))
@@ -276,7 +294,7 @@ class Diffusion(DenoisingModel):
             xt = a * x0 + s * rng.standard_normal(x0.shape).astype(x0.dtype)        # (DIFF.1)
             mean = self._denoise_clipped(xt, t, y)[0].astype(np.float64)
             if t > 1:
-                of_x0, _, small = self.noise.posterior(t)
+                of_x0, _, small = self.noise.posterior(t)                   # (DIFF.4)
                 variance = small if self.variance == "small" else self.noise.beta[t]
                 error = ((exact - mean) ** 2).sum(axis=1)
                 ratio = small / variance
@@ -289,13 +307,14 @@ class Diffusion(DenoisingModel):
         logvar = math.log(self.noise.beta[1])
         if self.levels is None:
             return (Normal.log_prob(x0, mean, logvar) - np.log(self.scale.astype(np.float64))).sum(axis=1)
-        return grey_level_log_prob(x0, mean, math.exp(0.5 * logvar), self.levels).sum(axis=1)
+        std = math.exp(0.5 * logvar)
+        return grey_level_log_prob(x0, mean, std, self.levels).sum(axis=1)          # (DIFF.7)
 
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
     ) -> np.ndarray:
         """A lower bound on log p(x) in nats of each example, (N,), with one x_t per step; see `bound`."""
-        return -self.bound(X, y, rng=rng).total
+        return -self._bound(X, y, rng, "score_samples").total
 
 
 def grey_level_log_prob(x0: np.ndarray, mean: np.ndarray, std: float, levels: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from scratchgen.data import dequantise
 from scratchgen.distributions import Normal
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
-from scratchgen.models.arguments import choice
+from scratchgen.models.arguments import choice, count, finite
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
 from scratchgen.models.networks import in_batches
@@ -122,7 +122,8 @@ class FlowMatching(DenoisingModel):
         self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
     ) -> np.ndarray:
         """The velocity dx/dt at standardised points x (N, D) and time t; see `predict_at`."""
-        return self.predict_at(x, t, y, guidance)
+        finite(self._who("velocity"), "t", t, least=0, most=1)
+        return self._predict_at(x, t, self._condition(x, y, guidance, "velocity"), guidance)    # (FM.5)
 
     def sample(
         self,
@@ -159,9 +160,9 @@ class FlowMatching(DenoisingModel):
         def solve(rows: np.ndarray) -> np.ndarray:
             part = None if y is None else y[rows]
             (x1,) = integrate(
-                lambda state, t: (self.velocity(state[0], t, part, guidance),), (x0[rows],), 0.0, 1.0,
+                lambda state, t: (self._predict_at(state[0], t, part, guidance),), (x0[rows],), 0.0, 1.0,
                 steps=steps, method=method, who=self._who(who),
-            )
+            )                                                               # (FM.6)
             return self._unscaled(x1)
 
         return in_batches(solve, np.arange(len(x0)))
@@ -170,14 +171,17 @@ class FlowMatching(DenoisingModel):
         self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
     ) -> np.ndarray:
         """The latent codes x_0 that are carried to X, (N, D): the same equation, from t = 1 to t = 0."""
-        expect_examples(self._who("transform"), X, features=self.features)
-        y = self._labels(y, len(X), "transform", needed=False)
+        return self._carried_back(X, y, steps, method, "transform")
+
+    def _carried_back(self, X: np.ndarray, y: Any, steps: int, method: str, who: str) -> np.ndarray:
+        expect_examples(self._who(who), X, features=self.features)
+        y = self._labels(y, len(X), who, needed=False)
 
         def solve(rows: np.ndarray) -> np.ndarray:
             part = None if y is None else y[rows]
             (x0,) = integrate(
-                lambda state, t: (self.velocity(state[0], t, part),), (self._scaled(X[rows]),),
-                1.0, 0.0, steps=steps, method=method, who=self._who("transform"),
+                lambda state, t: (self._predict_at(state[0], t, part),), (self._scaled(X[rows]),),
+                1.0, 0.0, steps=steps, method=method, who=self._who(who),
             )
             return x0
 
@@ -185,8 +189,8 @@ class FlowMatching(DenoisingModel):
 
     def reconstruct(self, X: np.ndarray, *, steps: int = 25, method: str = "heun") -> np.ndarray:
         """Carry X to noise and back, (N, D). The result is X up to the error of the solver."""
-        solver: dict[str, Any] = {"steps": steps, "method": method}
-        return self.inverse_transform(self.transform(X, **solver), **solver)
+        codes = self._carried_back(X, None, steps, method, "reconstruct")
+        return self._carried(codes, None, 0.0, steps, method, "reconstruct")
 
     def log_likelihood(
         self,
@@ -202,9 +206,15 @@ class FlowMatching(DenoisingModel):
         The divergence is exact up to 16 features; above that it is an unbiased estimate with one random
         direction v per example, drawn from rng, whose spread is not in `error`.
         """
-        expect_examples(self._who("log_likelihood"), X, features=self.features)
-        y = self._labels(y, len(X), "log_likelihood", needed=False)
-        rng = as_generator(self._who("log_likelihood"), rng)
+        return self._log_likelihood(X, y, steps, method, rng, "log_likelihood")
+
+    def _log_likelihood(
+        self, X: np.ndarray, y: Any, steps: int, method: str, rng: np.random.Generator | int, who: str
+    ) -> LogLikelihood:
+        expect_examples(self._who(who), X, features=self.features)
+        y, who = self._labels(y, len(X), who, needed=False), self._who(who)
+        rng = as_generator(who, rng)
+        count(who, "steps", steps)
         probe = None
         if self.features > EXACT_UP_TO:
             probe = rng.choice(np.array([-1, 1], self.dtype), X.shape)
@@ -218,7 +228,7 @@ class FlowMatching(DenoisingModel):
             x1 = self._scaled(X[rows])
             x0, minus_integral = integrate(
                 slope, (x1, np.zeros(len(rows))), 1.0, 0.0, steps=steps, method=method,
-                who=self._who("log_likelihood"),
+                who=who,
             )
             prior = Normal.log_prob(x0.astype(np.float64), 0.0, 0.0).sum(axis=1)
             return prior + minus_integral - np.log(self.scale.astype(np.float64)).sum()     # (FM.7)
@@ -228,13 +238,21 @@ class FlowMatching(DenoisingModel):
         coarse = in_batches(lambda r: solve(r, max(1, steps // 2)), rows)
         return LogLikelihood(fine, np.abs(fine - coarse))
 
-    def score_samples(self, X: np.ndarray, y: np.ndarray | None = None, **settings: Any) -> np.ndarray:
-        """log p(x) in nats of each example, (N,), with the settings of `log_likelihood`.
+    def score_samples(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        steps: int = 20,
+        method: str = "rk4",
+        rng: np.random.Generator | int = 0,
+    ) -> np.ndarray:
+        """log p(x) in nats of each example, (N,). The arguments are those of `log_likelihood`.
 
         Raises ValueError if half as many steps give values that differ by more than 0.05 nats per feature in
         the mean: then the steps are too few for a meaningful figure.
         """
-        found = self.log_likelihood(X, y, **settings)
+        found = self._log_likelihood(X, y, steps, method, rng, "score_samples")
         error = float(found.error.mean())
         if not error <= 0.05 * self.features:
             raise ValueError(

@@ -47,7 +47,7 @@ class NoiseSchedule:
         else:
             f = np.cos(0.5 * math.pi * (np.arange(steps + 1) / steps + 0.008) / 1.008) ** 2
             beta = np.minimum(1 - f[1:] / f[:-1], 0.999)                                # (SCHED.4)
-        self.beta = np.concatenate([[0.0], beta])
+        self.beta = np.concatenate([[0.0], beta])                                       # (SCHED.1)
         self.alpha_bar = np.cumprod(1 - self.beta)                                      # (SCHED.2)
         self.a, self.s = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from scratchgen.models.arguments import finite
 from scratchgen.models.gan.model import GAN
 from scratchgen.training.average import AveragedWeights
 
@@ -23,7 +24,7 @@ class AveragedGenerator(AveragedWeights):
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
-        super().__init__(decay)
+        super().__init__(finite("AveragedGenerator", "decay", decay, least=0, below=1))
         self.model = model
 
     @property

@@ -26,7 +26,7 @@ def best(mean, std, steps=50, **settings):
 
 
 def test_bound_of_standard_normal_data_is_exact(rng):
-    """(DIFF.4) to (DIFF.7): with the large variance and the best network, the bound is −log p(x).
+    """(DIFF.4, DIFF.5, DIFF.6, DIFF.7): with the large variance and the best network, the bound is −log p(x).
 
     The bound is quadratic in the noise, so the mean over noises of +1 and −1 is its expectation.
     """
@@ -136,8 +136,25 @@ def test_bound_of_grey_levels_is_one_on_probabilities(rng):
     assert model.bound(1 - image).total[0] > 100
 
 
+@pytest.mark.parametrize("target", ["eps", "x0", "v"])
+def test_loss_is_the_squared_error_of_the_target(target, rng):
+    """(DIFF.1, DIFF.2, DIFF.3), written out for each example."""
+    model = Diffusion.dense(3, 4, 1, steps=10, predicts=target, rng=0, dtype=np.float64)
+    for p in model.parameters().values():
+        p.value += 0.3 * rng.standard_normal(p.shape)
+    x0, eps, t = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), np.array([1, 4, 7, 10])
+    loss, cache = model.loss(x0, eps, t)
+    total = 0.0
+    for n in range(4):
+        a, s = model.noise.a[t[n]], model.noise.s[t[n]]
+        f, _ = model.net.forward((a * x0[n] + s * eps[n])[None], t[n : n + 1] / 10)
+        error = f[0] - {"eps": eps[n], "x0": x0[n], "v": a * eps[n] - s * x0[n]}[target]
+        total += (error**2).sum() / 12
+        np.testing.assert_allclose(cache.df[n], 2 * error / 12, rtol=1e-12)
+    assert math.isclose(loss, total, rel_tol=1e-12)
+
+
 def test_every_target_trains_and_implies_the_same_data(rng):
-    """(DIFF.1) to (DIFF.3)."""
     X = (rng.standard_normal((2000, 2)) * [0.5, 2] + [1, -1]).astype(np.float32)
     for target in ("eps", "x0", "v"):
         model = Diffusion.dense(2, 32, 1, steps=50, predicts=target, rng=0)

@@ -46,7 +46,7 @@ def test_paths_of_the_best_network_carry_noise_to_the_data(rng):
 
 @pytest.mark.parametrize("method, order", [("euler", 1), ("heun", 2), ("rk4", 4)])
 def test_solver_has_its_order_and_its_number_of_evaluations(method, order):
-    """(ODE.1) to (ODE.3): halving the step divides the error by 2 to the power of the order."""
+    """(ODE.1, ODE.2, ODE.3): halving the step divides the error by 2 to the power of the order."""
     calls = []
 
     def slope(state, t):
@@ -91,7 +91,7 @@ def test_likelihood_refuses_too_few_steps(rng):
 
 
 def test_loss_of_the_best_network_is_the_variance_of_the_velocity(rng):
-    """(FM.1) to (FM.5): the best network's loss is not 0, and no other line has a smaller one."""
+    """(FM.1, FM.2, FM.3, FM.4, FM.5): the best network's loss is not 0, but the smallest."""
     x1 = MEAN + STD * rng.standard_normal((200_000, 3))
     x0 = rng.standard_normal(x1.shape)
     t = np.full(len(x1), 0.3)

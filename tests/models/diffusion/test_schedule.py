@@ -11,7 +11,7 @@ KINDS = ("linear", "cosine")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [2, 10, 1000])
 def test_schedule_goes_from_the_data_to_noise(kind, steps):
-    """(SCHED.2) to (SCHED.4)."""
+    """(SCHED.2, SCHED.3, SCHED.4)."""
     noise = NoiseSchedule(steps, kind)
     assert noise.alpha_bar[0] == 1 and (np.diff(noise.alpha_bar) < 0).all()
     assert ((noise.beta[1:] > 0) & (noise.beta[1:] < 1)).all()
@@ -66,7 +66,7 @@ def test_posterior_of_a_step_is_that_of_bayes_theorem_on_a_grid(kind, t):
 
 @pytest.mark.parametrize("kind", TARGETS)
 def test_every_target_gives_back_data_and_noise(kind, rng):
-    """(PRED.1) to (PRED.3): the conversions are exact inverses."""
+    """(PRED.1, PRED.2, PRED.3): the conversions are exact inverses."""
     x0, eps = rng.standard_normal((2, 5, 3))
     angle = rng.uniform(0.1, 1.4, (5, 1))
     a, s = np.cos(angle), np.sin(angle)
