@@ -4,8 +4,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
+# The time for which `make fuzz` fuzzes each reader of files.
+SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs numbers bench reproduce clean oldest newest pythons versions
+.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
+.PHONY: oldest newest pythons versions
 
 help:
 	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
@@ -18,6 +21,8 @@ help:
 	@echo "make stubs      write the stub files that show the public names to type checkers"
 	@echo "make numbers    compare every function with 60 digits, from subnormal to huge numbers"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
+	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
+	@echo "make fuzz       fuzz the readers of files, SECONDS=600 for each; writes to results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
 
@@ -56,6 +61,12 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
 	$(PY) benchmarks/chart.py
+
+faults: $(VENV)/run.stamp
+	$(PY) -m tools.faults
+
+fuzz: $(VENV)/test.stamp
+	$(PY) -m fuzz.run --seconds $(SECONDS)
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)

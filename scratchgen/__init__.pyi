@@ -23,6 +23,13 @@ from scratchgen.data.digits import as_images as as_images
 from scratchgen.data.digits import load_digits as load_digits
 from scratchgen.data.download import download_digits as download_digits
 from scratchgen.data.idx import read_idx as read_idx
+from scratchgen.data.image_sets import Images as Images
+from scratchgen.data.image_sets import load_images as load_images
+from scratchgen.data.npy import read_npy as read_npy
+from scratchgen.data.npy import read_npz as read_npz
+from scratchgen.data.pictures import read_image as read_image
+from scratchgen.data.tables import Table as Table
+from scratchgen.data.tables import read_csv as read_csv
 from scratchgen.data.text import Alphabet as Alphabet
 from scratchgen.data.text import RandomCrop as RandomCrop
 from scratchgen.data.text import load_text as load_text

@@ -96,12 +96,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "remember": {"layer": linear64()},
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
-RESULTS = {"Digits", "History", "Reliability", "Result", "SampleQuality", "Shares", "TrainingDiverged"}
+RESULTS = {
+    "Digits", "History", "Images", "Reliability", "Result", "SampleQuality", "Shares", "Table",
+    "TrainingDiverged",
+}  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
-    "read_idx": "tests/data", "check_model": "tests/gradcheck",
+    "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
+    "read_image": "tests/data", "load_images": "tests/data", "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",
 }  # fmt: skip
 

@@ -73,12 +73,12 @@ def test_failure_fails_and_a_python_that_is_missing_is_skipped(tool, monkeypatch
     monkeypatch.setattr(tool, "run", answers(install=(1, "ERROR: ResolutionImpossible")))
     record = tmp_path / "dependencies.json"
     assert tool.main(["pythons", "--short", "--record", str(record)]) == 1
-    rows = json.loads(record.read_text("utf-8"))
+    rows = json.loads(record.read_text("utf-8"))["runs"]
     assert {(row["python"], row["outcome"]) for row in rows} >= {(HERE, "failed")}
     assert all(row["outcome"] == "skipped" for row in rows if row["python"] != HERE) and len(rows) > 1
     assert "skipped. this Python was not found" in capsys.readouterr().out
     monkeypatch.setattr(tool, "run", answers(list=(0, "[]")))
     assert tool.main(["oldest", "--record", str(record)]) == 0
-    again = json.loads(record.read_text("utf-8"))
+    again = json.loads(record.read_text("utf-8"))["runs"]
     assert len(again) == len(rows)
     assert {row["outcome"] for row in again if row["python"] == HERE} == {"passed"}

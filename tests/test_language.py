@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("scratchgen", "demos", "benchmarks", "tests", "tools", "docs", "gallery")
+FOLDERS = ("scratchgen", "demos", "benchmarks", "fuzz", "tests", "tools", "docs", "gallery")
 HERE = Path(__file__).resolve()
 
 # pattern -> what to write instead

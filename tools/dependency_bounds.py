@@ -172,9 +172,9 @@ def run(*command: str, folder: str) -> subprocess.CompletedProcess[str]:
 
 def record(outcomes: Sequence[Outcome], path: Path) -> None:
     """Add the outcomes to a JSON file, in place of earlier ones of the same combination."""
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    old = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
     rows = {(row["python"], row["bounds"]): row for row in [*old, *map(asdict, outcomes)]}
-    text = json.dumps([rows[key] for key in sorted(rows)], indent=1)
+    text = json.dumps({"runs": [rows[key] for key in sorted(rows)]}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 WIDTH = 80      # columns of tables, lists and descriptions in a terminal that is at least as wide
+LEAST = 40      # columns; tables with narrower ones could not be read
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,8 +27,8 @@ def sentence(text: str) -> str:
 
 
 def columns() -> int:
-    """The width for tables, lists and descriptions: that of the terminal (or COLUMNS), at most WIDTH."""
-    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+    """The width for tables, lists and descriptions: of the terminal (or COLUMNS), from LEAST to WIDTH."""
+    return max(LEAST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def row(name: str, text: str, width: int) -> str:

@@ -1,10 +1,14 @@
-"""Data for the models: handwritten digits, a text, toy densities, augmentation and batches."""
+"""Data for the models: digits, readers of your own files, a text, toy densities, augmentation, batches."""
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches
 from scratchgen.data.digits import Digits, as_images, load_digits
 from scratchgen.data.download import download_digits
 from scratchgen.data.idx import read_idx
+from scratchgen.data.image_sets import Images, load_images
+from scratchgen.data.npy import read_npy, read_npz
+from scratchgen.data.pictures import read_image
+from scratchgen.data.tables import Table, read_csv
 from scratchgen.data.text import Alphabet, RandomCrop, load_text, split_text, windows
 from scratchgen.data.toy import (
     Density,
@@ -24,8 +28,10 @@ __all__ = [
     "Digits",
     "GaussianMixture",
     "GaussianMixture1D",
+    "Images",
     "Jitter",
     "RandomCrop",
+    "Table",
     "as_images",
     "binarise",
     "checkerboard",
@@ -33,9 +39,14 @@ __all__ = [
     "download_digits",
     "eight_gaussians",
     "load_digits",
+    "load_images",
     "load_text",
     "pinwheel",
+    "read_csv",
     "read_idx",
+    "read_image",
+    "read_npy",
+    "read_npz",
     "split_text",
     "two_moons",
     "two_spirals",

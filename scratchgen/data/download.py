@@ -12,14 +12,13 @@ from typing import Any
 
 from scratchgen.data.files import write_whole
 from scratchgen.data.idx import GZIP_MAGIC, uncompress
-from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_verified
+from scratchgen.data.mnist import LARGEST, MNIST, cache_folder, find_file, read_verified
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
-LARGEST = 64_000_000        # bytes; the largest file has 47 million, so a longer answer is wrong
 
 
 def download_digits(
@@ -77,7 +76,7 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
         url = f"{mirror.rstrip('/')}/{name}.gz"
         try:
             received = _get(url, timeout)
-            data = uncompress(received, "the answer")
+            data = uncompress(received, "the answer", LARGEST)
         except (OSError, ValueError) as err:                # all errors of requests are OSErrors
             answers.append(f"{mirror}: {_one_line(err)}")
             continue

@@ -14,6 +14,8 @@ import secrets
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 try:
     import fcntl
 except ImportError:     # Windows
@@ -59,6 +61,14 @@ def expect_replaceable(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(f"expected a file to write, but {path} is a folder")
     if path.exists() and not path.is_file():
         raise FileExistsError(f"expected a regular file to write, but {path} is a device, a pipe or a socket")
+
+
+def expect_memory(size: int) -> None:
+    """Raise MemoryError unless `size` bytes can be allocated. Call it before code that cannot raise it.
+
+    The library safetensors, for example, ends the process if it gets no memory.
+    """
+    np.empty(size, np.uint8)        # is not written to, and so costs no time
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:

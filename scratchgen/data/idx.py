@@ -12,48 +12,66 @@ Source: the description by Y. LeCun, C. Cortes and C. Burges that comes with MNI
 from __future__ import annotations
 
 import gzip
+import io
 import math
+import os
 import struct
-import zlib
-from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from scratchgen.data.untrusted import (
+    DamagedFile,
+    expect_within,
+    open_regular,
+    packed_limit,
+    read_rest,
+    refusing_damage,
+    shown,
+    size_of,
+)
+
 UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
+MOST_DIMENSIONS = 64        # of a NumPy array
 
 
-def read_idx(path: str | Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, gzipped or not, into a read-only array.
+def read_idx(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, gzipped or not, into a new array.
 
-    Raises ValueError if the file is not one complete IDX file, for example if it is damaged or truncated, has
-    another type of entries, or has extra bytes. The message names the file, what was expected and what was
-    found. Raises OSError if the file cannot be read.
+    max_bytes : the largest size of the array in a gzipped file; by default 64 million bytes, or 100 times the
+                size of the file if that is more
+
+    The declared size is checked before memory is allocated. Raises ValueError if the file is not one complete
+    IDX file, for example if it is damaged or truncated, has another type of entries, or has extra bytes. The
+    message names the file, what was expected and what was found. Raises OSError if the file cannot be read.
     """
-    return parse_idx(read_bytes(path), str(path))
+    name = os.fsdecode(path)
+    with open_regular(path) as file:
+        start = file.read(len(GZIP_MAGIC))
+        file.seek(0)
+        _check_suffix(name, start)
+        if start != GZIP_MAGIC:
+            return _read_array(file, name, size=size_of(file), limit=size_of(file))
+        with refusing_damage(name, "a complete gzip file"), gzip.GzipFile(fileobj=file) as unpacked:
+            return _read_array(unpacked, name, size=None, limit=packed_limit(size_of(file), max_bytes))
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Return the uncompressed bytes of a file. Raises ValueError if a .gz file is not gzip or is damaged."""
-    path = Path(path)
-    return uncompress(path.read_bytes(), str(path), must_be_gzip=path.suffix == ".gz")
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a file, uncompressed if it is gzipped.
+
+    Raises ValueError if a .gz file is not gzip or is damaged, and if there are more than `limit` bytes.
+    """
+    with open_regular(path) as file:
+        return _unpack(file, os.fsdecode(path), limit)
 
 
-def uncompress(data: bytes, name: str, must_be_gzip: bool = False) -> bytes:
+def uncompress(data: bytes, name: str, limit: int) -> bytes:
     """Uncompress the data if its first two bytes are those of gzip. An IDX file begins with two zeros.
 
-    Raises ValueError for damaged data, and with must_be_gzip for data that is not gzip.
+    Raises ValueError for damaged data and for more than `limit` bytes.
     """
-    if not data.startswith(GZIP_MAGIC):
-        if must_be_gzip:
-            raise ValueError(f"{name}: expected a gzip file (first bytes 1f 8b), got {_first_bytes(data, 2)}")
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as err:
-        raise ValueError(
-            f"{name}: expected a complete gzip file, got a damaged or truncated one ({err})"
-        ) from err
+    return _unpack(io.BytesIO(data), name, limit)
 
 
 def parse_idx(data: bytes, name: str) -> np.ndarray:
@@ -63,23 +81,61 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
 
     Raises ValueError for anything but one complete IDX file of unsigned bytes.
     """
-    if len(data) < 4 or data[:2] != b"\0\0":
-        raise ValueError(f"{name}: expected an IDX file (first bytes 00 00), got {_first_bytes(data, 4)}")
-    kind, ndim = data[2], data[3]
+    return _read_array(io.BytesIO(data), name, size=len(data), limit=len(data))
+
+
+def _unpack(file: BinaryIO, name: str, limit: int) -> bytes:
+    start = file.read(len(GZIP_MAGIC))
+    file.seek(0)
+    _check_suffix(name, start)
+    if start != GZIP_MAGIC:
+        data = file.read(limit + 1)
+    else:
+        with refusing_damage(name, "a complete gzip file"), gzip.GzipFile(fileobj=file) as unpacked:
+            data = unpacked.read(limit + 1)
+    if len(data) > limit:
+        raise DamagedFile(f"{name}: expected at most {limit} bytes after unpacking, got more")
+    return data
+
+
+def _check_suffix(name: str, start: bytes) -> None:
+    if name.endswith(".gz") and start != GZIP_MAGIC:
+        raise DamagedFile(f"{name}: expected a gzip file (first bytes 1f 8b), got {_bytes(start)}")
+
+
+def _read_array(stream: Any, name: str, size: int | None, limit: int) -> np.ndarray:
+    """Read an IDX file from a stream.
+
+    size  : the number of bytes in the stream, or None if it is not known
+    limit : the largest number of bytes in the array
+    """
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0":
+        raise DamagedFile(f"{name}: expected an IDX file (first bytes 00 00), got {_bytes(start)}")
+    kind, ndim = start[2], start[3]
     if kind != UNSIGNED_BYTE:
-        raise ValueError(f"{name}: expected IDX entries of type 0x08 (unsigned byte), got 0x{kind:02x}")
-    if ndim == 0:
-        raise ValueError(f"{name}: expected an IDX array of at least 1 dimension, got 0")
-    start = 4 + 4 * ndim
-    if len(data) < start:
-        raise ValueError(f"{name}: expected an IDX header of {start} bytes, got {len(data)} bytes in all")
-    shape = struct.unpack(f">{ndim}I", data[4:start])
-    expected, got = math.prod(shape), len(data) - start
-    if got != expected:
+        raise DamagedFile(f"{name}: expected IDX entries of type 0x08 (unsigned byte), got 0x{kind:02x}")
+    if not 1 <= ndim <= MOST_DIMENSIONS:
+        least = "at least 1 dimension" if ndim == 0 else f"at most {MOST_DIMENSIONS} dimensions"
+        raise DamagedFile(f"{name}: expected an IDX array of {least}, got {ndim}")
+    header = start + stream.read(4 * ndim)
+    if len(header) < 4 + 4 * ndim:
+        raise DamagedFile(
+            f"{name}: expected an IDX header of {4 + 4 * ndim} bytes, got {len(header)} bytes in all"
+        )
+    shape = struct.unpack(f">{ndim}I", header[4:])
+    expected = math.prod(shape)
+    if size is not None and size - len(header) != expected:
+        got = size - len(header)
         what = "truncated" if got < expected else "extra bytes"
-        raise ValueError(f"{name}: expected {expected} bytes of data for shape {shape}, got {got} ({what})")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
+        raise DamagedFile(
+            f"{name}: expected {shown(expected)} bytes of data for shape {shown(shape)}, got {got} ({what})"
+        )
+    expect_within(name, expected, limit)
+    data = read_rest(stream, name, expected, f"for shape {shown(shape)}")
+    with refusing_damage(name, "a shape that NumPy supports"):
+        return data.reshape(shape)
 
 
-def _first_bytes(data: bytes, n: int) -> str:
-    return data[:n].hex(" ") if data else "an empty file"
+def _bytes(data: bytes) -> str:
+    return data.hex(" ") if data else "an empty file"

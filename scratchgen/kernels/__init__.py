@@ -19,6 +19,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -43,7 +44,8 @@ def from_environment() -> str:
     return name
 
 
-_chosen = from_environment()
+_usual = from_environment()
+_chosen: ContextVar[str] = ContextVar("scratchgen.kernels", default=_usual)
 
 
 def compiled(function: F) -> F:
@@ -57,7 +59,7 @@ def compiled(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal twin
-        if _chosen == "reference":
+        if _chosen.get() == "reference":
             return function(*args, **kwargs)
         if twin is None:
             twin = find_twin(function)
@@ -76,20 +78,20 @@ def find_twin(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def backend() -> str:
     """Return which functions run: "jit" for the compiled twins, "reference" for the readable functions."""
-    return _chosen
+    return _chosen.get()
 
 
 @contextmanager
 def use(name: str) -> Iterator[None]:
     """Run the enclosed block with the "jit" or the "reference" functions.
 
-    This overrides the environment variable. Raises ValueError for any other name.
+    This overrides the environment variable, in this thread only (like numpy.errstate): other threads, and
+    threads that are started inside the block, keep their own choice. Raises ValueError for any other name.
     """
-    global _chosen
     if name not in BACKENDS:
         raise ValueError(f"kernels.use expected one of {', '.join(BACKENDS)}, got {name!r}")
-    before, _chosen = _chosen, name
+    token = _chosen.set(name)
     try:
         yield
     finally:
-        _chosen = before
+        _chosen.reset(token)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, expm1, log1p
 from scratchgen.kernels.shapes import expects
 from scratchgen.runtime import threads
+
+# As in layers/activations.py. Values of other packages would stay in the cache after an edit.
+GELU_A = math.sqrt(2 / math.pi)     # GELU's tanh form: u = A·(x + B·x³)
+GELU_B = 0.044715
+GELU_LARGEST_SLOPE = 1e30           # of u; an infinite one would be NaN where it is multiplied by 0
 
 
 def elementwise(loop: Callable[..., Any], *arrays: np.ndarray, settings: Sequence[float] = ()) -> np.ndarray:

@@ -7,14 +7,18 @@ docs/backprop.md.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from scratchgen.checks import Array, expect_number
-from scratchgen.constants import GELU_A, GELU_B, GELU_LARGEST_SLOPE
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer
+
+GELU_A = math.sqrt(2 / math.pi)     # GELU's tanh form: u = A·(x + B·x³)
+GELU_B = 0.044715
+GELU_LARGEST_SLOPE = 1e30           # of u; an infinite one would be NaN where it is multiplied by 0
 
 
 class Activation(Layer):

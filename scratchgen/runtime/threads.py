@@ -27,6 +27,7 @@ T = TypeVar("T")
 PRODUCTS, ENTRIES = 4 << 20, 1 << 18
 
 _sharing = threading.Lock()
+_usual = 0      # while work is shared and BLAS is limited to one thread: its number of threads otherwise
 
 
 def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
@@ -39,18 +40,22 @@ def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
     the result is [work(slice(0, n))], computed in the calling thread. If a part fails, its exception is
     raised after all parts have finished.
     """
+    global _usual
     parts = n // least
     if parts > 1:
-        parts = min(parts, count())
+        usual = _blas_threads()
+        parts = min(parts, usual, _processors())    # as many threads as BLAS has, if there are processors
     lock = _sharing
     if parts < 2 or not lock.acquire(blocking=False):
         return [work(slice(0, n))]
     try:
+        _usual = usual
         with _blas().limit(limits=1):
             if _blas_threads() > 1:     # another thread controls the threads of BLAS (see threadpoolctl)
                 return [work(slice(0, n))]
             return _in_parallel(work, [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)])
     finally:
+        _usual = 0
         lock.release()
 
 
@@ -71,11 +76,6 @@ def _in_parallel(work: Callable[[slice], T], parts: list[slice]) -> list[T]:
 def enough(each: int, work: int) -> int:
     """Return how many examples make up `work` entries or products, if each example has `each`."""
     return -(-work // max(1, each))
-
-
-def count() -> int:
-    """Return the number of threads: that of BLAS, but at most the number of processors."""
-    return min(_blas_threads(), _processors())
 
 
 def _blas_threads() -> int:
@@ -100,9 +100,14 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _reset_after_fork() -> None:
-    global _sharing
+    """Make a forked process independent of what the threads of its parent were doing."""
+    global _sharing, _usual
     _pool.cache_clear()     # a forked process inherits the pool, but not its threads
     _sharing = threading.Lock()
+    if _usual:              # nor the thread that would end the limit of BLAS
+        for blas in _blas().lib_controllers:
+            blas.set_num_threads(_usual)
+        _usual = 0
 
 
 if hasattr(os, "register_at_fork"):

@@ -14,6 +14,7 @@ format "scratchgen 1" have no checksums and can still be read.
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -28,11 +29,15 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
-from scratchgen.data.files import write_whole
+from scratchgen.data.files import expect_memory, write_whole
+from scratchgen.data.untrusted import LONGEST_REASON, shown
 
 FORMAT = "scratchgen 2"
 FORMER = "scratchgen 1"
 ZEROS = "0" * 64
+WRONG_CONTENT = (
+    ValueError, TypeError, LookupError, AttributeError, SyntaxError, OverflowError, RecursionError
+)  # fmt: skip
 LARGEST_HEADER = 2**24      # bytes; so a header that was made up cannot fill the memory
 
 
@@ -50,6 +55,7 @@ def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[
         "format": FORMAT, "version": __version__, **metadata, "dtypes": json.dumps(dtypes),
         "data_checksum": ZEROS, "checksum": ZEROS,
     }
+    expect_memory(3 * sum(array.nbytes for array in direct.values()))      # for the copies of to_bytes
     whole = to_bytes(direct, metadata=text)
     start = 8 + int.from_bytes(whole[:8], "little")
     if start > LARGEST_HEADER:
@@ -76,6 +82,7 @@ def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         metadata = _metadata(path, header)
         file.seek(0)
         whole = file.read()
+        expect_memory(2 * len(whole))       # for the copies of from_bytes
     data = memoryview(whole)[len(header):]
     if metadata["format"] != FORMER and sha256(data).hexdigest() != metadata.get("data_checksum"):
         raise ValueError(f"{path} is damaged: the checksum of its data does not agree")
@@ -83,8 +90,9 @@ def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         tensors: dict[str, np.ndarray] = from_bytes(whole)
         for name, (dtype, shape) in json.loads(metadata.get("dtypes", "{}")).items():
             tensors[name] = _from_memory(tensors[name].tobytes(), np.dtype(dtype), tuple(shape))
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, SyntaxError) as error:
-        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
+    except (SafetensorError, *WRONG_CONTENT) as error:
+        reason = shown(error, quote=False, longest=LONGEST_REASON)      # may have a name from the file
+        raise ValueError(f"{path} is not a complete safetensors file: {reason}") from None
     return tensors, metadata
 
 
@@ -96,7 +104,10 @@ def _is_native(dtype: np.dtype) -> bool:
 def _from_memory(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     if dtype.kind not in "biufcSUmM":
         raise ValueError(f"an array of dtype {dtype}")
-    return np.frombuffer(data, dtype).reshape(shape) if data else np.zeros(shape, dtype)
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != len(data) or dtype.itemsize == 0:        # before memory is allocated for the shape
+        raise ValueError(f"an array of shape {shape} and dtype {dtype} has {len(data)} bytes")
+    return np.frombuffer(data, dtype).reshape(shape) if data else np.empty(shape, dtype)
 
 
 def _open(path: Path) -> BinaryIO:

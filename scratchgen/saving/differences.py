@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.data.untrusted import shown
+
 Arrays = Mapping[str, np.ndarray]
 SHOWN = 8           # differences that a message lists
 
@@ -85,7 +87,7 @@ def _is_sequence(file: Any, name: str) -> bool:
 
 
 def _line(place: str, file: Any, model: Any) -> str:
-    where = f"{place}: " if place else ""
+    where = f"{shown(place, quote=False)}: " if place else ""       # a name in the file may be long
     return f"{where}{_shown(file)} in the file, {_shown(model)} in the model"
 
 

@@ -327,7 +327,7 @@ class Decoder:
 
 
 def is_plain(kind: type) -> bool:
-    """Whether the attributes of an object are all that there is to it: no slots, no base class in C."""
+    """Whether an object has attributes and nothing else: no slots, no base class in C."""
     if issubclass(kind, Module):
         return True
     return all(

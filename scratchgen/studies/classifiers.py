@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,16 @@ import numpy as np
 
 from scratchgen.data import Digits, load_digits
 from scratchgen.data.files import write_json, write_whole
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
+from scratchgen.studies.parts import Parts
 
 COMMAND = "scratchgen study classifiers --write-chapter"
 CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
+RUNS = Path("runs/classifiers")
 
 
 def entries() -> tuple[TimedClassifier, ...]:
@@ -54,19 +57,27 @@ def table(rows: list[dict[str, Any]]) -> str:
     return grid(("", "models", "test error", "fit", "predict"), cells)
 
 
-def run(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """Measure all classifiers on the full set, write the results after each one, and return the rows."""
+def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
+    """Measure all classifiers on the full set, write the results, and return the rows.
+
+    runs : folder in which the rows are kept until all are measured. A study that was killed continues there,
+        and the results of an earlier study stay until there are new ones
+    """
     digits = load_digits("full")
     print(digits.source)
+    parts = Parts(runs, digits=digits.which, machine=machine())
     rows: list[dict[str, Any]] = []
     for entry in entries():
-        rows.append(measure(entry, digits))
-        write_json(results, {"digits": digits.which, "machine": machine(), "classifiers": rows})
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
+        row = parts.get(entry.title, lambda entry=entry: measure(entry, digits))  # type: ignore[misc]
+        print(table([row]).splitlines()[-1], flush=True)
+        rows.append(row)
+    write_json(results, {"digits": digits.which, "machine": machine(), "classifiers": rows})
+    parts.remove()
     return rows
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:
     """Put the table of the results into the chapter."""
-    rows = json.loads(results.read_text(encoding="utf-8"))["classifiers"]
-    write_whole(chapter, fill(chapter.read_text(encoding="utf-8"), {"classifiers": table(rows)}, COMMAND))
+    with refusing_damage(str(results), f"the results of `{COMMAND}`"):
+        made = {"classifiers": table(read_json(results)["classifiers"])}
+    write_whole(chapter, fill(chapter.read_text(encoding="utf-8"), made, COMMAND))

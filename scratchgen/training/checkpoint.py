@@ -160,11 +160,12 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `config` that was saved in the file, or an empty dict. The tensors are not read."""
     path = Path(path)
     metadata = read_metadata(path)
-    found: dict[str, Any] = parsed(path, metadata, "config")
-    if metadata["format"] == FORMER:
-        return found
-    with one_line_errors(path):
-        found = Decoder({}).decode(found)
+    found = parsed(path, metadata, "config")
+    if metadata["format"] != FORMER:
+        with one_line_errors(path):
+            found = Decoder({}).decode(found)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} has contents of the wrong form: config is {type(found).__name__}, not dict")
     return found
 
 

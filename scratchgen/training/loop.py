@@ -24,6 +24,7 @@ from weakref import WeakSet
 import numpy as np
 
 from scratchgen.checks import as_generator
+from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful as Stateful
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 from scratchgen.training.step import expect_finite as expect_finite
@@ -215,8 +216,9 @@ class Trainer:
         saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
         number of steps and epochs. A second Ctrl-C ends the run at once without saving.
 
-        Raises TrainingDiverged at the first nan or infinity and, before the first step, ValueError for an
-        optimiser with parameters that are not the model's.
+        Raises TrainingDiverged at the first nan or infinity. Raises before the first step ValueError for an
+        optimiser with parameters that are not the model's, and RuntimeError for a model that another run is
+        training.
         """
         self._expect_own_parameters()
         if self.step == 0 and not self.warm_start:
@@ -224,8 +226,8 @@ class Trainer:
         self._stop_reason, self._interrupted = "", False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
-        self._clock = time.perf_counter() - self.history.seconds
-        with self._interruptible():
+        self._clock = time.perf_counter()
+        with only_run_of(self.model), self._interruptible():
             try:
                 for callback in self.callbacks:
                     callback.on_start(self)
@@ -276,7 +278,7 @@ class Trainer:
             self.step += 1
             values = self._train_step(batch)
             self.history.add(self.history.steps, values)
-            self.history.seconds = time.perf_counter() - self._clock
+            self._count_seconds()
             for callback in self.callbacks:
                 callback.on_step(self, values)
             if self._interrupted:
@@ -288,12 +290,18 @@ class Trainer:
         if self.validate is not None:
             row["validation"] = float(self.validate())
             self._expect_finite_values(row)
-        self.history.seconds = time.perf_counter() - self._clock
+        self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}
         self.history.add(self.history.epochs, row)
         self.epoch += 1
         for callback in self.callbacks:
             callback.on_epoch(self, row)
+
+    def _count_seconds(self) -> None:
+        """Add the time since the last call to the history; a clock that jumped back adds nothing."""
+        now = time.perf_counter()
+        self.history.seconds += max(0.0, now - self._clock)
+        self._clock = now
 
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:

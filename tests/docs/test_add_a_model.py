@@ -34,7 +34,7 @@ def test_page_adds_a_family(tmp_path):
     checked = printed["scratchgen gradcheck SphericalMixture"].splitlines()
     assert len(checked) > 8 and "failed checks: 0" in checked[-1]
     tests = [text for line, text in printed.items() if line.startswith("pytest")]
-    assert len(tests) == 4 and all(" passed" in text for text in tests)
+    assert len(tests) == 5 and all(" passed" in text for text in tests)
     code = "import scratchgen as s; print('SphericalMixture' in s.__all__, s.models.FAMILIES[-1])"
     assert run([sys.executable, "-c", code], root).split() == ["True", "mixture"]
     assert "SphericalMixture as" in (root / "scratchgen" / "__init__.pyi").read_text(encoding="utf-8")

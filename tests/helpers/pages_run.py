@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.pages import ROOT, Block, blocks
 
-PARTS = ("scratchgen", "tests", "docs", "demos", "tools", "results", "gallery", "benchmarks")
+PARTS = ("scratchgen", "tests", "docs", "demos", "tools", "results", "gallery", "benchmarks", "fuzz")
 FILES = ("README.md", "LICENSE", "MANIFEST.in", "Makefile", "setup.cfg", "setup.py", "pyproject.toml")
 
 

@@ -1,5 +1,6 @@
 """The cache of compiled kernels: never stale, never damaged, never in a folder named ~."""
 
+import ast
 import hashlib
 import os
 import shutil
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 
 import scratchgen
+import scratchgen.kernels.activations
+import scratchgen.layers.activations
+from scratchgen import kernels, layers
 from scratchgen.kernels import cache
 from scratchgen.kernels.compile import kernel
 
@@ -262,3 +266,21 @@ def test_no_home_folder_makes_no_folder_named_tilde(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     assert [call() for _ in range(2)] == [False, True]
+
+
+def test_compiled_code_contains_values_of_this_package_only():
+    """A constant or function of another package would stay in the cache after an edit of its file."""
+    outside = []
+    for path in sorted((PACKAGE / "kernels").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scratchgen"):
+                outside.append(node.module)
+    # Python calls what these define; no kernel contains them.
+    allowed = {"scratchgen.runtime", "scratchgen.runtime.process", "scratchgen.checks"}
+    assert {name for name in outside if not name.startswith("scratchgen.kernels")} <= allowed
+
+
+def test_constants_of_gelu_are_the_same_in_both_places():
+    names = ("GELU_A", "GELU_B", "GELU_LARGEST_SLOPE")
+    for name in names:
+        assert getattr(layers.activations, name) == getattr(kernels.activations, name)

@@ -66,6 +66,8 @@ BAD = {
     "text": [None, 5, ""],
     "threshold": [NAN, INF, -INF, True, *NOT_NUMBERS],
 }
+# Those of a parameter with another name, by its annotation.
+BY_TYPE = {"int": [0, -1, *NOT_INTS], "float": NOT_FINITE, "bool": [None, 0, 1, 2.5, "x", []]}
 # Names that mean something else in one model.
 ALSO = {
     ("Flow", "layers"): [None, 5, "x", [], [SiLU()], Scaling(4), [Scaling]],
@@ -138,7 +140,7 @@ def test_constructor_refuses_bad_arguments_by_name(name, build, parameter):
         if p.default is p.empty and p.kind is not p.VAR_KEYWORD
     }
     needed |= SMALL.get(build.__qualname__, {})
-    values = ALSO.get((name, parameter.name)) or BAD[parameter.name]
+    values = ALSO.get((name, parameter.name)) or BAD.get(parameter.name) or BY_TYPE[parameter.annotation]
     if parameter.default is not None and parameter.name not in ("shape", "output_range"):
         values = [*values, None]
     wrong = []

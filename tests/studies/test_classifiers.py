@@ -38,15 +38,37 @@ def test_table_of_classifiers_has_a_line_for_each_and_no_bars_within_cells():
 
 
 def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, capsys):
-    """With two quick classifiers, the file has a row after each, and the chapter gets the table."""
+    """With two quick classifiers, the file has a row of each, and the chapter gets the table."""
     monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
     monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
     path, chapter = tmp_path / "a.json", tmp_path / "a.md"
-    rows = classifiers.run(path)
+    rows = classifiers.run(path, tmp_path / "runs")
     assert json.loads(path.read_text(encoding="utf-8"))["classifiers"] == rows and len(rows) == 2
     chapter.write_text("<!-- classifiers: none -->\n<!-- end of classifiers -->\n", encoding="utf-8")
     classifiers.write_chapter(path, chapter)
     assert between(chapter.read_text(encoding="utf-8"), "classifiers") == table(rows)
+
+
+def test_study_that_was_interrupted_keeps_its_rows_and_the_earlier_results(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
+    monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
+    calls = []
+
+    def interrupted(entry, digits):
+        calls.append(entry.title)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measure(entry, digits)
+
+    monkeypatch.setattr(classifiers, "measure", interrupted)
+    path = tmp_path / "a.json"
+    path.write_text("earlier", encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        classifiers.run(path, tmp_path / "runs")
+    assert path.read_text(encoding="utf-8") == "earlier"
+    classifiers.run(path, tmp_path / "runs")
+    first, second = (entry.title for entry in entries()[:2])
+    assert calls == [first, second, second] and not (tmp_path / "runs").exists()
 
 
 def test_results_have_every_classifier_of_the_cards():

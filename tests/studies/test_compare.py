@@ -355,7 +355,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     classifier = ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
     monkeypatch.setattr(study, "load_digits", lambda source: part if source == "embedded" else None)
     monkeypatch.setattr(study, "trained_digit_classifier", lambda digits: classifier)
-    comparison = study.compare(0.1, results=tmp_path / "r", pictures=tmp_path / "p")
+    comparison = study.compare(0.1, results=tmp_path / "r", pictures=tmp_path / "p", runs=tmp_path)
     kinds = [li.kind for m in comparison.models for li in m.likelihoods]
     kinds += [li.kind for baselines in comparison.baselines.values() for li in baselines.values()]
     assert len(kinds) == 12 and kinds.count("exact") == 6
@@ -366,6 +366,17 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     assert models[NICE_500]["x to z to x, squared error per digit"] < 1e-6
     assert models[MADE_500]["x to z to x, squared error per digit"] is None
     assert found["tables"] == {name: text.splitlines() for name, text in comparison.tables().items()}
+
+
+def test_measured_models_come_back_from_json_with_all_digits(comparison):
+    for model in comparison.models:
+        found = json.loads(json.dumps(measures.measured_as_json(model)))
+        again = measures.measured_from_json(model.contender, found)
+        assert again.contender is model.contender and again.likelihoods == model.likelihoods
+        assert measures.measured_as_json(again) == measures.measured_as_json(model)
+        assert (again.mean_images is None) == (model.mean_images is None)
+        np.testing.assert_array_equal(again.samples, model.samples)
+        np.testing.assert_array_equal(again.quality.shares.share, model.quality.shares.share)
 
 
 def test_compare_refuses_a_negative_budget():

@@ -569,3 +569,12 @@ def test_run_saved_with_other_kernels_is_resumed(tmp_path):
         checkpoint.load(tmp_path / "run", resumed)
         resumed.run()
     assert resumed.epoch == 2
+
+
+@pytest.mark.parametrize("config", ["[1]", "null", "3", None])
+def test_config_that_is_not_a_dict_is_refused(tmp_path, config):
+    path = tmp_path / "a.safetensors"
+    metadata = {"format": "scratchgen 1"} | ({} if config is None else {"config": config})
+    save_file({"model.weight": np.zeros(2)}, path, metadata=metadata)
+    with pytest.raises(ValueError, match="a.safetensors has contents of the wrong form: config is"):
+        checkpoint.read_config(path)

@@ -4,6 +4,8 @@ import copy
 import math
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -243,7 +245,7 @@ def test_ctrl_c_waits_for_the_end_of_the_step():
 
 def test_trainer_runs_outside_the_main_thread():
     trainer, uninterrupted = tiny_trainer(), tiny_trainer()
-    thread = threading.Thread(target=trainer.run)
+    thread = threading.Thread(target=copy_context().run, args=(trainer.run,))      # with the same kernels
     thread.start()
     thread.join()
     uninterrupted.run()
@@ -426,3 +428,32 @@ def test_trainer_refuses_the_class_of_a_callback():
     batches, optimizer = Batches(X, batch_size=5, rng=0), Adam(model.parameters(), 1e-3)
     with pytest.raises(TypeError, match="callbacks to be instances of Callback, got the class Callback"):
         Trainer(model, batches, optimizer, epochs=1, rng=0, callbacks=[Callback])
+
+
+def test_model_that_another_run_is_training_is_refused():
+    """The first run is in another thread, and ends as if there had been no second one."""
+    net, in_step, refused = Net(0), threading.Event(), threading.Event()
+
+    def wait_for_the_other_run() -> None:
+        in_step.set()
+        assert refused.wait(10)
+
+    alone = tiny_trainer()
+    alone.run()
+    with action_in_step(net, 3, wait_for_the_other_run), ThreadPoolExecutor(1) as pool:
+        first = pool.submit(copy_context().run, tiny_trainer(net=net).run)      # with the same kernels
+        assert in_step.wait(10)
+        with pytest.raises(RuntimeError, match=r"^Trainer\.run expected a Net that no other run is training"):
+            tiny_trainer(net=net).run()
+        refused.set()
+        assert first.result(20).steps == alone.history.steps
+    tiny_trainer(epochs=1, net=net, warm_start=True).run()      # after the first run has ended
+
+
+def test_seconds_do_not_decrease_if_the_clock_jumps_back(monkeypatch):
+    """The step in which the clock jumps adds nothing, and later steps count as usual."""
+    times = iter([100.0, 101.0, 103.0, 3.0, 4.0, *range(5, 50)])
+    monkeypatch.setattr("scratchgen.training.loop.time.perf_counter", lambda: next(times))
+    history = tiny_trainer(epochs=2).run()
+    assert history.epochs["seconds"][0] == 1 + 2 + 0 + 1 + 1 + 1
+    assert history.epochs["seconds"] == sorted(history.epochs["seconds"]) and history.seconds > 0

@@ -15,6 +15,7 @@ from scratchgen.metrics import (
     parzen_log_likelihood,
     squared_error_per_example,
 )
+from scratchgen.metrics.labels import Shares
 from scratchgen.metrics.samples import FeatureClassifier, SampleMetrics, SampleQuality
 from scratchgen.studies.compare.baseline import NAMES, independent_pixels
 from scratchgen.studies.compare.contender import Contender, Latent
@@ -74,6 +75,36 @@ class Measured:
     std: float | None
     samples: np.ndarray = field(repr=False)
     neighbours: np.ndarray = field(repr=False)
+
+
+def measured_as_json(measured: Measured) -> dict[str, Any]:
+    """All fields but the contender, as values of JSON. Floats keep all their digits."""
+    found = {name: value for name, value in vars(measured).items() if name != "contender"}
+    for name in ("quality", "mean_images"):
+        if found[name] is not None:
+            quality: SampleQuality = found[name]
+            shares = {"share": quality.shares.share.tolist(), "error": quality.shares.error.tolist()}
+            found[name] = vars(quality) | {"shares": shares, "expected": quality.expected.tolist()}
+    found["likelihoods"] = [[li.nats, li.error, li.kind] for li in measured.likelihoods]
+    for name in ("samples", "neighbours"):
+        found[name] = found[name].tolist()
+    return found
+
+
+def measured_from_json(contender: Contender, found: dict[str, Any]) -> Measured:
+    """What `measured_as_json` was given."""
+    found = dict(found)
+    for name in ("quality", "mean_images"):
+        if found[name] is not None:
+            shares = Shares(**{key: np.array(values) for key, values in found[name]["shares"].items()})
+            arrays = {"shares": shares, "expected": np.array(found[name]["expected"])}
+            found[name] = SampleQuality(**{**found[name], **arrays})
+    found["likelihoods"] = tuple(
+        Likelihood(nats, error, kind, contender.space) for nats, error, kind in found["likelihoods"]
+    )
+    for name in ("samples", "neighbours"):
+        found[name] = np.array(found[name], np.float32)
+    return Measured(contender=contender, **found)
 
 
 class Measurements:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.data.files import write_whole
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import cards
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.compare.contender import Contender
-from scratchgen.studies.compare.measures import Measurements, Split
+from scratchgen.studies.compare.measures import (
+    Measurements,
+    Split,
+    measured_as_json,
+    measured_from_json,
+)
 from scratchgen.studies.compare.report import Comparison
 from scratchgen.studies.compare.train import train
 from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.studies.machine import machine
+from scratchgen.studies.parts import Parts
 from scratchgen.studies.spaces import SPACES
 
 SECONDS = 60.0
@@ -33,11 +41,14 @@ def compare(
     full: bool = False,
     results: Path = Path("results"),
     pictures: Path = Path("gallery"),
+    runs: Path = Path("runs"),
 ) -> Comparison:
     """Train and measure every contender, write compare.json and compare.png, and return the comparison.
 
     seconds : processor time of training for each model
     full    : all of MNIST instead of the embedded part
+    runs    : folder in which measured models are kept until all are measured. A comparison that was killed
+        continues there
 
     With settings other than the defaults, the files get another name ("compare-full-60-seconds"), so that the
     results of the chapter are not overwritten.
@@ -49,11 +60,17 @@ def compare(
     digits = load_digits("full" if full else "embedded")
     print(digits.source)
     measurements = Measurements(Split.of(digits), trained_digit_classifier(digits))
+    name = file_name(seconds, full)
+    parts = Parts(runs / name, digits=digits.which, seconds=seconds, machine=machine())
     measured = []
     for contender in contenders():
         print(f"{contender.name}: {seconds:g} seconds", flush=True)
-        trained = train(contender, measurements.split.train, measurements.split.held_out, seconds)
-        measured.append(measurements.measure(contender, trained))
+
+        def measure(contender: Contender = contender) -> dict[str, Any]:
+            trained = train(contender, measurements.split.train, measurements.split.held_out, seconds)
+            return measured_as_json(measurements.measure(contender, trained))
+
+        measured.append(measured_from_json(contender, parts.get(contender.name, measure)))
     comparison = Comparison(
         source=digits.which,
         seconds=seconds,
@@ -63,10 +80,10 @@ def compare(
         baselines={space: measurements.baselines(space) for space in SPACES},
         expected=measurements.expected,
     )
-    name = file_name(seconds, full)
     comparison.save(results / f"{name}.json")
     pictures.mkdir(parents=True, exist_ok=True)
     plots.save(comparison.figure(), pictures / f"{name}.png")
+    parts.remove()
     return comparison
 
 
@@ -84,10 +101,11 @@ def write_chapter(results: Path, picture: Path, chapter: Path = CHAPTER, figure:
     Raises ValueError if the results have no tables or
     the chapter lacks a mark, OSError for a missing file.
     """
-    tables = json.loads(results.read_text(encoding="utf-8")).get("tables")
-    if not tables:
+    with refusing_damage(str(results), f"the results of `{COMMAND}`"):
+        tables = read_json(results).get("tables") or {}
+        joined = {name: "\n".join(lines) for name, lines in tables.items()}
+    if not joined:
         raise ValueError(f"{results} has no tables; run `scratchgen study compare` again")
-    joined = {name: "\n".join(lines) for name, lines in tables.items()}
     text = fill(chapter.read_text(encoding="utf-8"), joined, COMMAND)
     if picture.is_file():
         save_with_few_colours(picture, figure)

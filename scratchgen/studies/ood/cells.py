@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from scratchgen.checks import check_name
 from scratchgen.data import Digits
 from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
 from scratchgen.metrics import auroc
 from scratchgen.studies.ood.detectors import detector, usual
 from scratchgen.studies.ood.protocols import CONTROLS, PROTOCOLS, controls, task
@@ -117,9 +117,10 @@ class Store:
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            same = found["settings"] == self._settings(model)
-            return found["cell"] if same else None
+            found = read_json(path)
+            if found["settings"] != self._settings(model):
+                return None
+            return dict(found["cell"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}); delete it to measure the cell again") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 
 from scratchgen import plots
 from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import table
 from scratchgen.studies.ood.cells import Plan
 from scratchgen.studies.ood.detectors import detector, detectors
@@ -263,14 +264,15 @@ def _row(found: Mapping[str, Any], names: Mapping[str, str]) -> Row:
 
 def read(path: Path) -> Result:
     """The result that `Result.save` wrote. Raises ValueError for a model that no card lists."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    names = {detector.title: name for name, detector in detectors().items()}
-    return Result(
-        source=found["digits"],
-        machine=found["machine"],
-        seconds=found["seconds of the processor"],
-        digits=tuple(found["tested on"]),
-        seeds=found["seeds"],
-        effort=found["effort"],
-        rows={p: [_row(row, names) for row in part["rows"]] for p, part in found["protocols"].items()},
-    )
+    with refusing_damage(str(path), "the results of `scratchgen study ood`"):
+        found = read_json(path)
+        names = {detector.title: name for name, detector in detectors().items()}
+        return Result(
+            source=found["digits"],
+            machine=found["machine"],
+            seconds=found["seconds of the processor"],
+            digits=tuple(found["tested on"]),
+            seeds=found["seeds"],
+            effort=found["effort"],
+            rows={p: [_row(row, names) for row in part["rows"]] for p, part in found["protocols"].items()},
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 from scratchgen import plots
 from scratchgen.data import Digits, load_digits
 from scratchgen.data.files import write_whole
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.machine import machine
 from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
@@ -63,15 +64,16 @@ def collect(plan: Plan, runs: Path) -> Result:
     if len(known) < len(cells):
         missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {store.folder}"
         raise ValueError(f"ood: {missing}; `scratchgen study ood` measures them")
-    return Result(
-        source=digits.which,
-        machine=machine(),
-        seconds=float(sum(cell["seconds"] for cell in known.values())),
-        digits=plan.digits,
-        seeds=plan.seeds,
-        effort=plan.effort,
-        rows={protocol: rows_of(plan, protocol, known) for protocol in plan.protocols},
-    )
+    with refusing_damage(str(store.folder), "the cells that this study measured"):
+        return Result(
+            source=digits.which,
+            machine=machine(),
+            seconds=float(sum(cell["seconds"] for cell in known.values())),
+            digits=plan.digits,
+            seeds=plan.seeds,
+            effort=plan.effort,
+            rows={protocol: rows_of(plan, protocol, known) for protocol in plan.protocols},
+        )
 
 
 def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE) -> None:

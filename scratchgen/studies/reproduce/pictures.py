@@ -14,6 +14,7 @@ from scratchgen.data import load_digits
 from scratchgen.metrics import nearest_distance
 from scratchgen.models import AveragedGenerator
 from scratchgen.plots import Row
+from scratchgen.saving.container import one_line_errors
 from scratchgen.studies.curve import Curve
 from scratchgen.studies.reproduce.gans import sample
 from scratchgen.studies.reproduce.recipe import Recipe, recipe
@@ -47,7 +48,8 @@ def plot_samples(out: Path) -> tuple[Path, dict[str, float]]:
 
 def samples_of(recipe: Recipe) -> np.ndarray:
     """The samples of a finished run that its result was measured on."""
-    epochs = checkpoint.read_config(recipe.path)["epochs"]
+    with one_line_errors(recipe.path):
+        epochs = int(checkpoint.read_config(recipe.path)["epochs"])
     trainer = recipe.build(load_digits("full"), epochs)
     averaged = AveragedGenerator(trainer.model)     # type: ignore[arg-type]
     trainer.callbacks += [averaged, Curve(lambda: {}, 1)]

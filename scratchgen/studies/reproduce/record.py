@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from scratchgen.data.files import write_json, write_whole
+from scratchgen.data.records import read_json
+from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import minutes
 
@@ -68,9 +69,14 @@ class Record:
 
 def read_all(folder: Path) -> list[Record]:
     """The records in a folder, sorted by name, without those of runs with another number of epochs."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
-    found = {stem: json.loads(text) for stem, text in texts.items()}
-    return [Record(**values) for stem, values in found.items() if values.get("name") == stem]
+    records = []
+    for path in sorted(folder.glob("*.json")):
+        with refusing_damage(str(path), "results in the form that the studies write"):
+            values = read_json(path)
+            if values.get("name") == path.stem:
+                records.append(Record(**values))
+                tables(records[-1:])        # raises an error if a value has the wrong type
+    return records
 
 
 def tables(records: list[Record]) -> dict[str, str]:

@@ -197,7 +197,7 @@ BOUNDS: dict[str, Bound] = {
         8, "compared with the sum of |log-probabilities| along a path; p(z | x) times this; ties are left out"
     ),
     "models.NGram": Bound(4, "compared with 1 + |log p|: p is rounded near 1"),
-    "models.VAE.score_samples": Bound(
+    "models.vae.likelihood.importance_sampled": Bound(
         4, "compared with 3 + |result|: the largest weight and log Σ may cancel"
     ),
     "models.LogisticRegression": Bound(4, "compared with loss + 1 + Σ|x·w|: a rounding of the scores"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from scratchgen.data import Alphabet
-from scratchgen.models import VAE, HiddenMarkovModel, NGram
+from scratchgen.models import HiddenMarkovModel, NGram
+from scratchgen.models.vae import likelihood
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import absolute, context, exact, exp, log_softmax, log_sum_exp, number
@@ -92,26 +94,18 @@ def ngram_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     ]
 
 
-class FixedWeights(VAE):
-    """A VAE whose importance weights are given: log p(x, z) − log q(z | x) of each draw."""
+def importance(log_weights: np.ndarray) -> np.ndarray:
+    """The importance-sampled log p(x) for given weights, log p(x, z) − log q(z | x) of each draw."""
 
-    def __init__(self, log_weights: np.ndarray):
-        self.log_weights = log_weights
-
-    def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
-        pass
-
-    def _posterior(self, X: np.ndarray, y: Any, method: str) -> Any:
-        return None, None
-
-    def sample_posterior(self, X: Any, y: Any, posterior: Any, samples: int, rng: Any, rows: int = 0) -> Any:
-        for part in np.array_split(self.log_weights, 2, axis=1):
+    def draws(*arguments: Any) -> Any:
+        for part in np.array_split(log_weights, 2, axis=1):
             yield slice(None), part, np.zeros_like(part)
 
-
-def importance(log_weights: np.ndarray) -> np.ndarray:
     X = np.zeros((len(log_weights), 1), log_weights.dtype)
-    return FixedWeights(log_weights).score_samples(X, rng=0, samples=log_weights.shape[1])
+    with mock.patch.object(likelihood, "sample_posterior", draws):
+        model: Any = None
+        rng = np.random.default_rng(0)
+        return likelihood.importance_sampled(model, X, None, (X, X), log_weights.shape[1], rng)
 
 
 def importance_truth(log_weights: Any) -> True_:
@@ -127,5 +121,11 @@ def importance_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 ENTRIES = [
     Entry("models.HiddenMarkovModel", hidden_markov, markov_cases, hidden_markov_truth),
     Entry("models.NGram", ngram, ngram_cases, ngram_truth, double=True),
-    Entry("models.VAE.score_samples", importance, importance_cases, importance_truth, double=True),
+    Entry(
+        "models.vae.likelihood.importance_sampled",
+        importance,
+        importance_cases,
+        importance_truth,
+        double=True,
+    ),
 ]

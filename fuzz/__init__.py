@@ -1,0 +1,1 @@
+"""Fuzz the readers of files: python -m fuzz.run (make fuzz)."""

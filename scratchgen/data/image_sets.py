@@ -1,0 +1,223 @@
+"""Images for training, from a folder of pictures or from one NPY, NPZ or IDX file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scratchgen.data.idx import GZIP_MAGIC, read_idx
+from scratchgen.data.npy import MAGIC, read_npy, read_npz
+from scratchgen.data.pictures import CHANNELS, read_pixels
+from scratchgen.data.untrusted import DamagedFile, expect_within, open_regular, packed_limit, shown
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+LIGHT = 0.75        # mean intensity of the border of images with a light background
+
+logger = logging.getLogger("scratchgen")
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images for training.
+
+    x     : (N, H·W·C) float32, intensities from 0 to 1, row by row from the top, as in `Digits`
+    shape : (H, W, C), which convolutional models take
+    y     : (N,) int64, the number of each image's class, or None if there are no labels
+    names : the names of the classes; empty if there are no labels or they have no names
+    """
+
+    x: np.ndarray
+    shape: tuple[int, int, int]
+    y: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> np.ndarray:
+        """The same intensities as images (N, H, W, C)."""
+        return self.x.reshape(-1, *self.shape)
+
+    def __repr__(self) -> str:
+        height, width, channels = self.shape
+        classes = "" if self.y is None else f", {len(np.unique(self.y))} classes"
+        return f"Images({len(self.x):,} images of {height} x {width} x {channels}{classes})"
+
+
+def load_images(
+    path: str | os.PathLike[str],
+    *,
+    colour: str = "grey",
+    size: tuple[int, int] | None = None,
+    invert: bool = False,
+    max_bytes: int | None = None,
+) -> Images:
+    """Load images of one size from a folder of PNG and JPEG files, or from an NPY, NPZ or IDX file.
+
+    colour    : "grey" for images with one channel, "rgb" for three
+    size      : (H, W) to which the pictures of a folder are resized; without it, all must have the same size
+    invert    : use 1 − intensity, for dark strokes on a light background. Most models expect a dark one; a
+                grey set whose borders are light is reported through the logger "scratchgen"
+    max_bytes : the largest size of all pixels, 1 byte each; by default 64 million, or 100 times the size of
+                the files if that is more
+
+    Folder: the images are sorted by name, and numbers in names count as numbers (2.png before 10.png). If the
+    pictures are in subfolders, each subfolder is a class; its number is its place in the same order. Hidden
+    files are ignored, and files that are not named .png, .jpg or .jpeg are skipped with a message. See
+    read_image for the pictures that are accepted.
+
+    Arrays: shape (N, H, W), (N, H, W, 1) or (N, H, W, 3). uint8 and larger integers are divided by 255;
+    floating-point numbers must be within [0, 1]; booleans are 0 and 1. An NPZ file has one such array, and
+    may have one array of N integer labels. The format is recognised by the content, not by the name.
+
+    Raises ValueError for images of different sizes or shapes, values out of range, no images, and for files
+    that read_image, read_npy, read_npz or read_idx refuse. Raises OSError if a file cannot be read.
+    """
+    if colour not in CHANNELS:
+        raise ValueError(f"load_images expected colour to be one of {', '.join(CHANNELS)}, got {colour!r}")
+    if size is not None and (len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size)):
+        raise ValueError(f"load_images expected size to be (H, W) with H, W >= 1, got {size!r}")
+    path = Path(path)
+    if path.is_dir():
+        found = _from_folder(path, colour, size, max_bytes)
+    elif size is not None:
+        raise ValueError(f"load_images expected no size with the file {path}; it resizes pictures in folders")
+    else:
+        found = _from_file(path, colour, max_bytes)
+    if invert:
+        np.subtract(1, found.x, out=found.x)
+    elif colour == "grey":
+        _report_light_background(path, found.images)
+    return found
+
+
+def _from_folder(folder: Path, colour: str, size: tuple[int, int] | None, max_bytes: int | None) -> Images:
+    files, folders = _list(folder)
+    names = tuple(inside.name for inside in folders)
+    labels = []
+    if folders and files:
+        raise ValueError(f"{folder}: expected pictures or subfolders with pictures, got both")
+    for number, inside in enumerate(folders):
+        pictures, deeper = _list(inside)
+        if deeper:
+            raise ValueError(f"{inside}: expected pictures only, got the subfolder {shown(deeper[0].name)}")
+        files += pictures
+        labels += [number] * len(pictures)
+    if not files:
+        raise ValueError(f"{folder}: expected files named {', '.join(SUFFIXES)}, found none")
+    pixels = _read_all(folder, files, colour, size, max_bytes)
+    x = np.divide(pixels.reshape(len(pixels), -1), 255, dtype=np.float32)
+    return Images(x, pixels.shape[1:], np.array(labels, np.int64) if folders else None, names)
+
+
+def _read_all(
+    folder: Path, files: Sequence[Path], colour: str, size: tuple[int, int] | None, max_bytes: int | None
+) -> np.ndarray:
+    """The 8-bit pixels of all pictures, (N, H, W, C)."""
+    first = read_pixels(files[0], colour, size)
+    limit = packed_limit(sum(file.stat().st_size for file in files), max_bytes)
+    expect_within(str(folder), len(files) * first.size, limit)
+    pixels = np.empty((len(files), *first.shape), np.uint8)
+    for i, file in enumerate(files):
+        picture = read_pixels(file, colour, size)
+        if picture.shape != first.shape:
+            raise ValueError(
+                f"{file}: expected {first.shape[0]} x {first.shape[1]} pixels, as {files[0].name} has, got "
+                f"{picture.shape[0]} x {picture.shape[1]}; pass size=(H, W) to resize all"
+            )
+        pixels[i] = picture
+    return pixels
+
+
+def _list(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures and the folders in a folder, in natural order."""
+    inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
+    folders = [p for p in inside if p.is_dir()]
+    files = [p for p in inside if not p.is_dir() and p.suffix.lower() in SUFFIXES]
+    skipped = len(inside) - len(folders) - len(files)
+    if skipped:
+        first = next(p for p in inside if p not in folders and p not in files)
+        logger.warning("%s: skipped %d files that are not pictures, such as %s", folder, skipped, first.name)
+    return files, folders
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """A key for sorting in which numbers count as numbers: 2.png before 10.png."""
+    parts = re.split("([0-9]{1,4000})", path.name)
+    return [(0, int(p), p) if p.isdigit() and p.isascii() else (1, 0, p.casefold()) for p in parts]
+
+
+def _from_file(path: Path, colour: str, max_bytes: int | None) -> Images:
+    with open_regular(path) as file:
+        start = file.read(len(MAGIC))
+    y = None
+    if start == MAGIC:
+        array = read_npy(path)
+    elif start.startswith(b"PK"):
+        array, y = _images_and_labels(path, read_npz(path, max_bytes=max_bytes))
+    elif start.startswith((b"\0\0", GZIP_MAGIC)):
+        array = read_idx(path, max_bytes=max_bytes)
+    else:
+        raise DamagedFile(f"{path}: expected a folder of pictures, or a file in the format NPY, NPZ or IDX")
+    x = _as_intensities(path, _with_channels(path, array, colour))
+    return Images(x.reshape(len(x), -1), x.shape[1:], y)
+
+
+def _images_and_labels(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The array of images in an NPZ file, and its array of labels or None."""
+    images = [array for array in arrays.values() if array.ndim >= 3]
+    labels = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "iu"]
+    if len(images) != 1 or len(labels) > 1 or len(arrays) != len(images) + len(labels):
+        found = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "none"
+        raise ValueError(
+            f"{path}: expected one array of images (N, H, W) or (N, H, W, C) and at most one of N integer "
+            f"labels, got {shown(found, quote=False)}"
+        )
+    if not labels:
+        return images[0], None
+    y = labels[0]
+    if len(y) != len(images[0]) or (y.size and (y.min() < 0 or y.max() > np.iinfo(np.int64).max)):
+        raise ValueError(f"{path}: expected {len(images[0])} labels of at least 0, got {len(y)}")
+    return images[0], y.astype(np.int64)
+
+
+def _with_channels(path: Path, array: np.ndarray, colour: str) -> np.ndarray:
+    """Images (N, H, W, C) with at least one pixel."""
+    images = array[..., None] if array.ndim == 3 else array
+    shape = shown(array.shape)
+    if images.ndim != 4 or images.size == 0 or images.shape[3] not in CHANNELS.values():
+        raise ValueError(f"{path}: expected images (N, H, W), (N, H, W, 1) or (N, H, W, 3), got {shape}")
+    if images.shape[3] != CHANNELS[colour]:
+        hint = "pass colour='rgb'" if images.shape[3] == 3 else "pass colour='grey'"
+        raise ValueError(f"{path}: expected {CHANNELS[colour]} channels, got {images.shape[3]}; {hint}")
+    return images
+
+
+def _as_intensities(path: Path, images: np.ndarray) -> np.ndarray:
+    """Intensities in [0, 1] as a contiguous array of float32."""
+    low, high = images.min(), images.max()
+    if images.dtype.kind == "f":
+        if not (low >= 0 and high <= 1):                # also if there is a NaN
+            raise ValueError(f"{path}: expected intensities within [0, 1], got {low:g} to {high:g}")
+        return np.ascontiguousarray(images, np.float32)
+    if images.dtype.kind == "b":
+        return np.ascontiguousarray(images, np.float32)
+    if not (low >= 0 and 1 < high <= 255):
+        hint = "; store binary images as booleans" if high <= 1 else ""
+        raise ValueError(f"{path}: expected integers from 0 to 255, got {low} to {high}{hint}")
+    return np.divide(np.ascontiguousarray(images), 255, dtype=np.float32)
+
+
+def _report_light_background(path: Path, images: np.ndarray) -> None:
+    edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    border = float(np.mean([edge.mean(dtype=np.float64) for edge in edges]))
+    if border > LIGHT:
+        logger.warning(
+            "%s: the background is light (mean intensity of the border %.2f), but most models expect a dark "
+            "one; pass invert=True to invert the images",
+            path, border,
+        )  # fmt: skip
