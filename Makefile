@@ -4,25 +4,25 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # The published figure that `make reproduce` reproduces.
 NAME ?= autoencoder
-# The time for which `make fuzz` fuzzes each reader of files.
+# How many seconds `make fuzz` spends on each file reader.
 SECONDS ?= 600
 
 .PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
 .PHONY: oldest newest pythons versions
 
 help:
-	@echo "make demo       compress and decompress digits; writes the figures to gallery/"
+	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
-	@echo "make oldest     run the quick tests with the oldest versions of the dependencies that setup.cfg allows"
-	@echo "make newest     run the quick tests with the newest versions"
-	@echo "make pythons    do both with each Python from 3.11 to 3.13 that is installed"
-	@echo "make versions   run a short part of the tests with these versions and Pythons, as CI does"
-	@echo "make stubs      write the stub files that show the public names to type checkers"
-	@echo "make numbers    compare every function with 60 digits, from subnormal to huge numbers"
+	@echo "make oldest     run the quick tests with the oldest dependencies that setup.cfg allows"
+	@echo "make newest     run the quick tests with the newest dependencies"
+	@echo "make pythons    do both with each installed Python from 3.11 to 3.13"
+	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
+	@echo "make stubs      write the stub files, which tell type checkers the public names"
+	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
-	@echo "make fuzz       fuzz the readers of files, SECONDS=600 for each; writes to results/fuzz.json"
+	@echo "make fuzz       fuzz the file readers, SECONDS=600 for each; writes results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
 	@echo "make clean      remove .venv, builds and caches"
 

@@ -79,7 +79,7 @@ def parameter_count(net: Any) -> int:
 
 
 def say(text: str) -> None:
-    """Print a paragraph, wrapped to the terminal; a line break at its start prints an empty line."""
+    """Print a paragraph, wrapped to the terminal. A line break at its start prints an empty line."""
     if text.startswith("\n"):
         print()
     print(textwrap.fill(text.lstrip("\n"), columns()))

@@ -1,1 +1,1 @@
-"""Fuzz the readers of files: python -m fuzz.run (make fuzz)."""
+"""Fuzz the file readers: python -m fuzz.run (make fuzz)."""

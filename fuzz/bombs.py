@@ -1,4 +1,4 @@
-"""Files that declare more than they have, or that unpack to far more than their size; all must be refused."""
+"""Files that declare more data than they have, or unpack to far more than their size."""
 
 from __future__ import annotations
 

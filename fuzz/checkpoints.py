@@ -1,7 +1,6 @@
 """Checkpoints to fuzz: files of weights and of whole runs.
 
-The content that is changed is the file itself, whose checksums are then made right, and the JSON in its
-metadata.
+The fuzzer changes the file itself or the JSON in its metadata. Afterwards, the checksums are corrected.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], Any]:
 
 
 def check_weights(result: tuple[dict[str, Any], Any], data: bytes) -> None:
-    """Weights and configuration are those that safetensors and the json module find."""
+    """Check that safetensors and the json module find the same weights and configuration."""
     config, found = result
     tensors = load_tensors(data)
     for name, parameter in found.parameters().items():
@@ -106,7 +105,7 @@ def read_run(path: Path) -> Any:
 
 
 def check_run(found: Any, data: bytes) -> None:
-    """The weights are those that safetensors finds, and the numbers of steps and epochs those of the JSON."""
+    """Check that safetensors finds the same weights, and the JSON the same numbers of steps and epochs."""
     tensors = load_tensors(data)
     for name, parameter in found.model.parameters().items():
         expect(same(parameter.value, tensors[f"model.{name}"]), f"another {name}")

@@ -1,8 +1,8 @@
 """Fuzz one reader with atheris: python -m fuzz.one NAME FOLDER [options of libFuzzer].
 
-Every input is written to a file and read. A defect does not end the run: its input is saved in
-FOLDER/defects, and the first defect of each kind is a line in FOLDER/defects.txt. Counts are in
-FOLDER/counts.json.
+Every input is written to a file and read. A defect does not end the run. Its input is saved in
+FOLDER/defects, and the first defect of each kind adds a line to FOLDER/defects.txt. FOLDER/counts.json
+contains the counts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -36,13 +37,12 @@ with atheris.instrument_imports(include=INSTRUMENTED):
     from fuzz.readers import READERS
 
 MEGABYTES = 200         # that one call may allocate
-SECONDS = 1.0           # of processor time that one call may take
+SECONDS = 1.0           # seconds of processor time that one call may take
 LONGEST_MESSAGE = 2_000     # characters; the longest lists eight differences between two models
-SCRATCH = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
 def main(argv: list[str]) -> None:
-    """Fuzz until libFuzzer's -max_total_time, which never returns."""
+    """Fuzz until libFuzzer's -max_total_time. This function never returns."""
     inside = np.lib.format.read_array_header_1_0.__globals__    # of the module that parses NPY headers
     for function in ("_read_array_header", "descr_to_dtype"):
         atheris.instrument_func(inside[function])
@@ -62,18 +62,22 @@ def main(argv: list[str]) -> None:
 
 
 class Run:
-    """The calls of one reader, what they returned, and the defects."""
+    """The calls of one reader, their results, and the defects.
+
+    The inputs are written to a file in the folder for temporary files. libFuzzer ends the process without
+    notice, so the caller removes it.
+    """
 
     def __init__(self, reader: Reader, folder: Path):
         self.reader, self.folder = reader, folder
-        self.path = (SCRATCH or folder) / f"scratchgen-fuzz-{os.getpid()}"
+        self.path = Path(tempfile.gettempdir(), f"scratchgen-fuzz-{os.getpid()}")
         self.counts: dict[str, float] = {"executions": 0, "refused": 0, "read": 0}
         self.counts |= {"slowest_seconds": 0.0, "most_megabytes": 0.0}
         self.kinds: set[str] = set()
         self.saved = time.monotonic()
 
     def one(self, data: bytes) -> None:
-        """Read one input. Any error but a refusal is a defect."""
+        """Read one input. Any error except a refusal is a defect."""
         self.path.write_bytes(data)
         before, start = start_peak(), time.process_time()
         try:
@@ -110,7 +114,7 @@ class Run:
             (self.folder / "counts.json").write_text(json.dumps(self.counts))
 
     def defect(self, data: bytes, what: str, error: BaseException | None) -> None:
-        """Save the input of a defect, the first of its kind: the same error from the same line."""
+        """Save the input of a defect, unless the same error was already raised in the same line."""
         place = traceback.extract_tb(error.__traceback__)[-1] if error is not None else None
         kind = what.split(" of ")[0]
         if place is not None:
@@ -128,7 +132,7 @@ class Run:
 
 
 def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
-    """Change the file, or the content of a packed file, which is then packed again; each half of the time."""
+    """Change the file itself, or unpack it, change its content and pack it again. Both are equally likely."""
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:
         choice = random.Random(seed)
@@ -146,14 +150,14 @@ def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
 
 
 def start_peak() -> float:
-    """Forget the most memory that this process has had; return what it has now, in MB."""
+    """Reset the peak memory of this process; return its current memory in MB."""
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     return peak_megabytes()
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has had since start_peak, in MB."""
+    """The peak memory of this process since start_peak, in MB."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) / 1000 for line in file if line.startswith("VmHWM:"))
 

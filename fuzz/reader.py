@@ -1,4 +1,4 @@
-"""What a reader to fuzz consists of, and the comparisons that the checks are made of."""
+"""The parts of a reader to fuzz, and comparisons for the checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Reader:
 
     seeds  : valid files
     read   : calls the reader
-    check  : compares what it returned with what the bytes say
+    check  : compares its result with the bytes of the file
     inside : pairs (unpack, pack): unpack(file) returns content that can be changed, and pack(content, file)
              returns the file with this content
     """
@@ -28,7 +28,7 @@ class Reader:
 
 
 def expect(condition: bool, message: str) -> None:
-    """Report a defect: the reader accepted a file and returned something else than the file says."""
+    """Report a defect: the reader accepted a file and returned something that differs from its content."""
     if not condition:
         raise AssertionError(message)
 

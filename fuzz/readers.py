@@ -1,11 +1,11 @@
-"""What is fuzzed: for each reader, valid files to start from, and a check of what the reader returns.
+"""The readers that are fuzzed: for each one, valid files to start from, and a check of its result.
 
 `read(path)` calls the reader. It may raise ValueError with a message of one line, which is a refusal. Any
-other error is a defect. If it returns, `check(result, data)` compares the result with an independent way to
-read the same bytes; there, every error is a defect.
+other error is a defect. If it returns, `check(result, data)` reads the same bytes in an independent way and
+compares the results. Every error in `check` is a defect.
 
-A changed byte in a file with compression or checksums is nearly always refused at once, so half of the
-changes are made to the content of such a file, which is then packed again.
+A file with compression or checksums is nearly always refused at once if one of its bytes is changed. For such
+files, half of the changes are made to the content, which is then packed again.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def check_idx(array: np.ndarray, data: bytes) -> None:
-    """The array that was read, written again, is the file."""
+    """Check that writing the array again gives the same file."""
     expect(idx_bytes(array) == gunzip(data), f"{array.shape} is not the array in the file")
 
 
 def gunzip(data: bytes) -> bytes:
-    """The content of a gzip file, the data itself if it is another file."""
+    """The content of a gzip file, or the data itself if it is another file."""
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
@@ -79,7 +79,7 @@ def npz_bytes(compressed: bool, **arrays: np.ndarray) -> bytes:
 
 
 def check_npy(array: np.ndarray, data: bytes) -> None:
-    """numpy.load returns the same array."""
+    """Check that numpy.load returns the same array."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expect(same(array, np.load(io.BytesIO(data), allow_pickle=False)), "numpy.load reads another array")
@@ -98,7 +98,7 @@ def with_npy_header(header: bytes, data: bytes) -> bytes:
 
 
 def check_npz(arrays: dict[str, np.ndarray], data: bytes) -> None:
-    """numpy.load returns the same arrays."""
+    """Check that numpy.load returns the same arrays."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with np.load(io.BytesIO(data), allow_pickle=False) as other:
@@ -124,7 +124,7 @@ def pack_zip(data: bytes, file: bytes) -> bytes:
 # --- CSV
 
 def check_csv(table: Table, data: bytes) -> None:
-    """Every number is that of its cell in the rows that the csv module finds in the whole text."""
+    """Check that the numbers are those in the cells that the csv module finds in the whole text."""
     text = data.decode("utf-8").removeprefix("\ufeff")
     rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     if table.names is not None:
@@ -144,7 +144,7 @@ def picture_bytes(mode: str, kind: str = "PNG", **options: object) -> bytes:
 
 
 def check_png(pixels: np.ndarray, data: bytes) -> None:
-    """Every chunk has the right checksum, and the intensities are those that pillow decodes."""
+    """Check the checksum of every chunk, and that pillow decodes the same intensities."""
     expect(data.startswith(PNG_START), "a file without the first bytes of PNG")
     for kind, content, crc in png_chunks(data):
         expect(kind == b"IEND" or crc == zlib.crc32(kind + content), f"wrong checksum of chunk {kind!r}")
@@ -152,7 +152,7 @@ def check_png(pixels: np.ndarray, data: bytes) -> None:
 
 
 def check_pixels(pixels: np.ndarray, data: bytes) -> None:
-    """The levels are those that pillow decodes; a turned picture has the same levels in another order."""
+    """Check that pillow decodes the same levels. In a rotated picture, they are in another order."""
     expect(pixels.dtype == np.float32 and pixels.ndim == 3, f"{pixels.dtype} of shape {pixels.shape}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -190,7 +190,7 @@ def pack_png(data: bytes, file: bytes) -> bytes:
 # --- JSON
 
 def check_json(value: Any, data: bytes) -> None:
-    """The json module finds the same value."""
+    """Check that the json module finds the same value."""
     expect(repr(value) == repr(json.loads(data)), "another value")
 
 

@@ -1,11 +1,11 @@
-"""Fuzz the readers of files, one after the other: make fuzz, make fuzz SECONDS=60.
+"""Fuzz the file readers, one after the other: make fuzz, make fuzz SECONDS=60.
 
-    python -m fuzz.run                          10 minutes for each reader; figures in results/fuzz.json
+    python -m fuzz.run 10 minutes for each reader; writes results/fuzz.json
     python -m fuzz.run --seconds 60 idx npz     a minute for each of these
 
-The inputs that were found are kept in FOLDER (runs/fuzz) and are the start of the next run. The exit code is
-1 if there are defects; their inputs are in FOLDER/NAME/defects. A defect that was corrected becomes a test in
-tests/data/test_hostile_files.py.
+The inputs that the fuzzer finds are kept in FOLDER (runs/fuzz), and the next run starts with them. The exit
+code is 1 if there are defects. Their inputs are in FOLDER/NAME/defects. When a defect is corrected, a test
+for it is added to tests/data/test_damaged_files.py.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 16_384       # bytes
-HANGS = 30                  # seconds; a call of more than one second of processor time is a defect already
+HANGS = 30                  # seconds; a call of more than one second of processor time is already a defect
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None   # a folder where files cost no disk access
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fuzz the chosen readers, write the figures after each one, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the readers of files.")
+    """Fuzz the chosen readers, write the results after each one, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz.run", description="Fuzz the file readers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="readers (default: all)")
-    parser.add_argument("--seconds", type=int, default=600, help="for each reader (default: 600)")
-    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="for the inputs")
-    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="for the figures")
+    parser.add_argument("--seconds", type=int, default=600, help="seconds for each reader (default: 600)")
+    parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"), help="folder of inputs")
+    parser.add_argument("--results", type=Path, default=Path("results/fuzz.json"), help="file of results")
     args = parser.parse_args(argv)
     try:
         version = importlib.metadata.version("atheris")
@@ -77,7 +79,8 @@ def fuzz(name: str, folder: Path, seconds: int) -> dict[str, Any]:
     ]  # fmt: skip
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    with open(folder / "log.txt", "w") as log:
+    with open(folder / "log.txt", "w") as log, tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch:
+        env["TMPDIR"] = scratch
         code = subprocess.run(command, env=env, stdout=log, stderr=log).returncode
     text = (folder / "log.txt").read_text(errors="replace")
     defects = folder / "defects.txt"

@@ -35,7 +35,7 @@ def check_name(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def expect_int(who: str, name: str, number: Any) -> int:
-    """Return an argument that must be an integer. Raises TypeError for others, also for True and False."""
+    """Return an argument that must be an integer. Raises TypeError for others, including True and False."""
     if isinstance(number, bool | np.bool_):
         raise TypeError(f"{who} expected {name} to be an int, got {number!r}")
     try:
@@ -73,7 +73,8 @@ def expect_number(
 ) -> None:
     """Check that an argument is a finite number, with least <= value <= most or above < value < below.
 
-    Raises TypeError for anything but a number (True and False are not), ValueError for another value.
+    Raises TypeError for anything but a number (True and False are not numbers), and ValueError for a number
+    outside the limits.
     """
     if (least is None and above is None) or (most is None and below is None):
         bounds = {">=": least, ">": above, "<=": most, "<": below}
@@ -168,7 +169,7 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
 def is_plain_array(x: Any) -> bool:
     """Whether x is a NumPy array, but neither a masked array nor a matrix.
 
-    The mask would be ignored, and a matrix has other rules for products and axes.
+    The mask of a masked array would be ignored, and a matrix has other rules for products and axes.
     """
     return type(x) is np.ndarray or (isinstance(x, np.ndarray) and not isinstance(x, MISREAD))
 
@@ -207,7 +208,7 @@ def expect_pair(who: str, pred: Any, target: Any) -> None:
 
 
 def expect_within(who: str, name: str, a: Array, low: float, high: float) -> None:
-    """Raise ValueError unless all entries are within [low, high], which NaN is not."""
+    """Raise ValueError unless all entries are within [low, high]. NaN is not."""
     if a.size and not (a.min() >= low and a.max() <= high):
         raise ValueError(f"{who} expected {name} within [{low}, {high}], got {a.min():g} to {a.max():g}")
 

@@ -119,6 +119,12 @@ def log_sum_exp(a: Array) -> Array:
         return np.log(np.exp(a - safe).sum(axis=-1)) + safe[..., 0]
 
 
+def divide_by_exp(a: Numbers, log_divisor: Numbers) -> Any:
+    """a / exp(log_divisor), in two steps, because the divisor may be too small or too large for the dtype."""
+    root = np.exp(-0.5 * log_divisor)                           # 1 / √divisor
+    return a * root * root
+
+
 class Normal:
     """The Normal distribution N(mu, std²), std² = exp(logvar).
 
@@ -136,21 +142,16 @@ class Normal:
         return np.exp(0.5 * logvar)                             # (NORM.1)
 
     @staticmethod
-    def scale(difference: Numbers, logvar: Numbers) -> Any:
-        """difference / std, in two steps, because std may be too small or too large for the dtype."""
-        root = np.exp(-0.25 * logvar)                           # 1 / √std
-        return difference * root * root
-
-    @staticmethod
     def log_prob(x: Numbers, mu: Numbers, logvar: Numbers) -> Any:
         """log p(x)."""
-        return -0.5 * (LOG_2PI + logvar + Normal.scale(x - mu, logvar) ** 2)    # (NORM.2)
+        scaled = divide_by_exp(x - mu, 0.5 * logvar)            # (x − mu) / std
+        return -0.5 * (LOG_2PI + logvar + scaled**2)            # (NORM.2)
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, logvar: Numbers) -> tuple[Any, Any, Any]:
         """The gradient of log_prob, (dx, dmu, dlogvar)."""
-        scaled = Normal.scale(x - mu, logvar)
-        dx = -Normal.scale(scaled, logvar)
+        scaled = divide_by_exp(x - mu, 0.5 * logvar)            # (x − mu) / std
+        dx = -divide_by_exp(scaled, 0.5 * logvar)
         return dx, -dx, 0.5 * (scaled**2 - 1)                   # (NORM.3)
 
     @staticmethod
@@ -218,15 +219,15 @@ class Logistic:
     @staticmethod
     def log_prob(x: Numbers, mu: Numbers, log_scale: Numbers) -> Any:
         """log p(x)."""
-        t = Normal.scale(x - mu, 2 * log_scale)
+        t = divide_by_exp(x - mu, log_scale)
         return -np.abs(t) - log_scale - 2 * np.log1p(np.exp(-np.abs(t)))  # (LOGI.1), which is even in t
 
     @staticmethod
     def log_prob_grad(x: Numbers, mu: Numbers, log_scale: Numbers) -> tuple[Any, Any, Any]:
         """The gradient of log_prob, (dx, dmu, dlog_scale)."""
-        t = Normal.scale(x - mu, 2 * log_scale)
+        t = divide_by_exp(x - mu, log_scale)
         slope = np.tanh(0.5 * t)                                # = 1 − 2·σ(−t), also for small t
-        dmu = Normal.scale(slope, 2 * log_scale)
+        dmu = divide_by_exp(slope, log_scale)
         return -dmu, dmu, t * slope - 1                         # (LOGI.2)
 
     @staticmethod

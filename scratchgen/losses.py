@@ -54,8 +54,8 @@ def bce_with_logits(logits: Array, target: Array) -> tuple[float, Array]:
     (BCE.1)  loss    = 1/N · Σₙ Σ_d [ max(l, 0) − l·t + log(1 + e^−|l|) ]   = −t·log σ(l) − (1−t)·log(1−σ(l))
     (BCE.2)  dlogits = 1/N · (σ(logits) − target)
 
-    It is the negative log-likelihood of a Bernoulli distribution only if all targets are 0 or 1. Also raises
-    ValueError for targets outside [0, 1], for which there is no lowest loss.
+    The loss is the negative log-likelihood of a Bernoulli distribution only if all targets are 0 or 1. Also
+    raises ValueError for targets outside [0, 1], for which the loss has no minimum.
     """
     expect_pair("bce_with_logits", logits, target)
     expect_within("bce_with_logits", "target", target, 0, 1)

@@ -21,21 +21,23 @@ T = TypeVar("T")
 
 
 class Parameter:
-    """An array that is learnt, and its gradient.
+    """An array that is trained, and its gradient.
 
     value, grad : arrays of the same shape and dtype, in C order. Once an optimiser holds the parameter, both
     are views into its flat buffers, so assign into them (``p.value[...] = w``) and not to the attributes.
 
     Raises TypeError for a dtype other than float32 and float64. Assigning an array of another shape raises
-    ValueError, and one of another dtype, or anything but an array, TypeError.
+    ValueError. Assigning an array of another dtype, or anything but an array, raises TypeError.
     """
+
+    trained = False     # whether value is the result of a run
 
     def __init__(self, value: Array):
         if isinstance(value, MISREAD):
             raise TypeError(f"Parameter expected an array, got {describe(value)}")
         self._value = np.asarray(value, order="C")
         float_dtype("Parameter", self._value.dtype)
-        self.lazy_grad = LazyGradient(np.zeros_like(self._value))   # grad, and whether zeros must be written
+        self.lazy_grad = LazyGradient(np.zeros_like(self._value))   # the gradient; see kernels/gradient.py
 
     @property
     def value(self) -> Array:
@@ -153,7 +155,7 @@ class Module:
     def unlearned_arrays(self) -> dict[str, Array]:
         """Arrays of floats in and below this module that are neither Parameters nor buffers, by dotted name.
 
-        They are not trained, not saved and not found by anything else here.
+        They are not trained, not saved, and not found by the other methods.
         """
         own = {
             name: a
@@ -167,7 +169,7 @@ class Module:
     def overlooked(self) -> list[str]:
         """The names of Parameters, and of modules with Parameters, inside other objects or behind methods.
 
-        They are not trained, not saved and not found by anything else here.
+        They are not trained, not saved, and not found by the other methods.
         """
         known = {id(thing) for thing in (*self.modules(), *self.parameters().values())}
         found = []

@@ -1,4 +1,4 @@
-"""Unusual surroundings: consoles, folders, environment variables, child processes, a package in a zip."""
+"""Unusual environments: consoles, folders, environment variables, child processes, a package in a zip."""
 
 import io
 import json
@@ -17,13 +17,13 @@ from scratchgen.training.callbacks import ProgressBar
 
 ROOT = Path(__file__).resolve().parent.parent
 ENCODINGS = ("cp1252", "cp437", "latin-1", "ascii", "cp932")
-# Commands that print signs such as × and –, and that take no time.
+# Fast commands that print characters such as × and –.
 COMMANDS = (["gradcheck", "Tanh"], ["demo", "--list"], ["study", "--list"], ["study", "ood", "--list"])
 FEW = ("--set", "updates=20", "--set", "cells=40")
 
 
 def run(*words: str | Path, cwd: Path, options: tuple[str, ...] = (), **env: str) -> str:
-    """Run Python with these words, and with no variables but these; return what it printed."""
+    """Run Python with these arguments and only these environment variables; return its output."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"} | env
     done = subprocess.run(
         [sys.executable, *options, *words], cwd=cwd, env=env, capture_output=True, check=False, timeout=300
@@ -45,7 +45,7 @@ def test_commands_print_on_consoles_that_are_not_utf_8(monkeypatch, encoding):
         monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
     for words in COMMANDS:
         assert exit_code(words) == 0, words
-    assert exit_code(["gradcheck", "Löwe → ∞"]) == 2      # the error has the name in it
+    assert exit_code(["gradcheck", "Löwe → ∞"]) == 2      # the error contains the name
 
 
 @pytest.mark.parametrize("columns", ["1", "60", "80", "many"])
@@ -114,7 +114,7 @@ def test_optional_packages_may_be_missing_and_are_not_loaded(tmp_path):
 def test_demo_runs_in_the_worst_surroundings(tmp_path):
     """No home, display or temporary folder, a missing backend, no compiler, an old locale, an odd path."""
     options = ("-OO", "-W", "error", "-X", "utf8=0")
-    fonts = matplotlib.get_configdir()      # another folder would cost seconds, for a new list of fonts
+    fonts = matplotlib.get_configdir()      # in another folder, making a new list of fonts would take seconds
     folder = tmp_path / "with space" / "e\N{COMBINING ACUTE ACCENT}ü日本"
     folder.mkdir(parents=True)
     surroundings = {
@@ -132,7 +132,7 @@ def test_demo_runs_in_the_worst_surroundings(tmp_path):
 
 @pytest.mark.slow
 def test_results_are_saved_although_stdout_is_closed(tmp_path):
-    """With stdout closed, the next file that is opened must not take its place."""
+    """If stdout is closed, the next file that is opened must not take its place."""
     words = ("train", "autoencoder", "--epochs", "1", "--code", "2", "--out", "a.safetensors")
     close = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     run("-c", close, "-m", "scratchgen", *words, cwd=tmp_path, SCRATCHGEN_KERNELS="reference")

@@ -1,4 +1,4 @@
-"""Arguments for which a formula does not hold are refused, with the names of the function and the argument.
+"""Invalid arguments are refused with a message that names the function and the argument.
 
 The cases are generated: every public class and function outside the models, every parameter of its signature,
 and every value that is wrong for the annotation of that parameter.
@@ -41,8 +41,8 @@ def linear64() -> Linear:
     return Linear(4, 2, rng=0, dtype=np.float64)
 
 
-# Valid arguments of everything public that is not in a gradient case of a layer. The classes of RESULTS are
-# what functions return.
+# Valid arguments of everything public that is not in a gradient case of a layer. Functions return the classes
+# in RESULTS.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Parameter": {"value": X},
     "Adam": {"parameters": PARAMETERS, "lr": 0.1},
@@ -127,7 +127,7 @@ def example(name: str) -> dict[str, Any]:
 
 
 class Unfit:
-    """An object that is no number, array, layer or function."""
+    """An object that is not a number, array, layer or function."""
 
     def __repr__(self) -> str:
         return "Unfit()"
@@ -188,7 +188,7 @@ ALSO: dict[tuple[str, str], list[Any]] = {
     ("GaussianMixture", "stds"): [np.zeros(2), -np.ones(2), np.full(2, np.inf)],
     ("bits_per_dim", "log_density"): [X[:, 0] * np.nan],
 }  # fmt: skip
-# The values of these lists for which a parameter is right after all.
+# The values in these lists that are valid for a parameter.
 FINE: dict[tuple[str, str], list[Any]] = {
     **{
         (name, "padding"): [0]
@@ -255,7 +255,7 @@ def test_example_is_valid(name):
 
 @pytest.mark.parametrize("name", CALLABLES)
 def test_wrong_argument_is_refused(name):
-    """With TypeError or ValueError, in one line that has the name of the function and of the parameter."""
+    """It raises TypeError or ValueError, in one line with the names of the function and the parameter."""
     thing, given = CALLABLES[name], example(name)
     for parameter in inspect.signature(thing).parameters.values():
         several = parameter.kind is parameter.VAR_POSITIONAL

@@ -1,4 +1,4 @@
-"""The tool that tests other versions: what it installs, what it skips and what it reports as a failure."""
+"""The tool that tests other versions: what it installs, skips and reports as a failure."""
 
 import importlib.util
 import json
@@ -26,7 +26,7 @@ def tool(monkeypatch):
 
 
 def answers(**outputs):
-    """A replacement of run: the exit code and the output for the first word that a command contains."""
+    """A replacement for run, with an exit code and an output for the first word that a command contains."""
     def run(*command, folder):
         answer = (value for word, value in outputs.items() if word in command)
         code, out = next(answer, (0, "5 passed in 1 s"))
@@ -76,7 +76,7 @@ def test_failure_fails_and_a_python_that_is_missing_is_skipped(tool, monkeypatch
     rows = json.loads(record.read_text("utf-8"))["runs"]
     assert {(row["python"], row["outcome"]) for row in rows} >= {(HERE, "failed")}
     assert all(row["outcome"] == "skipped" for row in rows if row["python"] != HERE) and len(rows) > 1
-    assert "skipped. this Python was not found" in capsys.readouterr().out
+    assert "skipped (this Python was not found)" in capsys.readouterr().out
     monkeypatch.setattr(tool, "run", answers(list=(0, "[]")))
     assert tool.main(["oldest", "--record", str(record)]) == 0
     again = json.loads(record.read_text("utf-8"))["runs"]

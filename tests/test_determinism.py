@@ -1,4 +1,4 @@
-"""The promises of docs/determinism.md: the same bits in new processes, in threads, and in forked children."""
+"""The guarantees of docs/determinism.md: the same bits in new processes, threads and forked children."""
 
 import json
 import multiprocessing
@@ -51,7 +51,7 @@ def frequent_switches():
 
 @pytest.mark.slow
 def test_training_gives_the_same_bits_in_every_process():
-    """Also if the order of sets and dicts of strings differs, which PYTHONHASHSEED decides."""
+    """PYTHONHASHSEED changes the iteration order of sets and dicts of strings."""
     first, second = (in_new_process(OPENBLAS_NUM_THREADS="1", PYTHONHASHSEED=seed) for seed in "12")
     assert first == second and set(first) == {*KINDS, *LARGE}
 
@@ -105,7 +105,7 @@ def test_two_large_models_fitted_in_two_threads_are_those_fitted_in_turn(one_thr
 
 
 def test_each_thread_chooses_its_kernels():
-    """Blocks that overlap in time, and end in the order in which they began, leave no choice behind."""
+    """After blocks that overlap in time and end in the order in which they began, the default is restored."""
     first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
 
     def first():
@@ -169,7 +169,7 @@ def put_threads_of_blas(queue):
 
 @FORKS
 def test_child_that_is_forked_while_blas_is_limited_has_the_usual_number_of_threads(monkeypatch):
-    """Another thread shares work with the pool meanwhile, for which BLAS is limited to one thread."""
+    """During the fork, another thread uses the pool, so BLAS is limited to one thread."""
     monkeypatch.setattr(threads, "_processors", lambda: 2)
     is_shared, forked = threading.Event(), threading.Event()
 

@@ -56,7 +56,7 @@ OLD_NAMES = {"scratchgen/cli/__init__.py": {"anomaly"}, "tests/cli/test_study.py
 
 
 def tokens_of(source: str) -> Iterator[tokenize.TokenInfo]:
-    """The tokens of Python code. An f-string is one token; Python 3.12 and later make several of it."""
+    """The tokens of Python code. An f-string is one token, as before Python 3.12."""
     lines = source.splitlines(keepends=True)
     begun: list[tokenize.TokenInfo] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

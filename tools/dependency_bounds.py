@@ -2,15 +2,15 @@
 
     python tools/dependency_bounds.py oldest      the lower bounds in setup.cfg, exactly
     python tools/dependency_bounds.py newest      the newest versions
-    python tools/dependency_bounds.py pythons     both, with each Python of setup.cfg that is found
+    python tools/dependency_bounds.py pythons both, with each Python in setup.cfg that is installed
 
-Each combination gets a new environment in a temporary folder, from wheels only. The tests that are not marked
-as slow run there. With --short, only pip check, gradcheck, and the common tests of models, checkpoints and
-kernels run, and the newest versions are left out for the Python that runs this script (CI tests them anyway).
---record FILE adds the outcomes to a JSON file.
+For each combination, packages are installed from wheels into a new environment in a temporary folder, and the
+tests that are not marked as slow run there. With --short, only pip check, gradcheck, and the common tests of
+models, checkpoints and kernels run. The newest versions are then left out for the Python that runs this
+script, because CI tests them anyway. --record FILE adds the outcomes to a JSON file.
 
-A Python that is not installed is skipped with a message, and so are packages without a network. Everything
-else that goes wrong is a failure. Exit code: 0 if nothing failed, else 1.
+A combination is skipped with a message if its Python is not installed or if there is no network. Every other
+problem is a failure. Exit code: 0 if nothing failed, else 1.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-# With packages of the time, where the newest ones only add warnings: Matplotlib before 3.10.8 calls functions
-# that pyparsing 3.3 deprecates.
+# Older versions of other packages, because the newest ones add warnings: Matplotlib before 3.10.8 calls
+# functions that pyparsing 3.3 deprecates.
 COMPANIONS = ("pyparsing<3.3",)
 NO_NETWORK = ("NewConnectionError", "NameResolutionError", "TimeoutError", "ProxyError")
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow")
@@ -46,7 +46,7 @@ SHORT = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one combination. `versions` are those that were installed."""
+    """The outcome of one combination. `versions` are the versions that were installed."""
 
     python: str
     bounds: str
@@ -79,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(args.jobs) as pool:
         outcomes += pool.map(lambda combination: try_versions(*combination), combinations)
     for outcome in outcomes:
-        print(f"Python {outcome.python}, {outcome.bounds} versions: {outcome.outcome}. {outcome.message}")
+        print(f"Python {outcome.python}, {outcome.bounds} versions: {outcome.outcome} ({outcome.message})")
     if args.record:
         record(outcomes, args.record)
     return int(any(outcome.outcome == "failed" for outcome in outcomes))
@@ -91,7 +91,7 @@ def classified_pythons() -> list[str]:
 
 
 def find_python(version: str) -> str | None:
-    """A Python of this version: the running one, one on PATH, or one of pyenv; None if there is none."""
+    """A Python of this version: the running one, one on PATH, or one from pyenv. None if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     candidates = [sys.executable, shutil.which(f"python{version}")]
     candidates += sorted(map(str, pyenv.glob(f"{version}.*/bin/python")), reverse=True)
@@ -129,7 +129,7 @@ def lowest(requirement: Requirement) -> str:
 
 
 def try_versions(version: str, python: str, bounds: str, short: bool) -> Outcome:
-    """Create the environment, install the packages and run the tests. Prints the output of what fails."""
+    """Create the environment, install the packages and run the tests. Prints the output of failures."""
     wanted = list(requirements(version))
     packages = [f"{r.name}{r.specifier}" for r in wanted]
     if bounds == "oldest":

@@ -1,4 +1,4 @@
-"""Compare every function with 60 digits on numbers of every size; write results/numbers.json.
+"""Compare every function with 60-digit arithmetic on numbers of every size; write results/numbers.json.
 
     python tools/sweep_numbers.py
 

@@ -39,9 +39,9 @@ def main(
     """Measure the gradients of both generators.
 
     distances : d of the first generator
-    updates : of a discriminator or critic, for each distance
-    rounds : of joint training after D was trained alone
-    seeds : runs whose first gradients are averaged
+    updates : number of updates of a discriminator or critic, for each distance
+    rounds : number of rounds of joint training, after D was trained alone
+    seeds : number of runs whose first gradients are averaged
     """
     rng = np.random.default_rng(seed)
     gradients = {f"d = {d:g}": experiment.by_distance(d, updates, rng) for d in distances}

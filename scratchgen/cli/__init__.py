@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     process.prepare()
     make_output_safe()
-    os.environ["MPLBACKEND"] = "agg"    # figures go to files; a backend that is not installed is no problem
+    os.environ["MPLBACKEND"] = "agg"    # figures are written to files, so a backend for windows is not needed
     logging.basicConfig(format="%(name)s: %(message)s")     # to stderr
     logging.getLogger("scratchgen").setLevel(logging.INFO)
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -101,9 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_output_safe() -> None:
-    """Make stdout and stderr replace characters that the console's encoding lacks by question marks.
+    """Let stdout and stderr print a question mark for each character that the console's encoding lacks.
 
-    A stream that is None, because it was closed or there is no console, is replaced by the null device.
+    If a stream is None, because it was closed or because there is no console, it is replaced by the null
+    device.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-WIDTH = 80      # columns of tables, lists and descriptions in a terminal that is at least as wide
-LEAST = 40      # columns; tables with narrower ones could not be read
+WIDTH = 80      # the largest width of tables, lists and descriptions, in characters
+LEAST = 40      # the smallest width, because tables in narrower columns cannot be read
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,12 +27,12 @@ def sentence(text: str) -> str:
 
 
 def columns() -> int:
-    """The width for tables, lists and descriptions: of the terminal (or COLUMNS), from LEAST to WIDTH."""
+    """The width of tables, lists and descriptions: that of the terminal or COLUMNS, from LEAST to WIDTH."""
     return max(LEAST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def row(name: str, text: str, width: int) -> str:
-    """A row of a list: the name padded to `width`, then the text, which continues in its own column."""
+    """A row of a list: the name, padded to `width`, and the text, which is wrapped within its own column."""
     start, below = f"{name:{width}}", " " * width
     lines = textwrap.wrap(
         text, columns(), initial_indent=start, subsequent_indent=below,

@@ -91,8 +91,8 @@ def roots() -> tuple[Path, Path]:
 def find_demos(folders: Sequence[Path] | None = None) -> dict[str, Demo]:
     """The demos by name, in reading order, from the first of the folders that has any.
 
-    A demo is FAMILY/NAME.py. Families have the order of models.FAMILIES; other folders follow. ORDER in
-    __init__.py of a family's folder gives the order of its demos; a demo that is not in it follows.
+    A demo is FAMILY/NAME.py. Families are in the order of models.FAMILIES, and other folders follow. ORDER in
+    the __init__.py of a family's folder gives the order of its demos. Demos that are not in ORDER follow.
 
     Raises FileNotFoundError if there are none.
     """
@@ -120,7 +120,7 @@ def reading_order(folder: Path) -> tuple[str, ...]:
 
 
 def listing(demos: Mapping[str, Demo]) -> list[str]:
-    """A row for each demo, as wide as the terminal at most, under the name of its family."""
+    """A row for each demo, at most as wide as the terminal, under the name of its family."""
     width = max(map(len, demos)) + 2
     lines: list[str] = []
     family = None

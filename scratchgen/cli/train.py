@@ -88,7 +88,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def listing() -> list[str]:
-    """A row for each form of each model, with the defaults of its settings."""
+    """A row for each form of each model, with the default values of its settings."""
     lines = []
     for name, model in models().items():
         for form, build in model.forms.items():

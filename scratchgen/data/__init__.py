@@ -1,4 +1,4 @@
-"""Data for the models: digits, readers of your own files, a text, toy densities, augmentation, batches."""
+"""Data for the models: digits, readers for your own files, a text, toy densities, augmentation, batches."""
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches

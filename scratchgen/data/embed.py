@@ -1,7 +1,7 @@
 """Choose the part of MNIST that comes with the package; the command is `scratchgen data --embed FOLDER`.
 
-Each class has the same share as in the full set, and a fixed seed selects its digits. So the arrays are
-always the same. The bytes of the file also depend on the version of zlib.
+Each class has the same share as in the full set, and a fixed seed selects its digits. Therefore, the arrays
+are always the same, but the bytes of the file also depend on the version of zlib.
 """
 
 from __future__ import annotations

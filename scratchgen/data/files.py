@@ -1,4 +1,4 @@
-"""Write files atomically: a reader finds the old content or the new one, never a part of it.
+"""Write files atomically: a reader finds either the old content or the complete new content.
 
 A symbolic link is followed: the file that it points to is replaced, not the link.
 """
@@ -68,7 +68,7 @@ def expect_memory(size: int) -> None:
 
     The library safetensors, for example, ends the process if it gets no memory.
     """
-    np.empty(size, np.uint8)        # is not written to, and so costs no time
+    np.empty(size, np.uint8)        # takes no time because nothing is written to it
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
@@ -79,10 +79,10 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
 
 
 class Lock:
-    """A lock on the name of a file, which only one run at a time can hold, in this or another process.
+    """A lock on the name of a file. Only one run at a time can hold it, in this process or in any other.
 
-    It is a lock on the empty file ".NAME.lock" next to the file. The lock ends with the process, even if the
-    process is killed. On file systems without locks it has no effect.
+    The lock is taken on an empty file, ".NAME.lock", next to the file. It ends with the process, even if the
+    process is killed. It has no effect on file systems that do not support locks.
 
     Raises BlockingIOError if another run holds the lock, and OSError if the folder cannot be written to.
     """
@@ -112,7 +112,7 @@ class Lock:
         return False
 
     def release(self) -> None:
-        """Give the lock back, and remove its file."""
+        """Release the lock and remove its file."""
         if fcntl is not None:           # while the lock is held; Windows cannot remove an open file
             with contextlib.suppress(OSError):
                 self._path.unlink()

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from scratchgen.data.untrusted import (
+    MOST_DIMENSIONS,
     DamagedFile,
     expect_within,
     open_regular,
@@ -33,18 +34,18 @@ from scratchgen.data.untrusted import (
 
 UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_DIMENSIONS = 64        # of a NumPy array
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> np.ndarray:
     """Read an IDX file of unsigned bytes, gzipped or not, into a new array.
 
     max_bytes : the largest size of the array in a gzipped file; by default 64 million bytes, or 100 times the
-                size of the file if that is more
+                size of the file if this is larger
 
-    The declared size is checked before memory is allocated. Raises ValueError if the file is not one complete
-    IDX file, for example if it is damaged or truncated, has another type of entries, or has extra bytes. The
-    message names the file, what was expected and what was found. Raises OSError if the file cannot be read.
+    The declared size is checked before memory is allocated. Raises ValueError unless the file is one complete
+    IDX file, for example if it is damaged or truncated, contains another type of entries, or has extra bytes.
+    The message says what was expected in which file, and what was found. Raises OSError if the file cannot be
+    read.
     """
     name = os.fsdecode(path)
     with open_regular(path) as file:
@@ -60,16 +61,16 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> n
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the bytes of a file, uncompressed if it is gzipped.
 
-    Raises ValueError if a .gz file is not gzip or is damaged, and if there are more than `limit` bytes.
+    Raises ValueError if a .gz file is damaged or is not a gzip file, or if there are more than `limit` bytes.
     """
     with open_regular(path) as file:
         return _unpack(file, os.fsdecode(path), limit)
 
 
 def uncompress(data: bytes, name: str, limit: int) -> bytes:
-    """Uncompress the data if its first two bytes are those of gzip. An IDX file begins with two zeros.
+    """Uncompress the data if it begins with the two bytes of gzip. (An IDX file begins with two zeros.)
 
-    Raises ValueError for damaged data and for more than `limit` bytes.
+    Raises ValueError if the data is damaged or has more than `limit` bytes.
     """
     return _unpack(io.BytesIO(data), name, limit)
 

@@ -17,7 +17,7 @@ from scratchgen.data.pictures import CHANNELS, read_pixels
 from scratchgen.data.untrusted import DamagedFile, expect_within, open_regular, packed_limit, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-LIGHT = 0.75        # mean intensity of the border of images with a light background
+LIGHT = 0.75        # mean intensity of the border above which the background counts as light
 
 logger = logging.getLogger("scratchgen")
 
@@ -28,8 +28,8 @@ class Images:
 
     x     : (N, H·W·C) float32, intensities from 0 to 1, row by row from the top, as in `Digits`
     shape : (H, W, C), which convolutional models take
-    y     : (N,) int64, the number of each image's class, or None if there are no labels
-    names : the names of the classes; empty if there are no labels or they have no names
+    y     : (N,) int64, the class of each image as a number, or None if there are no labels
+    names : the names of the classes; empty if there are no labels, or if the classes have no names
     """
 
     x: np.ndarray
@@ -59,23 +59,26 @@ def load_images(
     """Load images of one size from a folder of PNG and JPEG files, or from an NPY, NPZ or IDX file.
 
     colour    : "grey" for images with one channel, "rgb" for three
-    size      : (H, W) to which the pictures of a folder are resized; without it, all must have the same size
-    invert    : use 1 − intensity, for dark strokes on a light background. Most models expect a dark one; a
-                grey set whose borders are light is reported through the logger "scratchgen"
-    max_bytes : the largest size of all pixels, 1 byte each; by default 64 million, or 100 times the size of
-                the files if that is more
+    size      : (H, W) to which the pictures of a folder are resized; if None, all must have the same size
+    invert    : use 1 − intensity, for dark strokes on a light background. Most models expect a dark
+                background. If the borders of grey images are light, a warning is logged by the logger
+                "scratchgen"
+    max_bytes : the largest total size of the pixels, 1 byte each; by default 64 million, or 100 times the
+                size of the files if this is larger
 
-    Folder: the images are sorted by name, and numbers in names count as numbers (2.png before 10.png). If the
-    pictures are in subfolders, each subfolder is a class; its number is its place in the same order. Hidden
+    Folder: the images are sorted by name, and numbers in names are sorted by value (2.png before 10.png). If
+    the pictures are in subfolders, each subfolder is a class. Classes are numbered in the same order. Hidden
     files are ignored, and files that are not named .png, .jpg or .jpeg are skipped with a message. See
     read_image for the pictures that are accepted.
 
     Arrays: shape (N, H, W), (N, H, W, 1) or (N, H, W, 3). uint8 and larger integers are divided by 255;
-    floating-point numbers must be within [0, 1]; booleans are 0 and 1. An NPZ file has one such array, and
-    may have one array of N integer labels. The format is recognised by the content, not by the name.
+    floating-point numbers must be within [0, 1]; booleans are 0 and 1. An NPZ file contains one such array,
+    and optionally one array of N integer labels. The format is recognised by the content of the file, not by
+    its name.
 
-    Raises ValueError for images of different sizes or shapes, values out of range, no images, and for files
-    that read_image, read_npy, read_npz or read_idx refuse. Raises OSError if a file cannot be read.
+    Raises ValueError for images of different sizes or shapes, values out of range and missing images, and for
+    files that read_image, read_npy, read_npz or read_idx do not accept. Raises OSError if a file cannot be
+    read.
     """
     if colour not in CHANNELS:
         raise ValueError(f"load_images expected colour to be one of {', '.join(CHANNELS)}, got {colour!r}")
@@ -85,7 +88,7 @@ def load_images(
     if path.is_dir():
         found = _from_folder(path, colour, size, max_bytes)
     elif size is not None:
-        raise ValueError(f"load_images expected no size with the file {path}; it resizes pictures in folders")
+        raise ValueError(f"load_images expected no size for the file {path}: only folders are resized")
     else:
         found = _from_file(path, colour, max_bytes)
     if invert:
@@ -146,7 +149,7 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """A key for sorting in which numbers count as numbers: 2.png before 10.png."""
+    """A sort key that compares numbers in names by value: 2.png before 10.png."""
     parts = re.split("([0-9]{1,4000})", path.name)
     return [(0, int(p), p) if p.isdigit() and p.isascii() else (1, 0, p.casefold()) for p in parts]
 
@@ -201,7 +204,7 @@ def _as_intensities(path: Path, images: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1] as a contiguous array of float32."""
     low, high = images.min(), images.max()
     if images.dtype.kind == "f":
-        if not (low >= 0 and high <= 1):                # also if there is a NaN
+        if not (low >= 0 and high <= 1):                # `not` also covers NaN
             raise ValueError(f"{path}: expected intensities within [0, 1], got {low:g} to {high:g}")
         return np.ascontiguousarray(images, np.float32)
     if images.dtype.kind == "b":

@@ -3,8 +3,8 @@
     NPY   a magic string, a version, the length of the header, the header, then the raw array
     NPZ   a zip archive with one NPY file per array, stored or deflated
 
-Source: the documentation of numpy.lib.format. NumPy itself parses the header. What is added here is that the
-declared size must be the size of the file before memory is allocated, and that only numbers are read.
+Source: the documentation of numpy.lib.format. NumPy parses the header. This module adds two checks: only
+arrays of numbers are read, and memory is allocated only if the declared size is the size of the file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from scratchgen.data.untrusted import (
+    MOST_DIMENSIONS,
     DamagedFile,
     expect_within,
     open_regular,
@@ -32,7 +33,6 @@ MAGIC = b"\x93NUMPY"
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")      # with members, without
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}       # of the header's length; version 3 is for names of fields only
 LONGEST_HEADER = 10_000
-MOST_DIMENSIONS = 64
 
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -40,9 +40,9 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
 
     The entries are booleans, integers or floating-point numbers, in the file's dtype and byte order.
 
-    Raises ValueError for anything but one complete NPY file of numbers: another format, objects (which would
-    need pickle), text or records, a header that declares more or less data than there is, booleans other than
-    0 and 1. Raises OSError if the file cannot be read.
+    Raises ValueError for anything but one complete NPY file of numbers, for example another format, objects
+    (which would need pickle), text or records, a header that declares more or less data than the file has, or
+    booleans other than 0 and 1. Raises OSError if the file cannot be read.
     """
     name = os.fsdecode(path)
     with open_regular(path) as file:
@@ -53,12 +53,12 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> d
     """Read all arrays of an NPZ file, name -> array.
 
     max_bytes : the largest total size of the arrays; by default 64 million bytes, or 100 times the size of
-                the file if that is more
+                the file if this is larger
 
-    Nothing is written to the disk, so a name is never used as a path. Every array has a checksum in the
-    archive (CRC-32). Raises ValueError for a damaged archive, for arrays that read_npy refuses, for members
-    that are not NPY files, are encrypted, occur twice or have a name such as "../x", and for arrays that
-    are larger than max_bytes. Raises OSError if the file cannot be read.
+    Nothing is written to the disk, and names in the archive are never used as paths. The archive contains a
+    checksum (CRC-32) of every array. Raises ValueError if the archive is damaged, if an array is larger than
+    max_bytes or read_npy does not accept it, and if a member is not an NPY file, is encrypted, occurs twice
+    or has a name such as "../x". Raises OSError if the file cannot be read.
     """
     name = os.fsdecode(path)
     with open_regular(path) as file, refusing_damage(name, "an NPZ file"):
@@ -67,7 +67,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> d
 
 
 def _check_start(file: BinaryIO, name: str) -> None:
-    """Raise DamagedFile unless the file begins as an archive; zipfile accepts other bytes before it."""
+    """Raise DamagedFile unless the file begins with an archive. (zipfile accepts other bytes before it.)"""
     start = file.read(4)
     if start not in ZIP_STARTS:
         found = start.hex(" ") if start else "an empty file"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CHANNELS = {"grey": 1, "rgb": 3}
-MODES = {"grey": "L", "rgb": "RGB"}     # the names of these in pillow
+MODES = {"grey": "L", "rgb": "RGB"}     # pillow's names for these
 READABLE = ("1", "L", "P", "RGB")       # modes of pictures with up to 8 bits per channel and no alpha channel
 WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 GREY = ("1", "L", "LA", "La")
@@ -28,17 +28,17 @@ def read_image(
 ) -> np.ndarray:
     """Read a PNG or JPEG file into intensities from 0 (black) to 1, float32, (H, W, 1) or (H, W, 3).
 
-    colour     : "grey" for one channel, "rgb" for three. By default, a grey file has one, others have
-                 three. Colours become grey with the weights 0.299, 0.587 and 0.114 (ITU-R 601)
+    colour     : "grey" for one channel, "rgb" for three. By default, grey files give one channel, and others
+                 three. Colours are converted to grey with the weights 0.299, 0.587 and 0.114 (ITU-R 601)
     max_pixels : the largest height times width
 
-    A pixel is its 8-bit value divided by 255. Palettes are replaced by their colours. A photograph is turned
-    as its EXIF orientation says. Colour profiles and gamma are ignored. Transparency is accepted only if
-    every pixel is opaque.
+    The intensity of a pixel is its 8-bit value divided by 255. Palettes are replaced by their colours.
+    Photographs are rotated according to their EXIF orientation. Colour profiles and gamma are ignored.
+    Transparency is accepted only if every pixel is opaque.
 
-    Raises ValueError, with the name of the file, for another format, a damaged or truncated file (PNG: also
-    one whose checksums are wrong), transparent pixels, 16 bits per channel, CMYK, an animation, and for more
-    than max_pixels. Raises OSError if the file cannot be read.
+    Raises ValueError, with the name of the file, for another format, a damaged or truncated file (including a
+    PNG file with wrong checksums), transparent pixels, 16 bits per channel, CMYK, animations, and more than
+    max_pixels. Raises OSError if the file cannot be read.
     """
     if colour is not None and colour not in CHANNELS:
         raise ValueError(f"read_image expected colour to be one of {', '.join(CHANNELS)}, got {colour!r}")
@@ -50,11 +50,12 @@ def read_image(
 def read_pixels(
     path: str | os.PathLike[str], colour: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Read a picture as read_image does, but into 8-bit pixels (H, W, C).
+    """Read a picture like read_image, but into 8-bit pixels (H, W, C).
 
     size : (H, W) to which the picture is resized, or None
 
-    Resizing averages over the area of the old pixels that a new one covers, or interpolates if it enlarges.
+    To shrink a picture, each new pixel is the average of the area that it covers. To enlarge it, pixels are
+    interpolated.
     """
     picture = _open(path, colour, max_pixels)
     if size is not None and picture.size != size[::-1]:
@@ -80,7 +81,7 @@ def _open(path: str | os.PathLike[str], colour: str | None, max_pixels: int) -> 
 
 
 def _check_header(name: str, picture: Image.Image, file: BinaryIO, max_pixels: int) -> None:
-    """Raise DamagedFile for a picture that is too large, or has another kind of pixels than documented."""
+    """Raise DamagedFile for a picture that is too large or has pixels of an unsupported kind."""
     width, height = picture.size
     if width * height > max_pixels:
         raise DamagedFile(

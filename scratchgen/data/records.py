@@ -1,4 +1,4 @@
-"""JSON files, such as the results of a study, read so that a damaged file is refused in one line."""
+"""Read JSON files, such as the results of a study. A damaged file raises an error of one line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LARGEST = 64_000_000        # bytes; the largest file of results has about 300,0
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a value from a JSON file.
 
-    Raises ValueError, with the path, for a file that is not complete JSON in UTF-8, has a key twice, is
-    nested too deeply or is larger than 64 million bytes, and OSError if the file cannot be read.
+    Raises ValueError, with the path, if the file is not complete JSON in UTF-8, contains a key twice, is
+    nested too deeply or is larger than 64 million bytes. Raises OSError if the file cannot be read.
     """
     with open_regular(path) as file:
         data = file.read(LARGEST + 1)

@@ -34,17 +34,17 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
     """Read a CSV file in which every cell is a finite number with a decimal point, such as 3, -0.5 or 1e-3.
 
     delimiter : the character between two cells
-    header    : whether the first line has the names of the columns. By default it is a header if none of its
-                cells is a number and each can be a name: it has a letter, does not begin as a number, and is
-                not a missing value such as NA. A line that is neither names nor numbers is refused
+    header    : whether the first line contains the names of the columns. By default, it is a header if all of
+                its cells can be names: a name contains a letter, does not begin like a number, and is not a
+                missing value such as NA. Otherwise, all cells of the first line must be numbers
 
-    The text is UTF-8, with or without a byte order mark. Cells may be quoted, and spaces around a number are
-    ignored, as are empty lines. A number is rounded to the nearest float64.
+    The text is UTF-8, with or without a byte order mark. Cells may be quoted. Empty lines and spaces around a
+    number are ignored. A number is rounded to the nearest float64.
 
     Raises ValueError, with the line and the column, for a cell that is not a number: empty cells, text, a
-    decimal comma, "nan", "inf", and numbers too large for float64. Raises ValueError for rows of different
-    lengths, a file without rows, names that occur twice, damaged quotes, text that is not UTF-8 and lines of
-    more than 2 million characters, and OSError if the file cannot be read.
+    decimal comma, "nan", "inf", and numbers too large for float64. Also raises ValueError for rows of
+    different lengths, a file without rows, names that occur twice, damaged quotes, text that is not UTF-8,
+    and lines of more than 2 million characters. Raises OSError if the file cannot be read.
     """
     name = os.fsdecode(path)
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n" .+-eE0123456789':
@@ -97,7 +97,7 @@ def _read_table(rows: Any, name: str, header: bool | None) -> Table:
 
 
 def _is_header(name: str, cells: Sequence[str]) -> bool:
-    """Whether the first line has names. Raises DamagedFile if it is neither names nor numbers."""
+    """Whether the first line contains names. Raises DamagedFile unless it has only names or only numbers."""
     numbers = [_as_number(cell) is not None for cell in cells]
     if any(numbers) and not all(numbers):
         column = numbers.index(False)
@@ -115,7 +115,7 @@ def _is_header(name: str, cells: Sequence[str]) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    """Whether a cell can only be a name: neither a damaged number, such as 1_0 or 0x10, nor a missing one."""
+    """Whether a cell is a name, and not a damaged number, such as 1_0 or 0x10, or a missing value."""
     return any(map(str.isalpha, cell)) and cell[0] not in "+-.0123456789" and cell.lower() not in MISSING
 
 

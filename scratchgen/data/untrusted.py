@@ -1,7 +1,7 @@
-"""What all readers of files share: open regular files only, and set a limit on what a packed file may become.
+"""Functions that all file readers share: open only regular files, and limit the size of unpacked data.
 
-A file from someone else may be damaged or made to do harm. A reader checks the sizes that a file declares
-before it allocates memory, and every refusal is a `DamagedFile`, a ValueError of one line.
+A file from someone else may be damaged or malicious. A reader checks the sizes that a file declares before it
+allocates memory. If a file is not accepted, the reader raises `DamagedFile`, a ValueError of one line.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ import numpy as np
 
 SMALLEST_LIMIT = 64_000_000     # bytes that any packed file may contain
 LARGEST_RATIO = 100             # MNIST is packed 5:1; files made to fill the memory have about 1000:1
-LONGEST, LONGEST_REASON = 60, 200       # characters that a message shows of a value and of a reason
+MOST_DIMENSIONS = 64    # of a NumPy array
+LONGEST, LONGEST_REASON = 60, 200       # how many characters of a value and of a reason a message shows
 
 
 class DamagedFile(ValueError):
-    """A file is damaged, is not of the expected format, or declares more data than it may have."""
+    """A file is damaged, does not have the expected format, or declares more data than is allowed."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading.
 
-    Raises IsADirectoryError for a folder, OSError for a device, a pipe or a socket, which might never end,
-    and the OSErrors of `open`.
+    Raises IsADirectoryError for a folder, OSError for a device, a pipe or a socket (reading them might never
+    end), and the errors of `open`.
     """
     # Without O_NONBLOCK, opening a pipe waits until another process writes to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -47,7 +48,7 @@ def size_of(file: BinaryIO) -> int:
 
 
 def packed_limit(size: int, max_bytes: int | None) -> int:
-    """The number of bytes that a packed file of `size` bytes may contain: max_bytes, if it is given."""
+    """The number of bytes that a packed file of `size` bytes may contain: `max_bytes` if it is not None."""
     return max(SMALLEST_LIMIT, LARGEST_RATIO * size) if max_bytes is None else max_bytes
 
 
@@ -99,7 +100,7 @@ def refusing_damage(name: str, expected: str) -> Iterator[None]:
 
 
 def shown(value: Any, quote: bool = True, longest: int = LONGEST) -> str:
-    """A value from a file as it is shown in a message: one line of limited length."""
+    """A value from a file as text for a message: one line of limited length."""
     try:
         text = repr(value) if quote else str(value)
     except ValueError:      # an integer of more than 4,300 digits

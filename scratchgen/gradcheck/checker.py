@@ -57,8 +57,8 @@ def check_layer(
     The layer is not changed: values, gradients, buffers and generators are restored. All evaluations start
     from the same buffers and generator states, so Dropout uses the same mask.
 
-    An array of floats that is neither a Parameter nor a buffer fails: it would be neither trained nor saved.
-    So does a Parameter or layer inside an object that Module does not search.
+    The check also fails for an array of floats that is neither a Parameter nor a buffer, because it would be
+    neither trained nor saved, and for a Parameter or layer inside an object that Module does not search.
 
     Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """

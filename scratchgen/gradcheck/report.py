@@ -45,7 +45,7 @@ def head(detailed: bool, width: int) -> str:
 
 
 def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool, width: int) -> list[str]:
-    """The rows of one case: all arrays, or the failed ones, or one summary.
+    """The rows of one case: all arrays, only those that failed, or one summary.
 
     results : the results of the readable functions ("reference"), of their compiled twins ("jit"), or both
     width : columns of the table, from 50

@@ -1,14 +1,14 @@
 """Compiled twins of the readable functions, and the decorator that chooses between the two.
 
-A function decorated with `compiled` defines in plain NumPy what is computed. Its twin is a fast function with
+A function decorated with `compiled` defines the computation in plain NumPy. Its twin is a fast function with
 the same name, arguments and results, in the module of the same name in this package. For example, the twins
 of `layers/normalisation.py` are in `kernels/normalisation.py`.
 
 The twins run unless the environment variable SCRATCHGEN_KERNELS is "reference" or the call is inside
-``with kernels.use("reference")``. With the reference functions the library runs without Numba, so a debugger
-can step through all of it. One test calls every function both ways and compares the results.
+``with kernels.use("reference")``. With the reference functions, the library runs without Numba, so a debugger
+can step through all of it. A test calls every function in both ways and compares the results.
 
-The variable is read once, when this package is imported; later changes of it have no effect, but `use` has.
+The variable is read once, when this package is imported. Changing it later has no effect; use `use` instead.
 
 All code that is longer for the sake of speed is in this package: threads, in-place writes, special cases.
 """
@@ -85,8 +85,9 @@ def backend() -> str:
 def use(name: str) -> Iterator[None]:
     """Run the enclosed block with the "jit" or the "reference" functions.
 
-    This overrides the environment variable, in this thread only (like numpy.errstate): other threads, and
-    threads that are started inside the block, keep their own choice. Raises ValueError for any other name.
+    This overrides the environment variable, in this thread only, like numpy.errstate. Other threads are not
+    affected, and threads that are started inside the block use the default. Raises ValueError for any other
+    name.
     """
     if name not in BACKENDS:
         raise ValueError(f"kernels.use expected one of {', '.join(BACKENDS)}, got {name!r}")

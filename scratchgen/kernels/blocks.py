@@ -16,7 +16,7 @@ BLOCKS, NARROWEST = 4, 32
 
 
 class Blocks(NamedTuple):
-    """A mask's shape, and its blocks as pairs (inputs, columns) of slices."""
+    """The shape of a mask, and its blocks as pairs (inputs, columns) of slices."""
 
     shape: tuple[int, ...]
     parts: tuple[tuple[slice, slice], ...]

@@ -1,12 +1,13 @@
 """The cache of compiled kernels on disk: never stale, never damaged, never in a folder named ~.
 
-Numba chooses the folder, defines the key of a compiled function and reduces it to bytes. Three things differ
-from Numba's own cache:
+Numba chooses the folder, defines the key of a compiled function and serialises the function. This cache
+differs from Numba's own cache in three ways:
 
 - Numba compares the source of the kernel's own file with the cache. Kernels of one file call functions of
   others (mathematics.py), so here an edit of any file of this package makes the whole cache stale.
 - Each compiled function has one file, which starts with a checksum. Numba has a second file, an index without
-  a checksum. One wrong bit in it stopped every process, or took minutes and gigabytes to read.
+  a checksum. A single wrong bit in the index could stop every process, or make it use minutes and gigabytes
+  to read it.
 - If the user has no home folder, Numba's folder there is not used, since Numba would create a folder named
   "~" in the current one.
 
@@ -32,7 +33,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps, loads
 
 DIGEST = hashlib.sha256().digest_size
-OLD = 3600      # seconds; a temporary file of this age belongs to a process that was killed
+OLD = 3600      # seconds; an older temporary file belongs to a process that was killed
 # Names of Numba's classes that use the home folder. Numba 0.60 and 0.61 write an underscore before them.
 AT_HOME = ("UserWideCacheLocator", "ZipCacheLocator")
 
@@ -68,7 +69,7 @@ class Locator(CompileResultCacheImpl):
 class CacheFiles:
     """The files of one kernel: one for each combination of argument types, processor and Numba version.
 
-    A file holds a SHA-256 and the pickle that it belongs to: (hash of the sources, key, compiled function).
+    A file contains a pickle, (hash of the sources, key, compiled function), and the SHA-256 of this pickle.
     """
 
     def __init__(self, folder: str, kernel: str, sources: str):
@@ -95,7 +96,7 @@ class CacheFiles:
         return compiled if (sources, saved_key) == (self.sources, key) else None
 
     def save(self, key: Any, compiled: Any) -> None:
-        """Write the file with a temporary file, so that another process finds all of it or none of it."""
+        """Write a temporary file and rename it, so that other processes find a complete file or none."""
         data = dumps((self.sources, key, compiled))
         path = self.path(key)
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")

@@ -74,7 +74,7 @@ def layer_norm(
 def norm_of_huge_numbers(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, axis: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(out, xhat, inv, mean, var) of numbers whose squares or sums overflow, as in the readable functions."""
+    """(out, xhat, inv, mean, var) if squares or sums overflow, computed as in the readable functions."""
     size = x.shape[axis]
     with np.errstate(all="ignore"):
         mean = (x / size).sum(axis=axis, keepdims=True)

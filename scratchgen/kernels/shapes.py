@@ -39,10 +39,12 @@ class Argument(NamedTuple):
 def expects(**shapes: str) -> Callable[[F], F]:
     """Check dtypes and shapes at each call of the decorated twin.
 
-    The types, shapes and dtypes of a call that passed are remembered, and the next call with the same ones is
-    not checked again. Training repeats the same few shapes, so a check is usually one look-up in a set.
+    When a call passes the check, its types, shapes and dtypes are remembered, and later calls with the same
+    ones are not checked again. Training repeats the same few shapes, so a check is usually one look-up in a
+    set.
 
-    Raises TypeError for an argument that is not an array of an allowed dtype, ValueError for a wrong shape.
+    Raises TypeError for an argument that is not an array of an allowed dtype, and ValueError for a wrong
+    shape.
     """
 
     def decorate(twin: F) -> F:
@@ -105,7 +107,7 @@ def _argument(position: int, name: str, words: list[str]) -> Argument:
 
 
 def _fits(shape: tuple[int, ...], argument: Argument, sizes: dict[str, Any]) -> bool:
-    """Whether a shape agrees with the sizes of the axes so far; adds its own sizes."""
+    """Whether a shape agrees with the known sizes of the axes. Adds its own sizes to them."""
     axes = argument.axes
     start = len(shape) - len(axes)
     if start < 0 or (start > 0 and not argument.leading):
@@ -123,7 +125,7 @@ def _wrong_shape(who: str, argument: Argument, shape: tuple[int, ...], sizes: di
 
 
 def window_places(who: str, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    """The number of places of a window in an image of size (H, W), along each axis.
+    """The number of positions of a window in an image of size (H, W), along each axis.
 
     Raises ValueError if the padded image is smaller than the window.
     """
@@ -139,7 +141,7 @@ def window_places(who: str, size: Pair, kernel: Pair, stride: Pair, padding: Pai
 
 
 def expect_places(who: str, places: Pair, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> None:
-    """Raise ValueError unless a window has `places` places in an image of size (H, W)."""
+    """Raise ValueError unless a window has `places` positions in an image of size (H, W)."""
     wanted = window_places(who, size, kernel, stride, padding)
     if tuple(places) != wanted:
         raise ValueError(

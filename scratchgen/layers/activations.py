@@ -107,7 +107,7 @@ class ELU(Activation):
     (ELU.1)  out = x where x ≥ 0, else α·(eˣ − 1)
     (ELU.2)  dx  = dout where out > 0, else dout·(out + α)      since α·eˣ = out + α
 
-    alpha : α ≥ 0; out tends to −α for x → −∞
+    alpha : α ≥ 0; out approaches −α for x → −∞
     """
 
     def __init__(self, alpha: float = 1.0):

@@ -108,7 +108,7 @@ class Layer(CheckedModule):
         raise TypeError(f"{type(self).__name__} does not define jvp")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Raise TypeError. forward returns two things, so a call would have to hide one of them."""
+        """Raise TypeError. forward returns two values, and a call would have to hide one of them."""
         raise TypeError(
             f"{type(self).__name__} cannot be called; use out, cache = layer.forward(x), "
             "and keep the cache for layer.backward(dout, cache)"

@@ -33,7 +33,8 @@ def connections(mask: Array) -> Connections:
     return Connections(mask, column_blocks(mask))
 
 
-# The readable functions need only the mask. Their twins skip what is outside `blocks`, so all three take it.
+# The readable functions need only the mask. Their twins skip the entries outside `blocks`, so all three
+# functions take it.
 @compiled
 def masked_affine(x: Array, masked: Array, bias: Array | None, blocks: Blocks) -> Array:
     """x·(M∘W) + b for x (…, D) and masked = M∘W (D, M)."""

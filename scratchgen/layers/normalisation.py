@@ -50,7 +50,8 @@ def batch_norm_backward(
     """(dx, dweight, dbias) for dout (M, C)."""
     dxhat = dout * weight                                       # (BN.6)   out = weight·xhat + bias
     dweight, dbias = scale_shift_backward(dout, xhat)           # (BN.7)
-    # x is measured in units of 1 / inv, so that inv³ does not underflow. Then inv is 1, and xc is xhat.
+    # The next two lines are in units of 1 / inv, so that inv³ does not underflow. There inv is 1, and xc is
+    # xhat. The last line multiplies by inv.
     dvar = -0.5 * (dxhat * xhat).sum(axis=0)                    # (BN.8)   xhat = xc / √(var + eps)
     dxc = dxhat + 2 / len(dout) * xhat * dvar                   # (BN.9)   xhat = xc·inv, var = mean(xc²)
     dx = inv * (dxc - dxc.mean(axis=0))                         # (BN.10)  xc = x − mean(x)
@@ -74,7 +75,7 @@ class BatchNormCache(NamedTuple):
 class BatchNorm(Layer):
     """Batch normalisation: each channel gets mean 0 and variance 1 over the batch (and over the pixels).
 
-    Means and sums are over the M = N (·H·W) values of a channel.
+    Means and sums are taken over the M = N (·H·W) values of a channel.
 
     (BN.1)   mean  = 1/M · Σ x                              (C,)
     (BN.2)   xc    = x − mean                               (M, C)
@@ -187,7 +188,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
 def layer_norm_backward(dout: Array, xhat: Array, inv: Array, weight: Array) -> Array:
     """dx for dout (M, C). The gradients of weight and bias are those of `scale_shift_backward`."""
     dxhat = dout * weight                                       # (LN.6)   out = weight·xhat + bias
-    # As in batch_norm_backward, x is measured in units of 1 / inv.
+    # As in batch_norm_backward, the next two lines are in units of 1 / inv. The last one multiplies by inv.
     dvar = -0.5 * (dxhat * xhat).sum(axis=1, keepdims=True)     # (LN.8)   xhat = xc / √(var + eps)
     dxc = dxhat + 2 / dout.shape[1] * xhat * dvar               # (LN.9)   xhat = xc·inv, var = mean(xc²)
     return inv * (dxc - dxc.mean(axis=1, keepdims=True))        # (LN.10)  xc = x − mean(x)

@@ -1,6 +1,6 @@
-"""Checks of what the forward and backward of a layer return.
+"""Checks of the values that forward and backward of a layer return.
 
-The layers of the library are tested; these are for the layers that a user writes.
+Tests cover the layers of the library. These checks are for layers that users write.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scratchgen.checks import Array, describe, is_plain_array
 
 
 def check_returned(cls: Any) -> None:
-    """Check what forward and backward of a layer class return, if the class itself defines them."""
+    """Check the return values of forward and backward, if the layer class itself defines them."""
     if "forward" in vars(cls):
         cls.forward = returns_pair(cls.forward)
     if "backward" in vars(cls):
@@ -23,9 +23,9 @@ def check_returned(cls: Any) -> None:
 
 
 def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
-    """Let a layer's forward raise TypeError unless it returns (out, cache), where out is an array.
+    """Make a layer's forward raise TypeError unless it returns (out, cache), where out is an array.
 
-    Without this check, an array of two rows would be taken for the pair.
+    Without this check, an array of two rows would be mistaken for the pair.
     """
 
     @functools.wraps(forward)
@@ -49,7 +49,7 @@ def returns_pair(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]
 
 
 def returns_gradient(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a layer's backward raise TypeError unless it returns dx, an array, or None."""
+    """Make a layer's backward raise TypeError unless it returns dx as an array, or None."""
 
     @functools.wraps(backward)
     def checked(self: Any, *args: Any, **kwargs: Any) -> Any:

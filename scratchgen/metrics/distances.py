@@ -49,9 +49,9 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
     matrix (R₁·R₂ᵀ)·(R₁·R₂ᵀ)ᵀ. So tr (Σ₁Σ₂)^½ is the sum of the singular values of R₁·R₂ᵀ. No root of an
     eigenvalue is taken, which would turn a rounding error of 1e-16 into one of 1e-8.
 
-    Covariances are divided by N − 1 and M − 1. A small number of examples increases the distance, even
-    between two samples of the same distribution, so compare only values for the same N. Raises ValueError for
-    fewer than two examples.
+    Covariances are divided by N − 1 and M − 1. With few examples, the distance is larger, even between two
+    samples of the same distribution, so only compare values for the same N. Raises ValueError for fewer than
+    two examples.
     """
     expect_examples("frechet_distance", X, least=2)
     expect_examples("frechet_distance", Y, features=X.shape[1], least=2)

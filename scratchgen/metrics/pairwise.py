@@ -29,8 +29,8 @@ def squared_distances(
 
     Yields (the slice of the rows, their squared distances (rows, M)). Far from the origin, the difference of
     large squares loses digits. So both sets are first centred on the median of B, which outliers hardly
-    change. Squared distances that are still the difference of much larger numbers are computed again from
-    a − b, with a and b as they were.
+    change. Squared distances that are still differences of much larger numbers are computed again from a − b,
+    with the original a and b.
     """
     scale = np.float64(unit)                                    # float32 / float64 is float64
     middle = np.median(B[:: max(1, len(B) // CENTRED)] / scale, axis=0)

@@ -1,8 +1,8 @@
 """Checks of the arguments of models: counts, numbers, choices, widths, shapes, networks, settings of a run.
 
-Every function returns the value that it checked, in the form that models use. For any other value it raises
-TypeError or ValueError, in one line that begins with `who`, the constructor or method that the user called,
-and names the argument. `count` is checks.expect_count.
+Every function returns the value that it checked, in the form that models use. For any other value, it raises
+TypeError or ValueError. The message is one line that begins with `who`, the constructor or method that the
+user called, and names the argument. `count` is checks.expect_count.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def widths(who: str, name: str, value: Any) -> tuple[int, ...]:
 
 
 def channels(who: str, value: Any, layers: int) -> tuple[int, ...]:
-    """The number of channels of each of the convolutions, a sequence of `layers` ints of at least 1."""
+    """The numbers of channels of the convolutions, a sequence of `layers` ints of at least 1."""
     wanted = f"a sequence of {layers} numbers of channels"
     found = tuple(count(who, "channels", c) for c in _sequence(who, "channels", value, wanted))
     if len(found) != layers:
@@ -115,14 +115,14 @@ def layer(who: str, name: str, value: Any) -> Layer:
 
 
 def activation_class(who: str, value: Any) -> type[Activation]:
-    """The class of an activation, such as SiLU, which is called once for each place in the network."""
+    """The class of an activation, such as SiLU. It is called once for each place in the network."""
     if not (isinstance(value, type) and issubclass(value, Activation)):
         raise TypeError(f"{who} expected activation to be a class such as SiLU, got {value!r}")
     return value
 
 
 def function(who: str, name: str, value: Any) -> Any:
-    """Something that can be called."""
+    """A function or another callable object."""
     expect_function(who, name, value)
     return value
 

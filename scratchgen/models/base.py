@@ -66,7 +66,7 @@ class Estimator:
         for constructor in constructors:
             parameters = inspect.signature(constructor).parameters
             for name, parameter in parameters.items():
-                # A constructor passes its own values for what the constructor of its base class requires.
+                # A constructor passes its own values for the required arguments of its base class.
                 replaced = constructor is not constructors[0] and parameter.default is parameter.empty
                 if name in ("self", "rng", "dtype", *settings) or replaced:
                     continue
@@ -86,7 +86,7 @@ class Estimator:
         return f"{type(self).__name__}.{method}"
 
     def _expect_count(self, n: int, method: str = "sample") -> None:
-        """Raise TypeError or ValueError unless n, a number of examples to draw, is an int of at least 1."""
+        """Raise TypeError or ValueError unless n, the number of examples to draw, is an int of at least 1."""
         count(self._who(method), "n", n)
 
 
@@ -193,8 +193,9 @@ class Model(Estimator, Module):
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
 
-        A model that was trained before continues from its weights, and warns with ContinuedTraining unless
-        `warm_start` is set. To start anew, as each fold of a cross-validation must, build a new model.
+        If the model was trained before, training continues from its weights, with the warning
+        ContinuedTraining unless `warm_start` is set. To start again, for example in each fold of a
+        cross-validation, build a new model.
 
         X : (N, D);  y : labels (N,), for models that use them
         epochs : passes over the data
@@ -206,8 +207,8 @@ class Model(Estimator, Module):
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
         warm_start : whether to continue the training of a model that was trained before
 
-        Raises ValueError or TypeError for data or settings that do not fit, and TrainingDiverged at the first
-        nan or infinity.
+        Raises ValueError or TypeError for invalid data or settings, and TrainingDiverged at the first nan or
+        infinity.
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, augment=augment, drop_last=drop_last,

@@ -61,10 +61,10 @@ def dense_arguments(
 ) -> tuple[tuple[int, ...], dict[str, Any]]:
     """Check the arguments of a constructor of dense networks.
 
-    Callers pass either all sizes at once, or some of features, hidden and code; omitted sizes are those of
-    `default`. `last` is the name of the last argument. net_args : rng, activation, dtype. Returns the sizes
-    (features, *hidden, code), and the other arguments of `dense`. Raises ValueError if sizes are passed
-    twice, and for fewer than two sizes.
+    Callers pass either all sizes at once, or some of features, hidden and code. Sizes that are omitted are
+    taken from `default`. `last` is the name of the last argument. net_args : rng, activation, dtype. Returns
+    the sizes (features, *hidden, code), and the other arguments of `dense`. Raises ValueError if sizes are
+    passed twice, and for fewer than two sizes.
     """
     if sizes is not None and (features, hidden, code) != (None, None, None):
         raise ValueError(f"{who} expected either sizes or features, hidden and {last}, got both")
@@ -137,7 +137,7 @@ def conv_decoder(
     activation: type[Activation] = SiLU,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """The reverse, with transposed convolutions: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C."""
+    """The reverse of the encoder, transposed: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C → H·W·C."""
     height, width, depth = image_shape("a convolutional network", shape, least=4)
     c1, c2 = channels
     net_args: dict[str, Any] = {"rng": as_generator("a convolutional network", rng), "dtype": dtype}

@@ -27,7 +27,7 @@ T = TypeVar("T")
 PRODUCTS, ENTRIES = 4 << 20, 1 << 18
 
 _sharing = threading.Lock()
-_usual = 0      # while work is shared and BLAS is limited to one thread: its number of threads otherwise
+_usual = 0      # the usual number of BLAS threads while work is shared and BLAS is limited to one; else 0
 
 
 def share(work: Callable[[slice], T], n: int, least: int = 1) -> list[T]:
@@ -104,7 +104,7 @@ def _reset_after_fork() -> None:
     global _sharing, _usual
     _pool.cache_clear()     # a forked process inherits the pool, but not its threads
     _sharing = threading.Lock()
-    if _usual:              # nor the thread that would end the limit of BLAS
+    if _usual:              # the thread that would end the limit of BLAS does not exist here
         for blas in _blas().lib_controllers:
             blas.set_num_threads(_usual)
         _usual = 0

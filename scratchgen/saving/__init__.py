@@ -1,4 +1,4 @@
-"""How models and runs become files: values as JSON and arrays, names of classes, and the file itself.
+"""Save models and runs to files: values as JSON and arrays, names of classes, and the file itself.
 
     values.py       a value -> JSON and arrays, and back
     generators.py   the states of random generators
@@ -6,5 +6,5 @@
     container.py    a safetensors file with a checksum
     differences.py  what differs between a model and a file
 
-`scratchgen.save` and `scratchgen.load` (training/model_files.py) are made of these.
+`scratchgen.save` and `scratchgen.load` (training/model_files.py) use these modules.
 """

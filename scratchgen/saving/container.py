@@ -1,14 +1,14 @@
 """The file: a safetensors file with a checksum over everything.
 
-Each array is one tensor. Arrays of a dtype that safetensors does not have, such as text or numbers in the
-other byte order, are stored as bytes, and the metadata `dtypes` has their dtype and shape. Everything else is
-text in the metadata. Two of its entries are checksums (SHA-256):
+Each array is one tensor. Arrays of a dtype that safetensors does not support, such as text or numbers in the
+other byte order, are stored as bytes, and the metadata entry `dtypes` contains their dtypes and shapes.
+Everything else is text in the metadata. Two of its entries are checksums (SHA-256):
 
     data_checksum   of the bytes of all tensors
     checksum        of the header, with this entry set to zeros; the header has data_checksum, too
 
-So the header can be checked without the tensors, and a change of any bit of the file is found. Files of the
-format "scratchgen 1" have no checksums and can still be read.
+Therefore, the header can be checked without reading the tensors, and a change of any bit is detected. Files
+of the format "scratchgen 1" have no checksums and can still be read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ZEROS = "0" * 64
 WRONG_CONTENT = (
     ValueError, TypeError, LookupError, AttributeError, SyntaxError, OverflowError, RecursionError
 )  # fmt: skip
-LARGEST_HEADER = 2**24      # bytes; so a header that was made up cannot fill the memory
+LARGEST_HEADER = 2**24      # bytes; a forged header cannot fill the memory
 
 
 def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -76,7 +76,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read and check a file; return its tensors and its metadata. Raises what read_metadata raises."""
+    """Read and check a file; return its tensors and its metadata. Raises the errors of read_metadata."""
     with _open(path) as file:
         header = _header(path, file)
         metadata = _metadata(path, header)
@@ -97,7 +97,7 @@ def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def _is_native(dtype: np.dtype) -> bool:
-    """Whether safetensors has the dtype and returns it."""
+    """Whether safetensors stores the dtype and returns it unchanged."""
     return dtype.isnative and dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
@@ -111,7 +111,7 @@ def _from_memory(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.nda
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a regular file. To open a pipe would wait for someone to write into it."""
+    """Open a regular file. Opening a pipe would wait until another process writes into it."""
     if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
         raise ValueError(f"{path} is not a complete safetensors file: it is a device, a pipe or a socket")
     return open(path, "rb")

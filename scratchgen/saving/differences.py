@@ -1,9 +1,9 @@
-"""What differs between a model and a file: classes, settings, architecture, shapes.
+"""The differences between a model and a file: classes, settings, architecture, shapes.
 
 Both are compared as the JSON that `values.Encoder` makes of them. The settings of an object are compared in
-full. Of its other attributes, only their structure is compared (which layers there are, and the shapes of
-parameters), because they hold what the model has learnt. Attributes whose names begin or end with "_" are
-not compared at all: these are the ones that `fit` sets.
+full. Of its other attributes, only the structure is compared (the layers and the shapes of parameters),
+because their values are learnt. Attributes whose names begin or end with "_" are not compared at all, because
+`fit` sets them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHOWN = 8           # differences that a message lists
 
 
 def expect_equal(who: Any, file: Any, file_arrays: Arrays, model: Any, model_arrays: Arrays) -> None:
-    """Compare the JSON and the arrays of a file and of a model. Raises ValueError with what differs."""
+    """Compare the JSON and the arrays of a file and of a model. Raises ValueError with the differences."""
     found = list(_compared("", file, file_arrays, model, model_arrays, strict=True))
     if found:
         more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-# Each bit generator with the largest value of its position in a buffer, which NumPy does not check.
+# The largest buffer position of each bit generator. NumPy does not check the position.
 BIT_GENERATORS: dict[str, dict[str, int]] = {
     "PCG64": {}, "PCG64DXSM": {}, "SFC64": {}, "MT19937": {"pos": 624}, "Philox": {"buffer_pos": 4},
 }
 
 
 def generator_state(generator: np.random.Generator) -> dict[str, Any]:
-    """The state of a generator as JSON; the arrays in the state of some become lists.
+    """The state of a generator as JSON. Arrays in the state become lists.
 
     Raises ValueError for a bit generator that is not NumPy's.
     """

@@ -1,7 +1,7 @@
 """The names of the classes and functions that a file may contain.
 
 A file names a class of the library as "scratchgen.Linear", and any other class as "MyLayer". Classes of the
-library are found in the modules that define layers, models and what these consist of. Types of numbers and
+library are found in the modules that define layers, models and their components. Types of numbers and
 functions such as np.tanh are "python.float", "numpy.float32" and "numpy.tanh". Other classes are known only
 if the caller passes them in. So a file can never cause anything else to be constructed.
 """
@@ -33,7 +33,7 @@ def library() -> dict[str, Any]:
     found |= {f"numpy.{value.__name__}": value for value in vars(np).values() if isinstance(value, np.ufunc)}
     for module_name, module in list(sys.modules.items()):
         inside = any(module_name == place or module_name.startswith(f"{place}.") for place in places)
-        if not inside or module_name.endswith(".cases"):        # cases are for the tests alone
+        if not inside or module_name.endswith(".cases"):        # the cases are only for tests
             continue
         for name, value in vars(module).items():
             is_class = isinstance(value, type) and not issubclass(value, BaseException)
@@ -44,7 +44,7 @@ def library() -> dict[str, Any]:
 
 
 def name_of(value: Any) -> str | None:
-    """The name of a class or function in a file; None if it cannot be found again by name, as a lambda."""
+    """The name of a class or function in a file; None if it cannot be found by its name, like a lambda."""
     for name in (f"{LIBRARY}{value.__name__}", f"numpy.{value.__name__}", f"python.{value.__name__}"):
         if library().get(name) is value:
             return name

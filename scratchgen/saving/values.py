@@ -1,7 +1,7 @@
 """Values as JSON and arrays, and back.
 
-A value that JSON has comes out as itself: None, bool, int, str, finite floats, lists, dicts with keys of str.
-Everything else becomes an object with one key that begins with "$":
+Values that JSON supports stay as they are: None, bool, int, str, finite floats, lists, and dicts whose keys
+are str. Every other value becomes an object with a key that begins with "$":
 
     {"$float": "nan"}                           a float that is not finite
     {"$complex": [1.0, 2.0]}  {"$bytes": "00ff"}  {"$path": "runs/a"}
@@ -22,8 +22,8 @@ Everything else becomes an object with one key that begins with "$":
 An object is its class and its attributes, in their order; `settings` names those that are arguments of the
 constructor. A class may define `saved_state()`, which returns the attributes to store, and
 `restore_state(state)`, which takes them. An array, object or generator that occurs twice is stored once, and
-both places share it again after loading. A value of any other type is refused with its place, because it
-would come out as something else.
+both places share it again after loading. For a value of any other type, an error names its place, because
+loading it would return something else.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Unstorable(ValueError):
 class Encoder:
     """Turns values into JSON. Arrays are collected in `arrays`, by name.
 
-    prefix : of the names of arrays, or ""; the rest of a name is the place of the array
+    prefix : the beginning of the names of arrays, or ""; the rest of a name is the place of the array
     known : id of an array -> its name, for the parameters and buffers of a model
     objects : whether objects, classes and functions can be stored
     strict : whether a value that cannot be stored raises Unstorable; otherwise {"$unstorable": what it is}
@@ -86,7 +86,7 @@ class Encoder:
         self.refused: list[Unstorable] = []
         self._places: dict[int, Place] = {}     # id -> place of an object, Parameter or generator
         self._names: dict[int, str] = {}        # id -> name of an array
-        self._kept: list[Any] = []              # so that no id is used again
+        self._kept: list[Any] = []              # keeps objects alive, so that no id is used again
 
     def encode(self, value: Any, place: Place = ()) -> Any:
         """Return the JSON of a value. If `strict`, raises Unstorable for one that cannot be stored."""
@@ -183,7 +183,7 @@ class Encoder:
         return {"$class" if isinstance(value, type) else "$function": name}
 
     def _name_of(self, value: Any) -> str | None:
-        """The name of a class or function; None if it has none, or if another one has the same name."""
+        """The name of a class or function; None if it has no name, or if another one has the same name."""
         name = names.name_of(value)
         return name if name is None or self.named.setdefault(name, value) is value else None
 
@@ -198,7 +198,7 @@ class Encoder:
         kind = type(value)
         name = self._name_of(kind) if is_plain(kind) and hasattr(value, "__dict__") else None
         if name is None:
-            del self._places[id(value)]         # otherwise the next place would refer to this one
+            del self._places[id(value)]         # otherwise, the next place would refer to this one
             second = "a second class with the name" if kind.__name__ in self.named else "type"
             return self._refused(place, f"an object of {second} {kind.__name__}")
         self.live[place] = value
@@ -214,7 +214,7 @@ class Decoder:
     """Turns JSON back into values. Raises ValueError for JSON that `Encoder` does not write.
 
     tensors : the arrays of the file, by name
-    custom : classes and functions outside of the library that may occur
+    custom : classes and functions from outside the library that may occur
     strict : whether to raise ValueError for {"$unstorable": ...}; otherwise it becomes None
 
     live, nodes : place -> object, and place -> its JSON, for all objects that were made
@@ -291,7 +291,7 @@ class Decoder:
         raise ValueError(f"contains an unknown tag {tag[:40]!r}")
 
     def _array(self, name: str, axes: list[int] | None = None, backwards: Sequence[int] = ()) -> np.ndarray:
-        """A copy of a tensor, which can be written, with the memory layout of the array that was saved."""
+        """A writable copy of a tensor, with the memory layout of the array that was saved."""
         if name not in self._arrays:
             array = self.tensors[name].copy()
             if axes is not None:
@@ -327,7 +327,7 @@ class Decoder:
 
 
 def is_plain(kind: type) -> bool:
-    """Whether an object has attributes and nothing else: no slots, no base class in C."""
+    """Whether the attributes of an object are all of its state: it has no slots and no base class in C."""
     if issubclass(kind, Module):
         return True
     return all(
@@ -360,7 +360,7 @@ def expect_dtype(dtype: np.dtype) -> np.dtype:
 def memory_layout(array: np.ndarray) -> dict[str, list[int]]:
     """The axes of an array from the largest to the smallest stride, and those whose stride is negative.
 
-    Empty for axes in C order. Matrix products of arrays in another order may have other rounding errors.
+    Empty for axes in C order. The order is kept because it can change the rounding errors of matrix products.
     """
     in_order = list(range(array.ndim))
     axes = sorted(in_order, key=lambda i: -abs(array.strides[i]))

@@ -60,8 +60,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
     """Measure all classifiers on the full set, write the results, and return the rows.
 
-    runs : folder in which the rows are kept until all are measured. A study that was killed continues there,
-        and the results of an earlier study stay until there are new ones
+    runs : folder in which the rows are kept until all are measured. If a study is killed, the next one
+        continues with these rows. Earlier results are kept until the new ones are complete
     """
     digits = load_digits("full")
     print(digits.source)

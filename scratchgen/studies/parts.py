@@ -1,8 +1,7 @@
-"""The finished parts of a study, saved one by one, so that a study that was killed can be continued."""
+"""Save the finished parts of a study one by one, so that a study that was killed can be continued."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -11,19 +10,21 @@ from typing import Any
 
 from scratchgen import __version__
 from scratchgen.data.files import write_json
+from scratchgen.data.records import read_json
 
 
 class Parts:
-    """The parts of one study, a file each. Remove them once the results of the study are saved.
+    """The parts of one study, each in its own file. Remove them once the results of the study are saved.
 
-    folder : of the files;  settings : what all parts depend on. A part with other settings is not used
+    folder   : the folder of the files
+    settings : the settings on which all parts depend. A part that was saved with other settings is not used
     """
 
     def __init__(self, folder: Path, **settings: Any):
         self.folder, self.settings = folder, {"version": __version__, **settings}
 
     def get(self, name: str, measure: Callable[[], Any]) -> Any:
-        """The part of that name, a value of JSON: read from its file, or measured and saved.
+        """The part of that name, a JSON value that is read from its file, or measured and saved.
 
         Raises ValueError, with the name of the file, if it is damaged.
         """
@@ -31,7 +32,7 @@ class Parts:
         key = {"part": name, **self.settings}
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
+                found = read_json(path)
                 if found["settings"] == key:
                     return found["value"]
             except (ValueError, KeyError, TypeError) as error:

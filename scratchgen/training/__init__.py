@@ -1,13 +1,14 @@
 """Training: the loop, optimisers, learning-rate schedules, callbacks and checkpoints.
 
-The names in `__all__` are also public in `scratchgen`. The others are for those who write a model or a step.
+The names in `__all__` are also public in `scratchgen`. The other names are for writing new models or training
+steps.
 """
 
 from scratchgen.training.average import AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
+from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
-from scratchgen.training.loop import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
 from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp

@@ -65,7 +65,8 @@ class EarlyStopping(Callback):
     """Stop the run when the validation value has not reached a new minimum for `patience` epochs.
 
     At the end of the run, the weights and buffers of the best epoch are restored. An interrupted run keeps
-    its last weights instead, so that it can be resumed. A checkpoint contains both.
+    its last weights instead, so that it can be resumed. A checkpoint contains both. Every new run starts
+    anew, so one EarlyStopping can be passed to several runs, one after the other.
 
     best : the lowest validation value so far;  waited : epochs since then
     Raises ValueError for patience < 1, and for a Trainer without `validate`.
@@ -80,6 +81,8 @@ class EarlyStopping(Callback):
     def on_start(self, trainer: Trainer) -> None:
         if trainer.validate is None:
             raise ValueError("EarlyStopping expected a Trainer with a validate function, got none")
+        if trainer.step == 0:       # a new run, with nothing of an earlier one that had the same callback
+            self.best, self.waited, self._kept = float("inf"), 0, {}
         self._stop_if_due(trainer)
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:

@@ -5,13 +5,13 @@
     read_config(path)                                    the dict that was saved with the run
     is_finished(path)                                    whether the run is complete
 
-The model is stored as `scratchgen.save` stores it, so `scratchgen.load(path)` returns the model of a run. In
-addition, the file has the tensors "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
+The model is stored as `scratchgen.save` stores it, so `scratchgen.load(path)` returns the model of a run. The
+file also contains the tensors "optimizer.MOMENT" ("optimizer.NAME.MOMENT" if there are several),
 "history.steps.NAME", "history.epochs.NAME" and "callback.CLASS.NAME" (the second of a class is "CLASS.2").
 Everything else is JSON in the metadata (saving/values.py): config, step and epoch, the position in the epoch,
 the states of optimisers, callbacks and all generators. The file contains no pickle, so loading a file from an
-untrusted source runs no code. A file is written to a temporary name and then renamed, so an interrupted write
-does not damage the previous file.
+untrusted source runs no code. A file is written under a temporary name and then renamed, so an interrupted
+write does not damage the previous file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.checks import expect_count, expect_flags
 from scratchgen.data.files import Lock, expect_replaceable
 from scratchgen.saving.container import FORMER, one_line_errors, parsed, read_file, read_metadata, write_file
 from scratchgen.saving.generators import as_generator, generator_state
 from scratchgen.saving.values import Decoder, Encoder, Unstorable
+from scratchgen.training.callbacks import EarlyStopping
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.model_files import (
     describe,
@@ -44,14 +46,14 @@ __all__ = ["Checkpointer", "is_finished", "load", "load_model", "read_config", "
 class Checkpointer(Callback):
     """Save the run to `path` every `every` epochs and when it ends, also after Ctrl-C.
 
-    config : a dict with what is needed to build the model again; see read_config
-    overwrite : whether a file that is already at `path` may be replaced. A run that was loaded from that file
-        continues it, and needs no permission
+    config : a dict with the settings that are needed to build the model again; see read_config
+    overwrite : whether a file that is already at `path` may be replaced. Not needed if the run was loaded
+        from that file
 
-    Raises ValueError for every < 1. Before the first step, raises ValueError if the file exists already and
-    for a part of the run that a file cannot store, BlockingIOError if another run is saving to `path`,
-    OSError if `path` is a folder, a device or a pipe, and FileNotFoundError or PermissionError if its folder
-    does not exist or cannot be written to.
+    Raises ValueError for every < 1, and TypeError for another type. Before the first step, raises ValueError
+    if the file already exists or if a file cannot store a part of the run, TypeError for a config that is not
+    a dict, BlockingIOError if another run is saving to `path`, OSError if `path` is a folder, a device or a
+    pipe, and FileNotFoundError or PermissionError if its folder does not exist or cannot be written to.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class Checkpointer(Callback):
         config: dict[str, Any] | None = None,
         overwrite: bool = False,
     ):
-        if every < 1:
-            raise ValueError(f"Checkpointer expected every >= 1, in epochs, got {every}")
+        expect_count("Checkpointer", "every", every)
+        expect_flags("Checkpointer", overwrite=overwrite)
         self.path, self.every, self.config, self.overwrite = Path(path), every, config, overwrite
         self._lock: Lock | None = None
 
@@ -75,9 +77,9 @@ class Checkpointer(Callback):
             raise PermissionError(f"Checkpointer cannot write to the folder {folder}")
         self._lock = Lock(self.path)
         if self.path.exists() and not self.overwrite and trainer.saved_in != self.path.resolve():
-            what = "a finished run" if _holds_finished_run(self.path) else "a file"
+            state = "already contains a finished run" if _holds_finished_run(self.path) else "already exists"
             raise ValueError(
-                f"{self.path} is {what} already: load it to continue it, choose another path, "
+                f"{self.path} {state}: load it to continue it, choose another path, "
                 "or replace it with overwrite=True"
             )
         encoded_config("Checkpointer", self.config)
@@ -112,13 +114,14 @@ def save(path: str | os.PathLike[str], trainer: Trainer, config: dict[str, Any] 
 
 
 def load(path: str | os.PathLike[str], trainer: Trainer, *, strict: bool = True) -> None:
-    """Restore the run in `path` into a trainer that was built like the saved one. Then call run().
+    """Restore the run in `path` into a trainer that was built in the same way. Call run() afterwards.
 
-    strict : whether class, settings and architecture of the model must be those of the file, and whether the
-        trainer must have all callbacks whose state is in the file
+    strict : whether the class, settings and architecture of the model must be those of the file, and whether
+        the trainer must have all callbacks whose state is in the file
 
-    Everything is checked before anything is changed. Raises ValueError with the differences: not a
-    safetensors file, another format, weights without a run, or another model, optimiser or batches.
+    Everything is checked before anything is changed. Raises ValueError if the file is not a safetensors file,
+    has another format, or contains weights without a run, and, with the differences, if it belongs to another
+    model, optimiser or batches.
     """
     path = Path(path)
     tensors, metadata = read_file(path)
@@ -202,19 +205,20 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
         "batches": _encoded(encoder, "batches", trainer.batches.state(), ("batches",)),
         "optimizers": optimizers,
         "callbacks": callbacks,
+        "early_stopping": [name for name, c in _callbacks(trainer).items() if isinstance(c, EarlyStopping)],
         "generators": {name: generator_state(g) for name, g in _generators(trainer).items()},
         "history": {"steps": list(history.steps), "epochs": list(history.epochs)},  # safetensors sorts names
     }
     tensors = {f"history.steps.{name}": np.array(column) for name, column in history.steps.items()}
     tensors |= {f"history.epochs.{name}": np.array(column) for name, column in history.epochs.items()}
-    # A lambda in the model does no harm here: who resumes the run builds the model.
+    # The model may contain a lambda, because the caller builds the model again to resume the run.
     description, arrays, _ = describe(trainer.model, strict=False)
     metadata = {"run": run, "model": description, "trained": trainer.step > 0}
     return arrays | tensors | encoder.arrays, {name: json.dumps(value) for name, value in metadata.items()}
 
 
 def _encoded(encoder: Encoder, what: str, state: Any, place: tuple[str, ...]) -> Any:
-    """The JSON of a state. Raises ValueError that names the part of the run."""
+    """The JSON of a state. Raises ValueError with the name of the part of the run."""
     try:
         return encoder.encode(state, place)
     except Unstorable as error:
@@ -237,7 +241,7 @@ class Run(NamedTuple):
 
 
 def _decoded_run(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Run | None:
-    """The run in a file, None if there is none. Raises an error of any type for JSON of the wrong form."""
+    """The run in a file; None if there is none. May raise an error of any type for JSON of the wrong form."""
     run = parsed(path, metadata, "run")
     if run is None:
         return None
@@ -264,7 +268,7 @@ def _decoded_run(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str,
 
 
 def _bring_up_to_date(run: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    """Add to the JSON of a run of the format "scratchgen 1" what it has in the names of its tensors."""
+    """Add the values that the format "scratchgen 1" stores in the names of tensors to the JSON of a run."""
 
     def arrays(prefix: str) -> dict[str, Any]:
         found = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""One run at a time may train a model: two runs in two threads would mix their gradients without an error."""
+"""Only one run at a time may train a model: two runs in two threads would silently mix their gradients."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _lock = threading.Lock()
 
 @contextmanager
 def only_run_of(model: Any) -> Iterator[None]:
-    """Keep other runs from training the model inside the block. Raises RuntimeError if one already does."""
+    """Keep other runs from training the model in the block. Raises RuntimeError if one already trains it."""
     with _lock:
         if model in _in_training:
             raise RuntimeError(
-                f"Trainer.run expected a {type(model).__name__} that no other run is training, but one is, "
-                "in another thread or in a callback; train one after the other, or copies of the model"
+                f"Trainer.run expected a {type(model).__name__} that no other run is training, but "
+                "a run in another thread or in a callback is; train one after the other, or train copies"
             )
         _in_training.add(model)
     try:
@@ -31,7 +31,7 @@ def only_run_of(model: Any) -> Iterator[None]:
 
 
 def _reset_after_fork() -> None:
-    """A forked process has copies of the models, and none of the threads that train the originals."""
+    """A forked process has copies of the models, but not the threads that train the originals."""
     global _lock
     _lock = threading.Lock()
     _in_training.clear()

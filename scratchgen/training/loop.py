@@ -1,35 +1,30 @@
 """The training loop.
 
 `Trainer` repeats the training step of a model (training/step.py) over batches and epochs. It also handles
-augmentation, a history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
+augmentation, the history, callbacks, early stopping, numbers that are not finite, and Ctrl-C, which takes
 effect between two steps.
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from weakref import WeakSet
 
 import numpy as np
 
-from scratchgen.checks import as_generator
+from scratchgen.checks import as_generator, describe, is_plain_array
+from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
-from scratchgen.training.step import Stateful as Stateful
+from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
-from scratchgen.training.step import expect_finite as expect_finite
-from scratchgen.training.step import first_not_finite as first_not_finite
-from scratchgen.training.step import training_step as training_step
 
 
 class Trainable(Stateful, Protocol):
@@ -43,43 +38,6 @@ class Augment(Protocol):
     """A function that returns augmented examples for a batch, (N, D) -> (N, D), such as data.Jitter."""
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
-
-
-_trained: WeakSet[Any] = WeakSet()     # the models of this process that were trained
-
-
-class ContinuedTraining(UserWarning):
-    """A run does not start anew: the model was trained before."""
-
-
-def warn_of_earlier_training(model: Any) -> None:
-    """Warn if the model was trained before, so that a run continues from these weights."""
-    if model in _trained:
-        warnings.warn(
-            f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
-            "start anew, or pass warm_start=True to continue without this warning",
-            ContinuedTraining,
-            stacklevel=_level_of_caller(),
-        )
-
-
-def _level_of_caller() -> int:
-    """The `stacklevel` with which a warning names the line that called the library."""
-    package, _, _ = __name__.partition(".")
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-def mark_as_trained(model: Any) -> None:
-    """Remember that the weights of a model are not its initial ones."""
-    _trained.add(model)
-
-
-def is_trained(model: Any) -> bool:
-    """Whether the weights of a model are not its initial ones."""
-    return model in _trained
 
 
 @dataclass
@@ -151,8 +109,7 @@ class Trainer:
         one, or None, during a run.
     callbacks : a sequence of Callback
     validate : function () -> float, called after every epoch; its value is recorded and used by EarlyStopping
-    warm_start : whether the model may have been trained before; without it, the run then warns with
-        ContinuedTraining
+    warm_start : whether to continue the training of a model without the warning ContinuedTraining
 
     trainer.step, trainer.epoch : updates and whole epochs so far
     trainer.history : a History
@@ -216,9 +173,9 @@ class Trainer:
         saves the run), history.interrupted is set, and a KeyboardInterrupt is raised, whose message has the
         number of steps and epochs. A second Ctrl-C ends the run at once without saving.
 
-        Raises TrainingDiverged at the first nan or infinity. Raises before the first step ValueError for an
-        optimiser with parameters that are not the model's, and RuntimeError for a model that another run is
-        training.
+        Raises TrainingDiverged at the first nan or infinity. Before the first step, raises ValueError for an
+        optimiser with parameters that are not the model's, and RuntimeError if another run is training the
+        model.
         """
         self._expect_own_parameters()
         if self.step == 0 and not self.warm_start:
@@ -227,7 +184,9 @@ class Trainer:
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
         self._clock = time.perf_counter()
-        with only_run_of(self.model), self._interruptible():
+        with only_run_of(self.model), self._interruptible(), ExitStack() as at_end:
+            for callback in reversed(self.callbacks):       # the stack calls the last one first
+                at_end.callback(callback.on_end, self)      # also if the on_end of another raises an error
             try:
                 for callback in self.callbacks:
                     callback.on_start(self)
@@ -240,8 +199,6 @@ class Trainer:
             finally:
                 if self.step > steps_before:
                     mark_as_trained(self.model)
-                for callback in self.callbacks:
-                    callback.on_end(self)
         if self._interrupted:
             raise KeyboardInterrupt(self.history.ended)
         return self.history
@@ -271,7 +228,7 @@ class Trainer:
                 left.pop(id(p), None)
         if 0 < len(left) < len(own):
             names, who = ", ".join(left.values()), type(self.model).__name__
-            logging.getLogger("scratchgen").warning("%s of the %s: in no optimiser, not trained", names, who)
+            logging.getLogger("scratchgen").warning("no optimiser trains %s of the %s", names, who)
 
     def _run_epoch(self) -> None:
         for batch in self.batches:
@@ -288,7 +245,7 @@ class Trainer:
         self.expect_finite()
         row = self.history.epoch_means()
         if self.validate is not None:
-            row["validation"] = float(self.validate())
+            row["validation"] = self._validated(self.validate())
             self._expect_finite_values(row)
         self._count_seconds()
         row |= {"step": self.step, "seconds": self.history.seconds}
@@ -298,7 +255,7 @@ class Trainer:
             callback.on_epoch(self, row)
 
     def _count_seconds(self) -> None:
-        """Add the time since the last call to the history; a clock that jumped back adds nothing."""
+        """Add the time since the last call to the history. If the clock jumped back, add nothing."""
         now = time.perf_counter()
         self.history.seconds += max(0.0, now - self._clock)
         self._clock = now
@@ -306,13 +263,26 @@ class Trainer:
     def _train_step(self, batch: tuple) -> dict[str, float]:
         try:
             if self.augment is not None:
-                batch = (self.augment(batch[0], rng=self.rng), *batch[1:])
+                batch = (self._augmented(self.augment, batch[0]), *batch[1:])
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
                 values = self.model.train_step(batch, self.optimizer, self.rng)
         except TrainingDiverged as error:
             raise self._with_position(error) from None
         self._expect_finite_values(values)
         return values
+
+    def _augmented(self, augment: Augment, x: np.ndarray) -> np.ndarray:
+        found = augment(x, rng=self.rng)
+        if not is_plain_array(found) or found.shape[:1] != x.shape[:1]:
+            got = found.shape if is_plain_array(found) else describe(found)
+            raise ValueError(f"Trainer expected augment to return an array of {len(x)} examples, got {got}")
+        return found
+
+    def _validated(self, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"Trainer expected validate to return a number, got {value!r}") from None
 
     def _expect_finite_values(self, values: dict[str, float]) -> None:
         for name, value in values.items():

@@ -1,14 +1,14 @@
-"""Save models and load them from the path alone.
+"""Save models, and load them from a path alone.
 
     scratchgen.save(model, path)            any model of the library, or a layer
-    model = scratchgen.load(path)           in another process, too; the outputs have the same bits
+    model = scratchgen.load(path)           also in another process; the outputs have the same bits
     load_model(path, model)                 read a file into a model that exists
 
-A file describes the model as JSON: its class, its settings, the same for its layers, and what it learnt (see
-saving/values.py). Arrays are tensors: "model.NAME" for parameters, "buffer.NAME" for buffers, and
-"state.PLACE" for others. The file has a checksum over everything (saving/container.py) and no pickle. Only
-classes of the library and those that the caller passes as `custom` are ever constructed, so loading a file
-from an untrusted source runs no code.
+A file describes the model as JSON: the class and the settings of the model and of its layers, and the values
+that it learnt (see saving/values.py). Arrays are tensors: "model.NAME" for parameters, "buffer.NAME" for
+buffers, and "state.PLACE" for others. The file has a checksum over everything (saving/container.py) and no
+pickle. Only classes of the library and those that the caller passes as `custom` are ever constructed, so
+loading a file from an untrusted source runs no code.
 
 `load` and `load_model` also read the model of a training run (training/checkpoint.py), and `load_model` reads
 files of the format "scratchgen 1", which have no description.
@@ -29,7 +29,7 @@ from scratchgen.data.files import expect_replaceable
 from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
 from scratchgen.saving.values import Decoder, Encoder, Unstorable, names_of_arrays, setting_names
-from scratchgen.training.loop import is_trained, mark_as_trained
+from scratchgen.training.earlier import is_trained, mark_as_trained
 from scratchgen.training.step import first_not_finite
 
 __all__ = ["load", "load_model", "save", "save_model"]
@@ -41,8 +41,9 @@ Arrays = Mapping[str, np.ndarray]
 def save(model: Any, path: PathLike) -> None:
     """Write a model with its class, settings, architecture and everything that it learnt to `path`.
 
-    Before anything is written, raises TypeError for what is not a model, and ValueError for weights that are
-    not finite and for an attribute that a file cannot store, such as a lambda. The message names it.
+    Before anything is written, raises TypeError for anything but a model, and ValueError for weights that are
+    not finite or for an attribute that a file cannot store, such as a lambda. The message names the
+    attribute.
     """
     _save("save", model, Path(expect_path("save", path)), None)
 
@@ -50,16 +51,16 @@ def save(model: Any, path: PathLike) -> None:
 def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
     """Return the model in a file that `save`, `save_model` or a training run wrote.
 
-    custom : classes and functions outside of scratchgen that the model consists of, such as your own layers
+    custom : classes and functions from outside scratchgen that the model uses, such as your own layers
 
-    From a finished run with EarlyStopping, the weights of the best epoch are read. Raises ValueError for a
-    file that is damaged, contains a class that is unknown, or has weights alone.
+    From a finished run with EarlyStopping, the weights of the best epoch are read. Raises ValueError if the
+    file is damaged, contains an unknown class, or has only weights.
     """
     path = Path(expect_path("load", path))
     tensors, metadata = read_file(path)
     description = parsed(path, metadata, "model")
     if description is None:
-        raise ValueError(f"{path} has weights without a description: use load_model(path, model)")
+        raise ValueError(f"{path} has weights but no description of the model: use load_model(path, model)")
     model = _decoded(path, description, Decoder(best_weights(path, tensors, metadata), expect_custom(custom)))
     if has_weights(model) and parsed(path, metadata, "trained"):
         mark_as_trained(model)
@@ -67,12 +68,12 @@ def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
 
 
 def save_model(path: PathLike, model: Any, config: dict[str, Any] | None = None) -> None:
-    """Write a model to `path` as `save` does, and `config`, which read_config returns."""
+    """Write a model to `path` like `save`, together with `config`, which read_config returns."""
     _save("save_model", model, Path(path), config)
 
 
 def load_model(path: PathLike, model: Any, *, strict: bool = True, custom: Sequence[Any] = ()) -> None:
-    """Read weights, buffers and what else a model learnt into a model that exists.
+    """Read the weights, buffers and other learnt values of a model into an existing model.
 
     strict : whether class, settings and architecture must be those of the file. If False, the model keeps its
         settings, and only the names, shapes and dtypes of its weights and buffers must agree
@@ -116,7 +117,12 @@ def describe(model: Any, *, strict: bool = True) -> tuple[Any, dict[str, np.ndar
 
 
 def encoded_config(who: str, config: dict[str, Any] | None) -> str:
-    """`config` as text. Raises ValueError, with its place, for a value that would not come out as it is."""
+    """`config` as text. Raises ValueError, with its place, for a value that would change by being saved.
+
+    Raises TypeError unless `config` is a dict or None.
+    """
+    if not isinstance(config, dict | None):
+        raise TypeError(f"{who} expected config to be a dict, got {type(config).__name__}")
     encoder = Encoder("", objects=False)
     try:
         text = json.dumps(encoder.encode({} if config is None else config, ("config",)))
@@ -164,8 +170,8 @@ def best_weights(
     if not (isinstance(run, dict) and run.get("finished")):
         return tensors
     best: dict[str, np.ndarray] = {}
-    for name in list(run.get("callbacks") or ["EarlyStopping"]):
-        if name.partition(".")[0] == "EarlyStopping":
+    with one_line_errors(path):
+        for name in list(run.get("early_stopping", ["EarlyStopping"])):
             prefix = f"callback.{name}."
             best |= _weights({k.removeprefix(prefix): a for k, a in tensors.items() if k.startswith(prefix)})
     return tensors | best
@@ -175,9 +181,9 @@ def prepared(
     path: Path, model: Any, tensors: dict[str, np.ndarray], metadata: Mapping[str, str], strict: bool,
     custom: Sequence[Any] = (),
 ) -> Callable[[], None]:
-    """Check that a file fits a model, and return the function that reads it into the model.
+    """Check that a file matches a model, and return a function that reads it into the model.
 
-    Raises ValueError with the differences. The model is changed only by the function that is returned.
+    Raises ValueError with the differences. Only the returned function changes the model.
     """
     description = parsed(path, metadata, "model")
     if description is None and not has_weights(model):
@@ -214,7 +220,7 @@ def prepared(
 
 
 def _take_over(live: Mapping[Any, Any], decoder: Decoder) -> None:
-    """Give the parts of a model the attributes of the file that are neither settings nor layers nor weights.
+    """Set the attributes of the parts of a model, except settings, layers and weights, to those of the file.
 
     Layers, parameters and buffers remain the same objects, since an optimiser may hold them.
     """
@@ -248,7 +254,7 @@ def _decoded(path: Path, description: Any, decoder: Decoder) -> Any:
 
 
 def has_weights(model: Any) -> bool:
-    """Whether a model has parameters and buffers, as all models that are trained by gradients."""
+    """Whether a model has parameters and buffers, like all models that are trained by gradients."""
     return hasattr(model, "parameters") and hasattr(model, "buffers")
 
 

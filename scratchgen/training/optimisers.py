@@ -99,7 +99,7 @@ class Optimizer:
         return grad
 
     def _current_grad(self) -> Array:
-        """The same buffer, for callers that do not keep it (see kernels/gradient.py)."""
+        """The same buffer as `grad`, for callers that do not keep it (see kernels/gradient.py)."""
         self._restore_views()
         for p in self.parameters.values():
             p.lazy_grad.current()

@@ -1,8 +1,8 @@
 """The training step: one update of the parameters of one optimiser.
 
-`player_step` makes an update with any loss and its backward. `training_step` calls it for a model with one
-loss and one optimiser, and is the train_step of all models except GANs, in which two networks play against
-each other. A GAN calls `player_step` for each of the two.
+`player_step` makes an update with any loss and its backward pass. `training_step` calls it for a model with
+one loss and one optimiser. All models except GANs use it as their train_step. In a GAN, two networks play
+against each other, and `player_step` is called for each of them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def expect_finite(model: Stateful, loss: float, backward: Callable[[], object], 
 
 
 def first_not_finite(model: Stateful, gradients: bool = False) -> str | None:
-    """Name the first parameter or buffer (or the first gradient) that is not finite; None if all are."""
+    """Name the first parameter or buffer (or gradient) that is not finite; None if all are finite."""
     for name, p in model.parameters().items():
         if not np.isfinite(p.grad if gradients else p.value).all():
             return f"{name} (its {'gradient' if gradients else 'value'})"

@@ -1,4 +1,4 @@
-"""Lists, tables and help texts fit into the terminal, and nothing is left out in a narrow one."""
+"""Lists, tables and help texts fit into the terminal, and a narrow terminal shows everything, too."""
 
 import argparse
 from importlib import import_module
@@ -65,7 +65,7 @@ def test_table_of_gradcheck_fits_into_the_terminal(words, monkeypatch, capsys):
 
 @pytest.mark.parametrize("words", DESCRIPTIONS, ids=" ".join)
 def test_description_of_a_demo_fits_into_the_terminal(words, monkeypatch, capsys):
-    """Formulas and tables in a description, which have indented lines, are not wrapped."""
+    """Formulas and tables in a description have indented lines and are not wrapped."""
     narrow, usual = (printed(words, width, monkeypatch, capsys) for width in WIDTHS)
     for text, width in ((narrow, 60), (usual, 80)):
         assert not [line for line in text.splitlines() if len(line) > width and line[0] != " "]

@@ -27,7 +27,7 @@ def outcome(name, path, data):
         result = reader.read(path)
     except ValueError as error:
         assert "\n" not in str(error) and len(str(error)) <= 600, error
-        assert name == "run" or str(path) in str(error), error      # a trainer refuses a state, too
+        assert name == "run" or str(path) in str(error), error      # a trainer also refuses states
         return None
     reader.check(result, data)
     return result
@@ -39,7 +39,7 @@ def reader_of(name):
 
 
 def equal(a, b):
-    """Whether two results of a reader are the same."""
+    """Whether two results of a reader are equal."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     return same(a, b)

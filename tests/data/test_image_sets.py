@@ -1,4 +1,4 @@
-"""Sets of images: folders and arrays become float32 rows in [0, 1], in a fixed order, or are refused."""
+"""Sets of images: folders and arrays are read into float32 rows in [0, 1], in a fixed order, or refused."""
 
 import logging
 
@@ -174,5 +174,5 @@ def test_npz_that_is_unclear_and_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="a.txt: expected a folder of pictures, or a file in the format NPY"):
         load_images(tmp_path / "a.txt")
     np.save(tmp_path / "a.npy", PIXELS)
-    with pytest.raises(ValueError, match="load_images expected no size with the file"):
+    with pytest.raises(ValueError, match="load_images expected no size for the file"):
         load_images(tmp_path / "a.npy", size=(2, 2))

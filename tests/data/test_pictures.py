@@ -74,7 +74,7 @@ def test_transparent_colour_is_refused(save, pixels):
 
 def test_exif_orientation_is_applied(save, pixels):
     exif = Image.Exif()
-    exif[0x0112] = 6            # shown after a turn by 90 degrees, clockwise
+    exif[0x0112] = 6            # to be rotated clockwise by 90 degrees
     turned = read_image(save(pixels, exif=exif))
     assert np.array_equal(turned, np.rot90(pixels, -1) / np.float32(255))
 

@@ -8,7 +8,7 @@ from helpers.pages import ROOT, anchors, blocks, links, pages
 
 PAGES = pages()
 PATH = re.compile(
-    r"(?<![\w/.-])((?:scratchgen|docs|demos|tests|benchmarks|tools)/[\w./-]*\.(?:py|md|png|svg|json))\b"
+    r"(?<![\w/.-])((?:scratchgen|docs|demos|tests|benchmarks|tools|fuzz)/[\w./-]*\.(?:py|md|png|svg|json))\b"
 )
 HOW_TO = ("docs/add-a-layer.md", "docs/add-a-model.md")     # they name files that a reader will make
 
@@ -50,7 +50,7 @@ def made_by_the_reader():
 
 def test_paths_that_texts_name_exist():
     """Checked are pages, and docstrings, comments and messages of code. FAMILY and NAME match any name."""
-    folders = ("scratchgen", "demos", "benchmarks")
+    folders = ("scratchgen", "demos", "benchmarks", "fuzz", "tools")
     sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     made = made_by_the_reader()
     missing = [

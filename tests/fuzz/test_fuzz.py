@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +25,14 @@ needs_atheris = pytest.mark.skipif(
 
 @pytest.mark.slow
 @needs_atheris
-def test_short_run_finds_no_defect(tmp_path):
+def test_short_run_finds_no_defect(tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(run, "IN_MEMORY", scratch)
     with ThreadPoolExecutor(2) as two:
         found = dict(zip(READERS, two.map(lambda name: run.fuzz(name, tmp_path / name, SECONDS), READERS),
                          strict=True))  # fmt: skip
+    assert not list(scratch.iterdir())
     assert {name: figures["defects"] for name, figures in found.items()} == dict.fromkeys(READERS, [])
     for name, figures in found.items():
         assert figures["executions"] == figures["read"] + figures["refused"] > 0, name
@@ -65,7 +70,8 @@ for word in ("right", "traceback", "traceback", "lines", "slow", "large", "exit"
 @needs_atheris
 def test_planted_defects_are_found(tmp_path):
     command = [sys.executable, "-c", PLANTED, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    env = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = (tmp_path / "defects.txt").read_text().splitlines()
     inputs = [(tmp_path / "defects" / line.split(":")[0]).read_text() for line in found]

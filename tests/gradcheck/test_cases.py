@@ -107,7 +107,7 @@ def test_layer_case_checks_the_contract_and_the_jvp_if_there_is_one(case):
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_layer_has_a_jvp_unless_it_is_a_bijection(case):
-    """A critic with a gradient penalty may contain any layer, but flows have no critics.
+    """A critic with a gradient penalty may contain any layer, except those that only flows use.
 
     Modules with two inputs, such as ResidualBlock, are no layers, and a critic cannot contain them.
     """

@@ -1,4 +1,4 @@
-"""What a fitted model answers, for tests that compare a model with one that was saved and loaded.
+"""The results of a fitted model, for tests that compare a model with one that was saved and loaded.
 
 python -m helpers.answers FOLDER        load each FOLDER/NAME.model and write its answers, in a new process
 """

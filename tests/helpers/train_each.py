@@ -1,4 +1,4 @@
-"""Train the example of every public model, and larger networks, and print the SHA-256 of what each one gives.
+"""Train the example of every public model, and larger networks, and print the SHA-256 of their results.
 
     python -m helpers.train_each [NAME …]
 
@@ -20,7 +20,7 @@ from scratchgen.models.cases import EXAMPLES
 KINDS = {example.name: example for example in EXAMPLES}
 N, CLASSES = 24, 3
 METHODS = ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples")
-LARGE: dict[str, Callable[[Any], Any]] = {      # large enough for several threads
+LARGE: dict[str, Callable[[Any], Any]] = {      # networks that are large enough for several threads
     "large autoencoder": lambda rng: Autoencoder.dense(features=784, hidden=(400, 150), code=30, rng=rng),
     "large VAE": lambda rng: VAE.dense(features=784, hidden=400, code=20, rng=rng),
     "large DCGAN": lambda rng: DCGAN(16, (8, 16), rng=rng),
@@ -42,7 +42,7 @@ def fitted(name: str, seed: int = 3) -> Any:
 
 
 def predictions(model: Any, name: str) -> list[np.ndarray]:
-    """What a fitted model computes for its data: codes, predictions, log-likelihoods."""
+    """The results of a fitted model for its data: codes, predictions, log-likelihoods."""
     X, y = data(name)
     if isinstance(X, str):
         return [model.log_probabilities(X)]
@@ -54,7 +54,7 @@ def predictions(model: Any, name: str) -> list[np.ndarray]:
             if hasattr(model, method):
                 found.append(getattr(model, method)(binary, *labels if method != "predict" else ()))
         except (NoLikelihood, TypeError):
-            continue        # a model that lacks the method says so
+            continue        # the model does not have this method
     assert found
     return found
 

@@ -143,7 +143,7 @@ def test_file_that_cannot_be_unpickled_is_removed_and_compiled_anew(folder):
 
 
 def test_file_that_cannot_be_read_is_replaced(folder, monkeypatch):
-    """As the file of another user; root may read any file, so the error is made up."""
+    """Like the file of another user. The error is simulated, because root may read any file."""
     call()
     (path,) = folder.rglob("*.nbc")
     with monkeypatch.context() as patched:
@@ -186,7 +186,7 @@ def test_versions_of_numba_do_not_replace_each_others_files(folder, monkeypatch)
 
 
 def test_sources_that_cannot_be_read_any_more_only_warn(folder, monkeypatch):
-    """As while the package is being updated."""
+    """This happens while the package is being updated."""
     def missing():
         raise FileNotFoundError(2, "No such file or directory")
 

@@ -335,13 +335,13 @@ def test_function_does_not_change_its_arguments(name, backend):
 
 
 def resized(a: np.ndarray, axis: int, by: int) -> np.ndarray:
-    """The array with an axis longer or shorter by one, its last entries repeated or left out."""
+    """The array with one axis longer or shorter by one. Its last entries are repeated or left out."""
     index = np.arange(a.shape[axis] + by).clip(0, a.shape[axis] - 1)
     return np.take(a, index, axis=axis)
 
 
 def wrong_shapes(given: list[Any]) -> Iterator[list[Any]]:
-    """The arguments with one axis of one array changed, or with one axis more."""
+    """The arguments with one axis of one array changed, or with an additional axis."""
     for i, a in enumerate(given):
         if isinstance(a, np.ndarray):
             changed = [resized(a, axis, by) for axis in range(a.ndim) for by in (-1, 1) if a.shape[axis] + by]

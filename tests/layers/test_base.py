@@ -227,7 +227,7 @@ def test_base_class_defines_no_pass():
 
 
 class Returns(Layer):
-    """A layer whose forward and backward return what they are told to."""
+    """A layer whose forward and backward return given values."""
 
     def __init__(self, out=lambda x: (x, None), dx=lambda dout: dout):
         self.out, self.dx = out, dx
@@ -287,7 +287,7 @@ def test_backward_that_returns_something_else_is_refused(dx, error, message):
 
 
 def test_layer_used_twice_gets_both_gradients(rng):
-    """The second appearance has names of its own, but the same Parameters, which an optimiser moves once."""
+    """The second appearance has its own names, but the same Parameters, which an optimiser updates once."""
     layer = Linear(3, 3, False, rng=rng, dtype=np.float64)
     net, x = Sequential(layer, Tanh(), layer), rng.standard_normal((4, 3))
     assert all(r.ok for r in check_layer(net, x, rng=rng))

@@ -199,7 +199,7 @@ def test_transpose_is_the_adjoint_of_conv(vertical, horizontal, n, c_in, c_out, 
             dx = layer.backward(y, cache)
         np.testing.assert_allclose(out, expected, rtol=1e-11, atol=1e-12)
         np.testing.assert_allclose(np.vdot(out, y), np.vdot(x, back), rtol=1e-11, atol=1e-11)
-        if name == "jit":   # the same loops; the readable functions pass BLAS weights in different layouts
+        if name == "jit":   # the readable functions pass BLAS weights in different layouts
             np.testing.assert_array_equal(back, dx)
         np.testing.assert_allclose(back, dx, rtol=1e-13, atol=1e-14)
 

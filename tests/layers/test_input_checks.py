@@ -24,7 +24,7 @@ from scratchgen.layers import (
 )
 
 KIND = {"rng": np.random.default_rng(3), "dtype": np.float32}
-# Without the layers of the gradient check that join the two outputs of a bijection.
+# All layers except those of the gradient check that join the two outputs of a bijection.
 CASES = [case for case in LAYER_CASES if "with logdet" not in case.name]
 
 

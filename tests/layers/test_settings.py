@@ -108,7 +108,7 @@ SHOWN = [
 
 @pytest.mark.parametrize("name", [name for name, cls in PUBLIC.items() if layer_examples().get(name)])
 def test_repr_shows_every_setting(name):
-    """All but those that are seen in the parameters: the mask, the dtype, how the weights were drawn."""
+    """All settings except those that are visible in the parameters: the mask, the dtype, the initialiser."""
     layer, given = build(name), inspect.signature(PUBLIC[name]).bind_partial()
     given.arguments = layer_examples()[name]
     given.apply_defaults()

@@ -277,7 +277,7 @@ SETTINGS = {
     ],
 )
 def test_wrong_settings_of_a_fit_are_named_by_the_class_and_the_setting(name, setting):
-    """By `fit`, and not by the trainer, the batches or the optimiser inside."""
+    """`fit` refuses them, not the trainer, the batches or the optimiser that it uses."""
     (X, y), run = data(name), KINDS[name].fit
     given = {} if run is None else {**run, "rng": 0}
     for method in ("fit", "trainer") if run is not None else ("fit",):
@@ -287,17 +287,17 @@ def test_wrong_settings_of_a_fit_are_named_by_the_class_and_the_setting(name, se
             assert "\n" not in str(error.value)
 
 
-# Methods that others call with arguments that they checked, and the loss of a batch, which layers check.
+# Methods whose arguments are checked by their callers, and the loss of a batch, which layers check.
 INNER = {
     "backward", "before_training", "expect_binary", "labels", "known_places", "logits", "loss", "onehot",
     "only_observed", "prepare", "prior_mean", "sample_posterior",
 }
-# Methods that return what `fit` uses. Their messages name `fit`.
+# Methods that `fit` calls. Their messages name `fit`.
 NAMES_FIT = {"check_data", "trainer"}
 
 
 def arguments(model, name):
-    """Good arguments of the public methods of a fitted model, by the name of the parameter."""
+    """Valid arguments of the public methods of a fitted model, by the name of the parameter."""
     X, y = data(name)
     run = KINDS[name].fit or RUN
     if isinstance(X, str):
@@ -323,7 +323,7 @@ def walk():
 
 @functools.cache
 def refusing(name):
-    """A fitted model for calls that are all refused, so that they do not change it."""
+    """A fitted model that several tests share. All their calls are refused, so they do not change it."""
     return fitted(name)
 
 
@@ -353,7 +353,7 @@ def wrong_values(model, name, method, parameter, good):
 
 @pytest.mark.parametrize(("name", "method", "parameter"), list(walk()))
 def test_messages_name_the_method_that_the_user_called(name, method, parameter):
-    """In one line. A method that a model does not have says so instead."""
+    """The message is one line. If the model does not have the method, the message says so instead."""
     model = refusing(name)
     good = arguments(model, name)
     taken = inspect.signature(getattr(model, method)).parameters

@@ -22,7 +22,7 @@ NOT_SHAPES = [
     0, 28, *NOT_SEQUENCES, (), (28,), (0,), (-3,), (28, 28, 1, 1), (28, 28, 0), (-28, 28, 1), (28, 28.5, 1),
     ("a", "b", "c"), (28, 28, True), (28, 28, None),
 ]
-# The bad values of each parameter, by its name.
+# The bad values of each parameter, by the name of the parameter.
 BAD = {
     **dict.fromkeys(
         ["classes", "code", "channels", "couplings", "k", "kernel", "n_components", "order", "orderings"]
@@ -113,7 +113,7 @@ SMALL = {"NICE.dense": {"features": 4, "hidden": 3}}   # its defaults take most 
 
 
 def constructors():
-    """Each constructor and alternative constructor of each public model: (name, function, who it is)."""
+    """Each constructor and alternative constructor of each public model: (name, function, who)."""
     for name in models.__all__:
         cls = getattr(models, name)
         if not inspect.isclass(cls) or name in ("Estimator", "Model") or not issubclass(cls, Estimator):
@@ -133,7 +133,7 @@ def cases():
 
 @pytest.mark.parametrize(("name", "build", "parameter"), list(cases()))
 def test_constructor_refuses_bad_arguments_by_name(name, build, parameter):
-    """In one line that begins with the class, and names the argument."""
+    """The message is one line that begins with the class and names the argument."""
     needed = {
         p.name: NEEDED[p.name]
         for p in inspect.signature(build).parameters.values()

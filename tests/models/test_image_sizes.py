@@ -1,4 +1,4 @@
-"""Convolutional models for images of any size, also of a size that cannot be halved twice."""
+"""Convolutional models for images of any size, including sizes that cannot be halved twice."""
 
 import math
 
@@ -76,7 +76,7 @@ def test_gradients_of_an_image_size_that_cannot_be_halved_twice(name):
 
 
 def test_every_pixel_reaches_the_code_and_is_reached_by_it():
-    """Windows of stride 2 cover the last row and column of an odd size, too."""
+    """Windows of stride 2 also cover the last row and column of images with an odd size."""
     shape = (7, 9, 1)
     model = BUILDS["Autoencoder"](shape=shape, rng=0, dtype=np.float64)
     X = np.random.default_rng(1).random((1, 63))

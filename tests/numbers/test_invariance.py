@@ -76,7 +76,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.mark.slow  # compiles the kernels for read-only arrays and for arrays with gaps
+@pytest.mark.slow  # slow because it compiles the kernels for read-only arrays and for arrays with gaps
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", TWINS)
 def test_the_memory_layout_does_not_matter(name, layout, backend):
@@ -164,7 +164,7 @@ def test_a_shift_of_the_data_does_not_change_its_normalisation(layer, shift, bac
 
 
 def test_a_normalisation_does_not_depend_on_the_unit(backend):
-    """Where eps is negligible, in float32 up to the largest numbers."""
+    """Up to the largest numbers in float32, where eps is negligible."""
     for layer in (LayerNorm, BatchNorm):
         for dtype, top in ((np.float32, 124), (np.float64, 1020)):
             norm, x = layer(4, eps=1e-30, dtype=dtype), DYADIC.astype(dtype)
@@ -205,7 +205,7 @@ def test_frechet_distance_has_the_square_of_the_unit(power):
 
 
 def test_frechet_distance_of_a_flat_set_to_itself_is_zero(rng):
-    """A rounding error of 1e-16 must not become one of 1e-8 in a root of an eigenvalue."""
+    """A rounding error of 1e-16 must not become an error of 1e-8 in the root of an eigenvalue."""
     X = rng.standard_normal((50, 3)) @ rng.standard_normal((3, 20))
     assert metrics.frechet_distance(X, X[::-1]) < 1e-12 * np.trace(np.cov(X.T))
 
@@ -246,7 +246,7 @@ def test_the_order_of_examples_and_classes_does_not_matter(rng, backend):
 
 
 def components(model: PCA) -> np.ndarray:
-    """The projections on the components, in which signs do not matter."""
+    """The projections on the components, which do not depend on their signs."""
     return model.components_.T @ model.components_
 
 

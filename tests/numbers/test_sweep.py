@@ -1,4 +1,4 @@
-"""Every function of numbers has an entry in the sweep, and no error is above its bound."""
+"""Every numerical function has an entry in the sweep, and no error is above its bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file: every change of a bit is found, and a header is read without the tensors."""
+"""The file: a change of any bit is detected, and the header is read without the tensors."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def test_file_is_a_safetensors_file(path):
 
 def test_flipped_bit_is_found(path):
     whole = path.read_bytes()
-    for bit in range(0, 8 * len(whole), 13):  # every bit takes 12 seconds
+    for bit in range(0, 8 * len(whole), 13):  # testing every bit takes 12 seconds
         changed = bytearray(whole)
         changed[bit // 8] ^= 1 << bit % 8
         path.write_bytes(changed)

@@ -1,4 +1,4 @@
-"""Differences between a file and a model: a long name in the file does not make a long message."""
+"""Differences between a file and a model: long names in a file are shortened in the message."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The parts of a study: measured once, and read again by a study that continues."""
+"""The parts of a study are measured once, and read by the study that continues."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_parts_are_removed(tmp_path):
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": 1'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": 1', '{"a": 1, "a": 2}', "[" * 9999])
 def test_damaged_part_is_named(tmp_path, text):
     parts = Parts(tmp_path)
     parts.get("a", lambda: 1)

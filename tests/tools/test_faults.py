@@ -1,4 +1,4 @@
-"""The fault campaign: a short one loses nothing, and it notices a library that loses something."""
+"""The fault campaign: a short one loses nothing, and it detects a library that loses something."""
 
 import json
 import os

@@ -33,6 +33,20 @@ def test_early_stopping_ends_the_run_and_restores_the_best_epoch():
     np.testing.assert_array_equal(trainer.model.body[2].running_mean, kept[1][1])
 
 
+def test_early_stopping_that_is_used_again_starts_anew():
+    """Otherwise a run with higher values would end with the weights of the run before."""
+    values = iter([1.0, 2.0, 5.0, 6.0])
+    stopping = EarlyStopping(5)
+    tiny_trainer(epochs=2, callbacks=[stopping], validate=lambda: next(values)).run()
+    again = tiny_trainer(epochs=2, seed=1, callbacks=[stopping], validate=lambda: next(values))
+    alone = tiny_trainer(epochs=1, seed=1)
+    again.run()
+    alone.run()
+    assert (stopping.best, stopping.waited) == (5.0, 1)
+    for name, p in alone.model.parameters().items():
+        np.testing.assert_array_equal(again.model.parameters()[name].value, p.value)
+
+
 def test_early_stopping_keeps_the_last_weights_of_an_interrupted_run():
     values = iter([1.0, 2.0])
     trainer = tiny_trainer(callbacks=[EarlyStopping(3)], validate=lambda: next(values))

@@ -228,8 +228,29 @@ def test_checkpointer_checks_the_folder_before_the_first_step(tmp_path):
     with pytest.raises(FileNotFoundError, match="Checkpointer cannot save run: no folder .*none"):
         trainer.run()
     assert trainer.step == 0
-    with pytest.raises(ValueError, match="Checkpointer expected every >= 1, in epochs, got 0"):
-        checkpoint.Checkpointer(tmp_path / "run", every=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"every": 0}, ValueError, "Checkpointer expected every of at least 1, got 0"),
+        ({"every": 1.5}, TypeError, "Checkpointer expected every to be an int, got 1.5"),
+        ({"every": True}, TypeError, "Checkpointer expected every to be an int, got True"),
+        ({"overwrite": "no"}, TypeError, "Checkpointer expected overwrite to be True or False, got 'no'"),
+    ],
+)
+def test_checkpointer_refuses_settings_of_another_type(tmp_path, settings, error, message):
+    with pytest.raises(error, match=message):
+        checkpoint.Checkpointer(tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize("config", [[1], "abc", 3])
+def test_config_that_could_not_be_read_is_refused_before_the_first_step(tmp_path, config):
+    trainer = run_of("sgd", callbacks=[checkpoint.Checkpointer(tmp_path / "run", config=config)])
+    message = f"Checkpointer expected config to be a dict, got {type(config).__name__}"
+    with pytest.raises(TypeError, match=message):
+        trainer.run()
+    assert trainer.step == 0 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
@@ -367,7 +388,7 @@ def test_checkpoint_keeps_arrays_of_any_memory_layout(tmp_path):
 
 
 class Remember(Callback):
-    """A callback whose state is of any kind."""
+    """A callback with a given state."""
 
     def __init__(self, value):
         self.value = value
@@ -495,11 +516,11 @@ def test_finished_run_is_not_overwritten(tmp_path):
     run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)]).run()
     before = path.read_bytes()
     again = run_of("adam", epochs=1, callbacks=[checkpoint.Checkpointer(path)])
-    with pytest.raises(ValueError, match="run is a finished run already: load it to continue it"):
+    with pytest.raises(ValueError, match="run already contains a finished run: load it to continue it"):
         again.run()
     assert again.step == 0 and path.read_bytes() == before and os.listdir(tmp_path) == ["run"]
     path.write_bytes(b"notes")
-    with pytest.raises(ValueError, match="run is a file already"):
+    with pytest.raises(ValueError, match="run already exists"):
         again.run()
     path.write_bytes(before)
 

@@ -16,16 +16,15 @@ from scratchgen import kernels
 from scratchgen.data import Batches
 from scratchgen.layers import Layer, Linear, Parameter
 from scratchgen.models import Autoencoder, HiddenMarkovModel
+from scratchgen.training.earlier import ContinuedTraining
 from scratchgen.training.loop import (
     Callback,
-    ContinuedTraining,
     History,
     Trainer,
     TrainingDiverged,
-    expect_finite,
 )
 from scratchgen.training.optimisers import SGD, Adam
-from scratchgen.training.step import player_step
+from scratchgen.training.step import expect_finite, player_step
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +103,17 @@ def test_callbacks_are_closed_after_an_error():
     with pytest.raises(ZeroDivisionError):
         trainer.run()
     assert recorder.calls[-1] == "end" and "stop" not in recorder.calls
+
+
+def test_callbacks_are_closed_after_an_error_of_another_one():
+    class Fails(Callback):
+        def on_end(self, trainer):
+            raise ZeroDivisionError
+
+    first, last = Recorder(), Recorder()
+    with pytest.raises(ZeroDivisionError):
+        tiny_trainer(callbacks=[first, Fails(), last]).run()
+    assert first.calls[-1] == last.calls[-1] == "end"
 
 
 def test_finished_run_makes_no_more_steps():
@@ -300,7 +310,7 @@ def test_trainer_reports_parameters_that_are_in_no_optimiser(caplog):
     assert not caplog.records
     trainer.model.added = Linear(2, 2, rng=0)
     trainer.run()
-    assert caplog.messages == ["added.weight, added.bias of the Net: in no optimiser, not trained"]
+    assert caplog.messages == ["no optimiser trains added.weight, added.bias of the Net"]
 
 
 def test_trainer_applies_the_current_augmentation():
@@ -326,6 +336,27 @@ class Doubled(Net):
 
     def report(self, loss, cache):
         return {"loss": loss, "size": float(len(cache[0]))}
+
+
+@pytest.mark.parametrize(
+    ("augment", "got"),
+    [
+        (lambda x, rng: x[:1], r"\(1, 9\)"),
+        (lambda x, rng: None, "NoneType"),
+        (lambda x, rng: x.sum(), "float32"),
+    ],
+)
+def test_trainer_refuses_an_augmentation_that_loses_examples(augment, got):
+    X, model, _ = small_run()
+    with pytest.raises(ValueError, match=f"expected augment to return an array of 8 examples, got .*{got}"):
+        model.fit(X[:8], epochs=1, rng=0, augment=augment)
+
+
+@pytest.mark.parametrize("value", [None, "low", [1.0, 2.0]])
+def test_trainer_refuses_a_validation_value_that_is_no_number(value):
+    trainer = tiny_trainer(validate=lambda: value)
+    with pytest.raises(TypeError, match="Trainer expected validate to return a number, got"):
+        trainer.run()
 
 
 def test_training_step_prepares_the_batch_and_records_the_report():
@@ -389,7 +420,7 @@ def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to()
     hmm = HiddenMarkovModel.gaussian(2, rng=0)
     trainer.run()                                           # warnings are errors
     trainer.epochs = 2
-    trainer.run()                                           # the same run, which is expected to go on
+    trainer.run()                                           # the same run, which continues without a warning
     hmm.fit(X, iterations=1)
     Autoencoder.dense((9, 5, 2), rng=3).fit(X, epochs=1, rng=0)
     with pytest.warns(ContinuedTraining, match=r"^Autoencoder\.fit continues from .*warm_start=True") as seen:
@@ -401,6 +432,9 @@ def test_fit_of_a_trained_model_warns_that_it_continues_unless_it_was_asked_to()
     with pytest.warns(ContinuedTraining, match=r"^HiddenMarkovModel\.fit continues") as seen:
         hmm.fit(X, iterations=1)
     assert seen[0].filename == __file__
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with pytest.warns(ContinuedTraining, match="^Autoencoder"):
+            copied.fit(X, epochs=1, rng=0)
     model.fit(X, epochs=1, rng=0, warm_start=True)
     model.trainer(X, epochs=1, rng=0, warm_start=True).run()
     hmm.fit(X, iterations=1, warm_start=True)
@@ -431,7 +465,7 @@ def test_trainer_refuses_the_class_of_a_callback():
 
 
 def test_model_that_another_run_is_training_is_refused():
-    """The first run is in another thread, and ends as if there had been no second one."""
+    """The first run is in another thread, and the second one does not affect it."""
     net, in_step, refused = Net(0), threading.Event(), threading.Event()
 
     def wait_for_the_other_run() -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints with too little memory: a MemoryError, and the file stays as it was."""
+"""Checkpoints with too little memory raise MemoryError and do not change the file."""
 
 import os
 import subprocess

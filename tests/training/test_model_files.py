@@ -1,4 +1,4 @@
-"""Saving models: they come back equal from the path alone, or are refused before anything is written."""
+"""Saving models: a model that is loaded from a path is equal, or it is refused before anything is written."""
 
 import json
 import math
@@ -47,14 +47,14 @@ from scratchgen.models.classical.decision_tree import Node
 from scratchgen.module import Module
 from scratchgen.saving import names
 from scratchgen.saving.container import read_file, read_metadata, write_file
-from scratchgen.training.loop import ContinuedTraining
+from scratchgen.training.earlier import ContinuedTraining
 
 EACH = pytest.mark.parametrize("name", sorted(KINDS))
 FILES = Path(__file__).with_name("files")
 
 
 def ordered(model):
-    """The attributes in one order, for a model that stores some of them in another form; without caches."""
+    """The attributes without caches, sorted because loading may change the order in which they were set."""
     return {name: value for name, value in sorted(vars(model).items()) if name != "_kept"}
 
 
@@ -378,10 +378,15 @@ def test_tree_of_any_depth_comes_back(tmp_path):
     expect_same(model.predict_proba(X), scratchgen.load(tmp_path / "model").predict_proba(X))
 
 
-def test_model_of_a_run_is_loaded_with_the_weights_of_its_best_epoch(tmp_path):
+class OwnEarlyStopping(EarlyStopping):
+    """An EarlyStopping with another name."""
+
+
+@pytest.mark.parametrize("kind", [EarlyStopping, OwnEarlyStopping])
+def test_model_of_a_run_is_loaded_with_the_weights_of_its_best_epoch(tmp_path, kind):
     values = iter([3.0, 1.0, 2.0])
     path = tmp_path / "run"
-    callbacks = [EarlyStopping(5), checkpoint.Checkpointer(path)]
+    callbacks = [kind(5), checkpoint.Checkpointer(path)]
     run = tiny_trainer(3, callbacks=callbacks, validate=lambda: next(values))
     run.run()
     loaded = scratchgen.load(path, custom=[Net, type(run.model.body[2])])
@@ -429,7 +434,7 @@ def test_model_of_the_former_format_is_read(tmp_path):
     for (name, p), q in zip(model.parameters().items(), vae().parameters().values(), strict=True):
         expect_same(p, q, name)
     assert checkpoint.read_config(path) == {"code": 2}
-    with pytest.raises(ValueError, match="has weights without a description: use load_model"):
+    with pytest.raises(ValueError, match="has weights but no description of the model: use load_model"):
         scratchgen.load(path)
     with pytest.raises(ValueError, match="belongs to another model: expected model.encoder.0.weight"):
         checkpoint.load_model(path, VAE.dense((6, 4, 2), rng=0))
@@ -460,7 +465,7 @@ def test_settings_that_were_changed_after_construction_are_saved(tmp_path):
 
 
 class Laplace:
-    """An observation model of the user, which is not a layer."""
+    """An observation model that a user wrote. It is not a layer."""
 
     def __init__(self, scale):
         self.scale = scale
@@ -519,7 +524,7 @@ def places(value):
 
 @pytest.mark.parametrize("name", ["DecisionTree", "NGram", "VAE", "BayesClassifier", "MADE"])
 def test_description_that_was_made_up_is_refused_in_one_line(tmp_path, name):
-    """Each entry of a description is replaced by strange values; the checksum is that of the changed file."""
+    """Each entry of a description is replaced by unexpected values. The checksum matches the changed file."""
     path, random = tmp_path / "model", np.random.default_rng(0)
     other = KINDS[name].build(np.random.default_rng(0))
     scratchgen.save(fitted(name), path)
@@ -541,7 +546,7 @@ def test_description_that_was_made_up_is_refused_in_one_line(tmp_path, name):
 
 
 def test_model_with_a_lambda_is_compared_and_read_in_a_resumed_run(tmp_path):
-    """The caller builds it again, so the run can be resumed; settings are compared all the same."""
+    """The caller builds the lambda again, so the run can be resumed. Settings are still compared."""
 
     class Scaled(Own):
         def __init__(self, width, scale=2.0, *, rng):

@@ -321,7 +321,7 @@ def test_optimiser_trains_a_value_that_was_assigned(parameters):
 @pytest.mark.parametrize("attribute", ["value", "grad"])
 @pytest.mark.parametrize("held", [False, True])
 def test_parameter_keeps_its_shape_and_dtype(parameters, attribute, held):
-    """Other arrays are refused at the assignment, with and without an optimiser."""
+    """Assigning an array of another shape or dtype raises an error, with and without an optimiser."""
     if held:
         SGD(parameters, 0.1)
     p = parameters["w"]

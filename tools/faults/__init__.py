@@ -4,10 +4,10 @@
     python -m tools.faults --short          one fault of each kind, about half a minute
     python -m tools.faults --only KIND ...  some kinds; prints the counts and writes no file
 
-The campaign needs Linux. Every fault happens in a process of its own, which is forked from one that has
-imported the library and compiled its kernels. After a fault, the run is continued without one. It must end
-with the same bits as an undisturbed run: parameters, buffers, optimisers, generators, callbacks, and the
-history without its seconds. The numbers of results/faults.json:
+The campaign needs Linux. Every fault happens in its own process, which is forked from a process that has
+imported the library and compiled the kernels. After the fault, the run is continued without faults. It must
+end with the same bits as an undisturbed run: parameters, buffers, optimisers, generators, callbacks, and the
+history without its seconds. The numbers in results/faults.json:
 
     tried = survived + refused + lost   (campaign.py defines them);  messages : errors in one line among them
 

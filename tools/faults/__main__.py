@@ -2,7 +2,7 @@
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"    # before NumPy is imported: forked processes must have one thread
+os.environ["OPENBLAS_NUM_THREADS"] = "1"    # before NumPy is imported, for one thread in forked processes
 os.environ.pop("SCRATCHGEN_DATA", None)
 
 import argparse

@@ -1,4 +1,4 @@
-"""What all faults have in common: undisturbed runs to compare with, and the run that follows a fault."""
+"""The common parts of all faults: undisturbed runs to compare with, and the run that follows a fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Outcome:
         in one line why it did nothing, and no file was changed or lost; LOST for everything else
     note   : for LOST, what happened
     messages : errors in one line that the process ended with before the run was continued
-    seconds : of the history: after each epoch, and in all
+    seconds : the seconds in the history, after each epoch and in total
     """
 
     result: str
@@ -61,7 +61,7 @@ class Campaign:
     count: int = 0
 
     def rng(self, kind: str, number: int) -> np.random.Generator:
-        """A generator for one fault, whichever others are tried."""
+        """A generator for one fault. It does not depend on which other faults are tried."""
         return np.random.default_rng([self.seed, zlib.crc32(kind.encode()), number])
 
     def place(self) -> Place:
@@ -70,7 +70,7 @@ class Campaign:
         return Place(self.folder / f"fault-{self.count:04}")
 
     def reference(self, run: Run) -> Reference:
-        """The undisturbed run, made once, and then repeated with its file operations counted."""
+        """The undisturbed run. It runs once, and a second time to count its file operations."""
         if run.name not in self.references:
             warm_up(run, self.place())
             first, second = self.place(), self.place()
@@ -90,7 +90,7 @@ class Campaign:
 
 
 def warm_up(run: Run, place: Place) -> None:
-    """Run once in this process, so that the kernels are compiled and every child inherits them."""
+    """Run once in this process to compile the kernels, which every child inherits."""
     with open(place.log(), "w") as log, redirect_stdout(log), redirect_stderr(log):
         code = run.work(place.path, False, 0)
     if code != 0:
@@ -110,7 +110,7 @@ def same(bits: dict[str, Any]) -> dict[str, str]:
 
 
 class Place:
-    """The folder of one fault: that of the run, and next to it what the campaign records."""
+    """The folder of one fault: the folder of the run, and next to it the records of the campaign."""
 
     def __init__(self, folder: Path):
         self.folder, self.run = folder, folder / "run"
@@ -136,15 +136,15 @@ class Place:
         return work
 
     def read_bits(self) -> dict[str, Any]:
-        """What a run that ended well has recorded."""
+        """The records of a run that ended successfully."""
         return dict(json.loads(self.bits.read_text()))
 
     def remove(self) -> None:
-        """Remove the folder, but for a file system that is mounted there."""
+        """Remove the folder, except for a file system that is mounted there."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def resume(self, run: Run, reference: Reference, *before: child.Ended, seed: int = 0) -> Outcome:
-        """Continue the run without a fault, and compare its end with that of the undisturbed run.
+        """Continue the run without faults, and compare its result with the undisturbed run.
 
         before : how the disturbed processes ended; none may have printed a traceback
         """
@@ -170,9 +170,9 @@ class Place:
 
 
 def epochs_repeated(before: child.Ended, after: child.Ended) -> int:
-    """How many epochs that the first process completed, the second one repeated.
+    """The number of epochs that the first process completed and the second one repeated.
 
-    The process that saves an epoch prints it first, so one epoch may have been printed but not saved.
+    A process prints an epoch before it saves it, so the last printed epoch may not have been saved.
     """
     done = [int(n) for n in re.findall(r"^epoch (\d+)/", before.text, re.MULTILINE)]
     again = [int(n) for n in re.findall(r"^epoch (\d+)/", after.text, re.MULTILINE)]

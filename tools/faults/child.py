@@ -13,7 +13,7 @@ from pathlib import Path
 
 INTERRUPTED = 130
 BUG = 70        # exit code of a child whose function raised an exception
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)    # are held back until a child is ready
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)    # held back until a child is ready
 LIMIT = 300.0   # seconds after which a child counts as stuck
 
 
@@ -21,7 +21,7 @@ LIMIT = 300.0   # seconds after which a child counts as stuck
 class Ended:
     """How a process ended.
 
-    code : its exit code; minus the number of the signal that killed it
+    code : its exit code, or minus the number of the signal that killed it
     text : what it printed to stdout and stderr
     seconds : how long it ran
     """
@@ -66,7 +66,7 @@ class Child:
         os.kill(self.pid, number)
 
     def wait(self) -> Ended:
-        """Wait until the process has ended. A process that is stuck is killed, and has the code BUG."""
+        """Wait until the process has ended. A process that is stuck is killed and gets the code BUG."""
         stuck = False
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -83,7 +83,7 @@ class Child:
 
 
 def run(work: Callable[[], int], log: Path) -> Ended:
-    """Run a function in a forked process to its end."""
+    """Run a function in a forked process and wait until it ends."""
     return Child(work, log).wait()
 
 

@@ -27,7 +27,7 @@ CAPABILITY_VERSION, CAP_DAC_OVERRIDE = 0x20080522, 1      # linux/capability.h
 
 
 def disk_full(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The folder has room for 0 to 2.2 times the size of the run's file. Then there is room again."""
+    """The folder has room for 0 to 2.2 times the size of the run's file, and later for everything."""
     reference, place = campaign.reference(run), campaign.place()
     room = int(rng.uniform(0, 2.2) * reference.size)
 
@@ -39,7 +39,7 @@ def disk_full(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome
 
 
 def small_file_system(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """As disk_full, with a real file system in memory of that size. Only an administrator can mount it."""
+    """Like disk_full, with a real file system of that size in memory. Only an administrator can mount it."""
     reference, place = campaign.reference(run), campaign.place()
     room = max(1, int(rng.uniform(0.2, 2.2) * reference.size) // 4096)
     if not mount(f"nr_blocks={room}", place.run):
@@ -62,7 +62,7 @@ def mount(options: str, folder: Path) -> bool:
 
 
 def read_only_at_start(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The run's folder cannot be written to when the run starts. It must be refused before training."""
+    """The run's folder cannot be written to when the run starts. The run must be refused before training."""
     reference, place = campaign.reference(run), campaign.place()
 
     def work() -> int:
@@ -79,7 +79,7 @@ def read_only_at_start(campaign: Campaign, run: Run, rng: np.random.Generator) -
 
 
 def read_only_during_run(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The run's folder cannot be written to any more from a random file operation on."""
+    """From a random file operation on, the run's folder can no longer be written to."""
     reference, place = campaign.reference(run), campaign.place()
     at = int(rng.integers(reference.operations))
 
@@ -125,7 +125,7 @@ def folder_vanishes(campaign: Campaign, run: Run, rng: np.random.Generator) -> O
 
 
 def file_size_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The process may write files of at most a random size, up to 1.2 times that of the run's file."""
+    """Files that the process writes may have at most a random size, up to 1.2 times the run's file."""
     reference, place = campaign.reference(run), campaign.place()
     most = max(20_000, int(rng.uniform(0, 1.2) * reference.size))
 
@@ -137,12 +137,12 @@ def file_size_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> O
 
 
 def memory_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """The process may use 0 to 20 MB more memory than it has when the run starts."""
+    """The process may use 0 to 20 MB more memory than when the run starts."""
     reference, place = campaign.reference(run), campaign.place()
     more = int(rng.uniform(0, 20 << 20))
 
     def work() -> int:
-        ctypes.CDLL(None).malloc_trim(0)        # memory that earlier runs gave back is not used again
+        ctypes.CDLL(None).malloc_trim(0)        # so that memory that earlier runs freed is not used again
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         used = pages * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
@@ -159,7 +159,7 @@ def ended_or_refused(run: Run, reference: Reference, place: Place, ended: child.
 
 
 def clock_jumps(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """All clocks jump back by up to an hour, or forward, at a random moment; another process continues."""
+    """All clocks jump by up to an hour, back or forward, at a random moment; another process continues."""
     reference, place = campaign.reference(run), campaign.place()
     after, jump = int(rng.integers(1, 40)), float(rng.uniform(-3600, 0))
     at = int(rng.integers(reference.operations)) if rng.random() < 0.5 else None
@@ -185,7 +185,7 @@ def check_seconds(outcome: Outcome, most: float) -> Outcome:
 
 
 def jump_after(calls: int, seconds: float) -> None:
-    """Move the clocks of this process by some seconds, once they have been read `calls` times."""
+    """Move the clocks of this process by some seconds after they have been read `calls` times."""
     count = 0
 
     def moved(clock: Any) -> Any:
@@ -240,7 +240,7 @@ def ended_process(command: list[str], place: Place, interrupt: float | None) -> 
 
 
 def tensors_of(path: Path) -> dict[str, str]:
-    """The SHA-256 of every tensor of a file, but for durations."""
+    """The SHA-256 of every tensor of a file, except durations."""
     found = load_file(path)
     return {
         name: hashlib.sha256(array.tobytes()).hexdigest()

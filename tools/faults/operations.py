@@ -1,7 +1,7 @@
-"""The file operations on one folder: counted, and interrupted before any of them.
+"""Count the file operations on one folder, and interrupt a process before one of them.
 
-The functions of Python's `builtins`, `io` and `os` through which files are written are replaced in this
-process. Reading is left alone. A write is divided into two, with an operation between the halves.
+In this process, the functions of `builtins`, `io` and `os` that write files are replaced. Functions that read
+are not changed. A write is divided into two halves, with an operation between them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _open, _os_open, _os_write, _fsync = builtins.open, os.open, os.write, os.fsync
 def watch(folder: Path, before: Before, room: int | None = None) -> None:
     """Call `before` at every operation that changes `folder`, for the rest of this process.
 
-    room : bytes that the files in `folder` may have together; a write beyond them writes what fits and
-        raises the error of a full disk
+    room : the total number of bytes that the files in `folder` may have. A write that exceeds it writes what
+        fits and raises the error of a full disk
     """
     inside = os.path.abspath(folder)
 
@@ -82,7 +82,7 @@ def _announced(function: Any, name: str, concerns: Callable[[Any], bool], before
 
 
 class WatchedFile:
-    """A file that is open for writing, whose writes are announced."""
+    """A file that is open for writing. Its writes count as operations."""
 
     def __init__(self, file: Any, before: Before, room: Callable[[], int | None]):
         self._file, self._before, self._room = file, before, room

@@ -20,7 +20,7 @@ from tools.faults.runs import Run
 
 Fault = Callable[[Campaign, Run, np.random.Generator], Outcome]
 
-# For each kind of fault: what happens, how often, and whether that often to each run.
+# For each kind of fault: what happens, how often, and whether this number applies to each run.
 KINDS: dict[str, tuple[Fault, int, bool]] = {
     "killed at a random moment": (training.killed, 5, True),
     "killed inside a write": (training.killed_inside_a_write, 5, True),
@@ -76,7 +76,7 @@ def run_all(campaign: Campaign, kinds: list[str], short: bool) -> dict[str, Any]
 
 
 def chosen_runs(campaign: Campaign, kind: str, times: int, each: bool) -> list[Run]:
-    """The runs that faults of this kind happen to: every run `times` times, or `times` different ones."""
+    """The runs to which faults of this kind happen: every run `times` times, or `times` runs in all."""
     if each:
         return [run for run in campaign.runs for _ in range(times)]
     suitable = [run for run in campaign.runs if run.is_command or kind not in ONLY_COMMANDS]
@@ -85,13 +85,13 @@ def chosen_runs(campaign: Campaign, kind: str, times: int, each: bool) -> list[R
 
 
 def short_runs(campaign: Campaign, kind: str) -> list[Run]:
-    """One fast run, of which one has most kinds of state: two optimisers, and callbacks."""
+    """Fast runs. One of them has most kinds of state: two optimisers and callbacks."""
     name = SHORT_COMMAND if kind in ONLY_COMMANDS else SHORT_SCRIPT
     return [run for run in campaign.runs if run.name == name]
 
 
 def save(found: dict[str, Any], seed: int, path: Path) -> dict[str, int]:
-    """Write the counts with the versions of everything that took part; return the totals."""
+    """Write the counts and the versions of the packages that were used; return the totals."""
     kinds = found["kinds"].values()
     total = {name: sum(counts[name] for counts in kinds) for name in ("tried", SURVIVED, REFUSED, LOST)}
     kills = [counts for kind, counts in found["kinds"].items() if kind.startswith("killed")]

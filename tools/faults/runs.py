@@ -1,4 +1,4 @@
-"""The training runs of the campaign: every model of `scratchgen train`, and scripts with all callbacks."""
+"""The training runs of the campaign: all models of `scratchgen train`, and scripts with all callbacks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NARROW = {"made": "24", "mlp": "24,16", "gan": "24,16", "wgan": "24,16", "nice":
 
 
 def use_few_digits() -> None:
-    """Let everything in this process that loads digits get TRAIN + TEST of the embedded ones."""
+    """Limit the digits that this process loads to TRAIN + TEST embedded ones."""
     digits = load_digits("embedded")
     few = replace(
         digits, x_train=digits.x_train[:TRAIN], y_train=digits.y_train[:TRAIN],
@@ -61,7 +61,8 @@ class Run:
     """One training run.
 
     name   : for reports;  family : the title of its family's card
-    work   : (path, resume, seed) -> exit code: trains, saves to path every epoch, reports errors in one line
+    work   : (path, resume, seed) -> exit code: trains, saves to path after every epoch, reports errors in one
+        line
     is_command : whether it is a run of `scratchgen train`
     """
 
@@ -73,7 +74,7 @@ class Run:
     def into(self, path: Path, bits: Path, seed: int = 0) -> Callable[[], int]:
         """A function that starts the run, or continues it if `path` exists, and returns its exit code.
 
-        After a run that has ended well, `bits` holds the fingerprints of the trainer and of the file.
+        After a run that ended successfully, `bits` contains the fingerprints of the trainer and of the file.
         """
 
         def work() -> int:
@@ -113,7 +114,7 @@ def record(trainer: Trainer, path: Path, bits: Path) -> None:
 
 
 def fingerprint(trainer: Trainer) -> str:
-    """The SHA-256 of all state of a run, but for its durations."""
+    """The SHA-256 of all state of a run, except its durations."""
     digest = hashlib.sha256()
 
     def add(name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Faults of studies: a kill at a random moment. What was finished before must not be measured again."""
+"""Faults of studies: a kill at a random moment. Parts that were finished must not be measured again."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def ood(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
 
 
 def classifiers(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """`study classifiers`, over the results of an earlier study, which must stay until there are new ones."""
+    """`study classifiers`, which must keep the results of an earlier study until it is complete."""
     return killed(
         campaign, "classifiers", lambda _: ["study", "classifiers"], rng, Path("results/classifiers.json")
     )
 
 
 def compare(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """`study compare`. Training is limited by time, so that only the models' names can be compared."""
+    """`study compare`. Only the names of the models can be compared, because training is limited by time."""
     arguments = ["study", "compare", "--seconds", "0.05"]
     result = Path("results/compare-0.05-seconds.json")
     return killed(campaign, "compare", lambda _: arguments, rng, result, exact=False)
@@ -97,7 +97,7 @@ def killed(
 def undisturbed(
     campaign: Campaign, name: str, arguments: Callable[[Path], list[str]], result: Path
 ) -> tuple[float, Any]:
-    """(seconds, results without durations) of a study that is not killed, made once."""
+    """(seconds, results without durations) of a study that is not killed. It runs only once."""
     if name not in campaign.studies:
         for _ in range(2):      # the first one may compile kernels
             place = campaign.place()
@@ -111,7 +111,7 @@ def undisturbed(
 
 
 def study(place: Place, arguments: Callable[[Path], list[str]]) -> Callable[[], int]:
-    """A process that runs a study in the folder of a fault."""
+    """Start a process that runs a study in the folder of a fault."""
 
     def work() -> int:
         os.chdir(place.run)
@@ -122,7 +122,7 @@ def study(place: Place, arguments: Callable[[Path], list[str]]) -> Callable[[], 
 
 
 def parts(place: Place) -> dict[str, int]:
-    """The files in runs/ that hold finished parts of a study, with their times of change."""
+    """The files in runs/ with finished parts of a study, and the times when they were changed."""
     found = {}
     for path in (place.run / "runs").rglob("*.json"):
         found[os.fspath(path.relative_to(place.run))] = path.stat().st_mtime_ns

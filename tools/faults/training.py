@@ -12,7 +12,7 @@ from tools.faults.campaign import LOST, REFUSED, SURVIVED, Campaign, Outcome
 from tools.faults.operations import KillAt, watch
 from tools.faults.runs import Run
 
-ATTEMPTS = 20       # to hit a run before it has ended
+ATTEMPTS = 20       # attempts to hit a run before it ends
 
 
 def killed(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
@@ -53,12 +53,12 @@ def interrupted(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outco
 
 
 def terminated(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """SIGTERM at a random moment, as a scheduler or a system that shuts down sends it."""
+    """SIGTERM at a random moment. Schedulers send it, and systems that shut down."""
     return signalled(campaign, run, rng, [signal.SIGTERM])
 
 
 def hung_up(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """SIGHUP at a random moment, as a closed terminal sends it."""
+    """SIGHUP at a random moment. A terminal that is closed sends it."""
     return signalled(campaign, run, rng, [signal.SIGHUP])
 
 
@@ -69,7 +69,7 @@ def signalled_several_times(campaign: Campaign, run: Run, rng: np.random.Generat
 
 
 def signalled(campaign: Campaign, run: Run, rng: np.random.Generator, numbers: list[int]) -> Outcome:
-    """Send signals to a run; repeat it, sending them earlier, if it had ended before the first one."""
+    """Send signals to a run. If it ends before the first one, repeat the run and send them earlier."""
     reference = campaign.reference(run)
     until = reference.seconds
     for _ in range(ATTEMPTS):
@@ -88,7 +88,7 @@ def signalled(campaign: Campaign, run: Run, rng: np.random.Generator, numbers: l
 
 
 def two_writers(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """Two processes start or continue the same run in the same file, at almost the same time."""
+    """Two processes start or continue the same run with the same file at almost the same time."""
     reference, place = campaign.reference(run), campaign.place()
     first = child.Child(run.into(place.path, place.bits), place.log())
     time.sleep(rng.uniform(0, 0.6) * reference.seconds)
@@ -103,7 +103,7 @@ def two_writers(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outco
 
 
 def two_runs_in_one_file(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """Two processes with different seeds start in the same file. One of them must be refused."""
+    """Two processes with different seeds start to save to the same file. One of them must be refused."""
     reference, place = campaign.reference(run), campaign.place()
     bits = place.bits, place.folder / "bits of the second"
     first = child.Child(run.into(place.path, bits[0], seed=0), place.log())
@@ -121,7 +121,7 @@ def two_runs_in_one_file(campaign: Campaign, run: Run, rng: np.random.Generator)
 
 
 def new_run_over_an_unfinished_one(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outcome:
-    """A run with another seed is started in the file of a run that was killed. It must be refused."""
+    """A run with another seed starts to save to the file of a run that was killed. It must be refused."""
     reference, place = campaign.reference(run), campaign.place()
     at = int(rng.integers(reference.operations // 2, reference.operations))
 

@@ -145,7 +145,7 @@ class MADE(BinaryModel):
         self.net = MaskedNet(self.masks(0), classes, rng=rng, dtype=dtype)
 
     def saved_state(self) -> dict[str, Any]:
-        """The attributes to save: all but the cached masks."""
+        """The attributes to save: all except the cached masks."""
         return {name: value for name, value in vars(self).items() if name != "_kept"}
 
     def restore_state(self, state: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ class NotConverged(UserWarning):
 class Classifier(Estimator):
     """A model that predicts labels 0 … C − 1; a subclass defines `_probabilities`.
 
-    `method` is the name of the public method that was called, for errors.
+    In error messages, `method` is the name of the public method that was called.
     """
 
     def predict_proba(self, X: np.ndarray, **how: Any) -> np.ndarray:
@@ -60,7 +60,7 @@ class GenerativeClassifier(Classifier):
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
     (BAYES.3)  P(y | x)    = p(x, y) / p(x)
 
-    A subclass has `log_prior_`, (C,), and defines `_log_likelihoods` and `_sample_class`. Derived in
+    A subclass sets `log_prior_`, (C,), and defines `_log_likelihoods` and `_sample_class`. Derived in
     docs/discriminative.md.
     """
 

@@ -74,7 +74,7 @@ class BayesClassifier(GenerativeClassifier):
         return self
 
     def saved_state(self) -> dict[str, Any]:
-        """The attributes to save. After `fit`, a function that a file cannot store is left out."""
+        """The attributes to save. After `fit`, functions that a file cannot store are left out."""
         without_name = "<" in getattr(self.model, "__qualname__", "")       # "<lambda>", "f.<locals>.g"
         if without_name and hasattr(self, "models_"):
             return {**vars(self), "model": LeftOut()}
@@ -102,10 +102,10 @@ class BayesClassifier(GenerativeClassifier):
 
 
 class LeftOut:
-    """Stands for a lambda in a classifier that was loaded from a file, which cannot store it."""
+    """Replaces a lambda in a classifier that was loaded from a file, because files cannot store lambdas."""
 
     def __call__(self) -> Any:
-        """Raise ValueError: the models that the lambda built cannot be built again."""
+        """Raise ValueError, because the models that the lambda built cannot be built again."""
         raise ValueError(
             "BayesClassifier.fit expected a function that builds a model, but this classifier was loaded "
             "from a file, which cannot store a lambda: construct a new BayesClassifier, or save one with "
@@ -118,11 +118,11 @@ class LeftOut:
 
 @contextmanager
 def _named(who: str) -> Iterator[None]:
-    """Put the method that the user called before the message of an error in a model of a class."""
+    """Begin the error messages of the classes' models with the method that the user called."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{who} got an error of its model: {error}") from None
+        raise type(error)(f"{who} failed because the model of a class raised an error: {error}") from None
 
 
 def _expect_likelihood(model: Any) -> None:

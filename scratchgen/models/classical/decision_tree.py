@@ -189,7 +189,7 @@ def nodes_to_arrays(root: Node) -> dict[str, np.ndarray]:
 def nodes_from_arrays(
     share: np.ndarray, feature: np.ndarray, threshold: np.ndarray, children: np.ndarray
 ) -> Node:
-    """The root of the tree that `nodes_to_arrays` returned. Raises ValueError for rows that are no tree."""
+    """The root of the tree in arrays from `nodes_to_arrays`. Raises ValueError if the rows are not a tree."""
     nodes = [Node(*row) for row in zip(share, feature.tolist(), threshold.tolist(), strict=True)]
     following = 1                                               # the row of the next child
     for node, pair in zip(nodes, children.tolist(), strict=True):

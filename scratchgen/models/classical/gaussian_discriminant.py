@@ -15,7 +15,7 @@ from scratchgen.models.classical.naive_bayes import expect_seen
 
 
 class ConstantFeatures(UserWarning):
-    """Features with the same value in all examples are left out of a model."""
+    """Warning that a model leaves out features with the same value in all examples."""
 
 
 class GaussianDiscriminant(GenerativeClassifier):
@@ -29,15 +29,15 @@ class GaussianDiscriminant(GenerativeClassifier):
 
     (GDA.4)  P(y | x) = softmax(x·W + b)[y],   w_y = Σ⁻¹·mu_y,   b_y = log p(y) − ½·mu_yᵀ·Σ⁻¹·mu_y
 
-    The estimates are those of maximum likelihood, so covariances are divided by N, not N − 1. Data that does
-    not vary in every direction has no density, so without shrinkage `fit` raises ValueError for it. Shrinkage
-    gives these directions a variance. Features may have any units: the correlation matrix R is factorised,
-    Σ = S·R·S with S the standard deviations. Derived in docs/discriminative.md.
+    The estimates are those of maximum likelihood, so covariances are divided by N, not by N − 1. Data that
+    does not vary in every direction has no density. `fit` raises ValueError for such data, unless shrinkage
+    gives these directions a variance. Features may have any units, because the correlation matrix R is
+    factorised: Σ = S·R·S, where S contains the standard deviations. Derived in docs/discriminative.md.
 
-    A feature with one value in all examples, such as a pixel at the edge of an image, says nothing about the
-    class. Without shrinkage, `fit` leaves it out and warns with ConstantFeatures. Predictions ignore it. All
-    likelihoods, also that of `score_samples`, are then those of the other features: x has no density, as it
-    lies within a plane. `sample` returns the one value.
+    A feature with the same value in all examples, such as a pixel at the edge of an image, contains no
+    information about the class. Without shrinkage, `fit` leaves it out with the warning ConstantFeatures, and
+    predictions ignore it. All likelihoods, including `score_samples`, are then those of the other features,
+    because x itself lies within a plane and has no density. `sample` returns the constant value.
 
     shared : one covariance for all classes;  shrinkage : in [0, 1]
     means_ : (C, D);  covariances_ : (C, D, D), or (1, D, D) if shared;  log_prior_ : (C,), log N_y / N
@@ -52,15 +52,16 @@ class GaussianDiscriminant(GenerativeClassifier):
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Compute the means and covariances of X (N, D) in each class y (N,).
 
-        Raises ValueError if a covariance is singular: dependent features, features that are constant in one
-        class only, or too few examples. Warns of features that are constant in all examples.
+        Raises ValueError if a covariance is singular, which is caused by dependent features, features that
+        are constant in one class only, or too few examples. Warns about features that are constant in all
+        examples.
         """
         who = self._who("fit")
         y, classes = expect_labelled(who, X, y)
         varies = self._varying(X)
         X = X.astype(np.float64)
         self.means_ = np.stack([X[y == k].mean(axis=0) for k in range(classes)])
-        self.means_[:, ~varies] = X[0, ~varies]                 # without the rounding error of a mean
+        self.means_[:, ~varies] = X[0, ~varies]                 # avoids the rounding error of a mean
         groups = [np.arange(len(X))] if self.shared else [np.flatnonzero(y == k) for k in range(classes)]
         covariances, factors = [], []
         for k, rows in enumerate(groups):
@@ -79,13 +80,13 @@ class GaussianDiscriminant(GenerativeClassifier):
         return self
 
     def _varying(self, X: np.ndarray) -> np.ndarray:
-        """Which features are part of the model, (D,) of bool; with shrinkage, all of them are."""
+        """Which features are part of the model, (D,) of bool. With shrinkage, all of them are."""
         varies = (X[0] != X).any(axis=0) | (self.shrinkage > 0)
         if varies.any() and not varies.all():
             constant = ", ".join(map(str, np.flatnonzero(~varies)))
             warnings.warn(
-                "GaussianDiscriminant.fit leaves out the features that are constant in all examples, "
-                f"{constant}: predictions ignore them, and likelihoods are those of the other features",
+                f"GaussianDiscriminant.fit leaves out features that are constant in all examples: {constant}"
+                ". Predictions ignore them, and likelihoods are those of the other features",
                 ConstantFeatures,
                 stacklevel=3,
             )
@@ -113,7 +114,7 @@ class GaussianDiscriminant(GenerativeClassifier):
         expect_examples(who, X, features=self.means_.shape[1])
         used = expect_seen(who, seen, X.shape[1]) & in_model
         if not used.any():
-            raise ValueError(f"{who} expected at least one feature to be seen that varies, got none")
+            raise ValueError(f"{who} expected seen to include at least one feature that varies, got none")
         X, means = X[:, used].astype(np.float64), self.means_[:, used]
         factors = self._factors
         if (used != in_model).any():

@@ -16,7 +16,7 @@ from scratchgen.models.base import Model
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
-from scratchgen.training.loop import mark_as_trained, warn_of_earlier_training
+from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
 
 
 class ForwardPass(NamedTuple):
@@ -182,13 +182,13 @@ class HiddenMarkovModel(Model):
     ) -> Self:
         """Expectation-maximisation on sequences X (N, T) or a list, starting from the current parameters.
 
-        Apart from the effect of the smoothing, no step lowers the likelihood. Which of its maxima is reached
-        depends on the start; Gaussian emissions that are still as initialised start from the mean and spread
-        of the data. The fit ends when the mean log p(x) rises by no more than `tolerance`, or after
-        `iterations` steps, with the warning NotConverged if the last one raised it by more.
+        Apart from the effect of the smoothing, no step lowers the likelihood. The start decides which maximum
+        is reached. Gaussian emissions that still have their initial values start from the mean and spread of
+        the data. The fit ends when a step raises the mean log p(x) by at most `tolerance`, or after
+        `iterations` steps. If the last step still raised it by more, `fit` warns with NotConverged.
 
         smoothing : added to every expected count, > 0, so that a state without visits keeps a distribution
-        warm_start : whether to continue from an earlier fit; without it, `fit` then warns
+        warm_start : whether to continue from an earlier fit without a warning
         history_ : the mean log p(x) in nats before each step, and after the last
         """
         expect_no_labels(self._who("fit"), y)

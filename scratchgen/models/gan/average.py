@@ -10,6 +10,7 @@ import numpy as np
 from scratchgen.models.arguments import finite
 from scratchgen.models.gan.model import GAN
 from scratchgen.training.average import AveragedWeights
+from scratchgen.training.loop import Trainer
 
 BATCHES = 50    # batch norm's earlier statistics then have a weight of 0.9^50, half a per cent
 
@@ -20,7 +21,7 @@ class AveragedGenerator(AveragedWeights):
     The average is that of AveragedWeights, (EMA.1), without the discriminator. The weights of the two players
     circle around an equilibrium, and their average is nearer to it (Yazıcı et al. 2019).
 
-    Raises ValueError for a decay outside [0, 1).
+    Raises ValueError for a decay outside [0, 1), and, before the first step, for a run of another model.
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
@@ -29,17 +30,17 @@ class AveragedGenerator(AveragedWeights):
 
     @property
     def average(self) -> np.ndarray:
-        """The averaged weights, flat."""
-        return self.averages["average"]
+        """The averaged weights, flat; empty before the first run."""
+        return self.averages.get("average", np.zeros(0, np.float32))
 
     @average.setter
     def average(self, value: np.ndarray) -> None:
         self.averages["average"] = value
 
-    @property
-    def weights(self) -> np.ndarray:
-        """The generator's weights, flat."""
-        return self._weights()["average"]
+    def on_start(self, trainer: Trainer) -> None:
+        if trainer.model is not self.model:
+            raise ValueError("AveragedGenerator expected a run of its own GAN, got another model")
+        super().on_start(trainer)
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {"average": super()._weights()["generator"]}
@@ -49,15 +50,23 @@ class AveragedGenerator(AveragedWeights):
         """A context manager: inside the block the generator has the averaged weights, afterwards its own.
 
         The running statistics of batch norm depend on the weights, so they are computed again for the
-        averaged weights.
+        averaged weights. Raises ValueError before the first run.
         """
         generator, rng = self.model.generator, np.random.default_rng(0)
-        statistics = {k: b.copy() for k, b in generator.buffers().items()}
+        parameters = list(generator.parameters().values())
+        if self.average.size != sum(p.size for p in parameters):
+            raise ValueError("AveragedGenerator.applied expected an average of this GAN: train it first")
+        parts = np.split(self.average, np.cumsum([p.size for p in parameters])[:-1])
+        own = [p.value.copy() for p in parameters]
+        statistics = {name: buffer.copy() for name, buffer in generator.buffers().items()}
         try:
-            with super().applied():
-                for _ in range(BATCHES if statistics else 0):
-                    generator.forward(self.model.prior_sample(500, rng=rng), training=True)
-                yield
+            for p, part in zip(parameters, parts, strict=True):
+                p.value[...] = part.reshape(p.shape)
+            for _ in range(BATCHES if statistics else 0):
+                generator.forward(self.model.prior_sample(500, rng=rng), training=True)
+            yield
         finally:
+            for p, value in zip(parameters, own, strict=True):
+                p.value[...] = value
             for name, buffer in generator.buffers().items():
                 buffer[...] = statistics[name]

@@ -16,19 +16,19 @@ class DCGAN(GAN):
     """A GAN of convolutions (Radford et al. 2016), with strides instead of pooling, and batch norm.
 
     G: code → H/4×W/4×C2 → H/2×W/2×C1 → H×W×C, by `Linear` and two `ConvTranspose2d`; D is the reverse, with
-    two `Conv2d`. There is no batch norm at G's output and D's input, where it would fix the brightness of the
+    two `Conv2d`. G's output and D's input have no batch norm, because it would fix the brightness of the
     images. Losses, steps and settings are those of GAN; images are rows of H·W·C numbers.
 
     code : K, the width of the latent code;  channels : (C1, C2), of the larger and of the smaller maps
-    hidden : widths of dense layers, in G after its code and in D before its logit; none in the paper. Without
-        one, the logit of D is a sum of terms that each depend on 10×10 pixels, so it cannot tell whether
-        distant parts of an image fit together, and in G each of the H/4×W/4 places is linear in the code
-        (docs/gan.md, section 13). An int stands for one layer, 0 for none
+    hidden : widths of dense layers, in G after its code and in D before its logit; the paper has none.
+        Without them, the logit of D is a sum of terms that each depend on 10×10 pixels, so D cannot tell
+        whether distant parts of an image fit together. In G, each of the H/4×W/4 places is then linear in the
+        code (docs/gan.md, section 13). An int stands for one layer, 0 for none
     shape : (H, W, C) of the images, with H and W of at least 4; H/2 and so on are rounded down
     settings : other arguments of GAN (noise, objective, k, ahead)
 
-    The layers differ from the paper's, which generates 64×64 colour images, in number and width, and G ends
-    with a sigmoid instead of tanh since intensities lie within [0, 1].
+    The number and the widths of the layers differ from the paper, which generates 64×64 colour images. G ends
+    with a sigmoid instead of tanh because intensities lie within [0, 1].
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class Game(Model):
         """Make one round of Algorithm 1: k steps of D, each on m new examples, then one step of G.
 
         The generator does not train until the discriminator has made `ahead` steps. The optimiser counts the
-        steps, so this also works for resumed runs. Returns the losses, the means of D(x) and D(G(z)), and the
+        steps, so this also works in resumed runs. Returns the losses, the means of D(x) and D(G(z)), and the
         norms of both gradients; the generator's norm is 0 while it does not train.
         """
         waits = optimizer["discriminator"].steps < self.ahead
@@ -155,13 +155,14 @@ class Game(Model):
 
         batch_size : m, the real examples of one discriminator step; a batch has k·m examples
         lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
-            completed;  discriminator_lr : of the discriminator, by default the same
-        betas : the decay rates of Adam. Learning rates and betas are by default those of the paper.
+            completed;  discriminator_lr : learning rate of the discriminator, by default the same
+        betas : the decay rates of Adam. The defaults of the learning rates and of betas are those of the
+            paper.
         The other arguments are those of Model.fit.
 
-        Equal rates are those of Radford et al. 2016. Another ratio may be better. In one dimension, it was a
-        tenth of D's rate for the generator. On digits, it was five to ten times D's rate, for a dense GAN
-        with small_pixel_init or a convolutional one with hidden layers (docs/gan.md, section 10).
+        Radford et al. 2016 use equal rates. Other ratios may be better. In one dimension, a tenth of D's rate
+        was better for the generator. On digits, five to ten times D's rate was better for a dense GAN with
+        small_pixel_init and for a convolutional one with hidden layers (docs/gan.md, section 10).
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
@@ -191,6 +192,6 @@ class Game(Model):
 
         In each round, D makes k steps and G makes one, after `ahead` steps of D.
         """
-        waits = -(-self.ahead // self.k)        # rounds in which G does not train
+        waits = -(-self.ahead // self.k)        # rounds in which only D trains
         discriminator_lr = lr if discriminator_lr is None else discriminator_lr
         return bind(lr, rounds - waits), bind(discriminator_lr, self.k * rounds)

@@ -153,9 +153,10 @@ class WatchGame(Callback):
             problems["collapse"] = f"{what} of real examples", MORE_D
         if last.shares:
             most = int(np.argmax(last.shares))
-            if last.shares[most] > (1 + self.classes[most]) / 2:
+            in_data = self.classes[most] if most < len(self.classes) else 0.0
+            if last.shares[most] > (1 + in_data) / 2:
                 what = f"one class takes over: {last.shares[most]:.0%} of samples are of class {most}"
-                problems["one class"] = f"{what}, but {self.classes[most]:.0%} of the data", MORE_D
+                problems["one class"] = f"{what}, but {in_data:.0%} of the data", MORE_D
         if isinstance(model, WGAN):
             cannot_tell, diverges = last.d_real <= last.d_fake, last.loss > 10 * (model.penalty or math.inf)
         else:

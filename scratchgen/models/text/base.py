@@ -44,7 +44,8 @@ class TextModel(Estimator):
         """Bits per character: the size of the text if it is compressed with this model's predictions."""
         return -self._score("bits", text) / math.log(2)                         # (TXT.4)
 
-    # In these methods, `method` is the name of the public method that was called, for errors.
+    # In these methods, `method` is the name of the public method that was called. It appears in error
+    # messages.
 
     def _log_probabilities(self, method: str, text: str) -> np.ndarray:
         raise TypeError(f"{type(self).__name__} has no log_probabilities")
@@ -58,8 +59,8 @@ class TextModel(Estimator):
     def _ids(self, method: str, text: str, least: int = 1) -> np.ndarray:
         """The characters of a text as integers, (L,).
 
-        Raises TypeError for anything but a string, ValueError for a text that is shorter than `least`, or
-        that has characters outside the alphabet.
+        Raises TypeError for anything but a string, and ValueError for a text that is shorter than `least` or
+        has characters outside the alphabet.
         """
         who = self._who(method)
         if not isinstance(text, str):

@@ -84,7 +84,7 @@ class NGram(TextModel):
         return self
 
     def saved_state(self) -> dict[str, Any]:
-        """The attributes to save, with the counts as an array: the bytes of their JSON."""
+        """The attributes to save. The counts are saved as an array, the bytes of their JSON."""
         counts = {context: dict(seen) for context, seen in self.counts.items()}
         kept = {name: value for name, value in vars(self).items() if name != "totals"}
         return kept | {"counts": np.frombuffer(json.dumps(counts).encode(), np.uint8)}

@@ -1,6 +1,6 @@
 """The log-likelihood of a VAE: its lower bound, and an estimate by importance sampling.
 
-Both draw codes from q(z | x) and decode them, in parts, so that memory does not grow with their number.
+Both draw codes from q(z | x) and decode them in parts, so that memory does not grow with their number.
 """
 
 from __future__ import annotations

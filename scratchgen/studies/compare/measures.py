@@ -92,7 +92,7 @@ def measured_as_json(measured: Measured) -> dict[str, Any]:
 
 
 def measured_from_json(contender: Contender, found: dict[str, Any]) -> Measured:
-    """What `measured_as_json` was given."""
+    """The inverse of `measured_as_json`."""
     found = dict(found)
     for name in ("quality", "mean_images"):
         if found[name] is not None:

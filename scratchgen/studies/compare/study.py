@@ -47,10 +47,10 @@ def compare(
 
     seconds : processor time of training for each model
     full    : all of MNIST instead of the embedded part
-    runs    : folder in which measured models are kept until all are measured. A comparison that was killed
-        continues there
+    runs    : folder in which measured models are kept until all are measured. If a comparison is killed, the
+        next one continues with these models
 
-    With settings other than the defaults, the files get another name ("compare-full-60-seconds"), so that the
+    If settings differ from the defaults, the files get another name ("compare-full-60-seconds"), so that the
     results of the chapter are not overwritten.
 
     Raises ValueError unless seconds > 0.

@@ -152,7 +152,7 @@ class Result:
                 if score in used.lacks:
                     by_reason.setdefault(used.lacks[score], []).append(score)
             if by_reason:
-                why = (f"no {' or '.join(lacks)}, as {reason}" for reason, lacks in by_reason.items())
+                why = (f"no {_any_of(lacks)} score because {reason}" for reason, lacks in by_reason.items())
                 reasons.append(f"- {used.title}: {'; '.join(why)}")
         text = table(f"mean AUROC, {' / '.join(self.rows)}", ("", *scores), cells)
         return text + "\n\n" + "\n".join(reasons)
@@ -217,6 +217,11 @@ class Result:
             if rows[i].model != rows[i - 1].model:
                 ax.axhline(i - 0.5, color="white", linewidth=2)
         ax.spines[:].set_visible(False)
+
+
+def _any_of(words: list[str]) -> str:
+    """The words in a sentence: "a, b or c"."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _short(value: float) -> str:

@@ -73,7 +73,7 @@ def test_gaussian_discriminant_samples_have_the_covariance(rng):
 
 def test_gaussian_discriminant_singular_data_is_named(rng):
     X = data(rng)
-    X[Y == 2, 1] = 0.1                                          # whose mean has a rounding error
+    X[Y == 2, 1] = 0.1                                          # the mean of these has a rounding error
     message = r"in class 2 these are constant: 1\. Set a shrinkage > 0, which gives them a variance"
     with pytest.raises(ValueError, match=rf"^GaussianDiscriminant\.fit expected .* {message}"):
         GaussianDiscriminant(shared=False).fit(X, Y)
@@ -134,10 +134,10 @@ def test_gaussian_discriminant_finds_features_that_depend_on_each_other(rng):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
-    """With a warning that names them. All results are those of a model of the other features."""
+    """A warning names them. All results are those of a model of the other features."""
     X = data(rng)
     wide = np.insert(X, [1, 3], [0.1, 7.0], axis=1)             # features 1 and 4 are constant
-    message = r"^GaussianDiscriminant\.fit leaves out .* constant in all examples, 1, 4: predictions ignore"
+    message = r"^GaussianDiscriminant\.fit leaves out .* constant in all examples: 1, 4\. Predictions ignore"
     with pytest.warns(ConstantFeatures, match=message) as seen:
         model = GaussianDiscriminant(shared=shared).fit(wide, Y)
     assert seen[0].filename == __file__
@@ -150,7 +150,7 @@ def test_gaussian_discriminant_leaves_out_constant_features(rng, shared):
     np.testing.assert_array_equal(
         model.predict_proba(new, seen=some), plain.predict_proba(rest, seen=np.array([True, False, True]))
     )
-    with pytest.raises(ValueError, match="predict expected at least one feature to be seen that varies"):
+    with pytest.raises(ValueError, match="predict expected seen to include at least one feature that varies"):
         model.predict(new, seen=np.array([False, True, False, False, True]))
     samples = model.sample(9, rng=0)
     assert (samples[:, 1] == 0.1).all() and (samples[:, 4] == 7).all()

@@ -54,7 +54,7 @@ def test_logistic_regression_fit_ends_where_the_slope_is_zero(rng):
     X = rng.standard_normal((7, 5))
     model = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y, tolerance=1e-10)
     assert model.converged_ and model.iterations_ < 60
-    # The loss is convex: another start has the same end.
+    # The loss is convex, so another start leads to the same weights.
     again = small(rng, l2=0.1).fit(X, Y, tolerance=1e-10, warm_start=True)
     np.testing.assert_allclose(model.weight.value, again.weight.value, atol=1e-8)
     p = model.predict_proba(X)
@@ -168,7 +168,7 @@ def test_logistic_regression_warns_when_it_did_not_converge(rng):
 
 
 def test_logistic_regression_fit_starts_anew_unless_it_is_a_warm_start(rng):
-    """As a fold of a cross-validation must: with l2 = 0 and few iterations, the end depends on the start."""
+    """With l2 = 0 and few iterations, the result depends on the start, so each fold must start from zero."""
     X = rng.standard_normal((7, 5))
     fresh, used = (LogisticRegression(5, 3, dtype=np.float64) for _ in range(2))
     fresh.fit(X, Y, tolerance=0.1)

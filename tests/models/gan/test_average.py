@@ -24,29 +24,31 @@ def test_averaged_generator_by_hand():
     """The weight of the newest values is 10/(step + 10) at first, and at least 1 − decay."""
     _, averaged, trainer = tiny_game()
     seen = []
-    trainer.callbacks.append(Watch(lambda: seen.append(averaged.weights.copy())))
-    expected = trainer.optimizer["generator"].value.copy()
+    weights_now = trainer.optimizer["generator"].value
+    trainer.callbacks.append(Watch(lambda: seen.append(weights_now.copy())))
+    expected = weights_now.copy()
     trainer.run()
     for step, weights in enumerate(seen, start=1):
         expected += np.float32(max(10 / (step + 10), 0.3)) * (weights - expected)
     assert len(seen) == 8
     np.testing.assert_allclose(averaged.average, expected, rtol=1e-5, atol=1e-7)
-    assert np.abs(averaged.average - averaged.weights).max() > 1e-4
+    assert np.abs(averaged.average - weights_now).max() > 1e-4
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_averaged_generator_is_applied_and_removed_also_after_an_error(batch_norm):
     model, averaged, trainer = tiny_game(batch_norm)
     trainer.run()
-    own = averaged.weights.copy()
+    weights_now = trainer.optimizer["generator"].value
+    own = weights_now.copy()
     z = np.ones((1, 3), np.float32)
     generated = model.inverse_transform(z)
     with averaged.applied():
-        np.testing.assert_array_equal(averaged.weights, averaged.average)
+        np.testing.assert_array_equal(weights_now, averaged.average)
         assert np.abs(model.inverse_transform(z) - generated).max() > 1e-6
     with pytest.raises(RuntimeError), averaged.applied():
         raise RuntimeError
-    np.testing.assert_array_equal(averaged.weights, own)
+    np.testing.assert_array_equal(weights_now, own)
     np.testing.assert_array_equal(model.inverse_transform(z), generated)
 
 
@@ -61,6 +63,29 @@ def test_averaged_generator_recomputes_batch_norm_statistics():
         xhat = norm.forward(linear.forward(z)[0])[1][0]
     np.testing.assert_allclose(xhat.mean(axis=0), 0, atol=0.05)
     np.testing.assert_allclose(xhat.var(axis=0), 1, atol=0.05)
+
+
+def test_averaged_generator_is_applied_after_another_run():
+    """The optimiser of the second run moves the weights into its own memory."""
+    model, averaged, trainer = tiny_game()
+    trainer.run()
+    model.fit(np.zeros((64, 6), np.float32), epochs=1, batch_size=8, rng=0, warm_start=True)
+    own = [p.value.copy() for p in model.generator.parameters().values()]
+    with averaged.applied():
+        applied = np.concatenate([p.value.ravel() for p in model.generator.parameters().values()])
+    np.testing.assert_array_equal(applied, averaged.average)
+    for before, p in zip(own, model.generator.parameters().values(), strict=True):
+        np.testing.assert_array_equal(before, p.value)
+
+
+def test_averaged_generator_error_messages():
+    model, averaged, trainer = tiny_game()
+    with pytest.raises(ValueError, match="applied expected an average of this GAN: train it first"):
+        averaged.applied().__enter__()
+    trainer.callbacks = [tiny_game()[1]]
+    with pytest.raises(ValueError, match="AveragedGenerator expected a run of its own GAN"):
+        trainer.run()
+    assert trainer.step == 0
 
 
 class Watch(Callback):

@@ -47,6 +47,14 @@ def only_finding(watch, text):
     return finding
 
 
+def test_watch_reports_samples_of_a_class_that_the_data_do_not_have(rng):
+    X = normals(rng)
+    classify = lambda x: np.full(len(x), 3 if len(x) < len(X) else 0)     # noqa: E731
+    watch = WatchGame(X, rng=0, every=1, patience=1, size=50, classify=classify)
+    watched(game(rng), X, rng, epochs=1, watch=watch)
+    assert any("samples are of class 3, but 0% of the data" in finding.what for finding in watch.findings)
+
+
 @pytest.mark.slow
 def test_watch_is_silent_while_a_game_goes_well(rng):
     """For 1-D Normal data and initial samples at 0, temporary problems are not reported."""

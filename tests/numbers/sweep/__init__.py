@@ -1,5 +1,6 @@
-"""The sweep: every function of numbers, on numbers of every size, against 60 digits.
+"""The sweep: every numerical function, on numbers of every size, compared with 60-digit arithmetic.
 
-`oracle` computes with 60 digits, `inputs` has the numbers, `measure` compares, `bounds` says how large an
-error may be, and the other modules have one entry for each function. `entries.ENTRIES` has all of them.
+`oracle` computes with 60 digits, `inputs` contains the numbers, `measure` compares, and `bounds` defines how
+large an error may be. The other modules have one entry for each function, and `entries.ENTRIES` contains all
+of them.
 """

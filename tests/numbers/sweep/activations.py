@@ -44,7 +44,7 @@ def with_output(low: float, high: float, *settings: float) -> Any:
 
 
 def setting(x: np.ndarray, value: float) -> Any:
-    """A setting in the dtype of x, as 60 digits."""
+    """A setting, rounded to the dtype of x, as a 60-digit number."""
     return number(float(x.dtype.type(value)))
 
 

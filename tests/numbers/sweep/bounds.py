@@ -1,11 +1,11 @@
 """The largest error of each function, in units in the last place (ulps).
 
 The error of a number is divided by eps · size: 1.2e-7 · size for float32, 2.2e-16 · size for float64. The
-size is the absolute value of the true number, or of the terms that were added up for it, as `reason` says. It
-is never below the smallest normal number, so near zero an ulp is the smallest subnormal number.
+size is the absolute value of the true number, or of the terms whose sum it is. `reason` says which one. The
+size is never below the smallest normal number, so near zero, an ulp is the smallest subnormal number.
 
 A formula of a few operations has an error of about 1 ulp; 4 ulps leave room for the exp, tanh and log of
-other processors. A bound of 0 means that no digit may be wrong.
+other processors. A bound of 0 means that every digit must be correct.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ BOUNDS: dict[str, Bound] = {
     "distributions.log_sum_exp": Bound(
         4, "compared with 1 + |result|: the largest term and log Σ may cancel"
     ),
+    "distributions.divide_by_exp": SHORT,
     "distributions.Normal.std": SHORT,
-    "distributions.Normal.scale": SHORT,
     "distributions.Normal.log_prob": SUM,
     "distributions.Normal.log_prob_grad": Bound(
         8, "four factors 1/√std, each an e^x, and x − mu; dlogvar is compared with the sum of |terms|"

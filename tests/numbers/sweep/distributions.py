@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen import distributions
-from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal
+from scratchgen.distributions import Bernoulli, Categorical, Logistic, Normal, divide_by_exp
 from sweep.inputs import combined, few, numbers, patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import (
@@ -27,7 +27,7 @@ from sweep.oracle import (
 )
 
 LOG_2PI = context.log(2 * context.pi)
-NEVER = number(10) ** 1000  # larger than every float: nothing is promised
+NEVER = number(10) ** 1000  # larger than every float, which means that nothing is promised
 
 
 def tiny(a: np.ndarray) -> Any:
@@ -59,7 +59,7 @@ def bernoulli_sample_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def bernoulli_sample(logit: Any, uniform: Any) -> True_:
-    """1 where u < σ(logit); near the threshold, within the rounding of σ, either is right."""
+    """1 where u < σ(logit). Within rounding of the threshold, both 0 and 1 are right."""
     p, u = sigmoid(exact(logit)), exact(uniform)
     near = absolute(p - u) < 4 * number(float(np.finfo(logit.dtype).eps)) * p
     return True_(np.where(u < p, number(1), number(0)), np.where(near | (p < tiny(logit)), NEVER, number(1)))
@@ -75,7 +75,7 @@ def summed(x: Any, logit: Any) -> Any:
 
 
 def rows(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    """Logits of four categories, some of them impossible."""
+    """Logits of four categories. Some categories have probability 0."""
     impossible = np.array([[0.5, -np.inf, 1.5, -np.inf], [-np.inf, -np.inf, 3.0, -np.inf]], dtype)
     gaps = np.array([[0, -g, -g, -g] for g in (1, 9, 16, 17, 30, 40, 90, 300, 800)], dtype)
     return [(a,) for a in (*patterns(dtype, (3, 4), rng), impossible, gaps, gaps + dtype(100))]
@@ -174,14 +174,15 @@ def scaled(x: Any, mu: Any, logvar: Any) -> tuple[Any, Any, Any, Any]:
     return diff, exp(-lv / 2), 1 + absolute(lv) / 2, never
 
 
-def scale_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [tuple(combined(few(dtype), spreads(dtype)))]
+def division_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    a, logvar = combined(few(dtype), spreads(dtype))
+    return [(a, logvar / 2)]
 
 
-def scale(difference: Any, logvar: Any) -> True_:
-    diff, inverse, _, never = scaled(difference, np.zeros_like(difference), logvar)
+def division(a: Any, log_divisor: Any) -> True_:
+    diff, inverse, _, never = scaled(a, np.zeros_like(a), 2 * log_divisor)
     return True_(
-        diff * inverse, absolute(diff * inverse) + never + tiny(difference) * (1 + exp(-exact(logvar) / 4))
+        diff * inverse, absolute(diff * inverse) + never + tiny(a) * (1 + exp(-exact(log_divisor) / 2))
     )
 
 
@@ -301,7 +302,7 @@ ENTRIES = [
     entry(Categorical.sample, category_sample_cases, category_sample),
     entry(distributions.log_sum_exp, sums, total),
     entry(Normal.std, lambda dtype, rng: [(spreads(dtype),)], lambda lv: exp(exact(lv) / 2)),
-    entry(Normal.scale, scale_cases, scale),
+    entry(divide_by_exp, division_cases, division),
     entry(Normal.log_prob, normal_cases, normal_log_prob),
     entry(Normal.log_prob_grad, normal_cases, normal_gradient),
     entry(Normal.sample, sample_cases, normal_sample),

@@ -1,7 +1,7 @@
 """The closed forms of models: densities, forward passes and estimates of a likelihood, on small data.
 
-Parameters are set or fitted on data of several sizes; the truth is computed from the parameters with 60
-digits.
+Parameters are set, or fitted to data of several sizes. The true values are computed from the parameters with
+60 digits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def array(m: Any) -> Any:
 
 
 def data(dtype: Any, rng: np.random.Generator, rows: int = 9) -> list[np.ndarray]:
-    """Data in several units, near the origin and away from it."""
+    """Data in several units, near the origin and far from it."""
     mix = np.array([[1, 0.5, 0.1], [0, 1e-2, 0.3], [0, 0, 0.2]])
     base = rng.standard_normal((rows, 3)) @ mix
     return [(unit * (base + offset)).astype(dtype) for unit in UNITS for offset in (0, 3)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Where float32 and float64 functions change: eˣ over- and underflows, 1 ± eˣ rounds to 1, series end.
+# Where float32 and float64 functions change: eˣ over- or underflows, 1 ± eˣ rounds to 1, a series ends.
 SPECIAL = (
     0.1,
     0.25,
@@ -53,7 +53,7 @@ SPECIAL = (
 
 
 def magnitudes(dtype: Any) -> list[float]:
-    """Positive numbers of all sizes, each a little odd so that no digit is zero by chance."""
+    """Positive numbers of all sizes, chosen so that their digits are not zero by chance."""
     info = np.finfo(dtype)
     smallest, tiny, eps, largest = map(float, (info.smallest_subnormal, info.tiny, info.eps, info.max))
     low, high = np.log10(tiny), np.log10(largest)
@@ -72,7 +72,7 @@ def numbers(dtype: Any, *, zero: bool = True) -> np.ndarray:
 
 
 def few(dtype: Any) -> np.ndarray:
-    """About 20 of them, for functions of several numbers."""
+    """About 20 of these numbers, for functions of several numbers."""
     info = np.finfo(dtype)
     tiny, eps, largest = float(info.tiny), float(info.eps), float(info.max)
     positive = [

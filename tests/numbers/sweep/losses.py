@@ -13,7 +13,7 @@ from sweep.oracle import absolute, context, exact, exp, log_softmax, number, sig
 
 
 def pairs(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    """(pred, target): every number with a few others, equal ones, and rows of one pattern."""
+    """(pred, target): every number with a few others, pairs of equal numbers, and rows of one pattern."""
     values = numbers(dtype)
     found = [(values[:, None], np.full((len(values), 1), t, dtype)) for t in few(dtype)]
     found += [(v.reshape(1, 1), t.reshape(1, 1)) for v in values[::5] for t in few(dtype)[::4]]
@@ -27,7 +27,7 @@ def pairs(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 def squared_error(pred: Any, target: Any) -> tuple[True_, True_]:
     diff, n = exact(pred) - exact(target), len(pred)
-    # Sums of rows are in the dtype, so squares below its smallest number are lost.
+    # Rows are summed in the dtype, so squares below its smallest number are lost.
     lost = diff.size * number(float(np.finfo(pred.dtype).tiny))
     loss = (diff**2).sum() / n
     return (

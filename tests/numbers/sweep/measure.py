@@ -17,7 +17,7 @@ DTYPES = (np.float32, np.float64)
 
 
 class True_(NamedTuple):
-    """A true value, and the size of what was added up for it, to which its error is compared.
+    """A true value, and the size of the terms whose sum it is. Its error is compared with this size.
 
     If `size` is larger than the largest finite number, the sum overflows and nothing is promised.
     """

@@ -1,4 +1,4 @@
-"""The metrics. They compute in float64, for float32 data too, and most do not depend on the unit."""
+"""The metrics. They compute in float64, even for float32 data, and most do not depend on the unit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGMA = 0.2
 
 
 def points(*rows: int, labels: bool = False, settings: tuple = ()) -> Any:
-    """Sets of points (rows, 3), of the same pattern, at any distance from the origin."""
+    """Sets of points (rows, 3) with the same pattern, at different distances from the origin."""
 
     def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
         drawn = [patterns(dtype, (n, 3), rng, float(np.finfo(dtype).max) / 4) for n in rows]

@@ -86,7 +86,7 @@ def pixel_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
 
 
 def fill_pixels(x: Any, uniform: Any, known: int, first: Any, upper: Any, ends: Any, starts: Any) -> True_:
-    """Pixel by pixel; after one within rounding of its threshold, nothing is promised in its row."""
+    """Pixel by pixel. After a pixel within rounding of its threshold, nothing is promised in its row."""
     out, size, depth = exact(x), np.full(x.shape, number(1), object), len(ends)
     first, uniform, upper = exact(first), exact(uniform), [exact(w) for w in upper]
     eps = number(float(np.finfo(x.dtype).eps))

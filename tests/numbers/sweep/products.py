@@ -19,13 +19,13 @@ from sweep.oracle import absolute, exact, exp, number
 
 KERNEL, STRIDE, PADDING = (2, 3), (2, 1), (1, 0)
 SIZE = (3, 4)
-OUT = (2, 2)  # of SIZE with these windows
+OUT = (2, 2)  # the size of the output for SIZE with these windows
 MASK = np.tril(np.ones((4, 5), bool), k=1)
 BLOCKS = column_blocks(MASK)
 
 
 def drawn(*shapes: tuple[int, ...], settings: tuple = ()) -> Callable[..., list[tuple]]:
-    """Arrays of these shapes. They have the same pattern, and then patterns of different sizes."""
+    """Arrays of these shapes: first with the same pattern, and then with patterns of different sizes."""
 
     def cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
         root = float(np.finfo(dtype).max) ** 0.5 / 8
@@ -41,7 +41,7 @@ def drawn(*shapes: tuple[int, ...], settings: tuple = ()) -> Callable[..., list[
 
 
 def linear_truth(function: Callable[..., Any]) -> Callable[..., True_]:
-    """The truth of a function that is linear in each array: the size is the same sum of absolute values."""
+    """The truth of a function that is linear in each array. Its size is the same sum of absolute values."""
 
     def truth(*given: Any) -> True_:
         arrays = [exact(a) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in given]

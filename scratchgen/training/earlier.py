@@ -1,0 +1,46 @@
+"""Whether a model was trained before, so that a run continues from its weights and does not start anew."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+
+class ContinuedTraining(UserWarning):
+    """A run does not start anew: the model was trained before."""
+
+
+def warn_of_earlier_training(model: Any) -> None:
+    """Warn if the model was trained before, so that a run continues from these weights."""
+    if is_trained(model):
+        warnings.warn(
+            f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
+            "start anew, or pass warm_start=True to continue without this warning",
+            ContinuedTraining,
+            stacklevel=_level_of_caller(),
+        )
+
+
+def mark_as_trained(model: Any) -> None:
+    """Remember that the weights of a model are not its initial ones.
+
+    The mark is on the parameters, so copies of the model have it, too.
+    """
+    for p in model.parameters().values():
+        p.trained = True
+
+
+def is_trained(model: Any) -> bool:
+    """Whether the weights of a model are not its initial ones."""
+    parameters = model.parameters().values()
+    return bool(parameters) and all(p.trained for p in parameters)
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` with which a warning names the line that called the library."""
+    package, _, _ = __name__.partition(".")
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
