@@ -53,6 +53,7 @@ from scratchgen.layers.activations import Sigmoid as Sigmoid
 from scratchgen.layers.activations import Softplus as Softplus
 from scratchgen.layers.activations import Tanh as Tanh
 from scratchgen.layers.attention import CausalSelfAttention as CausalSelfAttention
+from scratchgen.layers.attention import SelfAttention as SelfAttention
 from scratchgen.layers.attention import TransformerBlock as TransformerBlock
 from scratchgen.layers.base import Layer as Layer
 from scratchgen.layers.conv import Conv2d as Conv2d
@@ -64,6 +65,7 @@ from scratchgen.layers.coupling import Scaling as Scaling
 from scratchgen.layers.coupling import Squeeze as Squeeze
 from scratchgen.layers.dropout import Dropout as Dropout
 from scratchgen.layers.embedding import Embedding as Embedding
+from scratchgen.layers.group_norm import GroupNorm as GroupNorm
 from scratchgen.layers.linear import Linear as Linear
 from scratchgen.layers.masked import MaskedConv2d as MaskedConv2d
 from scratchgen.layers.masked import MaskedLinear as MaskedLinear
@@ -73,7 +75,14 @@ from scratchgen.layers.pooling import AvgPool2d as AvgPool2d
 from scratchgen.layers.pooling import MaxPool2d as MaxPool2d
 from scratchgen.layers.reshape import Flatten as Flatten
 from scratchgen.layers.reshape import Reshape as Reshape
+from scratchgen.layers.residual import ResidualBlock as ResidualBlock
 from scratchgen.layers.sequential import Sequential as Sequential
+from scratchgen.layers.time_embedding import TimeEmbedding as TimeEmbedding
+from scratchgen.layers.time_network import ResidualNet as ResidualNet
+from scratchgen.layers.time_network import TimeNetwork as TimeNetwork
+from scratchgen.layers.unet import PixelAttention as PixelAttention
+from scratchgen.layers.unet import UNet as UNet
+from scratchgen.layers.upsample import Upsample as Upsample
 from scratchgen.losses import absolute_error as absolute_error
 from scratchgen.losses import bce_with_logits as bce_with_logits
 from scratchgen.losses import softmax_cross_entropy as softmax_cross_entropy
@@ -98,6 +107,11 @@ from scratchgen.models.classical.naive_bayes import GaussianNaiveBayes as Gaussi
 from scratchgen.models.classical.nearest_neighbours import NearestNeighbours as NearestNeighbours
 from scratchgen.models.classical.nets import ConvClassifier as ConvClassifier
 from scratchgen.models.classical.nets import MLPClassifier as MLPClassifier
+from scratchgen.models.diffusion.diffusion import Bound as Bound
+from scratchgen.models.diffusion.diffusion import Diffusion as Diffusion
+from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatching
+from scratchgen.models.diffusion.flow_matching import LogLikelihood as LogLikelihood
+from scratchgen.models.diffusion.schedule import NoiseSchedule as NoiseSchedule
 from scratchgen.models.flow.model import Flow as Flow
 from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE
@@ -117,6 +131,7 @@ from scratchgen.models.vae.model import VAE as VAE
 from scratchgen.models.vae.observation import BernoulliPixels as BernoulliPixels
 from scratchgen.models.vae.observation import NormalPixels as NormalPixels
 from scratchgen.module import Parameter as Parameter
+from scratchgen.training.average import AveragedWeights as AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping as EarlyStopping
 from scratchgen.training.callbacks import ProgressBar as ProgressBar
 from scratchgen.training.checkpoint import Checkpointer as Checkpointer
@@ -126,6 +141,7 @@ from scratchgen.training.loop import Trainer as Trainer
 from scratchgen.training.model_files import load as load
 from scratchgen.training.model_files import save as save
 from scratchgen.training.optimisers import Adam as Adam
+from scratchgen.training.optimisers import AdamW as AdamW
 from scratchgen.training.optimisers import Optimizer as Optimizer
 from scratchgen.training.optimisers import RMSProp as RMSProp
 from scratchgen.training.optimisers import SGD as SGD

@@ -11,6 +11,7 @@ Derived in docs/distributions.md.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,43 @@ class Normal:
     def kl_grad(mu: Numbers, logvar: Numbers, prior_mean: Numbers = 0.0) -> tuple[Any, Any]:
         """The gradient of `kl`, (dmu, dlogvar). The gradient of the prior mean is −dmu."""
         return mu - prior_mean, 0.5 * np.expm1(logvar)          # (NORM.6)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def normal_log_cdf(x: Array) -> Array:
+    """log Φ(x) in float64, entry by entry, also where Φ(x) is too small for a float64.
+
+    (NCDF.1)  log Φ(x) = log(½·erfc(−x/√2)) for x ≤ 0, and log(1 − ½·erfc(x/√2)) for x > 0
+    (NCDF.2)  log Φ(x) = −½x² − log(−x·√(2π)) + log(1 − 1/x² + 3/x⁴ − 15/x⁶ + 105/x⁸)   for x < −35
+    """
+    x = x.astype(np.float64)
+    half = 0.5 * _erfc(np.abs(x) / math.sqrt(2))
+    far = np.minimum(x, -35.0)
+    with np.errstate(over="ignore", divide="ignore"):
+        inverse = 1 / far**2
+        series = 1 - inverse * (1 - inverse * (3 - inverse * (15 - 105 * inverse)))
+        tail = -0.5 * far**2 - np.log(-far) - 0.5 * LOG_2PI + np.log(series)
+        near = np.where(x > 0, np.log1p(-half), np.log(half))           # (NCDF.1)
+    return np.where(x < -35, tail, near)                                # (NCDF.2)
+
+
+@compiled
+def normal_log_interval(low: Array, high: Array) -> Array:
+    """log(Φ(high) − Φ(low)), entry by entry, for low < high; the ends may be infinite.
+
+    It is computed in float64 and returned in the dtype of the ends.
+
+    (NCDF.3)  Φ(high) − Φ(low) = Φ(−low) − Φ(−high)                         so that both are in the lower tail
+    (NCDF.4)  log(Φ(b) − Φ(a)) = log Φ(b) + log(1 − exp(log Φ(a) − log Φ(b)))
+    """
+    flip = low > 0
+    a, b = np.where(flip, -high, low), np.where(flip, -low, high)           # (NCDF.3)
+    log_a, log_b = normal_log_cdf(a), normal_log_cdf(b)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        gap = np.where(np.isneginf(log_a), -np.inf, log_a - log_b)
+        return (log_b + np.log(-np.expm1(gap))).astype(low.dtype)           # (NCDF.4)
 
 
 class Logistic:

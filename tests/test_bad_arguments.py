@@ -46,6 +46,8 @@ def linear64() -> Linear:
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Parameter": {"value": X},
     "Adam": {"parameters": PARAMETERS, "lr": 0.1},
+    "AdamW": {"parameters": PARAMETERS, "lr": 0.1},
+    "AveragedWeights": {"decay": 0.9},
     "RMSProp": {"parameters": PARAMETERS, "lr": 0.1},
     "SGD": {"parameters": PARAMETERS, "lr": 0.1},
     "Optimizer": {"parameters": PARAMETERS, "lr": 0.1},
@@ -148,6 +150,8 @@ WRONG: dict[str, list[Any]] = {
     "dtype": [None, "x", int, np.float16, complex, bool, object, ">f4", 3, Unfit()],
     "callable": [None, "x", 3, [], Unfit()],
     "layer": [*NOTHING, 3, ReLU, [ReLU()]],
+    "Linear": [*NOTHING, 3, ReLU, ReLU(), [linear64()]],
+    "counts": [None, "x", [], (), 1j, Unfit(), dict, -1, 3, (0, 4), (2.5,), ("x",), (True,), (3,)],
     "array": ARRAYS,
     "labels": [*ARRAYS, Y - 1, Y + 100, Y.astype(float), Y[:3], Y[:, None], Y.tolist() * 2],
     "parameters": [*NOTHING, PARAMETERS["weight"], list(PARAMETERS.values()), {"w": X}, {}],
@@ -160,7 +164,8 @@ ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
     "int | Pair": ["int", "Pair"], "np.random.Generator | int": ["Generator"], "DTypeLike": ["dtype"],
     "Callable[..., Array]": ["callable"], "Callable[[np.ndarray], np.ndarray]": ["callable"],
-    "Layer": ["layer"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"],
+    "Layer": ["layer"], "Linear": ["Linear"], "Sequence[int]": ["counts"],
+    "tuple[int, int, int]": ["shape"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"],
     "ArrayLike": ["array"],
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
@@ -193,6 +198,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
     ("LeakyReLU", "negative_slope"): [-1],                      # a mirrored line, whose slope is -1
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],
+    ("UNet", "classes"): [0], ("ResidualNet", "classes"): [0],
     ("orthogonal", "gain"): [-1],
     **{(name, "shape"): [(28, 28)] for name in vars(initializers)},
     ("accuracy", "y"): [Y - 1, Y + 100, Y.astype(float)],       # labels of any kind are compared

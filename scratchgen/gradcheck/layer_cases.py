@@ -17,18 +17,21 @@ from scratchgen.layers import (
     ConvTranspose2d,
     Dropout,
     Flatten,
+    GroupNorm,
     LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
     Reshape,
+    SelfAttention,
     Sequential,
     Sigmoid,
     SiLU,
     Softplus,
     Tanh,
     TransformerBlock,
+    Upsample,
 )
 
 
@@ -104,6 +107,14 @@ LAYERS = (
     ),
     LayerCase("LayerNorm", lambda rng, dtype: LayerNorm(5, dtype=dtype), (7, 5)),
     LayerCase("LayerNorm on sequences", lambda rng, dtype: LayerNorm(4, dtype=dtype), (2, 3, 4)),
+    LayerCase("GroupNorm", lambda rng, dtype: GroupNorm(2, 4, dtype=dtype), (3, 2, 3, 4)),
+    LayerCase("GroupNorm one pixel", lambda rng, dtype: GroupNorm(2, 6, dtype=dtype), (3, 6)),
+    LayerCase("GroupNorm one group", lambda rng, dtype: GroupNorm(1, 3, dtype=dtype), (2, 2, 2, 3)),
+    LayerCase("Upsample", lambda rng, dtype: Upsample(2), (2, 3, 2, 4)),
+    LayerCase("Upsample by 3", lambda rng, dtype: Upsample(3), (2, 1, 2, 2)),
+    LayerCase(
+        "SelfAttention two heads", lambda rng, dtype: SelfAttention(6, 2, rng=rng, dtype=dtype), (2, 5, 6)
+    ),
     LayerCase(
         "CausalSelfAttention two heads",
         lambda rng, dtype: CausalSelfAttention(6, 2, rng=rng, dtype=dtype),

@@ -1,6 +1,6 @@
 """Twins of layers/attention.py. Examples are divided between threads; softmax and mask are one loop.
 
-Each row is computed only at the positions that the mask allows, half of them on average.
+A causal row is computed only at the positions that the mask allows, half of them on average.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from scratchgen.runtime import threads
 
 
 @expects(qkv="n t c3")
-def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarray]:
+def attention(qkv: np.ndarray, heads: int, causal: bool) -> tuple[np.ndarray, np.ndarray]:
     n, t, features = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    _expect_heads("causal_attention", qkv.shape[2], features, heads)
+    _expect_heads("attention", qkv.shape[2], features, heads)
     q, k, v = _split(qkv, heads)
     scale = qkv.dtype.type(q.shape[3] ** -0.5)
     p, y = np.empty((n, heads, t, t), qkv.dtype), np.empty((n, t, features), qkv.dtype)
@@ -25,7 +25,7 @@ def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarra
     def work(part: slice) -> None:
         np.matmul(q[part], k[part].swapaxes(2, 3), out=p[part])
         flat = p[part].reshape(-1, t, t)
-        _causal_softmax(flat, scale, flat)
+        _softmax(flat, scale, causal, flat)
         np.matmul(p[part], v[part], out=y_by_head[part])
 
     threads.share(work, n, _enough(t, features))
@@ -33,9 +33,9 @@ def causal_attention(qkv: np.ndarray, heads: int) -> tuple[np.ndarray, np.ndarra
 
 
 @expects(dy="n t c", qkv="n t c3", p="n h t t")
-def causal_attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray) -> np.ndarray:
+def attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray, causal: bool) -> np.ndarray:
     heads, t, features = p.shape[1], p.shape[2], dy.shape[2]
-    _expect_heads("causal_attention_backward", qkv.shape[2], features, heads)
+    _expect_heads("attention_backward", qkv.shape[2], features, heads)
     q, k, v = _split(qkv, heads)
     dqkv = np.empty(qkv.shape, qkv.dtype)
     dq, dk, dv = _split(dqkv, heads)
@@ -46,7 +46,7 @@ def causal_attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray) ->
         dscores = np.empty(p[part].shape, p.dtype)      # in C order, so that `flat` is a view
         np.matmul(dy[part], v[part].swapaxes(2, 3), out=dscores)
         flat = dscores.reshape(-1, t, t)
-        _causal_softmax_backward(flat, p[part].reshape(-1, t, t), scale, flat)
+        _softmax_backward(flat, p[part].reshape(-1, t, t), scale, causal, flat)
         np.matmul(dscores, k[part], out=dq[part])
         np.matmul(dscores.swapaxes(2, 3), q[part], out=dk[part])
 
@@ -77,36 +77,38 @@ def _enough(t: int, features: int) -> int:
 
 
 @kernel("contract", "reassoc", "nsz")
-def _causal_softmax(scores, scale, p):
+def _softmax(scores, scale, causal, p):
     heads, length, _ = scores.shape
     zero, one = scores.dtype.type(0), scores.dtype.type(1)
     for m in range(heads):
         for t in range(length):
+            seen = t + 1 if causal else length
             highest = scores[m, t, 0]
-            for s in range(1, t + 1):
+            for s in range(1, seen):
                 highest = max(highest, scores[m, t, s])
             norm = zero
-            for s in range(t + 1):
+            for s in range(seen):
                 e = exp(scale * (scores[m, t, s] - highest))
                 p[m, t, s] = e
                 norm += e
             scale_p = one / norm
-            for s in range(t + 1):
+            for s in range(seen):
                 p[m, t, s] *= scale_p
-            for s in range(t + 1, length):
+            for s in range(seen, length):
                 p[m, t, s] = zero
 
 
 @kernel("contract", "reassoc", "nsz")
-def _causal_softmax_backward(dp, p, scale, dscores):
+def _softmax_backward(dp, p, scale, causal, dscores):
     heads, length, _ = dp.shape
     zero = dp.dtype.type(0)
     for m in range(heads):
         for t in range(length):
+            seen = t + 1 if causal else length
             weighted_sum = zero
-            for s in range(t + 1):
+            for s in range(seen):
                 weighted_sum += dp[m, t, s] * p[m, t, s]
-            for s in range(t + 1):
+            for s in range(seen):
                 dscores[m, t, s] = scale * p[m, t, s] * (dp[m, t, s] - weighted_sum)
-            for s in range(t + 1, length):
+            for s in range(seen, length):
                 dscores[m, t, s] = zero

@@ -31,7 +31,7 @@ def batch_norm(
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     _batch_norm(x, weight, bias, x.dtype.type(eps), mean, var, inv, xhat, out)
     if not np.isfinite(var).all():
-        return _norm_of_huge_numbers(x, weight, bias, eps, axis=0)
+        return norm_of_huge_numbers(x, weight, bias, eps, axis=0)
     return out, xhat, inv, mean, var
 
 
@@ -66,12 +66,12 @@ def layer_norm(
 
     threads.share(work, len(x), threads.enough(x.shape[1], threads.ENTRIES))
     if not (inv > 0).all():
-        out, xhat, inv, _, _ = _norm_of_huge_numbers(x, weight, bias, eps, axis=1)
+        out, xhat, inv, _, _ = norm_of_huge_numbers(x, weight, bias, eps, axis=1)
         return out, xhat, inv[:, None]
     return out, xhat, inv
 
 
-def _norm_of_huge_numbers(
+def norm_of_huge_numbers(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, axis: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(out, xhat, inv, mean, var) if squares or sums overflow, computed as in the readable functions."""

@@ -11,22 +11,26 @@ from scratchgen.layers.activations import (
     Softplus,
     Tanh,
 )
-from scratchgen.layers.attention import CausalSelfAttention, TransformerBlock
+from scratchgen.layers.attention import CausalSelfAttention, SelfAttention, TransformerBlock
 from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.conv import Conv2d, ConvTranspose2d
 from scratchgen.layers.coupling import AdditiveCoupling, AffineCoupling, Bijection, Scaling, Squeeze
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.embedding import Embedding
+from scratchgen.layers.group_norm import GroupNorm
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.masked import MaskedConv2d, MaskedLinear
 from scratchgen.layers.normalisation import BatchNorm, LayerNorm
 from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
 from scratchgen.layers.reshape import Flatten, Reshape
+from scratchgen.layers.residual import ResidualBlock
 from scratchgen.layers.sequential import Sequential
+from scratchgen.layers.time_embedding import TimeEmbedding
+from scratchgen.layers.time_network import ResidualNet, TimeNetwork
+from scratchgen.layers.unet import PixelAttention, UNet
+from scratchgen.layers.upsample import Upsample
 
 __all__ = [
-    "ELU",
-    "GELU",
     "Activation",
     "AdditiveCoupling",
     "AffineCoupling",
@@ -37,8 +41,11 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "ELU",
     "Embedding",
     "Flatten",
+    "GELU",
+    "GroupNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -47,14 +54,22 @@ __all__ = [
     "MaskedLinear",
     "MaxPool2d",
     "Parameter",
+    "PixelAttention",
     "ReLU",
     "Reshape",
+    "ResidualBlock",
+    "ResidualNet",
     "Scaling",
+    "SelfAttention",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softplus",
     "Squeeze",
     "Tanh",
+    "TimeEmbedding",
+    "TimeNetwork",
     "TransformerBlock",
+    "UNet",
+    "Upsample",
 ]

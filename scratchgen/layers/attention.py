@@ -1,4 +1,4 @@
-"""Causal self-attention, and the transformer block that contains it."""
+"""Self-attention, with and without a causal mask, and the transformer block that contains it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scratchgen.layers.sequential import Sequential
 
 
 @compiled
-def causal_attention(qkv: Array, heads: int) -> tuple[Array, Array]:
+def attention(qkv: Array, heads: int, causal: bool) -> tuple[Array, Array]:
     """(y, p): the attended values y (N, T, C) and the weights p (N, H, T, T), for qkv (N, T, 3C)."""
     q, k, v = split_heads(qkv, heads)                                   #           (N, H, T, D)
     scores = q @ k.swapaxes(2, 3)                                       # (ATT.2)   (N, H, T, T)
     scale = q.shape[3] ** -0.5                                          # (ATT.3)
-    seen = np.tril(np.ones(scores.shape[2:], bool))                     #           s ≤ t
+    seen = np.tril(np.ones(scores.shape[2:], bool)) if causal else True #           s ≤ t, or all
     masked = np.where(seen, scale * scores, -np.inf)                    # (ATT.4)
     e = np.exp(masked - masked.max(axis=3, keepdims=True))
     p = e / e.sum(axis=3, keepdims=True)                                # (ATT.5)   (N, H, T, T)
@@ -33,8 +33,8 @@ def causal_attention(qkv: Array, heads: int) -> tuple[Array, Array]:
 
 
 @compiled
-def causal_attention_backward(dy: Array, qkv: Array, p: Array) -> Array:
-    """dqkv (N, T, 3C), for dy (N, T, C)."""
+def attention_backward(dy: Array, qkv: Array, p: Array, causal: bool) -> Array:
+    """dqkv (N, T, 3C), for dy (N, T, C). `causal` says that p is zero above the diagonal."""
     heads = p.shape[1]
     q, k, v = split_heads(qkv, heads)                                   #           (N, H, T, D)
     dy = split_heads(dy, heads, parts=1)[0]                             #           (N, H, T, D)
@@ -60,15 +60,81 @@ def join_heads(a: Array) -> Array:
 
 
 class AttentionCache(NamedTuple):
-    """What CausalSelfAttention.backward needs."""
+    """What backward of SelfAttention needs."""
 
     x: Array        # (N, T, C): the input
     qkv: Array      # (N, T, 3C): queries, keys and values of all heads
-    p: Array        # (N, H, T, T): row t holds the weights of positions s ≤ t
+    p: Array        # (N, H, T, T): row t holds the weights of the positions that t sees
     y: Array        # (N, T, C): the attended values of all heads, the input of the last affine map
 
 
-class CausalSelfAttention(Layer):
+class SelfAttention(Layer):
+    """Self-attention with H heads, in which every position sees all positions.
+
+    The equations are those of CausalSelfAttention, (ATT.1) to (ATT.13), without the mask (ATT.4). Order does
+    not matter: if the positions of x are permuted, so are those of out.
+
+    x (N, T, C), out (N, T, C). Source: Vaswani et al. 2017, section 3.2. Derived in docs/attention.md.
+
+    features, heads : C and H; C must be a multiple of H
+    rng : a Generator or an integer seed
+
+    Raises ValueError if C is not a multiple of H, and for x of another shape.
+    """
+
+    causal = False      # whether position t sees only positions 0 … t
+
+    def __init__(
+        self, features: int, heads: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+    ):
+        who = type(self).__name__
+        positive(who, features=features, heads=heads)
+        if features % heads:
+            raise ValueError(f"{who} expected features to be a multiple of heads, got {features} and {heads}")
+        dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
+        self.features, self.heads = features, heads
+        self.qkv = Linear(features, 3 * features, rng=rng, dtype=dtype)
+        self.proj = Linear(features, features, rng=rng, dtype=dtype)
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, AttentionCache]:
+        self.expect(x, features=self.features, ndim=3)
+        if x.shape[1] < 1:
+            raise ValueError(f"{type(self).__name__} expected at least one position, got shape {x.shape}")
+        qkv, _ = self.qkv.forward(x)                                        # (ATT.1)  (N, T, 3C)
+        y, p = attention(qkv, self.heads, self.causal)                      # (ATT.2) to (ATT.6)
+        out, _ = self.proj.forward(y)                                       # (ATT.7)  (N, T, C)
+        return out, AttentionCache(x, qkv, p, y)
+
+    def backward(self, dout: Array, cache: AttentionCache, input_grad: bool = True) -> Any:
+        x, qkv, p, y = cache
+        self.expect_gradient(dout, x.shape, x.dtype)
+        dy = self.proj.backward(dout, y)                                    #          out = y·W' + b'
+        dqkv = attention_backward(dy, qkv, p, self.causal)                  # (ATT.8) to (ATT.13)
+        return self.qkv.backward(dqkv, x, input_grad)                       #          qkv = x·W + b
+
+    def jvp(self, dx: Array, cache: AttentionCache) -> Array:
+        """Return J·dx, by differentiating the lines of forward one after another."""
+        x, qkv, p, y = cache
+        self.expect_gradient(dx, x.shape, x.dtype)
+        q, k, v = self.split(qkv)
+        dq, dk, dv = self.split(self.qkv.jvp(dx, x))
+        dmasked = q.shape[3] ** -0.5 * (dq @ k.swapaxes(2, 3) + q @ dk.swapaxes(2, 3))
+        dp = p * (dmasked - (p * dmasked).sum(axis=3, keepdims=True))
+        dy = join_heads((dp @ v + p @ dv)[None])
+        return self.proj.jvp(dy, y)
+
+    def split(self, qkv: Array) -> Array:
+        """q, k and v of each head, (3, N, H, T, D), as a view into qkv (N, T, 3C)."""
+        return split_heads(qkv, self.heads)
+
+    def output_shape_text(self) -> str:
+        return f"(N, T, {self.features})"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.features}, {self.heads})"
+
+
+class CausalSelfAttention(SelfAttention):
     """Self-attention with H heads, in which position t sees positions 0 … t and no later one.
 
     For each example and each head, with D = C / H. One affine map, `qkv`, gives queries, keys and values:
@@ -95,45 +161,7 @@ class CausalSelfAttention(Layer):
     Raises ValueError if C is not a multiple of H, and for x of another shape.
     """
 
-    def __init__(
-        self, features: int, heads: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
-    ):
-        positive("CausalSelfAttention", features=features, heads=heads)
-        if features % heads:
-            raise ValueError(
-                f"CausalSelfAttention expected features to be a multiple of heads, got {features} and {heads}"
-            )
-        dtype, rng = float_dtype("CausalSelfAttention", dtype), as_generator("CausalSelfAttention", rng)
-        self.features, self.heads = features, heads
-        self.qkv = Linear(features, 3 * features, rng=rng, dtype=dtype)
-        self.proj = Linear(features, features, rng=rng, dtype=dtype)
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, AttentionCache]:
-        self.expect(x, features=self.features, ndim=3)
-        if x.shape[1] < 1:
-            raise ValueError(f"CausalSelfAttention expected at least one position, got shape {x.shape}")
-        qkv, _ = self.qkv.forward(x)                                        # (ATT.1)  (N, T, 3C)
-        y, p = causal_attention(qkv, self.heads)                            # (ATT.2) to (ATT.6)
-        out, _ = self.proj.forward(y)                                       # (ATT.7)  (N, T, C)
-        return out, AttentionCache(x, qkv, p, y)
-
-    def backward(self, dout: Array, cache: AttentionCache, input_grad: bool = True) -> Any:
-        x, qkv, p, y = cache
-        self.expect_gradient(dout, x.shape, x.dtype)
-        dy = self.proj.backward(dout, y)                                    #          out = y·W' + b'
-        dqkv = causal_attention_backward(dy, qkv, p)                        # (ATT.8) to (ATT.13)
-        return self.qkv.backward(dqkv, x, input_grad)                       #          qkv = x·W + b
-
-    def jvp(self, dx: Array, cache: AttentionCache) -> Array:
-        """Return J·dx, by differentiating the lines of forward one after another."""
-        x, qkv, p, y = cache
-        self.expect_gradient(dx, x.shape, x.dtype)
-        q, k, v = self.split(qkv)
-        dq, dk, dv = self.split(self.qkv.jvp(dx, x))
-        dmasked = q.shape[3] ** -0.5 * (dq @ k.swapaxes(2, 3) + q @ dk.swapaxes(2, 3))
-        dp = p * (dmasked - (p * dmasked).sum(axis=3, keepdims=True))
-        dy = join_heads((dp @ v + p @ dv)[None])
-        return self.proj.jvp(dy, y)
+    causal = True
 
     def step(self, x: Array, keys: Array, values: Array, t: int) -> Array:
         """Compute one more position: x (N, C) at position t -> out (N, C), equal to row t of forward.
@@ -148,16 +176,6 @@ class CausalSelfAttention(Layer):
         p = Categorical.probabilities(q.shape[3] ** -0.5 * scores)
         y = p @ values[:, :, : t + 1]                                       # (N, H, 1, D)
         return self.proj.forward(y.reshape(x.shape))[0]
-
-    def split(self, qkv: Array) -> Array:
-        """q, k and v of each head, (3, N, H, T, D), as a view into qkv (N, T, 3C)."""
-        return split_heads(qkv, self.heads)
-
-    def output_shape_text(self) -> str:
-        return f"(N, T, {self.features})"
-
-    def __repr__(self) -> str:
-        return f"CausalSelfAttention({self.features}, {self.heads})"
 
 
 class TransformerBlockCache(NamedTuple):

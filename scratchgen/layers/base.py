@@ -36,32 +36,8 @@ def rows(a: Array) -> Array:
     return a.reshape(-1, a.shape[-1])
 
 
-class Layer(Module):
-    """Base class of all layers. A subclass defines forward and backward, and most also define jvp."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if not cls.__module__.startswith("scratchgen.") and cls.forward is not Layer.forward:
-            check_returned(cls)
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
-        """Return (out, cache). The cache holds everything that backward needs."""
-        raise TypeError(f"{type(self).__name__} does not define forward")
-
-    def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
-        """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
-        raise TypeError(f"{type(self).__name__} does not define backward")
-
-    def jvp(self, dx: Array, cache: Any) -> Array:
-        """Return the Jacobian-vector product J·dx, the change of out for a small change dx of the input."""
-        raise TypeError(f"{type(self).__name__} does not define jvp")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Raise TypeError. forward returns two values, and a call would have to hide one of them."""
-        raise TypeError(
-            f"{type(self).__name__} cannot be called; use out, cache = layer.forward(x), "
-            "and keep the cache for layer.backward(dout, cache)"
-        )
+class CheckedModule(Module):
+    """A module with checks of what forward and backward are given. All layers are, and networks of a time."""
 
     def expect(
         self,
@@ -109,3 +85,31 @@ class Layer(Module):
             )
         if dout.dtype != dtype:
             raise TypeError(f"{who} expected a gradient or tangent of dtype {dtype}, got {dout.dtype}")
+
+
+class Layer(CheckedModule):
+    """Base class of all layers. A subclass defines forward and backward, and most also define jvp."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not cls.__module__.startswith("scratchgen.") and cls.forward is not Layer.forward:
+            check_returned(cls)
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Any]:
+        """Return (out, cache). The cache holds everything that backward needs."""
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
+        """Add the gradients of the parameters to p.grad; return dx, or None if input_grad is False."""
+        raise TypeError(f"{type(self).__name__} does not define backward")
+
+    def jvp(self, dx: Array, cache: Any) -> Array:
+        """Return the Jacobian-vector product J·dx, the change of out for a small change dx of the input."""
+        raise TypeError(f"{type(self).__name__} does not define jvp")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise TypeError. forward returns two values, and a call would have to hide one of them."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be called; use out, cache = layer.forward(x), "
+            "and keep the cache for layer.backward(dout, cache)"
+        )

@@ -8,7 +8,9 @@ from importlib import import_module
 
 from scratchgen.models.base import Estimator, Model, NoLikelihood
 
-FAMILIES = ("autoencoder", "vae", "gan", "flow", "autoregressive", "text", "classical")
+FAMILIES = (
+    "autoencoder", "vae", "gan", "flow", "autoregressive", "diffusion", "text", "classical",
+)  # fmt: skip
 
 __all__ = ["FAMILIES", "Estimator", "Model", "NoLikelihood"]
 

@@ -19,6 +19,11 @@ from scratchgen.models.classical.naive_bayes import GaussianNaiveBayes as Gaussi
 from scratchgen.models.classical.nearest_neighbours import NearestNeighbours as NearestNeighbours
 from scratchgen.models.classical.nets import ConvClassifier as ConvClassifier
 from scratchgen.models.classical.nets import MLPClassifier as MLPClassifier
+from scratchgen.models.diffusion.diffusion import Bound as Bound
+from scratchgen.models.diffusion.diffusion import Diffusion as Diffusion
+from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatching
+from scratchgen.models.diffusion.flow_matching import LogLikelihood as LogLikelihood
+from scratchgen.models.diffusion.schedule import NoiseSchedule as NoiseSchedule
 from scratchgen.models.flow.model import Flow as Flow
 from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE

@@ -4,13 +4,14 @@ The names in `__all__` are also public in `scratchgen`. The other names are for 
 steps.
 """
 
+from scratchgen.training.average import AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
-from scratchgen.training.optimisers import SGD, Adam, Optimizer, RMSProp
+from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 from scratchgen.training.step import Stateful as Stateful
 from scratchgen.training.step import expect_finite as expect_finite
@@ -20,6 +21,8 @@ from scratchgen.training.step import training_step as training_step
 
 __all__ = [
     "Adam",
+    "AdamW",
+    "AveragedWeights",
     "Callback",
     "Checkpointer",
     "Constant",

@@ -18,7 +18,7 @@ from scratchgen.checks import Array, as_number, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
 
-__all__ = ["Schedule", "Adam", "Optimizer", "RMSProp", "SGD"]
+__all__ = ["Schedule", "Adam", "AdamW", "Optimizer", "RMSProp", "SGD"]
 
 Schedule = Callable[[int], float]
 
@@ -298,11 +298,12 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ):
+        who = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise TypeError(f"Adam expected betas to be a pair of numbers, got {betas!r}")
+            raise TypeError(f"{who} expected betas to be a pair of numbers, got {betas!r}")
         for beta in betas:
-            expect_number("Adam", "betas", beta, least=0, below=1)
-        expect_number("Adam", "eps", eps, above=0)
+            expect_number(who, "betas", beta, least=0, below=1)
+        expect_number(who, "eps", eps, above=0)
         super().__init__(parameters, lr)
         self.betas, self.eps = (betas[0], betas[1]), eps
 
@@ -311,3 +312,33 @@ class Adam(Optimizer):
         adam_step(  # (ADAM.1), (ADAM.2), (ADAM.3)
             self.value, self._current_grad(), self.m, self.v, lr, beta1, beta2, eps, self.steps + 1
         )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+
+    (ADAMW.1)  value ← value − lr·weight_decay·value        then (ADAM.1) to (ADAM.3)
+
+    An L2 penalty in the loss would be divided by √v̂ like the rest of the gradient, so weights with large
+    gradients would hardly shrink. Here all weights shrink by the same factor.
+
+    weight_decay : the share of its value that a weight loses per unit of learning rate, at least 0
+    betas, eps : those of Adam
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter],
+        lr: float | Schedule,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
+        expect_number("AdamW", "weight_decay", weight_decay, least=0)
+        super().__init__(parameters, lr, betas, eps)
+        self.weight_decay: float = weight_decay
+
+    def _update(self, lr: float) -> None:
+        value = self.value
+        value -= self._number(lr * self.weight_decay) * value       # (ADAMW.1)
+        super()._update(lr)

@@ -1,4 +1,4 @@
-"""Every public layer, with the arguments and the input of its gradient cases."""
+"""Every public module of scratchgen.layers, with the arguments and the input of its gradient cases."""
 
 import contextlib
 import functools
@@ -11,10 +11,10 @@ import numpy as np
 
 from scratchgen import layers
 from scratchgen.gradcheck.cases import LayerCase
-from scratchgen.layers import Layer
 from scratchgen.models.cases import LAYERS
+from scratchgen.module import Module
 
-PUBLIC = {name: c for name in layers.__all__ if issubclass(c := getattr(layers, name), Layer)}
+PUBLIC = {name: c for name in layers.__all__ if issubclass(c := getattr(layers, name), Module)}
 LAYER_CASES = [case for case in LAYERS if isinstance(case, LayerCase)]
 
 
@@ -24,7 +24,7 @@ def layer_examples() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     def recording(original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
-        def init(self: Layer, *args: Any, **kwargs: Any) -> None:
+        def init(self: Module, *args: Any, **kwargs: Any) -> None:
             bound = inspect.signature(original).bind(self, *args, **kwargs).arguments
             found.setdefault(type(self).__name__, {k: v for k, v in bound.items() if k != "self"})
             original(self, *args, **kwargs)
@@ -40,8 +40,8 @@ def layer_examples() -> dict[str, dict[str, Any]]:
     return found
 
 
-def build(name: str, **changed: Any) -> Layer:
-    """A public layer with the arguments of its first gradient case, some of them changed."""
+def build(name: str, **changed: Any) -> Module:
+    """A public module with the arguments of its first gradient case, some of them changed."""
     cls, given = PUBLIC[name], {**layer_examples().get(name, {}), **changed}
     bound = inspect.signature(cls).bind_partial()
     bound.arguments = {p: given[p] for p in inspect.signature(cls).parameters if p in given}

@@ -113,12 +113,29 @@ def avg_pool_backward(a: Draw) -> tuple:
 
 
 def attention(a: Draw) -> tuple:
-    return a(a.n, a.t, 3 * 2 * a.c), 2
+    return a(a.n, a.t, 3 * 2 * a.c), 2, bool(a.rng.integers(2))
 
 
 def attention_backward(a: Draw) -> tuple:
-    p = np.tril(a.uniform(a.n, 2, a.t, a.t))
-    return a(a.n, a.t, 2 * a.c), a(a.n, a.t, 3 * 2 * a.c), p / (p.sum(axis=3, keepdims=True) + a.dtype(1e-3))
+    p, causal = a.uniform(a.n, 2, a.t, a.t), bool(a.rng.integers(2))
+    p = np.tril(p) if causal else p
+    p /= p.sum(axis=3, keepdims=True) + a.dtype(1e-3)
+    return a(a.n, a.t, 2 * a.c), a(a.n, a.t, 3 * 2 * a.c), p, causal
+
+
+def group_norm(a: Draw) -> tuple:
+    return a(a.n, a.t, 2 * a.c), a(2 * a.c), a(2 * a.c), 2, 1e-5
+
+
+def group_norm_backward(a: Draw) -> tuple:
+    x = a(a.n, a.t, 2 * a.c)
+    xhat = x - x.mean(axis=1, keepdims=True)    # mean 0 for each channel, so also for groups of any size
+    return a(a.n, a.t, 2 * a.c), xhat, a.positive(a.n, 2), a(2 * a.c)
+
+
+def normal_log_interval(a: Draw) -> tuple:
+    low = 10 * a(a.n, a.m)
+    return low, low + a.positive(a.n, a.m)
 
 
 def masked(a: Draw) -> tuple[np.ndarray, tuple]:
@@ -192,8 +209,10 @@ ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
     "layers.pooling.max_pool_backward": max_pool_backward,
     "layers.pooling.avg_pool": max_pool,
     "layers.pooling.avg_pool_backward": avg_pool_backward,
-    "layers.attention.causal_attention": attention,
-    "layers.attention.causal_attention_backward": attention_backward,
+    "layers.attention.attention": attention,
+    "layers.attention.attention_backward": attention_backward,
+    "layers.group_norm.group_norm": group_norm,
+    "layers.group_norm.group_norm_backward": group_norm_backward,
     "layers.masked.masked_affine": masked_affine,
     "layers.masked.masked_weight_grad": masked_weight_grad,
     "layers.masked.masked_input_grad": masked_input_grad,
@@ -202,6 +221,7 @@ ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
     "losses.bce_with_logits": lambda a: (a(a.n, a.m, a.c), a.uniform(a.n, a.m, a.c)),
     "losses.softmax_cross_entropy": lambda a: (a(a.n, a.c), a.rng.integers(0, a.c, a.n)),
     "distributions.bernoulli_log_prob": lambda a: ((a(a.n, a.c) > 0).astype(a.dtype), a(a.n, a.m, a.c)),
+    "distributions.normal_log_interval": normal_log_interval,
     "training.optimisers.sgd_step": lambda a: (a(61), a(61), 0.1),
     "training.optimisers.momentum_step": lambda a: (a(61), a(61), a(61), 0.1, 0.9),
     "training.optimisers.rmsprop_step": lambda a: (a(61), a(61), a.positive(61), 0.1, 0.99, 1e-8),
@@ -368,7 +388,7 @@ def test_twin_refuses_integers_and_mixed_dtypes(name):
         ("layers.conv.im2col", (np.ones((1, 2, 2, 1)), (3, 3), (1, 1), (0, 0))),
         ("layers.pooling.max_pool", (np.ones((1, 2, 2, 1)), (3, 3), (1, 1), (0, 0))),
         ("layers.pooling.max_pool_backward", (np.ones((1, 1, 1, 1)), np.full((1, 1, 1, 1), 4), (2, 2))),
-        ("layers.attention.causal_attention", (np.ones((1, 2, 9)), 2)),
+        ("layers.attention.attention", (np.ones((1, 2, 9)), 2, True)),
     ],
 )
 def test_twin_refuses_images_smaller_than_the_window_and_positions_outside(name, given):
@@ -444,10 +464,10 @@ def test_elu_near_zero_keeps_its_digits(dtype, backend):
 
 
 def test_softmax_of_attention_keeps_nan_of_the_past_and_ignores_the_future(backend):
-    attention = FUNCTIONS["scratchgen.layers.attention.causal_attention"]
+    attention = FUNCTIONS["scratchgen.layers.attention.attention"]
     qkv = np.zeros((1, 3, 3))
     qkv[0, 1, 1] = np.nan       # the key of position 1
-    _, p = attention(qkv, 1)
+    _, p = attention(qkv, 1, True)
     assert p[0, 0, 0].tolist() == [1, 0, 0]
     assert np.isnan(p[0, 0, 1, :2]).all() and np.isnan(p[0, 0, 2]).all()
 

@@ -306,6 +306,7 @@ def arguments(model, name):
     codes = np.zeros((N, getattr(model, "code", None) or 1), np.float32)
     binary = np.round(X) if hasattr(model, "binarisation") else X
     found = {"X": binary, "Z": codes, "n": 3, "rng": 0, "observed": np.arange(X.shape[1]) < 2, **run}
+    found |= {"x": X, "xt": X, "t": 1}          # a noisy example and its time
     return found | ({} if y is None else {"y": y})
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen import models
 from scratchgen.data.text import Alphabet
-from scratchgen.layers import Activation, Linear, Scaling, SiLU
+from scratchgen.layers import Activation, Linear, ResidualNet, Scaling, SiLU
 from scratchgen.models import BernoulliPixels, Estimator, GaussianNaiveBayes
 from scratchgen.models.classical.emissions import Gaussian
 
@@ -40,6 +40,12 @@ BAD = {
         ["noise", "objective", "binarisation", "order=", "prior", "criterion"], [None, 5, "x", ["x"]]
     ),
     "activation": [None, 5, "relu", SiLU(), int, Linear, Activation(), [SiLU]],
+    **dict.fromkeys(["blocks", "embedding"], [0, -1, *NOT_INTS]),
+    **dict.fromkeys(["schedule", "predicts", "variance", "times"], [None, 5, "x", ["x"]]),
+    **dict.fromkeys(["squeeze", "attention"], [None, 0, 1, 2.5, "x", []]),
+    "steps": [0, 1, -1, *NOT_INTS],
+    "label_dropout": [-0.1, 1.5, *NOT_FINITE],
+    "net": [None, 5, "x", Linear, SiLU(), len],
     "alphabet": [None, 5, "abc", Alphabet],
     "dtype": [None, 5, "x", int, np.int64, np.float16, complex, object, "U3"],
     "emissions": [None, 5, "x", Gaussian, SiLU()],
@@ -77,6 +83,12 @@ for _model in ("Autoencoder", "VAE", "ClassPriorVAE", "DCGAN", "WGAN", "ConvClas
     _other = (16, 16) if _model == "ConvClassifier" else (16, 16, 16)
     ALSO[_model, "channels"] = [None, 0, 16, *NOT_WIDTHS, (16,), (16,) * 4, (16, 0), (16, 2.5), _other]
     ALSO[_model, "shape"] = [*NOT_SHAPES, None, (28, 28), (3, 28, 1), (28, 3, 1)]
+for _model in ("Diffusion", "FlowMatching"):
+    ALSO[_model, "channels"] = [None, 0, *NOT_WIDTHS, (), (12,), (8, 12)]
+    ALSO[_model, "shape"] = [*NOT_SHAPES, None, (28, 28), (30, 28, 1), (28, 30, 1)]
+    ALSO[_model, "classes"] = [-1, None, *NOT_INTS]
+    ALSO[_model, "hidden"] = [0, -1, *NOT_INTS]
+ALSO["Diffusion", "clip"] = BAD["squeeze"]
 ALSO["RealNVP", "channels"] = [0, -1, *NOT_INTS]
 # The smallest arguments that a constructor needs besides the bad one.
 NEEDED = {
@@ -91,6 +103,7 @@ NEEDED = {
     "layers": [Scaling(4)],
     "model": GaussianNaiveBayes,
     "n_components": 2,
+    "net": ResidualNet(4, 5, 1, rng=0),
     "rng": 0,
     "states": 2,
     "symbols": 3,

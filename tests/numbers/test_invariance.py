@@ -354,9 +354,9 @@ def test_probabilities_are_in_the_unit_interval_and_sum_to_one(rng):
 
 
 def test_weights_of_attention_are_probabilities(backend):
-    for given in ENTRIES["layers.attention.causal_attention"].cases(np.float32, np.random.default_rng(2)):
+    for given in ENTRIES["layers.attention.attention"].cases(np.float32, np.random.default_rng(2)):
         with np.errstate(all="ignore"):
-            p = ENTRIES["layers.attention.causal_attention"].call(*given)[1]
+            p = ENTRIES["layers.attention.attention"].call(*given)[1]
         p = p[np.isfinite(p).all(axis=(1, 2, 3))]
         assert ((p >= 0) & (p <= 1 + 1e-6)).all()
         np.testing.assert_allclose(p.sum(axis=3), 1, rtol=1e-6)

@@ -9,42 +9,41 @@ import numpy as np
 
 from scratchgen.models.arguments import finite
 from scratchgen.models.gan.model import GAN
-from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.average import AveragedWeights
+from scratchgen.training.loop import Trainer
 
 BATCHES = 50    # batch norm's earlier statistics then have a weight of 0.9^50, half a per cent
 
 
-class AveragedGenerator(Callback):
+class AveragedGenerator(AveragedWeights):
     """A running average of the generator's weights, which can replace the last weights in sampling.
 
-        average ← average + (1 − d)·(weights − average),   d = min(decay, t / (t + 10))     after step t
-
-    In the first steps d is smaller than `decay`, so that the average forgets the initial weights. These
-    are the first 9,990 steps if decay = 0.999. The weights of the two players circle around an equilibrium,
-    and their average is nearer to it (Yazıcı et al. 2019). Averaging has no effect on the training.
+    The average is that of AveragedWeights, (EMA.1), without the discriminator. The weights of the two players
+    circle around an equilibrium, and their average is nearer to it (Yazıcı et al. 2019).
 
     Raises ValueError for a decay outside [0, 1), and, before the first step, for a run of another model.
     """
 
     def __init__(self, model: GAN, decay: float = 0.999):
-        self.model, self.decay = model, finite("AveragedGenerator", "decay", decay, least=0, below=1)
-        self.average = np.zeros(0, np.float32)
+        super().__init__(finite("AveragedGenerator", "decay", decay, least=0, below=1))
+        self.model = model
+
+    @property
+    def average(self) -> np.ndarray:
+        """The averaged weights, flat; empty before the first run."""
+        return self.averages.get("average", np.zeros(0, np.float32))
+
+    @average.setter
+    def average(self, value: np.ndarray) -> None:
+        self.averages["average"] = value
 
     def on_start(self, trainer: Trainer) -> None:
         if trainer.model is not self.model:
             raise ValueError("AveragedGenerator expected a run of its own GAN, got another model")
-        if not self.average.size:
-            self.average = trainer.optimizer["generator"].value.copy()
+        super().on_start(trainer)
 
-    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
-        share = 1 - min(self.decay, trainer.step / (trainer.step + 10))
-        self.average += np.float32(share) * (trainer.optimizer["generator"].value - self.average)
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"average": self.average}
-
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        self.average = state["average"].copy()
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {"average": super()._weights()["generator"]}
 
     @contextmanager
     def applied(self) -> Iterator[None]:

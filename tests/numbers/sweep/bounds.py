@@ -77,15 +77,17 @@ BOUNDS: dict[str, Bound] = {
     "layers.pooling.max_pool_backward": SUM,
     "layers.pooling.avg_pool": SUM,
     "layers.pooling.avg_pool_backward": SUM,
-    "layers.attention.causal_attention": Bound(
+    "layers.attention.attention": Bound(
         4, "compared with p·(1 + Σ|q·k| / √D): a rounding of a score is a relative error of its weight"
     ),
-    "layers.attention.causal_attention_backward": SUM,
+    "layers.attention.attention_backward": SUM,
     "layers.normalisation.batch_norm": CENTRED,
     "layers.normalisation.batch_norm_backward": SUM,
     "layers.normalisation.scale_shift_backward": SUM,
     "layers.normalisation.layer_norm": CENTRED,
     "layers.normalisation.layer_norm_backward": SUM,
+    "layers.group_norm.group_norm": CENTRED,
+    "layers.group_norm.group_norm_backward": SUM,
     "losses.squared_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.absolute_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.bce_with_logits": Bound(
@@ -127,6 +129,12 @@ BOUNDS: dict[str, Bound] = {
         4, "compared with |logvar|: std² − 1 − logvar cancels near 0; never below 0"
     ),
     "distributions.Normal.kl_grad": SHORT,
+    "distributions.normal_log_cdf": Bound(
+        4, "compared with |result|·(1 + x²) for x > 0: a rounding of x changes Φ(−x) by x² roundings"
+    ),
+    "distributions.normal_log_interval": Bound(
+        4, "compared with 1 + |log Φ(b)|, and |log Φ(a)|·Φ(a) / (Φ(b) − Φ(a)), as the difference cancels"
+    ),
     "distributions.Logistic.log_prob": SUM,
     "distributions.Logistic.log_prob_grad": Bound(
         8, "four factors 1/√s, each an e^x, and tanh; dlog_scale is compared with the sum of |terms|"

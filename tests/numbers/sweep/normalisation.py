@@ -1,4 +1,4 @@
-"""Batch and layer normalisation, whose squares overflow long before their results do."""
+"""Batch, layer and group normalisation, whose squares overflow long before their results do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.layers import group_norm as groups
 from scratchgen.layers import normalisation as layer
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
@@ -14,8 +15,8 @@ from sweep.oracle import absolute, exact, number, sqrt
 EPS = 1e-5
 
 
-def cases(shape: tuple[int, int], axis: int) -> Any:
-    channels = shape[1]
+def cases(shape: tuple[int, ...], axis: int) -> Any:
+    channels = shape[-1]
 
     def draw(dtype: Any, rng: np.random.Generator) -> list[tuple]:
         weight, bias = (
@@ -123,6 +124,59 @@ def scale_shift_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     return [(a, xhat) for a in patterns(dtype, (5, 3), rng)]
 
 
+GROUPED = (2, 3, 4)     # (N, P, C): with two groups, each has 3 × 2 values
+
+
+def to_rows(x: Any, g: int) -> Any:
+    """(N, P, C) -> (N·G, P·C/G), a row for each group."""
+    n, p, c = x.shape
+    return x.reshape(n, p, g, c // g).swapaxes(1, 2).reshape(n * g, -1)
+
+
+def from_rows(rows: Any, shape: tuple[int, ...], g: int) -> Any:
+    n, p, c = shape
+    return np.asarray(rows).reshape(n, g, p, c // g).swapaxes(1, 2).reshape(shape)
+
+
+def of_channels(a: Any, shape: tuple[int, ...], g: int) -> Any:
+    """The numbers (C,) at the places of their channels in the rows."""
+    return to_rows(np.broadcast_to(a, shape), g)
+
+
+def group_norm_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(a, weight, bias, 2, eps) for a, weight, bias, eps in cases(GROUPED, 2)(dtype, rng)]
+
+
+def group_norm(x: Any, weight: Any, bias: Any, g: int, eps: float) -> tuple:
+    w, b = (of_channels(a, x.shape, g) for a in (weight, bias))
+    out, xhat, inv, *_ = norm(to_rows(x, g), w, b, eps, axis=1)
+    images = (True_(*(from_rows(a, x.shape, g) for a in part)) for part in (out, xhat))
+    return *images, True_(*(np.asarray(a).reshape(len(x), g) for a in inv))
+
+
+def group_norm_backward_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    top = float(np.finfo(dtype).max) ** 0.5 / 64
+    found = []
+    for dout in patterns(dtype, GROUPED, rng, top):
+        for size in (1e-3, 1.0, top / 1e3):
+            rows = to_rows(rng.standard_normal(GROUPED), 2)
+            xc = rows - rows.mean(axis=1, keepdims=True)
+            spread = np.sqrt((xc**2).mean(axis=1, keepdims=True))
+            xhat, inv = from_rows(xc / spread, GROUPED, 2), (1 / (spread * size)).reshape(2, 2)
+            weight = rng.standard_normal(GROUPED[2])
+            found.append((dout, xhat.astype(dtype), inv.astype(dtype), weight.astype(dtype)))
+    return found
+
+
+def group_norm_backward(dout: Any, xhat: Any, inv: Any, weight: Any) -> tuple:
+    g = inv.shape[1]
+    w = of_channels(weight, dout.shape, g)
+    dx = backward(to_rows(dout, g), to_rows(xhat, g), inv.reshape(-1, 1), w, 1)
+    pixels = (-1, dout.shape[2])
+    sums = scale_shift_backward(dout.reshape(pixels), xhat.reshape(pixels))
+    return True_(*(from_rows(a, dout.shape, g) for a in dx)), *sums
+
+
 def entry(name: str, cases: Any, truth: Any) -> Entry:
     return Entry(f"layers.normalisation.{name}", getattr(layer, name), cases, truth, twin=True)
 
@@ -133,4 +187,9 @@ ENTRIES = [
     entry("scale_shift_backward", scale_shift_cases, scale_shift_backward),
     entry("layer_norm", cases((3, 5), 1), layer_norm),
     entry("layer_norm_backward", backward_cases(1), layer_norm_backward),
+    Entry("layers.group_norm.group_norm", groups.group_norm, group_norm_cases, group_norm, twin=True),
+    Entry(
+        "layers.group_norm.group_norm_backward", groups.group_norm_backward, group_norm_backward_cases,
+        group_norm_backward, twin=True,
+    ),
 ]

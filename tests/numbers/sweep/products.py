@@ -161,7 +161,7 @@ def avg_pool_backward(dout: Any, size: tuple, kernel: tuple, stride: tuple, padd
     return col2im(cols, size, stride, padding)
 
 
-def softmax_of_scores(q: Any, k: Any, scale: Any) -> tuple[Any, Any]:
+def softmax_of_scores(q: Any, k: Any, scale: Any, causal: bool) -> tuple[Any, Any]:
     """The weights of each position on the earlier ones, (T, T), and the sizes of their errors.
 
     A relative error of eps in a score s is an absolute error of eps·|s|, which is a relative error of the
@@ -170,18 +170,19 @@ def softmax_of_scores(q: Any, k: Any, scale: Any) -> tuple[Any, Any]:
     t = len(q)
     p, size = zeros(t, t), zeros(t, t)
     for i in range(t):
-        scores = [scale * (q[i] @ k[j]) for j in range(i + 1)]
-        rough = scale * max(absolute(q[i]) @ absolute(k[j]) for j in range(i + 1))
+        seen = i + 1 if causal else t
+        scores = [scale * (q[i] @ k[j]) for j in range(seen)]
+        rough = scale * max(absolute(q[i]) @ absolute(k[j]) for j in range(seen))
         e = exp(np.array([s - max(scores) for s in scores], object))
-        p[i, : i + 1] = e / e.sum()
-        for j in range(i + 1):
+        p[i, :seen] = e / e.sum()
+        for j in range(seen):
             apart = max(scores) - scores[j]
             size[i, j] = p[i, j] * (1 + apart) + number(10) ** -37
             size[i, j] = number(10) ** 20 if rough * 1e-17 > 1e-9 else size[i, j] + p[i, j] * rough
     return p, size
 
 
-def causal_attention(qkv: Any, heads: int) -> tuple[True_, True_]:
+def attended(qkv: Any, heads: int, causal: bool) -> tuple[True_, True_]:
     n, t, width = qkv.shape
     d = width // 3 // heads
     y, y_size, p, p_size = (
@@ -195,11 +196,11 @@ def causal_attention(qkv: Any, heads: int) -> tuple[True_, True_]:
     rounding = float(np.finfo(qkv.dtype).eps)
     for m, h in np.ndindex(n, heads):
         q, k, v = (e[m, :, i, h] for i in range(3))
-        p[m, h], p_size[m, h] = softmax_of_scores(q, k, scale)
+        p[m, h], p_size[m, h] = softmax_of_scores(q, k, scale, causal)
         rough = scale * max(absolute(a) @ absolute(b) for a in q for b in k)
         if rough * rounding > 0.01:  # the scores themselves have no digits left
             p_size[m, h] = number(1) / rounding
-            p_size[m, h][np.triu_indices(t, 1)] = 0
+            p_size[m, h][np.triu_indices(t, 1)] *= not causal
         if rough > float(np.finfo(qkv.dtype).max):
             p_size[m, h] = number(10) ** 400
         columns = slice(h * d, (h + 1) * d)
@@ -208,19 +209,27 @@ def causal_attention(qkv: Any, heads: int) -> tuple[True_, True_]:
     return True_(y, y_size), True_(p, p_size)
 
 
-def attention_weights(dtype: Any) -> np.ndarray:
-    rng = np.random.default_rng(5)
-    p = np.tril(rng.random((2, 2, 3, 3)) + 0.01)
+def attention_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    """Without a mask for every third array, and with the mask for all."""
+    cases = drawn((2, 3, 12), settings=(2,))(dtype, rng)
+    return [(*given, True) for given in cases] + [(*given, False) for given in cases[::3]]
+
+
+def attention_weights(dtype: Any, causal: bool) -> np.ndarray:
+    p = np.random.default_rng(5).random((2, 2, 3, 3)) + 0.01
+    p = np.tril(p) if causal else p
     return (p / p.sum(axis=3, keepdims=True)).astype(dtype)
 
 
 def attention_backward_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     cube = float(np.finfo(dtype).max) ** (1 / 3) / 8
     columns = [patterns(dtype, shape, rng, cube) for shape in ((2, 3, 4), (2, 3, 12))]
-    return [(*given, attention_weights(dtype)) for given in zip(*columns, strict=True)]
+    given = list(zip(*columns, strict=True))
+    found = [(*arrays, attention_weights(dtype, True), True) for arrays in given]
+    return found + [(*arrays, attention_weights(dtype, False), False) for arrays in given[::3]]
 
 
-def causal_attention_backward(dy: Any, qkv: Any, p: Any) -> True_:
+def attended_backward(dy: Any, qkv: Any, p: Any, causal: bool) -> True_:
     n, heads, t, _ = p.shape
     d = dy.shape[2] // heads
     scale = number(d) ** number(-0.5)
@@ -320,6 +329,6 @@ ENTRIES = [
         drawn(PLACES, settings=(SIZE, KERNEL, *STEP)),
         linear_truth(avg_pool_backward),
     ),
-    entry(attention, "causal_attention", drawn((2, 3, 12), settings=(2,)), causal_attention),
-    entry(attention, "causal_attention_backward", attention_backward_cases, causal_attention_backward),
+    entry(attention, "attention", attention_cases, attended),
+    entry(attention, "attention_backward", attention_backward_cases, attended_backward),
 ]
