@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scratchgen.gradcheck.cases import ONE_EPOCH, Build, Example, LayerCase, ModelCase
-from scratchgen.gradcheck.checker import SMOOTH, check_model
+from scratchgen.gradcheck.checker import SMOOTH, check_model, with_upstream
+from scratchgen.gradcheck.contract import check_contract
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Layer
 from scratchgen.layers.residual import ResidualBlock
@@ -16,6 +17,7 @@ from scratchgen.layers.time_embedding import TimeEmbedding
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import PixelAttention, UNet
 from scratchgen.models.diffusion import Diffusion, FlowMatching
+from scratchgen.module import Module, Parameter
 
 
 class WithEmbedding(Layer):
@@ -72,6 +74,44 @@ class AtOneTime(Layer):
         return self.net.backward(dout, cache, input_grad)
 
 
+class Projected(Module):
+    """A layer as a model: the loss is ⟨out, u⟩ for a fixed random u, and the input is a parameter too.
+
+    own : the names of the layer's parameters to check; None for all of them
+    """
+
+    def __init__(self, layer: Layer, x: np.ndarray, training: bool, own: tuple[str, ...] | None = None):
+        self.layer, self.input, self.training, self.own = layer, Parameter(x), training, own
+        self.u = np.random.default_rng(21).standard_normal(layer.forward(x, training)[0].shape)
+
+    def parameters(self) -> dict[str, Parameter]:
+        found = self.layer.parameters()
+        return {"input": self.input} | {name: found[name] for name in self.own or found}
+
+    def loss(self) -> tuple[float, Any]:
+        out, cache = self.layer.forward(self.input.value, self.training)
+        return float((out * self.u).sum()), cache
+
+    def backward(self, cache: Any) -> None:
+        self.input.grad += self.layer.backward(self.u.copy(), cache)
+
+
+@dataclass(frozen=True)
+class NetworkCase(LayerCase):
+    """A network with thousands of parameters, which is checked along random lines, not entry by entry."""
+
+    def run(self) -> list[Result]:
+        """Check input and parameters along random lines; then the same after a Linear; then the contract."""
+        layer, x, rng = self.make()
+        alone = Projected(layer, x, self.training)
+        results = check_model(alone, alone.loss, rng=rng, directions=2)
+        after, x_before = with_upstream(layer, x, rng=rng)
+        behind = Projected(after, x_before, self.training, own=("0.weight", "0.bias"))
+        found = check_model(behind, behind.loss, rng=rng, directions=2)
+        results += [replace(r, what=f"after a Linear: {r.what}") for r in found]
+        return results + check_contract(layer, x, rng=rng, training=self.training)
+
+
 def _unet(rng: np.random.Generator, dtype: Any, **settings: Any) -> AtOneTime:
     settings = {"channels": (4, 6), "groups": 2, "embedding": 5, **settings}
     return AtOneTime(UNet((4, 4, 2), rng=rng, dtype=dtype, **settings))
@@ -102,14 +142,14 @@ LAYERS = (
     LayerCase(
         "PixelAttention", lambda rng, dtype: PixelAttention(4, 2, 2, rng=rng, dtype=dtype), (2, 2, 3, 4)
     ),
-    LayerCase("UNet", _unet, (2, 4, 4, 2)),
-    LayerCase("UNet of one level", lambda rng, dtype: _unet(rng, dtype, channels=(4,)), (2, 4, 4, 2)),
-    LayerCase(
+    NetworkCase("UNet", _unet, (2, 4, 4, 2)),
+    NetworkCase("UNet of one level", lambda rng, dtype: _unet(rng, dtype, channels=(4,)), (2, 4, 4, 2)),
+    NetworkCase(
         "UNet with attention and classes, squeezed",
         lambda rng, dtype: _unet(rng, dtype, attention=True, classes=2, squeeze=True),
         (3, 32),
     ),
-    LayerCase(
+    NetworkCase(
         "ResidualNet",
         lambda rng, dtype: AtOneTime(ResidualNet(3, 4, 2, classes=2, embedding=5, rng=rng, dtype=dtype)),
         (4, 3),
