@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
 from scratchgen.distributions import Normal
-
-if TYPE_CHECKING:
-    from scratchgen.models.vae.model import VAE
+from scratchgen.models.vae.observation import Observation
 
 Posterior = tuple[np.ndarray, np.ndarray]                   # mu and logvar, each (N, K)
 Draws = tuple[slice, np.ndarray, np.ndarray]                # examples, log p(x | z), log p(z) − log q(z | x)
 
 
+class Decoder(Protocol):
+    """What these functions need of a VAE: a prior, a decoder, and a distribution of x given its output."""
+
+    observation: Observation
+
+    def prior_mean(self, y: Any, n: int) -> Any: ...
+
+    def decode(self, Z: Any, y: Any = None) -> Any: ...
+
+
 def lower_bound(
-    model: VAE,
+    model: Decoder,
     X: np.ndarray,
     y: np.ndarray | None,
     posterior: Posterior,
@@ -37,7 +45,7 @@ def lower_bound(
 
 
 def importance_sampled(
-    model: VAE,
+    model: Decoder,
     X: np.ndarray,
     y: np.ndarray | None,
     posterior: Posterior,
@@ -53,7 +61,7 @@ def importance_sampled(
 
 
 def sample_posterior(
-    model: VAE,
+    model: Decoder,
     X: np.ndarray,
     y: np.ndarray | None,
     posterior: Posterior,
