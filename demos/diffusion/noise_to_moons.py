@@ -1,9 +1,10 @@
 """Samples improve while the loss hardly falls.
 
 In flow matching, a network learns the velocity of straight paths from noise to data, here to two moons. Many
-paths pass through one point, and the network can only learn their mean velocity. So a part of the loss remains
-however good the network is: the variance of the velocity at a point. The density of the samples does improve.
-It is computed by solving the equation backwards. The mean gap to the true one is KL(p_data ‖ model), in nats.
+paths pass through one point, and the network can only learn their mean velocity. So a part of the loss
+remains however good the network is: the variance of the velocity at a point. The density of the samples does
+improve. It is computed by solving the equation backwards. The mean gap to the true one is KL(p_data ‖ model),
+in nats.
 
 Look at the last row of the table next to the first one, and at the paths. The network was trained on straight
 lines, but the paths that it takes are curved.
