@@ -18,6 +18,7 @@ from scratchgen.data.untrusted import DamagedFile, expect_within, open_regular, 
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LIGHT = 0.75        # mean intensity of the border above which the background counts as light
+DARK = 64           # if the largest integer is below this, a white of 255 is unlikely
 
 logger = logging.getLogger("scratchgen")
 
@@ -71,10 +72,10 @@ def load_images(
     files are ignored, and files that are not named .png, .jpg or .jpeg are skipped with a message. See
     read_image for the pictures that are accepted.
 
-    Arrays: shape (N, H, W), (N, H, W, 1) or (N, H, W, 3). uint8 and larger integers are divided by 255;
-    floating-point numbers must be within [0, 1]; booleans are 0 and 1. An NPZ file contains one such array,
-    and optionally one array of N integer labels. The format is recognised by the content of the file, not by
-    its name.
+    Arrays: shape (N, H, W), (N, H, W, 1) or (N, H, W, 3). uint8 and larger integers are divided by 255, with
+    a warning in the log if the largest one is small, such as 16. Floating-point numbers must be within
+    [0, 1]. Booleans are 0 and 1. An NPZ file contains one such array, and optionally one array of N integer
+    labels. The format is recognised by the content of the file, not by its name.
 
     Raises ValueError for images of different sizes or shapes, values out of range and missing images, and for
     files that read_image, read_npy, read_npz or read_idx do not accept. Raises OSError if a file cannot be
@@ -212,6 +213,12 @@ def _as_intensities(path: Path, images: np.ndarray) -> np.ndarray:
     if not (low >= 0 and 1 < high <= 255):
         hint = "; store binary images as booleans" if high <= 1 else ""
         raise ValueError(f"{path}: expected integers from 0 to 255, got {low} to {high}{hint}")
+    if high < DARK:
+        logger.warning(
+            "%s: the largest integer is %d, so after the division by 255 all images are nearly black; if it "
+            "means white, save the images divided by %d",
+            path, high, high,
+        )  # fmt: skip
     return np.divide(np.ascontiguousarray(images), 255, dtype=np.float32)
 
 

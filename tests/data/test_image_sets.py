@@ -176,3 +176,13 @@ def test_npz_that_is_unclear_and_other_files_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", PIXELS)
     with pytest.raises(ValueError, match="load_images expected no size for the file"):
         load_images(tmp_path / "a.npy", size=(2, 2))
+
+
+def test_integers_of_a_small_range_are_reported(tmp_path, caplog):
+    np.save(tmp_path / "a.npy", (PIXELS // 15).astype(np.uint8))
+    load_images(tmp_path / "a.npy")
+    assert f"the largest integer is {PIXELS.max() // 15}, so after the division" in caplog.text
+    caplog.clear()
+    np.save(tmp_path / "b.npy", PIXELS)
+    load_images(tmp_path / "b.npy")
+    assert "the largest integer" not in caplog.text
