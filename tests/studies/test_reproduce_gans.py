@@ -7,7 +7,7 @@ from PIL import Image
 from scratchgen.data import Digits, load_digits
 from scratchgen.metrics import digit_shares, frechet_distance, parzen_log_likelihood
 from scratchgen.models import AveragedGenerator, ConvClassifier
-from scratchgen.studies.reproduce import dcgan, gan, gans, pictures, record, wgan_gp
+from scratchgen.studies.reproduce import dcgan, gan, pictures, quality, record, wgan_gp
 from scratchgen.studies.reproduce import recipe as recipes
 
 SAMPLES = 60
@@ -27,14 +27,15 @@ def part(monkeypatch, tmp_path, classifier):
     monkeypatch.chdir(tmp_path)
     for module in (recipes, pictures):
         monkeypatch.setattr(module, "load_digits", lambda source: part)
-    monkeypatch.setattr(gans, "trained_digit_classifier", lambda digits: classifier)
-    monkeypatch.setattr(gans, "SAMPLES", SAMPLES)
+    monkeypatch.setattr(quality, "trained_digit_classifier", lambda digits: classifier)
+    monkeypatch.setattr(quality, "SAMPLES", SAMPLES)
     return part
 
 
 def small_gan(monkeypatch):
-    for name, value in {"GENERATOR": 12, "DISCRIMINATOR": 8, "HELD_OUT": 40, "BATCH": 20}.items():
+    for name, value in {"GENERATOR": 12, "DISCRIMINATOR": 8, "BATCH": 20}.items():
         monkeypatch.setattr(gan, name, value)
+    monkeypatch.setattr(quality, "HELD_OUT", 40)
 
 
 def trained_samples(module, part, epochs):

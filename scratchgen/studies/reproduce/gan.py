@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import Digits
-from scratchgen.metrics import choose_sigma, kmeans, parzen_log_likelihood
+from scratchgen.metrics import kmeans
 from scratchgen.models import GAN
 from scratchgen.models.gan.networks import dense_critic, dense_generator, small_pixel_init
 from scratchgen.studies.curve import Point
-from scratchgen.studies.reproduce import gans
+from scratchgen.studies.reproduce import gans, quality
 from scratchgen.studies.reproduce.recipe import Measurement, Recipe
 from scratchgen.training.loop import Trainer
 from scratchgen.training.schedules import Cosine
 
 CODE, GENERATOR, DISCRIMINATOR = 100, 1200, 512
 BATCH, RATE, DISCRIMINATOR_RATE, DROPOUT, SEED = 100, 2e-3, 2e-4, 0.5, 0
-HELD_OUT = 1000     # the last training digits, which are used to choose sigma
 KMEANS = 10         # Lloyd's iterations for the control
 
 
@@ -40,8 +39,8 @@ def text(epochs: int, digits: int) -> str:
 
 
 def build(digits: Digits, epochs: int) -> Trainer:
-    """The run on all but the last HELD_OUT training digits: model, batches, schedules and seed."""
-    x = digits.x_train[:-HELD_OUT]
+    """The run on the training digits that are not held out: model, batches, schedules and seed."""
+    x, _ = quality.split(digits)
     rng = np.random.default_rng(SEED)
     net_args: dict[str, Any] = {"pixel_init": small_pixel_init, "rng": rng}
     generator = dense_generator(CODE, (GENERATOR, GENERATOR), x.shape[1], **net_args)
@@ -57,59 +56,53 @@ def build(digits: Digits, epochs: int) -> Trainer:
     )
 
 
-def parzen(samples: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> tuple[float, float, float]:
-    """(mean log-likelihood of the test digits, its standard error, sigma)."""
-    sigma = choose_sigma(held_out, samples)
-    nats = parzen_log_likelihood(test, samples, sigma)
-    return float(nats.mean()), float(nats.std() / np.sqrt(len(nats))), sigma
-
-
 def controls(train: np.ndarray, held_out: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """The same measure for training digits and for k-means centroids in place of samples."""
     rng = np.random.default_rng(SEED)
-    n = min(gans.SAMPLES, len(train) // 2)
+    n = min(quality.SAMPLES, len(train) // 2)
     true = train[rng.choice(len(train), n, replace=False)]
     print(f"k-means: {n:,} centroids of {len(train):,} digits, at most {KMEANS} iterations …")
     centroids = kmeans(train, n, rng=rng, iterations=KMEANS, centres=true)
+    examples = {"true training digits": true, "k-means centroids": centroids}
     return {
-        f"{n:,} true training digits in place of samples": round(parzen(true, held_out, test)[0], 2),
-        f"{n:,} k-means centroids in place of samples": round(parzen(centroids, held_out, test)[0], 2),
+        f"{n:,} {name} in place of samples": round(quality.parzen(points, held_out, test)[0], 2)
+        for name, points in examples.items()
     }
 
 
 def measure(trainer: Trainer, digits: Digits) -> Measurement:
     """The Parzen-window log-likelihood of the test set, its controls, and the quality of the samples."""
-    train, held_out, test = digits.x_train[:-HELD_OUT], digits.x_train[-HELD_OUT:], digits.x_test
-    metrics, samples = gans.sample_metrics(digits), gans.Samples(trainer)
+    (train, held_out), test = quality.split(digits), digits.x_test
+    metrics, samples = quality.sample_metrics(digits), gans.Samples(trainer)
 
     def point() -> Point:
-        return {"figure": parzen(samples.average(), held_out, test)[0]}
+        return {"figure": quality.parzen(samples.average(), held_out, test)[0]}
 
     def finish(points: list[Point]) -> dict[str, Any]:
         averaged = samples.average()
-        ours, error, sigma = parzen(averaged, held_out, test)
-        quality = metrics.measure(averaged)
+        ours, error, sigma = quality.parzen(averaged, held_out, test)
+        found = metrics.measure(averaged)
         sizes = f"{CODE}-{GENERATOR}-{GENERATOR}-784"
         return {
             "figure": (
                 f"dense GAN {sizes}, {trainer.epochs} epochs: Parzen-window log p(x), "
-                f"{gans.SAMPLES:,} samples"
+                f"{quality.SAMPLES:,} samples"
             ),
             "ours": round(ours, 3),
             "recipe": (
                 f"{text(trainer.epochs, len(train))}; {samples.note}; sigma {sigma:.3f}, the best of 25 on "
-                f"the {HELD_OUT:,} training digits left out; the mean over the whole test set, standard "
+                f"the {len(held_out):,} training digits left out; the mean over the whole test set, standard "
                 f"error {error:.1f}"
             ),
             "other_figures": {
                 "the last weights in place of the averaged ones": round(
-                    parzen(samples.last(), held_out, test)[0], 2
+                    quality.parzen(samples.last(), held_out, test)[0], 2
                 ),
                 **controls(train, held_out, test),
-                "Fréchet distance of its samples, classifier's features": round(quality.frechet, 2),
-                **gans.share_figures(quality, metrics),
+                "Fréchet distance of its samples, classifier's features": round(found.frechet, 2),
+                **quality.share_figures(found, metrics),
             },
-            "details": gans.share_details(quality),
+            "details": quality.share_details(found),
         }
 
     return Measurement(point, finish)

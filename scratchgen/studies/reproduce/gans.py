@@ -8,24 +8,16 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import Digits
-from scratchgen.metrics.samples import SampleMetrics, SampleQuality
 from scratchgen.models import GAN, AveragedGenerator
 from scratchgen.studies.curve import Point
-from scratchgen.studies.digit_classifier import trained_digit_classifier
+from scratchgen.studies.reproduce import quality
 from scratchgen.studies.reproduce.recipe import Measurement, Recipe
 from scratchgen.training.loop import Trainer
 
-SAMPLES, SEED = 10_000, 0
 
-
-def sample_metrics(digits: Digits) -> SampleMetrics:
-    """Sample metrics against the test digits, with the trained digit classifier."""
-    return SampleMetrics(trained_digit_classifier(digits), digits.x_test, digits.y_test)
-
-
-def sample(model: GAN, seed: int = SEED) -> np.ndarray:
-    """SAMPLES samples, from the same codes every time."""
-    samples: np.ndarray = model.sample(SAMPLES, rng=np.random.default_rng(seed))
+def sample(model: GAN, seed: int = quality.SEED) -> np.ndarray:
+    """quality.SAMPLES samples, from the same codes every time."""
+    samples: np.ndarray = model.sample(quality.SAMPLES, rng=np.random.default_rng(seed))
     return samples
 
 
@@ -52,24 +44,6 @@ class Samples:
         return f"samples by the generator's averaged weights (decay {self.averaged.decay:g})"
 
 
-def share_figures(quality: SampleQuality, metrics: SampleMetrics) -> dict[str, float]:
-    """The largest error of the samples' digit shares, and the accuracy of the digit classifier."""
-    return {
-        "largest difference of a digit's share from the test set's, in points": round(quality.worst_share, 2),
-        "the classifier's own accuracy on test digits, %": round(100 * metrics.accuracy, 2),
-    }
-
-
-def share_details(quality: SampleQuality) -> dict[str, list[float]]:
-    """The shares of the digits from 0 to 9 in per cent, with standard errors, and those of the test set."""
-    rows = {
-        "samples": quality.shares.share,
-        "standard error": quality.shares.error,
-        "test digits": quality.expected,
-    }
-    return {name: np.round(100 * values, 2).tolist() for name, values in rows.items()}
-
-
 def frechet_recipe(
     name: str,
     title: str,
@@ -84,27 +58,27 @@ def frechet_recipe(
     """
 
     def measure(trainer: Trainer, digits: Digits) -> Measurement:
-        metrics, samples = sample_metrics(digits), Samples(trainer)
+        metrics, samples = quality.sample_metrics(digits), Samples(trainer)
 
         def point() -> Point:
             return {"figure": metrics.measure(samples.average()).frechet}
 
         def finish(points: list[Point]) -> dict[str, Any]:
-            quality, last = metrics.measure(samples.average()), metrics.measure(samples.last())
-            true = np.random.default_rng(SEED).permutation(digits.x_train)[:SAMPLES]
+            true = metrics.measure(quality.training_digits(digits))
+            averaged, last = metrics.measure(samples.average()), metrics.measure(samples.last())
             return {
                 "figure": (
-                    f"{title}, {trainer.epochs} epochs: Fréchet distance of {SAMPLES:,} samples from the "
-                    f"test digits"
+                    f"{title}, {trainer.epochs} epochs: Fréchet distance of {quality.SAMPLES:,} samples "
+                    "from the test digits"
                 ),
-                "ours": round(quality.frechet, 3),
+                "ours": round(averaged.frechet, 3),
                 "recipe": f"{recipe(trainer.epochs)}; {samples.note}",
                 "other_figures": {
                     "the last weights in place of the averaged ones": round(last.frechet, 2),
-                    "as many training digits in place of samples": round(metrics.measure(true).frechet, 2),
-                    **share_figures(quality, metrics),
+                    "as many training digits in place of samples": round(true.frechet, 2),
+                    **quality.share_figures(averaged, metrics),
                 },
-                "details": share_details(quality),
+                "details": quality.share_details(averaged),
             }
 
         return Measurement(point, finish)
