@@ -140,6 +140,7 @@ from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
 from scratchgen.training.model_files import load as load
 from scratchgen.training.model_files import save as save
+from scratchgen.training.muon import Muon as Muon
 from scratchgen.training.optimisers import Adam as Adam
 from scratchgen.training.optimisers import AdamW as AdamW
 from scratchgen.training.optimisers import Optimizer as Optimizer

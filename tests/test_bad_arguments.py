@@ -47,6 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Parameter": {"value": X},
     "Adam": {"parameters": PARAMETERS, "lr": 0.1},
     "AdamW": {"parameters": PARAMETERS, "lr": 0.1},
+    "Muon": {"parameters": PARAMETERS, "lr": 0.1},
     "AveragedWeights": {"decay": 0.9},
     "RMSProp": {"parameters": PARAMETERS, "lr": 0.1},
     "SGD": {"parameters": PARAMETERS, "lr": 0.1},

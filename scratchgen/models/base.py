@@ -18,7 +18,7 @@ Names that mean the same in all models:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -26,11 +26,13 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.models.arguments import count, expect_run, learning_rate
-from scratchgen.module import Module
+from scratchgen.module import Module, Parameter
 from scratchgen.training.loop import Augment, Callback, Trainer
-from scratchgen.training.optimisers import Adam
+from scratchgen.training.optimisers import Adam, Optimizer, Schedule
 from scratchgen.training.schedules import Rate, bind
 from scratchgen.training.step import training_step
+
+Optimise = Callable[[Mapping[str, Parameter], float | Schedule], Optimizer]
 
 __all__ = ["Augment", "Estimator", "Model", "NoLikelihood"]
 
@@ -142,9 +144,9 @@ class Model(Estimator, Module):
         """The numbers that a step records."""
         return {"loss": loss}
 
-    def optimizers(self, lr: float | Rate, steps: int) -> Any:
+    def optimizers(self, lr: float | Rate, steps: int, optimizer: Optimise = Adam) -> Any:
         """The optimiser of a run of `steps` steps, by default Adam; for a GAN, a dict of two by name."""
-        return Adam(self.parameters(), bind(lr, steps))
+        return optimizer(self.parameters(), bind(lr, steps))
 
     def check_augment(self) -> None:
         """Raise ValueError if the model cannot be trained on augmented data."""
@@ -162,6 +164,7 @@ class Model(Estimator, Module):
         rng: np.random.Generator | int,
         batch_size: int = 128,
         lr: float | Rate = 1e-3,
+        optimizer: Optimise = Adam,
         augment: Augment | None = None,
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -170,10 +173,15 @@ class Model(Estimator, Module):
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         learning_rate(self._who("fit"), "lr", lr)
+        if not callable(optimizer):
+            raise TypeError(
+                f"{self._who('fit')} expected optimizer to be a class such as AdamW, or a function of "
+                f"(parameters, lr), got {optimizer!r}"
+            )
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
             callbacks=callbacks, validate=validate, warm_start=warm_start,
-            optimizers=lambda steps: self.optimizers(lr, steps),
+            optimizers=lambda steps: self.optimizers(lr, steps, optimizer),
         )
 
     def fit(
@@ -185,6 +193,7 @@ class Model(Estimator, Module):
         rng: np.random.Generator | int,
         batch_size: int = 128,
         lr: float | Rate = 1e-3,
+        optimizer: Optimise = Adam,
         augment: Augment | None = None,
         drop_last: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -201,6 +210,8 @@ class Model(Estimator, Module):
         epochs : passes over the data
         rng : a Generator or an integer seed, for the order of the batches and all other random numbers
         lr : a number, a schedule such as OneCycle(3e-3), or a function of the fraction of training completed
+        optimizer : a class such as AdamW or Muon, or a function (parameters, lr) -> Optimizer, such as
+            ``functools.partial(AdamW, weight_decay=0.1)``
         augment : called on each batch of inputs, ``augment(x, rng=rng)``, such as data.Jitter()
         drop_last : skip the last batch if it is smaller than the others, which batch norm may need
         callbacks : called during the run, such as EarlyStopping or ProgressBar
@@ -211,8 +222,8 @@ class Model(Estimator, Module):
         infinity.
         """
         self.trainer(
-            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer, augment=augment,
+            drop_last=drop_last, callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
 

@@ -11,6 +11,7 @@ from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
+from scratchgen.training.muon import Muon
 from scratchgen.training.optimisers import SGD, Adam, AdamW, Optimizer, RMSProp
 from scratchgen.training.schedules import Constant, Cosine, OneCycle, StepDecay
 from scratchgen.training.step import Stateful as Stateful
@@ -29,6 +30,7 @@ __all__ = [
     "Cosine",
     "EarlyStopping",
     "History",
+    "Muon",
     "OneCycle",
     "Optimizer",
     "ProgressBar",

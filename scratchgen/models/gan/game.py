@@ -170,7 +170,7 @@ class Game(Model):
         ).run()
         return self
 
-    def optimizers(
+    def optimizers(  # type: ignore[override]  # one optimiser for each network
         self,
         lr: float | Rate | None,
         steps: int,

@@ -195,7 +195,7 @@ class WGAN(GAN):
             raise TrainingDiverged(f"the critic's penalty became {penalty}", "the slope of the critic")
         return penalty
 
-    def optimizers(
+    def optimizers(  # type: ignore[override]  # one optimiser for each network
         self,
         lr: float | Rate | None,
         steps: int,
