@@ -31,8 +31,10 @@ def main(args: argparse.Namespace) -> int:
     from scratchgen.studies.reproduce import recipe, record
 
     if args.list:
-        for name in recipe.recipe_names():
-            print(row(name, recipe.recipe(name).title, 13))
+        names = recipe.recipe_names()
+        width = max(map(len, names)) + 2
+        for name in names:
+            print(row(name, recipe.recipe(name).title, width))
         return 0
     if args.write_chapter:
         record.write_tables()

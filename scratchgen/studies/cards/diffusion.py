@@ -38,6 +38,7 @@ def forms(kind: Any) -> dict[str, Any]:
 
 CARD = Card(
     title="diffusion",
+    reproductions=("diffusion", "flow_matching", "latent_flow_matching"),
     trainable={
         "diffusion": Trainable(forms=forms(Diffusion), space=GREY, figure=loss_of_test_digits),
         "flow_matching": Trainable(forms=forms(FlowMatching), space=GREY, figure=loss_of_test_digits),
