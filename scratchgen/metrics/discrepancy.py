@@ -55,8 +55,9 @@ def kernel_distance(X: np.ndarray, Y: np.ndarray, subsets: int = SUBSETS) -> Ker
             f"{subsets} subsets of {len(X)} and {len(Y)} examples"
         )
     unit = max(unit_of(X, Y), 1.0)                              # k / unit⁶ does not overflow
-    parts = [_unbiased_mmd(X[start::subsets], Y[start::subsets], unit) for start in range(subsets)]
-    error = float(np.std(parts, ddof=1)) / math.sqrt(subsets)
+    parts = np.array([_unbiased_mmd(X[b::subsets], Y[b::subsets], unit) for b in range(subsets)])
+    largest = float(np.abs(parts).max()) or 1.0                 # no square underflows
+    error = largest * float(np.std(parts / largest, ddof=1)) / math.sqrt(subsets)
     return KernelDistance(_in_units(_unbiased_mmd(X, Y, unit), unit), _in_units(error, unit))
 
 

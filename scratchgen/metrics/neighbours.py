@@ -5,6 +5,7 @@ Precision and density are low for samples that look wrong. Recall and coverage a
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -134,6 +135,11 @@ def density_coverage(X: np.ndarray, samples: np.ndarray, k: int = K) -> DensityC
 
 def density_coverage_of(real: Hits, k: int) -> DensityCoverage:
     """Density and coverage.  real : samples in balls around real examples."""
-    density = real.balls.mean() / k                             # (PRDC.4)
+    density = real.balls.mean() / k                             # (PRDC.4), 1 on average (PRDC.6)
     coverage = real.reached.mean()                              # (PRDC.5)
     return DensityCoverage(float(density), float(coverage))
+
+
+def expected_coverage(n: int, m: int, k: int = K) -> float:
+    """The expected coverage of n real examples by m samples of the same distribution, for 1 ≤ k < n."""
+    return 1 - math.prod((n - i) / (n + m - i) for i in range(1, k + 1))        # (PRDC.7)
