@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -58,7 +58,7 @@ def test_distance_equals_that_with_the_kernel_of_scikit_learn(rng):
 
 def test_distance_of_equal_distributions_is_zero_on_average(rng):
     """It is unbiased for different N and M, and also the mean of all subsets has the expected value."""
-    pool = np.exp(rng.standard_normal((4000, 12, 2)) / 2)
+    pool = np.exp(rng.standard_normal((1500, 12, 2)) / 2)
     found = np.array([kernel_distance(pair[:5], pair[5:], subsets=2).distance for pair in pool])
     assert abs(found.mean()) < 3 * found.std() / np.sqrt(len(found)) < 1
     assert (found < 0).mean() > 0.3
@@ -75,10 +75,10 @@ def test_distance_is_unbiased_exactly():
 
 
 def test_error_is_the_standard_deviation_where_distributions_differ_and_larger_where_they_are_equal(rng):
-    for shift, low, high in ((2.0, 0.8, 1.25), (0.0, 1.2, 4.0)):
+    for shift, low, high in ((2.0, 0.8, 1.3), (0.0, 1.2, 4.0)):
         found = np.array(
             [kernel_distance(rng.standard_normal((60, 2)) + shift, rng.standard_normal((60, 2)))
-             for _ in range(300)]
+             for _ in range(200)]
         )  # fmt: skip
         ratio = np.sqrt((found[:, 1] ** 2).mean()) / found[:, 0].std()
         assert low < ratio < high, (shift, ratio)
@@ -89,6 +89,7 @@ numbers = arrays.arrays(
 )
 
 
+@settings(max_examples=30)
 @given(X=numbers, Y=numbers, data=st.data())
 def test_order_of_rows_and_rotations_do_not_matter_and_the_distance_is_symmetric(X, Y, data):
     order = data.draw(st.permutations(range(len(X))))
@@ -102,10 +103,10 @@ def test_order_of_rows_and_rotations_do_not_matter_and_the_distance_is_symmetric
 
 
 def test_a_difference_of_means_variances_or_third_moments_is_found(rng):
-    skewed = rng.exponential(size=(3000, 1)) - 1
-    normal = rng.standard_normal((3000, 1))
+    skewed = rng.exponential(size=(1500, 1)) - 1
+    normal = rng.standard_normal((1500, 1))
     for Y in (normal + 0.3, 1.3 * normal, skewed):
-        distance, error = kernel_distance(rng.standard_normal((3000, 1)), Y)
+        distance, error = kernel_distance(rng.standard_normal((1500, 1)), Y)
         assert distance > 3 * error, (distance, error)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -58,7 +58,7 @@ def test_duplicates_are_neighbours_at_distance_zero():
     np.testing.assert_array_equal(Balls("f", "points", X, 2).radii, np.zeros(6))
     assert precision_recall(X, X[:3] + 0.0, k=2) == (1, 0.5)
     assert precision_recall(X, X[:3] + 1e-9, k=2) == (0, 0)
-    assert density_coverage(X, X[:4].copy(), k=3) == (12 / 12, 1)
+    assert density_coverage(X, X[:4].copy(), k=2) == (12 / 8, 1)
 
 
 def test_a_point_on_the_surface_is_inside_whatever_the_rounding(rng):
@@ -75,7 +75,7 @@ def test_a_point_on_the_surface_is_inside_whatever_the_rounding(rng):
 def test_values_equal_those_from_all_distances(rng, k, monkeypatch):
     monkeypatch.setattr(pairwise, "BLOCK", 17)
     X = rng.standard_normal((60, 4))
-    samples = X[rng.integers(0, 60, 45)] + 0.8 * rng.standard_normal((45, 4))
+    samples = X[rng.integers(0, 25, 45)] + 0.8 * rng.standard_normal((45, 4))
     expected = by_hand(X, samples, k)
     assert (expected > 0.2).all() and (expected[[0, 1, 3]] < 1).all()
     np.testing.assert_allclose(all_four(X, samples, k), expected, rtol=1e-12)
@@ -95,6 +95,7 @@ small = arrays.arrays(
 )
 
 
+@settings(max_examples=30)
 @given(X=small, samples=small, k=st.integers(1, 2), data=st.data())
 def test_order_unit_place_and_orientation_do_not_matter(X, samples, k, data):
     """The points are on a grid, so there are many ties and duplicates."""
@@ -110,6 +111,7 @@ def test_order_unit_place_and_orientation_do_not_matter(X, samples, k, data):
     np.testing.assert_array_equal(all_four(X[order], samples[::-1], k), expected)
 
 
+@settings(max_examples=40)
 @given(X=small, samples=small)
 def test_bounds_and_more_neighbours_never_lower_them(X, samples):
     one, two = (all_four(X, samples, k) for k in (1, 2))
@@ -124,12 +126,12 @@ def test_expected_values_for_equal_distributions_are_known(rng, n, m, k):
     # (PRDC.6, PRDC.7), for any distribution without ties: here a skewed one
     found = np.array(
         [density_coverage(np.exp(rng.standard_normal((n, 2))), np.exp(rng.standard_normal((m, 2))), k)
-         for _ in range(1500)]
+         for _ in range(1000)]
     )  # fmt: skip
     mean, error = found.mean(axis=0), found.std(axis=0) / np.sqrt(len(found))
     expected = neighbours.expected_coverage(n, m, k)
     assert expected == pytest.approx(1 - np.prod([(n - i) / (n + m - i) for i in range(1, k + 1)]))
-    assert abs(mean[0] - 1) < 4 * error[0] < 0.06 and abs(mean[1] - expected) < 4 * error[1] < 0.03
+    assert abs(mean[0] - 1) < 4 * error[0] < 0.08 and abs(mean[1] - expected) < 4 * error[1] < 0.04
 
 
 def test_expected_coverage_is_close_to_a_power_of_two():
@@ -162,12 +164,12 @@ def test_noise_lowers_precision_and_density_and_not_recall(rng):
 
 
 def test_one_outlier_moves_precision_and_hardly_density(rng):
-    """One real example far away has a ball that contains everything around the data."""
+    """One real example far away has a ball that reaches from there to the data."""
     X, samples = clusters(rng, 500), clusters(rng, 500, noise=3.0)
     outlier = np.concatenate([X[1:], [[40.0, 40.0]]])
     before, after = all_four(X, samples, 5), all_four(outlier, samples, 5)
-    assert after[0] > before[0] + 0.4
-    assert after[2] < before[2] + 0.21                          # one ball of k = 5
+    assert after[0] > before[0] + 0.1
+    assert after[2] < before[2] + 0.05
 
 
 def test_equal_points_far_away_and_tiny_differences_are_safe():
@@ -175,8 +177,8 @@ def test_equal_points_far_away_and_tiny_differences_are_safe():
     assert all_four(same, same, 5).tolist() == [1, 1, 6 / 5, 1]
     far = np.concatenate([line(*range(6)) * 1e-3, [[1e30]]])
     assert precision_recall(far, far.copy(), 2) == (1, 1)
-    top = np.finfo(np.float64).max / 4
-    assert all_four(line(*range(6)) * top / 9, line(*range(6)) * top / 9, 2).tolist() == [1, 1, 20 / 12, 1]
+    top = line(*range(6)) * (np.finfo(np.float64).max / 40)
+    assert all_four(top, top, 2).tolist() == [1, 1, 18 / 12, 1]
 
 
 X3 = np.eye(3)
