@@ -74,7 +74,10 @@ def _in_units(value: float, unit: float) -> float:
 
 
 def _kernel_mean(A: np.ndarray, B: np.ndarray, unit: float, *, same: bool) -> float:
-    """The mean of k(a, b) / unit⁶ over all pairs of rows, in float64. same : A is B, and i ≠ j is required."""
+    """The mean of k(a, b) / unit⁶ over all pairs of rows, in float64.
+
+    same : whether A is B; the pairs of an example with itself are then left out
+    """
     scale, features = np.float64(unit), A.shape[1]
     columns = (B / scale).T
     total = 0.0

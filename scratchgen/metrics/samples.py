@@ -14,6 +14,7 @@ from scratchgen.metrics.labels import Shares, accuracy, digit_shares
 from scratchgen.metrics.neighbours import Balls, K, density_coverage_of, precision_recall_of
 
 DIGITS = 10     # the number of classes
+LEAST = 4       # examples, for two subsets of two in the error of the kernel distance
 
 
 class FeatureClassifier(Protocol):
@@ -80,7 +81,7 @@ class SampleMetrics:
                 raise TypeError(
                     f"SampleMetrics expected a classifier with the method {method}, got {classifier!r}"
                 )
-        expect_examples("SampleMetrics", X)
+        expect_examples("SampleMetrics", X, least=LEAST)
         y = expect_labels("SampleMetrics", y, len(X), DIGITS)
         if train is not None:
             expect_examples("SampleMetrics", train, features=X.shape[1])
@@ -93,9 +94,10 @@ class SampleMetrics:
     def measure(self, samples: np.ndarray) -> SampleQuality:
         """Measure the quality of samples (n, D) with values in [0, 1].
 
-        Raises ValueError for n ≤ k and for n < 4. The error of the kernel distance is measured with fewer
+        Raises ValueError for n ≤ k and for n < LEAST. The error of the kernel distance is measured with fewer
         than 10 subsets if n or the number of reference digits is below 20.
         """
+        expect_examples("SampleMetrics.measure (its samples)", samples, least=max(self.balls.k + 1, LEAST))
         features = self.classifier.features(samples)
         generated = Balls("SampleMetrics.measure", "samples", features, self.balls.k)
         hits = self.balls.hits(features)
