@@ -104,11 +104,14 @@ def test_order_of_rows_and_rotations_do_not_matter_and_the_distance_is_symmetric
 
 
 def test_a_difference_of_means_variances_or_third_moments_is_found(rng):
-    skewed = rng.exponential(size=(1500, 1)) - 1
-    normal = rng.standard_normal((1500, 1))
-    for Y in (normal + 0.3, 1.3 * normal, skewed):
-        distance, error = kernel_distance(rng.standard_normal((1500, 1)), Y)
-        assert distance > 3 * error, (distance, error)
+    """`skewed` has the mean and the variance of the uniform numbers, and another third moment."""
+    first, second = rng.uniform(-2, 2, (2, 1000, 1))
+    skewed = np.sqrt(4 / 3) * rng.choice([2.0, -0.5], (1000, 1), p=[0.2, 0.8])
+    for Y in (second + 0.5, 1.4 * second, skewed):
+        distance, error = kernel_distance(first, Y)
+        assert distance > 4 * error, (distance, error)
+    distance, error = kernel_distance(first, second)
+    assert abs(distance) < 3 * error
 
 
 def test_the_largest_and_smallest_numbers(rng):
