@@ -1,11 +1,12 @@
-"""Precision and recall tell ugly digits from missing ones.
+"""Density and coverage tell ugly digits from missing ones.
 
 Three "generators" are made from real digits that the classifier has not seen. One leaves out three of the ten
 classes. One adds white and black specks to digits of all classes, exactly as many as give the same Fréchet
 distance. The third does both. Every set is compared with the test digits, in the features of a classifier.
 
-Look at the two rows with equal distances: precision and density fall for the specks, and recall falls for the
-missing classes. Coverage falls for both, since a digit that has only ugly samples around it is not covered.
+Look at the two rows with equal distances: density and precision fall for the specks and not for the missing
+classes, where coverage and recall fall. Coverage also falls for the specks, since a digit that has only ugly
+samples around it is not covered. So density has to be read first.
 
 The last row is a warning. Blurred digits, again with the same Fréchet distance, look like missing ones to
 these metrics and not like ugly ones. Their features lie in the middle of those of real digits, where many
