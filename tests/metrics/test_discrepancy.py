@@ -47,6 +47,7 @@ def test_distance_equals_the_sums_over_pairs(rng, block, monkeypatch):
     assert found.error == pytest.approx(np.std(parts, ddof=1) / np.sqrt(3), rel=1e-12)
 
 
+@pytest.mark.slow  # slow because it imports scikit-learn
 def test_distance_equals_that_with_the_kernel_of_scikit_learn(rng):
     pairwise = pytest.importorskip("sklearn.metrics.pairwise")
     X, Y = rng.standard_normal((40, 6)), rng.standard_normal((50, 6)) + 0.5
