@@ -1,6 +1,14 @@
-"""The demo of flow matching: its loss stays, its divergence falls, and its paths are curved."""
+"""The demos of diffusion with smaller settings: the numbers that they return support their claims."""
 
 import pytest
+
+
+def test_one_jump_has_the_moments_of_the_chain(run_demo):
+    found = run_demo("diffusion.one_jump", chains=2000, steps=100)
+    assert len(found["table"]) == 8 and found["largest"] < 4.5
+    assert found["mistake"]["off by"] > 10
+    linear, cosine = (found["table"][f"{kind}, t = 50"] for kind in ("linear", "cosine"))
+    assert linear["mean"] < 0.4 < 0.6 < cosine["mean"]
 
 
 @pytest.mark.slow
