@@ -53,7 +53,7 @@ def main(out: Path, *, chains: int = 20_000, steps: int = 1000, seed: int = 0) -
     title = f"x_t of {chains:,} chains from x_0 = {X0:g}. Off by: the largest difference, in standard errors"
     print_table(rows, title, FORMATS)
     say(
-        f"\nOf {5 * len(table)} statistics, the one that differs most is off by {largest:.1f} standard errors, "
+        f"\nOf {5 * len(table)} statistics, the worst is off by {largest:.1f} standard errors, "
         f"and by {mistake['off by']:.0f} without the factor."
     )
     figure = save(draw(curves, pictures), out / "one_jump.png")

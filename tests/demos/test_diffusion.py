@@ -18,3 +18,13 @@ def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
     assert last["KL, nats"] < 0.5 * first["KL, nats"] and last["KL, nats"] < 0.35
     assert last["loss"] > 0.6 * first["loss"]
     assert found["longer"] > 0.02
+
+
+@pytest.mark.slow
+def test_exact_field_is_nearly_learned(run_demo):
+    found = run_demo("diffusion.exact_field", points=8000, epochs=30)
+    assert max(row["velocity"] for row in found["errors"].values()) < 0.3
+    assert found["errors"][0.98]["score, flow"] > 5 * found["errors"][0.5]["score, flow"]
+    learned, exact = found["losses"]["learned"], found["losses"]["exact"]
+    assert 0 < found["gap"] < 0.05 and abs(learned - exact - found["gap"]) < 0.005
+    assert found["ends"] < 0.2
