@@ -28,3 +28,15 @@ def test_exact_field_is_nearly_learned(run_demo):
     learned, exact = found["losses"]["learned"], found["losses"]["exact"]
     assert 0 < found["gap"] < 0.05 and abs(learned - exact - found["gap"]) < 0.005
     assert found["ends"] < 0.2
+
+
+@pytest.mark.slow
+def test_straight_paths_one_step_after_reflow_is_as_good_as_twenty_before(run_demo):
+    table = run_demo("diffusion.straight_paths", points=6000, epochs=40, samples=1500)["table"]
+    flow, reflow = table["flow matching"], table["reflow"]
+    assert reflow["S"] < 0.02 < 0.3 < flow["S"] and reflow["longer"] < 0.02 < flow["longer"]
+    assert reflow["1 step"] < 0.12 and reflow["1 step"] < flow["20 steps"] + 0.03
+    for name in ("flow matching", "diffusion, DDIM"):
+        steps = [table[name][column] for column in ("1 step", "2 steps", "5 steps", "20 steps")]
+        assert steps == sorted(steps, reverse=True) and steps[0] > 5 * reflow["1 step"]
+    assert table["diffusion, DDIM"]["S"] < flow["S"]
