@@ -1,5 +1,11 @@
-"""Four mistakes pass a gradient check; samples show three.
+"""Four mistakes that a gradient check cannot see.
 
+Each is a line or two of a subclass, with a right gradient of a wrong loss, or with no gradient at all. The
+comment gives the right code. Models with and without them learn two moons. The table has the loss in the
+first and the last epoch, and the energy distance (PATH.2) of samples to the data.
+
+Look at the distances beside those of the models without a mistake and of two samples of the data. The losses
+fall in all cases, so they do not give the mistakes away. CAUGHT_BY names the test that fails.
 """
 
 from pathlib import Path
@@ -21,58 +27,88 @@ from ..common import print_table, run, save, tidy
 
 
 class DataFedIn(FlowMatching):
-    """The network gets x_1 where it should get x_t."""
+    """The network gets x_1 in place of x_t."""
 
     def loss(self, x1, x0=None, t=None, y=None, *, rng=None, training=False):
-        v, cache = self.net.forward(x1, t, y, training)                 # not x_t = (1 − t)·x0 + t·x1
+        v, cache = self.net.forward(x1, t, y, training)                 # right: (1 − t)·x0 + t·x1
         loss, dv = squared_error(v, x1 - x0)
         return loss / self.features, FlowMatchingCache(dv / dv.dtype.type(self.features), cache)
 
 
-class OneTimePerBatch(FlowMatching):
-    """All examples of a batch have the same time."""
+class OneTime(FlowMatching):
+    """All examples of a batch have the same time, and so the same level of noise."""
 
     def _times(self, n, rng):
-        return np.full(n, rng.random(), self.dtype)                     # not rng.random(n)
+        return np.full(n, rng.random(), self.dtype)                     # right: rng.random(n)
 
 
 class Timeless(ResidualNet):
     """The network does not see the time."""
 
     def forward(self, x, t, y=None, training=False):
-        return super().forward(x, np.zeros_like(t), y, training)        # not t
+        return super().forward(x, np.zeros_like(t), y, training)        # right: t
 
 
-class NoisyLastStep(Diffusion):
-    """The sampler adds noise in its last step, too."""
+class NoisyEnd(Diffusion):
+    """The sampler adds noise in its last step as well."""
 
     def _ddim(self, denoised, t, u, eta=0.0, rng=None):
-        x = super()._ddim(denoised, t, u, eta, rng)
-        if u == 0 and eta:
-            std = eta * np.sqrt(1 - self.noise.alpha_bar[t])
-            x = x + (std * rng.standard_normal(x.shape)).astype(x.dtype)
-        return x
+        x = super()._ddim(denoised, t, u, eta, rng)                     # right: return this
+        std = eta * np.sqrt(1 - self.noise.alpha_bar[t]) if u == 0 else 0.0
+        return x + (std * rng.standard_normal(x.shape)).astype(x.dtype) if std else x
 
 
-def main(out: Path, *, points: int = 10_000, epochs: int = 60, samples: int = 3000, seed: int = 0) -> dict[str, Any]:
+CAUGHT_BY = {
+    "x_1 in place of x_t": "test_loss_of_the_best_network_is_the_variance_of_the_velocity",
+    "one time per batch": "test_times_have_the_stated_distribution",
+    "no time": "test_network_starts_at_zero_and_depends_on_time_and_class_after_training",
+    "noise in last step": "test_large_variance_is_right_for_standard_normal_data_with_few_steps",
+}
+
+
+def main(
+    out: Path, *, points: int = 10_000, epochs: int = 40, samples: int = 3000, steps: int = 20, seed: int = 0
+) -> dict[str, Any]:
+    """Train on `points` examples for `epochs` epochs; draw `samples` samples with `steps` steps."""
     rng = np.random.default_rng(seed)
     X = two_moons().sample(points, rng=rng).astype(np.float32)
-    test = two_moons().sample(samples, rng=rng)
-    table = {"floor": {"d": energy_distance(two_moons().sample(samples, rng=rng), test), "logp": two_moons().log_density(test).mean()}}
-    models = {"right": FlowMatching.dense(2, 64, 2, rng=0), "x1": DataFedIn.dense(2,64,2,rng=0), "one": OneTimePerBatch.dense(2,64,2,rng=0),
-      "timeless": FlowMatching(Timeless(2,64,2,embedding=64,rng=0),2)}
-    for name, m in models.items():
-        h = m.trainer(X, epochs=epochs, batch_size=128, rng=0, lr=Cosine(5e-3)).run().epochs["loss"]
-        S = m.sample(samples, rng=1)
-        table[name] = {"first": h[0], "loss": h[-1], "d": energy_distance(S, test), "logp": two_moons().log_density(S).mean()}
-    for name, cls in (("diff", Diffusion), ("last", NoisyLastStep)):
-        m = cls.dense(2, 64, 2, rng=0)
-        h = m.trainer(X, epochs=epochs, batch_size=128, rng=0, lr=Cosine(5e-3)).run().epochs["loss"]
-        for k in (20, 50, 100, 1000):
-            S = m.sample(samples, rng=1, steps=k)
-            table[f"{name} {k}"] = {"first": h[0], "loss": h[-1], "d": energy_distance(S, test), "logp": two_moons().log_density(S).mean()}
-    print_table(table, "", dict.fromkeys(("first", "loss","d","logp"),".3f"))
-    return table
+    test, other = (two_moons().sample(samples, rng=rng) for _ in range(2))
+    timeless = Timeless(2, 64, 2, embedding=64, rng=seed)
+    models = {
+        "flow matching": FlowMatching.dense(2, 64, 2, rng=seed),
+        "x_1 in place of x_t": DataFedIn.dense(2, 64, 2, rng=seed),
+        "one time per batch": OneTime.dense(2, 64, 2, rng=seed),
+        "no time": FlowMatching(timeless, 2),
+        "diffusion": Diffusion.dense(2, 64, 2, rng=seed),
+        "noise in last step": NoisyEnd.dense(2, 64, 2, rng=seed),
+    }
+    table, drawn = {}, {}
+    for name, model in models.items():
+        trainer = model.trainer(X, epochs=epochs, batch_size=256, rng=seed, lr=Cosine(5e-3))
+        losses = trainer.run().epochs["loss"]
+        drawn[name] = model.sample(samples, rng=seed, steps=steps)
+        table[name] = {
+            "first loss": losses[0], "last loss": losses[-1], "distance": energy_distance(drawn[name], test)
+        }  # fmt: skip
+    table["two samples of the data"] = {"distance": energy_distance(other, test)}
+    print_table(table, "Training loss, and energy distance of samples to the data",
+                dict.fromkeys(("first loss", "last loss", "distance"), ".3f"))
+    for name, test_name in CAUGHT_BY.items():
+        print(f"\n{name}: the test that fails is\n  {test_name}")
+    return {"table": table, "figure": save(draw(drawn, table), out / "planted_mistakes.png")}
+
+
+def draw(drawn: dict[str, np.ndarray], table: dict[str, dict[str, float]]) -> Figure:
+    """Plot the samples of each model, with their distance to the data and the loss."""
+    figure = plots.new_figure(5.6, title="The losses look alike, but the samples do not")
+    for ax, (name, x) in zip(figure.subplots(2, 3).flat, drawn.items(), strict=True):
+        wrong, row = name in CAUGHT_BY, table[name]
+        ax.scatter(*x.T, s=1.5, color=plots.LINES[int(wrong)][0], linewidths=0)
+        title = f"{name}{'' if wrong else ', no mistake'}\n"
+        title += f"distance {row['distance']:.3f}, loss {row['last loss']:.2f}"
+        tidy(ax, title, "", grid=False, size=9)
+        ax.set(aspect="equal", xlim=(-2.2, 3.2), ylim=(-2, 2.5), xticks=[], yticks=[])
+    return figure
 
 
 if __name__ == "__main__":
