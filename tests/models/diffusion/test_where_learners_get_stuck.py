@@ -9,7 +9,6 @@ from scratchgen.data import dequantise, two_moons
 from scratchgen.metrics import bits_per_dim
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.models.diffusion.schedule import NoiseSchedule
-from scratchgen.studies.experiments.paths import energy_distance
 
 
 @pytest.mark.parametrize("target", ["eps", "x0", "v"])
@@ -50,7 +49,7 @@ def test_entry_0_is_the_data_and_step_1_has_the_least_noise(kind, spread):
 
 
 def test_bits_of_an_untrained_model_are_those_of_its_normal_density():
-    """A field of 0 leaves N(0, I) in [−1, 1]: log p(y) has log 2 per pixel for the scale; 8 bits for 256 levels."""
+    """A field of 0 leaves N(0, I) on [−1, 1]. log p(y) has log 2 per pixel for the scale, and the bits have 8."""
     rng = np.random.default_rng(0)
     levels = (rng.integers(256, size=(4000, 4)) / 255).astype(np.float32)
     flow = FlowMatching.dense(4, 8, 1, levels=256, rng=0)
