@@ -67,7 +67,7 @@ CAUGHT_BY = {
 
 
 def main(
-    out: Path, *, points: int = 8000, epochs: int = 25, samples: int = 2000, steps: int = 20, seed: int = 0
+    out: Path, *, points: int = 10_000, epochs: int = 50, samples: int = 2000, steps: int = 20, seed: int = 0
 ) -> dict[str, Any]:
     """Train on `points` examples for `epochs` epochs; draw `samples` samples with `steps` steps."""
     rng = np.random.default_rng(seed)
@@ -102,14 +102,14 @@ def measure(x: np.ndarray, test: np.ndarray) -> dict[str, float]:
 
 def draw(drawn: dict[str, np.ndarray], table: dict[str, dict[str, float]]) -> Figure:
     """Plot the samples of each model, with their distance to the data and the loss."""
-    figure = plots.new_figure(5.6, title="Four mistakes (orange), and what they do to samples of two moons")
+    figure = plots.new_figure(5.0, title="Four mistakes (orange), and what they do to samples of two moons")
     for ax, (name, x) in zip(figure.subplots(2, 3).flat, drawn.items(), strict=True):
         wrong, row = name in CAUGHT_BY, table[name]
         ax.scatter(*x.T, s=1.5, color=plots.LINES[int(wrong)][0], linewidths=0)
         title = f"{name}{'' if wrong else ', no mistake'}\n"
         title += f"loss {row['last loss']:.2f}, distance {row['distance']:.3f}, log p {row['log p']:.1f}"
         tidy(ax, title, "", grid=False, size=8.5)
-        ax.set(aspect="equal", xlim=(-2.2, 3.2), ylim=(-2, 2.5), xticks=[], yticks=[])
+        ax.set(aspect="equal", xlim=(-1.9, 2.9), ylim=(-1.5, 2), xticks=[], yticks=[])
     return figure
 
 

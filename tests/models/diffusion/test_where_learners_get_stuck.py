@@ -9,6 +9,7 @@ from scratchgen.data import dequantise, two_moons
 from scratchgen.metrics import bits_per_dim
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.models.diffusion.schedule import NoiseSchedule
+from scratchgen.studies.experiments.paths import energy_distance
 
 
 @pytest.mark.parametrize("target", ["eps", "x0", "v"])
@@ -49,7 +50,7 @@ def test_entry_0_is_the_data_and_step_1_has_the_least_noise(kind, spread):
 
 
 def test_bits_of_an_untrained_model_are_those_of_its_normal_density():
-    """A field of 0 leaves N(0, I) on [−1, 1]. log p(y) has log 2 per pixel for the scale, and the bits have 8."""
+    """A field of 0 leaves N(0, I) on [−1, 1]. log p(y) has log 2 per pixel for the scale, the bits have 8."""
     rng = np.random.default_rng(0)
     levels = (rng.integers(256, size=(4000, 4)) / 255).astype(np.float32)
     flow = FlowMatching.dense(4, 8, 1, levels=256, rng=0)
@@ -65,3 +66,23 @@ def test_bound_of_a_diffusion_is_of_levels_and_needs_no_offset():
     levels = (rng.integers(256, size=(500, 4)) / 255).astype(np.float32)
     bits = Diffusion.dense(4, 8, 1, levels=256, steps=20, rng=0).bound(levels).total / (4 * math.log(2))
     assert bits.mean() > 8
+
+
+class Unscaled(Diffusion):
+    """Works on the data as it is."""
+
+    def before_training(self, X, rng):
+        return X
+
+
+@pytest.mark.slow
+def test_data_of_a_tenth_of_the_size_is_learnt_worse_without_scaling():
+    rng = np.random.default_rng(0)
+    X, test = (two_moons().sample(n, rng=rng) for n in (4000, 1000))
+    distance = {}
+    for size in (0.1, 1.0):
+        model = Unscaled.dense(2, 32, 2, clip=False, rng=0)
+        data = (size * X).astype(np.float32)
+        model.fit(data, epochs=20, batch_size=256, lr=lambda done: 5e-3 * (1 - done), rng=0)
+        distance[size] = energy_distance(model.sample(1000, rng=1, steps=20) / size, test)
+    assert distance[0.1] > 2 * distance[1.0]
