@@ -78,7 +78,8 @@ def main(
 
 def draw(shown: dict[str, Any], table: dict[str, dict[str, float]]) -> Figure:
     """Plot paths, and samples with 1, 2, 5 and 20 steps, one row for each model."""
-    figure = plots.new_figure(5.2, title="Straighter paths need fewer steps (numbers: distance to the data)")
+    title = "Straighter paths need fewer steps (number: energy distance to the data)"
+    figure = plots.new_figure(5.2, title=title)
     grid = figure.subplots(len(shown), 5)
     for line, (name, (fine, ends)) in zip(grid, shown.items(), strict=True):
         line[0].plot(fine[:, :40, 0], fine[:, :40, 1], color=plots.GREY, linewidth=0.6)

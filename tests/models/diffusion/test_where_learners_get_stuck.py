@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from scratchgen.data import dequantise, two_moons
+from scratchgen.data import dequantise, load_digits, two_moons
 from scratchgen.metrics import bits_per_dim
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.models.diffusion.schedule import NoiseSchedule
@@ -86,3 +86,16 @@ def test_data_of_a_tenth_of_the_size_is_learnt_worse_without_scaling():
         model.fit(data, epochs=20, batch_size=256, lr=lambda done: 5e-3 * (1 - done), rng=0)
         distance[size] = energy_distance(model.sample(1000, rng=1, steps=20) / size, test)
     assert distance[0.1] > 2 * distance[1.0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["flow", "eps"])
+def test_loss_of_digits_starts_at_its_target_and_falls_within_ten_batches(kind):
+    X = load_digits("embedded").x_train[:1280]
+    if kind == "flow":
+        model, start = FlowMatching.convolutional((16, 32), rng=0), 1 + float(((2 * X - 1) ** 2).mean())
+    else:
+        model, start = Diffusion.convolutional((16, 32), predicts="eps", rng=0), 1.0
+    losses = model.trainer(X, epochs=1, lr=2e-3, rng=0).run().steps["loss"]
+    assert abs(losses[0] - start) < 0.05 and len(losses) == 10
+    assert losses[-1] < 0.85 * start
