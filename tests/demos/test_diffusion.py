@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_one_jump_has_the_moments_of_the_chain(run_demo):
     found = run_demo("diffusion.one_jump", chains=2000, steps=100)
     assert len(found["table"]) == 8 and found["largest"] < 4.5

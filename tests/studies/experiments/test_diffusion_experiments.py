@@ -99,6 +99,7 @@ def test_energy_distance_is_that_of_all_pairs(rng):
     assert math.isclose(energy_distance(X, wide) ** 2, exact, rel_tol=0.1)
 
 
+@pytest.mark.slow
 def test_reflow_trains_on_the_given_pairs(rng):
     """If each noise is paired with one point of data on the same line, one network can reach a loss of 0."""
     model = Reflow.dense(2, 32, 1, rng=0)
