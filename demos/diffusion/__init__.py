@@ -1,3 +1,3 @@
 """Demos of diffusion and flow matching: noise becomes data in small steps."""
 
-ORDER = ("noise_to_moons",)
+ORDER = ("one_jump", "noise_to_moons", "exact_field", "straight_paths", "planted_mistakes")

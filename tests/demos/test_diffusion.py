@@ -1,6 +1,15 @@
-"""The demo of flow matching: its loss stays, its divergence falls, and its paths are curved."""
+"""The demos of diffusion with smaller settings: the numbers that they return support their claims."""
 
 import pytest
+
+
+@pytest.mark.slow
+def test_one_jump_has_the_moments_of_the_chain(run_demo):
+    found = run_demo("diffusion.one_jump", chains=2000, steps=100)
+    assert len(found["table"]) == 8 and found["largest"] < 4.5
+    assert found["mistake"]["off by"] > 10
+    linear, cosine = (found["table"][f"{kind}, t = 50"] for kind in ("linear", "cosine"))
+    assert linear["mean"] < 0.4 < 0.6 < cosine["mean"]
 
 
 @pytest.mark.slow
@@ -10,3 +19,33 @@ def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
     assert last["KL, nats"] < 0.5 * first["KL, nats"] and last["KL, nats"] < 0.35
     assert last["loss"] > 0.6 * first["loss"]
     assert found["longer"] > 0.02
+
+
+@pytest.mark.slow
+def test_exact_field_is_nearly_learned(run_demo):
+    found = run_demo("diffusion.exact_field", points=8000, epochs=30)
+    assert max(row["velocity"] for row in found["errors"].values()) < 0.3
+    assert found["errors"][0.98]["score, flow"] > 5 * found["errors"][0.5]["score, flow"]
+    learned, exact = found["losses"]["learned"], found["losses"]["exact"]
+    assert 0 < found["gap"] < 0.05 and abs(learned - exact - found["gap"]) < 0.005
+    assert found["ends"] < 0.2
+
+
+@pytest.mark.slow
+def test_straight_paths_one_step_after_reflow_is_as_good_as_twenty_before(run_demo):
+    table = run_demo("diffusion.straight_paths", points=4000, epochs=40, samples=1000)["table"]
+    flow, reflow = table["flow matching"], table["reflow"]
+    assert reflow["S"] < 0.02 < 0.3 < flow["S"] and reflow["longer"] < 0.02 < flow["longer"]
+    assert reflow["1 step"] < 0.12 and reflow["1 step"] < flow["20 steps"] + 0.03
+    for name in ("flow matching", "diffusion, DDIM"):
+        steps = [table[name][column] for column in ("1 step", "2 steps", "5 steps", "20 steps")]
+        assert steps == sorted(steps, reverse=True) and steps[0] > 5 * reflow["1 step"]
+    assert table["diffusion, DDIM"]["S"] < 0.5 * flow["S"] and table["flow, rescaled"]["S"] < 0.5 * flow["S"]
+
+
+@pytest.mark.slow
+def test_planted_mistakes_show_in_the_samples_or_in_the_loss(run_demo):
+    table = run_demo("diffusion.planted_mistakes", points=4000, epochs=20, samples=1000)["table"]
+    right, fed = table["flow matching"], table["x_1 in place of x_t"]
+    assert fed["last loss"] < right["last loss"] and fed["distance"] > 5 * right["distance"]
+    assert fed["log p"] < right["log p"] - 20
