@@ -24,6 +24,7 @@ class DiffusionSampler(DenoisingModel):
 
     (LANG.1)  x ← x + ½·δ·∇ log q(x_t) + √δ·noise                       one Langevin step
     (LANG.2)  δ = h·s_t²                                                the step size at noise level t
+    (LANG.3)  x ← (a_u/a_t)·x                                           from level t to a level u < t
     (FILL.1)  x_u ← √ā_u·x_0 + √(1 − ā_u)·noise  where x_0 is known     one jump (SCHED.2)
     (FILL.2)  x_t = √(ā_t/ā_u)·x_u + √(1 − ā_t/ā_u)·noise               back up, from u to t > u
 
@@ -168,21 +169,22 @@ class DiffusionSampler(DenoisingModel):
         guide: ClassifierGuidance | None = None,
         noise_levels: int = 20,
         steps: int = 20,
-        step_size: float = 0.2,
+        step_size: float = 0.5,
         predictor: bool = False,
     ) -> np.ndarray:
         """Draw n examples, (n, D), by annealed Langevin dynamics (LANG.1), which needs the score alone.
 
-        At each of some noise levels t, from much noise to little, it makes `steps` Langevin steps. They start
-        where the previous level ended, and the first level starts with N(0, I). The result is x̂_0 at t = 1.
+        At each of some noise levels t, from much noise to little, it makes `steps` Langevin steps. The first
+        level starts with N(0, I), each other one with the points of the level before, on its own scale
+        (LANG.3). The result is x̂_0 at t = 1.
 
         noise_levels : how many of the T steps are used, so that s_t/a_t falls by about the same factor each
             time; one is t = 1 alone, which is Langevin dynamics without annealing
         steps : Langevin steps at each level
         step_size : h of (LANG.2). Smaller steps are more exact: a Normal gets a variance that is too large
             by a factor of at most 1/(1 − h/4) where the steps have converged
-        predictor : whether a step of ancestral sampling (DIFF.8) leads from each level to the next, and the
-            Langevin steps correct its error; otherwise the points stay where they are
+        predictor : whether a step of ancestral sampling (DIFF.8) leads from each level to the next, instead
+            of (LANG.3). The Langevin steps then correct its error, so fewer of them are needed
         y, guidance, guide : as for `sample`
         """
         who = self._who("langevin")
@@ -205,6 +207,8 @@ class DiffusionSampler(DenoisingModel):
                     x = self._langevin_step(x, eps, t, step_size, rng)
                 if predictor or u == 0:
                     x = self._ddim(self._denoise_clipped(x, t, part, guidance, bend), t, u, 1.0, rng)
+                else:
+                    x = x.dtype.type(self.noise.a[u] / self.noise.a[t]) * x     # (LANG.3)
             return self._unscaled(x)
 
         return in_batches(solve, np.arange(n))
