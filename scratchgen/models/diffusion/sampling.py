@@ -167,19 +167,20 @@ class DiffusionSampler(DenoisingModel):
         y: np.ndarray | None = None,
         guidance: float = 0.0,
         guide: ClassifierGuidance | None = None,
-        noise_levels: int = 20,
+        noise_levels: int | None = None,
         steps: int = 20,
         step_size: float = 0.5,
         predictor: bool = False,
     ) -> np.ndarray:
-        """Draw n examples, (n, D), by annealed Langevin dynamics (LANG.1), which needs the score alone.
+        """Draw n examples, (n, D), by annealed Langevin dynamics (LANG.1), which needs only the score.
 
         At each of some noise levels t, from much noise to little, it makes `steps` Langevin steps. The first
         level starts with N(0, I), each other one with the points of the level before, on its own scale
         (LANG.3). The result is x̂_0 at t = 1.
 
         noise_levels : how many of the T steps are used, so that s_t/a_t falls by about the same factor each
-            time; one is t = 1 alone, which is Langevin dynamics without annealing
+            time; 1 is t = 1 alone, which is Langevin dynamics without annealing; None for 20, or T if it is
+            less
         steps : Langevin steps at each level
         step_size : h of (LANG.2). Smaller steps are more exact: a Normal gets a variance that is too large
             by a factor of at most 1/(1 − h/4) where the steps have converged
@@ -191,7 +192,7 @@ class DiffusionSampler(DenoisingModel):
         self._expect_count(n, "langevin")
         y = self._expect_condition(y, n, guidance, "langevin")
         guide = expect_guide(who, guide, n)
-        levels = self._noise_levels(count(who, "noise_levels", noise_levels), who)
+        levels = self._noise_levels(min(20, self.steps) if noise_levels is None else noise_levels, who)
         count(who, "steps", steps)
         finite(who, "step_size", step_size, above=0, most=1)
         flag(who, "predictor", predictor)
@@ -215,7 +216,7 @@ class DiffusionSampler(DenoisingModel):
 
     def _noise_levels(self, levels: int, who: str) -> list[int]:
         """Steps from T to 1 whose noise-to-data ratio s_t/a_t falls geometrically."""
-        if levels > self.steps:
+        if count(who, "noise_levels", levels) > self.steps:
             raise ValueError(f"{who} expected noise_levels of at most {self.steps}, got {levels}")
         ratio = self.noise.s[1:] / self.noise.a[1:]
         wanted = np.geomspace(ratio[0], min(ratio[-1], WIDEST), levels)

@@ -22,36 +22,42 @@ class Mixture:
         spread = a**2 * self.covariances + s**2 * np.eye(self.dim)
         self.precision = np.linalg.inv(spread)                          # (K, D, D)
         away = x[:, None] - a * self.means
-        u = np.einsum("kij,nkj->nki", self.precision, away)
+        u = (away[:, :, None] @ self.precision)[:, :, 0]
         log_p = -0.5 * (u * away).sum(axis=2) - 0.5 * np.log(np.linalg.det(2 * np.pi * spread))
         return log_p + np.log(self.weights), u
 
     def log_density(self, x, a=1.0, s=0.0):
         return np.logaddexp.reduce(self.parts(x, a, s)[0], axis=1)
 
+    def pulls(self, x, a=1.0, s=0.0):
+        """p(k | x), (N, K), and S_k⁻¹·(x − a·mean_k), (N, K, D)."""
+        log_p, u = self.parts(x, a, s)
+        return np.exp(log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True)), u
+
     def shares(self, x, a=1.0, s=0.0):
-        """p(k | x), (N, K)."""
-        log_p, _ = self.parts(x, a, s)
-        return np.exp(log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True))
+        return self.pulls(x, a, s)[0]
 
     def score(self, x, a=1.0, s=0.0):
-        return -(self.shares(x, a, s)[:, :, None] * self.parts(x, a, s)[1]).sum(axis=1)
+        r, u = self.pulls(x, a, s)
+        return -(r[:, :, None] * u).sum(axis=1)
 
     def log_prob_gradient(self, x, y, a=1.0, s=0.0):
         """∇ log p(y | x) = ∇ log N_y(x) − ∇ log p(x)."""
-        return -self.parts(x, a, s)[1][np.arange(len(x)), y] - self.score(x, a, s)
+        r, u = self.pulls(x, a, s)
+        return (r[:, :, None] * u).sum(axis=1) - u[np.arange(len(x)), y]
 
     def hessian(self, x, a, s):
         """The second derivatives of log_density, (N, D, D)."""
-        r, (_, u) = self.shares(x, a, s), self.parts(x, a, s)
+        r, u = self.pulls(x, a, s)
         mean = np.einsum("nk,nki->ni", r, u)
         second = np.einsum("nk,nki,nkj->nij", r, u, u) - mean[:, :, None] * mean[:, None]
         return second - np.einsum("nk,kij->nij", r, self.precision)
 
-    def clean(self, x, a, s):
-        """E[data | x], (N, D)."""
-        r, (_, u) = self.shares(x, a, s), self.parts(x, a, s)
-        return np.einsum("nk,nki->ni", r, self.means + a * np.einsum("kij,nkj->nki", self.covariances, u))
+    def clean_and_noise(self, x, a, s):
+        """E[data | x] and E[noise | x], (N, D) each."""
+        r, u = self.pulls(x, a, s)
+        clean = (r[:, :, None] * (self.means + a * (u[:, :, None] @ self.covariances)[:, :, 0])).sum(axis=1)
+        return clean, s * (r[:, :, None] * u).sum(axis=1)
 
     def sample(self, n, rng):
         y = rng.choice(len(self.weights), size=n, p=self.weights)
@@ -68,7 +74,7 @@ class BestForMixture(TimeNetwork):
 
     def forward(self, x, t, y=None, training=False):
         a, s = self.factors(t[0])
-        noise, clean = -s * self.mixture.score(x, a, s), self.mixture.clean(x, a, s)
+        clean, noise = self.mixture.clean_and_noise(x, a, s)
         if self.kind == "flow":
             return clean - noise, (x, a, s)
         return target_of(self.kind, clean, noise, a, s), (x, a, s)
@@ -77,10 +83,8 @@ class BestForMixture(TimeNetwork):
         x, a, s = cache
         hessian = self.mixture.hessian(x, a, s)
         dnoise, dclean = -s * hessian, (np.eye(x.shape[1]) + s**2 * hessian) / a
-        if self.kind == "flow":
-            jacobian = dclean - dnoise
-        else:
-            jacobian = target_of(self.kind, dclean, dnoise, a, s)
+        flow = self.kind == "flow"
+        jacobian = dclean - dnoise if flow else target_of(self.kind, dclean, dnoise, a, s)
         return np.einsum("nij,ni->nj", jacobian, dout)
 
 
