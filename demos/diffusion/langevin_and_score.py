@@ -5,9 +5,9 @@ is a mixture of three Normals, so the exact score is known. The table compares b
 The denoising loss, which is trained, cannot reach zero: "left at best" remains for the exact score as well.
 What counts is "explicit", the distance from the exact score. "error" is this distance relative to the score.
 
-Then the score alone draws samples. Langevin dynamics at one noise level, with little noise, ends at the modes.
-But how many points end at which mode is decided by where they start. With noise levels from much to little,
-the shares are almost those of the data. Look at the bars, and at the paths.
+Then the score alone draws samples. Langevin dynamics at one noise level, with little noise, ends at the
+modes. But how many points end at which mode is decided by where they start. With noise levels from much to
+little, the shares are almost those of the data. Look at the bars, and at the paths.
 """
 
 from pathlib import Path
@@ -30,7 +30,9 @@ SHOWN = 50          # the noise level of the arrows
 DATA = GaussianMixture([0.6, 0.3, 0.1], [[-2.0, -1.0], [2.0, -1.5], [0.5, 2.0]], [0.35, 0.35, 0.35])
 
 
-def main(out: Path, *, points: int = 6000, epochs: int = 60, samples: int = 4000, seed: int = 0) -> dict[str, Any]:
+def main(
+    out: Path, *, points: int = 6000, epochs: int = 60, samples: int = 4000, seed: int = 0
+) -> dict[str, Any]:
     """Learn the score from `points` points, compare it with the exact one, and draw `samples` samples."""
     rng = np.random.default_rng(seed)
     X = DATA.sample(points, rng=rng).astype(np.float32)
@@ -77,7 +79,8 @@ def draw(
     for i in range(path.shape[1]):
         paths.plot(*path[:, i].T, color=plots.LINES[i % 3][0], linewidth=0.7)
         paths.scatter(*path[-1, i], s=22, color=plots.LINES[i % 3][0], zorder=4)
-    tidy(paths, f"{path.shape[1]} paths, {len(path)} Langevin steps each,\nfrom much to little noise", "", grid=False)
+    title = f"{path.shape[1]} paths of {len(path)} Langevin steps,\nfrom much to little noise"
+    tidy(paths, title, grid=False)
     for ax, reach in ((arrows, 2.4), (paths, 3.2)):
         ax.set(aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
     arrows.legend(frameon=False, fontsize=8.5, loc="upper right", ncols=2)

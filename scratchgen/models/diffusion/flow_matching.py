@@ -14,7 +14,7 @@ from scratchgen.losses import squared_error
 from scratchgen.models.arguments import choice, count, finite
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
-from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
+from scratchgen.models.diffusion.ode import EXACT_UP_TO, State, divergence, integrate
 from scratchgen.models.diffusion.score import score_of_flow
 from scratchgen.models.networks import in_batches
 
@@ -176,10 +176,13 @@ class FlowMatching(DenoisingModel):
     ) -> np.ndarray:
         def solve(rows: np.ndarray) -> np.ndarray:
             part = None if y is None else y[rows]
-            bend = None if guide is None else guide.of_rows(rows)
+            part_guide = None if guide is None else guide.of_rows(rows)
+
+            def velocity(state: State, t: float) -> State:
+                return (self._guided_velocity(state[0], t, part, guidance, part_guide),)
+
             (x1,) = integrate(
-                lambda state, t: (self._guided_velocity(state[0], t, part, guidance, bend),), (x0[rows],),
-                0.0, 1.0, steps=steps, method=method, who=self._who(who),
+                velocity, (x0[rows],), 0.0, 1.0, steps=steps, method=method, who=self._who(who)
             )                                                               # (FM.6)
             return self._unscaled(x1)
 

@@ -130,9 +130,9 @@ class DiffusionSampler(DenoisingModel):
 
         def solve(rows: np.ndarray) -> np.ndarray:
             x, part = z[rows], None if y is None else y[rows]
-            bend = None if guide is None else guide.of_rows(rows)
+            part_guide = None if guide is None else guide.of_rows(rows)
             for t, u in pairwise(visited):
-                x = self._ddim(self._denoise_clipped(x, t, part, guidance, bend), t, u, eta, rng)
+                x = self._ddim(self._denoise_clipped(x, t, part, guidance, part_guide), t, u, eta, rng)
             return self._unscaled(x)
 
         return in_batches(solve, np.arange(n))
@@ -201,13 +201,13 @@ class DiffusionSampler(DenoisingModel):
 
         def solve(rows: np.ndarray) -> np.ndarray:
             x, part = z[rows], None if y is None else y[rows]
-            bend = None if guide is None else guide.of_rows(rows)
+            part_guide = None if guide is None else guide.of_rows(rows)
             for t, u in pairwise([*levels, 0]):
                 for _ in range(steps):
-                    eps = self._denoise_clipped(x, t, part, guidance, bend)[1]
+                    eps = self._denoise_clipped(x, t, part, guidance, part_guide)[1]
                     x = self._langevin_step(x, eps, t, step_size, rng)
                 if predictor or u == 0:
-                    x = self._ddim(self._denoise_clipped(x, t, part, guidance, bend), t, u, 1.0, rng)
+                    x = self._ddim(self._denoise_clipped(x, t, part, guidance, part_guide), t, u, 1.0, rng)
                 else:
                     x = x.dtype.type(self.noise.a[u] / self.noise.a[t]) * x     # (LANG.3)
             return self._unscaled(x)
@@ -246,9 +246,9 @@ class DiffusionSampler(DenoisingModel):
         """Draw the features that are not observed, given those that are, (N, D) (Lugmayr et al. 2022).
 
         At every step, the observed features are replaced by those of X with the right amount of noise
-        (FILL.1). The others come from the sampler, which hears of the observed ones only by the next step.
-        So each step is repeated: noise is added again (FILL.2), and then removed in accordance with both
-        parts. The result tends to the exact conditional distribution with more steps and repeats.
+        (FILL.1). The other features of this step were drawn without them and do not fit to them. So each
+        step is repeated: noise is added again (FILL.2) and removed, now from both parts together. With more
+        steps and repeats, the result tends to the exact conditional distribution.
 
         X : (N, D), whose values at features that are not observed are ignored
         observed : (D,) of bool. The observed features are returned exactly as they are
