@@ -47,7 +47,7 @@ def main(
     say(digits.source)
     rng = np.random.default_rng(seed)
     x, test = experiment.halved(digits.x_train), experiment.halved(digits.x_test[:samples])
-    model = Diffusion.dense(x.shape[1], width, 3, levels=256, steps=200, rng=rng)
+    model = Diffusion.dense(x.shape[1], width, 3, levels=256, steps=200, predicts="x0", rng=rng)
     train(model, x, shown=shown, lr=2e-3, rng=rng, batch_size=64)
     guide = ConvClassifier((8, 16, 32), (64,), shape=(14, 14, 1), rng=rng)
     second = MLPClassifier((x.shape[1], 128, 10), rng=rng)
@@ -70,9 +70,9 @@ def draw(
     strengths: dict[str, dict[str, float]], drawn: dict[float, np.ndarray], filled: dict[str, np.ndarray]
 ) -> Figure:
     """Plot the shares against the strength, guided samples, and completions."""
-    figure = plots.new_figure(6.4, title="A classifier guides a diffusion model that never saw a label")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 0.9))
-    left, right = upper.subplots(1, 2, width_ratios=(1, 1.35))
+    figure = plots.new_figure(5.6, title="A classifier guides a diffusion model that never saw a label")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+    left, right = upper.subplots(1, 2, width_ratios=(1, 1.5))
     names = ("read by the guide", "read by a second network")
     curves = {name: (STRENGTHS, [100 * row[name] for row in strengths.values()]) for name in names}
     plot_lines(left, curves)
@@ -80,14 +80,15 @@ def draw(
     left.text(max(STRENGTHS), 12, "by chance", fontsize=8.5, ha="right", color=plots.GREY)
     tidy(left, "samples that are read as ordered", "strength of the classifier", "percent")
     left.set_ylim(0, 103)
-    left.legend(frameon=False, fontsize=9, loc="lower right")
-    shown = [drawn[strength][:10] for strength in (0.0, 1.0, 4.0)]
-    show_image(right, mosaic(experiment.enlarged(np.concatenate(shown)), 3), "ordered: 0 1 2 3 4 5 6 7 8 9")
-    right.set_yticks([14, 42, 70], ["strength 0", "1", "4"], fontsize=9)
+    left.legend(frameon=False, fontsize=8.5, loc="lower right", bbox_to_anchor=(1, 0.15))
+    samples = np.concatenate([x[:10] for x in drawn.values()])
+    show_image(right, mosaic(experiment.enlarged(samples), len(drawn)), "samples, by ordered digit")
+    right.set_xticks([14 + 28 * k for k in range(10)], list("0123456789"), fontsize=9)
+    right.set_yticks([14 + 28 * i for i in range(len(drawn))], [f"{w:g}" for w in drawn], fontsize=9)
+    right.set_ylabel("strength", fontsize=9.5, color=plots.TEXT)
     ax = lower.subplots()
-    pictures = [rows[:20] for rows in filled.values()]
-    show_image(ax, mosaic(experiment.enlarged(np.concatenate(pictures)), len(pictures)))
-    ax.set_title("Completing test digits from their upper half", fontsize=10, color=plots.TEXT)
+    digits = np.concatenate([rows[:18] for rows in filled.values()])
+    show_image(ax, mosaic(experiment.enlarged(digits), len(filled)), "test digits, given their upper half")
     ax.set_yticks([14 + 28 * i for i in range(len(filled))], list(filled), fontsize=9)
     return figure
 

@@ -29,6 +29,7 @@ def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo)
     )
     free, strong = found["strengths"]["strength 0"], found["strengths"]["strength 4"]
     assert free["read by a second network"] < 0.3
-    assert strong["read by the guide"] > 0.6 and strong["read by a second network"] > 0.4
+    assert strong["read by the guide"] > 0.6
+    assert strong["read by a second network"] > 2 * max(free["read by a second network"], 0.1)
     completed = found["completed"]
     assert completed["true digits"]["read as the original"] > 0.9
