@@ -31,9 +31,9 @@ STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
 def main(
     out: Path,
     *,
-    shown: int = 400_000,
-    width: int = 256,
-    samples: int = 300,
+    shown: int = 180_000,
+    width: int = 128,
+    samples: int = 200,
     steps: int = 50,
     repeats: int = 10,
     seed: int = 0,
@@ -51,7 +51,7 @@ def main(
     train(model, x, shown=shown, lr=2e-3, rng=rng, batch_size=64)
     guide = ConvClassifier((8, 16, 32), (64,), shape=(14, 14, 1), rng=rng)
     second = MLPClassifier((x.shape[1], 128, 10), rng=rng)
-    for classifier, number in ((guide, 24_000), (second, 90_000)):
+    for classifier, number in ((guide, 24_000), (second, 240_000)):
         train(classifier, x, digits.y_train, shown=number, lr=4e-3, rng=rng, quiet=True)
 
     strengths, drawn = experiment.guided(model, guide, second, STRENGTHS, samples, steps, seed)

@@ -1,13 +1,13 @@
-"""Langevin dynamics needs annealing to weigh the modes.
+"""A network that removes noise has learned the score.
 
 The score, the gradient of log p(x), is learned from noisy points without a look at the density. Here the data
 is a mixture of three Normals, so the exact score is known. The table compares both at several noise levels.
 The denoising loss, which is trained, cannot reach zero: "left at best" remains for the exact score as well.
-What counts is "explicit", the distance from the exact score. "error" is this distance relative to the score.
+What counts is "explicit", the distance from the exact score, and "error", this distance relative to the score.
 
-Then the score alone draws samples. Langevin dynamics at one noise level, with little noise, ends at the
-modes. But how many points end at which mode is decided by where they start. With noise levels from much to
-little, the shares are almost those of the data. Look at the bars, and at the paths.
+The score alone draws samples, by Langevin dynamics with noise levels from much to little. The path shows it
+for one point: it crosses from mode to mode while there is much noise, and settles when there is little. The
+bars compare the shares of the modes with those of Langevin dynamics that has little noise from the start.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def main(
     wrong = {name: float(np.abs(share - DATA.weights).sum() / 2) for name, share in shares.items()}
     for name, share in wrong.items():
         print(f"{name}: {share:.1%} of the points would have to move to another mode")
-    path = experiment.langevin_path(model, rng.standard_normal((6, 2)) * 3, range(80, 0, -4), 10, rng)
+    path = experiment.langevin_path(model, rng.standard_normal((1, 2)), range(80, 0, -4), 10, rng)[:, 0]
     figure = draw(model, X, path, losses[f"t = {SHOWN}"]["error"], shares)
     picture = save(figure, out / "langevin_and_score.png")
     return {"losses": losses, "wrong": wrong, "figure": picture}
@@ -64,32 +64,32 @@ def draw(
     model: Diffusion, X: np.ndarray, path: np.ndarray, error: float, shares: dict[str, np.ndarray]
 ) -> Figure:
     """Plot both scores as arrows, paths of Langevin dynamics, and the shares of the modes."""
-    figure = plots.new_figure(4.2, title="A learned score, and what Langevin dynamics makes of it")
-    arrows, paths, bars = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-    axis = np.linspace(-2, 2, 11)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    figure = plots.new_figure(3.9, title="A learned score, and samples that are drawn with it")
+    arrows, walk, bars = figure.subplots(1, 3, width_ratios=(1, 1.12, 1.3))
+    axes = np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-3, 3, 13))
+    grid = np.stack(axes, axis=-1).reshape(-1, 2)
     exact = experiment.exact_score(DATA, model, grid, SHOWN)
     learned = model.score(grid.astype(np.float32), SHOWN)
     style = {"angles": "xy", "scale_units": "xy", "scale": 8, "zorder": 3}
     arrows.quiver(*grid.T, *exact.T, color="#b0b0b0", width=0.014, label="exact", **style)
     arrows.quiver(*grid.T, *learned.T, color=plots.LINES[0][0], width=0.005, label="learned", **style)
-    tidy(arrows, f"score of noisy data, t = {SHOWN} of {STEPS}:\nerror {error:.1%}", "", grid=False)
+    tidy(arrows, f"score at t = {SHOWN}: error {error:.1%}", grid=False)
     data = (X[:1500] - model.shift) / model.scale
-    paths.scatter(*data.T, s=2, color="#c9c9c9", linewidths=0, label="data")
-    for i in range(path.shape[1]):
-        paths.plot(*path[:, i].T, color=plots.LINES[i % 3][0], linewidth=0.7)
-        paths.scatter(*path[-1, i], s=22, color=plots.LINES[i % 3][0], zorder=4)
-    title = f"{path.shape[1]} paths of {len(path)} Langevin steps,\nfrom much to little noise"
-    tidy(paths, title, grid=False)
-    for ax, reach in ((arrows, 2.4), (paths, 3.2)):
-        ax.set(aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
-    arrows.legend(frameon=False, fontsize=8.5, loc="upper right", ncols=2)
+    walk.scatter(*data.T, s=2, color="#c9c9c9", linewidths=0)
+    walk.plot(*path.T, color=plots.GREY, linewidth=0.4)
+    points = walk.scatter(*path.T, s=7, c=np.repeat(range(80, 0, -4), 10), cmap="viridis", zorder=3)
+    figure.colorbar(points, ax=walk, shrink=0.75, label="noise level t")
+    tidy(walk, f"one path of {len(path)} Langevin steps", grid=False)
+    for ax in (arrows, walk):
+        ax.set(aspect="equal", xlim=(-2.5, 2.5), ylim=(-3.5, 3.5), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    arrows.legend(frameon=False, fontsize=8.5, loc="upper center", ncols=2, bbox_to_anchor=(0.5, 0.04))
     for i, (name, share) in enumerate(shares.items()):
         colour = "#b0b0b0" if name == "data" else plots.LINES[i - 1][0]
         bars.bar(np.arange(3) + 0.2 * (i - 1.5), 100 * share, width=0.18, color=colour, label=name)
     tidy(bars, "share of the samples at each mode", "mode", "percent")
-    bars.set_xticks(range(3), ["1", "2", "3"])
-    bars.set_ylim(0, 90)
+    bars.set_xticks(range(3), list("123"))
+    bars.set_ylim(0, 85)
     bars.legend(frameon=False, fontsize=8.5, loc="upper right")
     return figure
 

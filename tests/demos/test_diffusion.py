@@ -13,13 +13,13 @@ def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
 
 
 @pytest.mark.slow
-def test_langevin_and_score_has_a_small_error_and_needs_annealing(run_demo):
+def test_langevin_and_score_has_a_small_error_and_the_shares_of_the_modes(run_demo):
     found = run_demo("diffusion.langevin_and_score", points=4000, epochs=25, samples=1000)
     for t in (25, 50, 75):
         row = found["losses"][f"t = {t}"]
         assert row["error"] < 0.15
         assert abs(row["denoising"] - row["explicit"] - row["left at best"]) < 0.1 * row["denoising"]
-    assert found["wrong"]["Langevin, 20 levels"] < 0.08 < found["wrong"]["Langevin, 1 level"]
+    assert found["wrong"]["ancestral"] < 0.1 and found["wrong"]["Langevin, 20 levels"] < 0.1
 
 
 @pytest.mark.slow
