@@ -3,7 +3,7 @@
 The score, the gradient of log p(x), is learned from noisy points without a look at the density. Here the data
 is a mixture of three Normals, so the exact score is known. The table compares both at several noise levels.
 The denoising loss, which is trained, cannot reach zero: "left at best" remains for the exact score as well.
-What counts is "explicit", the distance from the exact score, and "error", this distance relative to the score.
+What counts is "explicit", the distance from the exact score, and "error", this distance divided by its size.
 
 The score alone draws samples, by Langevin dynamics with noise levels from much to little. The path shows it
 for one point: it crosses from mode to mode while there is much noise, and settles when there is little. The

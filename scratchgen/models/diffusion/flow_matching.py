@@ -155,7 +155,7 @@ class FlowMatching(DenoisingModel):
         y : labels (n,), for a model with classes; None for samples of any class
         guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
         steps, method : of the solver, "euler", "heun" or "rk4" (1, 2 and 4 evaluations per step)
-        guide : a classifier that bends the samples towards a class (GUIDE.2); the model needs no classes
+        guide : a classifier that guides the samples towards a class (GUIDE.2); the model needs no classes
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")

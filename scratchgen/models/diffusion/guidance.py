@@ -22,7 +22,7 @@ class HasGradient(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClassifierGuidance:
-    """Bends samples towards the classes y by Bayes' theorem (Dhariwal & Nichol 2021).
+    """Guides samples towards the classes y by Bayes' theorem (Dhariwal & Nichol 2021).
 
         guide = ClassifierGuidance(classifier, y, strength=2.0)
         model.sample(len(y), rng=0, guide=guide)
@@ -31,10 +31,10 @@ class ClassifierGuidance:
     (GUIDE.3)  êps ← êps − s·w·g,  x̂_0 ← x̂_0 + (s²/a)·w·g               g = ∇ log p(y | x_t)
     (GUIDE.4)  log p(y | x_t) ≈ log p(y | x̂_0):  g = (∂x̂_0/∂x_t)ᵀ·∇ log p(y | x̂_0)
 
-    A classifier of clean data cannot judge x_t. Therefore it sees x̂_0, the mean of the data given x_t, and g
-    passes backward through the classifier and then through the network. This is not exact, as the mean of
-    p(y | x_0) over all x_0 is not p(y | mean of x_0). A classifier that was trained on noisy data, with the
-    time as an input, needs no such approximation.
+    A classifier of clean data was never trained on x_t. So it sees x̂_0, the mean of the data given x_t, and
+    the gradient passes backward through the classifier and then through the network. This is an
+    approximation, because the mean of p(y | x_0) over all x_0 is not p(y | mean of x_0). A classifier that was
+    trained on noisy data, with the time as an input, does not need it.
 
     classifier : an object with the method log_prob_gradient. For sees="clean" it is called with (X, y), where
         X are data as the model was fitted to. For sees="noisy" it is called with (X, y, t), where X are noisy

@@ -118,7 +118,7 @@ class DiffusionSampler(DenoisingModel):
         guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
         steps : how many of the T steps are visited, evenly; None for all of them
         eta : the share of fresh noise: 1 with all steps is ancestral sampling (DIFF.4), 0 deterministic DDIM
-        guide : a classifier that bends the samples towards a class (GUIDE.2); the model needs no classes
+        guide : a classifier that guides the samples towards a class (GUIDE.2); the model needs no classes
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")
