@@ -33,8 +33,8 @@ class ClassifierGuidance:
 
     A classifier of clean data was never trained on x_t. So it sees x̂_0, the mean of the data given x_t, and
     the gradient passes backward through the classifier and then through the network. This is an
-    approximation, because the mean of p(y | x_0) over all x_0 is not p(y | mean of x_0). A classifier that was
-    trained on noisy data, with the time as an input, does not need it.
+    approximation, because the mean of p(y | x_0) over all x_0 is not p(y | mean of x_0). A classifier that
+    was trained on noisy data, with the time as an input, does not need it.
 
     classifier : an object with the method log_prob_gradient. For sees="clean" it is called with (X, y), where
         X are data as the model was fitted to. For sees="noisy" it is called with (X, y, t), where X are noisy
