@@ -64,7 +64,7 @@ def draw(
     model: Diffusion, X: np.ndarray, path: np.ndarray, error: float, shares: dict[str, np.ndarray]
 ) -> Figure:
     """Plot both scores as arrows, paths of Langevin dynamics, and the shares of the modes."""
-    figure = plots.new_figure(3.9, title="A learned score, and samples that are drawn with it")
+    figure = plots.new_figure(3.9, title="A network that removes noise has learned the score")
     arrows, walk, bars = figure.subplots(1, 3, width_ratios=(1, 1.12, 1.3))
     axes = np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-3, 3, 13))
     grid = np.stack(axes, axis=-1).reshape(-1, 2)
