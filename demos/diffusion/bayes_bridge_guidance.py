@@ -10,7 +10,7 @@ means more correct digits, and less variety.
 
 The same model completes the upper halves of test digits. Filling in the known pixels at each step is not
 enough: with repeated steps, more of the completed digits are read as the original. But this small model does
-not reach the simplest rival, a copy of the lower half of the training digit with the nearest upper half.
+not reach a simple baseline, a copy of the lower half of the training digit with the nearest upper half.
 """
 
 from pathlib import Path
