@@ -1,3 +1,11 @@
 """Demos of diffusion and flow matching: noise becomes data in small steps."""
 
-ORDER = ("one_jump", "noise_to_moons", "exact_field", "straight_paths", "planted_mistakes")
+ORDER = (
+    "one_jump",
+    "noise_to_moons",
+    "exact_field",
+    "langevin_and_score",
+    "straight_paths",
+    "planted_mistakes",
+    "bayes_bridge_guidance",
+)
