@@ -58,7 +58,7 @@ class WithStates(Layer):
 CELLS = (RNN, LSTM, GRU)
 
 
-def _cases(cell: Any) -> list[LayerCase]:
+def cases_of(cell: Any) -> list[LayerCase]:
     """The cases of one class: alone, one step, with states, and with sequences of different lengths."""
 
     def with_states(lengths: list[int] | None) -> Any:
@@ -73,4 +73,4 @@ def _cases(cell: Any) -> list[LayerCase]:
     ]
 
 
-RECURRENT = tuple(case for cell in CELLS for case in _cases(cell))
+RECURRENT = tuple(case for cell in CELLS for case in cases_of(cell))

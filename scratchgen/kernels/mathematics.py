@@ -108,7 +108,7 @@ def _log1p(t):
     return lambda t: math.log1p(t)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy", fastmath={"contract"})
 def tanh_float32(x):
     """tanh |x| = −e / (2 + e) with e = e^(−2|x|) − 1, which is between −1 and 0, so nothing overflows."""
     e = expm1_float32(-TWO * abs(x))
