@@ -38,7 +38,8 @@ def gradients(layer, x, dout, dfinal=None, **how):
     layer.zero_grad()
     out, cache = layer.forward(x, **how)
     dx, dstate = layer.backward_with_state(dout, dfinal, cache)
-    return [out, *arrays(cache.state), dx, *arrays(dstate), *(p.grad.copy() for p in layer.parameters().values())]
+    parameters = [p.grad.copy() for p in layer.parameters().values()]
+    return [out, *arrays(cache.state), dx, *arrays(dstate), *parameters]
 
 
 def assert_close(found, expected, rtol=1e-11):
@@ -295,11 +296,11 @@ def test_frozen_layer_passes_gradients_on(cell, rng):
 
 X = np.ones((4, 5, 2))
 WRONG = [
-    ({"x": np.ones((4, 5, 3))}, ValueError, r"sequences of shape \(N, T, 2\) with T of at least 1, got \(4, 5, 3\)"),
+    ({"x": np.ones((4, 5, 3))}, ValueError, r"sequences of shape \(N, T, 2\) with T .* got \(4, 5, 3\)"),
     ({"x": np.ones((4, 2))}, ValueError, r"sequences of shape \(N, T, 2\).* got \(4, 2\)"),
     ({"x": np.ones((4, 0, 2))}, ValueError, r"with T of at least 1, got \(4, 0, 2\)"),
     ({"x": np.ones((4, 5, 2), np.float32)}, TypeError, "expected dtype float64.* got float32"),
-    ({"lengths": [1, 2, 3, 6]}, ValueError, "lengths to be 4 integers from 1 to 5, one per sequence, got 1 to 6"),
+    ({"lengths": [1, 2, 3, 6]}, ValueError, "lengths to be 4 integers from 1 to 5, .* got 1 to 6"),
     ({"lengths": [0, 2, 3, 5]}, ValueError, "got 0 to 5"),
     ({"lengths": [-1, 2, 3, 5]}, ValueError, "got -1 to 5"),
     ({"lengths": [1, 2, 3]}, ValueError, r"got shape \(3,\)"),

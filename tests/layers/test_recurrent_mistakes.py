@@ -5,95 +5,69 @@ import types
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from scratchgen.gradcheck import recurrent_cases
-from scratchgen.gradcheck.cases import LayerCase
+from scratchgen.gradcheck import check_layer
+from scratchgen.gradcheck.recurrent_cases import WithStates
 
-FILES = ("recurrent", "lstm", "gru")
+FILES = {"RNN": ["recurrent"], "LSTM": ["recurrent", "lstm"], "GRU": ["recurrent", "gru"]}
 
-# what is wrong, the file, the correct code, the planted code, and the cases that must fail
+# For each mistake: the class that is checked, the correct code in its last file, or in the first one if it is
+# there, and the planted code.
 MISTAKES = {
-    "carry of c is lost": ("lstm", "dc_before = dc * f ", "dc_before = 0 * f ", ["LSTM"]),
-    "carry of c goes through the wrong gate": ("lstm", "dc_before = dc * f ", "dc_before = dc * i ", ["LSTM"]),
-    "order of the gates": ("lstm", "i, f, g, o = np.split(gates, 4", "i, g, f, o = np.split(gates, 4", ["LSTM"]),
-    "slope of tanh at c, not at tanh(c)": (
-        "lstm", "tanh_backward(dh * o, tanh_c)", "tanh_backward(dh * o, c)", ["LSTM"]
-    ),
-    "dc of the later steps is not added": (
-        "lstm", "dc = dc + tanh_backward(", "dc = tanh_backward(", ["LSTM"]
-    ),
-    "the forget gate is given the new c": (
-        "lstm", "dc * g, dc * c, dc * i", "dc * g, dc * (f * c + i * g), dc * i", ["LSTM"]
-    ),
-    "slope of a gate is missing": ("lstm", "sigmoid_backward(do, o)", "do", ["LSTM"]),
-    "z and 1 − z": ("gru", "dh * (1 - z), dh * (h - n)", "dh * z, dh * (h - n)", ["GRU"]),
-    "sign of dz": ("gru", "dh * (h - n)", "dh * (n - h)", ["GRU"]),
-    "reset gate is missing on the way back": ("gru", "da_n * v, da_n * r", "da_n * v, da_n", ["GRU"]),
-    "direct way of h is lost": ("gru", "dh_before = dh * z ", "dh_before = 0 * z ", ["GRU"]),
-    "dh of the next step is not added": (
-        "recurrent", "ds[0] + du @ self.recurrent_weight.value.T", "ds[0]", ["RNN", "LSTM", "GRU"]
-    ),
-    "U is not transposed": (
-        "recurrent", "self.recurrent_weight.value.T", "self.recurrent_weight.value.reshape(du.shape[1], -1)",
-        ["RNN", "LSTM", "GRU"],
-    ),
-    "dU with h_t, not with h_(t−1)": (
-        "recurrent", "cache.states[:-1]", "cache.states[1:]", ["RNN", "LSTM", "GRU"]
-    ),
-    "dout of padded steps is used": (
-        "recurrent", "(dh_out,) = where(mask,", "(dh_out,) = where(None,", ["RNN", "LSTM", "GRU"]
-    ),
-    "the gradient does not skip padded steps": (
-        "recurrent", "ds = tuple(d + s for", "ds = tuple(d for", ["RNN", "LSTM", "GRU"]
-    ),
-    "padded steps are not masked on the way back": (
-        "recurrent", "inside, skipped = where(mask, ds, zeros)", "inside, skipped = ds",
-        ["RNN", "LSTM", "GRU"],
-    ),
+    "the carry of c is lost": ("LSTM", "dc_before = dc * f ", "dc_before = 0 * f "),
+    "the carry of c goes through the wrong gate": ("LSTM", "dc_before = dc * f ", "dc_before = dc * i "),
+    "order of the gates": ("LSTM", "i, f, g, o = np.split(gates, 4, axis=1)\n    do",
+                           "i, g, f, o = np.split(gates, 4, axis=1)\n    do"),
+    "slope of tanh at c": ("LSTM", "tanh_backward(dh * o, tanh_c)", "tanh_backward(dh * o, c)"),
+    "dc of the next step is not added": ("LSTM", "dc = dc + tanh_backward(", "dc = tanh_backward("),
+    "the forget gate is given the new c": ("LSTM", "dc * c, dc * i", "dc * (f * c + i * g), dc * i"),
+    "the slope of a gate is missing": ("LSTM", "sigmoid_backward(do, o)", "do"),
+    "z in place of 1 − z": ("GRU", "dn, dz = dh * (1 - z)", "dn, dz = dh * z"),
+    "the sign of dz": ("GRU", "dh * (h - n)", "dh * (n - h)"),
+    "the reset gate is missing": ("GRU", "da_n * v, da_n * r", "da_n * v, da_n"),
+    "the direct way of h is lost": ("GRU", "dh_before = dh * z ", "dh_before = 0 * z "),
+    "dh of the next step is not added": ("RNN", "ds[0] + du @ self.recurrent_weight.value.T", "ds[0]"),
+    "dh of the next step is not added, LSTM": ("LSTM", "ds[0] + du @ self.recurrent_weight.value.T", "ds[0]"),
+    "U is not transposed": ("RNN", "self.recurrent_weight.value.T", "self.recurrent_weight.value"),
+    "dU with h_t in place of h_(t−1)": ("GRU", "cache.states[:-1]", "cache.states[1:]"),
+    "dout of padded steps is used": ("RNN", "= where(mask, (dout[t],)", "= where(None, (dout[t],)"),
+    "the gradient does not pass padded steps": ("GRU", "tuple(d + s for", "tuple(d for"),
+    "the mask is forgotten": ("LSTM", "inside, skipped = where(mask, ds, zeros)", "inside, skipped = ds"),
 }  # fmt: skip
-NEEDS_A_MASK = ("pad", "skip")
 
 
-def cells(monkeypatch, name="", right="", wrong=""):
-    """The classes RNN, LSTM and GRU from a copy of the code in which `right` is replaced by `wrong`.
-
-    The copy has no compiled twins, so the changed lines run.
-    """
-    found = {}
-    for file in FILES:
+def copied(monkeypatch, cell, right="", wrong=""):
+    """The class from a copy of the code in which `right` is replaced by `wrong`, without compiled twins."""
+    found, replaced = {}, 0
+    for file in FILES[cell]:
         module = import_module(f"scratchgen.layers.{file}")
         source = Path(module.__file__).read_text(encoding="utf-8").replace("@compiled\n", "")
-        if file == name:
-            assert source.count(right) == 1, right
-            source = source.replace(right, wrong)
+        replaced += source.count(right) if right else 0
         copy = types.ModuleType(module.__name__)
         monkeypatch.setitem(sys.modules, module.__name__, copy)
-        exec(compile(source, module.__file__, "exec"), vars(copy))
+        exec(compile(source.replace(right, wrong) if right else source, module.__file__, "exec"), vars(copy))
         found |= vars(copy)
-    return [found[cell] for cell in ("RNN", "LSTM", "GRU")]
+    assert replaced == bool(right), "the correct code must occur once"
+    return found[cell]
 
 
-def failing(cell) -> dict[str, bool]:
-    """Whether each gradient case of a class has a failure."""
-    cases: list[LayerCase] = recurrent_cases.cases_of(cell)
-    return {case.name: any(not r.ok for r in case.run()) for case in cases}
+def passes(cell):
+    """Whether the gradients are right, with random gradients of the final states and two lengths."""
+    rng = np.random.default_rng(3)
+    layer = cell(2, 2, rng=rng, dtype=np.float64)
+    for p in layer.parameters().values():
+        p.value += 0.3 * rng.standard_normal(p.shape)
+    x = rng.standard_normal((2, 3 * 2 + 2 * len(cell.state_names)))
+    return all(r.ok for r in check_layer(WithStates(layer, 3, [3, 1]), x, rng=rng))
 
 
-def test_copy_without_a_mistake_passes(monkeypatch):
-    for cell in cells(monkeypatch):
-        assert not any(failing(cell).values())
+@pytest.mark.parametrize("cell", FILES)
+def test_copy_without_a_mistake_passes(cell, monkeypatch):
+    assert passes(copied(monkeypatch, cell))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_is_found(mistake, monkeypatch):
-    file, right, wrong, names = MISTAKES[mistake]
-    for cell in cells(monkeypatch, file, right, wrong):
-        found = failing(cell)
-        if cell.__name__ in names:
-            masked = {name: failed for name, failed in found.items() if "lengths" in name}
-            assert all(masked.values()), found
-            if not any(word in mistake for word in NEEDS_A_MASK):
-                assert found[f"{cell.__name__} with states"], found
-        else:
-            assert not any(found.values()), found
+    assert not passes(copied(monkeypatch, *MISTAKES[mistake]))

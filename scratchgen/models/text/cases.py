@@ -13,6 +13,7 @@ from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
 from scratchgen.models.text import CharacterModel, NGram
+from scratchgen.models.text.bodies import CELLS
 from scratchgen.module import Module, Parameter
 
 
@@ -86,6 +87,15 @@ MODELS = (
         lambda rng, dtype: _characters(rng, dtype, depth=1, dropout=0.3),
         (5, 3),
         classes=5,
+    ),
+    *(
+        TextCase(
+            f"CharacterModel {body}, dropout",
+            lambda rng, dtype, body=body: _characters(rng, dtype, body=body, dropout=0.3),
+            (3, 4),
+            classes=5,
+        )
+        for body in CELLS
     ),
 )
 
