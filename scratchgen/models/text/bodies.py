@@ -1,4 +1,4 @@
-"""The middle part of a character model, between the embedding and the head: attention, or recurrent layers."""
+"""The part of a character model between the embedding and the head: attention, or recurrent layers."""
 
 from __future__ import annotations
 

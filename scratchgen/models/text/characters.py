@@ -33,7 +33,7 @@ class CharacterCache(NamedTuple):
 
 
 class CharacterModel(TextModel, Model):
-    """A decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019) or a recurrent net over characters.
+    """A model of characters: a decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019) or an RNN.
 
     A window x is T consecutive characters. The input is shifted by one, so that position t sees the
     characters before t and predicts character t; position 0 sees only a start token.
@@ -244,15 +244,16 @@ class CharacterModel(TextModel, Model):
         before = self._ids(method, prompt, least=0)
         rng = as_generator(who, rng)
         text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
-        writer: Writer | StateWriter | FullWriter
-        if not cached:
-            writer = FullWriter(self)
-        else:
-            writer = StateWriter(self) if self.recurrent else Writer(self, n)
+        writer = self._writer(n, cached)
         for i in range(len(before), text.shape[1]):
             logits = writer.next_logits(text[:, :i])                            # (n, V)
             text[:, i] = Categorical.sample(logits / np.float64(temperature), rng.random(n))
         return text[:, len(before) :]
+
+    def _writer(self, n: int, cached: bool) -> Writer | StateWriter | FullWriter:
+        if not cached:
+            return FullWriter(self)
+        return StateWriter(self) if self.recurrent else Writer(self, n)
 
     def write(
         self, length: int, *, rng: np.random.Generator | int, prompt: str = "", temperature: float = 1.0

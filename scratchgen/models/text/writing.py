@@ -1,4 +1,4 @@
-"""Sample text character by character: with cached keys and values, a carried state, or a full forward pass."""
+"""Sample text character by character: with cached keys and values, a carried state, or full passes."""
 
 from __future__ import annotations
 
@@ -126,5 +126,6 @@ class StateWriter:
         inputs, found = np.concatenate([[len(self.model.alphabet)], ids[:-1]]), []
         for start in range(0, len(ids), READ_AT_ONCE):
             part = slice(start, start + READ_AT_ONCE)
-            found.append(Categorical.log_prob(ids[None, part], self.read(inputs[None, part]).astype(np.float64)))
+            logits = self.read(inputs[None, part]).astype(np.float64)           # (1, T, V)
+            found.append(Categorical.log_prob(ids[None, part], logits))
         return np.concatenate(found, axis=1)[0]

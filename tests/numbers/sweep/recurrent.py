@@ -39,9 +39,9 @@ def lstm_cell(a: Any, u: Any, c: Any) -> tuple:
     after = f * e + i * g
     size = f_size * absolute(e) + i_size * absolute(g) + i * g_size
     t, t_size = squashed(after, size)
-    gates, sizes = np.concatenate([i, f, g, o], axis=1), np.concatenate([i_size, f_size, g_size, o_size], axis=1)
+    gates, sizes = np.concatenate([i, f, g, o], axis=1), [i_size, f_size, g_size, o_size]
     h = True_(o * t, o_size * absolute(t) + o * t_size)
-    return h, True_(after, size), True_(gates, sizes), True_(t, t_size)
+    return h, True_(after, size), True_(gates, np.concatenate(sizes, axis=1)), True_(t, t_size)
 
 
 def gru_cell(a: Any, u: Any, bias: Any, h: Any) -> tuple:
