@@ -89,7 +89,7 @@ def lengths(layer: Recurrent, x: np.ndarray, seed: int) -> Iterator[float]:
 def draw(curves: dict[str, dict[str, np.ndarray]], steps: int) -> Figure:
     """Plot the length against the distance in time, on a logarithmic axis."""
     figure = plots.new_figure(4.6, title="The radius of U decides in an RNN, the forget gate in an LSTM")
-    titles = ("RNN without input: radius^k", "RNN with input", "LSTM with input")
+    titles = ("RNN without input; dots: radius^k", "RNN with input", "LSTM with input")
     panels = figure.subplots(1, 3, sharey=True)
     for ax, title, found in zip(panels, titles, curves.values(), strict=True):
         for (colour, _), (name, y) in zip(plots.LINES, found.items(), strict=False):

@@ -75,6 +75,10 @@ def _characters(rng: np.random.Generator, dtype: Any, **settings: Any) -> Charac
     return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **settings)
 
 
+def _recurrent(body: str) -> Build:
+    return lambda rng, dtype: _characters(rng, dtype, body=body, dropout=0.3)
+
+
 LAYERS = (
     TableCase("Embedding", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (7,)),
     TableCase("Embedding of sequences", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (2, 7)),
@@ -88,15 +92,7 @@ MODELS = (
         (5, 3),
         classes=5,
     ),
-    *(
-        TextCase(
-            f"CharacterModel {body}, dropout",
-            lambda rng, dtype, body=body: _characters(rng, dtype, body=body, dropout=0.3),
-            (3, 4),
-            classes=5,
-        )
-        for body in CELLS
-    ),
+    *(TextCase(f"CharacterModel {body}, dropout", _recurrent(body), (3, 4), classes=5) for body in CELLS),
 )
 
 TEXT = "abcabcbca" * 5
