@@ -1,4 +1,4 @@
-"""The spectral radius decides how gradients change over time.
+"""Gradients shrink or grow with the spectral radius.
 
 A recurrent net multiplies the gradient by the same matrix at every step back in time. The demo gives the last
 state a random gradient and measures how long it is k steps earlier. U is orthogonal times a gain, so all its
