@@ -200,7 +200,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],
     ("UNet", "classes"): [0], ("ResidualNet", "classes"): [0],
-    ("orthogonal", "gain"): [-1],
+    ("orthogonal", "gain"): [-1], ("LSTM", "forget_bias"): [-1],
     **{(name, "shape"): [(28, 28)] for name in vars(initializers)},
     ("accuracy", "y"): [Y - 1, Y + 100, Y.astype(float)],       # labels of any kind are compared
     ("knn_accuracy", "y_train"): [Y + 100],
