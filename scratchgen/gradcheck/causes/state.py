@@ -1,0 +1,74 @@
+"""Causes that show when forward or backward is called again: randomness, arrays changed in place, the mode."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchgen.gradcheck.evidence import Evidence, Found
+
+
+def random_forward(e: Evidence) -> Found | None:
+    """Two calls of forward(x) give different outputs, although buffers and generators were restored."""
+    if e.trial is None or np.array_equal(e.trial.out(), e.trial.out(), equal_nan=True):
+        return None
+    return Found(
+        "random forward",
+        "Two calls of forward with the same input give different outputs, so there is no derivative to "
+        "compare with. Keep the random generator as an attribute (self.rng) and draw from it: the check then "
+        "restores it before each call.",
+    )
+
+
+def changed_input(e: Evidence) -> Found | None:
+    """forward(x) changes x in place, as in x[x < 0] = 0."""
+    if e.trial is None or np.array_equal(e.trial.x_after_forward(), e.trial.x, equal_nan=True):
+        return None
+    return Found(
+        "x changed",
+        "Forward changes its input x in place, so the differences are taken at another point. Work on a copy.",
+    )
+
+
+def changed_dout(e: Evidence) -> Found | None:
+    """claimed = Jᵀ·dout′, where dout′ is what backward makes of dout in place."""
+    if e.trial is None:
+        return None
+    after, jacobian = e.trial.dout_after_backward(), e.trial.jacobian(e.what)
+    if jacobian is None or np.array_equal(after, e.trial.u):
+        return None
+    if not e.predicts((after.reshape(-1) @ jacobian).reshape(e.claimed.shape)):
+        return None
+    return Found(
+        "dout changed",
+        "Backward changes dout in place before it computes this gradient: the claimed numbers are the "
+        "gradient for the changed dout. Work on a copy.",
+    )
+
+
+def other_mode(e: Evidence) -> Found | None:
+    """claimed = J′ᵀ·dout, where J′ is the Jacobian of forward in the other mode."""
+    if e.trial is None:
+        return None
+    mode = not e.trial.training
+    jacobian = e.trial.jacobian(e.what, mode)
+    if jacobian is None or not e.predicts((e.trial.u.reshape(-1) @ jacobian).reshape(e.claimed.shape)):
+        return None
+    return Found(
+        "mode",
+        f"This is the gradient of forward with training={mode}, but forward ran with training={not mode}: "
+        "backward ignores what forward does in this mode only, such as a dropout mask or batch statistics.",
+    )
+
+
+def overwritten(e: Evidence) -> Found | None:
+    """p.grad after backward does not depend on p.grad before: grad = a, where grad += a is needed."""
+    if e.trial is None or e.what == "input" or not e.claimed.any():
+        return None
+    before = np.random.default_rng(0).standard_normal(e.claimed.shape)
+    if not e.predicts(e.trial.gradient_after(e.what, before)):
+        return None
+    return Found(
+        "overwritten",
+        f"Backward assigns {e.what}.grad and does not add to it. A gradient of an earlier use is lost, also "
+        "within one layer that uses the parameter twice. Write += for =.",
+    )
