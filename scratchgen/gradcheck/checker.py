@@ -101,6 +101,9 @@ def check_layer(
             what, claimed, numeric, wrong, sizes, arrays, trial=trial, smaller=trial.smaller(what)
         )
 
+    if not np.array_equal(x, before, equal_nan=True):
+        text = "Forward changes its input x in place, as in x[x < 0] = 0. Work on a copy."
+        return [Result("input", x.shape, math.inf, 0.0, "FAIL", tolerance, text_only("x changed", text))]
     dx, gradients = backward(layer, u, cache)
     results = [check_array("input", x, dx, terms, tolerance, evidence)]
     for name, p in layer.parameters().items():

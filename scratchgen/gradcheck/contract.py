@@ -42,9 +42,11 @@ def check_contract(
     expect_flags("check_contract", training=training)
     rng = as_generator("check_contract", rng)
     restore = remember(layer)
+    given, x = x, x.copy()
     out, cache = layer.forward(x, training)
     u = rng.standard_normal(out.shape).astype(out.dtype)
-    cache_before, x_before, dout = copy.deepcopy(list(arrays_in(cache))), x.copy(), u.copy()
+    cache_before, dout = copy.deepcopy(list(arrays_in(cache))), u.copy()
+    x_changed = not np.array_equal(x, given, equal_nan=True)
     layer.zero_grad()
     dx = layer.backward(dout, cache)
     once = _gradients(layer)
@@ -52,7 +54,7 @@ def check_contract(
     names = list(layer.parameters())
     caches = [f"array {i} of the cache" for i in range(len(cache_before))]
     kept = _compare(
-        ["dout", "x", *caches], [dout, x, *arrays_in(cache)], [u, x_before, *cache_before]
+        ["dout", "x", *caches], [dout, x, *arrays_in(cache)], [u, given, *cache_before]
     )
 
     layer.backward(u.copy(), cache)
@@ -78,7 +80,7 @@ def check_contract(
     restore()
     overwritten = [name for name, g, old in zip(names, twice, once, strict=True) if np.array_equal(g, old)]
     found = {
-        "dout, x and cache kept": (kept, "changed", f"Backward changed {{}} in place{_ratio(dout, u)}."),
+        "dout, x and cache kept": (kept, *_changing(x_changed, dout, u)),
         "gradients add up": (added, "overwritten", _adding(overwritten)),
         "cache is complete": (complete, "other cache", _replaced(replaced)),
         "frozen": (still, "frozen", "Inside frozen(), {} changed or was wrong: test self.trainable."),
@@ -98,6 +100,12 @@ def _result(
     if np.isnan([errors[name] for name in broken]).any():
         text = "{} became nan."
     return replace(result, explanation=text_only(cause, text.format(join(broken, "and"))))
+
+
+def _changing(x_changed: bool, dout: np.ndarray, u: np.ndarray) -> tuple[str, str]:
+    if x_changed:
+        return "x changed", "Forward changed its input x in place. Work on a copy."
+    return "changed", f"Backward changed {{}} in place{_ratio(dout, u)}. Work on a copy."
 
 
 def _ratio(dout: np.ndarray, u: np.ndarray) -> str:

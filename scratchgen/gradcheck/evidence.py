@@ -49,13 +49,6 @@ class Trial:
         dx, gradients = backward(self.layer, dout, self.cache())
         return dx if what == "input" else gradients[what]
 
-    def x_after_forward(self) -> np.ndarray:
-        """The array that was given as x, after forward."""
-        self.restore()
-        x = self.x.copy()
-        self.layer.forward(x, self.training)
-        return x
-
     def dout_after_backward(self) -> np.ndarray:
         """The array that was given as dout, after backward."""
         dout, cache = self.u.copy(), self.cache()

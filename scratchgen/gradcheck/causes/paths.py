@@ -13,7 +13,12 @@ import numpy as np
 from scratchgen.gradcheck.causes.words import join, number
 from scratchgen.gradcheck.evidence import CLOSE, Evidence, Found, Trial
 
-KINDS = ("examples", "positions", "features")
+# Kinds of indices, and what often connects different ones.
+LINKS = {
+    "examples": "the gradient through a mean and variance of the batch",
+    "positions": "the gradient through a sum over positions or through a state that is carried on",
+    "features": "the gradient through a sum over the features or through another path between them",
+}
 
 
 def jacobians(e: Evidence) -> tuple[Trial, np.ndarray, np.ndarray, float] | None:
@@ -93,8 +98,8 @@ def missing_connection(e: Evidence) -> Found | None:
         return None
     return Found(
         "missing connection",
-        f"In forward, an output also depends on other {join(missing, 'and')} of the input, but backward has no such "
-        "connection: it treats a sum or mean over them as a constant, or has only the diagonal of a matrix.",
+        f"In forward, an output also depends on other {join(missing, 'and')} of the input, but in backward it does "
+        f"not. A term is missing, such as {join([LINKS[kind] for kind in missing])}.",
     )
 
 
@@ -111,7 +116,7 @@ def extra_connection(e: Evidence) -> Found | None:
     example = _pair(trial, *np.argwhere(extra)[0])
     kind = f" between different {join(kinds, 'and')}" if kinds else ""
     return Found(
-        "mask",
+        "extra connection",
         f"Backward has connections{kind} that forward does not have, for example from {example}: a mask is missing "
         "or differs, or a sum is over too many entries.",
     )
@@ -171,11 +176,11 @@ def _kinds(e: Evidence) -> tuple[list[str], list[str]]:
 
 
 def _between(trial: Trial) -> list[tuple[str, np.ndarray]]:
-    """For each of KINDS, the entries of the Jacobian that connect different ones and agree in those before."""
+    """For each of LINKS, the entries of the Jacobian that connect different ones and agree in those before."""
     out, x = _places(trial.u.shape), _places(trial.x.shape)
     same = np.ones((trial.u.size, trial.x.size), bool)
     found = []
-    for kind, a, b in zip(KINDS, out, x, strict=True):
+    for kind, a, b in zip(LINKS, out, x, strict=True):
         equal = a[:, None] == b[None]
         if kind != "features" or trial.u.shape == trial.x.shape:
             found.append((kind, same & ~equal))

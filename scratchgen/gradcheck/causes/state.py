@@ -19,16 +19,6 @@ def random_forward(e: Evidence) -> Found | None:
     )
 
 
-def changed_input(e: Evidence) -> Found | None:
-    """forward(x) changes x in place, as in x[x < 0] = 0."""
-    if e.trial is None or np.array_equal(e.trial.x_after_forward(), e.trial.x, equal_nan=True):
-        return None
-    return Found(
-        "x changed",
-        "Forward changes its input x in place, so the differences are taken at another point. Work on a copy.",
-    )
-
-
 def changed_dout(e: Evidence) -> Found | None:
     """claimed = Jᵀ·dout′, where dout′ is what backward makes of dout in place."""
     if e.trial is None:

@@ -66,6 +66,23 @@ def last_use(e: Evidence) -> Found | None:
     return None
 
 
+def other_operand(e: Evidence) -> Found | None:
+    """claimed = Fᵀ·dout, or Σ F∘dout, with an array F that is not the one that the weight multiplies."""
+    if e.trial is None or e.what == "input":
+        return None
+    u = e.trial.u
+    rows = u.reshape(-1, u.shape[-1])
+    for name, array in e.arrays.items():
+        if array.shape[:-1] != u.shape[:-1]:
+            continue
+        flat = array.reshape(-1, array.shape[-1])
+        if array.shape == u.shape and e.predicts((flat * rows).sum(axis=0)):
+            return Found("other operand", f"It is the sum of dout·{name}: another array than {name} belongs there.")
+        if e.predicts(flat.T @ rows):
+            return Found("other operand", f"It is {name}ᵀ·dout: another array than {name} belongs there.")
+    return None
+
+
 def _only(e: Evidence, parts: np.ndarray) -> int | None:
     """The index of the part that equals the claimed gradient."""
     if len(parts) < 2:

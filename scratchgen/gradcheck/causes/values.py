@@ -159,7 +159,7 @@ def mask(e: Evidence) -> Found | None:
     passed = e.wrong & (np.abs(e.numeric) <= small)
     blocked = e.wrong & (np.abs(e.claimed) <= small)
     right = ~e.wrong & (np.abs(e.numeric) > small)
-    if not passed.any() or not right.any() or not (passed | blocked | ~e.wrong).all():
+    if not passed.any() or not (right.any() or blocked.any()) or not (passed | blocked | ~e.wrong).all():
         return None
     text = f"Backward gives a gradient to {passed.sum()} entries that have none{region(passed, e)}"
     if blocked.any():

@@ -26,12 +26,18 @@ def entries(e: Evidence) -> str:
 
 
 def region(chosen: np.ndarray, e: Evidence) -> str:
-    """" in input[:, 2:5]" if the chosen entries are a block of the array, and "" if they are not."""
+    """" in input[:, 2:5]" if the chosen entries are a block of the array, and "" if they are not.
+
+    An entry of the block at which both gradients are 0 does not have to be chosen.
+    """
     if not e.complete or not chosen.any() or chosen.all():
         return ""
     sets = [np.flatnonzero(chosen.any(axis=tuple(a for a in range(chosen.ndim) if a != axis)))
             for axis in range(chosen.ndim)]     # fmt: skip
-    if chosen.sum() != np.prod([len(indices) for indices in sets]):
+    block = np.zeros(chosen.shape, bool)
+    block[np.ix_(*sets)] = True
+    nothing = (np.abs(e.numeric) <= e.tolerance) & (np.abs(e.claimed) <= e.tolerance)
+    if block.all() or not (chosen | nothing)[block].all():
         return ""
     parts = [_slice(indices, size) for indices, size in zip(sets, chosen.shape, strict=True)]
     return "" if None in parts else f" in {e.what}[{', '.join(str(part) for part in parts)}]"
