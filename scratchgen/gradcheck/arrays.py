@@ -35,12 +35,13 @@ def check_array(
     indices = list(np.ndindex(array.shape))
     entries = compare_entries(array, claimed, indices, terms, tolerance)
     result = summary(what, array.shape, entries, tolerance)
+    columns = list(zip(*entries, strict=True)) or [()] * len(Entry._fields)
+    error, _, verdict, numeric = (np.array(values).reshape(array.shape) for values in columns)
+    result = replace(result, errors=error)
     if result.ok:
         return result
-    fields = [np.array(values).reshape(array.shape) for values in zip(*entries, strict=True)]
-    error, _, verdict, numeric = fields
     found = evidence(what, claimed, numeric, verdict == "FAIL")
-    return replace(result, explanation=explain(found, verdict == "kink", error))
+    return replace(result, explanation=explain(found, verdict == "kink"))
 
 
 def compare_entries(

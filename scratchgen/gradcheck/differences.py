@@ -53,6 +53,7 @@ class Result:
     verdict : "ok", "kink" or "FAIL"; "kink" means that all entries are right except those at a kink
     tolerance : the largest error that is "ok"
     explanation : for a failure, where it is and what kind of mistake it looks like
+    errors : the relative error of each entry; None if the entries were not compared one by one
 
     str() gives all of this as text.
     """
@@ -64,6 +65,7 @@ class Result:
     verdict: str
     tolerance: float
     explanation: Explanation | None = field(default=None, compare=False, repr=False)
+    errors: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:

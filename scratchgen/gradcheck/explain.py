@@ -23,7 +23,6 @@ class Explanation:
     index : the index of the entry with the largest difference, () if there is none
     claimed, numeric : the gradient at that entry by backward and by differences
     wrong, total : how many entries are wrong, and how many there are
-    errors : the relative error of every entry, in the shape of the array; None if they were not compared
     """
 
     text: str
@@ -33,17 +32,15 @@ class Explanation:
     numeric: float = float("nan")
     wrong: int = 0
     total: int = 0
-    errors: np.ndarray | None = None
 
     def __str__(self) -> str:
         return self.text
 
 
-def explain(evidence: Evidence, kinks: np.ndarray, errors: np.ndarray | None = None) -> Explanation:
+def explain(evidence: Evidence, kinks: np.ndarray) -> Explanation:
     """Explain a gradient of the right shape with wrong entries.
 
     kinks : which entries are at a kink, where both slopes are right
-    errors : the relative error of every entry
     """
     e = without_kinks(evidence, kinks)
     index = worst_index(e)
@@ -61,7 +58,7 @@ def explain(evidence: Evidence, kinks: np.ndarray, errors: np.ndarray | None = N
         place, count = f"one along {e.what}", count.replace("entries", "directional derivatives")
     text = f"{count}. The worst is {place}: backward gives {number(claimed)}, differences give {number(numeric)}."
     text += f"\n{found.text}" if found.text else ""
-    return Explanation(text, found.cause, index, claimed, numeric, wrong, total, errors)
+    return Explanation(text, found.cause, index, claimed, numeric, wrong, total)
 
 
 def find_cause(e: Evidence) -> Found:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scratchgen.checks import check_name
 from scratchgen.gradcheck.cases import LayerCase, kind, worst
-from scratchgen.gradcheck.checker import backward, remember
+from scratchgen.gradcheck.checker import KINKED, backward, check_layer, remember
 from scratchgen.gradcheck.differences import STEPS, Result, central, line, richardson
 from scratchgen.plots import WIDTH
 
@@ -58,11 +58,11 @@ def rows(case: Any, results: Mapping[str, list[Result]], detailed: bool, width: 
     if wrong and len(wrong) < len(results):
         shown = results[wrong[0]] if detailed else failed[wrong[0]]
         title = textwrap.wrap(f"{case.name} ({VERSIONS[wrong[0]]}):", width)
-        return title + [line for r in shown for line in _detailed(r, width)]
+        return title + [line for r in shown for line in detailed_rows(r, width)]
     last = list(results)[-1]
     if detailed or wrong:
         shown = results[last] if detailed else failed[last]
-        return [f"{case.name}:"] + [line for r in shown for line in _detailed(r, width)]
+        return [f"{case.name}:"] + [line for r in shown for line in detailed_rows(r, width)]
     largest = worst([r for found in results.values() for r in found])
     return _row(case.name, SUMMARY.format(f"{largest.error:.1e}", largest.verdict), width)
 
@@ -78,16 +78,29 @@ def case_to_plot(cases: Sequence[Any], names: Sequence[str]) -> LayerCase:
     return layers[0] if names else next(case for case in layers if case.name == "Sequential dense")
 
 
-def error_figure(case: LayerCase) -> Figure:
-    """Plot the error of the input's gradient against the step.
+def error_figure(case: Any, results: Sequence[Result] | None = None) -> Figure:
+    """Plot the error of the input's gradient against the step, and the error of each entry of one array.
+
+    case : a LayerCase, or an object with its attributes name and training, and make
+    results : of check_layer; by default, those of the layer and input that case.make() returns
 
     Rounding errors dominate at small steps and truncation errors at large ones. A layer that is linear in its
-    input has no truncation error.
+    input has no truncation error. The error of a wrong gradient is the same for all steps in between. The
+    second plot shows the array with the worst error.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-    axes = figure.add_subplot()
+    if results is None:
+        layer, x, rng = case.make()
+        results = check_layer(layer, x, rng=rng, training=case.training, tolerance=KINKED)
+    figure = Figure(figsize=(WIDTH, 9.2), layout="constrained")
+    curve, heat = figure.subplots(2, 1, height_ratios=(3, 2))
+    _plot_curves(curve, case)
+    _plot_entries(heat, max((r for r in results if r.errors is not None), key=lambda r: (not r.ok, r.error)))
+    return figure
+
+
+def _plot_curves(axes: Any, case: Any) -> None:
     for dtype, colour in ((np.float64, "tab:blue"), (np.float32, "tab:orange")):
         for rule, style in ((central, "--"), (richardson, "-")):
             label = f"{np.dtype(dtype).name}, {'central' if rule is central else 'Richardson'}"
@@ -95,15 +108,38 @@ def error_figure(case: LayerCase) -> Figure:
             axes.loglog(CURVE_STEPS, errors, style, color=colour, label=label, linewidth=1.8)
     axes.axvline(STEPS[0], color="grey", linewidth=1, linestyle=":", label="the checker's first step")
     axes.set_xlabel("step h  (small: rounding, ε/h;  large: truncation, h² or h⁴)")
-    axes.set_ylabel("worst error of the input's gradient, relative to its largest entry")
+    axes.set_ylabel("worst error of the input's gradient,\nrelative to its largest entry")
     axes.set_title(f"{case.name}: difference quotients against backward")
     axes.set_ylim(1e-16, 30)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    return figure
 
 
-def error_curve(case: LayerCase, dtype: Any, rule: Callable[..., float]) -> list[float]:
+def _plot_entries(axes: Any, result: Result) -> None:
+    """A heat map of the errors of an array: the first axis down, all others to the right."""
+    assert result.errors is not None
+    errors = np.nan_to_num(result.errors, nan=np.inf)
+    errors = np.clip(errors.reshape(len(errors) if errors.ndim > 1 else 1, -1), 1e-16, 1)
+    image = axes.imshow(np.log10(errors), vmin=-16, vmax=0, cmap="viridis", aspect="auto", interpolation="none")
+    wrong = int((result.errors > result.tolerance).sum())
+    if not result.ok:
+        wrong = result.explanation.wrong if result.explanation else wrong
+    shape = "×".join(map(str, result.shape))
+    axes.set_title(f"Error of each entry of {result.what} ({shape}): {wrong} of {errors.size} wrong")
+    axes.set_ylabel("index of the first axis")
+    axes.set_xlabel("index of the second axis" if len(result.shape) < 3 else "other axes, joined")
+    for axis, size in ((axes.yaxis, errors.shape[0]), (axes.xaxis, errors.shape[1])):
+        axis.set_major_locator(_whole_numbers(size))
+    axes.figure.colorbar(image, ax=axes, label="relative error, power of ten")
+
+
+def _whole_numbers(size: int) -> Any:
+    from matplotlib.ticker import MultipleLocator
+
+    return MultipleLocator(max(1, -(-size // 12)))
+
+
+def error_curve(case: Any, dtype: Any, rule: Callable[..., float]) -> list[float]:
     """The largest error of the difference quotients for each of CURVE_STEPS, with the forward in `dtype`.
 
     The reference is the backward pass in float64, at the same point and with the same weights.
@@ -140,11 +176,15 @@ def error_curve(case: LayerCase, dtype: Any, rule: Callable[..., float]) -> list
     return [float(error) / largest for error in errors]
 
 
-def _detailed(r: Result, width: int) -> list[str]:
+def detailed_rows(r: Result, width: int) -> list[str]:
+    """The row of one array and, for a failure, its explanation, wrapped."""
     shape = "×".join(map(str, r.shape)) or "scalar"
     step = f"{r.step:.0e}" if r.step else "none"
     rest = DETAILED.format(shape, f"{r.error:.1e}", step, r.verdict)
-    return _row(f"  {_shorten(r.what, width - 2)}", rest, width)
+    lines = _row(f"  {_shorten(r.what, width - 2)}", rest, width)
+    for paragraph in str(r.explanation or "").splitlines():
+        lines += textwrap.wrap(paragraph, width, initial_indent="    ", subsequent_indent="    ")
+    return lines
 
 
 def _row(name: str, rest: str, width: int) -> list[str]:
