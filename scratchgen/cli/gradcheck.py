@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from scratchgen.cli.common import check_output, columns, seconds
@@ -17,14 +18,16 @@ HELP = "compare hand-written gradients with central differences"
 
 FILE = re.compile(r"\.py(:|$)")
 GRACE = 5.0         # seconds after the time limit in which the process may end itself, with a better message
-UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}    # the exit codes of gradcheck/own_code.py, and those of ours
+# The exit codes of scratchgen.gradcheck.own_code, and those of the command that they stand for.
+UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
         "names", nargs="*", metavar="NAME",
-        help="layers, losses or models to check (default: all of them), or FILE.py:NAME for your own layer or loss",
+        help="layers, losses or models to check (default: all of them), or FILE.py:NAME for your own "
+        "layer or loss",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE",
@@ -92,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def check_own(targets: list[str], args: argparse.Namespace) -> int:
-    """Check layers or losses in files of the user, each in a process of its own; return the largest exit code."""
+    """Check layers or losses in files of the user, each in its own process; return the largest exit code."""
     if len(targets) < len(args.names):
         raise ValueError("gradcheck expected either names of the library or FILE.py:NAME, got both")
     for target in targets:
@@ -134,7 +137,8 @@ def run_apart(target: str, args: argparse.Namespace) -> int:
         end(process)
     if code not in UNUSUAL:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        print(f"scratchgen: error: {target} ended its process, with {how}, before it was checked", file=sys.stderr)
+        text = f"{target} ended its process, with {how}, before it was checked"
+        print(f"scratchgen: error: {text}", file=sys.stderr)
         return 1
     return UNUSUAL[code]
 
@@ -142,10 +146,8 @@ def run_apart(target: str, args: argparse.Namespace) -> int:
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process and those that it started."""
     if os.name == "posix":
-        try:
+        with suppress(ProcessLookupError, PermissionError):     # all of them may have ended
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass        # all of them have ended
     elif process.poll() is None:
         process.kill()
     process.wait()

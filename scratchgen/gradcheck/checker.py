@@ -115,7 +115,7 @@ def check_layer(
 def _unlearned(layer: Layer, tolerance: float) -> list[Result]:
     """A failure for each array that would be neither trained nor saved."""
     found = [
-        (f"{name} (neither a Parameter nor in buffer_names)", a.shape, "This array would not be trained or saved.")
+        (f"{name} (neither a Parameter nor in buffer_names)", a.shape, "It would not be trained or saved.")
         for name, a in layer.unlearned_arrays().items()
     ]
     text = "Parameters inside this object would not be trained or saved: keep them in a layer, list or dict."

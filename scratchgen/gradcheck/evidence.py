@@ -65,14 +65,14 @@ class Trial:
             return p.grad.copy()
 
     def jacobian(self, what: str, training: bool | None = None) -> np.ndarray | None:
-        """J (out.size, array.size) by central differences of forward; None if it has more than LARGEST entries."""
+        """J (out.size, array.size) by central differences; None if it has more than LARGEST entries."""
         key = ("jacobian", what, self._mode(training))
         if key not in self._known:
             self._known[key] = self._differences(what, self._mode(training))
         return self._known[key]
 
     def claimed_jacobian(self, what: str) -> np.ndarray | None:
-        """The same matrix as backward has it: row i is the gradient for a dout that is 1 at i and 0 elsewhere."""
+        """The same matrix by backward: row i is the gradient for a dout that is 1 at i and 0 elsewhere."""
         key = ("claimed", what)
         if key not in self._known:
             self._known[key] = self._claimed_rows(what)
@@ -208,7 +208,7 @@ def loss_sizes(pred: np.ndarray) -> dict[str, float]:
 
 
 def _settings(layer: Layer) -> dict[str, float]:
-    """The numbers among the attributes of a layer, such as a dropout rate, and those that follow from them."""
+    """The numbers among the attributes of a layer, such as a dropout rate, and what follows from them."""
     found: dict[str, float] = {}
     for name, value in vars(layer).items():
         if isinstance(value, tuple) and value and all(type(v) is int for v in value):

@@ -56,7 +56,8 @@ def explain(evidence: Evidence, kinks: np.ndarray) -> Explanation:
         count = "The only entry is wrong"
     if not e.complete:
         place, count = f"one along {e.what}", count.replace("entries", "directional derivatives")
-    text = f"{count}. The worst is {place}: backward gives {number(claimed)}, differences give {number(numeric)}."
+    text = f"{count}. The worst is {place}: backward gives {number(claimed)}, "
+    text += f"differences give {number(numeric)}."
     text += f"\n{found.text}" if found.text else ""
     return Explanation(text, found.cause, index, claimed, numeric, wrong, total)
 
@@ -86,8 +87,8 @@ def _what_is_excluded(e: Evidence) -> str:
     if e.wrong.sum() == 1 and e.wrong.size > 1:
         return "All other entries are right, so a constant factor, a sign and a transpose are excluded."
     return (
-        "No single known mistake gives these numbers: no constant factor, sign, transpose, missing sum or mask "
-        "alone does."
+        "No single known mistake gives these numbers: no constant factor, sign, transpose, missing sum or "
+        "mask alone does."
     )
 
 

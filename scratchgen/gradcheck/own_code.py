@@ -1,9 +1,9 @@
-"""Check a layer or a loss in a file of your own. `scratchgen gradcheck FILE.py:NAME` runs this in a new process.
+"""Check a layer or a loss in your own file. `scratchgen gradcheck FILE.py:NAME` runs this in a new process.
 
 How the layer and its input are made, in this order:
 
-1. `example()` in the class (a staticmethod) returns (layer, x). For a loss NAME, the function `example_NAME()`
-   in the same file returns (pred, target).
+1. `example()` in the class (a staticmethod) returns (layer, x). For a loss NAME, the function
+   `example_NAME()` in the same file returns (pred, target).
 2. Without one, x is drawn from N(0, 1) in the shape that --input gives, or (7, 5). The required arguments of
    the class are filled in: `rng` with a generator, the first other one with the last size of x, the others
    with 3, those annotated as float with 0.5. Parameters are moved by N(0, 0.3²), so that a bias is not 0.

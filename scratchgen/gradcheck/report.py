@@ -120,7 +120,9 @@ def _plot_entries(axes: Any, result: Result) -> None:
     assert result.errors is not None
     errors = np.nan_to_num(result.errors, nan=np.inf)
     errors = np.clip(errors.reshape(len(errors) if errors.ndim > 1 else 1, -1), 1e-16, 1)
-    image = axes.imshow(np.log10(errors), vmin=-16, vmax=0, cmap="viridis", aspect="auto", interpolation="none")
+    image = axes.imshow(
+        np.log10(errors), vmin=-16, vmax=0, cmap="viridis", aspect="auto", interpolation="none"
+    )
     wrong = int((result.errors > result.tolerance).sum())
     if not result.ok:
         wrong = result.explanation.wrong if result.explanation else wrong

@@ -36,7 +36,7 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     if dx is None or dx.shape != x.shape or dout.shape != out.shape:
         text = f"jvp gave an array of shape {np.shape(dout)}, expected {out.shape}, the shape of the output."
         if dx is None or dx.shape != x.shape:
-            text = f"Backward gave dx of shape {np.shape(dx)}, expected {x.shape}: it cannot be compared with jvp."
+            text = f"Backward gave dx of shape {np.shape(dx)}, expected {x.shape}, so jvp cannot be checked."
         return Result("jvp", x.shape, math.inf, 0.0, "FAIL", EXACT, text_only("shape", text))
     forward, back = float((dout * u).sum()), float((v * dx).sum())          # (GRAD.4)
     result = exact_result("jvp", x.shape, abs(forward - back), float(np.abs(dout * u).sum()))

@@ -178,7 +178,8 @@ def masked_linear(shape, **wrong):
 
     def build(rng):
         mask = np.tri(*shape, k=-1, dtype=int)
-        return Written(forward, backward, weight=rng.standard_normal(shape), mask=mask), rng.standard_normal((7, 5))
+        layer = Written(forward, backward, weight=rng.standard_normal(shape), mask=mask)
+        return layer, rng.standard_normal((7, 5))
 
     return build
 

@@ -36,8 +36,8 @@ def conv(**wrong):
         return dx
 
     def build(rng):
-        layer = Written(forward, backward, weight=rng.standard_normal((3, 3, 2, 3)), bias=rng.standard_normal(3))
-        return layer, rng.standard_normal(IMAGES)
+        arrays = {"weight": rng.standard_normal((3, 3, 2, 3)), "bias": rng.standard_normal(3)}
+        return Written(forward, backward, **arrays), rng.standard_normal(IMAGES)
 
     return build
 
@@ -47,7 +47,8 @@ def pool(backward, reduce):
 
     def split(x):
         n, h, w, c = x.shape
-        return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 5, 2, 4).reshape(n, h // 2, w // 2, c, 4)
+        parts = x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 5, 2, 4)
+        return parts.reshape(n, h // 2, w // 2, c, 4)
 
     def joined(d, shape):
         n, h, w, c = shape
@@ -134,7 +135,7 @@ def softmax_layer(backward):
 
 
 def product(rng):
-    """out = (x·A)∘(x·B), like queries and keys of one input; the gradient of one factor replaces the other's."""
+    """out = (x·A)∘(x·B), like queries and keys of one input; one of the two gradients of x is lost."""
 
     def forward(self, x, training):
         return (x @ self.A.value) * (x @ self.B.value), x
@@ -226,7 +227,8 @@ MISTAKES = [
             "bias", "missing sum", "position 0 alone"),
     Mistake("average pooling: no division by the window", "pooling",
             pool(lambda d, parts: d * np.ones(4), np.mean), "input", "factor", "the square of window (4)"),
-    Mistake("max pooling: the first of each window", "pooling", pool(first_of_window, np.max), "input", "mask"),
+    Mistake("max pooling: the first of each window", "pooling",
+            pool(first_of_window, np.max), "input", "mask"),
     Mistake("max pooling: the smallest of each window", "pooling",
             pool(lambda d, p: d * (p == p.min(axis=-1, keepdims=True)), np.max), "input", "mask"),
     Mistake("global average: no division", "pooling", global_average,
@@ -246,7 +248,8 @@ MISTAKES = [
             "input", "missing connection", "other positions"),
     Mistake("the bias of one gate gets that of another", "recurrent", gates,
             "bias", "some entries", "bias[:3]"),
-    Mistake("grad[ids] += dout with repeated ids", "embedding", embedding, "table", "missing sum", "np.add.at"),
+    Mistake("grad[ids] += dout with repeated ids", "embedding", embedding,
+            "table", "missing sum", "np.add.at"),
     Mistake("upsampling: one of four copies", "reshaping", upsample, "input", "missing sum"),
     Mistake("reshape without moving the axes", "reshaping", reshape, "input", "transposed"),
 ]  # fmt: skip

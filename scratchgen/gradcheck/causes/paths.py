@@ -73,9 +73,9 @@ def identity(e: Evidence) -> Found | None:
     if _same(true, one, tolerance):
         return None
     if _same(true - claimed, one, tolerance):
-        return Found("skip connection", "What is missing is dout itself: the gradient of a skip connection x + ….")
+        return Found("skip connection", "dout itself is missing: the gradient of a skip connection, x + ….")
     if _same(claimed - true, one, tolerance):
-        return Found("skip connection", "dout is too much: a skip connection x + … was counted once too often.")
+        return Found("skip connection", "dout was added once too often, like a skip connection counted twice.")
     return None
 
 
@@ -87,7 +87,7 @@ def wrong_axis(e: Evidence) -> Found | None:
     return Found(
         "wrong axis",
         f"In forward, an output depends on different {join(missing, 'and')} of the input, and not on different "
-        f"{join(extra, 'and')}. In backward it is the reverse: is a sum or mean over the wrong axis?",
+        f"{join(extra, 'and')}. In backward it is the reverse: is a sum over the wrong axis?",
     )
 
 
@@ -98,8 +98,8 @@ def missing_connection(e: Evidence) -> Found | None:
         return None
     return Found(
         "missing connection",
-        f"In forward, an output also depends on other {join(missing, 'and')} of the input, but in backward it does "
-        f"not. A term is missing, such as {join([LINKS[kind] for kind in missing])}.",
+        f"In forward, an output also depends on other {join(missing, 'and')} of the input, but in backward "
+        f"it does not. A term is missing, such as {join([LINKS[kind] for kind in missing])}.",
     )
 
 
@@ -117,8 +117,8 @@ def extra_connection(e: Evidence) -> Found | None:
     kind = f" between different {join(kinds, 'and')}" if kinds else ""
     return Found(
         "extra connection",
-        f"Backward has connections{kind} that forward does not have, for example from {example}: a mask is missing "
-        "or differs, or a sum is over too many entries.",
+        f"Backward has connections{kind} that forward does not have, for example from {example}: a mask is "
+        "missing or differs, or a sum is over too many entries.",
     )
 
 
@@ -134,13 +134,13 @@ def missing_block(e: Evidence) -> Found | None:
     example = _pair(trial, *np.argwhere(missing)[0])
     return Found(
         "missing connection",
-        f"Backward leaves out {missing.sum()} of {(np.abs(true) > tolerance).sum()} derivatives, for example that "
-        f"from {example}, and the others are right: one way from the input to the output is missing.",
+        f"Backward leaves out {missing.sum()} of {(np.abs(true) > tolerance).sum()} derivatives, for example "
+        f"that from {example}, and the others are right: one way from the input to the output is missing.",
     )
 
 
 def slope(e: Evidence) -> Found | None:
-    """J and Ĵ are diagonal: each output depends on its own input only, and the derivative's formula is wrong."""
+    """J and Ĵ are diagonal: each output depends on its own input only, so the slope's formula is wrong."""
     found = jacobians(e)
     if found is None or found[0].u.shape != found[0].x.shape:
         return None
@@ -152,8 +152,8 @@ def slope(e: Evidence) -> Found | None:
     x, out = trial.x.reshape(-1)[k], trial.out().reshape(-1)[k]
     return Found(
         "slope",
-        "Each output depends on its own input only, so no sum, index or transpose can be wrong; the derivative's "
-        f"formula is. For x = {number(x)}, out = {number(out)}, backward multiplies dout by "
+        "Each output depends on its own input only, so no sum, index or transpose can be wrong; the formula "
+        f"of the derivative is. For x = {number(x)}, out = {number(out)}, backward multiplies dout by "
         f"{number(claimed[k, k])}, and the slope of forward is {number(true[k, k])}.",
     )
 
@@ -176,7 +176,7 @@ def _kinds(e: Evidence) -> tuple[list[str], list[str]]:
 
 
 def _between(trial: Trial) -> list[tuple[str, np.ndarray]]:
-    """For each of LINKS, the entries of the Jacobian that connect different ones and agree in those before."""
+    """For each of LINKS, the entries of J that connect different ones and agree in the kinds before it."""
     out, x = _places(trial.u.shape), _places(trial.x.shape)
     same = np.ones((trial.u.size, trial.x.size), bool)
     found = []

@@ -1,4 +1,4 @@
-"""Causes that show when forward or backward is called again: randomness, arrays changed in place, the mode."""
+"""Causes that show when forward or backward is called again: randomness, a changed dout, the mode."""
 
 from __future__ import annotations
 

@@ -23,12 +23,13 @@ def one_example(e: Evidence) -> Found | None:
     if n is None:
         return None
     return Found(
-        "missing sum", f"It is the part of example {n} alone: the sum over the {len(parts)} examples is missing."
+        "missing sum",
+        f"It is the part of example {n} alone: the sum over the {len(parts)} examples is missing.",
     )
 
 
 def one_position(e: Evidence) -> Found | None:
-    """claimed = the contribution of one position t, summed over the batch: the sum over positions is missing."""
+    """claimed = the contribution of one position t, summed over the batch: the others are missing."""
     if e.trial is None or e.trial.u.ndim < 3 or e.what == "input":
         return None
     parts = contributions(e, e.trial.u.ndim - 1)
@@ -77,7 +78,8 @@ def other_operand(e: Evidence) -> Found | None:
             continue
         flat = array.reshape(-1, array.shape[-1])
         if array.shape == u.shape and e.predicts((flat * rows).sum(axis=0)):
-            return Found("other operand", f"It is the sum of dout·{name}: another array than {name} belongs there.")
+            text = f"It is the sum of dout·{name}: another array than {name} belongs there."
+            return Found("other operand", text)
         if e.predicts(flat.T @ rows):
             return Found("other operand", f"It is {name}ᵀ·dout: another array than {name} belongs there.")
     return None
@@ -136,8 +138,8 @@ def summed_term(e: Evidence) -> Found | None:
             times = "" if name == "1" else f" after division by {name}"
             return Found(
                 "summed term",
-                f"claimed − true{times} is constant along {place}. So a term is missing or wrong that comes from "
-                f"a sum or mean over {place}, and the other terms are right.",
+                f"claimed − true{times} is constant along {place}. So a term is missing or wrong that comes "
+                f"from a sum or mean over {place}, and the other terms are right.",
             )
     return None
 
