@@ -95,7 +95,7 @@ def check_layer(
         return layer.forward(x, training)[0] * u
 
     def evidence(what: str, claimed: np.ndarray, numeric: np.ndarray, wrong: np.ndarray) -> Evidence:
-        trial = Trial(layer, before, u, training)
+        trial = Trial(layer, before, u, training, restore)
         sizes, arrays = layer_sizes(layer, x, out), layer_arrays(trial, what)
         return Evidence(
             what, claimed, numeric, wrong, sizes, arrays, trial=trial, smaller=trial.smaller(what)

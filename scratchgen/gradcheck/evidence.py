@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.gradcheck.calls import backward, gradients_kept, remember
+from scratchgen.gradcheck.calls import backward, gradients_kept
 from scratchgen.layers.base import Layer
 
 LARGEST = 160_000       # entries of the largest Jacobian that is computed
@@ -26,11 +26,14 @@ class Trial:
 
     x : the input (N, …)
     u : the gradient of the output, (N, …)
+    restore : sets the layer's buffers and generators to their state before the first forward
     """
 
-    def __init__(self, layer: Layer, x: np.ndarray, u: np.ndarray, training: bool):
+    def __init__(
+        self, layer: Layer, x: np.ndarray, u: np.ndarray, training: bool, restore: Callable[[], None]
+    ):
         self.layer, self.x, self.u, self.training = layer, x.copy(), u, training
-        self.restore = remember(layer)
+        self.restore = restore
         self._known: dict[Any, np.ndarray | None] = {}
 
     def out(self, training: bool | None = None) -> np.ndarray:
@@ -118,7 +121,7 @@ class Trial:
         """How to compute `pair` for the batch without its last example; None if fewer than two are left."""
         if len(self.x) < 3 or len(self.u) != len(self.x):
             return None
-        return lambda: Trial(self.layer, self.x[:-1], self.u[:-1], self.training).pair(what)
+        return lambda: Trial(self.layer, self.x[:-1], self.u[:-1], self.training, self.restore).pair(what)
 
     def _array(self, what: str) -> np.ndarray:
         return self.x if what == "input" else self.layer.parameters()[what].value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scratchgen.gradcheck.causes import CAUSES
-from scratchgen.gradcheck.causes.words import number
+from scratchgen.gradcheck.causes.words import join, number
 from scratchgen.gradcheck.evidence import Evidence, Found, without_kinks
 
 
@@ -86,10 +86,10 @@ def find_cause(e: Evidence) -> Found:
 def _what_is_excluded(e: Evidence) -> str:
     if e.wrong.sum() == 1 and e.wrong.size > 1:
         return "All other entries are right, so a constant factor, a sign and a transpose are excluded."
-    return (
-        "No single known mistake gives these numbers: no constant factor, sign, transpose, missing sum or "
-        "mask alone does."
-    )
+    tried = ["constant factor", "sign", "transpose", "mask"]
+    if e.trial is not None and e.trial.jacobian(e.what) is not None:
+        tried += ["missing sum", "missing connection"]
+    return f"No single known mistake gives these numbers: no {join(tried)} alone does."
 
 
 def worst_index(e: Evidence) -> tuple[int, ...]:

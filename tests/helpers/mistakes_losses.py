@@ -120,5 +120,5 @@ MISTAKES = [
     Mistake("sampling: no ½", "VAE", sampling(lambda d, lv, eps: d * eps * np.exp(0.5 * lv)),
             "input", "factor", "input[:, 3:] is twice"),
     Mistake("sampling: no gradient of logvar", "VAE", sampling(lambda d, lv, eps: 0 * d),
-            "input", "missing connection"),
+            "input", "zero", "input[:, 3:]"),
 ]  # fmt: skip

@@ -235,6 +235,11 @@ MISTAKES = [
             "input", "factor", "the number of positions (15)"),
     Mistake("attention: no 1/√d in backward", "attention", attention(unscaled),
             "input", "factor", "the square root of width (2.44949)"),
+    Mistake("log-softmax: dout − p", "attention",
+            lambda rng: (
+                Written(lambda s, x, t: (np.log(softmax(x)), softmax(x)), lambda s, d, p: d - p),
+                rng.standard_normal((7, 5)),
+            ), "input", "not linear", "added"),
     Mistake("attention: diagonal of the softmax", "attention", attention(diagonal_softmax), "input", ""),
     Mistake("causal mask missing in backward", "attention", causal_mean, "input", "extra connection"),
     Mistake("softmax: the diagonal alone", "attention", softmax_layer(lambda d, p: p * (1 - p) * d),

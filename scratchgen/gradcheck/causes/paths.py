@@ -75,7 +75,7 @@ def identity(e: Evidence) -> Found | None:
     if _same(true - claimed, one, tolerance):
         return Found("skip connection", "dout itself is missing: the gradient of a skip connection, x + ….")
     if _same(claimed - true, one, tolerance):
-        return Found("skip connection", "dout was added once too often, like a skip connection counted twice.")
+        return Found("skip connection", "dout was added once too often, as for x + … counted twice.")
     return None
 
 
@@ -86,7 +86,7 @@ def wrong_axis(e: Evidence) -> Found | None:
         return None
     return Found(
         "wrong axis",
-        f"In forward, an output depends on different {join(missing, 'and')} of the input, and not on different "
+        f"In forward, an output depends on different {join(missing, 'and')} of the input, not on different "
         f"{join(extra, 'and')}. In backward it is the reverse: is a sum over the wrong axis?",
     )
 

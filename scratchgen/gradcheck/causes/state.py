@@ -19,6 +19,39 @@ def random_forward(e: Evidence) -> Found | None:
     )
 
 
+def random_backward(e: Evidence) -> Found | None:
+    """Two calls of backward(dout, cache) give different gradients."""
+    if e.trial is None:
+        return None
+    again = e.trial.claimed(e.what, e.trial.u)
+    if again is None or e.predicts(again):
+        return None
+    return Found(
+        "random backward",
+        "Two calls of backward with the same dout give different gradients. Draw random numbers in forward "
+        "and pass them on in the cache.",
+    )
+
+
+def not_linear(e: Evidence) -> Found | None:
+    """backward(dout + v) is not backward(dout) + backward(v)."""
+    if e.trial is None:
+        return None
+    u = e.trial.u
+    v = np.random.default_rng(0).standard_normal(u.shape)
+    parts, both = [e.trial.claimed(e.what, d) for d in (u, v)], e.trial.claimed(e.what, u + v)
+    if both is None or parts[0] is None or parts[1] is None:
+        return None
+    if np.abs(both - parts[0] - parts[1]).max(initial=0.0) <= max(e.tolerance, 1e-9 * e.scale):
+        return None
+    return Found(
+        "not linear",
+        "Backward is not linear in dout: the gradient for dout + v is not the sum of those for dout and for "
+        "v. Every gradient is dout times something that depends on x alone. Is dout clipped, squared or "
+        "compared with 0, or is something added to it?",
+    )
+
+
 def changed_dout(e: Evidence) -> Found | None:
     """claimed = Jᵀ·dout′, where dout′ is what backward makes of dout in place."""
     if e.trial is None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scratchgen.gradcheck.causes.values import natural
 from scratchgen.gradcheck.causes.words import entries, number
 from scratchgen.gradcheck.evidence import Evidence, Found
 
@@ -20,6 +19,8 @@ def one_example(e: Evidence) -> Found | None:
     if parts is None or e.what == "input":
         return None
     n = _only(e, parts)
+    if n is None and (left_out := _only(e, e.numeric - parts)) is not None:
+        return Found("missing sum", f"The part of example {left_out} is missing in the sum over the batch.")
     if n is None:
         return None
     return Found(
@@ -111,10 +112,7 @@ def constant_term(e: Evidence) -> Found | None:
         c = _fit(array[e.wrong], (e.claimed - e.numeric)[e.wrong])
         if e.predicts(e.numeric + np.where(e.wrong, c * array, 0)):
             what = "" if name == "1" else f" times {name}"
-            named = natural(abs(c), e)
             text = f"claimed − true is {number(c)}{what} at {entries(e)}"
-            if named:
-                text += f", and {number(abs(c))} is 1 over or equal to {named[0]}"
             term = "a constant" if name == "1" else f"a term with {name}"
             return Found("constant term", f"{text}: {term} is missing or too much.")
     return None

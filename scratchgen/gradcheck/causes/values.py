@@ -16,7 +16,12 @@ MULTIPLES = (1.0, -1.0, 2.0, 0.5)
 
 
 def zero(e: Evidence) -> Found | None:
-    """claimed = 0 everywhere."""
+    """claimed = 0 at all wrong entries, which are all entries or a block of them."""
+    if e.claimed[e.wrong].any():
+        return None
+    where = region(e.wrong, e)
+    if where and e.wrong.sum() > 1:
+        return Found("zero", f"Backward gives 0{where}, where there is a gradient; all others are right.")
     if e.claimed.any():
         return None
     if e.what == "input":
@@ -49,12 +54,14 @@ def common_factor(e: Evidence) -> float | None:
 
 
 def natural(c: float, e: Evidence) -> list[str]:
-    """The names of the sizes and settings to which c or 1/c is equal."""
-    return [
-        f"{name} ({number(size)})"
-        for name, size in e.sizes.items()
-        if size != 1 and (_close(c, size) or _close(c, 1 / size))
-    ]
+    """What was done once too often: "divided by", or "multiplied by", a size or setting that is c or 1/c."""
+    found = []
+    for name, size in e.sizes.items():
+        if size != 1 and _close(c, 1 / size):
+            found.append(f"divided by {name} ({number(size)})")
+        elif size != 1 and _close(c, size):
+            found.append(f"multiplied by {name} ({number(size)})")
+    return found
 
 
 def _names(e: Evidence, c: float) -> list[str]:
@@ -66,7 +73,7 @@ def _names(e: Evidence, c: float) -> list[str]:
     if n == 1 or not found:
         return others
     word, k, power = found[0]
-    name = f"{word}the batch size N ({number(n)})"
+    name = f"{'multiplied' if power == 1 else 'divided'} by {word}the batch size N ({number(n)})"
     if e.smaller is None:
         return [name, *others] if word == "" else others
     claimed, numeric = e.smaller()
@@ -87,20 +94,20 @@ def _times(c: float) -> str:
     if _close(c, 0.5):
         return "half of"
     exact = Fraction(c).limit_denominator(1000)
-    if _close(c, float(exact)) and exact.numerator == 1:
-        return f"{exact} of"
-    if _close(c, float(exact)) and exact.denominator != 1 and exact.denominator <= 20:
-        return f"{number(c)} = {exact} times"
+    text = str(exact).replace("-", "−")
+    if _close(c, float(exact)) and abs(exact.numerator) == 1:
+        return f"{text} of"
+    if _close(c, float(exact)) and 1 < exact.denominator <= 20:
+        return f"{number(c)} = {text} times"
     return f"{number(c)} times"
 
 
 def _reason(c: float, names: list[str]) -> str:
+    """What may have been done once too often; the opposite may have been forgotten as well."""
     if not names:
         return ""
-    done, undone = ("divided by", "multiplied by") if abs(c) < 1 else ("multiplied by", "divided by")
-    either = " A plain factor of the formula is possible too" if _simple(c) else ""
-    text = f": {done} {join(names)} once too often, or not {undone} it"
-    return f"{text}.{either}" if either else text
+    text = f": {join(names)} once too often, or the opposite was forgotten"
+    return f"{text}. A plain factor of the formula is possible too" if _simple(c) else text
 
 
 def label_term(e: Evidence) -> Found | None:
