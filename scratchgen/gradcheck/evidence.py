@@ -37,8 +37,13 @@ class Trial:
         self._known: dict[Any, np.ndarray | None] = {}
 
     def out(self, training: bool | None = None) -> np.ndarray:
-        """The output for a copy of x, in the mode of the check or in another one."""
+        """The output for a copy of x, in the mode of the check or in another one.
+
+        The other mode gets the buffers that forward leaves in the mode of the check, as backward does.
+        """
         self.restore()
+        if self._mode(training) != self.training:
+            self.layer.forward(self.x.copy(), self.training)
         out: np.ndarray = self.layer.forward(self.x.copy(), self._mode(training))[0]
         return out.copy()
 

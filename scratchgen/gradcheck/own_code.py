@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -35,9 +35,13 @@ from scratchgen.gradcheck.differences import Result
 from scratchgen.gradcheck.report import NARROWEST, detailed_rows, error_figure, head
 from scratchgen.layers.base import Layer, Parameter
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 # Exit codes of the process. They are unusual, so that a file that calls exit(0) is not taken for a success.
 PASSED, FAILED, REFUSED, CLOSED, INTERRUPTED = 40, 41, 42, 43, 44
 SHAPE = (7, 5)
+TRAINING = "training: "     # before the names of arrays that were checked in training mode
 
 
 class Refused(Exception):
@@ -92,7 +96,7 @@ def check(target: str, shape: tuple[int, ...] | None, width: int, plot: Path | N
     if plot is not None:
         from scratchgen import plots
 
-        path = plots.save(error_figure(OwnCase(name, layer, x), results), plot)
+        path = plots.save(own_figure(name, layer, x, results), plot)
         print(f"error against step size: {path}")
     return FAILED if failed else PASSED
 
@@ -172,7 +176,7 @@ def check_own_layer(layer: Layer, x: np.ndarray) -> list[Result]:
     results = _in_mode(layer, x, False)
     evaluated, trained = (copy.deepcopy(layer).forward(x.copy(), mode)[0] for mode in (False, True))
     if layer.buffers() or layer.generators() or not np.array_equal(evaluated, trained, equal_nan=True):
-        results += [replace(r, what=f"training: {r.what}") for r in _in_mode(layer, x, True)]
+        results += [replace(r, what=TRAINING + r.what) for r in _in_mode(layer, x, True)]
     return results
 
 
@@ -225,13 +229,23 @@ def as_dtype(layer: Layer, dtype: Any) -> Layer:
     return layer
 
 
+def own_figure(name: str, layer: Layer, x: np.ndarray, results: list[Result]) -> Figure:
+    """The plots of the mode that failed, or of evaluation mode if none or both did."""
+    evaluated = [r for r in results if not r.what.startswith(TRAINING)]
+    trained = [replace(r, what=r.what.removeprefix(TRAINING)) for r in results if r not in evaluated]
+    training = all(r.ok for r in evaluated) and not all(r.ok for r in trained)
+    shown = trained if training else evaluated
+    try:
+        return error_figure(OwnCase(name, layer, x, training), shown)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
 class OwnCase:
     """A layer for `error_figure`, as LayerCase is one."""
 
-    training = False
-
-    def __init__(self, name: str, layer: Layer, x: np.ndarray):
-        self.name, self.layer, self.x = name, layer, x
+    def __init__(self, name: str, layer: Layer, x: np.ndarray, training: bool):
+        self.name, self.layer, self.x, self.training = name, layer, x, training
 
     def make(self, dtype: Any = np.float64) -> tuple[Layer, np.ndarray, np.random.Generator]:
         """A copy of the layer, its input, and a generator."""
