@@ -96,7 +96,7 @@ def check_layer(
 
     def evidence(what: str, claimed: np.ndarray, numeric: np.ndarray, wrong: np.ndarray) -> Evidence:
         trial = Trial(layer, before, u, training, restore)
-        sizes, arrays = layer_sizes(layer, x, out), layer_arrays(trial, what)
+        sizes, arrays = layer_sizes(layer, x, out), layer_arrays(trial)
         return Evidence(
             what, claimed, numeric, wrong, sizes, arrays, trial=trial, smaller=trial.smaller(what)
         )

@@ -21,6 +21,11 @@ from scratchgen.gradcheck.differences import Result, exact_result
 from scratchgen.gradcheck.explain import text_only
 from scratchgen.layers.base import Layer
 
+FROZEN = (
+    "Inside frozen(), the gradient of {} is wrong: add to p.grad only if self.trainable, and return dx "
+    "as usual."
+)
+
 
 def check_contract(
     layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False
@@ -72,7 +77,8 @@ def check_contract(
     layer.zero_grad()
     with layer.frozen():
         dx = layer.backward(u.copy(), cache)
-    still = _compare(["dx", *names], [dx, *_gradients(layer)], [first, *(np.zeros_like(g) for g in once)])
+    unchanged = [np.zeros_like(g) for g in once]
+    still = _compare(["the input", *names], [dx, *_gradients(layer)], [first, *unchanged])
 
     returned = layer.backward(u.copy(), cache, input_grad=False)
     same = _compare(names, _gradients(layer), once) if returned is None else {"dx": np.inf}
@@ -83,7 +89,7 @@ def check_contract(
         "dout, x and cache kept": (kept, *_changing(x_changed, dout, u)),
         "gradients add up": (added, "overwritten", _adding(overwritten)),
         "cache is complete": (complete, "other cache", _replaced(replaced)),
-        "frozen": (still, "frozen", "Inside frozen(), {} changed or was wrong: test self.trainable."),
+        "frozen": (still, "frozen", FROZEN),
         "input_grad=False": (same, "input_grad", _without_dx(returned)),
     }
     return [_result(what, x.shape, *rest) for what, rest in found.items()]

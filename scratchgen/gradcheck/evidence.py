@@ -33,6 +33,7 @@ class Trial:
         self, layer: Layer, x: np.ndarray, u: np.ndarray, training: bool, restore: Callable[[], None]
     ):
         self.layer, self.x, self.u, self.training = layer, x.copy(), u, training
+        self.start = x.copy()       # stays as it is while x is moved
         self.restore = restore
         self._known: dict[Any, np.ndarray | None] = {}
 
@@ -43,7 +44,7 @@ class Trial:
         """
         self.restore()
         if self._mode(training) != self.training:
-            self.layer.forward(self.x.copy(), self.training)
+            self.layer.forward(self.start.copy(), self.training)
         out: np.ndarray = self.layer.forward(self.x.copy(), self._mode(training))[0]
         return out.copy()
 
@@ -232,7 +233,7 @@ def _settings(layer: Layer) -> dict[str, float]:
     return found
 
 
-def layer_arrays(trial: Trial, what: str) -> dict[str, np.ndarray]:
+def layer_arrays(trial: Trial) -> dict[str, np.ndarray]:
     """The arrays that a gradient of a layer may contain: x, out, parameters and the cache."""
     found = {"x": trial.x, "out": trial.out()}
     found |= {name: p.value for name, p in trial.layer.parameters().items()}

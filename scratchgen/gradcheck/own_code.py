@@ -274,19 +274,23 @@ def start_timer(target: str, path: Path, timeout: float) -> None:
     main_thread = threading.get_ident()
 
     def stop() -> NoReturn:
-        frame = sys._current_frames().get(main_thread)
-        place = ""
-        while frame is not None and not place:
-            if is_file(frame.f_code.co_filename, path):
-                place = f"; it was in {path.name}, line {frame.f_lineno}, in {frame.f_code.co_name}"
-            frame = frame.f_back
-        text = f"scratchgen: error: {target} did not finish within {timeout:g} s{place}\n"
+        text = f"scratchgen: error: {target} did not finish within {timeout:g} s{place(main_thread, path)}\n"
         os.write(2, text.encode(errors="replace"))
         os._exit(FAILED)
 
     timer = threading.Timer(timeout, stop)
     timer.daemon = True
     timer.start()
+
+
+def place(thread: int, path: Path) -> str:
+    """Which line of the user's file a thread is running, or "" if none."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if is_file(frame.f_code.co_filename, path):
+            return f"; it was in {path.name}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return ""
 
 
 def say(text: str, code: int) -> int:

@@ -103,6 +103,8 @@ def error_figure(case: Any, results: Sequence[Result] | None = None) -> Figure:
     figure = Figure(figsize=(WIDTH, 9.2), layout="constrained")
     curve, heat = figure.subplots(2, 1, height_ratios=(3, 2))
     _plot_curves(curve, case, what)
+    if shown.what == what and not shown.ok:
+        curve.set_title(f"{case.name}: no step makes the differences agree with backward, for {what}")
     _plot_entries(heat, shown)
     return figure
 

@@ -1,7 +1,9 @@
 """`scratchgen gradcheck FILE.py:NAME` checks a layer or loss of the user in a process of its own."""
 
+import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -158,15 +160,18 @@ def test_loss_is_checked(check, name, code, says):
     ("name", "code", "says"),
     [
         ("Raises", own_code.FAILED, "Raises: ValueError: operands could not be broadcast"),
-        ("Raises", own_code.FAILED, "(my_layer.py, line 47, in backward)"),
-        ("Exits", own_code.FAILED, "it called exit(0) (my_layer.py, line 55, in backward)"),
+        ("Raises", own_code.FAILED, "(my_layer.py, line {dout / np}, in backward)"),
+        ("Exits", own_code.FAILED, "it called exit(0) (my_layer.py, line {SystemExit}, in backward)"),
         ("NeedsText", own_code.REFUSED, "its constructor raised TypeError"),
         ("NeedsText", own_code.REFUSED, "write a staticmethod example() that returns (layer, x)"),
         ("NoLayer", own_code.REFUSED, "NoLayer expected scratchgen.Layer as its base class"),
         ("Sqare", own_code.REFUSED, "did you mean 'Square'?"),
     ],
 )
-def test_layer_that_cannot_be_checked_is_reported_in_one_line(check, name, code, says):
+def test_layer_that_cannot_be_checked_is_reported_in_one_line(check, file, name, code, says):
+    """The number of a line is that of the line with the words in braces."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    says = re.sub(r"\{(.*)\}", lambda m: str(next(i for i, t in enumerate(lines, 1) if m[1] in t)), says)
     found, out, err = check(name)
     assert (found, out) == (code, "") and says in err
     assert err.startswith("scratchgen: error: ") and err.count("\n") == 1
@@ -182,21 +187,43 @@ def test_file_that_cannot_be_run_is_reported_in_one_line(check, file, text, says
     assert (code, out) == (own_code.FAILED, "") and says in err and err.count("\n") == 1
 
 
+LOOP = "import time\n        while True: time.sleep(0.01)"
+
+
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "limit", "grace", "says"),
     [
-        ("while True: pass", "did not finish within 1 s; it was in my_layer.py, line 10, in backward"),
-        ("import os; os._exit(0)", "ended its process, with exit code 0, before it was checked"),
+        (LOOP, "0.5", 600.0, "did not finish within 0.5 s"),      # the process ends itself
+        (LOOP, "600", -599.5, "did not finish within 600 s"),     # it is ended
+        ("import os; os._exit(0)", "600", 0.0, "ended its process, with exit code 0, before it was checked"),
     ],
 )
-def test_endless_loop_and_end_of_the_process_are_reported(file, capfd, body, says):
+def test_endless_loop_and_end_of_the_process_are_reported(
+    file, capfd, monkeypatch, body, limit, grace, says
+):
+    monkeypatch.setattr("scratchgen.cli.gradcheck.GRACE", grace)
     text = SQUARE.replace("return FACTOR * x * dout if input_grad else None", body)
     file.write_text(text, encoding="utf-8")
-    limit = "1" if "while" in body else "60"
     assert cli.main(["gradcheck", f"{file}:Square", "--timeout", limit]) == 1
     out, err = capfd.readouterr()
     assert out == "" and err.startswith(f"scratchgen: error: {file}:Square") and says in err
     assert err.count("\n") == 1
+
+
+def test_line_that_an_endless_loop_is_in_is_named(tmp_path):
+    path = tmp_path / "loops.py"
+    path.write_text("def backward(started, end):\n    started.set()\n    while not end.wait():\n        pass\n")
+    names: dict = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    started, end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=names["backward"], args=(started, end))
+    thread.start()
+    started.wait()
+    found = own_code.place(thread.ident, path)
+    end.set()
+    thread.join()
+    assert re.fullmatch(r"; it was in loops\.py, line [23], in backward", found)
+    assert own_code.place(threading.get_ident(), path) == ""
 
 
 @pytest.mark.parametrize(

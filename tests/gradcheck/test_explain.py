@@ -1,8 +1,11 @@
 """The gradient checker says where a gradient is wrong and what kind of mistake it looks like."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
-from helpers.mistakes import Written, every_mistake
+from helpers.mistakes import Written, every_mistake, table
 from helpers.planted import (
     SHAPE,
     Affine,
@@ -45,6 +48,13 @@ def test_most_planted_mistakes_are_named():
     assert len({(m.family, m.name) for m in MISTAKES}) == len(MISTAKES)
 
 
+def test_chapter_has_the_share_of_named_mistakes():
+    """test_cause_of_a_planted_mistake_is_named_or_none_is measures it: it fails for a misleading cause."""
+    chapter = (Path(__file__).parents[2] / "docs" / "gradcheck.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"<!-- planted: .* -->\n(.*?)\n<!-- end of planted -->", chapter, re.DOTALL)
+    assert found == table(), f"write this into docs/gradcheck.md:\n{table()}"
+
+
 @pytest.mark.slow
 def test_no_cause_is_misleading_for_other_random_numbers():
     for mistake in MISTAKES[::3]:
@@ -76,6 +86,16 @@ def test_example_of_the_readme_with_a_wrong_factor_is_diagnosed(shape, factor, s
         assert "batch" not in str(result)
     else:
         assert result.explanation.cause == "slope"      # two entries are too few to speak of a constant
+
+
+def test_readme_shows_what_its_example_prints_with_a_wrong_factor(capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n((?:(?!```).)*class Square.*?)```", readme, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(input .*?)```", readme, re.DOTALL)
+    exec(code, {})
+    assert "FAIL" not in capsys.readouterr().out
+    exec(code.replace("2 * x * dout", "3 * x * dout"), {})
+    assert shown in capsys.readouterr().out
 
 
 def test_explanation_has_the_worst_entry_and_both_numbers(rng):
@@ -136,7 +156,7 @@ def test_batch_size_is_named_only_if_the_factor_changes_with_it(rng):
         (Overwrites, "gradients add up", "weight and bias with the gradient of one: write p.grad += a"),
         (ChangesDout, "dout, x and cache kept", "changed dout in place (dout was multiplied by 0.5)"),
         (KeepsItsInput, "cache is complete", "the second forward replaced self.x."),
-        (NeverFrozen, "frozen", "Inside frozen(), bias changed"),
+        (NeverFrozen, "frozen", "Inside frozen(), the gradient of bias is wrong: add to p.grad only if"),
         (NotANumberTheSecondTime, "gradients add up", "weight became nan."),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen import kernels
 from scratchgen.gradcheck import KINKED, check_layer, check_loss
 from scratchgen.layers import Layer, Parameter
 
@@ -34,10 +35,11 @@ class Mistake:
         """What the checker says of `array`, for random numbers of one seed."""
         rng = np.random.default_rng(seed)
         thing, *arrays = self.build(rng)
-        if isinstance(thing, Layer):
-            results = check_layer(thing, *arrays, rng=rng, training=self.training, tolerance=KINKED)
-        else:
-            results = check_loss(thing, *arrays, tolerance=KINKED)
+        with kernels.use("reference"):
+            if isinstance(thing, Layer):
+                results = check_layer(thing, *arrays, rng=rng, training=self.training, tolerance=KINKED)
+            else:
+                results = check_loss(thing, *arrays, tolerance=KINKED)
         return next(r for r in results if r.what == self.array).explanation
 
 
@@ -87,3 +89,14 @@ def every_mistake() -> list[Mistake]:
     from helpers import mistakes_dense, mistakes_losses, mistakes_shapes
 
     return [*mistakes_dense.MISTAKES, *mistakes_shapes.MISTAKES, *mistakes_losses.MISTAKES]
+
+
+def table() -> str:
+    """The table of docs/gradcheck.md: of each family, how many mistakes are planted and named."""
+    mistakes = every_mistake()
+    lines = ["| layer or loss | planted | named | misleading |", "|---|---|---|---|"]
+    for family in dict.fromkeys(m.family for m in mistakes):
+        own = [m for m in mistakes if m.family == family]
+        lines.append(f"| {family} | {len(own)} | {sum(bool(m.cause) for m in own)} | 0 |")
+    named = sum(bool(m.cause) for m in mistakes)
+    return "\n".join([*lines, f"| **all** | **{len(mistakes)}** | **{named}** | **0** |"])
