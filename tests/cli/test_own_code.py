@@ -212,7 +212,8 @@ def test_endless_loop_and_end_of_the_process_are_reported(
 
 def test_line_that_an_endless_loop_is_in_is_named(tmp_path):
     path = tmp_path / "loops.py"
-    path.write_text("def backward(started, end):\n    started.set()\n    while not end.wait():\n        pass\n")
+    text = "def backward(started, end):\n    started.set()\n    while not end.wait():\n        pass\n"
+    path.write_text(text)
     names: dict = {}
     exec(compile(path.read_text(), str(path), "exec"), names)
     started, end = threading.Event(), threading.Event()
