@@ -1,8 +1,9 @@
 """Causes of a wrong gradient: one function for each, which compares the claimed gradient with its prediction.
 
-Each function assumes one mistake, computes the gradient that this mistake would give, and reports the cause
-only if the claimed gradient equals it in every entry. So a cause is named only if it reproduces the wrong
-numbers. The first cause in CAUSES that does is reported: those that say more come first.
+Most functions assume one mistake, compute the gradient that it would give, and report the cause only if the
+claimed gradient equals it in every entry. The others state a fact, such as connections between inputs and
+outputs that forward has and backward does not. The first cause in CAUSES that fits is reported: those that say
+more come first.
 """
 
 from scratchgen.gradcheck.causes import paths, state, sums, values
