@@ -10,7 +10,7 @@ import numpy as np
 
 from scratchgen.checks import check_name
 from scratchgen.gradcheck.cases import LayerCase, kind, worst
-from scratchgen.gradcheck.checker import KINKED, backward, check_layer, remember
+from scratchgen.gradcheck.checker import KINKED, SMOOTH, backward, check_layer, remember
 from scratchgen.gradcheck.differences import STEPS, Result, central, line, richardson
 from scratchgen.plots import WIDTH
 
@@ -93,7 +93,8 @@ def error_figure(case: Any, results: Sequence[Result] | None = None) -> Figure:
 
     if results is None:
         layer, x, rng = case.make()
-        results = check_layer(layer, x, rng=rng, training=case.training, tolerance=KINKED)
+        tolerance = SMOOTH if case.smooth else KINKED
+        results = check_layer(layer, x, rng=rng, training=case.training, tolerance=tolerance)
     arrays = [r for r in results if r.errors is not None and r.errors.size]
     if not any(r.what == "input" for r in arrays):
         raise ValueError(f"--plot expected a dx of the shape of the input from {case.name}")

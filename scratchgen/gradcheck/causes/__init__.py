@@ -1,9 +1,9 @@
-"""Causes of a wrong gradient: one function for each, which compares the claimed gradient with its prediction.
+"""Causes of a wrong gradient, one function for each.
 
 Most functions assume one mistake, compute the gradient that it would give, and report the cause only if the
 claimed gradient equals it in every entry. The others state a fact, such as connections between inputs and
-outputs that forward has and backward does not. The first cause in CAUSES that fits is reported: those that say
-more come first.
+outputs that forward has and backward does not. The first cause in CAUSES that fits is reported. Those that
+say more come first.
 """
 
 from scratchgen.gradcheck.causes import paths, state, sums, values
