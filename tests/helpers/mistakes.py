@@ -85,10 +85,11 @@ def softmax(x):
 
 
 def every_mistake() -> list[Mistake]:
-    """All mistakes of the three files."""
-    from helpers import mistakes_dense, mistakes_losses, mistakes_shapes
+    """All mistakes of the four files."""
+    from helpers import mistakes_dense, mistakes_later, mistakes_losses, mistakes_shapes
 
-    return [*mistakes_dense.MISTAKES, *mistakes_shapes.MISTAKES, *mistakes_losses.MISTAKES]
+    first = [*mistakes_dense.MISTAKES, *mistakes_shapes.MISTAKES, *mistakes_losses.MISTAKES]
+    return [*first, *mistakes_later.LATER]
 
 
 def table() -> str:

@@ -106,8 +106,8 @@ def contributions(e: Evidence, axes: int) -> np.ndarray | None:
 
 def constant_term(e: Evidence) -> Found | None:
     """claimed − numeric = c, or c·F with an array F, and one number c for all wrong entries."""
-    if e.wrong.sum() < 4:
-        return None
+    if e.wrong.sum() < 4 or (np.abs(e.numeric[e.wrong]) <= e.tolerance).all():
+        return None             # with a true gradient of 0 everywhere, it is a mask
     for name, array in _terms(e):
         c = _fit(array[e.wrong], (e.claimed - e.numeric)[e.wrong])
         if e.predicts(e.numeric + np.where(e.wrong, c * array, 0)):
