@@ -5,6 +5,7 @@ A cause is named only if it reproduces the wrong numbers; see causes/. Derived i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,8 +88,11 @@ def _what_is_excluded(e: Evidence) -> str:
     if e.wrong.sum() == 1 and e.wrong.size > 1:
         return "All other entries are right, so a constant factor, a sign and a transpose are excluded."
     tried = ["constant factor", "sign", "transpose", "mask"]
-    if e.trial is not None and e.trial.jacobian(e.what) is not None:
-        tried += ["missing sum", "missing connection"]
+    with suppress(Exception):       # what forward or backward may raise
+        if e.trial is not None and e.trial.jacobian(e.what) is not None:
+            tried.append("missing sum")
+            if e.what == "input" and e.trial.claimed_jacobian(e.what) is not None:
+                tried.append("missing connection")
     return f"No single known mistake gives these numbers: no {join(tried)} alone does."
 
 

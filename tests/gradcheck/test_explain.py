@@ -150,6 +150,16 @@ def test_batch_size_is_named_only_if_the_factor_changes_with_it(rng):
         assert ("batch size" in text) == named
 
 
+def test_other_sizes_than_the_batch_are_named_with_a_doubt(rng):
+    """x³ with a backward of x² has the factor 1/3, and three features are not to blame for it."""
+    layer = Written(lambda s, x, t: (x**3, x), lambda s, d, x: d * x**2)
+    text = str(check_layer(layer, rng.standard_normal((7, 3)), rng=rng)[0])
+    assert "1/3 of what it should be: divided by the number of features" in text
+    assert text.endswith("unless it is a plain factor of the formula.")
+    text = str(check_layer(layer, rng.standard_normal((7, 4)), rng=rng)[0])
+    assert text.endswith("1/3 of what it should be.")
+
+
 @pytest.mark.parametrize(
     ("broken", "guarantee", "says"),
     [
@@ -258,6 +268,20 @@ def test_layer_that_refuses_other_calls_is_still_explained(rng):
             return -super().backward(dout, x)
 
     assert check_layer(OneMode(rng), rng.standard_normal(SHAPE), rng=rng)[0].explanation.cause == "sign"
+
+
+def test_layer_with_a_fixed_batch_size_is_explained(rng):
+    class SevenRows(Affine):
+        def forward(self, x, training=False):
+            if len(x) != 7:
+                raise ValueError("expected 7 rows")
+            return super().forward(x)
+
+        def backward(self, dout, x, input_grad=True):
+            return super().backward(dout, x) / len(x)
+
+    text = str(check_layer(SevenRows(rng), rng.standard_normal(SHAPE), rng=rng)[0])
+    assert "divided by the batch size N (7) once too often" in text and "unless it is" in text
 
 
 def test_layer_is_as_before_after_an_explanation(rng):

@@ -11,7 +11,6 @@ import numpy as np
 from scratchgen.gradcheck.causes.words import entries, join, number, region
 from scratchgen.gradcheck.evidence import Evidence, Found
 
-SIMPLE = (2.0, 4.0)         # factors that need no size or setting to be natural
 MULTIPLES = (1.0, -1.0, 2.0, 0.5)
 
 
@@ -42,7 +41,7 @@ def factor(e: Evidence) -> Found | None:
     if c is None or not (_enough(e) or (e.wrong.all() and natural(abs(c), e))):
         return None
     text = f"A constant factor: {entries(e)} is {_times(c)} what it should be"
-    return Found("factor", f"{text}{_reason(c, _names(e, c))}.")
+    return Found("factor", f"{text}{_reason(*_names(e, c))}.")
 
 
 def common_factor(e: Evidence) -> float | None:
@@ -64,27 +63,31 @@ def natural(c: float, e: Evidence) -> list[str]:
     return found
 
 
-def _names(e: Evidence, c: float) -> list[str]:
-    """The natural names of a factor. The batch size is one if c changes as it does when the batch shrinks."""
+def _names(e: Evidence, c: float) -> tuple[list[str], bool]:
+    """The natural names of a factor, and whether they were confirmed.
+
+    The batch size is confirmed if c changes as it does when the last example is left out.
+    """
     n = e.sizes.get("the batch size N", 1)
     others = [name for name in natural(abs(c), e) if "batch size" not in name]
     candidates = {"": 1.0, "half of ": 0.5, "twice ": 2.0}
     found = [(word, k, p) for word, k in candidates.items() for p in (1, -1) if _close(abs(c), (k * n) ** p)]
     if n == 1 or not found:
-        return others
+        return others, False
     word, k, power = found[0]
     name = f"{'multiplied' if power == 1 else 'divided'} by {word}the batch size N ({number(n)})"
-    if e.smaller is None:
-        return [name, *others] if word == "" else others
-    claimed, numeric = e.smaller()
+    try:
+        pair = e.smaller() if e.smaller else None
+    except Exception:       # the layer or loss may refuse another batch size
+        pair = None
+    if pair is None:
+        return ([name, *others] if word == "" else others), False
+    claimed, numeric = pair
     expected = np.sign(c) * (k * (n - 1)) ** power * numeric
     wrong = e.wrong[:-1] if e.what in ("input", "pred") else e.wrong
     off = np.abs(claimed - expected)[wrong].max(initial=0.0)
-    return [name] if off <= 1e-6 * np.abs(claimed).max(initial=0.0) else others
-
-
-def _simple(c: float) -> bool:
-    return any(_close(abs(c), value) or _close(abs(c), 1 / value) for value in SIMPLE)
+    confirmed = off <= 1e-6 * np.abs(claimed).max(initial=0.0)
+    return ([name] if confirmed else others), bool(confirmed)
 
 
 def _times(c: float) -> str:
@@ -102,12 +105,12 @@ def _times(c: float) -> str:
     return f"{number(c)} times"
 
 
-def _reason(c: float, names: list[str]) -> str:
+def _reason(names: list[str], confirmed: bool) -> str:
     """What may have been done once too often; the opposite may have been forgotten as well."""
     if not names:
         return ""
     text = f": {join(names)} once too often, or the opposite was forgotten"
-    return f"{text}. A plain factor of the formula is possible too" if _simple(c) else text
+    return text if confirmed else f"{text}, unless it is a plain factor of the formula"
 
 
 def label_term(e: Evidence) -> Found | None:
