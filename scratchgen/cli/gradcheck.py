@@ -18,7 +18,7 @@ HELP = "compare hand-written gradients with central differences"
 
 FILE = re.compile(r"\.py(:|$)")
 GRACE = 5.0         # seconds after the time limit in which the process may end itself, with a better message
-# The exit codes of scratchgen.gradcheck.own_code, and those of the command that they stand for.
+# The exit codes of scratchgen.cli.own_code, and those of the command that they stand for.
 UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}
 
 
@@ -116,7 +116,7 @@ def check_own(targets: list[str], args: argparse.Namespace) -> int:
 def run_apart(target: str, args: argparse.Namespace) -> int:
     """Check FILE.py:NAME in a new process, which is ended if it does not end itself; return the exit code."""
     command = [
-        sys.executable, "-P", "-m", "scratchgen.gradcheck.own_code", target,
+        sys.executable, "-P", "-m", "scratchgen.cli.own_code", target,
         f"--timeout={args.timeout}", f"--width={columns()}",
     ]  # fmt: skip
     if args.input is not None:

@@ -109,11 +109,13 @@ class Trial:
         for k, index in enumerate(np.ndindex(array.shape)):
             old = array[index]
             h = STEP * max(1.0, abs(float(old)))
-            array[index] = old + h
-            above = self.out(training)
-            array[index] = old - h
-            jacobian[:, k] = (above - self.out(training)).reshape(-1) / (2 * h)
-            array[index] = old
+            try:
+                array[index] = old + h
+                above = self.out(training)
+                array[index] = old - h
+                jacobian[:, k] = (above - self.out(training)).reshape(-1) / (2 * h)
+            finally:
+                array[index] = old      # also if forward raises in this mode
         return jacobian
 
     def pair(self, what: str) -> Pair:

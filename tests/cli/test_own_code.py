@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from scratchgen import cli
-from scratchgen.gradcheck import own_code
+from scratchgen.cli import own_code
 
 SQUARE = """
 import numpy as np
@@ -255,7 +255,7 @@ def test_shape_that_is_none_is_refused(capsys, text):
 def test_checker_does_not_import_slow_packages(file):
     """A small layer is checked within a second; Numba and Matplotlib alone take longer to load."""
     code = (
-        "import sys; from scratchgen.gradcheck import own_code\n"
+        "import sys; from scratchgen.cli import own_code\n"
         f"code = own_code.main([{str(file)!r} + ':Square', '--timeout=60', '--width=80'])\n"
         "assert code == own_code.PASSED\n"
         "print([m for m in ('numba', 'matplotlib', 'sklearn', 'scipy') if m in sys.modules])"
