@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
-from scratchgen.cli.common import check_output, columns
+from scratchgen.cli.common import check_output, columns, seconds
 
 HELP = "compare hand-written gradients with central differences"
+
+
+FILE = re.compile(r"\.py(:|$)")
+GRACE = 5.0         # seconds after the time limit in which the process may end itself, with a better message
+# The exit codes of scratchgen.cli.own_code, and those of the command that they stand for.
+UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="layers, losses or models to check (default: all of them)"
+        "names", nargs="*", metavar="NAME",
+        help="layers, losses or models to check (default: all of them), or FILE.py:NAME for your own "
+        "layer or loss",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE",
-        help="plot the error against the step size, for the first layer named (.png, .svg, .pdf)",
+        help="plot the error against the step size, and the error of each entry, for the first layer named "
+        "(.png, .svg, .pdf)",
     )
+    parser.add_argument(
+        "--input", type=shape, metavar="SHAPE",
+        help="the shape of the input of your own layer or loss, such as 7,5 (the default) or 2,6,6,3",
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="the time limit for each of your own layers or losses (default: 30)",
+    )
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """An argument that is a shape, such as 7,5."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected a shape such as 7,5, got {text!r}")
+    return tuple(map(int, parts))
 
 
 def main(args: argparse.Namespace) -> int:
@@ -30,6 +61,11 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.plot is not None:
         check_output(args.plot)
+    own = [name for name in args.names if FILE.search(name)]
+    if own:
+        return check_own(own, args)
+    if args.input is not None:
+        raise ValueError("--input expected FILE.py:NAME, your own layer or loss")
     from scratchgen import kernels, plots
     from scratchgen.gradcheck import report
     from scratchgen.models.cases import CASES
@@ -56,3 +92,62 @@ def main(args: argparse.Namespace) -> int:
     if plotted is not None:
         print(f"error against step size: {plots.save(report.error_figure(plotted), args.plot)}")
     return 1 if failed else 0
+
+
+def check_own(targets: list[str], args: argparse.Namespace) -> int:
+    """Check layers or losses in files of the user, each in its own process; return the largest exit code."""
+    if len(targets) < len(args.names):
+        raise ValueError("gradcheck expected either names of the library or FILE.py:NAME, got both")
+    for target in targets:
+        file, _, name = target.rpartition(":")
+        if not file.endswith(".py") or not name:
+            raise ValueError(f"{target}: gradcheck expected FILE.py:NAME, with the name of a layer or loss")
+        if not Path(file).is_file():
+            raise ValueError(f"{file}: no such file")
+    if args.plot is not None:
+        from scratchgen.plots import picture_format
+
+        if len(targets) > 1:
+            raise ValueError(f"--plot expected one FILE.py:NAME, got {len(targets)}")
+        picture_format(args.plot)
+    return max(run_apart(target, args) for target in targets)
+
+
+def run_apart(target: str, args: argparse.Namespace) -> int:
+    """Check FILE.py:NAME in a new process, which is ended if it does not end itself; return the exit code."""
+    command = [
+        sys.executable, "-P", "-m", "scratchgen.cli.own_code", target,
+        f"--timeout={args.timeout}", f"--width={columns()}",
+    ]  # fmt: skip
+    if args.input is not None:
+        command.append(f"--input={','.join(map(str, args.input))}")
+    if args.plot is not None:
+        command.append(f"--plot={args.plot}")
+    # The readable functions start faster than the compiled ones, and the layer's own code is what is checked.
+    environment = {"SCRATCHGEN_KERNELS": "reference", **os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
+    sys.stdout.flush()
+    process = subprocess.Popen(command, env=environment, start_new_session=os.name == "posix")
+    try:
+        code = process.wait(args.timeout + GRACE)
+    except subprocess.TimeoutExpired:
+        print(f"scratchgen: error: {target} did not finish within {args.timeout:g} s", file=sys.stderr)
+        return 1
+    finally:
+        end(process)
+    if code not in UNUSUAL:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        text = f"{target} ended its process, with {how}, before it was checked"
+        print(f"scratchgen: error: {text}", file=sys.stderr)
+        return 1
+    return UNUSUAL[code]
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it started."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError, PermissionError):     # all of them may have ended
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+    process.wait()
