@@ -1,0 +1,72 @@
+"""The report on a file as lines of text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable
+
+from scratchgen.exercises.check import BLANK, LOST, RIGHT, WAITS, Part, Report
+from scratchgen.gradcheck.differences import Result
+from scratchgen.gradcheck.report import detailed_rows
+
+Where = Callable[[BaseException], str]      # an exception as one line
+
+
+def named(numbers: Iterable[str]) -> str:
+    """Numbers of equations in brackets: "(LIN.2), (LIN.3)"."""
+    return ", ".join(f"({number})" for number in numbers)
+
+
+def report_lines(report: Report, width: int, where: Where) -> list[str]:
+    """The report, at most `width` wide."""
+    name, count = report.exercise.name, len(report.exercise.equations)
+    if report.solved:
+        return wrapped(f"{name}: {'the equation is' if count == 1 else f'all {count} equations are'} right", width)
+    lines = [line for part in report.parts for line in part_lines(part, width, where)]
+    if report.blanks:
+        last = f"{name}: {report.blanks and len(report.blanks)} of {count} equations still blank, the first is "
+        lines += wrapped(f"{last}({report.blanks[0]})", width)
+    elif not report.wrong:
+        lines += whole_lines(report, width, where)
+    if report.changed is not None:
+        lines += wrapped(f"line {report.changed}, outside the blanks, is not as it was written", width)
+    hint = report.wrong or (report.blanks[0] if report.blanks else name)
+    return [*lines, f"a hint: scratchgen exercise --hint {hint}"]
+
+
+def part_lines(part: Part, width: int, where: Where) -> list[str]:
+    """The state of some equations, with the results that failed."""
+    name = named(part.numbers)
+    states = {
+        RIGHT: "right", BLANK: "blank",
+        WAITS: "filled in part: checked when all of these are filled" if len(part.numbers) > 1
+        else "filled: checked when the other blanks have code",
+        LOST: "its lines have lost the comments # begin and # end, or are empty",
+    }  # fmt: skip
+    if part.state in states:
+        return wrapped(f"{name}: {states[part.state]}", width)
+    suspect = f"; with the library's line for ({part.suspect}) it passes" if part.suspect else ""
+    lines = wrapped(f"{name}: wrong{suspect}", width)
+    if part.error is not None:
+        return lines + wrapped(f"    {where(part.error)}", width)
+    return lines + failed_lines(part.failed, width)
+
+
+def whole_lines(report: Report, width: int, where: Where) -> list[str]:
+    """What is wrong if no equation is wrong by itself."""
+    lines = wrapped(f"{report.exercise.name}: wrong as a whole, although no equation is wrong by itself", width)
+    if report.error is not None:
+        return lines + wrapped(f"    {where(report.error)}", width)
+    return lines + failed_lines(report.failed, width)
+
+
+def failed_lines(failed: Iterable[Result], width: int) -> list[str]:
+    """The failed results: arrays with wrong gradients, or else broken rules of the layer contract."""
+    failed = list(failed)
+    gradients = [result for result in failed if result.errors is not None] or failed
+    return [f"  {line}" for result in gradients for line in detailed_rows(result, width - 2)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines; those after the first are indented."""
+    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False)
