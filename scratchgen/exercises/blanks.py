@@ -20,6 +20,7 @@ from scratchgen.exercises.source import (
     imports,
     left_side,
     listed_equations,
+    mentioned,
     read,
     span,
 )
@@ -57,17 +58,19 @@ def _lines(source: Source, lines: Span) -> str:
 
 
 def _head(exercise: Exercise, place: int, of: int) -> str:
-    listed = listed_equations(read(exercise.module), exercise.listed)
-    shown = {n: left_side(text) if n in exercise.numbers else text for n, text in listed.items()}
+    source = read(exercise.module)
+    used = set().union(*(mentioned(source, part) for part in exercise.parts))
+    listed = listed_equations(source, exercise.listed)
+    shown = {n: left_side(text) if n in exercise.numbers else text for n, text in listed.items() if n in used}
     equations = [f"    ({number}){text}".replace("\n", "\n    ") for number, text in shown.items()]
     note = [textwrap.fill(exercise.note, WIDTH), ""] if exercise.note else []
     count = len(exercise.equations)
     blanks = "the blank" if count == 1 else f"the {count} blanks"
     what = f"{', '.join(f'({n})' for n in exercise.numbers)}"
     task = (
-        f"Derive the missing right-hand sides, then fill {blanks} of the code: {what}. Replace each blank(…), "
-        "and write as many lines as you like between its two comments, # begin and # end. The rest of the code "
-        "is complete. A gradient is called like its array with a d in front: dx is the gradient of the loss "
+        f"Derive the missing right-hand sides, then fill {blanks} of the code: {what}. Replace each blank(…) "
+        "by your code, in as many lines as you like, and keep the comments before and after it. The rest of the "
+        "code is complete. A gradient is called like its array with a d in front: dx is the gradient of the loss "
         f"with respect to x. {exercise.chapter} derives the equations."
     )
     return "\n".join([
@@ -136,6 +139,7 @@ def _with_blanks(exercise: Exercise, source: Source, part: str) -> list[str]:
     """The lines of a function or method, with the lines of its blank equations replaced."""
     first, last = code_of(source, part)
     blanks = {s.first: (e, s) for e in exercise.equations if e.part == part for s in [_span(source, e)]}
+    shared = any(equation.number in exercise.together for equation, _ in blanks.values())
     lines: list[str] = []
     number = first
     while number <= last:
@@ -145,7 +149,7 @@ def _with_blanks(exercise: Exercise, source: Source, part: str) -> list[str]:
                 lines.pop()     # a comment on how the library computes it
             lines += _blank(equation, lines_of_it, source.lines[number - 1])
             number = lines_of_it.last
-        else:
+        elif not (shared and source.lines[number - 1].lstrip().startswith("#")):   # the library's own units
             line = re.sub(r"\s*# (?:type: ignore|noqa|fmt).*", "", source.lines[number - 1])
             lines.append(_hidden(exercise, line))
         number += 1

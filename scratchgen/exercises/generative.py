@@ -171,7 +171,7 @@ EXERCISES = (
         "The divergence of N(mu, std²) from N(m, 1) is a sum over the entries, so each entry can be differentiated "
         "alone. Keep in mind that logvar is the logarithm of std².",
         ("Normal",),
-        note="m is prior_mean. np.expm1(a) is eᵃ − 1, with full precision for small a.",
+        note="m is prior_mean, and std² is exp(logvar). np.expm1(a) is eᵃ − 1, with full precision for small a.",
     ),
     Exercise(
         "vae", "the gradient through a random sample", "scratchgen.models.vae.model",

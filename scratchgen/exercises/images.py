@@ -52,7 +52,7 @@ EXERCISES = (
         UNITS.format("(BN.8) to (BN.10)") + " Sums and means are over axis 0.",
     ),
     Exercise(
-        "layer-norm", "the same over the features of one example", NORMALISATION,
+        "layer-norm", "a mean and a variance over the features of one example", NORMALISATION,
         ("layer_norm", "layer_norm_backward", "LayerNorm.forward", "LayerNorm.backward"),
         (
             Equation("LN.6", "layer_norm_backward", XHAT),
@@ -66,7 +66,7 @@ EXERCISES = (
         "of weight and bias, (LN.7), are those of batch norm; the library's function computes them.",
     ),
     Exercise(
-        "group-norm", "the same over the pixels of a few channels", "scratchgen.layers.group_norm",
+        "group-norm", "a mean and a variance over the pixels of a few channels", "scratchgen.layers.group_norm",
         ("group_norm", "group_norm_backward", "GroupNorm.forward", "GroupNorm.backward"),
         (
             Equation(
@@ -83,7 +83,8 @@ EXERCISES = (
         ),
         of_layer(lambda names, rng, dtype: names.GroupNorm(2, 4, dtype=dtype), (2, 1, 3, 4)),
         "docs/diffusion.md", CHAIN, ("GroupNorm",), "", ("GN.8", "GN.9", "GN.10"),
-        UNITS.format("(GN.8) to (GN.10)") + " Sums and means are over axis 2 of (N, G, M), with keepdims=True.",
+        UNITS.format("(GN.8) to (GN.10)") + " There xhat is (N, G, M), and inv is (N, G). Sums and means are over axis 2, with "
+        "keepdims=True.",
     ),
     Exercise(
         "average-pooling", "one gradient for a whole window", POOLING,
@@ -169,7 +170,7 @@ EXERCISES = (
         ("Conv2d",),
     ),
     Exercise(
-        "transposed-convolution", "a convolution backwards, and its gradient", CONV,
+        "transposed-convolution", "patches that are added to the output", CONV,
         ("conv_transpose2d", "conv_transpose2d_weight_grad", "conv_transpose2d_input_grad",
          "ConvTranspose2d.forward", "ConvTranspose2d.backward"),
         (

@@ -109,7 +109,7 @@ def compare_arrays(what: str, mine: np.ndarray, expected: np.ndarray) -> Result:
     errors = np.abs(mine - expected) / scale
     wrong = ~(errors <= EXACT)
     error = float(errors.max(initial=0.0))
-    result = Result(what, expected.shape, error, 0.0, "FAIL" if wrong.any() else "ok", EXACT)
+    result = Result(what, expected.shape, error, 0.0, "FAIL" if wrong.any() else "ok", EXACT, errors=errors)
     if result.ok:
         return result
     found = explain(Evidence(what, mine, expected, wrong), ~wrong)

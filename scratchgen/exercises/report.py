@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Callable, Iterable
 
 from scratchgen.exercises.check import BLANK, LOST, RIGHT, WAITS, Part, Report
+from scratchgen.gradcheck.contract import GUARANTEES
 from scratchgen.gradcheck.differences import Result
-from scratchgen.gradcheck.report import detailed_rows
 
+MOST = 3        # arrays that are shown for an equation
 Where = Callable[[BaseException], str]      # an exception as one line
 
 
@@ -24,8 +25,9 @@ def report_lines(report: Report, width: int, where: Where) -> list[str]:
         return wrapped(f"{name}: {'the equation is' if count == 1 else f'all {count} equations are'} right", width)
     lines = [line for part in report.parts for line in part_lines(part, width, where)]
     if report.blanks:
-        last = f"{name}: {report.blanks and len(report.blanks)} of {count} equations still blank, the first is "
-        lines += wrapped(f"{last}({report.blanks[0]})", width)
+        left = len(report.blanks)
+        text = f"{left} of {count} equations {'is' if left == 1 else 'are'} still blank, the first is"
+        lines += wrapped(f"{name}: {text} ({report.blanks[0]})", width)
     elif not report.wrong:
         lines += whole_lines(report, width, where)
     if report.changed is not None:
@@ -63,8 +65,15 @@ def whole_lines(report: Report, width: int, where: Where) -> list[str]:
 def failed_lines(failed: Iterable[Result], width: int) -> list[str]:
     """The failed results: arrays with wrong gradients, or else broken rules of the layer contract."""
     failed = list(failed)
-    gradients = [result for result in failed if result.errors is not None] or failed
-    return [f"  {line}" for result in gradients for line in detailed_rows(result, width - 2)]
+    gradients = [r for r in failed if r.what.rpartition(": ")[2] not in GUARANTEES] or failed
+    lines: list[str] = []
+    for result in gradients[:MOST]:
+        lines += wrapped(f"    {result.what} {result.shape}: largest error {result.error:.1e}", width)
+        for paragraph in str(result.explanation or "").splitlines():
+            lines += textwrap.wrap(paragraph, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    if len(gradients) > MOST:
+        lines.append(f"    and {len(gradients) - MOST} more")
+    return lines
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -132,18 +132,24 @@ def _defined(node: ast.stmt) -> list[str]:
     return []
 
 
+def mentioned(source: Source, part: str) -> set[str]:
+    """The numbers of equations in the comments and docstrings of a function or method."""
+    first, last = code_of(source, part)
+    return set(re.findall(NUMBER, "\n".join(source.lines[first - 1 : last])))
+
+
 def listed_equations(source: Source, owners: Iterable[str]) -> dict[str, str]:
-    """The equations in docstrings, number -> text, with the lines that continue them, dedented."""
+    """The equations that docstrings list, number -> the text behind it, with the lines that continue it."""
     found: dict[str, str] = {}
     for owner in owners:
         number = ""
-        for line in textwrap.dedent(ast.get_docstring(find(source, owner)) or "").splitlines():
-            start = re.match(rf"\(({NUMBER})\)(.*)", line)
+        for line in (ast.get_docstring(find(source, owner)) or "").splitlines():
+            start = re.match(rf"\s*\(({NUMBER})\)(\s\s.*)", line)
             if start:
                 number = start[1]
                 found[number] = start[2]
             elif number and line.startswith("   "):
-                found[number] += f"\n{' ' * (len(number) + 2)}{line.strip()}"
+                found[number] += f"\n{line}"
             else:
                 number = ""
     return found
@@ -154,14 +160,12 @@ def left_side(equation: str) -> str:
 
     The shape behind the formula is kept. Lines that continue an equation are dropped.
     """
-    line = equation.partition("\n")[0]
-    sign = re.search("[=←]", line)
-    end = re.compile(r"(?<=\S)\s{3,}").search(line, sign.end() if sign else 0)
-    formula, note = (line[: end.start()], line[end.end() :]) if end else (line, "")
-    pieces = []
-    for piece in re.split(r",\s{2,}", formula):
-        signs = list(re.finditer("[=←] ", piece))
-        if signs:
-            pieces.append(f"{piece[: signs[-1].end()]}{BLANK}")
-    shape = note if re.fullmatch(r"\([^)]*\)( each)?", note) else ""
-    return ",  ".join(pieces or [f"  {BLANK}"]) + (f"    {shape}" if shape else "")
+    line, pieces, note = equation.partition("\n")[0], [], ""
+    for piece in re.split(r",\s{2,}(?=[^=←]{1,20}[=←] )", line):
+        sign = re.search("[=←] ", piece)
+        end = re.compile(r"(?<=\S)\s{3,}").search(piece, sign.end() if sign else 0)
+        formula, note = (piece[: end.start()], piece[end.end() :]) if end else (piece, "")
+        signs = list(re.finditer("[=←] ", formula))
+        pieces.append(f"{formula[: signs[-1].end()] if signs else '  '}{BLANK}")
+    shape = f"    {note}" if re.fullmatch(r"\([^)]*\)( each)?", note) else ""
+    return f"{',  '.join(pieces)}{shape}"
