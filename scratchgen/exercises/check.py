@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+import numpy as np
+
 from scratchgen import kernels
 from scratchgen.checks import check_name
 from scratchgen.exercises.blanks import changed_outside, has_code, mixed, regions, solution, still_blank
@@ -122,7 +124,7 @@ def run(
     module = types.ModuleType(f"exercise_{exercise.name.replace('-', '_')}")
     module.__file__ = filename
     try:
-        with kernels.use("reference"):
+        with kernels.use("reference"), np.errstate(all="ignore"):      # nan and inf are in the results
             exec(compile(tree, filename, "exec"), vars(module))
             results = exercise.check(SimpleNamespace(**vars(module)))
     except Exception as error:

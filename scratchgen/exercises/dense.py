@@ -35,14 +35,15 @@ def _labels(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _three_steps(names: SimpleNamespace) -> dict[str, np.ndarray]:
-    """m, v and the value after each of three steps of Adam, with large rates so that mistakes show."""
+    """m, v and the change of the value in each of three steps of Adam; eps is large after the first."""
     rng = np.random.default_rng(20)
     value, m, v = rng.standard_normal(5), np.zeros(5), np.zeros(5)
     found = {}
-    for t in (1, 2, 3):
-        names.adam_step(value, rng.standard_normal(5), m, v, 0.1, 0.9, 0.99, 1e-3, t)
+    for t, eps in ((1, 1e-8), (2, 0.3), (3, 0.3)):
+        before = value.copy()
+        names.adam_step(value, rng.standard_normal(5), m, v, 0.1, 0.9, 0.999, eps, t)
         found |= {f"m after step {t}": m.copy(), f"v after step {t}": v.copy()}
-        found[f"value after step {t}"] = value.copy()
+        found[f"change of value in step {t}"] = value - before
     return found
 
 

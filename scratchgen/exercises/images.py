@@ -162,7 +162,7 @@ EXERCISES = (
             lambda names, rng, dtype: names.Conv2d(
                 2, 3, (3, 2), stride=(2, 1), padding=(1, 1), rng=rng, dtype=dtype
             ),
-            (2, 4, 2, 2),
+            (3, 4, 3, 2),
         ),
         LAYERS,
         "A convolution copies patches of the image into a matrix (im2col) and multiplies it by the weight. So the "
@@ -189,7 +189,7 @@ EXERCISES = (
             lambda names, rng, dtype: names.ConvTranspose2d(
                 3, 2, (3, 2), stride=(2, 1), padding=(1, 0), rng=rng, dtype=dtype
             ),
-            (2, 2, 2, 3),
+            (4, 2, 2, 3),
         ),
         LAYERS,
         "The forward pass multiplies each pixel by the weight, which gives a patch, and adds the patches to the output. "

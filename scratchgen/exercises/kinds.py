@@ -89,13 +89,19 @@ def of_function(
 def of_values(compute: Callable[[Names], Mapping[str, np.ndarray]], right: Callable[[], Names]) -> Check:
     """Check that arrays are those of the library's code, for a forward pass or an update.
 
-    compute : the names of a file -> the arrays by name
+    The results end with the first array that is wrong, because later ones may be computed from it.
+
+    compute : the names of a file -> the arrays by name, in the order of their computation
     right : the same names with the library's code
     """
 
     def check(names: Names) -> list[Result]:
-        mine, expected = compute(names), compute(right())
-        return [compare_arrays(what, np.asarray(mine[what]), np.asarray(a)) for what, a in expected.items()]
+        mine, expected, results = compute(names), compute(right()), []
+        for what, array in expected.items():
+            results.append(compare_arrays(what, np.asarray(mine[what]), np.asarray(array)))
+            if not results[-1].ok:
+                break
+        return results
 
     return check
 
@@ -113,7 +119,10 @@ def compare_arrays(what: str, mine: np.ndarray, expected: np.ndarray) -> Result:
     if result.ok:
         return result
     found = explain(Evidence(what, mine, expected, wrong), ~wrong)
-    text = found.text.replace("backward gives", "the code gives").replace("differences give", "expected")
+    words = {"backward gives": "the code gives", "differences give": "expected", "Backward gave": "The code gave"}
+    text = found.text
+    for of_gradients, of_values in words.items():
+        text = text.replace(of_gradients, of_values)
     return replace(result, explanation=replace(found, text=text))
 
 

@@ -67,10 +67,14 @@ def failed_lines(failed: Iterable[Result], width: int) -> list[str]:
     failed = list(failed)
     gradients = [r for r in failed if r.what.rpartition(": ")[2] not in GUARANTEES] or failed
     lines: list[str] = []
+    known = ""      # the cause of the array before
     for result in gradients[:MOST]:
         lines += wrapped(f"    {result.what} {result.shape}: largest error {result.error:.1e}", width)
-        for paragraph in str(result.explanation or "").splitlines():
+        where, _, cause = str(result.explanation or "").partition("\n")
+        paragraphs = ["The same."] if cause and cause == known else [where, *cause.splitlines()]
+        for paragraph in paragraphs:
             lines += textwrap.wrap(paragraph, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
+        known = cause
     if len(gradients) > MOST:
         lines.append(f"    and {len(gradients) - MOST} more")
     return lines

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.exercises.kinds import all_of, of_layer
-from scratchgen.exercises.spec import Equation, Exercise
+from scratchgen.exercises.spec import Check, Equation, Exercise
 from scratchgen.layers.base import Layer
 
 ATTENTION = "docs/attention.md"
@@ -30,7 +30,36 @@ class Lookup(Layer):
 
 
 def _lookup(names: Any, rng: Any, dtype: Any) -> Lookup:
-    return Lookup(names.Embedding(4, 3, rng=rng, dtype=dtype), np.array([[0, 2, 2], [1, 2, 0]]))
+    return Lookup(names.Embedding(4, 3, rng=rng, dtype=dtype), np.array([[0, 2, 2], [2, 1, 1]]))
+
+
+class OneOfThree(Layer):
+    """Attention as a function of q, of k or of v alone, with the other two fixed, for a check of each."""
+
+    def __init__(self, names: Any, part: int, rng: np.random.Generator, shape: tuple[int, int, int]):
+        self.names, self.part, self.heads = names, part, 2
+        self.fixed = rng.standard_normal((*shape[:2], 3 * shape[2]))
+        self.head_features = shape[2] // self.heads
+        self.columns = slice(part * shape[2], (part + 1) * shape[2])
+
+    def unlearned_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        qkv = self.fixed.copy()
+        qkv[:, :, self.columns] = x
+        y, p = self.names.attention(qkv, self.heads, False)
+        return y, (qkv, p)
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        qkv, p = cache
+        dqkv = self.names.attention_backward(dout, qkv, p, False)
+        return dqkv[:, :, self.columns] if input_grad else None
+
+
+def _attention(part: int) -> Check:
+    shape = (2, 3, 6)
+    return of_layer(lambda names, rng, dtype: OneOfThree(names, part, rng, shape), shape)
 
 
 GATES = (
@@ -59,7 +88,7 @@ EXERCISES = (
     ),
     Exercise(
         "attention", "softmax between two matrix products", "scratchgen.layers.attention",
-        ("attention", "attention_backward", "SelfAttention.forward", "SelfAttention.backward"),
+        ("attention", "attention_backward"),
         (
             Equation(
                 "ATT.8", "attention_backward",
@@ -76,7 +105,7 @@ EXERCISES = (
             Equation("ATT.12", "attention_backward", "q is the left factor of scores = q·kᵀ, so it is multiplied by k."),
             Equation("ATT.13", "attention_backward", "scores[t, s] = q[t]·k[s]. Sum over t for each s."),
         ),
-        of_layer(lambda names, rng, dtype: names.SelfAttention(4, 2, rng=rng, dtype=dtype), (2, 3, 4)),
+        all_of(v=_attention(2), q=_attention(0), k=_attention(1)),
         ATTENTION,
         "Attention is scores = q·kᵀ, a softmax of each row, and a product with v. Go back through these steps in the "
         "opposite order. All arrays have the axes (N, H, T, …) in front, so a product acts on the last two.",
