@@ -19,8 +19,8 @@ UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}
 def run_apart(module: str, target: str, timeout: float, options: Sequence[str] = ()) -> int:
     """Run a module on a target, such as FILE.py:CLASS, in a new process; return the exit code of the command.
 
-    Prints one line to stderr if the process did not end within `timeout` seconds, or ended in another way than
-    through the module.
+    Prints one line to stderr if the process did not end within `timeout` seconds, or if the code of the user
+    ended it.
     """
     command = [
         sys.executable, "-P", "-m", module, target, f"--timeout={timeout}", f"--width={columns()}", *options,

@@ -1,4 +1,4 @@
-"""`scratchgen exercise`: write an exercise to a file, check it, give hints, show the solution and the progress."""
+"""`scratchgen exercise`: write an exercise to a file, check it, give hints, show the progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="write this exercise to a file; see --list")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="list the exercises in their order, and the progress")
+    what.add_argument("--list", action="store_true", help="list the exercises, and mark the solved ones")
     what.add_argument("--check", type=Path, metavar="FILE", help="check the file of an exercise")
     what.add_argument(
         "--hint", metavar="NAME",
@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
     """Do the one thing that was asked for; return 1 if a check failed."""
     asked = args.list or args.check is not None or args.hint is not None or args.solution is not None
     if asked and args.name is not None:
-        raise ValueError(f"exercise expected either NAME or an option such as --check, got both ({args.name})")
+        raise ValueError(f"exercise expected NAME or an option such as --check, got both ({args.name})")
     if args.name is None and (args.out is not None or args.overwrite):
         raise ValueError("--out and --overwrite expected the NAME of an exercise to write")
     if args.list:

@@ -34,7 +34,8 @@ WIDTH = 100
 def file_text(exercise: Exercise, place: int, of: int) -> str:
     """The text of the exercise's file. `place` is its number in the list of `of` exercises."""
     body = "\n".join(_body(exercise))
-    return "\n".join([_head(exercise, place, of), *_imports(exercise), f'\nEXERCISE = "{exercise.name}"', body])
+    name = f'\nEXERCISE = "{exercise.name}"'
+    return "\n".join([_head(exercise, place, of), *_imports(exercise), name, body])
 
 
 def solution(exercise: Exercise) -> dict[str, str]:
@@ -69,9 +70,9 @@ def _head(exercise: Exercise, place: int, of: int) -> str:
     what = f"{', '.join(f'({n})' for n in exercise.numbers)}"
     task = (
         f"Derive the missing right-hand sides, then fill {blanks} of the code: {what}. Replace each blank(…) "
-        "by your code, in as many lines as you like, and keep the comments before and after it. The rest of the "
-        "code is complete. A gradient is called like its array with a d in front: dx is the gradient of the loss "
-        f"with respect to x. {exercise.chapter} derives the equations."
+        "by your code, in as many lines as you like, and keep the comments before and after it. The rest of "
+        "the code is complete. A gradient is called like its array with a d in front: dx is the gradient of "
+        f"the loss with respect to x. {exercise.chapter} derives the equations."
     )
     return "\n".join([
         f'"""Exercise {place} of {of}, {exercise.name}: {exercise.title}.', "", *equations, "",
@@ -116,7 +117,8 @@ def _wrap_import(line: str) -> list[str]:
     if len(line) <= WIDTH:
         return [line]
     start, _, names = line.partition(" import ")
-    return [f"{start} import (", textwrap.fill(names, WIDTH, initial_indent="    ", subsequent_indent="    "), ")"]
+    inner = textwrap.fill(names, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return [f"{start} import (", inner, ")"]
 
 
 def _body(exercise: Exercise) -> list[str]:
@@ -129,7 +131,8 @@ def _body(exercise: Exercise) -> list[str]:
         lines += ["", "", *_with_blanks(exercise, source, part)]
     if methods:
         cls = exercise.class_name
-        lines += ["", "", f"class {cls}(Library{cls}):", f'    """The library\'s {cls}, with your backward pass."""']
+        docstring = f'    """The library\'s {cls}, with your backward pass."""'
+        lines += ["", "", f"class {cls}(Library{cls}):", docstring]
         for part in methods:
             lines += ["", *_with_blanks(exercise, source, part)]
     return [*lines, ""]
@@ -260,7 +263,9 @@ def _outside(text: str) -> list[tuple[int, str]]:
     if tree.body and isinstance(tree.body[0], ast.Expr):
         start = tree.body[0].end_lineno or 0
     return [
-        (n, line.rstrip()) for n, line in enumerate(lines, 1) if n > start and n not in inside and line.strip()
+        (n, line.rstrip())
+        for n, line in enumerate(lines, 1)
+        if n > start and n not in inside and line.strip()
     ]
 
 

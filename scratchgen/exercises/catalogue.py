@@ -1,14 +1,14 @@
-"""All exercises in their order, and what is derived from it: the file's text, hints and the table of the chapter."""
+"""All exercises in their order, and what is derived from it: files, hints and the table of the chapter."""
 
 from __future__ import annotations
 
-from scratchgen.exercises import dense, generative, images, sequences
+from scratchgen.exercises import dense, flows, generative, images, sequences
 from scratchgen.exercises.blanks import file_text, formulas, solution
 from scratchgen.exercises.spec import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for family in (dense, images, sequences, generative)
+    for family in (dense, images, sequences, generative, flows)
     for exercise in family.EXERCISES
 }
 
@@ -26,8 +26,8 @@ def text_of(exercise: Exercise) -> str:
 def find_hints(name: str) -> tuple[str, list[str]]:
     """(the name of the exercise, all hints) for an exercise, or for one equation such as "LIN.2".
 
-    For an exercise: its idea, a hint for each equation, and the formula of each. For an equation: its hint and its
-    formula. Raises ValueError for an unknown name.
+    For an exercise: its idea, a hint for each equation, and the formula of each. For an equation: its hint and
+    its formula. Raises ValueError for an unknown name.
     """
     from scratchgen.checks import check_name
 
@@ -40,8 +40,8 @@ def find_hints(name: str) -> tuple[str, list[str]]:
     if "." in name:
         check_name("equation of an exercise", number, by_number)
     exercise = EXERCISES[check_name("exercise", name, EXERCISES)]
-    found = [exercise.idea, *(f"({e.number})  {e.hint}" for e in exercise.equations), *formulas(exercise).values()]
-    return exercise.name, found
+    hints = [f"({equation.number})  {equation.hint}" for equation in exercise.equations]
+    return exercise.name, [exercise.idea, *hints, *formulas(exercise).values()]
 
 
 def solution_text(exercise: Exercise) -> str:

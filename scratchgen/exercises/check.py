@@ -1,8 +1,8 @@
 """Check the file of an exercise: the whole file, and each equation with the library's lines for the others.
 
-The verdict on the file is that of the gradient check of its code, so any correct derivation passes. If it fails, or if
-there are blanks left, each equation is also checked alone. That names the equation with the mistake, and makes the
-cause easier to find, because only one mistake is left.
+The verdict on the file is that of the gradient check of its code, so any correct derivation passes. If it fails,
+or if there are blanks left, each equation is also checked alone. That names the equation with the mistake, and
+makes the cause easier to find, because only one mistake is left.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def parse(text: str, filename: str) -> tuple[Exercise, ast.Module]:
             except ValueError as error:
                 raise ValueError(f"{filename}, line {node.lineno}: {error}") from None
     raise ValueError(
-        f'{filename} is not an exercise: it has no line EXERCISE = "NAME". `scratchgen exercise NAME` writes one'
+        f'{filename} is not an exercise: it has no line EXERCISE = "NAME". '
+        "`scratchgen exercise NAME` writes one"
     )
 
 
@@ -120,7 +121,7 @@ def check_text(text: str, filename: str) -> Report:
 def run(
     exercise: Exercise, tree: ast.Module, filename: str
 ) -> tuple[tuple[Result, ...], Exception | None]:
-    """Run the code of a file and its check; return the results that failed, and the exception if one was raised."""
+    """Run the code of a file and its check; return the results that failed, and an exception or None."""
     module = types.ModuleType(f"exercise_{exercise.name.replace('-', '_')}")
     module.__file__ = filename
     try:

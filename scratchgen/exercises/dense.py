@@ -13,12 +13,12 @@ BACKPROP = "docs/backprop.md"
 ACTIVATIONS = "scratchgen.layers.activations"
 LOSSES = "scratchgen.losses"
 ONE_NUMBER = (
-    "An activation is a function of one number, applied to every entry. Entry i of out depends on entry i of x "
-    "alone, so the Jacobian is diagonal: each entry of dout is multiplied by a slope."
+    "An activation is a function of one number, applied to every entry. Entry i of out depends on entry i "
+    "of x alone, so the Jacobian is diagonal: each entry of dout is multiplied by a slope."
 )
 OF_A_LOSS = (
-    "The loss is a sum over all entries, divided by the number of examples N = len(pred). Differentiate the term "
-    "of one entry; the other terms do not depend on it."
+    "The loss is a sum over all entries, divided by the number of examples N = len(pred). Differentiate the "
+    "term of one entry; the other terms do not depend on it."
 )
 
 
@@ -47,12 +47,6 @@ def _three_steps(names: SimpleNamespace) -> dict[str, np.ndarray]:
     return found
 
 
-def _library_adam() -> SimpleNamespace:
-    from scratchgen.training.optimisers import adam_step
-
-    return SimpleNamespace(adam_step=adam_step)
-
-
 EXERCISES = (
     Exercise(
         "linear", "the affine map", "scratchgen.layers.linear",
@@ -60,27 +54,29 @@ EXERCISES = (
         (
             Equation(
                 "LIN.2", "Linear.backward",
-                "W[d, m] appears in out[n, m] for every example n, each time multiplied by x[n, d]. A sum over n of "
-                "products of two matrices is a matrix product; the shape (D, M) says which one is transposed.",
+                "W[d, m] appears in out[n, m] for every example n, each time multiplied by x[n, d]. A sum "
+                "over n of products of two matrices is a matrix product; the shape (D, M) says which one is "
+                "transposed.",
                 left="self.weight.grad += ",
             ),
             Equation(
                 "LIN.3", "affine_bias_grad",
-                "b[m] is added to out[n, m] for every example n, so the gradients of all examples arrive at it. "
-                "dout has shape (…, M); rows(dout) joins all axes but the last, to (N, M).",
+                "b[m] is added to out[n, m] for every example n, so the gradients of all examples arrive at "
+                "it. dout has shape (…, M); rows(dout) joins all axes but the last, to (N, M).",
             ),
             Equation(
                 "LIN.4", "affine_input_grad",
-                "x[n, d] appears in out[n, m] for every m, each time multiplied by W[d, m]. Now the sum is over m.",
+                "x[n, d] appears in out[n, m] for every m, each time multiplied by W[d, m]. Now the sum is "
+                "over m.",
             ),
         ),
         of_layer(lambda names, rng, dtype: names.Linear(5, 3, rng=rng, dtype=dtype), (7, 5)),
         BACKPROP,
-        "Write one entry of the output as a sum: out[n, m] = Σ_d x[n, d]·W[d, m] + b[m]. Ask of each variable in "
-        "which entries of out it appears, and add up dout times its factor there.",
+        "Write one entry of the output as a sum: out[n, m] = Σ_d x[n, d]·W[d, m] + b[m]. Ask of each "
+        "variable in which entries of out it appears, and add up dout times its factor there.",
         ("Linear",),
-        note="x may have further axes, (N, T, D). rows(x) joins all axes but the last, so that it is a matrix. "
-        "Gradients add up over calls of backward: += and not =.",
+        note="x may have further axes, (N, T, D). rows(x) joins all axes but the last, so that it is a "
+        "matrix. Gradients add up over calls of backward: += and not =.",
     ),
     Exercise(
         "relu", "a slope of 0 or 1", ACTIVATIONS,
@@ -88,8 +84,9 @@ EXERCISES = (
         (
             Equation(
                 "RELU.2", "relu_backward",
-                "Where x is positive, out = x, and its slope is 1. Where x is negative, out is constant. The cache "
-                "is out, not x: its sign says which of the two it was. np.where chooses entry by entry.",
+                "Where x is positive, out = x, and its slope is 1. Where x is negative, out is constant. "
+                "The cache is out, not x: its sign says which of the two it was. np.where chooses entry by "
+                "entry.",
             ),
         ),
         of_layer(lambda names, rng, dtype: names.ReLU(), (4, 5), smooth=False),
@@ -114,8 +111,8 @@ EXERCISES = (
         (
             Equation(
                 "SE.2", "squared_error",
-                "The derivative of a square has a factor in front. The loss is divided by N and by nothing else, "
-                "and so is its gradient.",
+                "The derivative of a square has a factor in front. The loss is divided by N and by nothing "
+                "else, and so is its gradient.",
             ),
         ),
         of_loss("squared_error", _normal),
@@ -127,8 +124,8 @@ EXERCISES = (
         (
             Equation(
                 "BCE.2", "bce_with_logits",
-                "The loss of one entry is log(1 + eˡ) − l·t, written so that it cannot overflow. The slope of "
-                "log(1 + eˡ) is σ(l), which the code has computed: sig.",
+                "The loss of one entry is log(1 + eˡ) − l·t, written so that it cannot overflow. The slope "
+                "of log(1 + eˡ) is σ(l), which the code has computed: sig.",
             ),
         ),
         of_loss("bce_with_logits", _uniform),
@@ -140,16 +137,17 @@ EXERCISES = (
         (
             Equation(
                 "CE.2", "softmax_cross_entropy",
-                "The loss of one example is log Σⱼ exp(lⱼ) minus the logit of its label. The slope of the first "
-                "term for l_k is the probability p_k, and log_p holds the logarithms of all of them. The second "
-                "term adds a number in one column per example; dlogits[n, labels] are these entries.",
+                "The loss of one example is log Σⱼ exp(lⱼ) minus the logit of its label. The slope of the "
+                "first term for l_k is the probability p_k, and log_p holds the logarithms of all of them. "
+                "The second term adds a number in one column per example; dlogits[n, labels] are these "
+                "entries.",
                 first="dlogits =",
             ),
         ),
         of_loss("softmax_cross_entropy", _labels),
         BACKPROP,
-        "Every logit of an example appears in the logarithm of the sum, but only the logit of the label appears "
-        "alone. So the gradient has two terms, and one of them is zero in most columns.",
+        "Every logit of an example appears in the logarithm of the sum, but only the logit of the label "
+        "appears alone. So the gradient has two terms, and one of them is zero in most columns.",
         ("softmax_cross_entropy",),
     ),
     Exercise(
@@ -158,8 +156,8 @@ EXERCISES = (
         (
             Equation(
                 "SILU.2", "silu_backward",
-                "By the product rule the slope of x·σ(x) is σ(x) + x·σ'(x), and σ' is (SIG.2). The cache has no x, "
-                "but x·σ(x) is out.",
+                "By the product rule the slope of x·σ(x) is σ(x) + x·σ'(x), and σ' is (SIG.2). The cache "
+                "has no x, but x·σ(x) is out.",
             ),
         ),
         of_layer(lambda names, rng, dtype: names.SiLU(), (4, 5)),
@@ -171,8 +169,8 @@ EXERCISES = (
         (
             Equation(
                 "DROP.2", "Dropout.backward",
-                "In training each entry is multiplied by a number that the cache holds. In evaluation, and for "
-                "p = 0, the mask is None and out is x.",
+                "In training each entry is multiplied by a number that the cache holds. In evaluation, and "
+                "for p = 0, the mask is None and out is x.",
             ),
         ),
         all_of(
@@ -180,8 +178,8 @@ EXERCISES = (
             evaluation=of_layer(lambda names, rng, dtype: names.Dropout(0.4, rng=rng), (3, 4)),
         ),
         "docs/layers.md",
-        "For one mask, dropout multiplies every entry by a constant. The backward pass has to use the same mask as "
-        "the forward pass, with its scaling.",
+        "For one mask, dropout multiplies every entry by a constant. The backward pass has to use the same "
+        "mask as the forward pass, with its scaling.",
         ("Dropout",),
     ),
     Exercise(
@@ -190,33 +188,39 @@ EXERCISES = (
         (
             Equation(
                 "AE.5", "Autoencoder.backward",
-                "The decoder's backward takes the gradient of the decoder's output and the cache of the decoder's "
-                "forward pass. It returns the gradient of the decoder's input, which is z.",
+                "The decoder's backward takes the gradient of the decoder's output and the cache of the "
+                "decoder's forward pass. It returns the gradient of the decoder's input, which is z.",
             ),
         ),
         of_model(lambda names, rng, dtype: names.Autoencoder.dense((6, 4, 2), rng=rng, dtype=dtype), (5, 6)),
         "docs/autoencoder.md",
-        "The forward pass goes through the encoder and then the decoder. The backward pass goes through them in "
-        "the opposite order and hands one gradient from network to network.",
+        "The forward pass goes through the encoder and then the decoder. The backward pass goes through "
+        "them in the opposite order and hands one gradient from network to network.",
         ("Autoencoder",),
     ),
     Exercise(
         "adam", "one step of the optimiser", "scratchgen.training.optimisers",
         ("adam_step",),
         (
-            Equation("ADAM.1", "adam_step", "m is a running mean of the gradients: the old mean has the weight beta1."),
-            Equation("ADAM.2", "adam_step", "v is a running mean of the squares of the gradients, with beta2."),
+            Equation(
+                "ADAM.1", "adam_step",
+                "m is a running mean of the gradients: the old mean has the weight beta1.",
+            ),
+            Equation(
+                "ADAM.2", "adam_step",
+                "v is a running mean of the squares of the gradients, with beta2.",
+            ),
             Equation(
                 "ADAM.3", "adam_step",
-                "Both means start at zero, so after t steps they are too small, by 1 minus the weight's t-th power. "
-                "Divide by this first. eps is added to the root, not under it.",
+                "Both means start at zero, so after t steps they are too small, by 1 minus the weight's "
+                "t-th power. Divide by this first. eps is added to the root, not under it.",
                 first="mhat =",
             ),
         ),
-        of_values(_three_steps, _library_adam),
+        of_values(_three_steps, "scratchgen.training.optimisers", "adam_step"),
         "docs/optimisation.md",
-        "Adam divides a mean of the gradients by the root of a mean of their squares, entry by entry. It is no "
-        "gradient: the check compares m, v and the value with the library's after each of three steps.",
+        "Adam divides a mean of the gradients by the root of a mean of their squares, entry by entry. It is "
+        "no gradient: the check compares m, v and the value with the library's after each of three steps.",
         ("Adam",),
         note="m, v and value are changed in place: m[:] = … writes into the array of the caller.",
     ),

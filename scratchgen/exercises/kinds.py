@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,10 @@ Names = SimpleNamespace
 
 
 def of_layer(
-    build: Callable[[Names, Any, Any], Any], shape: tuple[int, ...], training: bool = False, smooth: bool = True
+    build: Callable[[Names, Any, Any], Any],
+    shape: tuple[int, ...],
+    training: bool = False,
+    smooth: bool = True,
 ) -> Check:
     """Check a layer, entry by entry, and the layer contract. build : (names, rng, dtype) -> layer"""
 
@@ -76,27 +80,29 @@ def of_function(
             sizes = {"the batch size N": float(len(mine))}
             return Evidence(what, mine, numeric, wrong, sizes, dict(arrays))
 
+        def terms() -> np.ndarray:
+            return np.asarray(value(names, *arrays.values()))
+
         return [
-            check_array(
-                name, a, np.asarray(mine), lambda: np.asarray(value(names, *arrays.values())), SMOOTH, evidence
-            )
-            for (name, a), mine in zip(arrays.items(), claimed, strict=True)
+            check_array(name, array, np.asarray(mine), terms, SMOOTH, evidence)
+            for (name, array), mine in zip(arrays.items(), claimed, strict=True)
         ]
 
     return check
 
 
-def of_values(compute: Callable[[Names], Mapping[str, np.ndarray]], right: Callable[[], Names]) -> Check:
+def of_values(compute: Callable[[Names], Mapping[str, np.ndarray]], module: str, name: str) -> Check:
     """Check that arrays are those of the library's code, for a forward pass or an update.
 
     The results end with the first array that is wrong, because later ones may be computed from it.
 
     compute : the names of a file -> the arrays by name, in the order of their computation
-    right : the same names with the library's code
+    module, name : the module of the library that has the name
     """
 
     def check(names: Names) -> list[Result]:
-        mine, expected, results = compute(names), compute(right()), []
+        right = SimpleNamespace(**{name: getattr(import_module(module), name)})
+        mine, expected, results = compute(names), compute(right), []
         for what, array in expected.items():
             results.append(compare_arrays(what, np.asarray(mine[what]), np.asarray(array)))
             if not results[-1].ok:
@@ -119,10 +125,8 @@ def compare_arrays(what: str, mine: np.ndarray, expected: np.ndarray) -> Result:
     if result.ok:
         return result
     found = explain(Evidence(what, mine, expected, wrong), ~wrong)
-    words = {"backward gives": "the code gives", "differences give": "expected", "Backward gave": "The code gave"}
-    text = found.text
-    for of_gradients, of_values in words.items():
-        text = text.replace(of_gradients, of_values)
+    text = found.text.replace("backward gives", "the code gives").replace("differences give", "expected")
+    text = text.replace("Backward gave", "The code gave")
     return replace(result, explanation=replace(found, text=text))
 
 

@@ -23,7 +23,7 @@ class Progress:
 
     @classmethod
     def load(cls) -> Progress:
-        """Read the file; an empty Progress if there is none. Raises ValueError for a file with other content."""
+        """Read the file; an empty Progress if there is none. Raises ValueError for another content."""
         path = progress_file()
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def _is_counts(value: object) -> bool:
 
 
 def progress_file() -> Path:
-    """The file of the environment variable SCRATCHGEN_PROGRESS, or exercises.json in this user's cache folder.
+    """The file that SCRATCHGEN_PROGRESS names, or exercises.json in this user's cache folder.
 
     Raises FileNotFoundError if there is no home folder.
     """
@@ -76,5 +76,5 @@ def progress_file() -> Path:
     except RuntimeError:            # raised by platformdirs; older versions return a path that starts with ~
         folder = Path("~")
     if folder.parts[0] == "~":
-        raise FileNotFoundError(f"expected a home folder for the progress, found none; set {VARIABLE} to a file")
+        raise FileNotFoundError(f"expected a home folder, found none; set {VARIABLE} to a file")
     return folder / "exercises.json"

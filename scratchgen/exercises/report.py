@@ -22,7 +22,8 @@ def report_lines(report: Report, width: int, where: Where) -> list[str]:
     """The report, at most `width` wide."""
     name, count = report.exercise.name, len(report.exercise.equations)
     if report.solved:
-        return wrapped(f"{name}: {'the equation is' if count == 1 else f'all {count} equations are'} right", width)
+        what = "the equation is" if count == 1 else f"all {count} equations are"
+        return wrapped(f"{name}: {what} right", width)
     lines = [line for part in report.parts for line in part_lines(part, width, where)]
     if report.blanks:
         left = len(report.blanks)
@@ -56,7 +57,8 @@ def part_lines(part: Part, width: int, where: Where) -> list[str]:
 
 def whole_lines(report: Report, width: int, where: Where) -> list[str]:
     """What is wrong if no equation is wrong by itself."""
-    lines = wrapped(f"{report.exercise.name}: wrong as a whole, although no equation is wrong by itself", width)
+    text = "wrong as a whole, although no equation is wrong by itself"
+    lines = wrapped(f"{report.exercise.name}: {text}", width)
     if report.error is not None:
         return lines + wrapped(f"    {where(report.error)}", width)
     return lines + failed_lines(report.failed, width)

@@ -6,7 +6,6 @@ import ast
 import functools
 import inspect
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import NamedTuple
@@ -54,7 +53,7 @@ class Span(NamedTuple):
 
 
 def span(source: Source, part: str, number: str, first: str = "") -> Span:
-    """The lines of an equation in a function: the statement with the number, and those before it from `first`.
+    """The lines of an equation: the statement with the number, and those before it from `first` on.
 
     Raises KeyError if there is no statement with this number, or none that begins with `first`.
     """

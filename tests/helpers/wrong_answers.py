@@ -1,7 +1,10 @@
-"""Typical wrong answers: for each exercise, the equation, the lines that a learner might write, and what is said.
+"""Typical wrong answers: for each exercise, equations, the lines of a learner, and what the report says.
 
 The last text of each row is part of the report. It names the cause where the checker can tell it.
 """
+
+ZEROS = "dW = np.zeros((num_embeddings, dout.shape[-1]))\n"
+TIMES = "f = frequencies(self.features, dout.dtype)\n"
 
 WRONG: dict[str, list[tuple[str, str, str]]] = {
     "linear": [
@@ -91,11 +94,11 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
     "transposed-convolution": [
         ("CONVT.4", "dv = np.tensordot(dcols, x, axes=((0, 1, 2), (0, 1, 2))) / len(x)", ""),
         ("CONVT.6", "return -np.tensordot(dcols, weight, axes=((3, 4, 5), (0, 1, 3)))", ""),
-        ("CONVT.6", "return np.tensordot(dcols[:, :, :, ::-1, ::-1], weight, axes=((3, 4, 5), (0, 1, 3)))", ""),
+        ("CONVT.6", "w = weight[::-1, ::-1]\nreturn np.tensordot(dcols, w, axes=((3, 4, 5), (0, 1, 3)))", ""),
     ],
     "embedding": [
-        ("EMB.2", "dW = np.zeros((num_embeddings, dout.shape[-1]))\ndW[ids] += dout\nreturn dW", ""),
-        ("EMB.2", "dW = np.zeros((num_embeddings, dout.shape[-1]))\nnp.add.at(dW, ids, -dout)\nreturn dW", ""),
+        ("EMB.2", ZEROS + "dW[ids] += dout\nreturn dW", ""),
+        ("EMB.2", ZEROS + "np.add.at(dW, ids, -dout)\nreturn dW", ""),
         ("EMB.2", "return dout", ""),
     ],
     "attention": [
@@ -172,9 +175,9 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("RNVP.7", "dkept = dkept", ""),
     ],
     "time-embedding": [
-        ("TIME.3", "return (frequencies(self.features, dout.dtype) * (dsin * cos + dcos * sin)).sum(axis=1)", ""),
+        ("TIME.3", TIMES + "return (f * (dsin * cos + dcos * sin)).sum(axis=1)", ""),
         ("TIME.3", "return (dsin * cos - dcos * sin).sum(axis=1)", ""),
-        ("TIME.3", "return (frequencies(self.features, dout.dtype) * (dsin * cos - dcos * sin)).mean(axis=1)", ""),
+        ("TIME.3", TIMES + "return (f * (dsin * cos - dcos * sin)).mean(axis=1)", ""),
     ],
     "residual-block": [
         ("RES.5", "de = self.shift.backward(dshift / 4, cache.e)", ""),
