@@ -26,8 +26,8 @@ def text_of(exercise: Exercise) -> str:
 def find_hints(name: str) -> tuple[str, list[str]]:
     """(the name of the exercise, all hints) for an exercise, or for one equation such as "LIN.2".
 
-    For an exercise: its idea, a hint for each equation, and the formula of each. For an equation: its hint and
-    its formula. Raises ValueError for an unknown name.
+    For an exercise: its idea, a hint for each equation, and the formula of each. For an equation: its hint
+    and its formula. Raises ValueError for an unknown name.
     """
     from scratchgen.checks import check_name
 

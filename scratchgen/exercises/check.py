@@ -1,8 +1,8 @@
 """Check the file of an exercise: the whole file, and each equation with the library's lines for the others.
 
-The verdict on the file is that of the gradient check of its code, so any correct derivation passes. If it fails,
-or if there are blanks left, each equation is also checked alone. That names the equation with the mistake, and
-makes the cause easier to find, because only one mistake is left.
+The verdict on the file is that of the gradient check of its code, so any correct derivation passes. If it
+fails, or if there are blanks left, each equation is also checked alone. That names the equation with the
+mistake, and makes the cause easier to find, because only one mistake is left.
 """
 
 from __future__ import annotations

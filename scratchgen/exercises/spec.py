@@ -1,7 +1,7 @@
 """What an exercise is: names of the library's code, the equations that are left blank, and hints.
 
-The text of an exercise's file is made from the library's source; see blanks.py. So a spec contains no code and
-no formula of the backward pass.
+The text of an exercise's file is made from the library's source; see blanks.py. So a spec contains no code
+and no formula of the backward pass.
 """
 
 from __future__ import annotations
