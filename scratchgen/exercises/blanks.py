@@ -283,6 +283,7 @@ def mixed(text: str, filename: str, code: Mapping[str, str], numbers: Iterable[s
         for node in (n for statement in ours for n in ast.walk(statement)):
             if hasattr(node, "lineno"):
                 node.lineno = node.end_lineno = region.begin
+                node.col_offset = node.end_col_offset = 0
         at = body.index(inside[0])
         body[at : at + len(inside)] = ours
     return tree

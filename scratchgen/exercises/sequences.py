@@ -135,7 +135,7 @@ EXERCISES = (
                 "sum itself. Return None if input_grad is False.",
             ),
         ),
-        of_layer(lambda names, rng, dtype: names.TransformerBlock(2, 1, rng=rng, dtype=dtype), (2, 2, 2)),
+        of_layer(lambda names, rng, dtype: names.TransformerBlock(3, 1, rng=rng, dtype=dtype), (2, 2, 3)),
         ATTENTION,
         "A variable that is used twice gets the sum of two gradients. In a residual sum, one of the two "
         "ways has slope 1.",
