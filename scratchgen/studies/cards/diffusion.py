@@ -43,4 +43,5 @@ CARD = Card(
         "flow_matching": Trainable(forms=forms(FlowMatching), space=GREY, figure=loss_of_test_digits),
     },
     interpolate_in=("latent code",),
+    benchmarks=("unet",),
 )
