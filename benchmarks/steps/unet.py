@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jax_side import jax_one_loss
 from ours_side import one_loss
@@ -120,7 +122,8 @@ def jax(dtype):
 
     def velocity(weights, x, t):
         w1, b1, w2, b2, w, b, *rest = weights
-        down, first, second, up, last = (rest[i:j] for i, j in ((0, 10), (10, 22), (22, 32), (32, 44), (44, 48)))
+        ends = (0, 10, 22, 32, 44, 48)      # a block has 10 weights, or 12 with a skip
+        down, first, second, up, last = (rest[i:j] for i, j in pairwise(ends))
         angles = t[:, None] * waves
         e = silu(silu(jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], 1) @ w1 + b1) @ w2 + b2)
         kept = block(conv(squeeze(x), w, b), e, down)

@@ -1,3 +1,3 @@
 """Demos of diffusion and flow matching: noise becomes data in small steps."""
 
-ORDER = ("noise_to_moons",)
+ORDER = ("noise_to_moons", "noise_and_back")

@@ -87,7 +87,7 @@ def conv2d_input_grad(
     return _transpose_convolved(dout, weight, None, size, stride, padding)
 
 
-# A transposed convolution computes the input gradient of the Conv2d whose weight has the channel axes swapped.
+# A transposed convolution computes the input gradient of the Conv2d whose weight has swapped channels.
 
 @expects(x="n h w c", weight="kh kw c m", bias="m ?")
 def conv_transpose2d(

@@ -1,4 +1,4 @@
-"""What the card of diffusion computes: grey levels of dequantised pixels, densities, and a validation score."""
+"""What the card of diffusion computes: grey levels, densities, and a score to choose an epoch."""
 
 import math
 

@@ -1,0 +1,120 @@
+"""Digits and noise are one to one, up to the solver.
+
+Flow matching carries noise to digits along the solution of an equation, which can be followed in both
+directions. So x → z → x returns the digit, and the only error is that of the solver: it depends on the number
+of steps and the method. A diffusion model has the same kind of code, by DDIM without noise. Twice as many
+steps divide the error by 2 to the power of the order. Forwards and back again, the leading errors of an even
+order cancel, so the orders of the round trips are not all those of the methods (studies/experiments/
+round_trips.py has the reason).
+
+Between the codes of two digits there are other digits. Between their pixels, one digit fades out while the
+other fades in. The largest probability of a classifier is measured half-way, on many pairs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from scratchgen import plots
+from scratchgen.data import load_digits
+from scratchgen.models import Diffusion, FlowMatching
+from scratchgen.studies.experiments import round_trips
+
+from ..common import (
+    digit_classifier,
+    mosaic,
+    plot_lines,
+    print_table,
+    run,
+    save,
+    say,
+    show_image,
+    tidy,
+    train,
+)
+
+HIDDEN, BLOCKS = 512, 3
+COUNTS = (5, 10, 20, 40, 80)
+ALONG = 9       # pictures on a path, ends included
+SHOWN = ((0, 6), (1, 7), (3, 5), (4, 9))    # digits at the ends of the paths in the figure
+
+
+def main(
+    out: Path, *, shown: int = 120_000, measured: int = 32, pairs: int = 200, seed: int = 0
+) -> dict[str, Any]:
+    """Train both models, measure round trips and their orders, and walk between digits.
+
+    shown : digits that each model sees;  measured : digits of the round trips
+    pairs : of test digits of different classes, for the classifier
+    """
+    digits, rng = load_digits(), np.random.default_rng(seed)
+    say(digits.source)
+    x, y = digits.x_test, digits.y_test
+    flow = FlowMatching.dense(784, HIDDEN, BLOCKS, levels=256, rng=rng)
+    chain = Diffusion.dense(784, HIDDEN, BLOCKS, levels=256, rng=rng)
+    for model in (flow, chain):
+        train(model, digits.x_train, shown=shown, lr=2e-3, rng=rng)
+    wide = round_trips.in_double_precision(flow, HIDDEN, BLOCKS)
+    few = x[:measured].astype(np.float64)
+    errors = {
+        name: round_trips.trip_errors(wide, few, COUNTS, method=name.lower())
+        for name in ("Euler", "Heun", "RK4")
+    }
+    errors["DDIM"] = round_trips.trip_errors(chain, x[:measured], COUNTS)
+    table = {}
+    for name, of_name in errors.items():
+        order = float(np.mean(round_trips.orders(of_name)[-2:]))
+        table[name] = {f"{n} steps": e for n, e in zip(COUNTS, of_name, strict=True)} | {"order": order}
+    title = "Error of a pixel after x → z → x, for pixels from 0 to 1, and its order over the last steps"
+    print_table(table, title, {f"{n} steps": ".1e" for n in COUNTS} | {"order": ".1f"})
+
+    classifier = digit_classifier(digits.x_train, digits.y_train, rng)
+    chosen = []
+    while len(chosen) < pairs:
+        a, b = rng.choice(len(x), 2, replace=False)
+        if y[a] != y[b]:
+            chosen.append((a, b))
+    ends = np.array(chosen)
+    z = flow.transform(x)
+    middle = np.stack([round_trips.code_path(z[a], z[b], 3)[1] for a, b in ends])
+    half_way = {
+        "test digits": x,
+        "between codes": np.clip(flow.inverse_transform(middle), 0, 1),
+        "between pixels": x[ends].mean(axis=1),
+    }
+    sure = {name: float(classifier.predict_proba(images).max(axis=1).mean())
+            for name, images in half_way.items()}
+    say(f"\nA classifier's largest probability, half-way between {pairs} pairs of digits: " + ", ".join(
+        f"{name} {share:.0%}" for name, share in sure.items()
+    ))  # fmt: skip
+
+    first = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
+    codes = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in first])
+    share = np.linspace(0, 1, ALONG)[:, None]
+    pixels = np.concatenate([(1 - share) * x[a] + share * x[b] for a, b in first])
+    figure = draw(errors, np.clip(flow.inverse_transform(codes), 0, 1), pixels)
+    return {"table": table, "sure": sure, "figure": save(figure, out / "noise_and_back.png")}
+
+
+def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -> Figure:
+    """Plot the errors of the round trips by the number of steps, and both kinds of path."""
+    figure = plots.new_figure(4.4, title="From digits to noise and back, and between two digits")
+    left, right = figure.add_gridspec(1, 2, width_ratios=(4, 5))
+    ax = figure.add_subplot(left)
+    plot_lines(ax, {name: (COUNTS, of_name) for name, of_name in errors.items()})
+    ax.set(xscale="log", yscale="log")
+    ax.set_xticks(COUNTS, [str(n) for n in COUNTS])
+    ax.minorticks_off()
+    tidy(ax, "error of a pixel after x → z → x", "steps in each direction")
+    ax.legend(frameon=False, fontsize=9)
+    for place, images, title in zip(
+        right.subgridspec(2, 1), (codes, pixels), ("between codes", "between pixels"), strict=True
+    ):
+        show_image(figure.add_subplot(place), mosaic(images, len(SHOWN)), title)
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)
