@@ -6,11 +6,12 @@ Both convolutions consist of three kinds of product with patches:
     _patch_product    colsᵀ·dout        both weight gradients
     _scatter          x·Vᵀ, added up    conv_transpose2d, conv2d_input_grad
 
+Pointwise convolutions (1x1, stride 1) need no patches: every pixel is one.
 A convolution of stride 1 is also the transpose of a convolution, with a flipped kernel: out[i] is the sum of
 x[i − p + u]·W[u] over u, so x[q] adds x[q]·W[k − 1 − v] to out[q − p' + v], with v = k − 1 − u and padding
 p' = k − 1 − p. So patches can be made of either image. If there are fewer channels on the side of the output,
 all three products use patches of the output (Conv2d(96, 32, 3, padding=1) on 128 images of 14x14, forward and
-backward, on one core: 49 ms; with patches of the input FORMER ms).
+backward, on one core: 23.7 ms; with patches of the input 31.6 ms).
 
 In NHWC the KW pixels under one kernel row are adjacent in memory, with all their channels, so the innermost
 loop copies or adds up to KW·C numbers. `first` and `last` are the columns of the kernel that are inside the
