@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.layers.time_embedding import frequencies
 from scratchgen.models import FlowMatching
 
 
@@ -28,6 +29,18 @@ def in_double_precision(model: FlowMatching, hidden: int, blocks: int) -> FlowMa
     for name, p in wide.parameters().items():
         p.value[...] = model.parameters()[name].value
     return wide
+
+
+def with_slow_waves_only(model: FlowMatching, hidden: int, blocks: int, fastest: float) -> FlowMatching:
+    """A copy in float64 whose network ignores the waves of the time embedding above `fastest` radians.
+
+    It is another velocity field, which changes slowly with the time.
+    """
+    slow = in_double_precision(model, hidden, blocks)
+    weight: Any = slow.net.parameters()["condition.time.1.weight"].value    # a row for each sine and cosine
+    waves = frequencies(len(weight), weight.dtype)
+    weight[np.tile(waves > fastest, 2)] = 0
+    return slow
 
 
 def code_errors(model: FlowMatching, X: np.ndarray, method: str, steps: Sequence[int]) -> np.ndarray:
@@ -57,3 +70,9 @@ def code_path(z_a: np.ndarray, z_b: np.ndarray, count: int) -> np.ndarray:
     """
     angle = np.linspace(0, np.pi / 2, count, dtype=z_a.dtype)[:, None]
     return np.cos(angle) * z_a + np.sin(angle) * z_b
+
+
+def different_pairs(y: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` random pairs of examples with different labels y (N,), as indices (count, 2)."""
+    pairs = rng.integers(len(y), size=(20 * count, 2))
+    return pairs[y[pairs[:, 0]] != y[pairs[:, 1]]][:count]
