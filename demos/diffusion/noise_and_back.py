@@ -4,8 +4,8 @@ Flow matching carries noise to digits along the solution of an equation, which c
 directions. So x → z → x returns the digit, up to the error of the solver. A diffusion model has such codes by
 DDIM without noise. Twice as many steps divide an error by 2 to the power of its order. Three orders are
 printed: that of the round trip, in which errors of both ways partly cancel; that of the codes; and that of
-the codes if the network ignores the fast waves of the time embedding. Only then does Heun's method reach its
-order 2: a few dozen steps cannot follow the fast waves.
+the codes if the network ignores the fast waves of the time embedding. Only then do Heun's method and RK4
+reach their orders 2 and 4: a few dozen steps cannot follow the fast waves.
 
 Between the codes of two digits there are other shapes. Between their pixels, one digit fades out while the
 other fades in. The largest probability of a classifier is measured half-way, on many pairs.
@@ -83,8 +83,7 @@ def main(
 
     first = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
     codes = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in first])
-    share = np.linspace(0, 1, ALONG)[:, None]
-    pixels = np.concatenate([(1 - share) * x[a] + share * x[b] for a, b in first])
+    pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in first])
     figure = draw(errors, np.clip(flow.inverse_transform(codes), 0, 1), pixels)
     return {"table": table, "sure": sure, "figure": save(figure, out / "noise_and_back.png")}
 
