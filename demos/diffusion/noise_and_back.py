@@ -100,7 +100,7 @@ def row(errors: np.ndarray) -> dict[str, float]:
 
 def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -> Figure:
     """Plot the errors of the round trips by the number of steps, and both kinds of path."""
-    figure = plots.new_figure(4.4, title="From digits to noise and back, and between two digits")
+    figure = plots.new_figure(4.4, title="Digits and noise are one to one, up to the error of the solver")
     left, right = figure.add_gridspec(1, 2, width_ratios=(4, 5))
     ax = figure.add_subplot(left)
     plot_lines(ax, {name: (COUNTS, of_name) for name, of_name in errors.items()})
