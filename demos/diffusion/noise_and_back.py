@@ -35,7 +35,7 @@ from ..common import (
     train,
 )
 
-HIDDEN, BLOCKS = 512, 3
+HIDDEN, BLOCKS = 256, 3
 COUNTS = (5, 10, 20, 40, 80)
 ALONG = 9       # pictures on a path, ends included
 SHOWN = ((0, 6), (1, 7), (3, 5), (4, 9))    # digits at the ends of the paths in the figure
@@ -44,8 +44,9 @@ SHOWN = ((0, 6), (1, 7), (3, 5), (4, 9))    # digits at the ends of the paths in
 def main(
     out: Path, *, shown: int = 120_000, measured: int = 16, pairs: int = 200, seed: int = 0
 ) -> dict[str, Any]:
-    """Train both models on `shown` digits each, measure the round trips of `measured` digits, and walk
-    between `pairs` pairs of test digits of different classes.
+    """Train both models on `shown` digits each, measure `measured` round trips, and walk between digits.
+
+    pairs : of test digits of different classes, half-way between which a classifier is asked
     """
     digits, rng = load_digits(), np.random.default_rng(seed)
     say(digits.source)
@@ -57,35 +58,35 @@ def main(
     wide = round_trips.in_double_precision(flow, HIDDEN, BLOCKS)
     slow = round_trips.with_slow_waves_only(flow, HIDDEN, BLOCKS, 20)
     few, errors, table = x[:measured].astype(np.float64), {}, {}
+    codes = {
+        what: round_trips.code_errors(model, few, COUNTS)
+        for what, model in (("order of codes", wide), ("order of codes, slow waves", slow))
+    }
     for name in ("Euler", "Heun", "RK4"):
         errors[name] = round_trips.trip_errors(wide, few, COUNTS, method=name.lower())
-        codes = [round_trips.code_errors(model, few, name.lower(), COUNTS) for model in (wide, slow)]
-        orders = dict(zip(("order of codes", "order of codes, slow waves"), map(order, codes), strict=True))
-        table[name] = row(errors[name]) | orders
+        table[name] = row(errors[name]) | {what: order(of[name.lower()]) for what, of in codes.items()}
     errors["DDIM"] = round_trips.trip_errors(chain, x[:measured], COUNTS)
     table["DDIM"] = row(errors["DDIM"])
-    title = "Error of a pixel after x → z → x, for pixels from 0 to 1, and orders from 10 to 40 steps"
+    title = "Error of a pixel (from 0 to 1) after x → z → x, and orders from 10 to 40 steps"
     formats = dict.fromkeys(table["Euler"], ".1f") | dict.fromkeys((f"{n} steps" for n in COUNTS), ".1e")
     print_table(table, title, formats)
 
     classifier = digit_classifier(digits.x_train, digits.y_train, rng)
-    ends = round_trips.different_pairs(y, pairs, rng)
-    z = flow.transform(x)
-    middle = np.stack([round_trips.code_path(z[a], z[b], 3)[1] for a, b in ends])
+    chosen, z = round_trips.different_pairs(y, pairs, rng), flow.transform(x)
+    middle = np.stack([round_trips.code_path(z[a], z[b], 3)[1] for a, b in chosen])
     half_way = {
         "test digits": x,
         "between codes": np.clip(flow.inverse_transform(middle), 0, 1),
-        "between pixels": x[ends].mean(axis=1),
+        "between pixels": x[chosen].mean(axis=1),
     }
-    sure = {name: float(classifier.predict_proba(x).max(axis=1).mean()) for name, x in half_way.items()}
-    found = ", ".join(f"{name} {share:.0%}" for name, share in sure.items())
-    say(f"\nA classifier's largest probability, half-way between {pairs} pairs of digits: {found}")
+    sure = {name: float(classifier.predict_proba(i).max(axis=1).mean()) for name, i in half_way.items()}
+    print_table({"largest probability": sure}, f"A classifier, half-way between {pairs} pairs of digits")
 
-    first = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
-    codes = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in first])
-    pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in first])
-    figure = draw(errors, np.clip(flow.inverse_transform(codes), 0, 1), pixels)
-    return {"table": table, "sure": sure, "figure": save(figure, out / "noise_and_back.png")}
+    ends = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
+    between = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in ends])
+    pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in ends])
+    picture = save(draw(errors, flow.inverse_transform(between), pixels), out / "noise_and_back.png")
+    return {"table": table, "sure": sure, "figure": picture}
 
 
 def order(errors: np.ndarray) -> float:
@@ -106,7 +107,7 @@ def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -
     plot_lines(ax, {name: (COUNTS, of_name) for name, of_name in errors.items()})
     ax.set(xscale="log", yscale="log")
     ax.set_xticks(COUNTS, [str(n) for n in COUNTS])
-    ax.minorticks_off()
+    ax.set_xticks([], minor=True)
     tidy(ax, "error of a pixel after x → z → x", "steps in each direction")
     ax.legend(frameon=False, fontsize=9)
     for place, images, title in zip(

@@ -14,6 +14,7 @@ import numpy as np
 
 from scratchgen.layers.time_embedding import frequencies
 from scratchgen.models import FlowMatching
+from scratchgen.models.diffusion.ode import SOLVERS
 
 
 def root_mean_square(difference: np.ndarray) -> float:
@@ -43,10 +44,18 @@ def with_slow_waves_only(model: FlowMatching, hidden: int, blocks: int, fastest:
     return slow
 
 
-def code_errors(model: FlowMatching, X: np.ndarray, method: str, steps: Sequence[int]) -> np.ndarray:
-    """The error of the codes of X for each number of steps, against four times the most steps of RK4."""
-    exact = model.transform(X, steps=4 * max(steps), method="rk4")
-    return np.array([root_mean_square(model.transform(X, steps=n, method=method) - exact) for n in steps])
+def code_errors(model: FlowMatching, X: np.ndarray, steps: Sequence[int]) -> dict[str, np.ndarray]:
+    """For each method, the error of the codes of X by the number of steps.
+
+    They are compared with codes by RK4 with twice as many steps as the largest number.
+    """
+    exact = model.transform(X, steps=2 * max(steps), method="rk4")
+    return {
+        method: np.array(
+            [root_mean_square(model.transform(X, steps=n, method=method) - exact) for n in steps]
+        )
+        for method in SOLVERS
+    }
 
 
 def trip_errors(model: Any, X: np.ndarray, steps: Sequence[int], **how: Any) -> np.ndarray:
