@@ -44,10 +44,7 @@ SHOWN = ((0, 6), (1, 7), (3, 5), (4, 9))    # digits at the ends of the paths in
 def main(
     out: Path, *, shown: int = 120_000, measured: int = 16, pairs: int = 200, seed: int = 0
 ) -> dict[str, Any]:
-    """Train both models on `shown` digits each, measure `measured` round trips, and walk between digits.
-
-    pairs : of test digits of different classes, half-way between which a classifier is asked
-    """
+    """Train on `shown` digits, map `measured` digits to z and back, and walk between `pairs` pairs of digits."""
     digits, rng = load_digits(), np.random.default_rng(seed)
     say(digits.source)
     x, y = digits.x_test, digits.y_test
@@ -107,7 +104,7 @@ def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -
     plot_lines(ax, {name: (COUNTS, of_name) for name, of_name in errors.items()})
     ax.set(xscale="log", yscale="log")
     ax.set_xticks(COUNTS, [str(n) for n in COUNTS])
-    ax.set_xticks([], minor=True)
+    ax.minorticks_off()
     tidy(ax, "error of a pixel after x → z → x", "steps in each direction")
     ax.legend(frameon=False, fontsize=9)
     for place, images, title in zip(
