@@ -44,7 +44,7 @@ SHOWN = ((0, 6), (1, 7), (3, 5), (4, 9))    # digits at the ends of the paths in
 def main(
     out: Path, *, shown: int = 120_000, measured: int = 16, pairs: int = 200, seed: int = 0
 ) -> dict[str, Any]:
-    """Train on `shown` digits, map `measured` digits to z and back, and walk between `pairs` pairs of digits."""
+    """Train on `shown` digits, map `measured` digits to z and back, walk between `pairs` pairs of digits."""
     digits, rng = load_digits(), np.random.default_rng(seed)
     say(digits.source)
     x, y = digits.x_test, digits.y_test
