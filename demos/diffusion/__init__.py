@@ -6,6 +6,7 @@ ORDER = (
     "exact_field",
     "langevin_and_score",
     "straight_paths",
+    "noise_and_back",
     "planted_mistakes",
     "bayes_bridge_guidance",
 )

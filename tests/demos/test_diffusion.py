@@ -1,5 +1,9 @@
 """The demos of diffusion with smaller settings: the numbers that they return support their claims."""
 
+
+@pytest.mark.slow
+"""The demos of diffusion and flow matching on less data: their numbers support their claims."""
+
 import pytest
 
 
@@ -72,3 +76,18 @@ def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo)
     assert strong["read by a second network"] > 2 * max(free["read by a second network"], 0.1)
     completed = found["completed"]
     assert completed["true digits"]["read as the original"] > 0.9
+
+
+@pytest.mark.slow
+def test_noise_and_back_is_one_to_one_up_to_the_solver(run_demo):
+    found = run_demo("diffusion.noise_and_back", shown=12_000, measured=8, pairs=60)
+    table = found["table"]
+    for row in table.values():
+        assert row["80 steps"] < row["20 steps"] < row["5 steps"]
+    euler, heun, rk4 = (table[name] for name in ("Euler", "Heun", "RK4"))
+    assert rk4["80 steps"] < heun["80 steps"] < euler["80 steps"]
+    assert 0.8 < euler["order"] < 1.2 and 2 < heun["order"] < 3.5
+    assert 1.5 < heun["order of codes, slow waves"] < 2.6
+    assert rk4["order of codes, slow waves"] > 3
+    for method in (heun, rk4):
+        assert method["order of codes"] < method["order of codes, slow waves"] - 0.3
