@@ -28,11 +28,11 @@ COLUMNS = 8         # of the figure
 
 
 def main(
-    out: Path, *, shown: int = 42_000, chain: int = 250, generated: int = 300, seed: int = 1
+    out: Path, *, shown: int = 30_000, chain: int = 200, generated: int = 200, seed: int = 1
 ) -> dict[str, Any]:
     """Train both models, and generate digits with each sampler and number of evaluations.
 
-    shown     : digits that each model sees, 7 epochs of 6,000
+    shown     : digits that each model sees, 5 epochs of 6,000
     chain     : steps of the diffusion's whole chain
     generated : digits for each sampler
     """

@@ -33,9 +33,9 @@ def main(
     out: Path,
     *,
     unet_shown: int = 18_000,
-    dense_shown: int = 60_000,
-    tested: int = 500,
-    generated: int = 500,
+    dense_shown: int = 36_000,
+    tested: int = 300,
+    generated: int = 300,
     seed: int = 1,
 ) -> dict[str, Any]:
     """Train both networks with each target, and measure the error of x̂_0 by noise level.

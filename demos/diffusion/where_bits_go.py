@@ -31,15 +31,15 @@ COLUMNS = 24
 def main(
     out: Path,
     *,
-    shown: int = 60_000,
+    shown: int = 42_000,
     steps: int = 250,
-    generated: int = 500,
-    bounded: int = 100,
+    generated: int = 300,
+    bounded: int = 64,
     seed: int = 1,
 ) -> dict[str, Any]:
     """Train a diffusion; measure loss and generated digits on the way, and the bound at the end.
 
-    shown     : digits that the model sees, 10 epochs of 6,000;  steps : T
+    shown     : digits that the model sees, 7 epochs of 6,000;  steps : T
     generated : digits at each moment;  bounded : unseen digits whose bound is computed
     """
     digits = load_digits()
