@@ -23,18 +23,25 @@ from scratchgen.studies.experiments import digit_diffusion as experiment
 
 from ..common import digit_classifier, mosaic, plot_lines, print_table, run, save, say, show_image, tidy
 
-EVALUATIONS = (5, 10, 20, 50, 100)
 COLUMNS = 8         # of the figure
 
 
 def main(
-    out: Path, *, shown: int = 30_000, chain: int = 200, generated: int = 200, seed: int = 1
+    out: Path,
+    *,
+    shown: int = 30_000,
+    chain: int = 200,
+    generated: int = 200,
+    evaluations: tuple[int, ...] = (5, 10, 20, 50, 100),
+    channels: tuple[int, int] = (16, 32),
+    seed: int = 1,
 ) -> dict[str, Any]:
     """Train both models, and generate digits with each sampler and number of evaluations.
 
     shown     : digits that each model sees, 5 epochs of 6,000
     chain     : steps of the diffusion's whole chain
-    generated : digits for each sampler
+    generated : digits for each sampler;  evaluations : of the network, for each of them
+    channels  : of the U-Net at 14×14 and at 7×7 pixels
     """
     digits = load_digits()
     say(digits.source)
@@ -45,19 +52,19 @@ def main(
     for kind, settings in ((Diffusion, {"steps": chain}), (FlowMatching, {})):
         print(f"\nTraining a {kind.__name__} with a U-Net")
         rng = np.random.default_rng(seed)
-        models[kind] = experiment.unet(kind, rng, **settings)
+        models[kind] = experiment.unet(kind, channels, rng, **settings)
         experiment.fit(models[kind], x, None, shown, 4e-3, rng)
 
     table: dict[str, dict[str, float]] = {}
     curves: dict[str, dict[int, float]] = {}
     images = {}
-    for sampler, kind, evaluations, settings in samplers(chain):
+    for sampler, kind, used, settings in samplers(chain, evaluations):
         start = perf_counter()
         found = np.clip(models[kind].sample(generated, rng=seed, **settings), 0, 1)
-        row = {"evaluations": evaluations, "seconds": perf_counter() - start, **reader.measure(found)}
-        table[f"{sampler}, {evaluations}"] = row
-        curves.setdefault(sampler, {})[evaluations] = row["Fréchet"]
-        images[sampler, evaluations] = found
+        row = {"evaluations": used, "seconds": perf_counter() - start, **reader.measure(found)}
+        table[f"{sampler}, {used}"] = row
+        curves.setdefault(sampler, {})[used] = row["Fréchet"]
+        images[sampler, used] = found
     table["training digits"] = reader.measure(x[:generated])
     title = f"{generated} digits from each sampler"
     print_table(table, title, {"seconds": ".1f", "Fréchet": ".1f", "readable": ".0%"})
@@ -65,12 +72,12 @@ def main(
     return {"table": table, "figure": picture}
 
 
-def samplers(chain: int) -> list[tuple[str, type[Any], int, dict[str, Any]]]:
+def samplers(chain: int, evaluations: tuple[int, ...]) -> list[tuple[str, type[Any], int, dict[str, Any]]]:
     """The name, model, number of evaluations and arguments of `sample` of each sampler."""
     found: list[tuple[str, type[Any], int, dict[str, Any]]] = [("whole chain", Diffusion, chain, {})]
-    found += [("DDIM", Diffusion, n, {"steps": n, "eta": 0.0}) for n in EVALUATIONS]
-    found += [("Euler", FlowMatching, n, {"steps": n, "method": "euler"}) for n in EVALUATIONS]
-    found += [("Heun", FlowMatching, n // 2 * 2, {"steps": n // 2, "method": "heun"}) for n in EVALUATIONS]
+    found += [("DDIM", Diffusion, n, {"steps": n, "eta": 0.0}) for n in evaluations]
+    found += [("Euler", FlowMatching, n, {"steps": n, "method": "euler"}) for n in evaluations]
+    found += [("Heun", FlowMatching, n // 2 * 2, {"steps": n // 2, "method": "heun"}) for n in evaluations]
     return found
 
 

@@ -36,11 +36,13 @@ def main(
     dense_shown: int = 36_000,
     tested: int = 300,
     generated: int = 300,
+    channels: tuple[int, int] = (16, 32),
     seed: int = 1,
 ) -> dict[str, Any]:
     """Train both networks with each target, and measure the error of x̂_0 by noise level.
 
     unet_shown, dense_shown : digits that a network sees;  tested : unseen digits for the errors
+    channels : of the U-Net at 14×14 and at 7×7 pixels
     generated : digits that are compared with real ones
     """
     digits = load_digits()
@@ -55,7 +57,7 @@ def main(
             rng = np.random.default_rng(seed)
             print(f"\nTraining a diffusion that predicts {target}: {name}")
             if name == "U-Net":
-                model = experiment.unet(Diffusion, rng, steps=250, predicts=target)
+                model = experiment.unet(Diffusion, channels, rng, steps=250, predicts=target)
                 experiment.fit(model, x, None, unet_shown, 4e-3, rng)
             else:
                 model = experiment.dense(rng, steps=250, predicts=target)

@@ -35,11 +35,13 @@ def main(
     steps: int = 250,
     generated: int = 300,
     bounded: int = 64,
+    channels: tuple[int, int] = (16, 32),
     seed: int = 1,
 ) -> dict[str, Any]:
     """Train a diffusion; measure loss and generated digits on the way, and the bound at the end.
 
     shown     : digits that the model sees, 7 epochs of 6,000;  steps : T
+    channels  : of the U-Net at 14×14 and at 7×7 pixels
     generated : digits at each moment;  bounded : unseen digits whose bound is computed
     """
     digits = load_digits()
@@ -47,7 +49,7 @@ def main(
     x, x_test = digits.x_train, digits.x_test
     reader = experiment.Reader(digit_classifier(x, digits.y_train, np.random.default_rng(seed)), x_test)
     rng = np.random.default_rng(seed)
-    model = experiment.unet(Diffusion, rng, steps=steps)
+    model = experiment.unet(Diffusion, channels, rng, steps=steps)
     print("\nTraining a diffusion with a U-Net")
     stages = experiment.Stages(model, x_test[:500], generated, MOMENTS)
     experiment.fit(model, x, None, shown, 4e-3, rng, stages)

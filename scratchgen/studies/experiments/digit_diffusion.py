@@ -26,9 +26,9 @@ def dense(rng: np.random.Generator, *, predicts: str = "x0", **settings: Any) ->
     return Diffusion.dense(784, 256, 3, levels=LEVELS, predicts=predicts, rng=rng, **settings)
 
 
-def unet(kind: type[Any], rng: np.random.Generator, **settings: Any) -> Any:
-    """A Diffusion or a FlowMatching with a small U-Net of 14×14 and 7×7 pixels."""
-    return kind.convolutional((16, 32), levels=LEVELS, rng=rng, **settings)
+def unet(kind: type[Any], channels: tuple[int, int], rng: np.random.Generator, **settings: Any) -> Any:
+    """A Diffusion or a FlowMatching with a small U-Net, with these channels at 14×14 and 7×7 pixels."""
+    return kind.convolutional(channels, levels=LEVELS, rng=rng, **settings)
 
 
 def fit(
@@ -72,7 +72,9 @@ class Reader:
 
 
 def mean_distance(points: np.ndarray) -> float:
-    """The mean Euclidean distance between two different points of (N, F)."""
+    """The mean Euclidean distance between two different points of (N, F). Raises ValueError for N < 2."""
+    if len(points) < 2:
+        raise ValueError(f"mean_distance expected at least two points, got {len(points)}")
     points = points.astype(np.float64)
     squared = (points**2).sum(axis=1)
     between = np.maximum(squared[:, None] + squared - 2 * points @ points.T, 0)
