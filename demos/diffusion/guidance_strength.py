@@ -1,4 +1,4 @@
-"""Guidance gives more correct digits, but less varied ones.
+"""Guidance makes digits more correct and less varied.
 
 A diffusion that is trained with labels can generate a digit that is ordered. Classifier-free guidance of
 strength w exaggerates the difference between the predictions with and without the label: w = 0 is the

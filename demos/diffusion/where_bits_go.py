@@ -90,7 +90,7 @@ def draw(
     figure = plots.new_figure(7.6, title="Most bits pay for noise that no one sees")
     above, below = figure.subfigures(2, 1, height_ratios=(1.3, 1))
     left, middle, right = above.subplots(1, 3)
-    plot_lines(left, {"": (range(1, len(bits) + 1), bits.cumsum() / bits.sum())}, marker="")
+    left.plot(range(1, len(bits) + 1), bits.cumsum() / bits.sum(), color=plots.LINES[0][0], linewidth=1.8)
     tidy(left, "share of all bits, up to step t", "step t, from little to much noise")
     plot_lines(middle, {"": (list(losses), list(losses.values()))})
     tidy(middle, "loss by step", "step t, from little to much noise")

@@ -94,14 +94,14 @@ class Stages(AtMoments):
     """Records the loss of unseen digits and generated digits at given fractions of the training."""
 
     def __init__(
-        self, model: Diffusion, x_test: np.ndarray, generated: int, shares: tuple[float, ...], steps: int = 20
+        self, model: Diffusion, x_test: np.ndarray, generated: int, shares: tuple[float, ...], visits: int = 20
     ):
         super().__init__(shares)
-        self.model, self.x_test, self.generated, self.steps = model, x_test, generated, steps
+        self.model, self.x_test, self.generated, self.visits = model, x_test, generated, visits
         self.found: list[Stage] = []
 
     def on_moment(self, trainer: Trainer) -> None:
-        images = self.model.sample(self.generated, rng=0, steps=self.steps, eta=0.0)
+        images = self.model.sample(self.generated, rng=0, steps=self.visits, eta=0.0)
         shown = trainer.step * trainer.batches.batch_size
         self.found.append(Stage(shown, mean_loss(self.model, self.x_test), images))
 
