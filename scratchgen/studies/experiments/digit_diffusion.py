@@ -94,7 +94,12 @@ class Stages(AtMoments):
     """Records the loss of unseen digits and generated digits at given fractions of the training."""
 
     def __init__(
-        self, model: Diffusion, x_test: np.ndarray, generated: int, shares: tuple[float, ...], visits: int = 20
+        self,
+        model: Diffusion,
+        x_test: np.ndarray,
+        generated: int,
+        shares: tuple[float, ...],
+        visits: int = 20,
     ):
         super().__init__(shares)
         self.model, self.x_test, self.generated, self.visits = model, x_test, generated, visits
