@@ -26,7 +26,7 @@ from ..common import digit_classifier, mosaic, plot_lines, print_table, run, sav
 STRENGTHS = (-1, 0, 0.5, 1, 2, 4, 8)
 SHOWN = (-1, 0, 1, 4, 8)        # in the figure
 COLUMNS = 20
-MEASURES = {"as ordered": ".1%", "diversity": ".2f", "Fréchet": ".1f", "readable": ".1%"}
+MEASURES = {"as ordered": ".1%", "diversity": ".2f", "Fréchet": ".1f"}
 
 
 def main(
@@ -51,10 +51,10 @@ def main(
     images = {
         w: model.sample(generated, rng=seed, y=ordered, guidance=w, steps=steps, eta=0.0) for w in STRENGTHS
     }
-    table = {f"w = {w:g}": reader.measure_classes(images[w], ordered) for w in STRENGTHS}
-    real = reader.measure_classes(digits.x_test[:generated], digits.y_test[:generated])
+    table = {f"w = {w:g}": reader.measure(images[w], ordered) for w in STRENGTHS}
+    real = reader.measure(digits.x_test[:generated], digits.y_test[:generated])
     table["real, unseen"] = real | {"Fréchet": None}        # the digits to which the distance is measured
-    real = reader.measure_classes(x[:generated], y[:generated])
+    real = reader.measure(x[:generated], y[:generated])
     table["real, training"] = real
     print_table(table, f"{generated:,} digits for each strength of guidance", MEASURES)
     picture = save(draw(table, images), out / "guidance_strength.png")
@@ -63,14 +63,14 @@ def main(
 
 def draw(table: dict[str, dict[str, Any]], images: dict[float, np.ndarray]) -> Figure:
     """Plot correctness and diversity by strength, and digits from the same noises for some strengths."""
-    figure = plots.new_figure(7.4, title="Stronger guidance: more correct digits, but less varied ones")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.1, 1))
+    figure = plots.new_figure(6.4, title="Guidance makes digits more correct and less varied")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
     panels = above.subplots(1, 3)
     titles = ("read as the ordered digit", "diversity within a class", "Fréchet distance (lower is better)")
     for ax, name, title in zip(panels, MEASURES, titles, strict=False):
         values = [table[f"w = {w:g}"][name] for w in STRENGTHS]
         plot_lines(ax, {"generated": (range(len(STRENGTHS)), values)})
-        if name != "Fréchet":
+        if name in ("as ordered", "diversity"):
             real = table["real, unseen"][name]
             ax.axhline(real, color=plots.GREY, linestyle="--", label="unseen real digits")
             ax.legend(frameon=False, fontsize=9)

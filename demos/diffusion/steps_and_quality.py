@@ -61,13 +61,13 @@ def main(
     for sampler, kind, used, settings in samplers(chain, evaluations):
         start = perf_counter()
         found = np.clip(models[kind].sample(generated, rng=seed, **settings), 0, 1)
-        row = {"evaluations": used, "seconds": perf_counter() - start, **reader.measure(found)}
+        row = {"evaluations": used, "seconds": perf_counter() - start, "Fréchet": reader.frechet(found)}
         table[f"{sampler}, {used}"] = row
         curves.setdefault(sampler, {})[used] = row["Fréchet"]
         images[sampler, used] = found
-    table["training digits"] = reader.measure(x[:generated])
+    table["training digits"] = {"Fréchet": reader.frechet(x[:generated])}
     title = f"{generated} digits from each sampler"
-    print_table(table, title, {"seconds": ".1f", "Fréchet": ".1f", "readable": ".0%"})
+    print_table(table, title, {"seconds": ".1f", "Fréchet": ".1f"})
     picture = save(draw(curves, images, table["training digits"]["Fréchet"]), out / "steps_and_quality.png")
     return {"table": table, "figure": picture}
 
@@ -97,7 +97,7 @@ def draw(
     tidy(ax, "", "evaluations of the network for each digit", "Fréchet distance (lower is better)")
     ax.legend(frameon=False, fontsize=9.5)
     names = [name for name, points in curves.items() if len(points) > 1]
-    for ax, place in zip(below.subplots(1, 3), (0, 2, -1), strict=True):
+    for ax, place in zip(below.subplots(1, 3), (0, len(curves["DDIM"]) // 2, -1), strict=True):
         chosen = [(name, list(curves[name])[place]) for name in names]
         show_image(ax, mosaic(np.concatenate([images[key][:COLUMNS] for key in chosen]), len(names)))
         labels = [f"{name}, {evaluations}" for name, evaluations in chosen]

@@ -65,12 +65,12 @@ def main(
             steps = [max(1, round(share * model.steps)) for share in SHARES]
             found[name][target] = experiment.error_by_step(model, digits.x_test[:tested], steps, seed)
             images[name, target] = model.sample(generated, rng=seed, steps=25, eta=0.0)
-            quality[f"{name}, {target}"] = reader.measure(images[name, target])
+            quality[f"{name}, {target}"] = {"Fréchet": reader.frechet(images[name, target])}
     factors = {name: compared(model.noise.s, errors) for name, errors in found.items()}
     for name, rows in factors.items():
         title = f"{name}: error of the implied digit, as a multiple of the best target's"
         print_table(rows, title, dict.fromkeys(TARGETS, ".2f") | {"error": ".5f"})
-    print_table(quality, "Generated digits", {"Fréchet": ".1f", "readable": ".0%"})
+    print_table(quality, "Generated digits", {"Fréchet": ".1f"})
     picture = save(draw(found, images, model.noise.s), out / "target_by_noise.png")
     return {"factors": factors, "quality": quality, "figure": picture}
 
@@ -90,7 +90,7 @@ def draw(
     found: dict[str, dict[str, Any]], images: dict[tuple[str, str], np.ndarray], noise: np.ndarray
 ) -> Figure:
     """Plot the error by noise level for each target, and generated digits below."""
-    figure = plots.new_figure(7.2, title="The best target depends on the noise and on the network")
+    figure = plots.new_figure(6.6, title="The best target depends on the noise and on the network")
     panels = figure.subplots(2, len(NETWORKS), height_ratios=(2, 1))
     for column, name in enumerate(NETWORKS):
         ax = panels[0, column]
@@ -99,7 +99,7 @@ def draw(
             for target, errors in found[name].items()
         }
         plot_lines(ax, curves)
-        ax.set_yscale("log")
+        ax.set(yscale="log", ylim=(1e-4, 10))       # the error of eps grows to more than a million
         tidy(ax, name, "noise level t/T", "squared error of the digit x̂_0, per pixel")
         ax.legend(frameon=False, fontsize=9)
         rows = np.concatenate([images[name, target][:PICTURED] for target in TARGETS])

@@ -29,14 +29,8 @@ COLUMNS = 24
 
 
 def main(
-    out: Path,
-    *,
-    shown: int = 42_000,
-    steps: int = 250,
-    generated: int = 300,
-    bounded: int = 64,
-    channels: tuple[int, int] = (16, 32),
-    seed: int = 1,
+    out: Path, *, shown: int = 42_000, steps: int = 250, generated: int = 300, bounded: int = 64,
+    channels: tuple[int, int] = (16, 32), seed: int = 1,
 ) -> dict[str, Any]:
     """Train a diffusion; measure loss and generated digits on the way, and the bound at the end.
 
@@ -54,10 +48,11 @@ def main(
     stages = experiment.Stages(model, x_test[:500], generated, MOMENTS)
     experiment.fit(model, x, None, shown, 4e-3, rng, stages)
     training = {
-        f"{stage.shown:,}": {"loss": stage.loss, **reader.measure(stage.images)} for stage in stages.found
+        f"{stage.shown:,}": {"loss": stage.loss, "Fréchet": reader.frechet(stage.images)}
+        for stage in stages.found
     }
-    training["training digits"] = reader.measure(x[:generated])
-    formats = {"loss": ".3f", "Fréchet": ".1f", "readable": ".0%"}
+    training["training digits"] = {"Fréchet": reader.frechet(x[:generated])}
+    formats = {"loss": ".3f", "Fréchet": ".1f"}
     print_table(training, "By the digits shown: loss of unseen digits, and generated digits", formats)
 
     bound = model.bits_per_dim(x_test[:bounded], rng=seed)
@@ -71,7 +66,7 @@ def main(
     skipped = {
         f"t = {t}": {
             "noise s": float(model.noise.s[t]), "loss": losses[t], "bits below": bits[:t].sum() / total,
-            "Fréchet": reader.measure(experiment.stopped(model, t, generated, seed))["Fréchet"],
+            "Fréchet": reader.frechet(experiment.stopped(model, t, generated, seed)),
         }
         for t in ends
     }  # fmt: skip
@@ -87,7 +82,7 @@ def draw(
     losses: dict[int, float],
 ) -> Figure:
     """Plot bits and loss by step, loss and Fréchet distance during training, and digits on the way."""
-    figure = plots.new_figure(7.6, title="Most bits pay for noise that no one sees")
+    figure = plots.new_figure(6.6, title="Most bits pay for noise that no one sees")
     above, below = figure.subfigures(2, 1, height_ratios=(1.3, 1))
     left, middle, right = above.subplots(1, 3)
     left.plot(range(1, len(bits) + 1), bits.cumsum() / bits.sum(), color=plots.LINES[0][0], linewidth=1.8)
@@ -96,15 +91,17 @@ def draw(
     tidy(middle, "loss by step", "step t, from little to much noise")
     first = training[f"{stages[0].shown:,}"]
     curves = {
-        f"{name} (start: {first[name]:.2g})": (
+        f"{name} (start: {first[name]:.3g})": (
             [stage.shown for stage in stages],
             [training[f"{stage.shown:,}"][name] / first[name] for stage in stages],
         )
         for name in ("loss", "Fréchet")
     }
     plot_lines(right, curves)
-    tidy(right, "during training, as a share of the start", "digits shown")
+    tidy(right, "training, divided by the start", "digits shown")
     right.legend(frameon=False, fontsize=9)
+    for ax in (left, middle):
+        ax.set_xscale("log")
     for ax in (left, middle, right):
         ax.set_ylim(0)
     ax = below.subplots()

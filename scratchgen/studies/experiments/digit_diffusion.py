@@ -15,7 +15,6 @@ from scratchgen.training.loop import Callback, Trainer
 
 BATCH = 64
 LEVELS = 256        # grey levels
-READABLE = 0.9      # a digit is readable if the classifier gives one class more than this probability
 
 
 def dense(rng: np.random.Generator, *, predicts: str = "x0", **settings: Any) -> Diffusion:
@@ -53,21 +52,17 @@ class Reader:
     def __init__(self, classifier: MLPClassifier, x_test: np.ndarray):
         self.classifier, self.features = classifier, classifier.features(x_test)
 
-    def measure(self, images: np.ndarray) -> dict[str, float]:
-        """The Fréchet distance to unseen digits, and the share of digits of which the classifier is sure."""
-        sure = self.classifier.predict_proba(images).max(axis=1)
-        return {
-            "Fréchet": frechet_distance(self.classifier.features(images), self.features),
-            "readable": float((sure > READABLE).mean()),
-        }
+    def frechet(self, images: np.ndarray) -> float:
+        """The Fréchet distance of the features from those of unseen digits."""
+        return frechet_distance(self.classifier.features(images), self.features)
 
-    def measure_classes(self, images: np.ndarray, y: np.ndarray) -> dict[str, float]:
-        """`measure`, the share read as the class y, and the diversity within the classes."""
+    def measure(self, images: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """The share read as the class y, the diversity within the classes, and the Fréchet distance."""
         features = self.classifier.features(images)
         return {
             "as ordered": accuracy(self.classifier.predict(images), y),
             "diversity": float(np.mean([mean_distance(features[y == k]) for k in np.unique(y)])),
-            **self.measure(images),
+            "Fréchet": self.frechet(images),
         }
 
 
