@@ -85,8 +85,8 @@ def draw(
     curves: dict[str, dict[int, float]], images: dict[tuple[str, int], np.ndarray], real: float
 ) -> Figure:
     """Plot the Fréchet distance by evaluations, and some digits of each sampler."""
-    figure = plots.new_figure(7.4, title="Twenty evaluations of the network replace a long chain")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    figure = plots.new_figure(6.6, title="Twenty evaluations of the network replace a long chain")
+    above, below = figure.subfigures(2, 1, height_ratios=(2.4, 1))
     ax = above.subplots()
     plot_lines(ax, {name: (list(points), list(points.values())) for name, points in curves.items()})
     ax.axhline(real, color=plots.GREY, linestyle="--", label="training digits")

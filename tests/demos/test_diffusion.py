@@ -2,6 +2,14 @@
 
 import pytest
 
+from scratchgen.studies.experiments import digit_diffusion
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """More updates for the same number of digits."""
+    monkeypatch.setattr(digit_diffusion, "BATCH", 16)
+
 
 @pytest.mark.slow
 def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
@@ -13,7 +21,7 @@ def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
 
 
 @pytest.mark.slow
-def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(run_demo):
+def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(run_demo, small_batches):
     found = run_demo(
         "diffusion.where_bits_go", shown=6_000, steps=50, generated=100, bounded=20, channels=(8, 8)
     )
@@ -24,7 +32,7 @@ def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(ru
     assert skipped["t = 5"]["bits below"] > 0.6         # a tenth of the steps
     assert skipped["t = 5"]["Fréchet"] < 1.1 * skipped["t = 1"]["Fréchet"]
     assert skipped["t = 50"]["Fréchet"] > 1.2 * skipped["t = 1"]["Fréchet"]
-    *_, early, last, _ = found["training"].values()
+    *_, early, _, last, _ = found["training"].values()
     assert last["Fréchet"] / early["Fréchet"] < last["loss"] / early["loss"] < 1
 
 
@@ -38,14 +46,15 @@ def test_target_by_noise_x0_is_best_where_noise_is_strong_or_the_network_narrow(
     for rows in (unet, dense):
         for row in rows.values():
             assert min(row["eps"], row["x0"], row["v"]) == 1 == row[row["best"]]
+        assert rows["s = 0.812"]["best"] == "x0"
     assert list(unet.values())[-1]["eps"] > 100                     # where a_t is nearly 0
-    assert list(unet.values())[0]["x0"] > 2                         # where the noise can hardly be seen
+    assert list(unet.values())[0]["x0"] > 10                        # where the noise can hardly be seen
     quality = {name: row["Fréchet"] for name, row in found["quality"].items()}
     assert quality["dense, 256 wide, x0"] < 0.5 * quality["dense, 256 wide, v"]
 
 
 @pytest.mark.slow
-def test_steps_and_quality_saturates(run_demo):
+def test_steps_and_quality_saturates(run_demo, small_batches):
     found = run_demo(
         "diffusion.steps_and_quality",
         shown=6_000, chain=40, generated=100, evaluations=(4, 20), channels=(8, 8),
