@@ -1,4 +1,4 @@
-"""Twenty evaluations of the network replace a long chain.
+"""Twenty evaluations nearly replace a long chain.
 
 A diffusion and a flow matching are trained on digits, with the same U-Net and the same number of digits. Then
 they generate digits with different numbers of evaluations of the network: the diffusion with its whole chain
@@ -85,7 +85,7 @@ def draw(
     curves: dict[str, dict[int, float]], images: dict[tuple[str, int], np.ndarray], real: float
 ) -> Figure:
     """Plot the Fréchet distance by evaluations, and some digits of each sampler."""
-    figure = plots.new_figure(6.6, title="Twenty evaluations of the network replace a long chain")
+    figure = plots.new_figure(6.6, title="Twenty evaluations nearly replace a long chain")
     above, below = figure.subfigures(2, 1, height_ratios=(2.4, 1))
     ax = above.subplots()
     plot_lines(ax, {name: (list(points), list(points.values())) for name, points in curves.items()})

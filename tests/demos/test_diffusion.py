@@ -21,7 +21,7 @@ def test_noise_to_moons_improves_while_the_loss_stays(run_demo):
 
 
 @pytest.mark.slow
-def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(run_demo, small_batches):
+def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(run_demo):
     found = run_demo(
         "diffusion.where_bits_go", shown=6_000, steps=50, generated=100, bounded=20, channels=(8, 8)
     )
@@ -32,8 +32,8 @@ def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(ru
     assert skipped["t = 5"]["bits below"] > 0.6         # a tenth of the steps
     assert skipped["t = 5"]["Fréchet"] < 1.1 * skipped["t = 1"]["Fréchet"]
     assert skipped["t = 50"]["Fréchet"] > 1.2 * skipped["t = 1"]["Fréchet"]
-    *_, early, _, last, _ = found["training"].values()
-    assert last["Fréchet"] / early["Fréchet"] < last["loss"] / early["loss"] < 1
+    first, *_, last, _ = found["training"].values()
+    assert last["Fréchet"] / first["Fréchet"] < 0.9 * last["loss"] / first["loss"] < 0.9
 
 
 @pytest.mark.slow
@@ -61,7 +61,8 @@ def test_steps_and_quality_saturates(run_demo, small_batches):
     )  # fmt: skip
     table = {name: row["Fréchet"] for name, row in found["table"].items()}
     assert table["DDIM, 20"] < 1.25 * table["whole chain, 40"]
-    assert table["Heun, 20"] < 1.1 * table["Euler, 20"] < table["Euler, 4"]
+    assert table["Euler, 20"] < table["Euler, 4"]
+    assert table["Heun, 20"] < 1.1 * table["Euler, 20"]
 
 
 @pytest.mark.slow
