@@ -70,6 +70,6 @@ def test_guidance_strength_trades_diversity_for_correctness(run_demo, small_batc
     table = run_demo("diffusion.guidance_strength", shown=24_000, generated=300, steps=8)["table"]
     names = ("as ordered", "diversity", "Fréchet")
     right, diversity, distance = ([table[f"w = {w}"][name] for w in (-1, 0, 1, 8)] for name in names)
-    assert right[0] < 0.25 < 0.6 < right[1] < right[2] and right[2] > 0.9
+    assert right[0] < 0.2 < right[1] < right[2] - 0.1 and right[2] < right[3] and right[3] > 0.75
     assert table["real, unseen"]["diversity"] > diversity[1] > diversity[2] > diversity[3]
     assert distance[3] > 1.5 * min(distance)
