@@ -7,6 +7,10 @@ ORDER = (
     "langevin_and_score",
     "straight_paths",
     "noise_and_back",
-    "planted_mistakes",
+    "where_bits_go",
+    "target_by_noise",
+    "steps_and_quality",
+    "guidance_strength",
     "bayes_bridge_guidance",
+    "planted_mistakes",
 )
