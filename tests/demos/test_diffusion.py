@@ -70,9 +70,9 @@ def test_langevin_and_score_has_a_small_error_and_the_shares_of_the_modes(run_de
 
 
 @pytest.mark.slow
-def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo):
+def test_guided_by_classifier_is_read_as_ordered_and_completes_digits(run_demo):
     found = run_demo(
-        "diffusion.bayes_bridge_guidance", shown=40_000, width=64, samples=60, steps=20, repeats=4
+        "diffusion.guided_by_classifier", shown=40_000, width=64, samples=60, steps=20, repeats=4
     )
     free, strong = found["strengths"]["strength 0"], found["strengths"]["strength 4"]
     assert free["read by a second network"] < 0.3
