@@ -61,7 +61,8 @@ def main(
     print_table(table, title, formats)
 
     classifier = digit_classifier(digits.x_train, digits.y_train, rng)
-    half_way = round_trips.half_way(flow, x, round_trips.different_pairs(y, pairs, rng))
+    z = flow.transform(x)
+    half_way = round_trips.half_way(flow, x, z, round_trips.different_pairs(y, pairs, rng))
     middle = {
         name: {
             "largest probability": float(classifier.predict_proba(images).max(axis=1).mean()),
@@ -73,7 +74,6 @@ def main(
     middle |= {"test digits": {"largest probability": sure}}
     print_table(middle, f"Half-way between {pairs} pairs of digits: a classifier, and correlation with codes")
 
-    z = flow.transform(x)
     ends = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
     between = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in ends])
     pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in ends])

@@ -87,14 +87,16 @@ def different_pairs(y: np.ndarray, count: int, rng: np.random.Generator) -> np.n
     return pairs[y[pairs[:, 0]] != y[pairs[:, 1]]][:count]
 
 
-def half_way(model: Any, x: np.ndarray, pairs: np.ndarray) -> dict[str, np.ndarray]:
-    """Images in the middle between pairs of digits x (N, D), given as indices (P, 2); each (P, D), in [0, 1].
+def half_way(model: Any, x: np.ndarray, z: np.ndarray, pairs: np.ndarray) -> dict[str, np.ndarray]:
+    """Images in the middle between pairs of digits, each (P, D), in [0, 1].
+
+    x, z : digits and their codes, (N, D);  pairs : indices of digits, (P, 2)
 
     "linear in pixels" is what the middle between two codes would be if codes were a linear function of
     pixels: m + (x_a − m + x_b − m)/√2 with the mean digit m, clipped to [0, 1]. "other pixels" are in the
     middle between the pixels of another pair.
     """
-    z, m = model.transform(x), x.mean(axis=0)
+    m = x.mean(axis=0)
     middle = np.stack([code_path(z[a], z[b], 3)[1] for a, b in pairs])
     pixels = x[pairs].mean(axis=1)
     images = {
