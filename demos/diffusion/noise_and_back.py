@@ -23,9 +23,7 @@ from scratchgen.data import load_digits
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.studies.experiments import round_trips
 
-from ..common import (
-    digit_classifier, mosaic, plot_lines, print_table, run, save, say, show_image, tidy, train,
-)  # fmt: skip
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy, train
 
 HIDDEN, BLOCKS = 256, 3
 COUNTS = (5, 10, 20, 40, 80)
@@ -105,7 +103,9 @@ def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -
     for place, images, title in zip(
         right.subgridspec(2, 1), (codes, pixels), ("between codes", "between pixels"), strict=True
     ):
-        show_image(figure.add_subplot(place), mosaic(images, len(SHOWN)), title)
+        rows = np.split(images, len(SHOWN))
+        labels = [f"{a} to {b}" for a, b in SHOWN]
+        show_rows(figure.add_subplot(place), dict(zip(labels, rows, strict=True)), title)
     return figure
 
 

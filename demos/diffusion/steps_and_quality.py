@@ -21,9 +21,7 @@ from scratchgen.data import load_digits
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.studies.experiments import digit_diffusion as experiment
 
-from ..common import (
-    digit_classifier, first_of_each_digit, plot_lines, print_table, run, save, say, show_rows, tidy,
-)  # fmt: skip
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy
 
 SHOWN = ("DDIM", "Euler", "Heun")      # with pictures
 
@@ -70,7 +68,8 @@ def main(
     table["training digits"] = {"Fréchet": reader.frechet(x[:generated])}
     title = f"{generated} digits from each sampler"
     print_table(table, title, {"seconds": ".1f", "Fréchet": ".1f"})
-    shown_images = {key: found[first_of_each_digit(ordered)] for key, found in images.items()}
+    columns = np.unique(ordered, return_index=True)[1]      # the first of each digit
+    shown_images = {key: found[columns] for key, found in images.items()}
     figure = draw(curves, shown_images, table["training digits"]["Fréchet"])
     return {"table": table, "figure": save(figure, out / "steps_and_quality.png")}
 

@@ -21,9 +21,7 @@ from scratchgen.data import load_digits
 from scratchgen.models import Diffusion
 from scratchgen.studies.experiments import digit_diffusion as experiment
 
-from ..common import (
-    digit_classifier, first_of_each_digit, plot_lines, print_table, run, save, say, show_rows, tidy,
-)  # fmt: skip
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy
 
 MOMENTS = (0.05, 0.15, 0.3, 0.6, 1.0)   # of the training
 LATER = 1       # index of the moment from which on loss and samples are compared: one epoch, at full size
@@ -110,7 +108,7 @@ def draw(
         ax.set(xscale=scale)
         ax.set_ylim(0)
     ax = below.subplots()
-    columns = first_of_each_digit(ordered)
+    columns = np.unique(ordered, return_index=True)[1]      # the first of each digit
     rows = {f"{stage.shown:,}: loss {stage.loss:.3f}": stage.images[columns] for stage in stages}
     show_rows(ax, rows, "generated after so many digits; a column starts from one noise")
     return figure
