@@ -58,7 +58,7 @@ def main(
             print(f"\nTraining a diffusion that predicts {target}: {name}")
             if name == "U-Net":
                 model = experiment.unet(Diffusion, channels, rng, steps=250, predicts=target)
-                experiment.fit_unet(model, x, None, unet_shown, rng)
+                experiment.fit(model, x, None, unet_shown, 4e-3, rng)
             else:
                 model = experiment.dense(rng, steps=250, predicts=target)
                 experiment.fit(model, x, None, dense_shown, 2e-3, rng)
