@@ -8,8 +8,8 @@ the codes if the network ignores the fast waves of the time embedding. Only then
 reach their orders 2 and 4: a few dozen steps cannot follow the fast waves.
 
 A path between the codes of two digits looks like one between their pixels: one digit fades out while the
-other fades in. The second table shows why. If codes were a linear function of pixels, the path between codes
-would be a blend of pixels with more contrast. Half-way, images of this network are close to that blend.
+other fades in. If codes were a linear function of pixels, it would be exactly a blend of pixels, with more
+contrast. The second table compares the images half-way with that blend, and with other images.
 """
 
 from pathlib import Path
