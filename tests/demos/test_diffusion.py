@@ -9,6 +9,7 @@ from scratchgen.studies.experiments import digit_diffusion
 def small_batches(monkeypatch):
     """More updates for the same number of digits."""
     monkeypatch.setattr(digit_diffusion, "BATCH", 16)
+    monkeypatch.setattr(digit_diffusion, "UNET_BATCH", 16)
 
 
 @pytest.mark.slow
