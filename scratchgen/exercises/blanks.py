@@ -281,7 +281,7 @@ def mixed(text: str, filename: str, code: Mapping[str, str], numbers: Iterable[s
         inside = _inside(body, region)
         ours = ast.parse(_in_function(code[number])).body[0].body  # type: ignore[attr-defined]
         for node in (n for statement in ours for n in ast.walk(statement)):
-            if hasattr(node, "lineno"):
+            if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.keyword):
                 node.lineno = node.end_lineno = region.begin
                 node.col_offset = node.end_col_offset = 0
         at = body.index(inside[0])

@@ -38,7 +38,7 @@ def _three_steps(names: SimpleNamespace) -> dict[str, np.ndarray]:
     """m, v and the change of the value in each of three steps of Adam; eps is large after the first."""
     rng = np.random.default_rng(20)
     value, m, v = rng.standard_normal(5), np.zeros(5), np.zeros(5)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for t, eps in ((1, 1e-8), (2, 0.3), (3, 0.3)):
         before = value.copy()
         names.adam_step(value, rng.standard_normal(5), m, v, 0.1, 0.9, 0.999, eps, t)
