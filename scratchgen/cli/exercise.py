@@ -14,14 +14,13 @@ HELP = "derive gradients yourself: exercises with blanks, checked with an explan
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="write this exercise to a file; see --list")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="list the exercises, and mark the solved ones")
-    what.add_argument("--check", type=Path, metavar="FILE", help="check the file of an exercise")
-    what.add_argument(
+    parser.add_argument("--list", action="store_true", help="list the exercises, and mark the solved ones")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="check the file of an exercise")
+    parser.add_argument(
         "--hint", metavar="NAME",
         help="the next hint for an exercise, or for one equation such as LIN.2; each call goes one further",
     )
-    what.add_argument("--solution", metavar="NAME", help="the library's lines for all blanks of an exercise")
+    parser.add_argument("--solution", metavar="NAME", help="the library's lines for all blanks of an exercise")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="the file to write (default: NAME.py in the current folder)"
     )
@@ -34,9 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Do the one thing that was asked for; return 1 if a check failed."""
-    asked = args.list or args.check is not None or args.hint is not None or args.solution is not None
-    if asked and args.name is not None:
+    asked = [args.list, *(value is not None for value in (args.check, args.hint, args.solution))]
+    if any(asked) and args.name is not None:
         raise ValueError(f"exercise expected NAME or an option such as --check, got both ({args.name})")
+    if sum(asked) > 1:
+        raise ValueError("exercise expected one of --list, --check, --hint and --solution, got several")
     if args.name is None and (args.out is not None or args.overwrite):
         raise ValueError("--out and --overwrite expected the NAME of an exercise to write")
     if args.list:

@@ -112,3 +112,10 @@ def test_damaged_progress_is_reported_after_the_check(folder, capfd):
     (folder / "progress.json").write_text("{", encoding="utf-8")
     assert cli.main(["exercise", "--list"]) == 2
     assert "progress.json expected the progress of exercises" in capfd.readouterr().err
+
+
+def test_two_questions_at_once_are_refused(capsys):
+    assert cli.main(["exercise", "--list", "--hint", "linear"]) == 2
+    assert "exercise expected one of --list, --check, --hint and --solution, got several" in (
+        capsys.readouterr().err
+    )
