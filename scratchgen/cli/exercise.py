@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hint", metavar="NAME",
         help="the next hint for an exercise, or for one equation such as LIN.2; each call goes one further",
     )
-    parser.add_argument("--solution", metavar="NAME", help="the library's lines for the blanks of an exercise")
+    parser.add_argument("--solution", metavar="NAME", help="the library's lines for all blanks")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="the file to write (default: NAME.py in the current folder)"
     )
@@ -129,7 +129,7 @@ def show_hint(name: str) -> int:
 
 
 def show_solution(name: str) -> int:
-    """Print the library's lines for all blanks of an exercise."""
+    """Print the library's lines for all blanks."""
     from scratchgen.checks import check_name
     from scratchgen.exercises.catalogue import EXERCISES, solution_text
 
