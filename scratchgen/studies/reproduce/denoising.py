@@ -100,7 +100,7 @@ class SampleStudy:
         nats, error, sigma = quality.parzen(samples, held_out, self.digits.x_test)
         found, metrics = self.metrics.measure(samples), self.metrics
         true = metrics.measure(quality.training_digits(self.digits))
-        other = {"as many training digits in place of samples": round(true.frechet, 2)}
+        other = {"Fréchet distance of as many training digits in place of samples": round(true.frechet, 2)}
         note = (
             f"Parzen windows of sigma {sigma:.3f}, the best of 25 on {len(held_out):,} training digits left "
             f"out; the mean over the whole test set, standard error {error:.1f}"
