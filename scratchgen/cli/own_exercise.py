@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scratchgen.cli.own_code import CLOSED, FAILED, INTERRUPTED, PASSED, REFUSED, say, start_timer, where
+from scratchgen.cli.own_code import FAILED, PASSED, REFUSED, guarded, leave, say, where
 from scratchgen.gradcheck.report import NARROWEST
 
 
@@ -19,20 +18,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, required=True)
     parser.add_argument("--width", type=int, required=True)
     args = parser.parse_args(words)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    path = Path(args.target)
-    start_timer(args.target, path, args.timeout)
-    try:
-        code = check(args.target, path, max(NARROWEST, args.width))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        return CLOSED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BaseException as error:      # also SystemExit: whatever the code of the user raises
-        return say(f"{args.target}: {where(error, path)}", FAILED)
+    path, width = Path(args.target), max(NARROWEST, args.width)
+    return guarded(lambda: check(args.target, path, width), args.target, path, args.timeout)
 
 
 def check(target: str, path: Path, width: int) -> int:
@@ -50,11 +37,4 @@ def check(target: str, path: Path, width: int) -> int:
 
 
 if __name__ == "__main__":
-    # Threads that the file started must not keep the process alive.
-    exit_code = main()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        exit_code = CLOSED
-    sys.stderr.flush()
-    os._exit(exit_code)
+    leave(main())

@@ -178,7 +178,7 @@ def _blank(equation: Equation, lines: Span, first_line: str) -> list[str]:
 
 
 def _left(statement: ast.stmt, several: bool) -> str:
-    """What stands in front of the blank: the targets of an assignment, or "return"."""
+    """The text before the blank: the targets of an assignment, or "return"."""
     if isinstance(statement, ast.Return):
         return "return "
     if isinstance(statement, ast.Assign):

@@ -1,4 +1,4 @@
-"""The progress file: what it keeps, and what is said if it is damaged."""
+"""The file of the progress: its contents, and the messages for a damaged one."""
 
 import pytest
 
