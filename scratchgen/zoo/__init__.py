@@ -1,0 +1,36 @@
+"""A zoo of bugs: wrong forward and backward passes that people really write, and what catches them.
+
+Each entry is wrong code that runs, beside the right code. `scratchgen zoo` lists the entries; `scratchgen zoo
+NAME --run` measures the symptom and the check. A module of this package is a family of entries. The rest of
+the library does not import this package. Described in docs/bug-zoo.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from scratchgen.checks import check_name
+from scratchgen.zoo.entry import Entry, Outcome
+
+__all__ = ["FAMILIES", "Entry", "Outcome", "entries", "find"]
+
+FAMILIES = (        # in the order of the chapters
+    "linear", "activations", "losses", "numerics", "normalisation", "convolution", "dropout", "attention",
+    "optimisers", "training", "vae", "gan", "flow", "autoregressive", "diffusion",
+)  # fmt: skip
+
+
+def entries() -> list[Entry]:
+    """All entries, in the order of the families and of their modules. They are the classes that have a title."""
+    found = []
+    for family in FAMILIES:
+        module = import_module(f"scratchgen.zoo.{family}")
+        own = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Entry)]
+        found += [kind() for kind in own if kind.__module__ == module.__name__ and "title" in vars(kind)]
+    return found
+
+
+def find(name: str) -> Entry:
+    """The entry of this name. Raises ValueError, with near names, if there is none."""
+    known = {entry.name: entry for entry in entries()}
+    return known[check_name("entry of the zoo", name, known)]

@@ -1,0 +1,116 @@
+"""One entry of the bug zoo: a wrong piece of code beside the right one, its symptom and the check that fails.
+
+The right code and the wrong code are classes of short functions. The wrong class inherits from the right one
+and changes one function, so that the difference between the two is the mistake.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from scratchgen.gradcheck import SMOOTH
+
+GRADIENT = "gradient check"
+
+
+class Outcome(NamedTuple):
+    """What a run of a few tenths of a second shows.
+
+    number : the number that the entry's `measure` names
+    curve : its course over the training, (steps,), or None
+    sample : generated numbers, (N,) or (N, 2), or None
+    """
+
+    number: float
+    curve: np.ndarray | None = None
+    sample: np.ndarray | None = None
+
+
+class Entry:
+    """A wrong piece of code that runs.
+
+    title : the mistake in one line
+    symptom : what a user sees
+    measure, direction, apart : the number that `run` returns; the wrong code's number is "higher" or "lower"
+        than the right one's by at least `apart`
+    caught_by, bound : the check, whose error is at most `bound` for right code
+    passes_gradient_check : whether the wrong code passes a gradient check; None if it has no gradient
+    fix : what to write instead, and why
+    seen : the kind of project where the mistake occurs
+    where : a file of this library with the right code
+    Right, Wrong : the two versions
+    """
+
+    title: ClassVar[str]
+    symptom: ClassVar[str]
+    measure: ClassVar[str]
+    direction: ClassVar[Literal["higher", "lower"]] = "higher"
+    apart: ClassVar[float]
+    caught_by: ClassVar[str]
+    bound: ClassVar[float]
+    passes_gradient_check: ClassVar[bool | None]
+    fix: ClassVar[str]
+    seen: ClassVar[str]
+    where: ClassVar[str]
+    x_label: ClassVar[str] = "training step"
+    Right: ClassVar[Any]
+    Wrong: ClassVar[Any]
+
+    @property
+    def name(self) -> str:
+        """The name on the command line: bias_of_one_row for the class BiasOfOneRow."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def family(self) -> str:
+        """The module of this package that has the entry."""
+        return type(self).__module__.rpartition(".")[2]
+
+    def gradient_error(self, code: Any) -> float:
+        """The largest relative error of code's gradient against differences; 0 to SMOOTH if it is right."""
+        raise NotImplementedError(f"{self.name} has no gradient")
+
+    def check(self, code: Any) -> float:
+        """The error that the named check finds. The check fails if it is above `bound`."""
+        raise NotImplementedError(f"{self.name} has no check")
+
+    def run(self, code: Any) -> Outcome:
+        """Train or sample with this code, the same way for right and wrong code."""
+        raise NotImplementedError(f"{self.name} has no run")
+
+    def caught(self, code: Any) -> bool:
+        """Whether the named check fails. NaN counts as a failure."""
+        return not quiet(self.check, code) <= self.bound
+
+    def outcome(self, code: Any) -> Outcome:
+        """`run` without the warnings of numbers that overflow. A number that is NaN is returned as infinity."""
+        found: Outcome = quiet(self.run, code)
+        number = float(found.number)
+        return found._replace(number=math.inf if math.isnan(number) else number)
+
+    def shows(self, right: Outcome, wrong: Outcome) -> bool:
+        """Whether the wrong code's number differs from the right one's in the stated direction."""
+        difference = wrong.number - right.number
+        return (difference if self.direction == "higher" else -difference) >= self.apart
+
+
+class CaughtByGradient(Entry):
+    """An entry whose named check is the gradient check."""
+
+    caught_by = GRADIENT
+    bound = SMOOTH
+    passes_gradient_check = False
+
+    def check(self, code: Any) -> float:
+        return self.gradient_error(code)
+
+
+def quiet(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function without NumPy's warnings: wrong code may overflow."""
+    with np.errstate(all="ignore"):
+        return function(*arguments)
