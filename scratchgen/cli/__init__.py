@@ -19,7 +19,7 @@ import scratchgen
 from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
-COMMANDS = ("demo", "gradcheck", "train", "study", "data", "download")     # in the order of --help
+COMMANDS = ("demo", "gradcheck", "zoo", "train", "study", "data", "download")     # in the order of --help
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 EXIT_CODES = (
     "Exit codes: 0 success; 1 a check failed or training diverged; 2 invalid input, with one line on stderr; "

@@ -7,9 +7,9 @@ the library does not import this package. Described in docs/bug-zoo.md.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
-from scratchgen.checks import check_name
 from scratchgen.zoo.entry import Entry, Outcome
 
 __all__ = ["FAMILIES", "Entry", "Outcome", "entries", "find"]
@@ -31,6 +31,10 @@ def entries() -> list[Entry]:
 
 
 def find(name: str) -> Entry:
-    """The entry of this name. Raises ValueError, with near names, if there is none."""
+    """The entry of this name. Raises ValueError, with the nearest names, if there is none."""
     known = {entry.name: entry for entry in entries()}
-    return known[check_name("entry of the zoo", name, known)]
+    if name in known:
+        return known[name]
+    near = get_close_matches(name.lower().replace("-", "_"), known, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    raise ValueError(f"unknown entry of the zoo {name!r}{hint} `scratchgen zoo` lists all {len(known)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -64,18 +64,21 @@ class ActivationEntry(CaughtByGradient):
     measure = "training loss at the end"
     where = "scratchgen/layers/activations.py"
     apart = 0.01
+    rate: ClassVar[float] = 0.03
 
     def gradient_error(self, code: Any) -> float:
         return layer_error(code, random_generator().standard_normal((4, 6)))
 
     def run(self, code: Any) -> Outcome:
         x, y = curved_data(64)
-        curves = [self.train(code, x, y, np.random.default_rng(seed)) for seed in range(4)]
+        curves = [self.train(code, x, y, self.rate, np.random.default_rng(seed)) for seed in range(4)]
         losses = np.mean(curves, axis=0)
         return Outcome(tail(losses), losses)
 
     @staticmethod
-    def train(code: Any, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def train(
+        code: Any, x: np.ndarray, y: np.ndarray, rate: float, rng: np.random.Generator
+    ) -> np.ndarray:
         """The losses of one training from a random start."""
         shapes = ((2, 16), (1, 16), (16, 16), (1, 16), (16, 1), (1, 1))
         start = [rng.standard_normal(s) * (s[0] > 1) * (1.4 / s[0]) ** 0.5 for s in shapes]
@@ -88,7 +91,7 @@ class ActivationEntry(CaughtByGradient):
             (da,) = code.backward(db @ w2.T, first)
             return loss, (x.T @ da, da.sum(0), h.T @ db, db.sum(0), g.T @ dout, dout.sum(0))
 
-        return descend(gradient, start, lr=0.03, steps=300)[0]
+        return descend(gradient, start, lr=rate, steps=300)[0]
 
 
 class TanhOfInput(ActivationEntry):
@@ -119,7 +122,11 @@ class MaskOfGradient(ActivationEntry):
 
 class EluSlope(ActivationEntry):
     title = "the slope of ELU below zero is its output, without the + 1"
-    symptom = "The slope is negative where it should be positive, and jumps at zero."
+    symptom = (
+        "With a small learning rate nothing looks wrong: the loss may even be lower. With a rate at which the "
+        "right code trains, it diverges."
+    )
+    rate = 0.1
     fix = "The derivative of eˣ − 1 is eˣ = out + 1."
     seen = "an issue about ELU's gradient in a from-scratch machine-learning repository"
     Right = ELU

@@ -174,6 +174,7 @@ class ScaleForgotten(AttentionEntry):
     caught_by = "moment test: the scores of standard normal q and k have variance 1"
     bound = 0.2
     x_label = "position"
+    y_label = "positions in use"
     fix = "A product of d numbers has the variance d: divide by √d, forward and backward."
     seen = "attention written from memory; it trains with small widths, and fails with large ones"
 

@@ -45,7 +45,7 @@ class FlowMatching:
 class Noising:
     """x_t = √ā·x0 + √(1 − ā)·eps, with ā_t the product of 1 − β up to step t of 50."""
 
-    beta = np.linspace(0.002, 0.2, 50)
+    beta = np.linspace(0.02, 0.2, 50)
 
     @classmethod
     def alpha_bar(cls):
@@ -220,6 +220,7 @@ class WrongSigma(NoisingEntry):
     title = "the noise is scaled with 1 − ā in place of its root"
     symptom = "The network meets inputs of a smaller spread in training than in sampling."
     measure = "smallest standard deviation of x_t over the steps"
+    y_label = "standard deviation of x_t"
     direction = "lower"
     apart = 0.1
     caught_by = "moment test: x_t has the variance 1 if the data have"
@@ -245,6 +246,7 @@ class ProductForgotten(NoisingEntry):
     title = "the noise level of step t uses 1 − β_t in place of the product of all steps"
     symptom = "The data are still visible in the last step, and sampling starts from noise the net never saw."
     measure = "correlation of x_t with the data in the last step"
+    y_label = "correlation with the data"
     apart = 0.3
     caught_by = "moment test: in the last step nothing of the data is left"
     bound = 0.1

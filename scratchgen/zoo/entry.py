@@ -22,13 +22,15 @@ class Outcome(NamedTuple):
     """What a run of a few tenths of a second shows.
 
     number : the number that the entry's `measure` names
-    curve : its course over the training, (steps,), or None
+    curve : what the entry's `y_label` names, over the training or over `x`, or None
     sample : generated numbers, (N,) or (N, 2), or None
+    x : the places of the curve; None for steps 1, 2, ...
     """
 
     number: float
     curve: np.ndarray | None = None
     sample: np.ndarray | None = None
+    x: np.ndarray | None = None
 
 
 class Entry:
@@ -43,6 +45,7 @@ class Entry:
     fix : what to write instead, and why
     seen : the kind of project where the mistake occurs
     where : a file of this library with the right code
+    x_label, y_label : the axes of a plotted curve
     Right, Wrong : the two versions
     """
 
@@ -58,6 +61,7 @@ class Entry:
     seen: ClassVar[str]
     where: ClassVar[str]
     x_label: ClassVar[str] = "training step"
+    y_label: ClassVar[str] = "loss"
     Right: ClassVar[Any]
     Wrong: ClassVar[Any]
 

@@ -183,7 +183,8 @@ class InverseOrder(FlowEntry):
     caught_by = "round trip: inverse(forward(x)) = x"
     bound = 1e-12
     passes_gradient_check = True
-    x_label = "shift, from −2 to 2"
+    x_label = "shift t"
+    y_label = "error of the round trip"
     fix = "Undo the steps in the opposite order: (z − t)·e⁻ˢ."
     seen = "flows whose sampling was never tested; threads titled: my flow can't invert"
 
@@ -201,7 +202,7 @@ class InverseOrder(FlowEntry):
         shifts = np.linspace(-2, 2, 21)
         back = np.array([code.inverse(code.forward(x, 0.5, t)[0], 0.5, t) for t in shifts])
         errors = np.abs(back - x).mean(axis=1)
-        return Outcome(float(errors.mean()), errors)
+        return Outcome(float(errors.mean()), errors, x=shifts)
 
 
 class OffsetOfBits(Entry):
@@ -213,7 +214,8 @@ class OffsetOfBits(Entry):
     caught_by = "closed form: uniform levels 0 … 255 cost 8 bits each"
     bound = 1e-12
     passes_gradient_check = None
-    x_label = "standard deviation of the pixels, in 1/20"
+    x_label = "standard deviation of the pixels"
+    y_label = "bits per dimension"
     fix = "A density of x / 256 is 256 times that of x in each dimension: add log2(256) = 8."
     seen = "threads of several flow and diffusion repositories about negative bits per dimension"
     where = "scratchgen/metrics/likelihood.py"
@@ -231,4 +233,4 @@ class OffsetOfBits(Entry):
         """The curve: pixels with a normal density of growing standard deviation."""
         stds = np.arange(1, 11) / 20
         curve = np.array([code.per_dimension(-0.5 * np.log(2 * np.pi * np.e * s**2), 1) for s in stds])
-        return Outcome(float(code.per_dimension(0.0, 784)), curve)
+        return Outcome(float(code.per_dimension(0.0, 784)), curve, x=stds)

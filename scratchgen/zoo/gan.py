@@ -89,6 +89,7 @@ class GameEntry(Entry):
     """An entry about the losses of the two players."""
 
     measure = "distance of the generated mean from the data"
+    y_label = "distance from the data"
     where = "scratchgen/models/gan/game.py"
     apart = 0.5
     Right = Game
@@ -153,7 +154,7 @@ class SaturatingLoss(GameEntry):
             return -softplus(logits).mean(), (dfake.sum(keepdims=True),)
 
     def check(self, code: Any) -> float:
-        return abs(float(code.generator_loss(0.0, np.zeros(1), 1.0, -10.0)[1][0]) + 1)
+        return abs(float(code.generator_loss(0.0, np.zeros(1), 1.0, -10.0)[1][0][0]) + 1)
 
     def run(self, code: Any) -> Outcome:
         return play(code, slope=4.0, start=-8.0, steps=15)
@@ -163,6 +164,7 @@ class PenaltyPerPixel(Entry):
     title = "the gradient penalty takes the size of each pixel's gradient, not the norm of the image's"
     symptom = "The critic's slope is about √D where it should be 1, and the estimated distance is too large."
     measure = "norm of the critic's input gradient, 16 pixels"
+    y_label = "norm of the input gradient"
     apart = 1.0
     caught_by = "closed form: a gradient of norm 1 has no penalty"
     bound = 1e-12
@@ -200,6 +202,7 @@ class PenaltyNotDifferentiated(CaughtByGradient):
     title = "the gradient penalty is added to the loss, but not to the gradient"
     symptom = "The penalty is reported and has no effect: the critic's slope grows without end."
     measure = "norm of the critic's input gradient"
+    y_label = "norm of the input gradient"
     apart = 1.0
     fix = "The penalty contains an input gradient; its own gradient needs a second backward pass."
     seen = "a penalty function that is never called, or an input gradient that was taken as a constant"

@@ -220,6 +220,7 @@ class MomentumSwapped(Entry):
     title = "the running statistics keep 10 % of the old value in place of 90 %"
     symptom = "Training is fine; in evaluation the loss is higher and changes from step to step."
     measure = "mean error of the normalised test data"
+    y_label = "error in evaluation"
     apart = 0.1
     caught_by = "moment test: after 200 batches the running mean is near the mean of the data"
     bound = 0.3

@@ -175,7 +175,8 @@ class VarianceBySquares(NumericsEntry):
     title = "the variance is computed as E[x²] − E[x]²"
     symptom = "In float32 the result is noise, or negative, for data whose mean is far from zero."
     measure = "largest error of the standardised data for an offset of up to 1e4"
-    x_label = "offset, in powers of ten (0 to 4)"
+    x_label = "offset of the data, power of ten"
+    y_label = "largest error"
     caught_by = "invariance: an offset of 1e4 changes the standardised data by rounding only"
     bound = 0.05
     fix = "Subtract the mean first, then square."
@@ -202,5 +203,6 @@ class VarianceBySquares(NumericsEntry):
         return self.error(code, 1e4)
 
     def run(self, code: Any) -> Outcome:
-        errors = np.array([self.error(code, 10.0**power) for power in np.linspace(0, 4, 21)])
-        return Outcome(float(errors.max()), errors)
+        powers = np.linspace(0, 4, 21)
+        errors = np.array([self.error(code, 10.0**power) for power in powers])
+        return Outcome(float(errors.max()), errors, x=powers)

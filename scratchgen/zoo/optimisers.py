@@ -108,7 +108,7 @@ class StepCounterReset(OptimiserEntry):
     title = "Adam's step counter starts again in every epoch"
     symptom = "After a few epochs the steps are too small, and training slows down from epoch to epoch."
     measure = "training loss at the end"
-    apart = 0.05
+    apart = 10.0
     caught_by = "resume test: two epochs of 10 steps equal 20 steps"
     fix = "The counter belongs to m and v: keep all three, also in a checkpoint."
     seen = "training scripts that count the batches of the epoch, and checkpoints without the counter"
@@ -143,6 +143,7 @@ class DecayThroughAdam(OptimiserEntry):
     title = "weight decay is added to the gradient that Adam normalises"
     symptom = "The strength of the decay has hardly any effect, and unused weights shrink by lr in each step."
     measure = "a weight without a gradient, 1 at the start"
+    y_label = "weight"
     direction = "lower"
     apart = 0.3
     caught_by = "closed form: a weight without a gradient shrinks by the factor 1 − lr·decay"
@@ -172,6 +173,7 @@ class SharedVelocity(OptimiserEntry):
     title = "all parameters share one array of momentum: [zeros] * n"
     symptom = "Each parameter is also moved by the gradients of the others; the loss stays high or diverges."
     measure = "distance to the minimum after 60 steps"
+    y_label = "distance to the minimum"
     apart = 0.1
     caught_by = "invariance: two parameters trained together end where each ends alone"
     fix = "Make an array for each parameter: [np.zeros_like(p) for p in parameters]."
@@ -207,6 +209,7 @@ class ClippedOneByOne(OptimiserEntry):
     title = "each parameter's gradient is clipped by its own norm"
     symptom = "The clipped gradient points elsewhere: small gradients gain weight against large ones."
     measure = "angle between the gradient and the clipped one, degrees"
+    y_label = "angle, degrees"
     apart = 10.0
     caught_by = "invariance: the clipped gradient is parallel to the gradient"
     x_label = "gradient"

@@ -139,7 +139,8 @@ class MeanOfMeans(TrainingEntry):
     measure = "error of the reported loss for batches of 32 and a rest"
     apart = 0.01
     caught_by = "closed form: the mean over all examples"
-    x_label = "number of examples − 33"
+    x_label = "number of examples"
+    y_label = "error of the reported loss"
     fix = "Weight each batch by its size: the last one may be smaller."
     seen = "training loops with total / len(loader)"
     Right = Average
@@ -161,8 +162,9 @@ class MeanOfMeans(TrainingEntry):
         return self.error(code, 65)
 
     def run(self, code: Any) -> Outcome:
-        errors = np.array([self.error(code, n) for n in range(33, 130)])
-        return Outcome(float(errors.mean()), errors)
+        counts = np.arange(33, 130)
+        errors = np.array([self.error(code, n) for n in counts])
+        return Outcome(float(errors.mean()), errors, x=counts)
 
 
 class ShuffledApart(TrainingEntry):

@@ -207,6 +207,7 @@ class PixelsAveraged(Entry):
     title = "the reconstruction is averaged over pixels, and the KL term is summed"
     symptom = "The KL term goes to zero: the code carries nothing, and all reconstructions are the mean."
     measure = "KL term at the end"
+    y_label = "KL term, nats"
     direction = "lower"
     apart = 0.3
     caught_by = "additivity: an image pasted twice costs twice as much"

@@ -1,0 +1,165 @@
+"""Entries as text, as a table and as a figure. The code that is shown is the source of the classes."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scratchgen import plots
+from scratchgen.zoo.entry import GRADIENT, Entry, Outcome, quiet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MARK = ">   "           # before the lines that differ
+
+
+def code_of(entry: Entry, version: str) -> list[str]:
+    """The source lines of what the wrong class changes, in the "Wrong" or in the "Right" version."""
+    lines: list[str] = []
+    for name, value in vars(entry.Wrong).items():
+        if name.startswith("__") and name != "__init__":
+            continue
+        found = inspect.getattr_static(getattr(entry, version), name)
+        if callable(getattr(value, "__func__", value)):
+            source = inspect.getsource(getattr(found, "__func__", found))
+            lines += textwrap.dedent(source).rstrip().splitlines()
+        else:
+            lines.append(f"{name} = {found!r}")
+    return lines
+
+
+def marked(lines: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The lines, indented, with MARK before those that the other version does not have."""
+    known = set(others)
+    return [f"{'    ' if line in known else MARK}{line}".rstrip() for line in lines]
+
+
+def gradient_text(entry: Entry) -> str:
+    """What a gradient check says about the wrong code."""
+    if entry.passes_gradient_check is None:
+        return "does not apply: the code has no gradient"
+    return "passes" if entry.passes_gradient_check else "fails"
+
+
+def explain(entry: Entry, wrap: Callable[[str], str]) -> Iterator[str]:
+    """The lines of an explanation; `wrap` breaks a paragraph into lines."""
+    wrong, right = code_of(entry, "Wrong"), code_of(entry, "Right")
+    yield wrap(f"{entry.name} ({entry.family}): {entry.title}")
+    yield from ("", "Wrong:", *marked(wrong, right), "", "Right:", *marked(right, wrong), "")
+    yield wrap(f"Symptom: {entry.symptom}")
+    yield wrap(f"Measured (--run): {entry.measure}; {entry.direction} with the wrong code.")
+    yield wrap(f"Caught by: {entry.caught_by}.")
+    if entry.caught_by != GRADIENT:
+        yield wrap(f"Gradient check: {gradient_text(entry)}.")
+    yield wrap(f"Fix: {entry.fix}")
+    yield wrap(f"Seen in: {entry.seen}.")
+    yield wrap(f"Right code in the library: {entry.where}")
+
+
+def measured(entry: Entry, outcomes: dict[str, Outcome], width: int) -> tuple[list[str], bool]:
+    """The table of a run, and whether the entry behaves as it says."""
+    right, wrong = (quiet(entry.check, code) for code in (entry.Right, entry.Wrong))
+    rows = [("", "right", "wrong"), (f"error in the check; {entry.bound:.2g} allowed", right, wrong)]
+    if entry.passes_gradient_check is not None and entry.caught_by != GRADIENT:
+        errors = [quiet(entry.gradient_error, code) for code in (entry.Right, entry.Wrong)]
+        rows.append(("error in a gradient check", *errors))
+    rows.append((entry.measure, outcomes["right"].number, outcomes["wrong"].number))
+    lines = []
+    for text, *values in rows:
+        *first, last = textwrap.wrap(text, width - 24) or [""]
+        lines += [*first, f"{last:{width - 24}}" + "".join(f"{cell(value):>12}" for value in values)]
+    holds = not entry.caught(entry.Right) and entry.caught(entry.Wrong)
+    holds = holds and entry.shows(outcomes["right"], outcomes["wrong"])
+    lines.append("The check catches the wrong code." if holds else "The entry does not behave as it says.")
+    return lines, holds
+
+
+def cell(value: Any) -> str:
+    """A number of the table with four digits; text as it is."""
+    return value if isinstance(value, str) else f"{float(value):.4g}"
+
+
+def markdown(found: Sequence[Entry]) -> str:
+    """The table of docs/bug-zoo.md: one row for each entry."""
+    lines = ["| name | mistake | gradient check | caught by |", "|---|---|---|---|"]
+    for entry in found:
+        verdict = {True: "passes", False: "fails", None: "no gradient"}[entry.passes_gradient_check]
+        lines.append(f"| `{entry.name}` | {escaped(entry.title)} | {verdict} | {escaped(entry.caught_by)} |")
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+
+
+def figure(entry: Entry, outcomes: dict[str, Outcome]) -> Figure:
+    """The right and the wrong code side by side: curves, histograms, points, or two bars."""
+    title = textwrap.fill(f"{entry.name}: {entry.title}", 88)
+    fig = plots.new_figure(4.4, title=title)
+    right = outcomes["right"]
+    if right.sample is not None and right.sample.ndim == 2:
+        draw_points(fig, outcomes)
+    elif right.sample is not None:
+        draw_histograms(fig, outcomes)
+    elif right.curve is not None:
+        draw_curves(fig, entry, outcomes)
+    else:
+        ax = fig.subplots()
+        ax.bar(list(outcomes), [o.number for o in outcomes.values()], color=[c for c, _ in plots.LINES[:2]])
+        finish(ax, "", entry.measure)
+    return fig
+
+
+def draw_curves(fig: Figure, entry: Entry, outcomes: dict[str, Outcome]) -> None:
+    """Both curves in one plot, up to the first number that is not finite."""
+    ax = fig.subplots()
+    shown = []
+    for (colour, _), style, (name, outcome) in zip(plots.LINES, ("-", "--"), outcomes.items(), strict=False):
+        curve = np.asarray(outcome.curve, float)
+        x = np.arange(1, len(curve) + 1) if outcome.x is None else outcome.x
+        finite = np.isfinite(curve)
+        label = name if finite.all() else f"{name} (not finite from {x[np.argmin(finite)]:g} on)"
+        ax.plot(x[finite], curve[finite], style, color=colour, linewidth=2, label=label)
+        shown.append(curve[finite])
+    right, values = shown[0], np.concatenate(shown)
+    if values.min() > 0 and values.max() > 50 * values.min():
+        ax.set_yscale("log")
+        if values.max() > 1e3 * right.max():
+            ax.set_ylim(0.5 * values.min(), 1e3 * right.max())
+    ax.legend(frameon=False)
+    finish(ax, entry.x_label, entry.y_label)
+
+
+def draw_histograms(fig: Figure, outcomes: dict[str, Outcome]) -> None:
+    """Both samples, in bins that are the same."""
+    ax = fig.subplots()
+    low, high = -5.0, 5.0
+    for (colour, _), (name, outcome) in zip(plots.LINES, outcomes.items(), strict=False):
+        inside = np.clip(np.asarray(outcome.sample), low, high)
+        ax.hist(inside, bins=80, range=(low, high), color=colour, alpha=0.6, label=name)
+    ax.legend(frameon=False)
+    finish(ax, "generated number", "count")
+
+
+def draw_points(fig: Figure, outcomes: dict[str, Outcome]) -> None:
+    """Both samples of points, in two panels with the same axes."""
+    panels = fig.subplots(1, 2, sharex=True, sharey=True)
+    for ax, (colour, _), (name, outcome) in zip(panels, plots.LINES, outcomes.items(), strict=False):
+        points = np.asarray(outcome.sample)
+        ax.plot(points[:, 0], points[:, 1], ".", color=colour, markersize=4)
+        ax.set_title(name, fontsize=11)
+        ax.set_aspect("equal")
+        finish(ax, "pixel 1", "pixel 2")
+
+
+def finish(ax: Any, xlabel: str, ylabel: str) -> None:
+    """Labels and a light frame."""
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
