@@ -43,7 +43,10 @@ class FlowMatching:
 
 
 class Noising:
-    """x_t = √ā·x0 + √(1 − ā)·eps, with ā_t the product of 1 − β up to step t of 50."""
+    """x_t = √ā·x0 + √(1 − ā)·eps, with ā_t the product of 1 − β up to step t of 50.
+
+    step : one step of the sampler, from t to t − 1, given its mean and its standard deviation
+    """
 
     beta = np.linspace(0.02, 0.2, 50)
 
@@ -58,7 +61,6 @@ class Noising:
 
     @staticmethod
     def step(mean, sigma, t, rng):
-        """From step t to t − 1, given the mean and the standard deviation of the step."""
         return mean + (sigma if t > 0 else 0) * rng.standard_normal(mean.shape)
 
 

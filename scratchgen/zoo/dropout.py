@@ -131,7 +131,8 @@ class ActiveInEvaluation(DropoutEntry):
     class Wrong(Dropout):
         @classmethod
         def forward(cls, x, rng, training):
-            return Dropout.forward(x, rng, True)
+            mask = cls.draw(x.shape, rng)
+            return x * mask, (mask, rng)
 
     def check(self, code: Any) -> float:
         rng = random_generator()

@@ -201,7 +201,10 @@ class EvalModeForgotten(Entry):
     class Wrong(Trained):
         @staticmethod
         def forward(x, mean, var, training):
-            return Trained.forward(x, mean, var, True)
+            batch_mean, batch_var = x.mean(axis=0), x.var(axis=0)
+            mean += 0.1 * (batch_mean - mean)
+            var += 0.1 * (batch_var - var)
+            return (x - batch_mean) / np.sqrt(batch_var + 1e-5)
 
     def check(self, code: Any) -> float:
         x = random_generator().standard_normal((5, 3))

@@ -96,12 +96,12 @@ class GradientsNotZeroed(TrainingEntry):
 
 class SumOverBatch(TrainingEntry):
     title = "the loss is summed over the batch in place of averaged"
-    symptom = "A learning rate that works for batches of 4 diverges for batches of 64."
+    symptom = "A learning rate that works for the mean diverges, and the larger the batch, the sooner."
     apart = 1.0
     caught_by = "invariance: a batch that holds every example twice has the same gradient per example"
     passes_gradient_check = True
     fix = "Average over the batch and sum over features, in every loss alike."
-    seen = "threads that ask: sum or mean?"
+    seen = "threads that ask whether a loss is a sum or a mean"
     where = "scratchgen/losses.py"
     Right = MeanLoss
 
