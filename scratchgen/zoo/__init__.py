@@ -21,12 +21,13 @@ FAMILIES = (        # in the order of the chapters
 
 
 def entries() -> list[Entry]:
-    """All entries, in the order of the families and of their modules. They are the classes that have a title."""
+    """All entries, by family. They are the classes of the families' modules that have a title."""
     found = []
     for family in FAMILIES:
         module = import_module(f"scratchgen.zoo.{family}")
-        own = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Entry)]
-        found += [kind() for kind in own if kind.__module__ == module.__name__ and "title" in vars(kind)]
+        kinds = [value for value in vars(module).values() if isinstance(value, type)]
+        own = [kind for kind in kinds if issubclass(kind, Entry) and kind.__module__ == module.__name__]
+        found += [kind() for kind in own if "title" in vars(kind)]
     return found
 
 

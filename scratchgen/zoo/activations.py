@@ -123,8 +123,8 @@ class MaskOfGradient(ActivationEntry):
 class EluSlope(ActivationEntry):
     title = "the slope of ELU below zero is its output, without the + 1"
     symptom = (
-        "With a small learning rate nothing looks wrong: the loss may even be lower. With a rate at which the "
-        "right code trains, it diverges."
+        "With a small learning rate nothing looks wrong: the loss may even be lower. With a rate at which "
+        "the right code trains, it diverges."
     )
     rate = 0.1
     fix = "The derivative of eˣ − 1 is eˣ = out + 1."

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from scratchgen.zoo.entry import Entry, Outcome
-from scratchgen.zoo.tools import Array, adam, descend, layer_error, random_generator, softmax, squared_error, tail
+from scratchgen.zoo.tools import (
+    Array,
+    adam,
+    descend,
+    layer_error,
+    random_generator,
+    softmax,
+    squared_error,
+    tail,
+)
 
 LENGTH, WIDTH = 8, 4
 
@@ -29,7 +38,7 @@ class Attention:
     def weights(cls, scores):
         mask = cls.allowed(len(scores))
         p = softmax(np.where(mask, scores, -1e9))
-        return p, p, mask               # the weights, the softmax that they come from, and the mask
+        return p, p, mask               # weights, softmax behind them, mask
 
     @classmethod
     def forward(cls, q, k, v):

@@ -60,19 +60,19 @@ class Pair:
     @classmethod
     def log_prob(cls, x):
         each = [cls.bernoulli(x, cls.logits(x, first)) for first in (0, 1)]
-        return np.logaddexp(*each) - np.log(2)          # the logarithm of the mean probability
+        return np.logaddexp(*each) - np.log(2)          # log of the mean
 
     @classmethod
     def sample(cls, n, rng):
         x = np.zeros((n, 2))
-        for d in range(2):                              # each pixel sees the one before it
+        for d in range(2):              # each pixel sees the one before it
             p = 1 / (1 + np.exp(-cls.logits(x, 0)[:, d]))
             x[:, d] = rng.random(n) < p
         return x
 
 
 class MaskEntry(Entry):
-    """An entry about the masks of MADE, which trains on random bits: no model can do better than log 2 each."""
+    """An entry about the masks of MADE, trained on random bits: no model can do better than log 2 each."""
 
     measure = "negative log-likelihood of random bits; 4.16 nats is the limit"
     direction = "lower"

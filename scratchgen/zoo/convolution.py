@@ -45,7 +45,8 @@ class ConvByScatter(Conv):
         dpadded = np.zeros((n, h + 2, w + 2))
         for a, b in np.ndindex(3, 3):
             dpadded[:, a : a + h, b : b + w] += dout * kernel[a, b]
-        return dpadded[:, 1:-1, 1:-1], np.einsum("nijab,nij->ab", windows(x), dout)
+        dkernel = np.einsum("nijab,nij->ab", windows(x), dout)
+        return dpadded[:, 1:-1, 1:-1], dkernel
 
 
 class StridedConv:
@@ -130,7 +131,7 @@ class ConvEntry(CaughtByGradient):
 
 class KernelNotFlipped(ConvEntry):
     title = "convolution's dx correlates dout with the kernel as it is"
-    symptom = "The layer itself learns, the layers below learn from a wrong signal. A symmetric kernel is right."
+    symptom = "The layer itself learns, but those below get a wrong signal. A symmetric kernel is right."
     caught_by = "adjoint test: ⟨conv(x), u⟩ = ⟨x, dx(u)⟩"
     bound = 1e-12
     fix = "Pixel i reaches output j through kernel[i − j + 1]; backward needs kernel[j − i + 1], flipped."
@@ -167,7 +168,8 @@ class PaddingCropped(ConvEntry):
             dpadded = np.zeros((n, h + 2, w + 2))
             for a, b in np.ndindex(3, 3):
                 dpadded[:, a : a + h, b : b + w] += dout * kernel[a, b]
-            return dpadded[:, :h, :w], np.einsum("nijab,nij->ab", windows(x), dout)
+            dkernel = np.einsum("nijab,nij->ab", windows(x), dout)
+            return dpadded[:, :h, :w], dkernel
 
 
 class StrideRepeated(ConvEntry):

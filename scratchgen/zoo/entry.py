@@ -92,7 +92,7 @@ class Entry:
         return not quiet(self.check, code) <= self.bound
 
     def outcome(self, code: Any) -> Outcome:
-        """`run` without the warnings of numbers that overflow. A number that is NaN is returned as infinity."""
+        """`run` without warnings of numbers that overflow. NaN is returned as infinity."""
         found: Outcome = quiet(self.run, code)
         number = float(found.number)
         return found._replace(number=math.inf if math.isnan(number) else number)

@@ -11,11 +11,14 @@ from scratchgen.zoo.tools import Array, adam, loss_error, random_generator, tail
 
 
 class Flow:
-    """The parts of a flow of coupling layers: half of the features is scaled by eˢ and moved by t."""
+    """The parts of a flow of coupling layers: half of the features is scaled by eˢ and moved by t.
+
+    nll : the mean of −log N(z; 0, I) − log|dz/dx| over rows, without the constant; and dz, dlogdet
+    """
 
     @staticmethod
     def half(layer):
-        return layer % 2                        # which feature the layer changes
+        return layer % 2                        # the feature that changes
 
     @staticmethod
     def forward(x, s, t):
@@ -24,7 +27,8 @@ class Flow:
     @staticmethod
     def backward(dz, dlogdet, cache):
         x, s = cache
-        return dz * np.exp(s), dz * x * np.exp(s) + dlogdet, dz        # dx, ds, dt
+        dx, ds, dt = dz * np.exp(s), dz * x * np.exp(s) + dlogdet, dz
+        return dx, ds, dt
 
     @staticmethod
     def inverse(z, s, t):
@@ -32,7 +36,6 @@ class Flow:
 
     @staticmethod
     def nll(z, logdet):
-        """The mean of −log N(z; 0, I) − log|dz/dx| over rows, without the constant; dz and dlogdet."""
         n = len(z)
         loss = (0.5 * z**2).sum() / n - logdet.mean()
         return loss, z / n, np.full(n, -1 / n)
@@ -139,7 +142,8 @@ class LogDetNotDifferentiated(FlowEntry, CaughtByGradient):
         @staticmethod
         def backward(dz, dlogdet, cache):
             x, s = cache
-            return dz * np.exp(s), dz * x * np.exp(s), dz
+            dx, ds, dt = dz * np.exp(s), dz * x * np.exp(s), dz
+            return dx, ds, dt
 
 
 class ScaleMissing(FlowEntry, CaughtByGradient):
@@ -153,7 +157,8 @@ class ScaleMissing(FlowEntry, CaughtByGradient):
         @staticmethod
         def backward(dz, dlogdet, cache):
             x, s = cache
-            return dz, dz * x * np.exp(s) + dlogdet, dz
+            dx, ds, dt = dz, dz * x * np.exp(s) + dlogdet, dz
+            return dx, ds, dt
 
 
 class HalvesNotSwapped(FlowEntry):

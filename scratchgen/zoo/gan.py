@@ -57,7 +57,8 @@ class Critic:
     def loss(w, real, fake):
         norm = np.sqrt((w**2).sum())
         loss = (fake @ w).mean() - (real @ w).mean() + 10 * (norm - 1) ** 2
-        return loss, (fake.mean(axis=0) - real.mean(axis=0) + 20 * (norm - 1) * w / norm,)
+        dw = fake.mean(axis=0) - real.mean(axis=0)
+        return loss, (dw + 20 * (norm - 1) * w / norm,)
 
 
 class Between:
@@ -138,7 +139,7 @@ class LabelsSwapped(GameEntry):
 
 class SaturatingLoss(GameEntry):
     title = "the generator minimises log(1 − D), which is flat where D is certain"
-    symptom = "If the discriminator is ahead, the generator's gradient is almost zero and it does not catch up."
+    symptom = "If the discriminator is ahead, the generator's gradient is almost zero: it never catches up."
     caught_by = "closed form: for D = σ(−10) the gradient of the logit is −1 to 0.01 %"
     bound = 1e-3
     passes_gradient_check = True
@@ -177,7 +178,8 @@ class PenaltyPerPixel(Entry):
     class Wrong(Penalty):
         @staticmethod
         def loss(g):
-            return ((np.abs(g) - 1) ** 2).mean(), (2 * (np.abs(g) - 1) * np.sign(g) / g.size,)
+            size = np.abs(g)
+            return ((size - 1) ** 2).mean(), (2 * (size - 1) * np.sign(g) / g.size,)
 
     def gradient_error(self, code: Any) -> float:
         return loss_error(code.loss, random_generator().standard_normal((4, 3)) + 0.01)
@@ -214,7 +216,8 @@ class PenaltyNotDifferentiated(CaughtByGradient):
         def loss(w, real, fake):
             norm = np.sqrt((w**2).sum())
             loss = (fake @ w).mean() - (real @ w).mean() + 10 * (norm - 1) ** 2
-            return loss, (fake.mean(axis=0) - real.mean(axis=0),)
+            dw = fake.mean(axis=0) - real.mean(axis=0)
+            return loss, (dw,)
 
     def gradient_error(self, code: Any) -> float:
         rng = random_generator()

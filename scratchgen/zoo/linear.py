@@ -9,7 +9,15 @@ import numpy as np
 from scratchgen.gradcheck import check_contract, check_layer
 from scratchgen.layers import Layer, Parameter
 from scratchgen.zoo.entry import CaughtByGradient, Entry, Outcome
-from scratchgen.zoo.tools import curved_data, descend, largest, layer_error, random_generator, squared_error, tail
+from scratchgen.zoo.tools import (
+    curved_data,
+    descend,
+    largest,
+    layer_error,
+    random_generator,
+    squared_error,
+    tail,
+)
 
 
 class Affine:

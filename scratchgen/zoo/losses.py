@@ -63,7 +63,7 @@ def train_classifier(loss: Any, *, lr: float = 0.5, steps: int = 200) -> Outcome
 
 class SoftmaxDiagonal(CaughtByGradient):
     title = "softmax's backward uses only the diagonal of the Jacobian"
-    symptom = "The loss falls at first and then rises: with −log p, only the label's logit is ever pushed, upwards."
+    symptom = "The loss stays too high: with −log p, only the label's logit is ever pushed, and upwards."
     measure = "training loss at the end"
     apart = 0.01
     fix = "Every output depends on every logit: dx = p·(dout − Σ dout·p)."
@@ -80,7 +80,7 @@ class SoftmaxDiagonal(CaughtByGradient):
         return layer_error(code, random_generator().standard_normal((3, 4)))
 
     def run(self, code: Any) -> Outcome:
-        """Softmax regression with the loss −log p(label), whose gradient passes through softmax's backward."""
+        """Softmax regression with the loss −log p(label); its gradient passes through backward."""
         x, labels = clusters(96, spread=1.0)
         n = np.arange(len(labels))
 
@@ -176,7 +176,8 @@ class TargetBroadcast(Entry):
         @staticmethod
         def loss(pred, target):
             diff = pred - target
-            return (diff**2).mean(), (2 / diff.size * diff.sum(axis=1, keepdims=True),)
+            dpred = 2 / diff.size * diff.sum(axis=1, keepdims=True)
+            return (diff**2).mean(), (dpred,)
 
     def gradient_error(self, code: Any) -> float:
         rng = random_generator()

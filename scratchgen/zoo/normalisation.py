@@ -30,7 +30,8 @@ class BatchNorm:
     @staticmethod
     def backward(dout, cache):
         out, inv = cache
-        return ((dout - dout.mean(axis=0) - out * (dout * out).mean(axis=0)) * inv,)
+        dmean = dout.mean(axis=0)
+        return ((dout - dmean - out * (dout * out).mean(axis=0)) * inv,)
 
 
 class Trained:
@@ -228,7 +229,7 @@ class MomentumSwapped(Entry):
     caught_by = "moment test: after 200 batches the running mean is near the mean of the data"
     bound = 0.3
     passes_gradient_check = None
-    fix = "new = old + 0.1·(batch − old). Conventions differ: in some libraries the momentum is 0.1, in others 0.9."
+    fix = "new = old + 0.1·(batch − old). Some libraries call 0.1 the momentum, others 0.9."
     seen = "ports between libraries that define momentum in opposite ways"
     where = "scratchgen/layers/normalisation.py"
     Right = Trained
@@ -245,7 +246,7 @@ class MomentumSwapped(Entry):
 
     @staticmethod
     def statistics(code: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Train on batches of 8 of N(3, 2²): the running mean and variance (50,), and the errors of the output."""
+        """Train on batches of 8 of N(3, 2²): running mean and variance (50,), and errors of the output."""
         rng = random_generator()
         mean, var, errors = np.zeros(50), np.ones(50), np.zeros(200)
         test = 3 + 2 * rng.standard_normal((20, 50))

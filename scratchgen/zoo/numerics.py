@@ -1,4 +1,4 @@
-"""Formulas that are right on paper and wrong in floating point. All pass a gradient check of moderate numbers."""
+"""Formulas that are right on paper and wrong in floating point. All pass a gradient check."""
 
 from __future__ import annotations
 

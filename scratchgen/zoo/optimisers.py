@@ -22,7 +22,8 @@ class Adam:
         pass                            # the counter runs on
 
     def corrected(self):
-        return self.m / (1 - self.beta1**self.step), self.v / (1 - self.beta2**self.step)
+        t = self.step
+        return self.m / (1 - self.beta1**t), self.v / (1 - self.beta2**t)
 
     def update(self, p, g, lr):
         self.step += 1

@@ -126,7 +126,7 @@ class HalfMissingInGradient(CaughtByGradient, SampleEntry):
 
 class StdIsExpLogvar(SampleEntry):
     title = "exp(logvar) is used as the standard deviation"
-    symptom = "The reported bound is better than the true likelihood allows, because the KL term has another std."
+    symptom = "The reported bound is better than the true likelihood allows: the KL term has another std."
     measure = "the loss that is reported at the end"
     direction = "lower"
     apart = 0.05
