@@ -22,7 +22,7 @@ FAMILIES = (        # in the order of the chapters
 
 def entries() -> list[Entry]:
     """All entries, by family. They are the classes of the families' modules that have a title."""
-    found = []
+    found: list[Entry] = []
     for family in FAMILIES:
         module = import_module(f"scratchgen.zoo.{family}")
         kinds = [value for value in vars(module).values() if isinstance(value, type)]

@@ -68,7 +68,7 @@ class DropoutEntry(Entry):
         rng = random_generator()
         x = rng.standard_normal((128, 1)) + 0.5 * rng.standard_normal((128, 40))    # redundant features
         y = x.mean(axis=1)
-        evaluated = []
+        evaluated: list[float] = []
 
         def gradient(step, weight):
             evaluated.append(squared_error(code.forward(x * weight, rng, False)[0].sum(axis=1), y)[0])

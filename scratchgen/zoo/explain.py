@@ -69,7 +69,7 @@ def measured(entry: Entry, outcomes: dict[str, Outcome], width: int) -> tuple[li
         errors = [quiet(entry.gradient_error, code) for code in (entry.Right, entry.Wrong)]
         rows.append(("error in a gradient check", *errors))
     rows.append((entry.measure, outcomes["right"].number, outcomes["wrong"].number))
-    lines = []
+    lines: list[str] = []
     for text, *values in rows:
         *first, last = textwrap.wrap(text, width - 24) or [""]
         lines += [*first, f"{last:{width - 24}}" + "".join(f"{cell(value):>12}" for value in values)]
@@ -100,7 +100,7 @@ def escaped(text: str) -> str:
 
 def figure(entry: Entry, outcomes: dict[str, Outcome]) -> Figure:
     """The right and the wrong code side by side: curves, histograms, points, or two bars."""
-    title = textwrap.fill(f"{entry.name}: {entry.title}", 88)
+    title = textwrap.fill(f"{entry.name}: {entry.title}", 70)
     fig = plots.new_figure(4.4, title=title)
     right = outcomes["right"]
     if right.sample is not None and right.sample.ndim == 2:
@@ -126,6 +126,8 @@ def draw_curves(fig: Figure, entry: Entry, outcomes: dict[str, Outcome]) -> None
         finite = np.isfinite(curve)
         label = name if finite.all() else f"{name} (not finite from {x[np.argmin(finite)]:g} on)"
         ax.plot(x[finite], curve[finite], style, color=colour, linewidth=2, label=label)
+        if finite.any() and not finite.all():
+            ax.plot(x[finite][-1], curve[finite][-1], "x", color=colour, markersize=10, markeredgewidth=3)
         shown.append(curve[finite])
     right, values = shown[0], np.concatenate(shown)
     if values.min() > 0 and values.max() > 50 * values.min():
@@ -142,7 +144,7 @@ def draw_histograms(fig: Figure, outcomes: dict[str, Outcome]) -> None:
     low, high = -5.0, 5.0
     for (colour, _), (name, outcome) in zip(plots.LINES, outcomes.items(), strict=False):
         inside = np.clip(np.asarray(outcome.sample), low, high)
-        ax.hist(inside, bins=80, range=(low, high), color=colour, alpha=0.6, label=name)
+        ax.hist(inside, bins=80, range=(low, high), histtype="step", linewidth=2, color=colour, label=name)
     ax.legend(frameon=False)
     finish(ax, "generated number", "count")
 

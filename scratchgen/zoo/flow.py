@@ -56,7 +56,8 @@ def train(code: Any, steps: int = 250) -> tuple[Array, Array]:
     x = np.stack([a, a**2 - 1 + 0.3 * rng.standard_normal(200)], axis=1)
 
     def gradient(step, nets):
-        u, logdet, caches = x.copy(), np.zeros(len(x)), []
+        u, logdet = x.copy(), np.zeros(len(x))
+        caches: list[Any] = []
         for layer, net in enumerate(nets):
             i = code.half(layer)
             other = u[:, 1 - i]
@@ -123,7 +124,7 @@ class LogDetSign(FlowEntry):
 
     def check(self, code: Any) -> float:
         grid = np.linspace(-12, 12, 4001)
-        nll = []
+        nll: list[float] = []
         for x in grid:
             z, logdet, _ = code.forward(np.array([x]), np.array([0.7]), np.array([0.3]))
             nll.append(code.nll(z[:, None], logdet)[0])

@@ -189,7 +189,8 @@ class PenaltyPerPixel(Entry):
 
     def run(self, code: Any) -> Outcome:
         rng = random_generator()
-        difference, norms = np.full(16, 0.25), []
+        difference = np.full(16, 0.25)
+        norms: list[Any] = []
 
         def gradient(step, w):
             norms.append(np.linalg.norm(w))
@@ -227,7 +228,7 @@ class PenaltyNotDifferentiated(CaughtByGradient):
     def run(self, code: Any) -> Outcome:
         rng = random_generator()
         real, fake = rng.standard_normal((64, 4)) + 1, rng.standard_normal((64, 4))
-        norms = []
+        norms: list[Any] = []
 
         def gradient(step, w):
             norms.append(np.linalg.norm(w))

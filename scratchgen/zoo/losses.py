@@ -49,7 +49,7 @@ class SquaredError:
 def train_classifier(loss: Any, *, lr: float = 0.5, steps: int = 200) -> Outcome:
     """Softmax regression on three clusters that overlap: the cross-entropy, by the right formula."""
     x, labels = clusters(96, spread=1.0)
-    shown = []
+    shown: list[float] = []
 
     def gradient(step, weight, bias):
         logits = x @ weight + bias
@@ -134,8 +134,8 @@ class SoftmaxTwice(Entry):
     Right = CrossEntropy
 
     class Wrong(CrossEntropy):
-        @classmethod
-        def loss(cls, logits, labels):
+        @staticmethod
+        def loss(logits, labels):
             p = softmax(logits)
             loss, (dp,) = CrossEntropy.loss(p, labels)
             return loss, Softmax.backward(dp, p)

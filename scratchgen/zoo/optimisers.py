@@ -124,7 +124,8 @@ class StepCounterReset(OptimiserEntry):
         """The losses and the final parameters of a regression with noisy batches."""
         rng = random_generator()
         p = np.zeros(20)
-        optimiser, losses = code(p), []
+        optimiser = code(p)
+        losses: list[float] = []
         for _ in range(epochs):
             optimiser.start_epoch()
             for _ in range(steps):

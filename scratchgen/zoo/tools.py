@@ -27,7 +27,7 @@ def layer_error(code: Any, *arrays: Array) -> float:
     """
     out, _ = code.forward(*arrays)
     u = np.random.default_rng(7).standard_normal(np.shape(out))
-    results = []
+    results: list[Result] = []
     for i, array in enumerate(arrays):
 
         def loss(value: Array, _: Array, i: int = i) -> tuple[float, Array]:
@@ -40,7 +40,7 @@ def layer_error(code: Any, *arrays: Array) -> float:
 
 def loss_error(loss: Callable[..., Any], *arrays: Array, fixed: tuple[Any, ...] = ()) -> float:
     """The same for a function loss(*arrays, *fixed) -> (loss, a tuple with one gradient for each array)."""
-    results = []
+    results: list[Result] = []
     for i, array in enumerate(arrays):
 
         def of_one(value: Array, _: Array, i: int = i) -> tuple[float, Array]:

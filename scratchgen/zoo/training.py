@@ -65,7 +65,7 @@ class TrainingEntry(Entry):
 
 class GradientsNotZeroed(TrainingEntry):
     title = "the gradients are not set to zero between steps"
-    symptom = "Only the first step is right. Old gradients act like momentum without friction: the loss swings."
+    symptom = "The first step is right. Later ones add all old gradients, so the loss swings."
     apart = 0.5
     caught_by = "step test: the second step uses the gradient of the second batch alone"
     fix = "Call zero_grad() once per step, before backward."

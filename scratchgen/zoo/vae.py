@@ -57,7 +57,7 @@ def train(code: Any) -> Trained:
     rng = random_generator()
     direction = np.full((1, FEATURES), FEATURES**-0.5)
     x = 2 * rng.standard_normal((256, 1)) @ direction + rng.standard_normal((256, FEATURES))
-    kls = []
+    kls: list[float] = []
 
     def gradient(step, encoder, c, decoder):
         mu, logvar = x @ encoder, np.full((len(x), 1), float(c))
