@@ -56,8 +56,7 @@ def test_symptom_is_seen_in_the_stated_direction(entry):
 
 @each
 def test_entry_is_complete_and_its_mistake_is_in_one_place(entry):
-    for text in (entry.symptom, entry.fix):
-        assert text[0].isupper() and text[-1] == "."
+    assert entry.symptom[0].isupper() and entry.symptom[-1] == "." == entry.fix[-1]
     for text in (entry.title, entry.seen, entry.caught_by, entry.measure):
         assert text and text[-1] != "."
     assert (ROOT / entry.where).is_file()
