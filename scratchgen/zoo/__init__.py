@@ -16,7 +16,7 @@ __all__ = ["FAMILIES", "Entry", "Outcome", "entries", "find"]
 
 FAMILIES = (        # in the order of the chapters
     "linear", "activations", "losses", "numerics", "normalisation", "convolution", "dropout", "attention",
-    "optimisers", "training", "vae", "gan", "flow", "autoregressive", "diffusion",
+    "recurrent", "padding", "optimisers", "training", "vae", "gan", "flow", "autoregressive", "diffusion",
 )  # fmt: skip
 
 

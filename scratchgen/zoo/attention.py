@@ -38,18 +38,19 @@ class Attention:
     def weights(cls, scores):
         mask = cls.allowed(len(scores))
         p = softmax(np.where(mask, scores, -1e9))
-        return p, p, mask               # weights, softmax behind them, mask
+        return p, p, mask, True         # p, its softmax, scores used, weights used
 
     @classmethod
     def forward(cls, q, k, v):
-        p, full, mask = cls.weights(q @ k.T * cls.scale(q.shape[1]))
-        return p @ v, (q, k, v, p, full, mask)
+        p, *kept = cls.weights(q @ k.T * cls.scale(q.shape[1]))
+        return p @ v, (q, k, v, p, *kept)
 
     @classmethod
     def backward(cls, dout, cache):
-        q, k, v, p, full, mask = cache
-        dp = np.where(mask, dout @ v.T, 0)
-        dscores = full * (dp - (dp * full).sum(axis=cls.axis, keepdims=True)) * cls.scale(q.shape[1])
+        q, k, v, p, full, scores_used, weights_used = cache
+        dfull = np.where(weights_used, dout @ v.T, 0)
+        dmasked = full * (dfull - (dfull * full).sum(axis=cls.axis, keepdims=True))
+        dscores = np.where(scores_used, dmasked, 0) * cls.scale(q.shape[1])
         return dscores @ k, dscores.T @ q, p.T @ dout
 
 
@@ -124,7 +125,7 @@ class MaskAfterSoftmax(AttentionEntry):
         def weights(cls, scores):
             mask = cls.allowed(len(scores))
             full = softmax(scores)
-            return full * mask, full, mask
+            return full * mask, full, True, mask
 
     def check(self, code: Any) -> float:
         return self.leak(code)
@@ -152,6 +153,52 @@ class MaskOffByOne(AttentionEntry):
         return np.roll(v, -1, axis=0)
 
 
+class MaskReversed(AttentionEntry):
+    title = "the mask lets each position see itself and the later ones"
+    symptom = "The loss of predicting the next token is far too good, and generation has nothing to look at."
+    direction = "lower"
+    apart = 0.3
+    caught_by = "invariance: later tokens do not change earlier outputs"
+    fix = "Row t is the query and column s the key: s ≤ t is np.tri, with ones below the diagonal."
+    seen = "np.triu in place of np.tril, and masks that say what is hidden, used as what is seen"
+
+    class Wrong(Attention):
+        @staticmethod
+        def allowed(length):
+            return np.tri(length, dtype=bool).T
+
+    def check(self, code: Any) -> float:
+        return self.leak(code)
+
+    def target(self, v: Array) -> Array:
+        """The next value of random sequences, which nothing in the past predicts."""
+        return np.roll(v, -1, axis=0)
+
+
+class MaskedWithZero(AttentionEntry):
+    title = "scores of later positions are set to 0 in place of −∞"
+    symptom = "The loss is lower than the past allows: each later position has the weight e⁰, and is used."
+    direction = "lower"
+    apart = 0.1
+    caught_by = "invariance: later tokens do not change earlier outputs"
+    fix = "The softmax of a score 0 is not 0. Use −∞, or −1e9, whose exponential is 0."
+    seen = "scores * mask before the softmax"
+
+    class Wrong(Attention):
+        @classmethod
+        def weights(cls, scores):
+            mask = cls.allowed(len(scores))
+            p = softmax(np.where(mask, scores, 0))
+            return p, p, mask, True
+
+    def check(self, code: Any) -> float:
+        return self.leak(code)
+
+    def target(self, v: Array) -> Array:
+        """The next value of random sequences, which nothing in the past predicts."""
+        return np.roll(v, -1, axis=0)
+
+
 class SoftmaxOverQueries(AttentionEntry):
     title = "attention's softmax runs over the queries in place of the keys"
     symptom = "The weights of a position do not sum to 1, and late positions get most of the signal."
@@ -167,7 +214,7 @@ class SoftmaxOverQueries(AttentionEntry):
         def weights(cls, scores):
             mask = cls.allowed(len(scores))
             p = softmax(np.where(mask, scores, -1e9).T).T
-            return p, p, mask
+            return p, p, mask, True
 
     def check(self, code: Any) -> float:
         q, k = random_generator().standard_normal((2, LENGTH, WIDTH))
@@ -198,7 +245,7 @@ class ScaleForgotten(AttentionEntry):
 
     def run(self, code: Any) -> Outcome:
         q, k = random_generator().standard_normal((2, 64, 64))
-        p, _, _ = code.weights(q @ k.T * code.scale(64))
+        p, *_ = code.weights(q @ k.T * code.scale(64))
         used = np.exp(-(p * np.log(p + 1e-300)).sum(axis=1))
         return Outcome(float(used.mean()), used)
 

@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 
 from scratchgen.zoo.entry import CaughtByGradient, Entry, Outcome
-from scratchgen.zoo.tools import Array, descend, loss_error, random_generator
+from scratchgen.zoo.tools import Array, descend, loss_error, random_generator, sigmoid
 
 DATA_MEAN = 3.0
-
-
-def sigmoid(logits: Array) -> Array:
-    """1 / (1 + e⁻ˡ)."""
-    return 0.5 * (1 + np.tanh(0.5 * logits))
 
 
 def softplus(logits: Array) -> Array:

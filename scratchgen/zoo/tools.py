@@ -90,6 +90,11 @@ def squared_error(pred: Array, target: Array) -> tuple[float, Array]:
     return float((diff**2).sum() / len(pred)), 2 / len(pred) * diff
 
 
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + e⁻ˡ)."""
+    return 0.5 * (1 + np.tanh(0.5 * logits))
+
+
 def softmax(logits: Array) -> Array:
     """Probabilities over the last axis."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
