@@ -2,7 +2,7 @@
 
 Each entry is wrong code that runs, beside the right code. `scratchgen zoo` lists the entries; `scratchgen zoo
 NAME --run` measures the symptom and the check. A module of this package is a family of entries. The rest of
-the library does not import this package. Described in docs/bug-zoo.md.
+the library does not import this package. Described in docs/zoo.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -97,8 +98,11 @@ class ActivationEntry(CaughtByGradient):
 class TanhOfInput(ActivationEntry):
     title = "the derivative of tanh is computed from the input in place of the output"
     symptom = "The gradient has the wrong sign where |x| > 1, and training fails or is unstable."
+    numbers = (0.0885, math.inf)
     fix = "The derivative is 1 − out², with out = tanh(x). Keep the output in the cache."
     seen = "sigmoid and tanh in first hand-written networks, where forward and backward share a variable x"
+    gradcheck = "Tanh"
+    exercise = "sigmoid"
     Right = Tanh
 
     class Wrong(Tanh):
@@ -110,8 +114,11 @@ class TanhOfInput(ActivationEntry):
 class MaskOfGradient(ActivationEntry):
     title = "ReLU's backward masks by the sign of dout in place of the sign of x"
     symptom = "Negative gradients are lost, so activations can only be pushed in one direction."
+    numbers = (0.125, 2.27)
     fix = "The slope depends on the input: 1 where x > 0, 0 elsewhere."
     seen = "backward functions copied from the forward line, np.maximum(dout, 0)"
+    gradcheck = "ReLU"
+    exercise = "relu"
     Right = ReLU
 
     class Wrong(ReLU):
@@ -126,9 +133,12 @@ class EluSlope(ActivationEntry):
         "With a small learning rate nothing looks wrong: the loss may even be lower. With a rate at which "
         "the right code trains, it diverges."
     )
+    numbers = (0.0797, math.inf)
     rate = 0.1
     fix = "The derivative of eˣ − 1 is eˣ = out + 1."
     seen = "an issue about ELU's gradient in a from-scratch machine-learning repository"
+    gradcheck = "ELU"
+    exercise = "sigmoid"
     Right = ELU
 
     class Wrong(ELU):
@@ -140,9 +150,12 @@ class EluSlope(ActivationEntry):
 class GateConstant(ActivationEntry):
     title = "SiLU's backward treats the gate σ(x) as a constant"
     symptom = "The loss falls, but less far: one term of the product rule is missing."
+    numbers = (0.112, 0.177)
     apart = 0.001
     fix = "Both factors of x·σ(x) depend on x: σ + x·σ·(1 − σ)."
     seen = "gated activations (SiLU, GLU, gates of recurrent cells) that were derived in a hurry"
+    gradcheck = "SiLU"
+    exercise = "silu"
     Right = SiLU
 
     class Wrong(SiLU):

@@ -76,6 +76,8 @@ class AttentionEntry(Entry):
     where = "scratchgen/layers/attention.py"
     passes_gradient_check = True
     bound = 1e-9
+    gradcheck = "CausalSelfAttention"
+    exercise = "attention"
     Right = Attention
 
     def gradient_error(self, code: Any) -> float:
@@ -115,6 +117,7 @@ class AttentionEntry(Entry):
 class MaskAfterSoftmax(AttentionEntry):
     title = "the causal mask is multiplied in after the softmax"
     symptom = "Early positions have weights that sum to far less than 1, and the future changes them."
+    numbers = (0.0, 0.00372)
     apart = 0.001
     caught_by = "invariance: later tokens do not change earlier outputs"
     fix = "Set the scores of later positions to −∞ before the softmax."
@@ -134,6 +137,7 @@ class MaskAfterSoftmax(AttentionEntry):
 class MaskOffByOne(AttentionEntry):
     title = "the causal mask lets each position see the next one"
     symptom = "The training loss is far too good, and generated text is nonsense."
+    numbers = (1.14, 6.85e-05)
     direction = "lower"
     apart = 0.3
     caught_by = "invariance: later tokens do not change earlier outputs"
@@ -156,6 +160,7 @@ class MaskOffByOne(AttentionEntry):
 class MaskReversed(AttentionEntry):
     title = "the mask lets each position see itself and the later ones"
     symptom = "The loss of predicting the next token is far too good, and generation has nothing to look at."
+    numbers = (1.14, 0.213)
     direction = "lower"
     apart = 0.3
     caught_by = "invariance: later tokens do not change earlier outputs"
@@ -178,6 +183,7 @@ class MaskReversed(AttentionEntry):
 class MaskedWithZero(AttentionEntry):
     title = "scores of later positions are set to 0 in place of −∞"
     symptom = "The loss is lower than the past allows: each later position has the weight e⁰, and is used."
+    numbers = (1.14, 0.527)
     direction = "lower"
     apart = 0.1
     caught_by = "invariance: later tokens do not change earlier outputs"
@@ -202,6 +208,7 @@ class MaskedWithZero(AttentionEntry):
 class SoftmaxOverQueries(AttentionEntry):
     title = "attention's softmax runs over the queries in place of the keys"
     symptom = "The weights of a position do not sum to 1, and late positions get most of the signal."
+    numbers = (0.0, 0.309)
     apart = 0.01
     caught_by = "sum test: values that are all 1 give outputs that are all 1"
     fix = "Each query distributes a weight of 1 over the keys: the last axis of q·kᵀ."
@@ -224,6 +231,7 @@ class SoftmaxOverQueries(AttentionEntry):
 class ScaleForgotten(AttentionEntry):
     title = "the scores are not divided by the root of the width"
     symptom = "At the start each position looks at about one other, and the gradient of q and k is small."
+    numbers = (20.8, 1.7)
     measure = "positions in use at the start, exp(entropy), of 64"
     direction = "lower"
     apart = 5.0
@@ -253,6 +261,7 @@ class ScaleForgotten(AttentionEntry):
 class RepeatedIds(Entry):
     title = "the gradient of an embedding is added with dtable[ids] += dout"
     symptom = "An id that occurs several times gets one gradient only: frequent tokens learn slowly."
+    numbers = (0.00075, 0.0194)
     measure = "training loss at the end"
     apart = 0.01
     caught_by = "gradient check with an id that occurs twice"
@@ -261,6 +270,8 @@ class RepeatedIds(Entry):
     fix = "np.add.at(dtable, ids, dout), or a product with a one-hot matrix. Fancy indexing adds once."
     seen = "NumPy embeddings; a check with ids that are all different passes"
     where = "scratchgen/layers/embedding.py"
+    gradcheck = "Embedding"
+    exercise = "embedding"
     Right = Embedding
 
     class Wrong(Embedding):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,8 @@ class ConvEntry(CaughtByGradient):
     measure = "training loss at the end"
     where = "scratchgen/layers/conv.py"
     apart = 0.1
+    gradcheck = "Conv2d"
+    exercise = "convolution"
 
     def gradient_error(self, code: Any) -> float:
         rng = random_generator()
@@ -132,6 +135,7 @@ class ConvEntry(CaughtByGradient):
 class KernelNotFlipped(ConvEntry):
     title = "convolution's dx correlates dout with the kernel as it is"
     symptom = "The layer itself learns, but those below get a wrong signal. A symmetric kernel is right."
+    numbers = (0.00298, 2.95)
     caught_by = "adjoint test: ⟨conv(x), u⟩ = ⟨x, dx(u)⟩"
     bound = 1e-12
     fix = "Pixel i reaches output j through kernel[i − j + 1]; backward needs kernel[j − i + 1], flipped."
@@ -156,6 +160,7 @@ class KernelNotFlipped(ConvEntry):
 class PaddingCropped(ConvEntry):
     title = "the padding of dx is cropped from one side only"
     symptom = "The gradient of the image is shifted by one pixel; no shape is wrong."
+    numbers = (0.00298, 20.5)
     fix = "The padded gradient has one extra row and column on each side: crop both, [1:-1]."
     seen = "im2col implementations with padding, and transposed convolutions"
     Right = ConvByScatter
@@ -175,6 +180,7 @@ class PaddingCropped(ConvEntry):
 class StrideRepeated(ConvEntry):
     title = "the backward of stride 2 repeats dout in place of inserting zeros"
     symptom = "Gradients are too large and blurred: pixels that no output uses get a gradient."
+    numbers = (0.123, 0.828)
     fix = "Outputs that were skipped have no gradient: put dout at every second place, and zeros between."
     seen = "strided convolutions whose backward was written as an upsampling"
     Right = StridedConv
@@ -214,11 +220,14 @@ class PoolEntry(CaughtByGradient):
 class MaxPoolTies(PoolEntry):
     title = "max pooling sends the gradient to every entry that equals the maximum"
     symptom = "On images with a constant background the gradient is four times too large."
+    numbers = (0.0, math.inf)
     caught_by = "sum test: dx of a constant image has the same sum as dout"
     bound = 1e-12
     passes_gradient_check = True
     fix = "Send each dout to one entry, for example the first that has the maximum."
     seen = "masks x == out, which a check with random inputs, all different, does not test"
+    gradcheck = "MaxPool2d"
+    exercise = "max-pooling"
     Right = MaxPool
 
     class Wrong(MaxPool):
@@ -235,8 +244,11 @@ class MaxPoolTies(PoolEntry):
 class AverageWithoutDivision(PoolEntry):
     title = "the backward of average pooling does not divide by the size of the block"
     symptom = "Each pooling multiplies the gradient by four, so deep networks diverge."
+    numbers = (0.0, math.inf)
     fix = "Each entry has the weight 1/4 in the mean, so it gets a quarter of dout."
     seen = "upsampling used as the backward of pooling"
+    gradcheck = "AvgPool2d"
+    exercise = "average-pooling"
     Right = AveragePool
 
     class Wrong(AveragePool):

@@ -96,6 +96,8 @@ class PathEntry(Entry):
     where = "scratchgen/models/diffusion/flow_matching.py"
     passes_gradient_check = True
     apart = 0.2
+    gradcheck = "FlowMatching"
+    exercise = "flow-matching"
     Right = FlowMatching
 
     def gradient_error(self, code: Any) -> float:
@@ -116,6 +118,7 @@ class PathEntry(Entry):
 class DataFedIn(PathEntry):
     title = "the network gets the data x1 in place of the point x_t on the path"
     symptom = "The loss looks normal, the samples are not: in sampling the network meets inputs it never saw."
+    numbers = (0.0828, 1.94)
     caught_by = "closed form: at t = 0 the network's input is the noise x0"
     bound = 1e-12
     fix = "The input is x_t = (1 − t)·x0 + t·x1."
@@ -134,12 +137,15 @@ class DataFedIn(PathEntry):
 class TimeNotEmbedded(PathEntry):
     title = "the network does not see the time"
     symptom = "The loss is a little higher, and samples end between the modes or too far out."
+    numbers = (0.0828, 0.379)
     apart = 0.1
     caught_by = "dependence test: the features of one x differ between t = 0.2 and t = 0.8"
     bound = 0.0
     fix = "Embed t and give it to every block."
     seen = "networks that accept t and never use it, so no argument is missing"
     where = "scratchgen/layers/time_embedding.py"
+    gradcheck = "TimeEmbedding"
+    exercise = "time-embedding"
 
     class Wrong(FlowMatching):
         @staticmethod
@@ -155,6 +161,7 @@ class TimeNotEmbedded(PathEntry):
 class FreshNoiseInTarget(PathEntry):
     title = "the target uses new noise, not the x0 of the path"
     symptom = "The loss stays high, and samples spread too little around the middle."
+    numbers = (0.0828, 0.79)
     caught_by = "closed form: x_t + (1 − t)·target = x1"
     bound = 1e-12
     fix = "Draw x0 once, and use it for x_t and for the target x1 − x0."
@@ -176,6 +183,7 @@ class FreshNoiseInTarget(PathEntry):
 class OneTimePerBatch(PathEntry):
     title = "one time, and so one level of noise, for the whole batch"
     symptom = "The loss jumps from batch to batch, and training is slower; the average is right."
+    numbers = (0.46, 1.9)
     measure = "standard deviation of the loss over batches"
     apart = 0.1
     caught_by = "moment test: the times of a batch have the variance 1/12"
@@ -207,6 +215,8 @@ class NoisingEntry(Entry):
 
     where = "scratchgen/models/diffusion/diffusion.py"
     passes_gradient_check = None
+    gradcheck = "Diffusion"
+    exercise = "diffusion"
     Right = Noising
     x_label = "step of the noise"
 
@@ -221,6 +231,7 @@ class NoisingEntry(Entry):
 class WrongSigma(NoisingEntry):
     title = "the noise is scaled with 1 − ā in place of its root"
     symptom = "The network meets inputs of a smaller spread in training than in sampling."
+    numbers = (1.0, 0.873)
     measure = "smallest standard deviation of x_t over the steps"
     y_label = "standard deviation of x_t"
     direction = "lower"
@@ -247,6 +258,7 @@ class WrongSigma(NoisingEntry):
 class ProductForgotten(NoisingEntry):
     title = "the noise level of step t uses 1 − β_t in place of the product of all steps"
     symptom = "The data are still visible in the last step, and sampling starts from noise the net never saw."
+    numbers = (0.0629, 0.896)
     measure = "correlation of x_t with the data in the last step"
     y_label = "correlation with the data"
     apart = 0.3
@@ -277,6 +289,7 @@ class ProductForgotten(NoisingEntry):
 class NoiseInLastStep(NoisingEntry):
     title = "the sampler adds noise in its last step, too"
     symptom = "Samples are grainy: each has noise that no later step removes."
+    numbers = (0.288, 0.324)
     measure = "standard deviation of samples around the modes, 0.3 in the data"
     apart = 0.02
     caught_by = "closed form: the last step returns its mean"

@@ -49,6 +49,8 @@ class DropoutEntry(Entry):
     where = "scratchgen/layers/dropout.py"
     measure = "loss in evaluation at the end"
     passes_gradient_check = True
+    gradcheck = "Dropout"
+    exercise = "dropout"
     Right = Dropout
 
     def gradient_error(self, code: Any) -> float:
@@ -85,6 +87,7 @@ class DropoutEntry(Entry):
 class MaskRedrawn(DropoutEntry, CaughtByGradient):
     title = "dropout's backward draws a new mask"
     symptom = "It trains, but what it minimises is the loss without dropout: the effect of dropout is lost."
+    numbers = (0.0536, 9.99)
     measure = "training loss at the end"
     apart = 0.2
     passes_gradient_check = False
@@ -104,6 +107,7 @@ class MaskRedrawn(DropoutEntry, CaughtByGradient):
 class NotScaled(DropoutEntry):
     title = "dropout does not divide by the probability of keeping an entry"
     symptom = "In evaluation all activations are larger than in training, and the loss is higher."
+    numbers = (0.0041, 1.82)
     apart = 0.01
     caught_by = "moment test: the mean of the output is the input"
     bound = 0.05
@@ -122,6 +126,7 @@ class NotScaled(DropoutEntry):
 class ActiveInEvaluation(DropoutEntry):
     title = "dropout stays active in evaluation"
     symptom = "Two predictions for the same input differ, and the test loss is too high."
+    numbers = (0.0041, 0.0519)
     apart = 0.01
     caught_by = "invariance: in evaluation two predictions are the same"
     bound = 0.0

@@ -16,6 +16,7 @@ import numpy as np
 from scratchgen.gradcheck import SMOOTH
 
 GRADIENT = "gradient check"
+LARGE, SMALL = 1e6, 1e-6        # numbers beyond these are shown as "diverges" and as 0
 
 
 class Outcome(NamedTuple):
@@ -40,11 +41,14 @@ class Entry:
     symptom : what a user sees
     measure, direction, apart : the number that `run` returns; the wrong code's number is "higher" or "lower"
         than the right one's by at least `apart`
+    numbers : what was measured with the right and with the wrong code, rounded; infinity for more than LARGE
     caught_by, bound : the check, whose error is at most `bound` for right code
     passes_gradient_check : whether the wrong code passes a gradient check; None if it has no gradient
     fix : what to write instead, and why
     seen : the kind of project where the mistake occurs
     where : a file of this library with the right code
+    gradcheck : the layer, loss or model of the library that has the right code, for `scratchgen gradcheck`
+    exercise : the exercise in which the reader writes the right code; None, as above, if there is none
     x_label, y_label : the axes of a plotted curve
     Right, Wrong : the two versions
     """
@@ -54,12 +58,15 @@ class Entry:
     measure: ClassVar[str]
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
     apart: ClassVar[float]
+    numbers: ClassVar[tuple[float, float]]
     caught_by: ClassVar[str]
     bound: ClassVar[float]
     passes_gradient_check: ClassVar[bool | None]
     fix: ClassVar[str]
     seen: ClassVar[str]
     where: ClassVar[str]
+    gradcheck: ClassVar[str | None] = None
+    exercise: ClassVar[str | None] = None
     x_label: ClassVar[str] = "training step"
     y_label: ClassVar[str] = "loss"
     Right: ClassVar[Any]
@@ -97,6 +104,12 @@ class Entry:
         number = float(found.number)
         return found._replace(number=math.inf if math.isnan(number) else number)
 
+    def reproduces(self, right: Outcome, wrong: Outcome) -> bool:
+        """Whether a run found `numbers`, to 5 % or to a thousandth of the larger one."""
+        found = [rounded(outcome.number) for outcome in (right, wrong)]
+        finite = [abs(number) for number in self.numbers if math.isfinite(number)]
+        return bool(np.allclose(found, self.numbers, rtol=0.05, atol=1e-3 * max([*finite, SMALL])))
+
     def shows(self, right: Outcome, wrong: Outcome) -> bool:
         """Whether the wrong code's number differs from the right one's in the stated direction."""
         difference = wrong.number - right.number
@@ -112,6 +125,13 @@ class CaughtByGradient(Entry):
 
     def check(self, code: Any) -> float:
         return self.gradient_error(code)
+
+
+def rounded(number: float) -> float:
+    """The number with three digits; 0 for one that is only rounding, infinity for one that has diverged."""
+    if abs(number) < SMALL:
+        return 0.0
+    return math.copysign(math.inf, number) if abs(number) > LARGE else float(f"{number:.3g}")
 
 
 def quiet(function: Callable[..., Any], *arguments: Any) -> Any:

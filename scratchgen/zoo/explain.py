@@ -1,10 +1,12 @@
-"""Entries as text, as a table and as a figure. The code that is shown is the source of the classes."""
+"""Entries as text, tables, JSON and figures. The code that is shown is the source of the classes."""
 
 from __future__ import annotations
 
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARK = ">   "           # before the lines that differ
+KEYS = (                # of an entry as JSON; they are attributes of Entry
+    "name", "family", "title", "symptom", "measure", "direction", "caught_by", "bound", "fix", "seen", "where",
+    "gradcheck", "exercise",
+)  # fmt: skip
+HEADINGS = {"vae": "VAE", "gan": "GAN"}
+COLUMNS = ("name", "mistake", "measured: right → wrong", "gradient check", "caught by")
+VERDICTS = {True: "passes", False: "fails", None: "no gradient"}
 
 
 def code_of(entry: Entry, version: str) -> list[str]:
@@ -46,37 +55,80 @@ def gradient_text(entry: Entry) -> str:
     return "passes" if entry.passes_gradient_check else "fails"
 
 
+def measured_text(entry: Entry) -> str:
+    """The measured symptom: "0.4 with the right code, 2 with the wrong code (training loss at the end)"."""
+    right, wrong = map(number_text, entry.numbers)
+    return f"{right} with the right code, {wrong} with the wrong code ({entry.measure})"
+
+
+def number_text(number: float) -> str:
+    """A number with three digits; "diverges" for one that is infinite."""
+    if math.isinf(number):
+        return "diverges"
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+
+
+def next_steps(entry: Entry) -> Iterator[str]:
+    """What the reader can do next: run the entry, check the library's code and their own, do the exercise."""
+    yield f"Measure it: scratchgen zoo {entry.name} --run"
+    if entry.gradcheck is not None:
+        yield f"Check the library: scratchgen gradcheck {entry.gradcheck}"
+    if entry.passes_gradient_check is False or entry.caught_by.startswith("contract check"):
+        yield "Check your own code: scratchgen gradcheck FILE.py:NAME"
+    if entry.exercise is not None:
+        yield f"Write it yourself: scratchgen exercise {entry.exercise}"
+
+
 def explain(entry: Entry, wrap: Callable[[str], str]) -> Iterator[str]:
     """The lines of an explanation; `wrap` breaks a paragraph into lines."""
     wrong, right = code_of(entry, "Wrong"), code_of(entry, "Right")
     yield wrap(f"{entry.name} ({entry.family}): {entry.title}")
     yield from ("", "Wrong:", *marked(wrong, right), "", "Right:", *marked(right, wrong), "")
     yield wrap(f"Symptom: {entry.symptom}")
-    yield wrap(f"Measured (--run): {entry.measure}; {entry.direction} with the wrong code.")
+    yield wrap(f"Measured: {measured_text(entry)}.")
     yield wrap(f"Caught by: {entry.caught_by}.")
     if entry.caught_by != GRADIENT:
         yield wrap(f"Gradient check: {gradient_text(entry)}.")
     yield wrap(f"Fix: {entry.fix}")
     yield wrap(f"Seen in: {entry.seen}.")
     yield wrap(f"Right code in the library: {entry.where}")
+    yield ""
+    for step in next_steps(entry):
+        yield wrap(step)
 
 
-def measured(entry: Entry, outcomes: dict[str, Outcome], width: int) -> tuple[list[str], bool]:
-    """The table of a run, and whether the entry behaves as it says."""
-    right, wrong = (quiet(entry.check, code) for code in (entry.Right, entry.Wrong))
-    rows = [("", "right", "wrong"), (f"error in the check; {entry.bound:.2g} allowed", right, wrong)]
+def errors(entry: Entry) -> dict[str, dict[str, float]]:
+    """The errors that the named check and, if it is another one, the gradient check find in both versions."""
+    codes = {"right": entry.Right, "wrong": entry.Wrong}
+    found = {"check": {version: float(quiet(entry.check, code)) for version, code in codes.items()}}
     if entry.passes_gradient_check is not None and entry.caught_by != GRADIENT:
-        errors = [quiet(entry.gradient_error, code) for code in (entry.Right, entry.Wrong)]
-        rows.append(("error in a gradient check", *errors))
+        found["gradient check"] = {
+            version: float(quiet(entry.gradient_error, code)) for version, code in codes.items()
+        }
+    return found
+
+
+def holds(entry: Entry, outcomes: dict[str, Outcome]) -> bool:
+    """Whether the check passes the right code and fails the wrong one, and the symptom is as stated."""
+    right, wrong = outcomes["right"], outcomes["wrong"]
+    return not entry.caught(entry.Right) and entry.caught(entry.Wrong) and entry.shows(right, wrong)
+
+
+def measured(entry: Entry, outcomes: dict[str, Outcome], width: int) -> list[str]:
+    """The table of a run, and the verdict."""
+    found = errors(entry)
+    rows: list[tuple[Any, ...]] = [("", "right", "wrong")]
+    rows.append((f"error in the check; {entry.bound:.2g} allowed", *found["check"].values()))
+    if "gradient check" in found:
+        rows.append(("error in a gradient check", *found["gradient check"].values()))
     rows.append((entry.measure, outcomes["right"].number, outcomes["wrong"].number))
     lines: list[str] = []
     for text, *values in rows:
         *first, last = textwrap.wrap(text, width - 24) or [""]
         lines += [*first, f"{last:{width - 24}}" + "".join(f"{cell(value):>12}" for value in values)]
-    holds = not entry.caught(entry.Right) and entry.caught(entry.Wrong)
-    holds = holds and entry.shows(outcomes["right"], outcomes["wrong"])
-    lines.append("The check catches the wrong code." if holds else "The entry does not behave as it says.")
-    return lines, holds
+    if holds(entry, outcomes):
+        return [*lines, "The check catches the wrong code."]
+    return [*lines, "The entry does not behave as it says."]
 
 
 def cell(value: Any) -> str:
@@ -85,12 +137,41 @@ def cell(value: Any) -> str:
 
 
 def markdown(found: Sequence[Entry]) -> str:
-    """The table of docs/bug-zoo.md: one row for each entry."""
-    lines = ["| name | mistake | gradient check | caught by |", "|---|---|---|---|"]
-    for entry in found:
-        verdict = {True: "passes", False: "fails", None: "no gradient"}[entry.passes_gradient_check]
-        lines.append(f"| `{entry.name}` | {escaped(entry.title)} | {verdict} | {escaped(entry.caught_by)} |")
-    return "\n".join(lines) + "\n"
+    """The tables of docs/zoo.md: one for each family, with one row for each entry."""
+    lines: list[str] = []
+    for family, group in groupby(found, key=lambda entry: entry.family):
+        lines += ["", f"### {HEADINGS.get(family, family.capitalize())}", ""]
+        lines += [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+        for entry in group:
+            right, wrong = map(number_text, entry.numbers)
+            measured = escaped(f"{entry.measure}: {right} → {wrong}")
+            verdict, check = VERDICTS[entry.passes_gradient_check], escaped(entry.caught_by)
+            lines.append(f"| `{entry.name}` | {escaped(entry.title)} | {measured} | {verdict} | {check} |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def as_json(entry: Entry, outcomes: dict[str, Outcome] | None = None) -> dict[str, Any]:
+    """An entry, and the outcome of a run, as a dictionary for JSON. Numbers that are not finite are None."""
+    found = {key: getattr(entry, key) for key in KEYS}
+    found["gradient_check"] = VERDICTS[entry.passes_gradient_check]
+    found["measured"] = dict(zip(("right", "wrong"), map(finite, entry.numbers), strict=True))
+    found["code"] = {key: "\n".join(code_of(entry, key.capitalize())) for key in ("right", "wrong")}
+    if outcomes is not None:
+        found["run"] = {"holds": holds(entry, outcomes)}
+        for check, values in errors(entry).items():
+            found["run"][f"error of the {check}"] = {key: finite(value) for key, value in values.items()}
+        for part in ("number", "curve", "x", "sample"):
+            found["run"][part] = {key: finite(getattr(outcome, part)) for key, outcome in outcomes.items()}
+    return found
+
+
+def finite(value: Any) -> Any:
+    """A number, or an array as nested lists, with None for what is not finite."""
+    if value is None:
+        return None
+    if np.ndim(value):
+        return [finite(part) for part in value]
+    return float(value) if np.isfinite(value) else None
 
 
 def escaped(text: str) -> str:

@@ -88,6 +88,8 @@ class FlowEntry(Entry):
 
     measure = "negative log-likelihood that is reported"
     where = "scratchgen/layers/coupling.py"
+    gradcheck = "AffineCoupling"
+    exercise = "affine-coupling"
     Right = Flow
 
     def gradient_error(self, code: Any) -> float:
@@ -106,6 +108,7 @@ class FlowEntry(Entry):
 class LogDetSign(FlowEntry):
     title = "the log-determinant is subtracted from the log-likelihood in place of added"
     symptom = "The loss falls without end: the flow shrinks all data to a point."
+    numbers = (0.0266, -2.87)
     direction = "lower"
     apart = 1.0
     caught_by = "integral test: the density of a flow in one dimension integrates to 1"
@@ -135,6 +138,7 @@ class LogDetSign(FlowEntry):
 class LogDetNotDifferentiated(FlowEntry, CaughtByGradient):
     title = "the gradient of the scale lacks the log-determinant"
     symptom = "The flow shrinks the data, because nothing in the gradient rewards a large scale."
+    numbers = (0.0266, 2.48)
     apart = 0.5
     fix = "s is also the log-determinant: its gradient is added, ds = dz·x·eˢ + dlogdet."
     seen = "coupling layers that return the log-determinant and forget it in backward"
@@ -150,6 +154,7 @@ class LogDetNotDifferentiated(FlowEntry, CaughtByGradient):
 class ScaleMissing(FlowEntry, CaughtByGradient):
     title = "the gradient of the coupling's input lacks the scale eˢ"
     symptom = "The last layers learn, the layers below get a gradient of the wrong size."
+    numbers = (0.0266, 0.581)
     apart = 0.005
     fix = "z = x·eˢ + t, so dx = dz·eˢ. With additive coupling the scale is 1, and both agree."
     seen = "additive couplings (NICE) that were extended to affine ones (RealNVP)"
@@ -165,6 +170,7 @@ class ScaleMissing(FlowEntry, CaughtByGradient):
 class HalvesNotSwapped(FlowEntry):
     title = "every coupling layer changes the same half"
     symptom = "It trains and it inverts, but half of the data is never transformed."
+    numbers = (0.0266, 0.853)
     apart = 0.1
     caught_by = "coverage: after two layers, every feature was changed"
     bound = 0.0
@@ -184,6 +190,7 @@ class HalvesNotSwapped(FlowEntry):
 class InverseOrder(FlowEntry):
     title = "the inverse scales first and subtracts the shift afterwards"
     symptom = "The likelihood is right, and the samples are in the wrong place."
+    numbers = (0.0, 0.412)
     measure = "error of data that were mapped to z and back"
     apart = 0.1
     caught_by = "round trip: inverse(forward(x)) = x"
@@ -214,6 +221,7 @@ class InverseOrder(FlowEntry):
 class OffsetOfBits(Entry):
     title = "bits per dimension without the 8 bits of the division by 256"
     symptom = "The figure is 8 bits too good, or negative."
+    numbers = (8.0, 0.0)
     measure = "bits per dimension of uniform grey levels"
     direction = "lower"
     apart = 1.0
@@ -225,6 +233,8 @@ class OffsetOfBits(Entry):
     fix = "A density of x / 256 is 256 times that of x in each dimension: add log2(256) = 8."
     seen = "threads of several flow and diffusion repositories about negative bits per dimension"
     where = "scratchgen/metrics/likelihood.py"
+    gradcheck = "RealNVP"
+    exercise = "affine-coupling"
     Right = Bits
 
     class Wrong(Bits):

@@ -88,6 +88,8 @@ class GameEntry(Entry):
     y_label = "distance from the data"
     where = "scratchgen/models/gan/game.py"
     apart = 0.5
+    gradcheck = "GAN"
+    exercise = "gan"
     Right = Game
 
     def gradient_error(self, code: Any) -> float:
@@ -102,6 +104,7 @@ class GameEntry(Entry):
 class GeneratorDetached(GameEntry, CaughtByGradient):
     title = "the generator's loss uses a copy of its samples, so no gradient reaches it"
     symptom = "The discriminator wins, and the generator's samples never change."
+    numbers = (0.0867, 3.0)
     fix = "Only the discriminator's step may cut the path: the generator's needs dx of the discriminator."
     seen = "training loops that reuse the detached samples of the discriminator's step"
 
@@ -116,6 +119,7 @@ class GeneratorDetached(GameEntry, CaughtByGradient):
 class LabelsSwapped(GameEntry):
     title = "the discriminator learns real as 0 and generated as 1"
     symptom = "The discriminator's loss is fine, but the generator moves away from the data."
+    numbers = (0.0867, 9.09)
     caught_by = "closed form: logits of +20 for real and −20 for generated images cost nothing"
     bound = 1e-6
     passes_gradient_check = True
@@ -135,6 +139,7 @@ class LabelsSwapped(GameEntry):
 class SaturatingLoss(GameEntry):
     title = "the generator minimises log(1 − D), which is flat where D is certain"
     symptom = "If the discriminator is ahead, the generator's gradient is almost zero: it never catches up."
+    numbers = (1.68, 2.91)
     caught_by = "closed form: for D = σ(−10) the gradient of the logit is −1 to 0.01 %"
     bound = 1e-3
     passes_gradient_check = True
@@ -159,6 +164,7 @@ class SaturatingLoss(GameEntry):
 class PenaltyPerPixel(Entry):
     title = "the gradient penalty takes the size of each pixel's gradient, not the norm of the image's"
     symptom = "The critic's slope is about √D where it should be 1, and the estimated distance is too large."
+    numbers = (1.05, 4.77)
     measure = "norm of the critic's input gradient, 16 pixels"
     y_label = "norm of the input gradient"
     apart = 1.0
@@ -168,6 +174,8 @@ class PenaltyPerPixel(Entry):
     fix = "The norm is over all axes of an image, the mean over the batch."
     seen = "an issue of a collection of GANs: norm over the wrong axis"
     where = "scratchgen/models/gan/gradient_penalty.py"
+    gradcheck = "WGAN"
+    exercise = "wgan-gp"
     Right = Penalty
 
     class Wrong(Penalty):
@@ -199,12 +207,15 @@ class PenaltyPerPixel(Entry):
 class PenaltyNotDifferentiated(CaughtByGradient):
     title = "the gradient penalty is added to the loss, but not to the gradient"
     symptom = "The penalty is reported and has no effect: the critic's slope grows without end."
+    numbers = (1.1, 8.36)
     measure = "norm of the critic's input gradient"
     y_label = "norm of the input gradient"
     apart = 1.0
     fix = "The penalty contains an input gradient; its own gradient needs a second backward pass."
     seen = "a penalty function that is never called, or an input gradient that was taken as a constant"
     where = "scratchgen/models/gan/gradient_penalty.py"
+    gradcheck = "WGAN"
+    exercise = "wgan-gp"
     Right = Critic
 
     class Wrong(Critic):
@@ -236,6 +247,7 @@ class PenaltyNotDifferentiated(CaughtByGradient):
 class InterpolationPerPixel(Entry):
     title = "the gradient penalty mixes real and generated images with a factor for each pixel"
     symptom = "The penalty acts in a box around the line between two images, and not on the line."
+    numbers = (0.0, 0.0952)
     measure = "detour over the point, against the straight line"
     apart = 0.01
     caught_by = "geometry: |x − real| + |x − generated| = |real − generated|"
@@ -244,6 +256,8 @@ class InterpolationPerPixel(Entry):
     fix = "Draw one factor for each image, of shape (N, 1), and let it broadcast."
     seen = "WGAN-GP code with rand_like(real)"
     where = "scratchgen/models/gan/wgan.py"
+    gradcheck = "WGAN"
+    exercise = "wgan-gp"
     Right = Between
 
     class Wrong(Between):

@@ -60,6 +60,8 @@ class AffineEntry(CaughtByGradient):
 
     measure = "training loss at the end"
     where = "scratchgen/layers/linear.py"
+    gradcheck = "Linear"
+    exercise = "linear"
     Right = Affine
 
     def gradient_error(self, code: Any) -> float:
@@ -73,6 +75,7 @@ class AffineEntry(CaughtByGradient):
 class BiasOfOneRow(AffineEntry):
     title = "the bias gradient takes one row in place of the sum over the batch"
     symptom = "The loss falls, but less far. NumPy broadcasts the row, so no shape is wrong."
+    numbers = (0.357, 1.95)
     apart = 0.01
     fix = "The bias is added to every row, so its gradient is the sum over all rows."
     seen = "first hand-written networks, where forward works on one example"
@@ -87,6 +90,7 @@ class BiasOfOneRow(AffineEntry):
 class DividedTwice(AffineEntry):
     title = "the weight gradient is divided by the batch size, as the loss was already"
     symptom = "Training is slower, and slower still with a larger batch or more layers."
+    numbers = (0.357, 1.44)
     apart = 0.1
     fix = "The loss is a mean over the batch, so dout has the factor 1/N. No layer divides again."
     seen = "exercise repositories with 1/m in every layer, as in some course notes; 2/n against 1/n"
@@ -101,6 +105,7 @@ class DividedTwice(AffineEntry):
 class WeightNotTransposed(AffineEntry):
     title = "dx is computed with W in place of its transpose"
     symptom = "A square layer raises no error, and the layers below it learn from a wrong signal."
+    numbers = (0.357, 0.904)
     apart = 0.01
     fix = "dx = dout·Wᵀ. Test with a layer that is not square: then the wrong line raises an error."
     seen = "matrix products that were made to fit by trying which shapes work"
@@ -134,6 +139,8 @@ class ContractEntry(Entry):
     passes_gradient_check = True
     where = "scratchgen/layers/base.py"
     measure = "training loss at the end"
+    gradcheck = "Linear"
+    exercise = "linear"
     Right = Scale
 
     def gradient_error(self, code: Any) -> float:
@@ -166,6 +173,7 @@ class ContractEntry(Entry):
 class GradientOverwritten(ContractEntry):
     title = "backward assigns the gradient in place of adding to it"
     symptom = "Networks that use a layer twice (siamese, tied weights, real and fake batches) learn badly."
+    numbers = (1.58e-06, 2.41)
     apart = 0.05
     caught_by = "contract check: two calls of backward add up"
     fix = "A parameter that is used twice gets the sum of both gradients: +=, and zero_grad once per step."
@@ -181,6 +189,7 @@ class GradientOverwritten(ContractEntry):
 class DoutChanged(ContractEntry):
     title = "backward changes the caller's dout in place"
     symptom = "A branch that uses the same dout later, such as a skip connection, gets a wrong gradient."
+    numbers = (1.58e-06, 6.05)
     apart = 0.05
     caught_by = "contract check: backward changes neither dout nor the cache"
     fix = "Write the result into a new array. dout belongs to the caller."
@@ -197,6 +206,7 @@ class DoutChanged(ContractEntry):
 class InputKeptInLayer(ContractEntry):
     title = "the layer keeps its last input as an attribute"
     symptom = "If the layer is applied twice before backward, both gradients use the second input."
+    numbers = (1.58e-06, 7.4)
     apart = 0.05
     caught_by = "contract check: another forward before backward changes nothing"
     fix = "Return what backward needs as a cache, and let the caller pass it back."

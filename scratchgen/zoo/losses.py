@@ -64,11 +64,14 @@ def train_classifier(loss: Any, *, lr: float = 0.5, steps: int = 200) -> Outcome
 class SoftmaxDiagonal(CaughtByGradient):
     title = "softmax's backward uses only the diagonal of the Jacobian"
     symptom = "The loss stays too high: with −log p, only the label's logit is ever pushed, and upwards."
+    numbers = (0.467, 0.602)
     measure = "training loss at the end"
     apart = 0.01
     fix = "Every output depends on every logit: dx = p·(dout − Σ dout·p)."
     seen = "from-scratch libraries that treat softmax as an activation like the sigmoid"
     where = "scratchgen/distributions.py"
+    gradcheck = "SelfAttention"
+    exercise = "attention"
     Right = Softmax
 
     class Wrong(Softmax):
@@ -97,11 +100,14 @@ class SoftmaxDiagonal(CaughtByGradient):
 class GradientOfSum(CaughtByGradient):
     title = "the loss is a mean over the batch, and its gradient is that of the sum"
     symptom = "The learning rate is N times too large: the loss jumps, and a larger batch makes it worse."
+    numbers = (0.466, 3.29)
     measure = "training loss at the end"
     apart = 0.1
     fix = "Divide the gradient by N where the loss is divided by N: in the loss, and nowhere else."
     seen = "exercises with a factor of 2/n in one place and 1/n or 1 in the other"
     where = "scratchgen/losses.py"
+    gradcheck = "softmax_cross_entropy"
+    exercise = "softmax-cross-entropy"
     Right = CrossEntropy
 
     class Wrong(CrossEntropy):
@@ -123,6 +129,7 @@ class GradientOfSum(CaughtByGradient):
 class SoftmaxTwice(Entry):
     title = "softmax is applied before a cross-entropy that expects logits"
     symptom = "The accuracy may be good, but the loss cannot fall below log(1 + (K − 1)/e), 0.55 for K = 3."
+    numbers = (0.0198, 0.57)
     measure = "the loss that is reported at the end"
     apart = 0.3
     caught_by = "closed form: a certain and right prediction has a loss of 0"
@@ -131,6 +138,8 @@ class SoftmaxTwice(Entry):
     fix = "Give logits to a loss on logits. The names of the library say which is expected."
     seen = "classifiers with a softmax layer at the end, trained with a framework's cross-entropy"
     where = "scratchgen/losses.py"
+    gradcheck = "softmax_cross_entropy"
+    exercise = "softmax-cross-entropy"
     Right = CrossEntropy
 
     class Wrong(CrossEntropy):
@@ -161,6 +170,7 @@ class SoftmaxTwice(Entry):
 class TargetBroadcast(Entry):
     title = "predictions (N, 1) minus targets (N,) gives an array (N, N)"
     symptom = "Every prediction moves to the mean of all targets, and the loss stays at their variance."
+    numbers = (2.02, 0.0)
     measure = "standard deviation of the predictions"
     direction = "lower"
     apart = 0.5
@@ -170,6 +180,8 @@ class TargetBroadcast(Entry):
     fix = "Give both arrays the same shape, and refuse shapes that differ, as the losses here do."
     seen = "regression with any array library that broadcasts, with one output unit"
     where = "scratchgen/losses.py"
+    gradcheck = "squared_error"
+    exercise = "squared-error"
     Right = SquaredError
 
     class Wrong(SquaredError):

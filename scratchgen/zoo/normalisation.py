@@ -94,6 +94,8 @@ class NormEntry(CaughtByGradient):
     measure = "training loss at the end"
     where = "scratchgen/layers/normalisation.py"
     apart = 0.005
+    gradcheck = "BatchNorm"
+    exercise = "batch-norm"
     Right = BatchNorm
 
     def gradient_error(self, code: Any) -> float:
@@ -125,6 +127,7 @@ class NormEntry(CaughtByGradient):
 class MeanTermDropped(NormEntry):
     title = "batch norm's backward lacks the term of the mean"
     symptom = "The loss falls, but less far, if the inputs of the layer before have a mean."
+    numbers = (0.384, 0.579)
     fix = "The mean depends on every row: subtract the mean of dout over the batch."
     seen = "derivations that stop after the variance; a check with dout = 1 passes"
 
@@ -138,6 +141,7 @@ class MeanTermDropped(NormEntry):
 class StatisticsConstant(NormEntry):
     title = "batch norm's backward treats the mean and the variance as constants"
     symptom = "Weights below the layer grow without limit, and training is slow or unstable."
+    numbers = (0.384, 0.581)
     fix = "All three terms: dout, its mean, and out times the mean of dout·out."
     seen = "implementations that use the formula of evaluation mode for training"
 
@@ -151,6 +155,7 @@ class StatisticsConstant(NormEntry):
 class EpsOutsideRoot(NormEntry):
     title = "eps is added to the standard deviation, not to the variance"
     symptom = "The gradient is NaN from the first step if a column is constant, as pixels at the border are."
+    numbers = (0.0, 0.998)
     measure = "share of training steps whose loss is not finite"
     apart = 0.5
     caught_by = "extreme input: a constant column has a finite gradient"
@@ -188,6 +193,7 @@ def accuracy_one_by_one(predict: Any) -> float:
 class EvalModeForgotten(Entry):
     title = "batch norm uses the statistics of the batch in evaluation, too"
     symptom = "A prediction depends on the other examples; for a batch of one it is the same for every input."
+    numbers = (1.0, 0.317)
     measure = "accuracy for batches of one example"
     direction = "lower"
     apart = 0.4
@@ -197,6 +203,8 @@ class EvalModeForgotten(Entry):
     fix = "Pass training=False, and use the running statistics then."
     seen = "threads about generated images that change with the batch, and model.eval() left out"
     where = "scratchgen/layers/normalisation.py"
+    gradcheck = "BatchNorm"
+    exercise = "batch-norm"
     Right = Trained
 
     class Wrong(Trained):
@@ -223,6 +231,7 @@ class EvalModeForgotten(Entry):
 class MomentumSwapped(Entry):
     title = "the running statistics keep 10 % of the old value in place of 90 %"
     symptom = "Training is fine; in evaluation the loss is higher and changes from step to step."
+    numbers = (0.104, 0.381)
     measure = "mean error of the normalised test data"
     y_label = "error in evaluation"
     apart = 0.1
@@ -232,6 +241,8 @@ class MomentumSwapped(Entry):
     fix = "new = old + 0.1·(batch − old). Some libraries call 0.1 the momentum, others 0.9."
     seen = "ports between libraries that define momentum in opposite ways"
     where = "scratchgen/layers/normalisation.py"
+    gradcheck = "BatchNorm"
+    exercise = "batch-norm"
     Right = Trained
 
     class Wrong(Trained):
@@ -267,6 +278,7 @@ class MomentumSwapped(Entry):
 class LayerNormOverBatch(Entry):
     title = "layer norm takes its mean over the batch in place of the features"
     symptom = "It trains like batch norm, but a batch of one gives zeros, and examples influence each other."
+    numbers = (1.0, 0.317)
     measure = "accuracy for batches of one example"
     direction = "lower"
     apart = 0.4
@@ -276,6 +288,8 @@ class LayerNormOverBatch(Entry):
     fix = "The mean of layer norm is over the last axis."
     seen = "implementations for images or sequences, with several axes to choose from"
     where = "scratchgen/layers/normalisation.py"
+    gradcheck = "LayerNorm"
+    exercise = "layer-norm"
     Right = LayerNorm
 
     class Wrong(LayerNorm):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,13 @@ class NumericsEntry(Entry):
 class OverflowingSoftmax(NumericsEntry):
     title = "softmax without subtracting the largest logit"
     symptom = "Training is fine until a logit exceeds 709 (88 in float32); then everything is NaN."
+    numbers = (0.0, 0.99)
     caught_by = "invariance: adding 1,000 to all logits of a row changes nothing"
     fix = "Subtract the largest logit first, and keep log p in place of p."
     seen = "nearly every first implementation; it appears with inputs from 0 to 255 or a large rate"
     where = "scratchgen/distributions.py"
+    gradcheck = "softmax_cross_entropy"
+    exercise = "softmax-cross-entropy"
     Right = CrossEntropy
 
     class Wrong(CrossEntropy):
@@ -106,6 +110,8 @@ class BinaryEntry(NumericsEntry):
     """An entry about binary cross-entropy."""
 
     where = "scratchgen/losses.py"
+    gradcheck = "bce_with_logits"
+    exercise = "bernoulli-loss"
     Right = BinaryCrossEntropy
 
     def gradient_error(self, code: Any) -> float:
@@ -128,6 +134,7 @@ class BinaryEntry(NumericsEntry):
 class LogOfZero(BinaryEntry):
     title = "the loss is computed from σ(l), which rounds to 0 or 1"
     symptom = "The loss is infinite or NaN as soon as one prediction is certain."
+    numbers = (0.0, 1.0)
     caught_by = "closed form: a logit of 800 for target 0 costs 800"
     fix = "Compute the loss from the logits: max(l, 0) − l·t + log(1 + e^−|l|)."
     seen = "GANs and autoencoders with a sigmoid layer at the end"
@@ -150,6 +157,7 @@ class LogOfZero(BinaryEntry):
 class ClippedLog(BinaryEntry):
     title = "probabilities are clipped to [1e-7, 1 − 1e-7] before the logarithm"
     symptom = "The loss is finite but stuck: a certain and wrong prediction has no gradient."
+    numbers = (0.127, 2.41)
     measure = "training loss at the end"
     caught_by = "closed form: the gradient of a certain and wrong prediction is −1 or 1"
     fix = "Compute the loss from the logits; then nothing has to be clipped."
@@ -174,6 +182,7 @@ class ClippedLog(BinaryEntry):
 class VarianceBySquares(NumericsEntry):
     title = "the variance is computed as E[x²] − E[x]²"
     symptom = "In float32 the result is noise, or negative, for data whose mean is far from zero."
+    numbers = (0.00488, math.inf)
     measure = "largest error of the standardised data for an offset of up to 1e4"
     x_label = "offset of the data, power of ten"
     y_label = "largest error"
@@ -182,6 +191,8 @@ class VarianceBySquares(NumericsEntry):
     fix = "Subtract the mean first, then square."
     seen = "running statistics and batch norm in one pass; grey levels and times with a large offset"
     where = "scratchgen/layers/normalisation.py"
+    gradcheck = "BatchNorm"
+    exercise = "batch-norm"
     Right = Standardise
 
     class Wrong(Standardise):

@@ -65,6 +65,8 @@ class PaddedEntry(Entry):
     passes_gradient_check = True
     measure = "training loss at the end"
     shortest = 1
+    gradcheck = "SelfAttention"
+    exercise = "attention"
     Right = Padded
 
     def gradient_error(self, code: Any) -> float:
@@ -99,6 +101,7 @@ class PaddedEntry(Entry):
 class PaddingMaskTransposed(PaddedEntry):
     title = "the padding mask hides queries in place of keys"
     symptom = "Every position mixes in the padding: an output depends on how far its sequence was padded."
+    numbers = (9.16e-06, 0.096)
     apart = 0.05
     caught_by = "invariance: other values in the padding change no output of the sequence"
     bound = 1e-12
@@ -119,6 +122,7 @@ class PaddingMaskTransposed(PaddedEntry):
 class EmptySequence(PaddedEntry):
     title = "a row of scores is all −∞, and its softmax is NaN"
     symptom = "One empty sequence in a batch, and from that step on all weights are NaN."
+    numbers = (0.0, 0.953)
     measure = "share of training steps whose loss is not finite"
     apart = 0.2
     caught_by = "extreme input: a sequence without a position has finite outputs"
@@ -142,6 +146,7 @@ class EmptySequence(PaddedEntry):
 class PaddingInMean(Entry):
     title = "the loss of padded sequences is divided by N·T, padding included"
     symptom = "Batches with short sequences report a loss that is too small, and have too small a gradient."
+    numbers = (1.0, 0.125)
     measure = "loss for one real step in eight, if each step costs 1"
     direction = "lower"
     apart = 0.5
@@ -152,6 +157,8 @@ class PaddingInMean(Entry):
     fix = "Divide by the number of real steps, the sum of the lengths."
     seen = "losses that multiply by a mask and then take the mean"
     where = "scratchgen/zoo/padding.py"
+    gradcheck = "squared_error"
+    exercise = "squared-error"
     Right = PaddedLoss
 
     class Wrong(PaddedLoss):

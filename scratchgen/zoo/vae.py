@@ -78,6 +78,8 @@ class SampleEntry(Entry):
     """An entry about z = mu + std·eps."""
 
     where = "scratchgen/distributions.py"
+    gradcheck = "VAE"
+    exercise = "vae"
     Right = VAE
 
     def gradient_error(self, code: Any) -> float:
@@ -97,6 +99,8 @@ class KlEntry(Entry):
     """An entry about the KL term."""
 
     where = "scratchgen/distributions.py"
+    gradcheck = "VAE"
+    exercise = "kl"
     Right = VAE
     passes_gradient_check = True
 
@@ -107,6 +111,7 @@ class KlEntry(Entry):
 class HalfMissingInGradient(CaughtByGradient, SampleEntry):
     title = "the gradient of logvar through the sample lacks its ½"
     symptom = "The posterior is narrower than the best one, and nothing else looks wrong."
+    numbers = (0.198, 0.0647)
     measure = "variance of the posterior at the end; 0.2 is right"
     direction = "lower"
     apart = 0.05
@@ -127,6 +132,7 @@ class HalfMissingInGradient(CaughtByGradient, SampleEntry):
 class StdIsExpLogvar(SampleEntry):
     title = "exp(logvar) is used as the standard deviation"
     symptom = "The reported bound is better than the true likelihood allows: the KL term has another std."
+    numbers = (4.83, 4.35)
     measure = "the loss that is reported at the end"
     direction = "lower"
     apart = 0.05
@@ -155,6 +161,7 @@ class StdIsExpLogvar(SampleEntry):
 class HalfMissingInKl(KlEntry):
     title = "the KL term lacks its ½, in the loss and in the gradient"
     symptom = "The posterior is pulled to the prior twice as hard: wider posteriors, blurred reconstructions."
+    numbers = (0.198, 0.394)
     measure = "variance of the posterior at the end; 0.2 is right"
     apart = 0.05
     caught_by = "Monte Carlo test: the mean of log q(z) − log p(z) over samples of q"
@@ -181,6 +188,7 @@ class HalfMissingInKl(KlEntry):
 class KlSign(KlEntry):
     title = "the KL term has the wrong sign"
     symptom = "The loss falls below zero without end, and samples from the prior are not like the data."
+    numbers = (4.83, -5930.0)
     measure = "the loss that is reported at the end"
     direction = "lower"
     apart = 1.0
@@ -206,6 +214,7 @@ class KlSign(KlEntry):
 class PixelsAveraged(Entry):
     title = "the reconstruction is averaged over pixels, and the KL term is summed"
     symptom = "The KL term goes to zero: the code carries nothing, and all reconstructions are the mean."
+    numbers = (0.815, 0.000234)
     measure = "KL term at the end"
     y_label = "KL term, nats"
     direction = "lower"
@@ -216,6 +225,8 @@ class PixelsAveraged(Entry):
     fix = "Sum over pixels and average over the batch, in both terms."
     seen = "the default reduction of a framework's loss; many threads about sum, mean and KL weights"
     where = "scratchgen/models/vae/model.py"
+    gradcheck = "VAE"
+    exercise = "vae"
     Right = VAE
 
     class Wrong(VAE):
@@ -241,6 +252,7 @@ class PixelsAveraged(Entry):
 class NoiseShared(SampleEntry):
     title = "all examples of a batch get the same noise"
     symptom = "Every gradient is right on average, but the loss is noisier, and a larger batch does not help."
+    numbers = (0.0459, 0.546)
     measure = "standard deviation of the loss near the end"
     apart = 0.05
     caught_by = "moment test: the mean of N noise values has the variance 1/N"

@@ -1,6 +1,10 @@
 """Every entry of the bug zoo: the named check passes the right code and fails the wrong one."""
 
 import inspect
+import json
+import math
+import re
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -10,16 +14,34 @@ from helpers.pages import ROOT
 
 from scratchgen import cli, zoo
 from scratchgen.distributions import Normal
+from scratchgen.exercises.catalogue import EXERCISES
 from scratchgen.gradcheck import SMOOTH
-from scratchgen.layers import BatchNorm, LayerNorm, Linear, SiLU
+from scratchgen.gradcheck.report import choose
+from scratchgen.layers import LSTM, BatchNorm, LayerNorm, Linear, SiLU
+from scratchgen.layers.attention import attention as library_attention
+from scratchgen.layers.attention import attention_backward
 from scratchgen.losses import softmax_cross_entropy
+from scratchgen.models.cases import CASES
 from scratchgen.training import Adam
-from scratchgen.zoo import activations, explain, linear, losses, normalisation, optimisers, vae
-from scratchgen.zoo.entry import GRADIENT, CaughtByGradient, Entry
+from scratchgen.zoo import (
+    activations,
+    attention,
+    explain,
+    linear,
+    losses,
+    normalisation,
+    optimisers,
+    padding,
+    recurrent,
+    training,
+    vae,
+)
+from scratchgen.zoo.entry import GRADIENT, CaughtByGradient, Entry, rounded
 
 ENTRIES = zoo.entries()
 HELPERS = {"__init__", "entry", "explain", "tools"}
-CHAPTER = ROOT / "docs" / "bug-zoo.md"
+CHAPTER = ROOT / "docs" / "zoo.md"
+TWO_PLACES = ("softmax_over_queries", "input_kept_in_layer", "gates_share_bias")    # forward and backward
 each = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
 
@@ -55,6 +77,14 @@ def test_symptom_is_seen_in_the_stated_direction(entry):
 
 
 @each
+def test_stated_numbers_are_what_a_run_measures(entry):
+    found = outcomes(entry)
+    assert entry.reproduces(**found)
+    assert not entry.reproduces(found["right"], found["right"])
+    assert found["right"].curve is not None or found["right"].sample is not None
+
+
+@each
 def test_entry_is_complete_and_its_mistake_is_in_one_place(entry):
     assert entry.symptom[0].isupper() and entry.symptom[-1] == "." == entry.fix[-1]
     for text in (entry.title, entry.seen, entry.caught_by, entry.measure):
@@ -62,9 +92,24 @@ def test_entry_is_complete_and_its_mistake_is_in_one_place(entry):
     assert (ROOT / entry.where).is_file()
     assert issubclass(entry.Wrong, entry.Right)
     own = [name for name in vars(entry.Wrong) if not name.startswith("__")]
-    assert len(own) == 1 or entry.name in ("softmax_over_queries", "input_kept_in_layer"), own
+    assert len(own) == 1 or entry.name in TWO_PLACES, own
     wrong, right = (explain.code_of(entry, version) for version in ("Wrong", "Right"))
     assert wrong != right and len(wrong) <= 14
+    assert "numbers" in vars(type(entry)), "each entry states its own numbers"
+
+
+@each
+def test_commands_of_the_next_steps_exist(entry):
+    steps = dict(step.split(": scratchgen ", 1) for step in explain.next_steps(entry))
+    assert steps["Measure it"] == f"zoo {entry.name} --run"
+    if entry.gradcheck is not None:
+        assert choose(CASES, [entry.gradcheck]) and steps["Check the library"] == f"gradcheck {entry.gradcheck}"
+    if entry.exercise is not None:
+        assert entry.exercise in EXERCISES and steps["Write it yourself"] == f"exercise {entry.exercise}"
+    for words in steps.values():
+        cli.build_parser(words.split()[0]).parse_args(shlex.split(words))
+    assert ("Check your own code" in steps) or entry.passes_gradient_check is not False
+    assert len(steps) > 1 or isinstance(entry, training.TrainingEntry)
 
 
 def test_there_are_enough_entries_and_their_names_are_unique():
@@ -93,12 +138,23 @@ def test_check_that_returns_nan_counts_as_failed():
     assert NotANumber().caught(None) and NotANumber().outcome(None).number == np.inf
 
 
-def test_table_of_the_chapter_is_that_of_the_entries(capsys):
+def test_tables_of_the_chapter_are_those_of_the_entries(capsys):
     assert cli.main(["zoo", "--markdown"]) == 0
-    table = capsys.readouterr().out
+    tables = capsys.readouterr().out
     text = CHAPTER.read_text(encoding="utf-8")
-    assert table in text, "replace the table of docs/bug-zoo.md by the output of `scratchgen zoo --markdown`"
+    assert tables in text, "replace the tables of docs/zoo.md by the output of `scratchgen zoo --markdown`"
     assert text.count("\n| `") == len(ENTRIES)
+
+
+def test_entries_and_commands_that_the_chapter_names_exist():
+    text = CHAPTER.read_text(encoding="utf-8")
+    names = {entry.name for entry in ENTRIES}
+    assert set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)) <= names
+    commands = re.findall(r"^(scratchgen zoo.*?)(?:  +#.*)?$", text, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        args = cli.build_parser("zoo").parse_args(shlex.split(command)[1:])
+        assert args.name is None or args.name in names
 
 
 @pytest.mark.parametrize("width", [60, 80])
@@ -118,6 +174,9 @@ def test_list_and_explanations_fit_into_the_terminal(monkeypatch, capsys, width)
         too_long = [line for line in out.splitlines() if len(line) > (80 if line in code else width)]
         assert not too_long, entry.name
         assert f"Caught by: {entry.caught_by.split()[0]}" in out and "\n>   " in out
+        text = " ".join(out.split())
+        assert f"Measured: {explain.measured_text(entry)}." in text
+        assert all(step in text for step in explain.next_steps(entry))
 
 
 def test_run_prints_both_versions_and_the_verdict(capsys):
@@ -125,6 +184,57 @@ def test_run_prints_both_versions_and_the_verdict(capsys):
     out = capsys.readouterr().out
     assert "error in a gradient check" in out and "The check catches the wrong code." in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_list_option_prints_the_list(capsys):
+    texts = []
+    for arguments in ([], ["--list"]):
+        assert cli.main(["zoo", *arguments]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert [line[:-1] for line in texts[0].splitlines() if line[0] != " " and line[-1] == ":"] == [*zoo.FAMILIES]
+
+
+def strict(text):
+    """JSON as other programs read it, without NaN and infinity."""
+    def refuse(constant):
+        raise ValueError(constant)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_list_as_json(capsys):
+    assert cli.main(["zoo", "--json"]) == 0
+    found = strict(capsys.readouterr().out)
+    assert [entry["name"] for entry in found] == [entry.name for entry in ENTRIES]
+    assert {entry["gradient_check"] for entry in found} == {"passes", "fails", "no gradient"}
+    assert all(entry["code"]["right"] != entry["code"]["wrong"] for entry in found)
+
+
+@pytest.mark.parametrize("name", ["tanh_of_input", "variance_by_squares", "sampled_at_once"])
+def test_run_as_json_has_the_numbers_and_no_nan(capsys, name):
+    assert cli.main(["zoo", name, "--json", "--run"]) == 0
+    found, entry = strict(capsys.readouterr().out), zoo.find(name)
+    assert found["run"]["holds"] is True
+    for version, number in zip(("right", "wrong"), entry.numbers, strict=True):
+        assert found["measured"][version] == (number if math.isfinite(number) else None)
+        run = found["run"]["number"][version]
+        assert run is None if math.isinf(number) else run == pytest.approx(number, rel=0.05)
+    drawn = [found["run"][part]["right"] for part in ("curve", "sample")]
+    assert any(drawn) and found["run"]["error of the check"]["right"] <= entry.bound
+
+
+def test_plot_beside_json_leaves_the_output_json(tmp_path, capsys):
+    path = tmp_path / "a.svg"
+    assert cli.main(["zoo", "kl_sign", "--json", "--plot", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert path.is_file() and strict(out)["run"]["holds"] and f"right beside wrong: {path}" in err
+
+
+def test_number_is_shown_with_three_digits():
+    texts = [explain.number_text(number) for number in (0.0, 0.35712, -5930.0, 44.0, math.inf)]
+    assert texts == ["0", "0.357", "-5930", "44", "diverges"]
+    assert [rounded(number) for number in (1e-9, 0.35712, 1e9, -1e9)] == [0.0, 0.357, math.inf, -math.inf]
 
 
 def test_run_of_an_entry_that_is_wrong_itself_returns_1(monkeypatch, capsys):
@@ -151,7 +261,11 @@ def test_plot_is_written(tmp_path, capsys, name):
         (["KL-sign"], "did you mean 'kl_sign'"),
         (["xyzzy"], "unknown entry of the zoo 'xyzzy'. `scratchgen zoo` lists all"),
         (["--run"], "zoo expected a NAME with --run or --plot"),
-        (["kl_sign", "--markdown"], "zoo expected no NAME with --markdown"),
+        (["kl_sign", "--markdown"], "zoo expected no NAME with --markdown, got 'kl_sign'"),
+        (["kl_sign", "--list"], "zoo expected no NAME with --list, got 'kl_sign'"),
+        (["--json", "--markdown"], "zoo expected one of --json and --markdown, got both"),
+        (["--plot", "a.svg"], "zoo expected a NAME with --run or --plot"),
+        ([""], "unknown entry of the zoo ''. `scratchgen zoo` lists all"),
         (["kl_sign", "--plot", "a.xyz"], "ends in .png, .svg or .pdf"),
     ],
 )
@@ -197,6 +311,40 @@ def test_right_code_agrees_with_the_library(rng):
         layer.weight.grad[...] = g
         theirs.step()
     agree((weight, layer.weight.value))
+
+
+def test_lstm_agrees_with_the_library(rng):
+    """Final states, and the gradients of the weights and of the initial state, with lengths."""
+    steps, n, features, hidden = 4, 3, 2, 3
+    layer = LSTM(features, hidden, rng=0, dtype=np.float64)
+    layer.recurrent_weight.value[...] = rng.standard_normal((hidden, 4 * hidden))
+    parameters = [layer.weight, layer.recurrent_weight, layer.bias]
+    own = [p.value.reshape(*p.value.shape[:-1], 4, hidden) for p in parameters]
+    x, lengths = rng.standard_normal((n, steps, features)), np.array([4, 1, 2])
+    h, c, dh, dc = rng.standard_normal((4, n, hidden))
+    _, cache = layer.forward(x, state=(h, c), lengths=lengths)
+    _, dstate = layer.backward_with_state(np.zeros((n, steps, hidden)), (dh, dc), cache)
+    *state, kept = recurrent.LSTM.forward(x.swapaxes(0, 1), *own, h, c, lengths)
+    *dweights, dh_first, dc_first = recurrent.LSTM.backward(dh, dc, kept)
+    agree(*zip(state, cache.state, strict=True), (dh_first, dstate[0]), (dc_first, dstate[1]))
+    agree(*((d.reshape(p.grad.shape), p.grad) for d, p in zip(dweights, parameters, strict=True)))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_agrees_with_the_library(rng, causal):
+    """The causal one has one head; without padding, `Padded` is attention that sees all positions."""
+    q, k, v, dout = rng.standard_normal((4, 5, 3))
+    qkv = np.concatenate([q, k, v], axis=1)[None]
+    expected, p = library_attention(qkv, 1, causal)
+    dqkv = attention_backward(dout[None], qkv, p, causal)[0]
+    if causal:
+        out, saved = attention.Attention.forward(q, k, v)
+        gradients = attention.Attention.backward(dout, saved)
+        agree((out, expected[0]), (np.concatenate(gradients, axis=1), dqkv))
+        return
+    out, saved = padding.Padded.forward(q @ k.T / np.sqrt(3), v, 5)
+    dscores, dv = padding.Padded.backward(dout, saved)
+    agree((out, expected[0]), (dv, dqkv[:, 6:]), (dscores @ k / np.sqrt(3), dqkv[:, :3]))
 
 
 def test_wrong_classes_are_shown_from_their_source():
