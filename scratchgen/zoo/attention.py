@@ -38,7 +38,7 @@ class Attention:
     def weights(cls, scores):
         mask = cls.allowed(len(scores))
         p = softmax(np.where(mask, scores, -1e9))
-        return p, p, mask, True         # p, its softmax, scores used, weights used
+        return p, p, mask, True         # p; softmax; scores and p in use
 
     @classmethod
     def forward(cls, q, k, v):

@@ -23,8 +23,8 @@ class Outcome(NamedTuple):
     """What a run of a few tenths of a second shows.
 
     number : the number that the entry's `measure` names
-    curve : what the entry's `y_label` names, over the training or over `x`, or None
-    sample : generated numbers, (N,) or (N, 2), or None
+    curve : what the entry's `y_label` names, over the training or over `x`; None if there is a sample
+    sample : generated numbers, (N,) or (N, 2); None if there is a curve
     x : the places of the curve; None for steps 1, 2, ...
     """
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MARK = ">   "           # before the lines that differ
 KEYS = (                # of an entry as JSON; they are attributes of Entry
-    "name", "family", "title", "symptom", "measure", "direction", "caught_by", "bound", "fix", "seen", "where",
-    "gradcheck", "exercise",
+    "name", "family", "title", "symptom", "measure", "direction", "caught_by", "bound", "fix", "seen",
+    "where", "gradcheck", "exercise",
 )  # fmt: skip
 HEADINGS = {"vae": "VAE", "gan": "GAN"}
 COLUMNS = ("name", "mistake", "measured: right → wrong", "gradient check", "caught by")
@@ -180,7 +180,7 @@ def escaped(text: str) -> str:
 
 
 def figure(entry: Entry, outcomes: dict[str, Outcome]) -> Figure:
-    """The right and the wrong code side by side: curves, histograms, points, or two bars."""
+    """The right and the wrong code side by side: curves, histograms, or points."""
     title = textwrap.fill(f"{entry.name}: {entry.title}", 70)
     fig = plots.new_figure(4.4, title=title)
     right = outcomes["right"]
@@ -188,12 +188,8 @@ def figure(entry: Entry, outcomes: dict[str, Outcome]) -> Figure:
         draw_points(fig, outcomes)
     elif right.sample is not None:
         draw_histograms(fig, outcomes)
-    elif right.curve is not None:
-        draw_curves(fig, entry, outcomes)
     else:
-        ax = fig.subplots()
-        ax.bar(list(outcomes), [o.number for o in outcomes.values()], color=[c for c, _ in plots.LINES[:2]])
-        finish(ax, "", entry.measure)
+        draw_curves(fig, entry, outcomes)
     return fig
 
 

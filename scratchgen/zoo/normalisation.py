@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -96,7 +96,7 @@ class NormEntry(CaughtByGradient):
     apart = 0.005
     gradcheck = "BatchNorm"
     exercise = "batch-norm"
-    Right = BatchNorm
+    Right: ClassVar[Any] = BatchNorm
 
     def gradient_error(self, code: Any) -> float:
         return layer_error(code, random_generator().standard_normal((5, 3)))
@@ -182,12 +182,12 @@ class EpsOutsideRoot(NormEntry):
         return Outcome(float((~np.isfinite(losses)).mean()), losses)
 
 
-def accuracy_one_by_one(predict: Any) -> float:
-    """The accuracy of a linear classifier on normalised inputs, each given in a batch of its own."""
+def accuracy_in_batches(predict: Any, size: int) -> float:
+    """The accuracy of a linear classifier on normalised inputs, which are given in batches of this size."""
     x, labels = clusters(60)
     directions = np.stack([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(3) / 3])
-    guesses = [int(np.argmax(predict(row[None]) @ directions.T)) for row in x]
-    return float((np.array(guesses) == labels).mean())
+    logits = [predict(x[i : i + size]) @ directions.T for i in range(0, len(x), size)]
+    return float((np.concatenate(logits).argmax(axis=1) == labels).mean())
 
 
 class EvalModeForgotten(Entry):
@@ -195,6 +195,8 @@ class EvalModeForgotten(Entry):
     symptom = "A prediction depends on the other examples; for a batch of one it is the same for every input."
     numbers = (1.0, 0.317)
     measure = "accuracy for batches of one example"
+    x_label = "batch size"
+    y_label = "accuracy"
     direction = "lower"
     apart = 0.4
     caught_by = "invariance: in evaluation a row has the same output alone and in a batch"
@@ -225,7 +227,13 @@ class EvalModeForgotten(Entry):
     def run(self, code: Any) -> Outcome:
         x, _ = clusters(60)
         mean, var = x.mean(axis=0), x.var(axis=0)
-        return Outcome(accuracy_one_by_one(lambda row: code.forward(row, mean.copy(), var.copy(), False)))
+
+        def predict(batch):
+            return code.forward(batch, mean.copy(), var.copy(), False)
+
+        sizes = np.array([1, 2, 3, 4, 5, 6, 10, 12, 15, 20])
+        accuracies = np.array([accuracy_in_batches(predict, size) for size in sizes])
+        return Outcome(float(accuracies[0]), accuracies, x=sizes)
 
 
 class MomentumSwapped(Entry):

@@ -235,7 +235,7 @@ class ClippedOneByOne(OptimiserEntry):
         """The angle in degrees."""
         a, b = np.concatenate(gradients), np.concatenate(code.clip(gradients))
         a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-        return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(a - b) / 2))))
+        return float(np.degrees(2 * np.arcsin(min(1.0, float(np.linalg.norm(a - b)) / 2))))
 
     def check(self, code: Any) -> float:
         return self.angle(code, [np.full(3, 10.0), np.full(4, 0.1)])

@@ -139,8 +139,8 @@ class EmptySequence(PaddedEntry):
         return float((~np.isfinite(code.forward(scores, v, 0)[0])).sum())
 
     def run(self, code: Any) -> Outcome:
-        losses = super().run(code).curve
-        return Outcome(float((~np.isfinite(losses)).mean()), losses)
+        found = super().run(code)
+        return found._replace(number=1 - float(np.mean(np.isfinite(found.curve))))
 
 
 class PaddingInMean(Entry):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class TrainingEntry(Entry):
     """An entry about the loop, which has no gradient of its own."""
 
     where = "scratchgen/training/loop.py"
-    passes_gradient_check = None
+    passes_gradient_check: ClassVar[bool | None] = None
     bound = 1e-12
     measure = "training loss at the end"
 
@@ -169,7 +169,7 @@ class MeanOfMeans(TrainingEntry):
 
     def run(self, code: Any) -> Outcome:
         counts = np.arange(33, 130)
-        errors = np.array([self.error(code, n) for n in counts])
+        errors = np.array([self.error(code, n) for n in counts.tolist()])
         return Outcome(float(errors.mean()), errors, x=counts)
 
 
