@@ -60,12 +60,13 @@ def show(args: argparse.Namespace) -> int:
     if args.measure or args.plot is not None:
         outcomes = {"right": entry.outcome(entry.Right), "wrong": entry.outcome(entry.Wrong)}
     if args.json:
-        print(json.dumps(explain.as_json(entry, outcomes), ensure_ascii=False, indent=2))
+        print(json.dumps(explain.as_json(entry, outcomes), indent=2))
     elif outcomes is not None:
         print("", *explain.measured(entry, outcomes, columns()), sep="\n")
     if outcomes is None:
         return 0
     if args.plot is not None:
+        args.plot.parent.mkdir(parents=True, exist_ok=True)
         path = plots.save(explain.figure(entry, outcomes), args.plot)
         print(f"right beside wrong: {path}", file=sys.stderr if args.json else sys.stdout)
     return 0 if explain.holds(entry, outcomes) else 1
@@ -81,7 +82,7 @@ def list_entries(args: argparse.Namespace) -> None:
         print(explain.markdown(found), end="")
         return
     if args.json:
-        print(json.dumps([explain.as_json(entry) for entry in found], ensure_ascii=False, indent=2))
+        print(json.dumps([explain.as_json(entry) for entry in found], indent=2))
         return
     width = max(len(entry.name) for entry in found) + 4
     for family, group in groupby(found, key=lambda entry: entry.family):

@@ -36,6 +36,17 @@ def find(name: str) -> Entry:
     known = {entry.name: entry for entry in entries()}
     if name in known:
         return known[name]
-    near = get_close_matches(name.lower().replace("-", "_"), known, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    raise ValueError(f"unknown entry of the zoo {name!r}{hint} `scratchgen zoo` lists all {len(known)}")
+    end = f"{hint(name, known)} `scratchgen zoo` lists all {len(known)}"
+    raise ValueError(f"unknown entry of the zoo {name!r}{end}")
+
+
+def hint(name: str, known: dict[str, Entry]) -> str:
+    """The end of a sentence: the entries of a family, the nearest names, or titles with the word."""
+    word = name.strip().lower().replace("-", "_").replace(" ", "_")
+    if word in FAMILIES:
+        own = [entry.name for entry in known.values() if entry.family == word]
+        return f", which is a family; its entries are {', '.join(own)}."
+    near = [word] if word in known else get_close_matches(word, known, n=2, cutoff=0.7)
+    if not near and word:
+        near = [entry.name for entry in known.values() if word in entry.title.lower()][:3]
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "."

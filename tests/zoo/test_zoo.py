@@ -252,7 +252,7 @@ def test_run_of_an_entry_that_is_wrong_itself_returns_1(monkeypatch, capsys):
 )
 def test_plot_is_written(tmp_path, capsys, name):
     """Curves on a logarithmic axis, histograms, and points."""
-    path = tmp_path / "a.svg"
+    path = tmp_path / "new" / "a.svg"
     assert cli.main(["zoo", name, "--plot", str(path)]) == 0
     assert path.stat().st_size > 5000 and f"right beside wrong: {path}" in capsys.readouterr().out
 
@@ -261,7 +261,9 @@ def test_plot_is_written(tmp_path, capsys, name):
     ("arguments", "message"),
     [
         (["kl_sing"], "unknown entry of the zoo 'kl_sing'; did you mean 'kl_sign'"),
-        (["KL-sign"], "did you mean 'kl_sign'"),
+        (["KL-sign"], "did you mean 'kl_sign'?"),
+        (["lstm"], "did you mean 'gates_share_bias' or 'carry_of_cell_lost'"),
+        (["padding"], "a family; its entries are padding_mask_transposed, empty_sequence, padding_in_mean."),
         (["xyzzy"], "unknown entry of the zoo 'xyzzy'. `scratchgen zoo` lists all"),
         (["--run"], "zoo expected a NAME with --run or --plot"),
         (["kl_sign", "--markdown"], "zoo expected no NAME with --markdown, got 'kl_sign'"),
