@@ -193,7 +193,7 @@ class GatesShareBias(LSTMEntry):
 
 class CarryOfCellLost(CaughtByGradient, LSTMEntry):
     title = "the backward of an LSTM's cell state starts anew in every step"
-    symptom = "Nothing is learned over many steps: the cell's own path, made for this, has no gradient."
+    symptom = "The loss jumps up and stays there: the cell's own path over many steps has no gradient."
     numbers = (3.36e-05, 0.913)
     apart = 0.01
     fix = "c is used in h and in the next c: add the dc of the next step, and pass dc·f on."
