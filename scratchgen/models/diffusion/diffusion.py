@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples
+from scratchgen.checks import as_generator
 from scratchgen.distributions import Normal, normal_log_interval
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
@@ -121,6 +121,8 @@ class Diffusion(DiffusionSampler):
             rng = as_generator(self._who("loss"), rng)
             eps = rng.standard_normal(x0.shape).astype(x0.dtype) if eps is None else eps
             t = rng.integers(1, self.steps + 1, len(x0)) if t is None else t
+        self._expect_noise("eps", eps, x0)
+        self.noise.expect_steps(self._who("loss"), t)
         a, s = self._factors(t, x0.dtype)
         xt = a * x0 + s * eps                                               # (DIFF.1)
         f, cache = self.net.forward(xt, self._times(t, x0.dtype), y, training)
@@ -143,8 +145,9 @@ class Diffusion(DiffusionSampler):
         return self._bound(X, y, rng, "bound")
 
     def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who(method), X, features=self.features, low=low, high=high)
+        self._expect_data(X, method)
+        if self.levels is not None:
+            expect_grey_levels(self._who(method), X, self.levels)
         y = self._labels(y, len(X), method, needed=False)
         rng = as_generator(self._who(method), rng)
         rows = [slice(i, i + 500) for i in range(0, len(X), 500)]
@@ -197,6 +200,16 @@ class Diffusion(DiffusionSampler):
     ) -> np.ndarray:
         """A lower bound on log p(x) in nats of each example, (N,), with one x_t per step; see `bound`."""
         return -self._bound(X, y, rng, "score_samples").total
+
+
+def expect_grey_levels(who: str, X: np.ndarray, levels: int) -> None:
+    """Raise ValueError unless all values of X are grey levels k/(levels − 1), up to rounding."""
+    k = X * (levels - 1)
+    if np.abs(k - np.rint(k)).max() > 0.01:
+        raise ValueError(
+            f"{who} expected {levels} grey levels, k/{levels - 1} with an integer k, got values between "
+            f"them; pass np.rint(X * {levels - 1}) / {levels - 1}"
+        )
 
 
 def grey_level_log_prob(x0: np.ndarray, mean: np.ndarray, std: float, levels: int) -> np.ndarray:

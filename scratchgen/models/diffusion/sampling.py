@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_rows
+from scratchgen.checks import as_generator, expect_rows
 from scratchgen.models.arguments import count, finite, flag
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
@@ -135,7 +135,7 @@ class DiffusionSampler(DenoisingModel):
                 x = self._ddim(self._denoise_clipped(x, t, part, guidance, part_guide), t, u, eta, rng)
             return self._unscaled(x)
 
-        return in_batches(solve, np.arange(n))
+        return self._expect_finite(in_batches(solve, np.arange(n)), "sample")
 
     def _visited(self, steps: int | None, method: str) -> list[int]:
         """The steps that a sampler visits, from T down to 0."""
@@ -212,7 +212,7 @@ class DiffusionSampler(DenoisingModel):
                     x = x.dtype.type(self.noise.a[u] / self.noise.a[t]) * x     # (LANG.3)
             return self._unscaled(x)
 
-        return in_batches(solve, np.arange(n))
+        return self._expect_finite(in_batches(solve, np.arange(n)), "langevin")
 
     def _noise_levels(self, levels: int, who: str) -> list[int]:
         """Steps from T to 1 whose noise-to-data ratio s_t/a_t falls geometrically."""
@@ -273,7 +273,7 @@ class DiffusionSampler(DenoisingModel):
                     x = np.where(observed, self._noised(x0, 0, u, rng), x)  # (FILL.1)
             return np.where(observed, known[rows], self._unscaled(x))
 
-        return in_batches(solve, np.arange(len(X)))
+        return self._expect_finite(in_batches(solve, np.arange(len(X))), "complete")
 
     def _expect_observed(self, X: Any, observed: Any, who: str) -> np.ndarray:
         """Check the arguments of `complete`; return X with 0 where it is not observed."""
@@ -283,8 +283,7 @@ class DiffusionSampler(DenoisingModel):
             raise ValueError(f"{who} expected observed to be ({self.features},) bools, got {got}")
         expect_rows(who, X, features=self.features, dtype=self.dtype)
         known = np.where(observed, X, X.dtype.type(0))
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(who, known, features=self.features, low=low, high=high)
+        self._expect_data(known, "complete")
         return known
 
     def _noised(self, x: np.ndarray, u: int, t: int, rng: np.random.Generator) -> np.ndarray:
@@ -300,7 +299,7 @@ class DiffusionSampler(DenoisingModel):
         return self._encoded(X, y, steps, "transform")
 
     def _encoded(self, X: np.ndarray, y: Any, steps: int | None, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        self._expect_points(X, method)
         y = self._labels(y, len(X), method, needed=False)
         visited = self._visited(steps, method)[::-1]
 
@@ -316,7 +315,7 @@ class DiffusionSampler(DenoisingModel):
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
     ) -> np.ndarray:
         """The examples of latent codes Z (N, D): DDIM without noise, from step T to 0."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.features)
+        self._expect_points(Z, "inverse_transform")
         y = self._labels(y, len(Z), "inverse_transform", needed=False)
         visited = self._visited(steps, "inverse_transform")
 
