@@ -229,7 +229,7 @@ def test_wrong_input_is_refused():
 def test_a_refused_fit_leaves_the_scale_of_the_data_unknown(rng):
     """Data of another dtype is refused before its mean and standard deviation are taken."""
     model, x = Diffusion.dense(2, 8, 1, rng=0), rng.standard_normal((8, 2))
-    with pytest.raises(TypeError, match=r"^Diffusion\.fit expected an array of dtype float32, got dtype float64"):
+    with pytest.raises(TypeError, match=r"^Diffusion\.fit expected an array of dtype float32, got"):
         model.fit(x, epochs=1, rng=0)
     for method in ("transform", "inverse_transform", "score_samples"):
         with pytest.raises(TypeError, match=rf"^Diffusion\.{method} expected an array of dtype float32"):
