@@ -61,10 +61,10 @@ class Diffusion(DiffusionSampler):
     steps : T
     schedule : "linear" or "cosine"
     predicts : "eps", "x0" or "v"
-    variance : of (DIFF.4), "small" or "large". They are the best ones for data that is a single point, and
-        for data from N(0, I); the truth is between them (Ho et al. 2020, section 3.2)
-    clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Where a_t is nearly 0,
-        x̂_0 from eps is a difference of large numbers divided by a_t, and its error without clipping is large
+    variance : of (DIFF.4), "small" or "large". "small" is best for data that is a single point, and "large" for
+        data from N(0, I). For other data, the best variance is between them (Ho et al. 2020, section 3.2)
+    clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Without clipping, x̂_0
+        from eps has a large error where a_t is nearly 0, because it is divided by a_t
     net, features, levels, label_dropout : see DenoisingModel
     """
 

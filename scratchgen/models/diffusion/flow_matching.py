@@ -48,8 +48,7 @@ class FlowMatching(DenoisingModel):
     (FM.7)  log p(x_1) = log N(x_0; 0, I) − ∫₀¹ div f(x_t, t) dt
 
     The network works on standardised data, x_1 = (x − shift) / scale, so log p(x) has − Σ log scale as well.
-    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023. Derived
-    in docs/diffusion.md.
+    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023. Derived in docs/diffusion.md.
 
     net : a TimeNetwork, such as ResidualNet or UNet
     features : D
@@ -200,8 +199,8 @@ class FlowMatching(DenoisingModel):
 
         (GUIDE.5)  v ← v + (1 − t)/t·w·g      by (SCORE.6)
 
-        g and t go to zero together. Before EARLIEST, v is that of EARLIEST, because at t = 0 the term would
-        be 0/0.
+        At t = 0 both g and t are zero, and the term would be 0/0. So before the time EARLIEST, v at EARLIEST is
+        used.
         """
         if guide is None:
             return self._predict_at(x, t, y, guidance)

@@ -246,14 +246,14 @@ class DiffusionSampler(DenoisingModel):
         """Draw the features that are not observed, given those that are, (N, D) (Lugmayr et al. 2022).
 
         At every step, the observed features are replaced by those of X with the right amount of noise
-        (FILL.1). The other features of this step were drawn without them and do not fit to them. So each
+        (FILL.1). The other features of this step were drawn without them, so both parts do not match. So each
         step is repeated: noise is added again (FILL.2) and removed, now from both parts together. With more
         steps and repeats, the result tends to the exact conditional distribution.
 
         X : (N, D), whose values at features that are not observed are ignored
         observed : (D,) of bool. The observed features are returned exactly as they are
         y, guidance, steps : as for `sample`
-        repeats : how often each step is made; 1 is replacement alone, whose result is too varied
+        repeats : how often each step is made; 1 is replacement alone, whose variance is too large
         """
         who = self._who("complete")
         known = self._expect_observed(X, observed, who)
