@@ -265,7 +265,7 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(
-            f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}; "
+            f"{who} expected values within [{low:g}, {high:g}], got {smallest:g} to {largest:g}; "
             "scale the data to this range"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class GenerativeClassifier(Classifier):
     (BAYES.1)  log p(x, y) = log p(x | y) + log p(y)                   the joint, (N, C)
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
     (BAYES.3)  P(y | x)    = p(x, y) / p(x)
+    (BAYES.4)  N_y = Σ_{yₙ=y} wₙ,  mean_y f = 1/N_y · Σ_{yₙ=y} wₙ·f(xₙ)    with weights w of the examples
 
     A subclass sets `log_prior_`, (C,), and defines `_log_likelihoods` and `_sample_class`. Derived in
     docs/discriminative.md.
@@ -170,6 +171,50 @@ def expect_labelled(
     return y, classes
 
 
-def log_frequencies(y: np.ndarray, classes: int) -> np.ndarray:
+class Weighted(NamedTuple):
+    """Labelled examples with a weight above zero."""
+
+    X: np.ndarray                   # (N, D)
+    y: np.ndarray                   # (N,)
+    weights: np.ndarray | None      # (N,) in float64; None if all are 1
+    classes: int
+
+
+def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: int) -> Weighted:
+    """Check training data as `expect_labelled` does, and weights (N,); leave out examples of weight zero.
+
+    An example of weight 2 counts as two equal examples. Raises TypeError for weights that are not numbers,
+    and ValueError for weights that are negative or not finite, and for a class that has only zeros.
+    """
+    y, classes = expect_labelled(who, X, y, **expected)
+    if sample_weight is None:
+        return Weighted(X, y, None, classes)
+    weights = np.asarray(sample_weight)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
+    if weights.shape != y.shape:
+        raise ValueError(f"{who} expected sample_weight of shape {y.shape}, got {weights.shape}")
+    weights = weights.astype(np.float64)
+    if not (np.isfinite(weights).all() and weights.min() >= 0 and np.isfinite(weights.sum())):
+        raise ValueError(
+            f"{who} expected finite weights >= 0, got {weights.min():g} to {weights.max():g}"
+        )
+    used = weights > 0
+    absent = np.setdiff1d(np.arange(classes), y[used])[:LISTED]
+    if len(absent):
+        raise ValueError(
+            f"{who} expected an example with a weight > 0 of each class, got none of class "
+            f"{', '.join(map(str, absent))}"
+        )
+    return Weighted(X[used], y[used], weights[used], classes)
+
+
+def class_sizes(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """N_y, the number of examples of each class, or the sum of their weights, (C,)."""
+    return np.bincount(y, weights, minlength=classes)           # (BAYES.4)
+
+
+def log_frequencies(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """log p(y), (C,), by counting: N_y / N."""
-    return np.log(np.bincount(y, minlength=classes) / len(y))
+    sizes = class_sizes(y, classes, weights)
+    return np.log(sizes / sizes.sum())
