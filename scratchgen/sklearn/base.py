@@ -36,7 +36,7 @@ class ModelEstimator(BaseEstimator):
         """X (N, D) as an array of floats, or (X, y) if there are labels; sets n_features_in_."""
         return validate_data(
             self, X, y, reset=reset, dtype=FLOATS if reset else self._dtype(), order="C",
-            ensure_min_features=self.least_features, ensure_min_samples=self.least_samples,
+            ensure_min_features=self.least_features if reset else 1, ensure_min_samples=self.least_samples,
         )
 
     def _new_data(self, X: Any) -> np.ndarray:
@@ -45,7 +45,8 @@ class ModelEstimator(BaseEstimator):
         return validate_data(self, X, reset=False, dtype=self._dtype(), order="C")
 
     def _dtype(self) -> Any:
-        return getattr(self.model_, "dtype", None) or FLOATS
+        dtype = getattr(self.model_, "dtype", None)
+        return FLOATS if dtype is None else dtype
 
     def _new_rng(self, random_state: Any = None) -> np.random.Generator:
         """A generator that is seeded from `random_state`, or from the estimator's own."""
@@ -65,7 +66,7 @@ class LabelEstimator(ClassifierMixin, ModelEstimator):
         classes, numbers = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__}.fit expected at least 2 classes, got 1 class, {classes[0]!r}"
+                f"{type(self).__name__}.fit expected at least 2 classes, got 1 class, {classes.tolist()[0]!r}"
             )
         self.classes_ = classes
         return X, numbers
@@ -77,7 +78,7 @@ class LabelEstimator(ClassifierMixin, ModelEstimator):
         if len(unknown):
             raise ValueError(
                 f"{type(self).__name__}.{method} expected labels that occurred in the first fit, "
-                f"got {unknown[0]!r}"
+                f"got {unknown.tolist()[0]!r}"
             )
         return np.searchsorted(self.classes_, y)
 

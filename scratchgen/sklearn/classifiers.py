@@ -93,11 +93,11 @@ class LogisticRegression(ScoreMixin, LabelEstimator):
         before = vars(self).get("model_") if self.warm_start else None
         X, numbers = self._labelled_data(X, y)
         X, classes = X.astype(np.float64), len(self.classes_)
-        total = len(X) if sample_weight is None else float(np.sum(sample_weight))
+        total = len(X) if sample_weight is None else float(np.asarray(sample_weight, np.float64).sum())
         if not self.C > 0:
             raise ValueError(f"LogisticRegression.fit expected C > 0, got {self.C!r}")
         # scikit-learn has one column w for two classes. Ours are −w/2 and w/2, whose squares sum to w²/2.
-        l2 = (2 if classes == 2 else 1) / (self.C * max(total, np.finfo(float).tiny))
+        l2 = (2 if classes == 2 else 1) / (self.C * total) if total > 0 else 0.0
         model = models.LogisticRegression(X.shape[1], classes, l2=l2, dtype=np.float64)
         if before is not None:
             _copy_weights("LogisticRegression", before, model)

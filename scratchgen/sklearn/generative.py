@@ -6,6 +6,7 @@ Parameters that scikit-learn's own estimators have, have the same names here.
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any, Self
 
 import numpy as np
@@ -152,6 +153,11 @@ class BernoulliNB(ClosedForm):
     def _build(self) -> models.BernoulliNaiveBayes:
         return models.BernoulliNaiveBayes(smoothing=self.alpha, threshold=self.binarize)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True      # a checked data set has no zeros
+        return tags
+
 
 class BayesClassifier(GenerativeEstimator):
     """Bayes' theorem with a density of each class, from any estimator with `score_samples`.
@@ -192,4 +198,8 @@ class DensityOfClass:
         return self.estimator.score_samples(X)
 
     def sample(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        return self.estimator.sample(n, random_state=int(rng.integers(np.iinfo(np.int32).max)))
+        seed = {"random_state": int(rng.integers(np.iinfo(np.int32).max))}
+        if "random_state" in inspect.signature(self.estimator.sample).parameters:
+            return self.estimator.sample(n, **seed)
+        X, _ = self.estimator.set_params(**seed).sample(n)      # GaussianMixture also returns its components
+        return X

@@ -13,7 +13,7 @@ SETTINGS = {
     "LinearDiscriminant": {"shrinkage": 0.1},
     "QuadraticDiscriminant": {"shrinkage": 0.1},
     "LinearSVM": {"epochs": 30},
-    "MLP": {"hidden": 16, "epochs": 20, "lr": 0.02},
+    "MLP": {"hidden": 16, "epochs": 30, "lr": 0.05},
     "PCA": {"n_components": 1},
     "Autoencoder": {"hidden": 8, "code": 1, "epochs": 3},
     "VAE": {"hidden": 8, "code": 1, "epochs": 3, "codes_per_example": 2},
@@ -22,7 +22,14 @@ SETTINGS = {
     "MADE": {"hidden": 8, "epochs": 3},
     "FlowMatching": {"hidden": 8, "blocks": 1, "steps": 4, "epochs": 3},
 }
-EXPECTED = {}
+# name -> check -> the reason why it fails
+SEVERAL_CODES = "score_samples draws latent codes, so the estimate for an example depends on its row"
+EXPECTED = {
+    "VAE": {
+        "check_methods_subset_invariance": SEVERAL_CODES,
+        "check_methods_sample_order_invariance": SEVERAL_CODES,
+    },
+}
 
 
 def estimators():

@@ -11,6 +11,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from scratchgen import models
@@ -215,13 +216,18 @@ def test_examples_of_a_class_are_drawn():
 
 
 @pytest.mark.parametrize(
-    "density", [ours.PCA(3), KernelDensity(bandwidth=0.4), ours.RealNVP(hidden=16, couplings=2, epochs=40)]
+    "density",
+    [
+        ours.PCA(3), KernelDensity(bandwidth=0.4), GaussianMixture(1),
+        ours.RealNVP(hidden=16, couplings=2, epochs=40),
+    ],
 )
 def test_bayes_classifier_over_any_density(density):
     """score_samples is log Σ_y p(y)·p(x | y) of the densities of the classes."""
     if hasattr(density, "random_state"):
         density.set_params(random_state=0)
     model = ours.BayesClassifier(density, random_state=0).fit(X, labels)
+    np.testing.assert_array_equal(model.sample(9), model.sample(9))
     assert model.score(X, labels) > 0.93 and len(model.densities_) == 3
     each = np.stack([d.score_samples(X) for d in model.densities_], axis=1)
     np.testing.assert_allclose(model.score_samples(X), np.log(np.exp(each).mean(axis=1)), rtol=1e-6)

@@ -203,7 +203,7 @@ def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: in
     absent = np.setdiff1d(np.arange(classes), y[used])[:LISTED]
     if len(absent):
         raise ValueError(
-            f"{who} expected an example with a weight > 0 of each class, got none of class "
+            f"{who} expected examples with weights above zero in each class, got none of class "
             f"{', '.join(map(str, absent))}"
         )
     return Weighted(X[used], y[used], weights[used], classes)

@@ -82,7 +82,7 @@ def test_gradient_of_the_weighted_logistic_loss_is_its_slope(rng):
         (np.full(40, -1.0), ValueError, "fit expected finite weights >= 0, got -1 to -1"),
         (np.full(40, np.nan), ValueError, "fit expected finite weights >= 0, got nan to nan"),
         (["1"] * 40, TypeError, "fit expected sample_weight to be numbers, got dtype <U1"),
-        (np.arange(40) % 3 != 2, ValueError, "weight > 0 of each class, got none of class 2"),
+        (np.arange(40) % 3 != 2, ValueError, "weights above zero in each class, got none of class 2"),
     ],
 )
 def test_bad_weights_are_refused(rng, name, weights, error, message):
