@@ -41,7 +41,7 @@ class ModelEstimator(BaseEstimator):
 
     def _new_data(self, X: Any) -> np.ndarray:
         """X (N, D) for a fitted model, in the dtype of its parameters."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return validate_data(self, X, reset=False, dtype=self._dtype(), order="C")
 
     def _dtype(self) -> Any:
@@ -132,7 +132,7 @@ class SampleMixin:
 
         random_state : by default, that of the estimator
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.model_.sample(n_samples, rng=self._new_rng(random_state))
 
 
@@ -152,7 +152,7 @@ class LikelihoodMixin(SampleMixin):
 class BatchTraining:
     """Training by gradient descent, with the parameters epochs, batch_size, lr, random_state, warm_start.
 
-    A subclass defines `_build(features, classes, dtype=…, rng=…)`, which returns a new model.
+    A subclass defines `_build(X, rng, classes)`, which returns a new model for data like X.
 
     loss_curve_ : the mean loss in each epoch of the last `fit`
     """
@@ -160,41 +160,43 @@ class BatchTraining:
     def _train(self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0) -> Any:
         """Train a new model; with warm_start, continue with the model of the last fit."""
         continues = self._continues()
-        if not continues:
-            self._begin(X, classes)
-        vars(self).pop("_optimizer", None)          # that of partial_fit
-        trainer = self.model_.trainer(
-            X, y, epochs=self.epochs, batch_size=self.batch_size, lr=self._rate(), rng=self._rng,
+        model, rng = (self.model_, self._rng) if continues else self._new_model(X, classes)
+        trainer = model.trainer(
+            X, y, epochs=self.epochs, batch_size=self.batch_size, lr=self._rate(), rng=rng,
             warm_start=continues,
         )
         self.loss_curve_ = trainer.run().epochs.get("loss", [])
+        self.model_, self._rng = model, rng
+        vars(self).pop("_optimizer", None)          # that of partial_fit
         return self
 
-    def _continues(self: Any) -> bool:
-        return self.warm_start and hasattr(self, "model_")
-
-    def _begin(self: Any, X: np.ndarray, classes: int) -> None:
-        self._rng = self._new_rng()
-        self.model_ = self._build(X.shape[1], classes, dtype=X.dtype, rng=self._rng)
-        vars(self).pop("_optimizer", None)
-
-    def _rate(self: Any) -> Any:
-        """The learning rate of `fit`, a number or a schedule."""
-        return self.lr
-
-    def _train_part(self: Any, X: np.ndarray, y: np.ndarray | None = None) -> Any:
+    def _train_part(self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0) -> Any:
         """Pass over X once. The optimiser keeps its state from one call to the next."""
         if callable(self.lr):
             raise ValueError(
                 f"{type(self).__name__}.partial_fit expected lr to be a number, got {self.lr!r}: a schedule "
                 "needs to know the number of updates"
             )
-        if not hasattr(self, "_optimizer"):
-            self._optimizer = Adam(self.model_.parameters(), self.lr)
-        X = self.model_.before_training(X, self._rng)
-        batches = Batches(X, y, batch_size=self.batch_size, rng=self._rng)
-        Trainer(self.model_, batches, self._optimizer, epochs=1, rng=self._rng, warm_start=True).run()
+        first = not hasattr(self, "model_")
+        model, rng = self._new_model(X, classes) if first else (self.model_, self._rng)
+        if y is None:
+            model.check_data(X)                     # of classifiers, a part need not have all classes
+        optimizer = vars(self).get("_optimizer") or Adam(model.parameters(), self.lr)
+        batches = Batches(model.before_training(X, rng), y, batch_size=self.batch_size, rng=rng)
+        Trainer(model, batches, optimizer, epochs=1, rng=rng, warm_start=True).run()
+        self.model_, self._rng, self._optimizer = model, rng, optimizer
         return self
+
+    def _continues(self: Any) -> bool:
+        return self.warm_start and hasattr(self, "model_")
+
+    def _new_model(self: Any, X: np.ndarray, classes: int) -> tuple[Any, np.random.Generator]:
+        rng = self._new_rng()
+        return self._build(X, rng, classes), rng
+
+    def _rate(self: Any) -> Any:
+        """The learning rate of `fit`, a number or a schedule."""
+        return self.lr
 
 
 class UnsupervisedTraining(BatchTraining):
@@ -206,12 +208,8 @@ class UnsupervisedTraining(BatchTraining):
 
     def partial_fit(self: Any, X: Any, y: Any = None) -> Self:
         """Pass once over X (N, D), a part of the data; y is ignored."""
-        first = not hasattr(self, "model_")
-        X = self._prepared(self._training_data(X, reset=first))
-        if first:
-            self._begin(X, 0)
-        X, _ = self.model_.check_data(X)
-        return self._train_part(X)
+        X = self._training_data(X, reset=not hasattr(self, "model_"))
+        return self._train_part(self._prepared(X))
 
     def _prepared(self, X: np.ndarray) -> np.ndarray:
         """The data that the model sees."""

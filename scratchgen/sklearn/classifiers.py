@@ -158,14 +158,14 @@ class BatchClassifier(BatchTraining, LabelEstimator):
         X, y = self._training_data(X, y, reset=first)
         if first:
             self.classes_ = np.unique(classes)
-            self._begin(X, len(self.classes_))
-        return self._train_part(X, self._numbers(y, "partial_fit"))
+        return self._train_part(X, self._numbers(y, "partial_fit"), len(self.classes_))
 
 
 class LinearSVM(BatchClassifier):
     """A linear classifier with hinge loss, one class against the others, trained by Adam on batches.
 
-    C : the inverse of the strength of the penalty
+    C : the inverse of the strength of the penalty, ½·‖W‖² / (C·N). In `partial_fit`, N is the number of
+        examples in the first part
     epochs, batch_size : passes over the data, and examples in a batch
     lr : the first learning rate, which decreases to zero along a cosine in `fit`; or a schedule
     random_state : seed of the order of the examples
@@ -190,14 +190,10 @@ class LinearSVM(BatchClassifier):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _begin(self, X: np.ndarray, classes: int) -> None:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         if not self.C > 0:
             raise ValueError(f"LinearSVM.fit expected C > 0, got {self.C!r}")
-        self._l2 = 1 / (self.C * len(X))
-        super()._begin(X, classes)
-
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
-        return models.LinearSVM(features, classes, l2=self._l2, dtype=dtype)
+        return models.LinearSVM(X.shape[1], classes, l2=1 / (self.C * len(X)), dtype=X.dtype)
 
     def _rate(self) -> Any:
         return self.lr if callable(self.lr) else Cosine(self.lr)
@@ -249,10 +245,10 @@ class MLP(ScoreMixin, BatchClassifier):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         return models.MLPClassifier(
-            features=features, hidden=self.hidden, classes=classes, activation=self.activation, dtype=dtype,
-            rng=rng,
+            features=X.shape[1], hidden=self.hidden, classes=classes, activation=self.activation, rng=rng,
+            dtype=X.dtype,
         )
 
     def _scores(self, X: np.ndarray) -> np.ndarray:

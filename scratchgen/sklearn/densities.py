@@ -54,9 +54,9 @@ class NICE(DensityEstimator, CodeTransformer):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         return models.NICE.dense(
-            features, self.hidden, self.couplings, prior=self.prior, rng=rng, dtype=dtype
+            X.shape[1], self.hidden, self.couplings, prior=self.prior, rng=rng, dtype=X.dtype
         )
 
 
@@ -96,9 +96,10 @@ class RealNVP(DensityEstimator, CodeTransformer):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         return models.RealNVP.dense(
-            features, self.hidden, self.couplings, bound=self.bound, prior=self.prior, rng=rng, dtype=dtype
+            X.shape[1], self.hidden, self.couplings, bound=self.bound, prior=self.prior, rng=rng,
+            dtype=X.dtype,
         )
 
 
@@ -135,8 +136,8 @@ class MADE(DensityEstimator):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
-        return models.MADE(features, self.hidden, orderings=self.orderings, rng=rng, dtype=dtype)
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
+        return models.MADE(X.shape[1], self.hidden, orderings=self.orderings, rng=rng, dtype=X.dtype)
 
     def _prepared(self, X: np.ndarray) -> np.ndarray:
         return X if self.binarize is None else (self.binarize < X).astype(X.dtype)
@@ -182,8 +183,8 @@ class FlowMatching(DensityEstimator, CodeTransformer):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
-        return models.FlowMatching.dense(features, self.hidden, self.blocks, rng=rng, dtype=dtype)
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
+        return models.FlowMatching.dense(X.shape[1], self.hidden, self.blocks, rng=rng, dtype=X.dtype)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """log p(x) in nats of each example, (N,)."""
@@ -192,7 +193,7 @@ class FlowMatching(DensityEstimator, CodeTransformer):
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
         """Draw examples from the model, (n_samples, D)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.model_.sample(n_samples, rng=self._new_rng(random_state), steps=self.steps)
 
     def transform(self, X: Any) -> np.ndarray:

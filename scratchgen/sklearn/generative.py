@@ -31,7 +31,7 @@ class GenerativeEstimator(ScoreMixin, LabelEstimator):
 
     def sample(self, n_samples: int = 1, y: Any = None, random_state: Any = None) -> np.ndarray:
         """Draw examples, (n_samples, D): of the labels y (n_samples,), or of labels drawn from p(y)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         numbers = None if y is None else self._numbers(y, "sample")
         return self.model_.sample(n_samples, rng=self._new_rng(random_state), y=numbers)
 

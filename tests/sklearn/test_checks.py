@@ -37,7 +37,9 @@ def estimators():
 
 
 @parametrize_with_checks(
-    estimators(), expected_failed_checks=lambda estimator: EXPECTED.get(type(estimator).__name__, {})
+    estimators(),
+    expected_failed_checks=lambda estimator: EXPECTED.get(type(estimator).__name__, {}),
+    xfail_strict=True,
 )
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -219,7 +219,7 @@ def test_examples_of_a_class_are_drawn():
     "density",
     [
         ours.PCA(3), KernelDensity(bandwidth=0.4), GaussianMixture(1),
-        ours.RealNVP(hidden=16, couplings=2, epochs=40),
+        ours.RealNVP(hidden=16, couplings=2, epochs=150, lr=0.02),
     ],
 )
 def test_bayes_classifier_over_any_density(density):
