@@ -183,22 +183,13 @@ class Weighted(NamedTuple):
 def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: int) -> Weighted:
     """Check training data as `expect_labelled` does, and weights (N,); leave out examples of weight zero.
 
-    An example of weight 2 counts as two equal examples. Raises TypeError for weights that are not numbers,
-    and ValueError for weights that are negative or not finite, and for a class that has only zeros.
+    An example of weight 2 counts as two equal examples. Raises what `expect_weights` raises, and ValueError
+    for a class that has only zeros.
     """
     y, classes = expect_labelled(who, X, y, **expected)
     if sample_weight is None:
         return Weighted(X, y, None, classes)
-    weights = np.asarray(sample_weight)
-    if weights.dtype.kind not in "biuf":
-        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
-    if weights.shape != y.shape:
-        raise ValueError(f"{who} expected sample_weight of shape {y.shape}, got {weights.shape}")
-    weights = weights.astype(np.float64)
-    if not (np.isfinite(weights).all() and weights.min() >= 0 and np.isfinite(weights.sum())):
-        raise ValueError(
-            f"{who} expected finite weights >= 0, got {weights.min():g} to {weights.max():g}"
-        )
+    weights = expect_weights(who, sample_weight, len(y))
     used = weights > 0
     absent = np.setdiff1d(np.arange(classes), y[used])[:LISTED]
     if len(absent):
@@ -207,6 +198,24 @@ def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: in
             f"{', '.join(map(str, absent))}"
         )
     return Weighted(X[used], y[used], weights[used], classes)
+
+
+def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
+    """Return the weights of n examples, (n,) of float64.
+
+    Raises TypeError for weights that are not numbers, ValueError for weights that are negative or not finite.
+    """
+    weights = np.asarray(sample_weight)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
+    if weights.shape != (n,):
+        raise ValueError(f"{who} expected sample_weight of shape ({n},), got {weights.shape}")
+    weights = weights.astype(np.float64)
+    if not (weights.min() >= 0 and np.isfinite(weights.sum())):
+        raise ValueError(f"{who} expected finite weights >= 0, got {weights.min():g} to {weights.max():g}")
+    if not weights.any():
+        raise ValueError(f"{who} expected weights above zero, got only zeros")
+    return weights
 
 
 def class_sizes(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:

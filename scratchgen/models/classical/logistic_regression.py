@@ -11,7 +11,7 @@ from scratchgen.checks import expect_rows
 from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.arguments import count, finite, flag
-from scratchgen.models.classical.base import NotConverged, expect_weighted
+from scratchgen.models.classical.base import NotConverged, expect_weighted, expect_weights
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
 
@@ -59,7 +59,8 @@ class LogisticRegression(LinearClassifier):
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
         nll, dlogits = softmax_cross_entropy(logits, y)         # type: ignore[arg-type]  # it refuses None
         if sample_weight is not None and y is not None:
-            share = (sample_weight / sample_weight.sum()).astype(x.dtype)       # (LR.4)  (N,)
+            weights = expect_weights(self._who("loss"), sample_weight, len(x))
+            share = (weights / weights.sum()).astype(x.dtype)   # (LR.4)  (N,)
             nll = -float(share @ Categorical.log_prob(y, logits))
             dlogits = len(x) * share[:, None] * dlogits
         return nll + self._penalty(), LogisticCache(x, dlogits)  # (LR.2)

@@ -20,6 +20,10 @@ MODELS = {
 }
 
 
+PRECISE = {"logistic": {"tolerance": 1e-10}}        # the others have a closed form
+RTOL = {"logistic": 1e-6}
+
+
 def data(rng, n=40):
     X, y = rng.standard_normal((n, 3)), np.arange(n) % 3
     X[y == 1] += 1
@@ -30,10 +34,9 @@ def data(rng, n=40):
 def test_weights_count_as_repetitions(rng, name):
     """(BAYES.4), (LR.4)."""
     X, y, w = data(rng)
-    settings = {"tolerance": 1e-10} if name == "logistic" else {}
+    settings, rtol = PRECISE.get(name, {}), RTOL.get(name, 1e-10)
     weighted = MODELS[name]().fit(X, y, sample_weight=w, **settings)
     repeated = MODELS[name]().fit(X.repeat(w, axis=0), y.repeat(w), **settings)
-    rtol = 1e-6 if name == "logistic" else 1e-10
     np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=rtol)
     without = MODELS[name]().fit(X, y, **settings)
     assert np.abs(without.predict_proba(X) - weighted.predict_proba(X)).max() > 1e-3
@@ -42,11 +45,13 @@ def test_weights_count_as_repetitions(rng, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_equal_weights_change_nothing(rng, name):
     X, y, _ = data(rng)
-    weighted, plain = MODELS[name]().fit(X, y, sample_weight=np.ones(len(X))), MODELS[name]().fit(X, y)
-    np.testing.assert_allclose(weighted.predict_proba(X), plain.predict_proba(X), rtol=1e-9)
+    settings, rtol = PRECISE.get(name, {}), RTOL.get(name, 1e-10)
+    plain = MODELS[name]().fit(X, y, **settings)
+    weighted = MODELS[name]().fit(X, y, sample_weight=np.ones(len(X)), **settings)
+    np.testing.assert_allclose(weighted.predict_proba(X), plain.predict_proba(X), rtol=rtol)
     if name != "bernoulli":     # the smoothing counts examples, so there the sum of the weights matters
-        scaled = MODELS[name]().fit(X, y, sample_weight=np.full(len(X), 0.2))
-        np.testing.assert_allclose(scaled.predict_proba(X), plain.predict_proba(X), rtol=1e-9)
+        scaled = MODELS[name]().fit(X, y, sample_weight=np.full(len(X), 0.2), **settings)
+        np.testing.assert_allclose(scaled.predict_proba(X), plain.predict_proba(X), rtol=rtol)
 
 
 def test_weighted_means_and_frequencies_by_hand():
@@ -89,3 +94,16 @@ def test_bad_weights_are_refused(rng, name, weights, error, message):
     X, y, _ = data(rng)
     with pytest.raises(error, match=message):
         MODELS[name]().fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(3), r"loss expected sample_weight of shape \(9,\)"),
+        (np.zeros(9), "loss expected weights above zero"),
+    ],
+)
+def test_logistic_loss_refuses_bad_weights(rng, weights, message):
+    X, y, _ = data(rng, 9)
+    with pytest.raises(ValueError, match=message):
+        MODELS["logistic"]().loss(X, y, sample_weight=weights)
