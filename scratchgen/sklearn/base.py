@@ -6,7 +6,7 @@ everything else, such as integers, lists and data frames.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -202,11 +202,11 @@ class BatchTraining:
 class UnsupervisedTraining(BatchTraining):
     """`fit` and `partial_fit` of models that need no labels."""
 
-    def fit(self: Any, X: Any, y: Any = None) -> Self:
+    def fit(self: Any, X: Any, y: Any = None) -> Any:
         """Train on X (N, D); y is ignored."""
         return self._train(self._prepared(self._training_data(X, reset=not self._continues())))
 
-    def partial_fit(self: Any, X: Any, y: Any = None) -> Self:
+    def partial_fit(self: Any, X: Any, y: Any = None) -> Any:
         """Pass once over X (N, D), a part of the data; y is ignored."""
         X = self._training_data(X, reset=not hasattr(self, "model_"))
         return self._train_part(self._prepared(X))

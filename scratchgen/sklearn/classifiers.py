@@ -63,8 +63,9 @@ class DecisionTree(ProbabilityMixin, LabelEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Grow the tree on X (N, D) and labels y (N,)."""
         X, numbers = self._labelled_data(X, y)
-        settings = {"max_depth": self.max_depth, "min_leaf": self.min_samples_leaf}
-        self.model_ = models.DecisionTree(criterion=self.criterion, **settings).fit(X, numbers)
+        self.model_ = models.DecisionTree(
+            criterion=self.criterion, max_depth=self.max_depth, min_leaf=self.min_samples_leaf
+        ).fit(X, numbers)
         self.n_leaves_ = self.model_.leaves
         return self
 

@@ -118,8 +118,9 @@ class QuadraticDiscriminant(ClosedForm):
         self.random_state = random_state
 
     def _build(self) -> models.GaussianDiscriminant:
-        settings = {"shrinkage": self.shrinkage, "drop_constant": self.drop_constant}
-        return models.GaussianDiscriminant(shared=False, **settings)
+        return models.GaussianDiscriminant(
+            shared=False, shrinkage=self.shrinkage, drop_constant=self.drop_constant
+        )
 
 
 class GaussianNB(ClosedForm):

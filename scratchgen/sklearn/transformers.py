@@ -64,7 +64,7 @@ class PCA(LikelihoodMixin, CodeTransformer):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find the components of X (N, D); y is ignored."""
         X = self._training_data(X)
-        n_components = X.shape[1] if self.n_components is None else self.n_components
+        n_components: Any = X.shape[1] if self.n_components is None else self.n_components
         if isinstance(n_components, float) and 0 < n_components < 1:
             n_components = _enough_components(X, n_components)
         model = models.PCA(n_components).fit(X)
