@@ -264,6 +264,7 @@ SETTINGS = {
     "iterations": [0, -1, 2.5, "x", None, True],
     "tolerance": [-1, math.nan, "x", None],
     "smoothing": [0, -1, math.nan, "x", None],
+    "sample_weight": [0, -1, math.nan, "x", [1.0], np.ones((2, 2))],
 }
 
 

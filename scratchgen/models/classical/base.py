@@ -194,7 +194,7 @@ def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: in
     absent = np.setdiff1d(np.arange(classes), y[used])[:LISTED]
     if len(absent):
         raise ValueError(
-            f"{who} expected examples with weights above zero in each class, got none of class "
+            f"{who} expected a sample_weight above zero in each class, got none in class "
             f"{', '.join(map(str, absent))}"
         )
     return Weighted(X[used], y[used], weights[used], classes)
@@ -212,9 +212,11 @@ def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
         raise ValueError(f"{who} expected sample_weight of shape ({n},), got {weights.shape}")
     weights = weights.astype(np.float64)
     if not (weights.min() >= 0 and np.isfinite(weights.sum())):
-        raise ValueError(f"{who} expected finite weights >= 0, got {weights.min():g} to {weights.max():g}")
+        raise ValueError(
+            f"{who} expected a finite sample_weight >= 0, got {weights.min():g} to {weights.max():g}"
+        )
     if not weights.any():
-        raise ValueError(f"{who} expected weights above zero, got only zeros")
+        raise ValueError(f"{who} expected a sample_weight above zero, got only zeros")
     return weights
 
 

@@ -84,10 +84,10 @@ def test_gradient_of_the_weighted_logistic_loss_is_its_slope(rng):
     ("weights", "error", "message"),
     [
         (np.ones(7), ValueError, r"fit expected sample_weight of shape \(40,\), got \(7,\)"),
-        (np.full(40, -1.0), ValueError, "fit expected finite weights >= 0, got -1 to -1"),
-        (np.full(40, np.nan), ValueError, "fit expected finite weights >= 0, got nan to nan"),
+        (np.full(40, -1.0), ValueError, "fit expected a finite sample_weight >= 0, got -1 to -1"),
+        (np.full(40, np.nan), ValueError, "fit expected a finite sample_weight >= 0, got nan to nan"),
         (["1"] * 40, TypeError, "fit expected sample_weight to be numbers, got dtype <U1"),
-        (np.arange(40) % 3 != 2, ValueError, "weights above zero in each class, got none of class 2"),
+        (np.arange(40) % 3 != 2, ValueError, "a sample_weight above zero in each class, got none in class 2"),
     ],
 )
 def test_bad_weights_are_refused(rng, name, weights, error, message):
@@ -100,7 +100,7 @@ def test_bad_weights_are_refused(rng, name, weights, error, message):
     ("weights", "message"),
     [
         (np.ones(3), r"loss expected sample_weight of shape \(9,\)"),
-        (np.zeros(9), "loss expected weights above zero"),
+        (np.zeros(9), "loss expected a sample_weight above zero"),
     ],
 )
 def test_logistic_loss_refuses_bad_weights(rng, weights, message):
