@@ -219,13 +219,13 @@ def test_examples_of_a_class_are_drawn():
     "density",
     [
         ours.PCA(3), KernelDensity(bandwidth=0.4), GaussianMixture(1),
-        ours.RealNVP(hidden=16, couplings=2, epochs=150, lr=0.02),
+        pytest.param(
+            ours.RealNVP(hidden=16, couplings=2, epochs=150, lr=0.02, random_state=0), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_bayes_classifier_over_any_density(density):
     """score_samples is log Σ_y p(y)·p(x | y) of the densities of the classes."""
-    if hasattr(density, "random_state"):
-        density.set_params(random_state=0)
     model = ours.BayesClassifier(density, random_state=0).fit(X, labels)
     np.testing.assert_array_equal(model.sample(9), model.sample(9))
     assert model.score(X, labels) > 0.93 and len(model.densities_) == 3
@@ -243,6 +243,7 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_import_without_scikit_learn_says_how_to_install_it():
     for statement in ("import scratchgen.sklearn", "import scratchgen; scratchgen.sklearn"):
         done = run(f"import sys; sys.modules['sklearn'] = None; {statement}")
@@ -252,6 +253,7 @@ def test_import_without_scikit_learn_says_how_to_install_it():
         )
 
 
+@pytest.mark.slow
 def test_scikit_learn_is_imported_only_with_the_package():
     code = (
         "import sys, scratchgen\n"

@@ -26,6 +26,7 @@ def test_cross_validation_of_a_pipeline_equals_that_of_scikit_learn():
     assert scores.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_random_labels_are_predicted_at_chance_in_each_fold():
     """Each fold starts with a new network: nothing is left from the fold before."""
     rng = np.random.default_rng(0)
