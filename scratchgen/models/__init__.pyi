@@ -23,6 +23,7 @@ from scratchgen.models.diffusion.diffusion import Bound as Bound
 from scratchgen.models.diffusion.diffusion import Diffusion as Diffusion
 from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatching
 from scratchgen.models.diffusion.flow_matching import LogLikelihood as LogLikelihood
+from scratchgen.models.diffusion.guidance import ClassifierGuidance as ClassifierGuidance
 from scratchgen.models.diffusion.schedule import NoiseSchedule as NoiseSchedule
 from scratchgen.models.flow.model import Flow as Flow
 from scratchgen.models.flow.model import FlowOverflow as FlowOverflow

@@ -39,6 +39,7 @@ class NetClassifier(Classifier, Model):
 
     (CE.1)  loss    = −1/N · Σₙ log pₙ[yₙ],  p = softmax(logits)       x (N, D), y (N,), logits (N, C)
     (CE.2)  dlogits = 1/N · (p − onehot(y))
+    (CE.3)  ∇ₓ log p(y | x) = Jᵀ·(onehot(y) − p)                       J = dlogits/dx of one example
 
     Labels are 0 … C − 1. Derived in docs/backprop.md.
     """
@@ -82,6 +83,25 @@ class NetClassifier(Classifier, Model):
 
     def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return self._logits(X, method).argmax(axis=1)
+
+    def log_prob_gradient(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """∇ₓ log p(y | x), the gradient with respect to each example: X (N, D), labels y (N,) -> (N, D).
+
+        Classifier guidance adds it to a score; see ClassifierGuidance.
+        """
+        who = self._who("log_prob_gradient")
+        expect_examples(who, X, features=input_width(self.net))
+        y = expect_labels(who, y, len(X), self.classes)
+
+        def gradient(rows: np.ndarray) -> np.ndarray:
+            with self.net.frozen():
+                logits, cache = self.net.forward(X[rows])
+                _, dlogits = softmax_cross_entropy(logits, y[rows])
+                # (CE.2) is the gradient of the mean of −log p, hence −N
+                dx: np.ndarray = self.net.backward(-dlogits.dtype.type(len(rows)) * dlogits, cache)
+            return dx                                           # (CE.3)
+
+        return in_batches(gradient, np.arange(len(X)))
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """The input of the last layer: (N, D) -> (N, F)."""

@@ -2,10 +2,12 @@
 
 from scratchgen.models.diffusion.diffusion import Bound, Diffusion
 from scratchgen.models.diffusion.flow_matching import FlowMatching, LogLikelihood
+from scratchgen.models.diffusion.guidance import ClassifierGuidance
 from scratchgen.models.diffusion.schedule import NoiseSchedule
 
 __all__ = [
     "Bound",
+    "ClassifierGuidance",
     "Diffusion",
     "FlowMatching",
     "LogLikelihood",

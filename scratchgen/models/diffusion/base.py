@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -194,6 +194,22 @@ class DenoisingModel(Model):
             return f
         free, _ = self.net.forward(x, times)
         return free + x.dtype.type(1 + guidance) * (f - free)               # (GUIDE.1)
+
+    def _predict_with_backward(
+        self, x: np.ndarray, t: float, y: np.ndarray | None, guidance: float
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """The network's output f, and the function df -> dx of its backward pass."""
+        times, number = np.full(len(x), t, x.dtype), x.dtype.type
+        with self.net.frozen():
+            f, cache = self.net.forward(x, times, y)
+            free, free_cache = self.net.forward(x, times) if guidance else (f, None)
+
+        def backward(df: np.ndarray) -> np.ndarray:
+            with self.net.frozen():
+                dx: np.ndarray = self.net.backward(number(1 + guidance) * df if guidance else df, cache)
+                return dx + self.net.backward(number(-guidance) * df, free_cache) if guidance else dx
+
+        return free + number(1 + guidance) * (f - free) if guidance else f, backward    # (GUIDE.1)
 
 
 def _network_arguments(who: str, classes: int, embedding: int, rng: Any, dtype: Any) -> dict[str, Any]:

@@ -11,10 +11,9 @@ from scratchgen.checks import as_generator, expect_examples
 from scratchgen.distributions import Normal, normal_log_interval
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
-from scratchgen.models.arguments import choice, count, finite, flag
-from scratchgen.models.diffusion.base import DenoisingModel
-from scratchgen.models.diffusion.schedule import SCHEDULES, TARGETS, NoiseSchedule, target_of, x0_and_eps
-from scratchgen.models.networks import in_batches
+from scratchgen.models.arguments import choice, count, flag
+from scratchgen.models.diffusion.sampling import DiffusionSampler
+from scratchgen.models.diffusion.schedule import SCHEDULES, TARGETS, NoiseSchedule, target_of
 
 VARIANCES = ("small", "large")
 
@@ -27,7 +26,10 @@ class DiffusionCache(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The terms of the variational bound of each example, in nats; −log p(x) is at most their sum."""
+    """The terms of the variational bound of each example; −log p(x) is at most their sum.
+
+    In nats from `Diffusion.bound`, and in bits per dimension from `Diffusion.bits_per_dim`.
+    """
 
     prior: np.ndarray       # (N,): KL(q(x_T | x_0) ‖ N(0, I))
     steps: np.ndarray       # (N, T − 1): KL_t of step t = 2 … T
@@ -39,7 +41,7 @@ class Bound(NamedTuple):
         return self.prior + self.steps.sum(axis=1) + self.data
 
 
-class Diffusion(DenoisingModel):
+class Diffusion(DiffusionSampler):
     """A chain of T steps that add noise to the data, and a network that learns to undo them.
 
     (DIFF.1)  x_t = √ā_t·x_0 + √(1 − ā_t)·eps,  eps ~ N(0, I),  t uniform in 1 … T
@@ -61,8 +63,8 @@ class Diffusion(DenoisingModel):
     predicts : "eps", "x0" or "v"
     variance : of (DIFF.4), "small" or "large". They are the best ones for data that is a single point, and
         for data from N(0, I); the truth is between them (Ho et al. 2020, section 3.2)
-    clip : whether `sample` and `bound` clip x̂_0 to the range of the training data. Where a_t is nearly 0, x̂_0
-        from eps is a difference of large numbers divided by a_t, and its error without clipping is large
+    clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Where a_t is nearly 0,
+        x̂_0 from eps is a difference of large numbers divided by a_t, and its error without clipping is large
     net, features, levels, label_dropout : see DenoisingModel
     """
 
@@ -130,140 +132,6 @@ class Diffusion(DenoisingModel):
         self.net.backward(cache.df, cache.net, input_grad=False)
         return {"df": cache.df}
 
-    def _factors(self, t: Any, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-        """√ā_t and √(1 − ā_t) of each example, (N, 1), or of one step."""
-        a, s = self.noise.a[t].astype(dtype), self.noise.s[t].astype(dtype)
-        return (a[:, None], s[:, None]) if np.ndim(t) else (a, s)
-
-    def _times(self, t: Any, dtype: Any) -> np.ndarray:
-        return np.asarray(t / self.steps).astype(dtype)
-
-    def denoise(
-        self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(x̂_0, êps): the data and the noise that the network sees in xt (N, D) at step t = 1 … T."""
-        t, y = self._step(t, "denoise"), self._condition(xt, y, guidance, "denoise")
-        return self._denoise(xt, t, y, guidance)
-
-    def _step(self, t: int, method: str) -> int:
-        if count(self._who(method), "t", t) > self.steps:
-            raise ValueError(f"{self._who(method)} expected t of at most {self.steps}, got {t!r}")
-        return t
-
-    def _denoise(
-        self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        f = self._predict_at(xt, t / self.steps, y, guidance)
-        return x0_and_eps(self.predicts, f, xt, *self._factors(np.int64(t), xt.dtype))
-
-    def _denoise_clipped(
-        self, xt: np.ndarray, t: int, y: Any, guidance: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Like `denoise`, with x̂_0 clipped to the range of the data, and the êps that belongs to it."""
-        x0, eps = self._denoise(xt, t, y, guidance)
-        if not self.clip:
-            return x0, eps
-        x0 = np.clip(x0, self.low, self.high)
-        return x0_and_eps("x0", x0, xt, *self._factors(np.int64(t), xt.dtype))
-
-    def score(self, xt: np.ndarray, t: int, y: np.ndarray | None = None, guidance: float = 0.0) -> np.ndarray:
-        """The score ∇ log q(x_t) that the network implies at xt (N, D) and step t, (PRED.4)."""
-        t, y = self._step(t, "score"), self._condition(xt, y, guidance, "score")
-        return -self._denoise(xt, t, y, guidance)[1] / xt.dtype.type(self.noise.s[t])   # (PRED.4)
-
-    def sample(
-        self,
-        n: int,
-        *,
-        rng: np.random.Generator | int,
-        y: np.ndarray | None = None,
-        guidance: float = 0.0,
-        steps: int | None = None,
-        eta: float = 1.0,
-    ) -> np.ndarray:
-        """Draw n examples, (n, D), by removing noise step by step (DIFF.8).
-
-        y : labels (n,), for a model with classes; None for samples of any class
-        guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
-        steps : how many of the T steps are visited, evenly; None for all of them
-        eta : the share of fresh noise: 1 with all steps is ancestral sampling (DIFF.4), 0 deterministic DDIM
-        """
-        self._expect_count(n)
-        y = self._expect_condition(y, n, guidance, "sample")
-        finite(self._who("sample"), "eta", eta, least=0, most=1)
-        visited = self._visited(steps, "sample")
-        rng = as_generator(self._who("sample"), rng)
-        z = self.prior_sample(n, rng=rng)
-
-        def solve(rows: np.ndarray) -> np.ndarray:
-            x, part = z[rows], None if y is None else y[rows]
-            for t, u in zip(visited[:-1], visited[1:], strict=True):
-                x = self._ddim(self._denoise_clipped(x, t, part, guidance), t, u, eta, rng)
-            return self._unscaled(x)
-
-        return in_batches(solve, np.arange(n))
-
-    def _visited(self, steps: int | None, method: str) -> list[int]:
-        """The steps that a sampler visits, from T down to 0."""
-        steps = self.steps if steps is None else count(self._who(method), "steps", steps)
-        if steps > self.steps:
-            raise ValueError(f"{self._who(method)} expected steps of at most {self.steps}, got {steps}")
-        return [round(self.steps * (1 - i / steps)) for i in range(steps + 1)]
-
-    def _ddim(
-        self, denoised: tuple[np.ndarray, np.ndarray], t: int, u: int, eta: float = 0.0, rng: Any = None
-    ) -> np.ndarray:
-        """x_u from (x̂_0, êps) at step t, for a later or an earlier step u."""
-        x0, eps = denoised
-        rest_t, rest_u = 1 - self.noise.alpha_bar[t], 1 - self.noise.alpha_bar[u]
-        added = 1 - self.noise.alpha_bar[t] / self.noise.alpha_bar[u]       # β_t, if u = t − 1
-        sigma = eta * math.sqrt(rest_u / rest_t * added) if eta and u else 0.0      # (DIFF.9)
-        number = x0.dtype.type
-        x = number(self.noise.a[u]) * x0 + number(math.sqrt(max(rest_u - sigma**2, 0.0))) * eps
-        if sigma == 0:
-            return x                                                        # (DIFF.8)
-        scale = eta * math.sqrt(added) if self.variance == "large" else sigma
-        return x + number(scale) * rng.standard_normal(x.shape).astype(x.dtype)     # (DIFF.8)
-
-    def transform(
-        self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
-    ) -> np.ndarray:
-        """The latent codes x_T of X, (N, D): DDIM without noise, from step 0 to T."""
-        return self._encoded(X, y, steps, "transform")
-
-    def _encoded(self, X: np.ndarray, y: Any, steps: int | None, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
-        y = self._labels(y, len(X), method, needed=False)
-        visited = self._visited(steps, method)[::-1]
-
-        def solve(rows: np.ndarray) -> np.ndarray:
-            x, part = self._scaled(X[rows]), None if y is None else y[rows]
-            for t, u in zip(visited[:-1], visited[1:], strict=True):
-                x = self._ddim(self._denoise(x, max(t, 1), part), max(t, 1), u)
-            return x
-
-        return in_batches(solve, np.arange(len(X)))
-
-    def inverse_transform(
-        self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
-    ) -> np.ndarray:
-        """The examples of latent codes Z (N, D): DDIM without noise, from step T to 0."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.features)
-        y = self._labels(y, len(Z), "inverse_transform", needed=False)
-        visited = self._visited(steps, "inverse_transform")
-
-        def solve(rows: np.ndarray) -> np.ndarray:
-            x, part = Z[rows], None if y is None else y[rows]
-            for t, u in zip(visited[:-1], visited[1:], strict=True):
-                x = self._ddim(self.denoise(x, t, part), t, u)
-            return self._unscaled(x)
-
-        return in_batches(solve, np.arange(len(Z)))
-
-    def reconstruct(self, X: np.ndarray, *, steps: int | None = None) -> np.ndarray:
-        """Map X to x_T and back, (N, D). The result is nearer to X with more steps."""
-        return self.inverse_transform(self._encoded(X, None, steps, "reconstruct"), steps=steps)
-
     def bound(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
     ) -> Bound:
@@ -309,6 +177,20 @@ class Diffusion(DenoisingModel):
             return (Normal.log_prob(x0, mean, logvar) - np.log(self.scale.astype(np.float64))).sum(axis=1)
         std = math.exp(0.5 * logvar)
         return grey_level_log_prob(x0, mean, std, self.levels).sum(axis=1)          # (DIFF.7)
+
+    def bits_per_dim(
+        self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
+    ) -> Bound:
+        """The terms of the bound of each example in bits per dimension; see `bound`. Lower is better.
+
+        (DIFF.11)  bits = nats/(D·log 2)
+
+        With `levels`, the bound is on −log P(levels), so this is −log₂ P/D, and no offset for the levels is
+        added: the same probability for all levels is log₂ levels bits. metrics.bits_per_dim, which converts
+        a density of dequantised pixels, adds one. Otherwise it is −log₂ p(x)/D, which may be negative.
+        """
+        bound = self._bound(X, y, rng, "bits_per_dim")
+        return Bound(*(term / (self.features * math.log(2)) for term in bound))     # (DIFF.11)
 
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0

@@ -13,10 +13,13 @@ from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
 from scratchgen.models.arguments import choice, count, finite
 from scratchgen.models.diffusion.base import DenoisingModel
-from scratchgen.models.diffusion.ode import EXACT_UP_TO, divergence, integrate
+from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
+from scratchgen.models.diffusion.ode import EXACT_UP_TO, State, divergence, integrate
+from scratchgen.models.diffusion.score import score_of_flow
 from scratchgen.models.networks import in_batches
 
 TIMES = ("uniform", "logit-normal")
+EARLIEST = 0.01     # the time before which classifier guidance is not evaluated
 
 
 class FlowMatchingCache(NamedTuple):
@@ -125,6 +128,17 @@ class FlowMatching(DenoisingModel):
         finite(self._who("velocity"), "t", t, least=0, most=1)
         return self._predict_at(x, t, self._condition(x, y, guidance, "velocity"), guidance)    # (FM.5)
 
+    def score(
+        self, x: np.ndarray, t: float, y: np.ndarray | None = None, guidance: float = 0.0
+    ) -> np.ndarray:
+        """The score ∇ log p_t(x) at standardised points x (N, D) and time 0 <= t < 1, (SCORE.5).
+
+        At t = 1 there is no noise, and the velocity does not determine the score.
+        """
+        finite(self._who("score"), "t", t, least=0, below=1)
+        v = self._predict_at(x, t, self._condition(x, y, guidance, "score"), guidance)
+        return score_of_flow(v, x, x.dtype.type(t))
+
     def sample(
         self,
         n: int,
@@ -134,17 +148,20 @@ class FlowMatching(DenoisingModel):
         guidance: float = 0.0,
         steps: int = 25,
         method: str = "heun",
+        guide: ClassifierGuidance | None = None,
     ) -> np.ndarray:
         """Draw n examples, (n, D): noise at t = 0 is carried to t = 1 by (FM.6).
 
         y : labels (n,), for a model with classes; None for samples of any class
         guidance : w of (GUIDE.1); above 0 the samples are more typical of their class and less varied
         steps, method : of the solver, "euler", "heun" or "rk4" (1, 2 and 4 evaluations per step)
+        guide : a classifier that guides the samples towards a class (GUIDE.2); the model needs no classes
         """
         self._expect_count(n)
         y = self._expect_condition(y, n, guidance, "sample")
+        guide = expect_guide(self._who("sample"), guide, n)
         x0 = self.prior_sample(n, rng=as_generator(self._who("sample"), rng))
-        return self._carried(x0, y, guidance, steps, method, "sample")
+        return self._carried(x0, y, guidance, steps, method, "sample", guide)
 
     def inverse_transform(
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
@@ -155,17 +172,43 @@ class FlowMatching(DenoisingModel):
         return self._carried(Z, y, 0.0, steps, method, "inverse_transform")
 
     def _carried(
-        self, x0: np.ndarray, y: Any, guidance: float, steps: int, method: str, who: str
+        self, x0: np.ndarray, y: Any, guidance: float, steps: int, method: str, who: str, guide: Any = None
     ) -> np.ndarray:
         def solve(rows: np.ndarray) -> np.ndarray:
             part = None if y is None else y[rows]
+            part_guide = None if guide is None else guide.of_rows(rows)
+
+            def velocity(state: State, t: float) -> State:
+                return (self._guided_velocity(state[0], t, part, guidance, part_guide),)
+
             (x1,) = integrate(
-                lambda state, t: (self._predict_at(state[0], t, part, guidance),), (x0[rows],), 0.0, 1.0,
-                steps=steps, method=method, who=self._who(who),
+                velocity, (x0[rows],), 0.0, 1.0, steps=steps, method=method, who=self._who(who)
             )                                                               # (FM.6)
             return self._unscaled(x1)
 
         return in_batches(solve, np.arange(len(x0)))
+
+    def _guided_velocity(
+        self, x: np.ndarray, t: float, y: Any, guidance: float, guide: ClassifierGuidance | None
+    ) -> np.ndarray:
+        """The velocity that belongs to the score (GUIDE.2).
+
+        (GUIDE.5)  v ← v + (1 − t)/t·w·g      by (SCORE.6)
+
+        g and t go to zero together. Before EARLIEST, v is that of EARLIEST, because at t = 0 the term would
+        be 0/0.
+        """
+        if guide is None:
+            return self._predict_at(x, t, y, guidance)
+        t = max(t, EARLIEST)
+        v, v_backward = self._predict_with_backward(x, t, y, guidance)
+        rest = x.dtype.type(1 - t)
+        if guide.sees == "noisy":
+            g = guide.gradient(x, t)
+        else:
+            dx1 = guide.gradient(self._unscaled(x + rest * v)) * self.scale
+            g = dx1 + v_backward(rest * dx1)                                # (GUIDE.4)
+        return v + x.dtype.type((1 - t) / t * guide.strength) * g           # (GUIDE.5)
 
     def transform(
         self, X: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"

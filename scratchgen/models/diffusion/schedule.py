@@ -83,3 +83,16 @@ def x0_and_eps(kind: str, f: Array, xt: Array, a: Array, s: Array) -> tuple[Arra
     if kind == "x0":
         return f, (xt - a * f) / s
     return a * xt - s * f, s * xt + a * f                               # (PRED.3)
+
+
+def x0_backward(kind: str, dx0: Array, a: Array, s: Array) -> tuple[Array, Array]:
+    """The gradients (df, dx_t) of the prediction and of x_t, from the gradient dx_0 of `x0_and_eps`'s x_0.
+
+    (PRED.5)  from eps: df = −(s/a)·dx_0,  dx_t = dx_0/a;    from x_0: df = dx_0,  dx_t = 0
+    (PRED.6)  from v:   df = −s·dx_0,      dx_t = a·dx_0
+    """
+    if kind == "x0":
+        return dx0, np.zeros_like(dx0)
+    if kind == "eps":
+        return -(s / a) * dx0, dx0 / a                                  # (PRED.5)
+    return -s * dx0, a * dx0                                            # (PRED.6)

@@ -125,3 +125,24 @@ def test_mlp_classifier_has_no_density_and_no_samples(rng):
 def test_mlp_classifier_bad_input_is_named(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(small(rng), rng.uniform(size=(4, 5)), np.array([0, 1, 1, 0]), rng)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, ConvClassifier])
+def test_gradient_of_the_log_probability_is_that_of_differences(kind, rng):
+    """(CE.3): every entry of the gradient with respect to the example, and parameters get no gradient."""
+    if kind is MLPClassifier:
+        model = MLPClassifier((16, 5, 3), rng=rng, dtype=np.float64)
+    else:
+        model = ConvClassifier((2, 2, 2), 4, 3, shape=(4, 4, 1), rng=rng, dtype=np.float64)
+    X, y = rng.standard_normal((4, 16)), np.array([2, 0, 1, 1])
+    found = model.log_prob_gradient(X, y)
+    for d, step in enumerate(1e-6 * np.eye(16)):
+        up, down = (np.log(model.predict_proba(X + move)[np.arange(4), y]) for move in (step, -step))
+        np.testing.assert_allclose(found[:, d], (up - down) / 2e-6, atol=1e-7)
+    assert all(not p.grad.any() for p in model.parameters().values())
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}\.log_prob_gradient expected data of shape"):
+        model.log_prob_gradient(X[:, 1:], y)
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}\.log_prob_gradient expected labels in 0\.\.2"):
+        model.log_prob_gradient(X, y + 1)
+    with pytest.raises(ValueError, match=rf"^{kind.__name__}\.log_prob_gradient expected 4 integer labels"):
+        model.log_prob_gradient(X, y[:3])
