@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 Array = np.ndarray
 MISREAD = (np.ma.MaskedArray, np.matrix)    # arrays that need other rules than np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
+RENUMBER = "for example with names, y = np.unique(y, return_inverse=True)"
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
@@ -167,12 +168,14 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
         hint = "; pass y.ravel()" if y.shape == (n, 1) else ""
         raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}{hint}")
     if y.dtype.kind not in "iu":
-        hint = "number the classes, for example with names, y = np.unique(y, return_inverse=True)"
+        hint = f"number the classes, {RENUMBER}"
         raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}; {hint}")
     limit = np.inf if classes is None else classes - 1
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "of at least 0" if classes is None else f"in 0..{classes - 1}"
-        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
+        from_one = y.min() > 0 and y.max() == classes
+        hint = "pass y - 1" if from_one else f"number the classes that occur from 0, {RENUMBER}"
+        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}; {hint}")
     return y.astype(y.dtype.newbyteorder("="), copy=False)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels
+from scratchgen.checks import RENUMBER, as_generator, expect_examples, expect_labels
 from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
 
@@ -165,8 +165,7 @@ def expect_labelled(
         missing = ", ".join(map(str, absent)) + (", …" if classes - len(present) > LISTED else "")
         raise ValueError(
             f"{who} expected an example of each class 0..{classes - 1}, got none of {missing} "
-            f"among {len(y)} examples; number the classes that occur from 0, for example with "
-            "names, y = np.unique(y, return_inverse=True)"
+            f"among {len(y)} examples; number the classes that occur from 0, {RENUMBER}"
         )
     return y, classes
 
