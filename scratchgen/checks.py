@@ -247,8 +247,11 @@ def expect_examples(
     low: float | None = None,
     high: float | None = None,
     least: int = 1,
+    hint: str = "",
 ) -> None:
     """Check data given to a model: (N, features) floats, finite, N ≥ least, within [low, high].
+
+    hint : what else to do about values outside the range, for the end of the message
 
     Raises TypeError if X is not an array of float32 or float64, and ValueError if another condition fails.
     The message says what was expected and what was given.
@@ -269,7 +272,7 @@ def expect_examples(
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(
             f"{who} expected values within [{low:g}, {high:g}], got {smallest:g} to {largest:g}; "
-            "scale the data to this range"
+            f"scale the data to this range{hint}"
         )
 
 
@@ -302,14 +305,16 @@ def as_image_shape(who: str, shape: Any) -> tuple[int, int, int]:
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
-def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
+def expect_binary(
+    who: str, X: Any, *, features: int | None = None, hint: str = "", range_hint: str = ""
+) -> None:
     """Check that X (N, features) is an array of float32 or float64 that contains only zeros and ones.
 
-    hint : text that is added to the end of the message
+    hint, range_hint : added to the message for values between 0 and 1, and for values outside
 
     Raises TypeError for another type or dtype, ValueError for another shape or other values.
     """
-    expect_examples(who, X, features=features, low=0, high=1)
+    expect_examples(who, X, features=features, low=0, high=1, hint=range_hint)
     if np.any((X != 0) & (X != 1)):
         raise ValueError(
             f"{who} expected pixels that are exactly 0 or 1, but some are in between. "

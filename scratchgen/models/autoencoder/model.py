@@ -147,7 +147,8 @@ class Autoencoder(Model):
         """Check X (N, D), values within the `output_range`."""
         expect_no_labels(self._who("fit"), y)
         low, high = (None, None) if self.output_range is None else self.output_range
-        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high)
+        hint = ", or build the model with output_range=None, for any numbers"
+        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high, hint=hint)
         return X, None
 
     def transform(self, X: np.ndarray) -> np.ndarray:

@@ -84,7 +84,9 @@ class BernoulliNaiveBayes(GenerativeClassifier):
         if self.threshold is not None:
             expect_examples(who, X, features=features)
             return np.greater(X, self.threshold).astype(np.float64)
-        expect_binary(who, X, features=features, hint=", or set a threshold.")
+        expect_binary(
+            who, X, features=features, hint=", or set a threshold.", range_hint=", or set a threshold"
+        )
         return X.astype(np.float64)
 
     def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:

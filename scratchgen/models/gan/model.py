@@ -198,8 +198,9 @@ class GAN(Game):
             low, high = self.output_range
             if X.min() < low or X.max() > high:
                 raise ValueError(
-                    f"{who} expected real data within the generator's output range [{low}, {high}], "
-                    f"got {X.min():g} to {X.max():g}: the range alone would tell D which examples are real"
+                    f"{who} expected real data within the generator's output range [{low}, {high}], got "
+                    f"{X.min():g} to {X.max():g}: the range alone would tell D which examples are real; scale "
+                    "the data to this range, or build the model with output_range=None, for any numbers"
                 )
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:

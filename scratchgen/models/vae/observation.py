@@ -36,7 +36,10 @@ class BernoulliPixels:
 
     def expect(self, who: str, X: np.ndarray, features: int | None = None) -> None:
         """Raise ValueError unless X is 0 or 1 everywhere."""
-        expect_binary(who, X, features=features, hint=", or use NormalPixels.")
+        expect_binary(
+            who, X, features=features, hint=", or use NormalPixels.",
+            range_hint=", or build the model with observation=NormalPixels(), which are any numbers",
+        )
 
     def __repr__(self) -> str:
         return "BernoulliPixels()"

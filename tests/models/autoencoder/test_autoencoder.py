@@ -122,7 +122,7 @@ def test_autoencoder_says_why_it_has_no_likelihood_and_no_samples(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got"),
+        (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got.* output_range=None"),
         (lambda m, X, rng: m.trainer(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got"),
         (lambda m, X, rng: m.fit(X[:0], epochs=1, rng=rng), "at least 1 example, got 0"),
         (lambda m, X, rng: m.fit(X[:, :5], epochs=1, rng=rng), r"expected .* \(N, 12\), got .*5\)"),

@@ -300,7 +300,9 @@ def misfit(generator, discriminator, code=3):
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),
-            "GAN.fit expected real data within the generator's output range [-1, 1], got 1.25 to 1.25",
+            "GAN.fit expected real data within the generator's output range [-1, 1], got 1.25 to 1.25: the "
+            "range alone would tell D which examples are real; scale the data to this range, or build the "
+            "model with output_range=None",
         ),
         (lambda: fit(np.full((20, 7), np.nan, np.float32)), "GAN.fit expected finite numbers, got NaN"),
         (lambda: fit(np.zeros((0, 7), np.float32)), "GAN.fit expected at least 1 example, got 0"),
