@@ -64,22 +64,13 @@ class PCA(LikelihoodMixin, CodeTransformer):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find the components of X (N, D); y is ignored."""
         X = self._training_data(X)
-        n_components: Any = X.shape[1] if self.n_components is None else self.n_components
-        if isinstance(n_components, float) and 0 < n_components < 1:
-            n_components = _enough_components(X, n_components)
-        model = models.PCA(n_components).fit(X)
-        self.model_, self.n_components_ = model, model.n_components
+        model = models.PCA(self.n_components).fit(X)
+        self.model_, self.n_components_ = model, model.code
         self.components_, self.mean_ = model.components_, model.mean_
         self.explained_variance_ = model.explained_variance_
-        total = model.explained_variance_.sum() + model.noise_variance_ * (X.shape[1] - model.n_components)
+        total = model.explained_variance_.sum() + model.noise_variance_ * (X.shape[1] - model.code)
         self.explained_variance_ratio_ = model.explained_variance_ / max(total, np.finfo(float).tiny)
         return self
-
-
-def _enough_components(X: np.ndarray, share: float) -> int:
-    """The smallest number of components that explain this share of the variance."""
-    variances = models.PCA(X.shape[1]).fit(X).explained_variance_
-    return int((np.cumsum(variances) < share * variances.sum()).sum()) + 1
 
 
 class Autoencoder(UnsupervisedTraining, CodeTransformer):
