@@ -35,14 +35,22 @@ class LogisticRegression(LinearClassifier):
     and l2 = 0, the minimum is at infinity, and `fit` ends when the gradient is below `tolerance`.
     scikit-learn's C is 1 / (l2·N). Derived in docs/discriminative.md.
 
-    features, classes : D and C;  l2 : weight of the penalty on W
-    weight, bias : Parameters, zero at the start
+    features, classes : D and C; the first `fit` sets those that are None, from its data
+    l2 : weight of the penalty on W
+    weight, bias : Parameters, zero at the start; they exist once D and C are known
     converged_, iterations_ : whether `fit` reached the tolerance, and the number of iterations
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
-    def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
+    def __init__(
+        self,
+        features: int | None = None,
+        classes: int | None = None,
+        *,
+        l2: float = 0.0,
+        dtype: Any = np.float32,
+    ):
         super().__init__(features, classes, l2=l2, dtype=dtype)
 
     def loss(
@@ -55,7 +63,8 @@ class LogisticRegression(LinearClassifier):
         training: bool = False,
     ) -> tuple[float, LogisticCache]:
         """Return (loss, cache) for x (N, D) and labels y (N,), and for weights of the examples (N,)."""
-        expect_rows(self._who("loss"), x, features=self.features, dtype=self.dtype)
+        self._expect_fitted("weight")
+        expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.weight.dtype)
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
         nll, dlogits = softmax_cross_entropy(logits, y)         # type: ignore[arg-type]  # it refuses None
         if sample_weight is not None and y is not None:
@@ -96,7 +105,7 @@ class LogisticRegression(LinearClassifier):
         """
         X, y = self.check_data(X, y)
         who = self._who("fit")
-        X, y, weights, _ = expect_weighted(who, X, y, sample_weight, classes=self.classes)
+        X, y, weights, _ = expect_weighted(who, X, y, sample_weight, classes=len(self.bias.value))
         finite(who, "tolerance", tolerance, least=0)
         count(who, "iterations", iterations)
         flag(who, "warm_start", warm_start)
