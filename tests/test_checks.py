@@ -78,7 +78,7 @@ def test_refusal_has_no_hint_that_does_not_help(check):
     assert ";" not in str(caught.value)
 
 
-def test_linear_classifier_names_fit_and_what_to_do_for_another_dtype():
-    message = r"LogisticRegression\.fit expected .* float32, got dtype float64; pass x\.astype\(np\.float32\)"
+def test_linear_classifier_names_loss_and_what_to_do_for_another_dtype():
+    message = r"LogisticRegression\.loss expected .* float32, got dtype float64; pass x\.astype\(np\.float"
     with pytest.raises(TypeError, match=message):
-        LogisticRegression(4, 3).fit(X, np.array([0, 1, 2]))
+        LogisticRegression(4, 3).loss(X, np.array([0, 1, 2]))

@@ -23,9 +23,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.models.arguments import count, expect_run, learning_rate
+from scratchgen.models.examples import as_examples
 from scratchgen.module import Module, Parameter
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer, Schedule
@@ -129,7 +130,7 @@ class Model(Estimator, Module):
         By default X is a finite array of floats, (N, D), and there are no labels.
         """
         expect_no_labels(self._who("fit"), y)
-        expect_examples(self._who("fit"), X)
+        X = as_examples(self._who("fit"), X, self.dtype)
         return X, None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:

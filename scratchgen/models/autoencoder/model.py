@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_no_labels
+from scratchgen.checks import expect_no_labels
 from scratchgen.layers import Activation, Layer, Sequential, SiLU
 from scratchgen.losses import squared_error
 from scratchgen.models.arguments import layer, value_range
 from scratchgen.models.base import Model
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import (
     conv_decoder,
     conv_encoder,
@@ -148,7 +149,9 @@ class Autoencoder(Model):
         expect_no_labels(self._who("fit"), y)
         low, high = (None, None) if self.output_range is None else self.output_range
         hint = ", or build the model with output_range=None, for any numbers"
-        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high, hint=hint)
+        X = as_examples(
+            self._who("fit"), X, self.dtype, features=self.features, low=low, high=high, hint=hint
+        )
         return X, None
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -157,7 +160,7 @@ class Autoencoder(Model):
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Decode latent codes: (N, K) -> (N, D)."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.code)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.code)
         return in_batches(lambda z: self.decoder.forward(z)[0], Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
@@ -165,7 +168,7 @@ class Autoencoder(Model):
         return self.inverse_transform(self._encode(X, "reconstruct"))
 
     def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         return in_batches(lambda x: self.encoder.forward(x)[0], X)
 
     def _because(self, method: str) -> str:

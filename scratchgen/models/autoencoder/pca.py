@@ -7,11 +7,12 @@ from typing import Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import LOG_2PI
 from scratchgen.metrics.pairwise import unit_of
 from scratchgen.models.arguments import count, finite
 from scratchgen.models.base import Estimator
+from scratchgen.models.examples import as_examples
 
 
 class PCA(Estimator):
@@ -54,7 +55,7 @@ class PCA(Estimator):
     def fit(self, X: np.ndarray, y: None = None) -> Self:
         """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples."""
         expect_no_labels("PCA.fit", y)
-        expect_examples("PCA.fit", X, least=2)
+        X = as_examples("PCA.fit", X, least=2)
         dimensions = X.shape[1]
         if isinstance(self.n_components, int) and self.n_components > dimensions:
             raise ValueError(
@@ -100,12 +101,12 @@ class PCA(Estimator):
         return self._encode(X, "transform")
 
     def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
-        self._expect(X, method, len(self._fitted().mean_))
+        X = self._expect(X, method, len(self._fitted().mean_))
         return ((X - self.mean_) @ self.components_.T).astype(X.dtype)  # (PCA.2)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Decode latent codes: (N, K) -> (N, D)."""
-        self._expect(Z, "inverse_transform", len(self._fitted().components_))
+        Z = self._expect(Z, "inverse_transform", len(self._fitted().components_))
         return (Z @ self.components_ + self.mean_).astype(Z.dtype)  # (PCA.3)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
@@ -117,7 +118,7 @@ class PCA(Estimator):
 
         Raises ValueError if σ² is zero (K = D, or data within a plane), since x has no density then.
         """
-        self._expect(X, "score_samples", len(self._fitted().mean_))
+        X = self._expect(X, "score_samples", len(self._fitted().mean_))
         if not self.noise_variance_ > 0:
             raise ValueError(
                 "PCA.score_samples expected some variance outside the components, got none: "
@@ -159,5 +160,5 @@ class PCA(Estimator):
             raise ValueError("PCA is not fitted yet; call fit(X) first")
         return self
 
-    def _expect(self, X: np.ndarray, method: str, features: int) -> None:
-        expect_examples(self._who(method), X, features=features)
+    def _expect(self, X: np.ndarray, method: str, features: int) -> np.ndarray:
+        return as_examples(self._who(method), X, features=features)

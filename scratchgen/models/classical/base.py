@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import RENUMBER, as_generator, expect_examples, expect_labels
+from scratchgen.checks import RENUMBER, as_generator, expect_labels
 from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
+from scratchgen.models.examples import as_examples
 
 LISTED = 10         # classes that a message names
 
@@ -147,14 +148,14 @@ class GenerativeClassifier(Classifier):
 
 
 def expect_labelled(
-    who: str, X: Any, y: Any, *, classes: int | None = None, features: int | None = None
-) -> tuple[np.ndarray, int]:
-    """Check training data: X as `expect_examples` does, and labels with an example of every class.
+    who: str, X: Any, y: Any, *, classes: int | None = None, features: int | None = None, dtype: Any = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Check training data: X as `as_examples` does, and labels with an example of every class.
 
-    Returns y, (N,), and the number of classes C: `classes`, or the largest label plus one. Raises ValueError
-    for a class without an example, and for a single class.
+    Returns X (N, D), y (N,), and the number of classes C: `classes`, or the largest label plus one. Raises
+    ValueError for a class without an example, and for a single class.
     """
-    expect_examples(who, X, features=features)
+    X = as_examples(who, X, dtype, features=features)
     y = expect_labels(who, y, len(X), classes)
     classes = int(y.max()) + 1 if classes is None else classes
     if classes < 2:
@@ -167,7 +168,7 @@ def expect_labelled(
             f"{who} expected an example of each class 0..{classes - 1}, got none of {missing} "
             f"among {len(y)} examples; number the classes that occur from 0, {RENUMBER}"
         )
-    return y, classes
+    return X, y, classes
 
 
 class Weighted(NamedTuple):
@@ -185,7 +186,7 @@ def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: in
     An example of weight 2 counts as two equal examples. Raises what `expect_weights` raises, and ValueError
     for a class that has only zeros.
     """
-    y, classes = expect_labelled(who, X, y, **expected)
+    X, y, classes = expect_labelled(who, X, y, **expected)
     if sample_weight is None:
         return Weighted(X, y, None, classes)
     weights = expect_weights(who, sample_weight, len(y))

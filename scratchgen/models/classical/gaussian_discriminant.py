@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
 from scratchgen.distributions import LOG_2PI
 from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_weighted, log_frequencies
 from scratchgen.models.classical.naive_bayes import expect_seen, weighted_mean
+from scratchgen.models.examples import as_examples
 
 
 class ConstantFeatures(UserWarning):
@@ -122,7 +122,7 @@ class GaussianDiscriminant(GenerativeClassifier):
     ) -> np.ndarray:
         self._expect_fitted("means_")
         who, in_model = self._who(method), self._in_model()
-        expect_examples(who, X, features=self.means_.shape[1])
+        X = as_examples(who, X, features=self.means_.shape[1])
         used = expect_seen(who, seen, X.shape[1]) & in_model
         if not used.any():
             raise ValueError(f"{who} expected seen to include at least one feature that varies, got none")

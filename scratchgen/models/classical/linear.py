@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_rows
 from scratchgen.layers import Parameter
 from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.examples import as_examples
 
 
 class LinearClassifier(Classifier, Model):
@@ -48,11 +48,12 @@ class LinearClassifier(Classifier, Model):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and labels y (N,), with an example of every class; set D and C if they are None."""
         who = self._who("fit")
-        y, classes = expect_labelled(who, X, y, features=self.features, classes=self.classes)
-        features = X.shape[1]
-        expect_rows(who, X, features=features, dtype=self._dtype if self.dtype is None else self.dtype)
+        dtype = self._dtype if self.dtype is None else self.dtype
+        X, y, classes = expect_labelled(
+            who, X, y, features=self.features, classes=self.classes, dtype=dtype
+        )
         if not hasattr(self, "weight"):
-            self._start(features, classes)
+            self._start(X.shape[1], classes)
         return X, y
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
@@ -61,7 +62,7 @@ class LinearClassifier(Classifier, Model):
 
     def _scores(self, method: str, X: np.ndarray) -> np.ndarray:
         self._expect_fitted("weight")
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         return X @ self.weight.value + self.bias.value
 
     def _number_of_classes(self) -> int:

@@ -15,6 +15,7 @@ from scratchgen.models.classical.base import (
     expect_weighted,
     log_frequencies,
 )
+from scratchgen.models.examples import as_examples, cast
 
 
 class BernoulliNaiveBayes(GenerativeClassifier):
@@ -81,6 +82,7 @@ class BernoulliNaiveBayes(GenerativeClassifier):
 
     def _binary(self, method: str, X: np.ndarray, features: int | None = None) -> np.ndarray:
         who = self._who(method)
+        X = cast(who, X)
         if self.threshold is not None:
             expect_examples(who, X, features=features)
             return np.greater(X, self.threshold).astype(np.float64)
@@ -149,7 +151,7 @@ class GaussianNaiveBayes(GenerativeClassifier):
         self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
     ) -> np.ndarray:
         self._expect_fitted("means_")
-        expect_examples(self._who(method), X, features=self.means_.shape[1])
+        X = as_examples(self._who(method), X, features=self.means_.shape[1])
         seen = expect_seen(self._who(method), seen, X.shape[1])
         X, means, logvars = X[:, seen], self.means_[:, seen], np.log(self.variances_[:, seen])
         columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]

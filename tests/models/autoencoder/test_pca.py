@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scratchgen.models import PCA
+from scratchgen.models import PCA, CastData
 
 
 @pytest.fixture
@@ -131,9 +131,11 @@ def test_pca_bad_input_is_named(data, call, message):
         call(data)
 
 
-def test_pca_integers_are_refused(data):
-    with pytest.raises(TypeError, match="float32 or float64, got dtype int64"):
-        PCA(2).fit(data.astype(np.int64))
+def test_pca_casts_integers_to_float64(data):
+    integers = (100 * data).astype(np.int64)
+    with pytest.warns(CastData, match="PCA.fit casts data of int64 to float64"):
+        pca = PCA(2).fit(integers)
+    np.testing.assert_array_equal(pca.components_, PCA(2).fit(integers.astype(float)).components_)
 
 
 def test_pca_noise_variance_is_the_mean_of_the_discarded_eigenvalues(rng):

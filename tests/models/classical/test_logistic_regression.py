@@ -178,7 +178,7 @@ def test_logistic_regression_takes_features_and_classes_from_the_data(rng):
         model.fit(X[:, 1:], Y)
     assert LogisticRegression(classes=3).fit(X.astype(np.float32), Y).weight.shape == (5, 3)
     with pytest.raises(ValueError, match=r"\(N, 4\), got \(7, 5\)"):
-        LogisticRegression(4).fit(X, Y)
+        LogisticRegression(4, dtype=np.float64).fit(X, Y)
 
 
 def test_logistic_regression_without_sizes_is_saved_before_and_after_fit(rng, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen.initializers import normal
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
-from scratchgen.models import DCGAN, GAN, WGAN, NoLikelihood
+from scratchgen.models import DCGAN, GAN, WGAN, CastData, NoLikelihood
 from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.models.networks import dense
 
@@ -322,9 +322,13 @@ def test_gan_bad_input_is_named(call, message):
 
 
 def test_gan_data_of_another_dtype_is_named_before_the_first_step(rng):
+    X = rng.uniform(size=(20, 7))
     model = GAN.dense(3, (5, 5), 7, rng=rng)
+    with pytest.warns(CastData, match="GAN.fit casts data of float64 to float32"):
+        assert model.trainer(X, epochs=1, batch_size=2, rng=rng).batches.X.dtype == np.float32
+    model.discriminator = GAN.dense(3, (5, 5), 7, rng=rng, dtype=np.float64).discriminator
     with pytest.raises(TypeError, match=r"GAN.fit: the discriminator does not take data .*: Linear.*float64"):
-        model.trainer(rng.uniform(size=(20, 7)), epochs=1, batch_size=2, rng=rng)
+        model.trainer(X.astype(np.float32), epochs=1, batch_size=2, rng=rng)
 
 
 @pytest.mark.parametrize("misfit", ["generator", "discriminator"])
