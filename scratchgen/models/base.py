@@ -212,7 +212,8 @@ class Model(Estimator, Module):
         ContinuedTraining unless `warm_start` is set. To start again, for example in each fold of a
         cross-validation, build a new model.
 
-        X : (N, D);  y : labels (N,), for models that use them
+        X : (N, D). Integers and floats of another dtype than that of the model are cast, with the warning
+            CastData;  y : labels (N,), for models that use them
         epochs : passes over the data
         rng : a Generator or an integer seed, for the order of the batches and all other random numbers
         lr : a number, a schedule such as OneCycle(3e-3), or a function of the fraction of training completed
