@@ -13,6 +13,7 @@ from scratchgen.metrics.labels import Shares, accuracy, digit_shares
 from scratchgen.metrics.likelihood import bits_per_dim
 from scratchgen.metrics.ranking import auroc
 from scratchgen.metrics.samples import SampleMetrics, SampleQuality
+from scratchgen.metrics.translation import bleu, exact_match
 
 __all__ = [
     "Reliability",
@@ -22,8 +23,10 @@ __all__ = [
     "accuracy",
     "auroc",
     "bits_per_dim",
+    "bleu",
     "choose_sigma",
     "digit_shares",
+    "exact_match",
     "expected_calibration_error",
     "frechet_distance",
     "kmeans",

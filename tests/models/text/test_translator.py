@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
+import scratchgen
 from scratchgen.data.pairs import END, Vocabulary, padded, sentence_lengths
 from scratchgen.losses import smoothed_cross_entropy
 from scratchgen.models import Translator
 from scratchgen.models.text.search import length_divisor
-from scratchgen.training import load, save
 
 BODIES = ("transformer", "gru", "lstm")
 EACH_BODY = pytest.mark.parametrize("body", BODIES)
@@ -272,8 +272,8 @@ def test_attention_maps_are_weights_over_the_tokens_of_the_source(body):
 @EACH_BODY
 def test_a_saved_model_translates_the_same(body, tmp_path):
     model = translator(body, dtype=np.float32)
-    save(model, tmp_path / "model.safetensors")
-    again = load(tmp_path / "model.safetensors")
+    scratchgen.save(model, tmp_path / "model.safetensors")
+    again = scratchgen.load(tmp_path / "model.safetensors")
     assert again.translate(X, beam=2) == model.translate(X, beam=2)
     np.testing.assert_array_equal(again.score_samples(X, Y), model.score_samples(X, Y))
     assert repr(again) == repr(model)
