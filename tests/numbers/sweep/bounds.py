@@ -177,7 +177,7 @@ BOUNDS: dict[str, Bound] = {
     "metrics.choose_sigma": CHOICE,
     "metrics.bits_per_dim": SUM,
     "metrics.bleu": Bound(4, "compared with BLEU·(1 + Σ|log p_n|): p_n is rounded before the product"),
-    "metrics.exact_match": EXACT,
+    "metrics.exact_match": SHORT,
     "metrics.auroc": SHORT,
     "metrics.reliability": SHORT,
     "metrics.expected_calibration_error": Bound(4, "compared with 1: accuracy and confidence may cancel"),
