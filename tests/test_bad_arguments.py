@@ -114,7 +114,8 @@ ELSEWHERE = {
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
-    "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data", "check_model": "tests/gradcheck",
+    "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data",
+    "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",
 }  # fmt: skip
 

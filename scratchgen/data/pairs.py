@@ -15,10 +15,12 @@ from scratchgen.checks import describe, expect_count, expect_flags, is_plain_arr
 from scratchgen.data.untrusted import DamagedFile, open_regular, shown
 
 UNITS = ("characters", "words")
-END = 0                             # the number of the token that ends a sentence, and of the padding behind it
+END = 0     # the number of the token that ends a sentence, and of the padding behind it
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-WORDS = re.compile(r"\w+|[^\w\s]")
-LONGEST_LINE = 1_000_000            # characters
+# Japanese and Chinese characters. There are no spaces between them, so each is a token.
+HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+WORDS = re.compile(rf"[{HAN}]|(?:(?![{HAN}])\w)+|[^\w\s]")
+LONGEST_LINE = 1_000_000    # characters
 
 
 class Pairs(NamedTuple):
@@ -36,7 +38,7 @@ class Vocabulary:
 
     tokens : the tokens; repeated ones count once
     unit : "characters", or "words", which are sequences of letters and digits; every other character that is
-        not a space is then a token of its own
+        not a space, and each Chinese or Japanese character, is then a token of its own
     unknown : whether `encode` accepts tokens that are not in the vocabulary
 
     Raises ValueError for no tokens, and for tokens that are not one of the unit.
@@ -149,7 +151,7 @@ def sentence_lengths(ids: np.ndarray) -> np.ndarray:
 def expect_sentences(who: str, name: str, ids: Any, tokens: int, longest: int) -> None:
     """Check encoded sentences (N, L), L of at most `longest`: padded, not empty, below `tokens`."""
     if not is_plain_array(ids) or ids.dtype.kind not in "iu":
-        raise TypeError(f"{who} expected {name} as integers, as a vocabulary encodes them, got {describe(ids)}")
+        raise TypeError(f"{who} expected {name} as integers from a vocabulary, got {describe(ids)}")
     if ids.ndim != 2 or not ids.size or ids.shape[1] > longest:
         raise ValueError(f"{who} expected {name} of shape (N, L) with L of 1 to {longest}, got {ids.shape}")
     if ids.min() < 0 or ids.max() >= tokens:

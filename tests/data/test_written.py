@@ -15,18 +15,18 @@ from scratchgen.data import (
 )
 from scratchgen.data.written import FIRST, LAST, is_held_out
 
-VALUES = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-        "sixteen seventeen eighteen nineteen".split()
-    )
-} | {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
+SMALL = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+TENS = (
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+)  # fmt: skip
+VALUES = {word: i for i, word in enumerate(SMALL)} | {word: 10 * i for i, word in enumerate(TENS, 2)}
 UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-RANGE = [*range(0, 2_500), *range(9_000, 12_000), *range(99_000, 102_000, 3), *range(0, 1_000_000, 997), 999_999]
+RANGE = [
+    *range(0, 2_500), *range(9_000, 12_000), *range(99_000, 102_000, 3), *range(0, 1_000_000, 997), 999_999,
+]  # fmt: skip
 
 
 def read_english(text):
@@ -107,7 +107,8 @@ def test_known_dates():
     assert english_date(datetime.date(1994, 3, 3)) == "march 3rd, 1994"
     assert chinese_date(datetime.date(1994, 3, 3)) == "一九九四年三月三日"
     assert chinese_date(datetime.date(2011, 10, 20)) == "二零一一年十月二十日"
-    endings = [english_date(datetime.date(2000, 1, day)).split()[1] for day in (1, 2, 11, 12, 13, 21, 22, 23, 31)]
+    days = (1, 2, 11, 12, 13, 21, 22, 23, 31)
+    endings = [english_date(datetime.date(2000, 1, day)).split()[1] for day in days]
     assert endings == ["1st,", "2nd,", "11th,", "12th,", "13th,", "21st,", "22nd,", "23rd,", "31st,"]
 
 

@@ -99,7 +99,7 @@ class Translator(Model):
         # Recurrent layers do not normalise their input, so its entries start at about 1.
         std = 0.02 if body == "transformer" else 1.0
         self.source_tokens = Embedding(len(source), features, std=std, **net_args)
-        self.target_tokens = Embedding(len(target) + 1, features, std=std, **net_args)  # the last is the start
+        self.target_tokens = Embedding(len(target) + 1, features, std=std, **net_args)  # the last: start
         self.source_positions, self.target_positions = (
             Embedding(length, features, **net_args) if body == "transformer" else None for _ in range(2)
         )

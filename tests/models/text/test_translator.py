@@ -1,4 +1,4 @@
-"""Translator: teacher forcing, padding, its loss, greedy and beam search, cached writing, files and errors."""
+"""Translator: teacher forcing, padding, the loss, greedy and beam search, cached writing, errors."""
 
 import itertools
 import math
@@ -87,7 +87,7 @@ def test_padding_changes_neither_loss_nor_gradients(body, backend):
 def test_gradients_are_sums_over_the_sentences(body):
     model, (x, y) = translator(body), encoded()
     _, together = gradients(model, x, y)
-    alone = {name: 0.0 for name in together}
+    alone = dict.fromkeys(together, 0.0)
     for source, target in zip(X, Y, strict=True):
         ids = TARGET.encode(target)
         for name, grad in gradients(model, SOURCE.encode(source)[None], ids[None])[1].items():
@@ -338,11 +338,11 @@ def test_sentences_that_do_not_fit_are_refused_before_any_work(x, y, message):
 def test_wrong_types_of_sentences_are_refused():
     model = translator()
     for bad in ("abc", None, 5, np.zeros((2, 3), int)):
-        with pytest.raises(TypeError, match=r"^Translator\.translate expected sentences to be a list of stri"):
+        with pytest.raises(TypeError, match=r"^Translator\.translate expected sentences to be a list of"):
             model.translate(bad)
         with pytest.raises(TypeError, match=r"^Translator\.fit expected X to be a list of strings"):
             model.fit(bad, Y, epochs=1, rng=0)
-    with pytest.raises(TypeError, match=r"^Translator\.translate \(its sentences\) expected sentences as str"):
+    with pytest.raises(TypeError, match=r"^Translator\.translate \(its sentences\) expected sentences as"):
         model.translate(["a", 5])
     with pytest.raises(TypeError, match=r"^Translator\.candidates \(its sentence\) expected"):
         model.candidates(5)

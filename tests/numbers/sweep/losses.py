@@ -94,7 +94,8 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> tuple[True_, True_]:
 
 
 def smoothed_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
-    return [(*given, smoothing) for given in category_cases(dtype, rng)[::3] for smoothing in (0.0, 0.125, 0.3)]
+    cases = category_cases(dtype, rng)[::3]
+    return [(*given, smoothing) for given in cases for smoothing in (0.0, 0.125, 0.3)]
 
 
 def smoothed_cross_entropy(logits: Any, labels: Any, smoothing: float) -> tuple[True_, True_]:
