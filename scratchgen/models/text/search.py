@@ -10,7 +10,7 @@ from scratchgen.data.pairs import END
 from scratchgen.distributions import Categorical
 
 
-class Network(Protocol):
+class TranslationNetwork(Protocol):
     """What writing needs of a Translator."""
 
     length: int
@@ -21,7 +21,7 @@ class Network(Protocol):
     def predict(self, h: np.ndarray) -> tuple[np.ndarray, Any]: ...
 
 
-class Writer(Protocol):
+class TokenWriter(Protocol):
     """Gives the logits of the next token of several translations."""
 
     def next_logits(self, tokens: np.ndarray) -> np.ndarray:
@@ -31,10 +31,10 @@ class Writer(Protocol):
         """Continue with these rows; a row may occur several times."""
 
 
-class CachedWriter:
+class CachedTokenWriter:
     """Computes one new position at a time. Keys, values and states of the earlier ones are kept."""
 
-    def __init__(self, model: Network, x: np.ndarray, lengths: np.ndarray):
+    def __init__(self, model: TranslationNetwork, x: np.ndarray, lengths: np.ndarray):
         self.model, self.t = model, 0
         self.state = model.network.start(model.encode(x)[0], lengths, model.length)
 
@@ -48,10 +48,10 @@ class CachedWriter:
         self.state = taken(self.state, rows)
 
 
-class FullWriter:
+class FullTokenWriter:
     """Computes all positions again for each token, for comparison in tests."""
 
-    def __init__(self, model: Network, x: np.ndarray, lengths: np.ndarray):
+    def __init__(self, model: TranslationNetwork, x: np.ndarray, lengths: np.ndarray):
         self.model, self.x, self.lengths = model, x, lengths
         self.inputs = np.zeros((len(x), 0), np.int64)
 
@@ -74,7 +74,7 @@ def taken(state: Any, rows: np.ndarray) -> Any:
     return state[rows]
 
 
-def greedy(writer: Writer, n: int, start: int, longest: int) -> np.ndarray:
+def greedy(writer: TokenWriter, n: int, start: int, longest: int) -> np.ndarray:
     """The likeliest token at every position: (n, L), with END behind the end."""
     tokens, ended = np.full(n, start), np.zeros(n, bool)
     written = []
@@ -105,7 +105,7 @@ def length_divisor(length: int, alpha: float) -> float:
     return float(((5 + length) / 6) ** alpha)
 
 
-def beam_search(writer: Writer, start: int, beam: int, longest: int, alpha: float) -> list[Hypothesis]:
+def beam_search(writer: TokenWriter, start: int, beam: int, longest: int, alpha: float) -> list[Hypothesis]:
     """The translations of one sentence that a beam search finds, the best score first.
 
     (BEAM.1)  log p(y_1 … y_t | x) = log p(y_1 … y_{t−1} | x) + log p(y_t | y_1 … y_{t−1}, x)
@@ -115,7 +115,8 @@ def beam_search(writer: Writer, start: int, beam: int, longest: int, alpha: floa
     In a step, all translations have the same length, so (BEAM.2) needs no penalty. With beam = 1, this is
     the greedy translation.
     """
-    live, ended = [Hypothesis((), 0.0, 0.0)], []
+    live = [Hypothesis((), 0.0, 0.0)]
+    ended: list[Hypothesis] = []
     tokens = np.array([start])
     for length in range(1, longest + 1):
         log_p = Categorical.log_probabilities(writer.next_logits(tokens).astype(np.float64))

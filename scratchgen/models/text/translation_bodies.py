@@ -38,7 +38,7 @@ def seen(lengths: Array, positions: int) -> Array:
     return within
 
 
-class TransformerBody(Module):
+class TransformerTranslation(Module):
     """Encoder blocks, and decoder blocks that all see the last encoder block's output (Vaswani et al. 2017).
 
     (TRB.1)  dmemory = Σ over the decoder blocks of their dmemory      each of them sees the same memory
@@ -134,7 +134,7 @@ class BothWays(Module):
         return dx + reversed_within(turned, lengths)                            # (BIR.2)
 
 
-class RecurrentBody(Module):
+class RecurrentTranslation(Module):
     """Recurrent nets with additive attention between them (Bahdanau, Cho & Bengio 2015).
 
     (RCB.1)  memory = layers that read both ways                    (N, S, 2C)
@@ -150,8 +150,9 @@ class RecurrentBody(Module):
     def __init__(
         self, cell: type[Recurrent], features: int, depth: int, *, dropout: float, rng: Any, dtype: Any
     ):
-        net_args = {"rng": rng, "dtype": dtype}
-        self.encoder, self.decoder = [], []
+        net_args: dict[str, Any] = {"rng": rng, "dtype": dtype}
+        self.encoder: list[BothWays] = []
+        self.decoder: list[Recurrent] = []
         for i in range(depth):
             width = 2 * features if i else features
             self.encoder.append(BothWays(cell, width, features, **net_args))
@@ -220,8 +221,8 @@ class RecurrentBody(Module):
         return self.squash.forward(self.join.forward(np.concatenate([x, context], axis=1))[0])[0]
 
 
-def build_body(body: str, features: int, heads: int, depth: int, **settings: Any) -> Any:
+def build_translation(body: str, features: int, heads: int, depth: int, **settings: Any) -> Any:
     """The body of this name. settings : dropout, rng and dtype."""
     if body == "transformer":
-        return TransformerBody(features, heads, depth, **settings)
-    return RecurrentBody(CELLS[body], features, depth, **settings)
+        return TransformerTranslation(features, heads, depth, **settings)
+    return RecurrentTranslation(CELLS[body], features, depth, **settings)

@@ -44,7 +44,7 @@ def _sentences(rng: np.random.Generator, tokens: int, n: int, longest: int) -> n
 def _translator(body: str, dropout: float) -> Any:
     words = Vocabulary(list("abcd"))
     return lambda rng, dtype: Translator(
-        words, words, length=5, features=4, heads=2, depth=1, body=body, dropout=dropout, rng=rng, dtype=dtype
+        words, words, length=5, features=6, heads=2, depth=1, body=body, dropout=dropout, rng=rng, dtype=dtype
     )
 
 

@@ -14,8 +14,8 @@ from scratchgen.layers import Embedding, LayerNorm, Linear
 from scratchgen.losses import smoothed_cross_entropy
 from scratchgen.models.arguments import as_dtype, choice, count, finite, flag
 from scratchgen.models.base import Model
-from scratchgen.models.text.search import CachedWriter, FullWriter, beam_search, greedy
-from scratchgen.models.text.translation_bodies import BODIES, build_body
+from scratchgen.models.text.search import CachedTokenWriter, FullTokenWriter, beam_search, greedy
+from scratchgen.models.text.translation_bodies import BODIES, build_translation
 from scratchgen.training.loop import Callback
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Rate
@@ -103,7 +103,7 @@ class Translator(Model):
         self.source_positions, self.target_positions = (
             Embedding(length, features, **net_args) if body == "transformer" else None for _ in range(2)
         )
-        self.network = build_body(body, features, heads, depth, dropout=dropout, **net_args)
+        self.network = build_translation(body, features, heads, depth, dropout=dropout, **net_args)
         self.norm = LayerNorm(features, dtype=dtype)
         self.head = Linear(features, len(target), **net_args)
 
@@ -265,8 +265,8 @@ class Translator(Model):
         found = beam_search(writer, len(self.target), beam, self.length, alpha)
         return [(self.target.decode(h.tokens), h.score) for h in found]
 
-    def _writer(self, x: np.ndarray, cached: bool) -> CachedWriter | FullWriter:
-        return (CachedWriter if cached else FullWriter)(self, x, sentence_lengths(x))
+    def _writer(self, x: np.ndarray, cached: bool) -> CachedTokenWriter | FullTokenWriter:
+        return (CachedTokenWriter if cached else FullTokenWriter)(self, x, sentence_lengths(x))
 
     def _batches(self, method: str, X: Sequence[str], y: Sequence[str]) -> Any:
         """Encoded and padded parts of pairs of sentences."""
