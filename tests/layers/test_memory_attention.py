@@ -37,7 +37,7 @@ def softmax_gradient(p, dp):
 
 
 def cross_loops(layer, x, memory, lengths, dout):
-    """(out, dx, dmemory) position by position: (XATT.1) to (XATT.11)."""
+    """(out, dx, dmemory) of CrossAttention, position by position."""
     (wq, bq), (wkv, bkv), (wo, bo) = (
         (part.weight.value, part.bias.value) for part in (layer.query, layer.key_value, layer.proj)
     )
@@ -64,7 +64,7 @@ def cross_loops(layer, x, memory, lengths, dout):
 
 
 def additive_loops(layer, x, memory, lengths, dout):
-    """(out, dx, dmemory) position by position: (ADD.1) to (ADD.11)."""
+    """(out, dx, dmemory) of AdditiveAttention, position by position."""
     w_query, w_key, b = layer.query.weight.value, layer.key.weight.value, layer.key.bias.value
     w = layer.weight.value
     out, dx, dmemory = np.zeros((N, T, M)), np.zeros_like(x), np.zeros_like(memory)
@@ -86,7 +86,11 @@ def additive_loops(layer, x, memory, lengths, dout):
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_and_gradients_equal_loops(kind, lengths, rng):
-    """(XATT.1) to (XATT.11) and (ADD.1) to (ADD.11)."""
+    """In the loops, each number is at its line.
+
+    (XATT.1, XATT.2, XATT.3, XATT.4, XATT.5, XATT.6) forward, (XATT.7, XATT.8, XATT.9, XATT.10, XATT.11) back,
+    (ADD.1, ADD.2, ADD.3, ADD.4, ADD.5, ADD.6) forward, (ADD.7, ADD.8, ADD.9, ADD.10, ADD.11) back.
+    """
     layer, (x, memory) = build(kind, rng), inputs(rng)
     out, cache = layer.forward(x, memory, lengths=lengths)
     dout = rng.standard_normal(out.shape)
