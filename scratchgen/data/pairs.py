@@ -19,7 +19,7 @@ END = 0     # the number of the token that ends a sentence, and of the padding b
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Japanese and Chinese characters. There are no spaces between them, so each is a token.
 HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-WORDS = re.compile(rf"[{HAN}]|(?:(?![{HAN}])\w)+|[^\w\s]")
+WORDS = re.compile(rf"[{HAN}\d]|(?:(?![{HAN}\d])\w)+|[^\w\s]")
 LONGEST_LINE = 1_000_000    # characters
 
 
@@ -37,8 +37,8 @@ class Vocabulary:
     token that is not in the vocabulary. len(vocabulary) includes both.
 
     tokens : the tokens; repeated ones count once
-    unit : "characters", or "words", which are sequences of letters and digits; every other character that is
-        not a space, and each Chinese or Japanese character, is then a token of its own
+    unit : "characters", or "words", which are sequences of letters; every digit, every other character that
+        is not a space, and each Chinese or Japanese character, is then a token of its own
     unknown : whether `encode` accepts tokens that are not in the vocabulary
 
     Raises ValueError for no tokens, and for tokens that are not one of the unit.
