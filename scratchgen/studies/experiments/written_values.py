@@ -1,4 +1,4 @@
-"""Numbers and dates, from words in English and Chinese to digits: a model, its exact match, and its attention."""
+"""Numbers and dates, from words in English and Chinese to digits: a model, exact match, and attention."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def train(
     """Train a model in batches of 64, and return the seconds that it took."""
     trainer: Any = model.trainer
     run = trainer(
-        pairs.source, pairs.target, epochs=epochs, batch_size=64, lr=OneCycle(lr), rng=rng, callbacks=callbacks
-    )
+        pairs.source, pairs.target, epochs=epochs, batch_size=64, lr=OneCycle(lr), rng=rng,
+        callbacks=callbacks,
+    )  # fmt: skip
     return float(run.run().seconds)
 
 
