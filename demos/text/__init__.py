@@ -1,3 +1,3 @@
-"""Demos of models of text: attention and n-grams compared, and gradients in recurrent nets."""
+"""Demos of models of text: attention and n-grams compared, and gradients in recurrent nets, translation."""
 
-ORDER = ("characters", "gradient_through_time")
+ORDER = ("characters", "gradient_through_time", "translate_dates")
