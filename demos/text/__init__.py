@@ -1,3 +1,3 @@
-"""Demos of models of text: attention and n-grams compared, and gradients in recurrent nets, translation."""
+"""Demos of models of text: attention and n-grams, gradients in recurrent nets, and translation."""
 
-ORDER = ("characters", "gradient_through_time", "translate_dates")
+ORDER = ("characters", "gradients_in_time", "translate_dates")
