@@ -4,7 +4,7 @@ The data are numbers and dates, written out in English and in Chinese, and the s
 "march 3rd, 1994" and "一九九四年三月三日" become "1994-03-03". No number or date of the test occurs in the
 training data, in either language. The model has recurrent layers and additive attention.
 
-The table shows the share of the test that is translated exactly. Nobody tells the model which word belongs to
+The table shows the share of the test that is translated exactly. The model is not told which word belongs to
 which digit. The last line says how often the largest weight is at the same digit of the source, when
 the model writes the year of an English date. At random, it would be a ninth of the digits.
 """

@@ -21,6 +21,7 @@ from scratchgen.data.toy import (
     two_moons,
     two_spirals,
 )
+from scratchgen.data.verses import load_verses
 from scratchgen.data.written import (
     chinese_date,
     chinese_number,
@@ -55,6 +56,7 @@ __all__ = [
     "load_digits",
     "load_images",
     "load_text",
+    "load_verses",
     "pinwheel",
     "read_csv",
     "read_idx",

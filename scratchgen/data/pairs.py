@@ -15,6 +15,7 @@ from scratchgen.checks import describe, expect_count, expect_flags, is_plain_arr
 from scratchgen.data.untrusted import DamagedFile, open_regular, shown
 
 UNITS = ("characters", "words")
+PARTS = ("train", "test")
 END = 0     # the number of the token that ends a sentence, and of the padding behind it
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Japanese and Chinese characters. There are no spaces between them, so each is a token.
@@ -133,6 +134,12 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self)} {self.unit}>"
+
+
+def expect_part(who: str, part: Any) -> None:
+    """Check that a part is "train" or "test"."""
+    if not isinstance(part, str) or part not in PARTS:
+        raise ValueError(f"{who} expected part to be one of {', '.join(PARTS)}, got {part!r}")
 
 
 def padded(rows: Sequence[np.ndarray]) -> np.ndarray:

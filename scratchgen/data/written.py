@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from scratchgen.checks import as_generator, expect_count, expect_int
-from scratchgen.data.pairs import Pairs
+from scratchgen.data.pairs import Pairs, expect_part
 
 SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -27,7 +27,6 @@ MONTHS = (
 )  # fmt: skip
 DIGITS = "零一二三四五六七八九"
 FIRST, LAST = datetime.date(1800, 1, 1), datetime.date(2199, 12, 31)
-PARTS = ("train", "test")
 HELD_OUT = 10       # one of this many values is in the test part
 
 
@@ -106,8 +105,7 @@ def written_pairs(n: int, *, part: str = "train", rng: np.random.Generator | int
     rng : a Generator or an integer seed
     """
     n = expect_count("written_pairs", "n", n)
-    if not isinstance(part, str) or part not in PARTS:
-        raise ValueError(f"written_pairs expected part to be one of {', '.join(PARTS)}, got {part!r}")
+    expect_part("written_pairs", part)
     rng = as_generator("written_pairs", rng)
     pairs = Pairs([], [])
     while len(pairs.source) < n:
