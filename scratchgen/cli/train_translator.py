@@ -45,7 +45,8 @@ class Task:
 
     def _build(self, form: str, train: Pairs, rng: Any, *, hidden: tuple[int, ...]) -> Translator:
         if len(set(hidden)) > 1:
-            raise ValueError(f"train expected --hidden with the same width for all layers, got {hidden}")
+            given = ",".join(map(str, hidden))
+            raise ValueError(f"train expected --hidden with the same width for all layers, got {given}")
         return self.build(train, rng=rng, features=hidden[0], depth=len(hidden), body=form)
 
 
@@ -95,7 +96,7 @@ def verse_score(model: Translator, test: Pairs) -> str:
 
 def main(args: argparse.Namespace, path: Path) -> str:
     """Train the model `args.model`, save the run in `path`, and return a line with its figures."""
-    from scratchgen.checks import as_generator, check_name
+    from scratchgen.checks import as_generator, check_name, expect_number
     from scratchgen.cli.train import network_settings
     from scratchgen.training.runs import expect_place, run_saved
     from scratchgen.training.schedules import OneCycle
@@ -106,6 +107,7 @@ def main(args: argparse.Namespace, path: Path) -> str:
     given = {"hidden": args.hidden, "code": args.code}
     settings = network_settings(f"{args.model} ({form})", builders[form], given)
     lr = task.lr[form] if args.lr is None else args.lr
+    expect_number("train", "--lr", lr, least=0)
     batch_size = args.batch_size or task.batch_size
     config = {
         "model": args.model, "form": form, "seed": args.seed, "hidden": list(settings["hidden"]),
