@@ -60,7 +60,7 @@ def score(model: Translator, pairs: Pairs, *, beam: int = 4) -> float:
     return bleu(model.translate(pairs.source, beam=beam), tokens(model, pairs.target))
 
 
-def most_frequent(train: Pairs, test: Pairs, model: Translator) -> float:
+def without_source(train: Pairs, test: Pairs, model: Translator) -> float:
     """BLEU of a translation that does not read the source: the training verse that scores best for all."""
     references = tokens(model, test.target)
     known = tokens(model, train.target)
