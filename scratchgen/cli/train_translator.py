@@ -91,7 +91,7 @@ def verse_score(model: Translator, test: Pairs) -> str:
     """A line with the BLEU of the test verses."""
     from scratchgen.studies.experiments.verses import score
 
-    return f"BLEU of {len(test.source)} unseen verses, found with a beam of 4: {score(model, test, beam=4):.1f}"
+    return f"BLEU of {len(test.source)} unseen verses, with a beam of 4: {score(model, test, beam=4):.1f}"
 
 
 def main(args: argparse.Namespace, path: Path) -> str:
