@@ -46,6 +46,7 @@ from scratchgen.data.toy import eight_gaussians as eight_gaussians
 from scratchgen.data.toy import pinwheel as pinwheel
 from scratchgen.data.toy import two_moons as two_moons
 from scratchgen.data.toy import two_spirals as two_spirals
+from scratchgen.data.verses import load_verses as load_verses
 from scratchgen.data.written import chinese_date as chinese_date
 from scratchgen.data.written import chinese_number as chinese_number
 from scratchgen.data.written import english_date as english_date
