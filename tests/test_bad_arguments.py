@@ -72,7 +72,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Vocabulary": {"tokens": ["a", "b"]},
     "english_number": {"number": 305}, "chinese_number": {"number": 305},
     "english_date": {"date": datetime.date(1994, 3, 3)}, "chinese_date": {"date": datetime.date(1994, 3, 3)},
-    "written_pairs": {"n": 3, "rng": 0},
+    "written_pairs": {"n": 3, "rng": 0}, "load_verses": {"part": "test"},
     "bleu": {"translations": ["a b"], "references": ["a c"]},
     "exact_match": {"translations": ["a b"], "references": ["a c"]},
     "windows": {"ids": Y, "length": 2, "hop": 1},
