@@ -114,7 +114,7 @@ def smoothed_cross_entropy(logits: Array, labels: Array, smoothing: float = 0.1)
     log_p = Categorical.log_probabilities(logits)                               # (N, K)
     q = np.full_like(logits, smoothing / logits.shape[1])
     q[n, labels] += 1 - smoothing                                               # (LS.1)
-    terms = np.multiply(q, log_p, out=np.zeros_like(q), where=q > 0)            # 0·log 0 is 0
+    terms = q * np.where(q > 0, log_p, 0)                                       # 0·log 0 is 0
     loss = -terms.sum(dtype=np.float64) / len(logits)                           # (LS.2)
     dlogits = 1 / len(logits) * (np.exp(log_p) - q)                             # (LS.3)
     return float(loss), dlogits
