@@ -72,7 +72,7 @@ def tasks() -> dict[str, Task]:
             build=verses.build,
             figure=verse_score,
             forms={"gru": (128,), "lstm": (128,), "transformer": (128, 128)},
-            lr={"gru": 2e-3, "lstm": 2e-3, "transformer": 1e-3},
+            lr={"gru": 3e-3, "lstm": 3e-3, "transformer": 1e-3},
             batch_size=32,
         ),
     }

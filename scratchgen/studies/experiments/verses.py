@@ -26,10 +26,17 @@ def lower(pairs: Pairs) -> Pairs:
     return Pairs(*([sentence.lower() for sentence in side] for side in pairs))
 
 
-def build(train: Pairs, *, rng: np.random.Generator | int, least: int = 2, **settings: Any) -> Translator:
+def build(
+    train: Pairs,
+    *,
+    rng: np.random.Generator | int,
+    least: int = 2,
+    dropout: float = 0.3,
+    **settings: Any,
+) -> Translator:
     """A model whose words occur at least `least` times; all others are one unknown word."""
     source, target = (Vocabulary.from_sentences(side, unit="words", least=least) for side in train)
-    return Translator(source, target, length=LENGTH, rng=rng, **settings)
+    return Translator(source, target, length=LENGTH, dropout=dropout, rng=rng, **settings)
 
 
 def train(
@@ -38,7 +45,7 @@ def train(
     *,
     epochs: int,
     rng: np.random.Generator | int,
-    lr: float = 2e-3,
+    lr: float = 3e-3,
     batch_size: int = 32,
     callbacks: Sequence[Any] = (),
 ) -> float:
