@@ -12,7 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 BATCH = 8
 SIDES = [("torch", "PyTorch eager"), ("jax", "JAX jit")]
-PARAMETERS = [("vae", 8), ("made", 4), ("unet", 54), ("translation", 78)]
+PARAMETERS = [("vae", 8), ("made", 4), ("unet", 54), ("lstm", 11), ("translation", 78)]
 
 
 @pytest.fixture(autouse=True)
