@@ -32,7 +32,7 @@ LEVELS = (
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
     ("sklearn",),
-    ("studies", "exercises"),
+    ("studies", "exercises", "zoo"),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
