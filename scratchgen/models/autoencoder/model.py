@@ -56,7 +56,9 @@ class Autoencoder(Model):
     ):
         who = type(self).__name__
         self.encoder, self.decoder = layer(who, "encoder", encoder), layer(who, "decoder", decoder)
-        self.output_range = value_range(who, output_range)
+        output_range = value_range(who, output_range)
+        if output_range != self.output_range:   # files of earlier versions have no range, which means (0, 1)
+            self.output_range = output_range
 
     @classmethod
     def dense(

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from scratchgen import kernels
+import scratchgen
+from scratchgen import checkpoint, kernels
 from scratchgen.layers import Linear, Tanh
 from scratchgen.losses import squared_error
 from scratchgen.models import PCA, Autoencoder, NoLikelihood
@@ -161,6 +162,16 @@ def test_autoencoder_of_other_ranges_trains_and_stays_in_range(rng, output_range
         assert -3 <= back.min() < back.max() <= 5
         with pytest.raises(ValueError, match=r"Autoencoder.fit expected values within \[-3, 5\], got"):
             model.fit(X * 2, epochs=1, rng=rng)
+
+
+def test_autoencoder_is_saved_with_its_range_unless_it_is_the_default(rng, tmp_path):
+    """So files of versions without the setting can still be read into a model with the default."""
+    assert "output_range" not in vars(small(rng))
+    model = Autoencoder.dense((12, 7, 3), rng=rng, output_range=(-3.0, 5.0))
+    scratchgen.save(model, tmp_path / "model")
+    assert scratchgen.load(tmp_path / "model").output_range == (-3.0, 5.0)
+    with pytest.raises(ValueError, match=r"output_range: \(-3.0, 5.0\) in the file, nothing in the model"):
+        checkpoint.load_model(tmp_path / "model", Autoencoder.dense((12, 7, 3), rng=rng))
 
 
 def test_convolutional_autoencoder_of_another_range(rng):
