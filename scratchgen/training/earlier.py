@@ -1,4 +1,4 @@
-"""Whether a model was trained before, so that a run continues from its weights, and the history of its run."""
+"""Whether a model was trained before, so that a run continues from its weights; and its last history."""
 
 from __future__ import annotations
 
