@@ -10,7 +10,10 @@ from helpers.pages import ROOT, anchors, blocks, links
 PAGE = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
 RECIPES = {section.splitlines()[0]: section for section in SECTIONS}
-SLOW = {"Train a model", "Plot the training curve", "Sample and plot in a notebook", "Stop early", "Your own callback"}
+SLOW = {
+    "Train a model", "Plot the training curve", "Sample and plot in a notebook", "Stop early",
+    "Your own callback",
+}
 OUTPUT = {      # what a recipe prints, as a pattern
     "Train a model": r"(?:epoch \d: loss \d+\.\d, validation \d+\.\d nats\n){3}",
     "Resume a run": r"finished after step 40, 5 of 5 epochs done\n",

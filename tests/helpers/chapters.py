@@ -63,7 +63,8 @@ class Chapter:
         """The code that trains, the epochs that the table has, and its values by row."""
         part = self.part(PARTS[2])
         (block,) = blocks(part)
-        rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in re.findall(r"^\|.*\|$", part, re.MULTILINE)]
+        lines = re.findall(r"^\|.*\|$", part, re.MULTILINE)
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
         head, _, *body = rows
         return block.text, [int(n) for n in head[1:]], {row[0]: [float(x) for x in row[1:]] for row in body}
 
