@@ -79,6 +79,7 @@ class EarlyStopping(Callback):
     def __init__(self, patience: int, *, min_delta: float = 0.0, monitor: str = "validation"):
         expect_count("EarlyStopping", "patience", patience)
         expect_number("EarlyStopping", "min_delta", min_delta, least=0)
+        _expect_name("EarlyStopping", monitor)
         self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
         self.best, self.waited = float("inf"), 0
         self._kept: dict[str, np.ndarray] = {}
@@ -157,6 +158,7 @@ class ReduceOnPlateau(Callback):
         expect_number("ReduceOnPlateau", "factor", factor, above=0, below=1)
         expect_count("ReduceOnPlateau", "patience", patience)
         expect_number("ReduceOnPlateau", "min_delta", min_delta, least=0)
+        _expect_name("ReduceOnPlateau", monitor)
         self.factor, self.patience, self.min_delta, self.monitor = factor, patience, min_delta, monitor
         self.best, self.waited, self.scale = float("inf"), 0, 1.0
         self._own: list[tuple[Any, Any]] = []
@@ -193,6 +195,11 @@ class ReduceOnPlateau(Callback):
     def _scaled(self, lr: Any) -> Any:
         """The rate as a function of the step that reads the current scale."""
         return lambda step: self.scale * (lr(step) if callable(lr) else lr)
+
+
+def _expect_name(who: str, monitor: Any) -> None:
+    if not isinstance(monitor, str) or not monitor:
+        raise TypeError(f"{who} expected monitor to be the name of a column of the history, got {monitor!r}")
 
 
 def _expect_validate(who: str, monitor: str, trainer: Trainer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from scratchgen.checks import expect_flags
 from scratchgen.data.files import expect_replaceable, write_whole
 from scratchgen.training.loop import Callback, Trainer
+from scratchgen.training.model_files import expect_path
 
 __all__ = ["CSVLogger", "JSONLinesLogger"]
 
@@ -28,7 +29,7 @@ class HistoryLogger(Callback):
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False):
         expect_flags(type(self).__name__, overwrite=overwrite)
-        self.path, self.overwrite = Path(path), overwrite
+        self.path, self.overwrite = Path(expect_path(type(self).__name__, path)), overwrite
 
     def on_start(self, trainer: Trainer) -> None:
         expect_replaceable(self.path)

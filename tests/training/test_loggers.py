@@ -50,3 +50,12 @@ def test_new_run_replaces_a_file_only_with_overwrite(kind, tmp_path):
     assert len(READERS[kind](log.read_text())) == 1
     with pytest.raises(FileNotFoundError, match=f"{kind.__name__} cannot write a: no folder"):
         tiny_trainer(epochs=1, callbacks=[kind(tmp_path / "none" / "a")]).run()
+
+
+def test_wrong_arguments_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="CSVLogger expected a path, got int"):
+        CSVLogger(3)
+    with pytest.raises(TypeError, match="JSONLinesLogger expected overwrite to be"):
+        JSONLinesLogger(tmp_path / "a", overwrite="x")
+    with pytest.raises(IsADirectoryError, match="expected a file to write"):
+        tiny_trainer(epochs=1, callbacks=[CSVLogger(tmp_path)]).run()
