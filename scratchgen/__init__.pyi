@@ -152,7 +152,11 @@ from scratchgen.module import Parameter as Parameter
 from scratchgen.training.average import AveragedWeights as AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping as EarlyStopping
 from scratchgen.training.callbacks import ProgressBar as ProgressBar
+from scratchgen.training.callbacks import ReduceOnPlateau as ReduceOnPlateau
+from scratchgen.training.callbacks import TimeLimit as TimeLimit
 from scratchgen.training.checkpoint import Checkpointer as Checkpointer
+from scratchgen.training.loggers import CSVLogger as CSVLogger
+from scratchgen.training.loggers import JSONLinesLogger as JSONLinesLogger
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
