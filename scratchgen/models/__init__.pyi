@@ -25,6 +25,7 @@ from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatchi
 from scratchgen.models.diffusion.flow_matching import LogLikelihood as LogLikelihood
 from scratchgen.models.diffusion.guidance import ClassifierGuidance as ClassifierGuidance
 from scratchgen.models.diffusion.schedule import NoiseSchedule as NoiseSchedule
+from scratchgen.models.examples import CastData as CastData
 from scratchgen.models.flow.model import Flow as Flow
 from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE
@@ -36,6 +37,7 @@ from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN
 from scratchgen.models.text.characters import CharacterModel as CharacterModel
 from scratchgen.models.text.ngram import NGram as NGram
+from scratchgen.models.text.translator import Translator as Translator
 from scratchgen.models.vae.codes import LatentUsage as LatentUsage
 from scratchgen.models.vae.codes import latent_usage as latent_usage
 from scratchgen.models.vae.conditional import ClassPriorVAE as ClassPriorVAE

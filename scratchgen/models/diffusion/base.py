@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels, expect_rows
+from scratchgen.checks import as_generator, expect_labels, expect_no_labels, expect_rows
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import UNet
 from scratchgen.models.arguments import as_dtype, count, finite, flag, image_shape, widths
 from scratchgen.models.base import Model
+from scratchgen.models.examples import as_examples
 
 GROUPS = 8      # of the group norms of the U-Net
 
@@ -117,19 +118,15 @@ class DenoisingModel(Model):
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), within [0, 1] if it will be dequantised, and the labels of a model with classes."""
-        self._expect_data(X, "fit", least=1 if self.levels is not None else 2)
+        X = self._as_data(X, "fit", least=1 if self.levels is not None else 2)
         return X, self._labels(y, len(X), "fit")
 
-    def _expect_data(self, X: Any, method: str, *, least: int = 1) -> None:
-        """Check X (N, D): finite, of the dtype of the network, and within [0, 1] if it has grey levels."""
+    def _as_data(self, X: Any, method: str, least: int = 1) -> np.ndarray:
+        """Return data X (N, D) in the dtype of the network, or raise an error. Pixels must be in [0, 1]."""
         low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who(method), X, features=self.features, low=low, high=high, least=least)
-        expect_rows(self._who(method), X, features=self.features, dtype=self.dtype)
-
-    def _expect_points(self, X: Any, method: str) -> None:
-        """Check data or latent codes X (N, D) that may have any finite value, as `_expect_data` does."""
-        expect_examples(self._who(method), X, features=self.features)
-        expect_rows(self._who(method), X, features=self.features, dtype=self.dtype)
+        return as_examples(
+            self._who(method), X, self.dtype, features=self.features, low=low, high=high, least=least
+        )
 
     def _labels(self, y: Any, n: int, method: str, needed: bool = True) -> np.ndarray | None:
         if not self.classes:

@@ -61,8 +61,8 @@ class Diffusion(DiffusionSampler):
     steps : T
     schedule : "linear" or "cosine"
     predicts : "eps", "x0" or "v"
-    variance : of (DIFF.4), "small" or "large". "small" is best for data that is a single point, and "large" for
-        data from N(0, I). For other data, the best variance is between them (Ho et al. 2020, section 3.2)
+    variance : of (DIFF.4), "small" or "large". "small" is best for data that is a single point, and "large"
+        for data from N(0, I). For other data, the best variance is between them (Ho et al. 2020, section 3.2)
     clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Without clipping, x̂_0
         from eps has a large error where a_t is nearly 0, because it is divided by a_t
     net, features, levels, label_dropout : see DenoisingModel
@@ -145,7 +145,7 @@ class Diffusion(DiffusionSampler):
         return self._bound(X, y, rng, "bound")
 
     def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
-        self._expect_data(X, method)
+        X = self._as_data(X, method)
         if self.levels is not None:
             expect_grey_levels(self._who(method), X, self.levels)
         y = self._labels(y, len(X), method, needed=False)

@@ -16,6 +16,7 @@ from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, State, divergence, integrate
 from scratchgen.models.diffusion.score import score_of_flow
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import in_batches
 
 TIMES = ("uniform", "logit-normal")
@@ -171,7 +172,7 @@ class FlowMatching(DenoisingModel):
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
     ) -> np.ndarray:
         """The examples that latent codes Z (N, D) are carried to."""
-        self._expect_points(Z, "inverse_transform")
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.features)
         y = self._labels(y, len(Z), "inverse_transform", needed=False)
         return self._carried(Z, y, 0.0, steps, method, "inverse_transform")
 
@@ -199,8 +200,8 @@ class FlowMatching(DenoisingModel):
 
         (GUIDE.5)  v ← v + (1 − t)/t·w·g      by (SCORE.6)
 
-        At t = 0 both g and t are zero, and the term would be 0/0. So before the time EARLIEST, v at EARLIEST is
-        used.
+        At t = 0 both g and t are zero, and the term would be 0/0. So before the time EARLIEST, v at
+        EARLIEST is used.
         """
         if guide is None:
             return self._predict_at(x, t, y, guidance)
@@ -221,7 +222,7 @@ class FlowMatching(DenoisingModel):
         return self._carried_back(X, y, steps, method, "transform")
 
     def _carried_back(self, X: np.ndarray, y: Any, steps: int, method: str, who: str) -> np.ndarray:
-        self._expect_points(X, who)
+        X = as_examples(self._who(who), X, self.dtype, features=self.features)
         y = self._labels(y, len(X), who, needed=False)
 
         def solve(rows: np.ndarray) -> np.ndarray:
@@ -261,7 +262,7 @@ class FlowMatching(DenoisingModel):
     def _log_likelihood(
         self, X: np.ndarray, y: Any, steps: int, method: str, rng: np.random.Generator | int, who: str
     ) -> LogLikelihood:
-        self._expect_data(X, who)
+        X = self._as_data(X, who)
         y, who = self._labels(y, len(X), who, needed=False), self._who(who)
         rng = as_generator(who, rng)
         count(who, "steps", steps, least=2)

@@ -226,17 +226,6 @@ def test_wrong_input_is_refused():
         pixels.fit(np.full((4, 16), 2, np.float32), epochs=1, rng=0)
 
 
-def test_a_refused_fit_leaves_the_scale_of_the_data_unknown(rng):
-    """Data of another dtype is refused before its mean and standard deviation are taken."""
-    model, x = Diffusion.dense(2, 8, 1, rng=0), rng.standard_normal((8, 2))
-    with pytest.raises(TypeError, match=r"^Diffusion\.fit expected an array of dtype float32, got"):
-        model.fit(x, epochs=1, rng=0)
-    for method in ("transform", "inverse_transform", "score_samples"):
-        with pytest.raises(TypeError, match=rf"^Diffusion\.{method} expected an array of dtype float32"):
-            getattr(model, method)(x)
-    assert not model.shift.any() and (model.scale == 1).all()
-
-
 def test_the_scale_of_data_with_a_mean_of_zero_is_kept(rng):
     x = np.array([[-1, -2], [1, 2]], np.float32)
     model = Diffusion.dense(2, 8, 1, rng=0).fit(x, epochs=1, rng=0)
