@@ -147,7 +147,7 @@ class Diffusion(DiffusionSampler):
     def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
         X = self._as_data(X, method)
         if self.levels is not None:
-            expect_grey_levels(self._who(method), X, self.levels)
+            _expect_grey_levels(self._who(method), X, self.levels)
         y = self._labels(y, len(X), method, needed=False)
         rng = as_generator(self._who(method), rng)
         rows = [slice(i, i + 500) for i in range(0, len(X), 500)]
@@ -202,7 +202,7 @@ class Diffusion(DiffusionSampler):
         return -self._bound(X, y, rng, "score_samples").total
 
 
-def expect_grey_levels(who: str, X: np.ndarray, levels: int) -> None:
+def _expect_grey_levels(who: str, X: np.ndarray, levels: int) -> None:
     """Raise ValueError unless all values of X are grey levels k/(levels − 1), up to rounding."""
     k = X * (levels - 1)
     if np.abs(k - np.rint(k)).max() > 0.01:
