@@ -1,0 +1,81 @@
+"""The numbered equations of the library, as its docstrings list them."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from scratchgen.exercises.source import NUMBER
+
+LISTED = re.compile(rf"^(\s+)\(({NUMBER})\)(\s\s+)(\S.*)$")
+GAP = re.compile(r"(?<=\S)\s{3,}(?=\S)")     # between a formula and the remark behind it
+
+
+class Equation(NamedTuple):
+    """A numbered equation: (LIN.1), "out = x·W + b", and a remark, such as the shapes."""
+
+    number: str
+    formula: str
+    remark: str = ""
+
+
+def equation(number: str, file: str) -> Equation:
+    """The equation with this number, as this file lists it or another one; without a formula if none does."""
+    for source in [file, *source_files()]:
+        if number in listed(source):
+            return listed(source)[number]
+    return Equation(number, "")
+
+
+def source_files() -> list[str]:
+    """The files of the loaded modules that may list equations: of the library, and of a script that runs."""
+    files = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and file.endswith(".py") and (name.startswith("scratchgen.") or name == "__main__"):
+            files.append(file)
+    return files
+
+
+@functools.cache
+def listed(file: str) -> dict[str, Equation]:
+    """The equations that the docstrings of a file list, by number."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found: dict[str, Equation] = {}
+    number, column = "", 0
+    for line in lines:
+        start = LISTED.match(line)
+        if start:
+            number, column = start[2], start.start(4)
+            found.setdefault(number, Equation(number, *_split(start[4])))
+        elif number and line.strip() and len(line) - len(line.lstrip()) >= min(column, 9) > 0:
+            found[number] = _continued(found[number], line, column)
+        else:
+            number = ""
+    return found
+
+
+def _continued(equation: Equation, line: str, column: int) -> Equation:
+    """The equation with a further line: of the formula, or of the remark if the line is far to the right."""
+    far = len(line) - len(line.lstrip()) > column + 20
+    if far:
+        return equation._replace(remark=f"{equation.remark} {line.strip()}".strip())
+    formula, remark = _split(line.strip())
+    joined = f"{equation.formula}\n{formula}"
+    return equation._replace(formula=joined, remark=f"{equation.remark} {remark}".strip())
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The formula, with single spaces around "=", and the remark."""
+    text = re.sub(r"(?<=\S)\s+(?=[=←≥] )", " ", text.strip())
+    pieces = GAP.split(text)
+    formula = [pieces[0]]
+    while len(pieces) > 1 and formula[-1].rstrip().endswith((",", ":")):    # "z = …,   logdet = …"
+        formula.append(pieces.pop(1))
+    return " ".join(formula), " ".join(pieces[1:])

@@ -1,0 +1,128 @@
+"""Make a trace: of a model and a batch of the user, or of a small example of the library."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from scratchgen import kernels
+from scratchgen.checks import check_name, expect_int
+from scratchgen.gradcheck.calls import remember
+from scratchgen.gradcheck.cases import kind
+from scratchgen.kernels.gradient import LazyGradient
+from scratchgen.models import FAMILIES
+from scratchgen.models.base import Model
+from scratchgen.models.cases import EXAMPLES, MODELS
+from scratchgen.models.pixels import PixelModel
+from scratchgen.module import Module
+from scratchgen.trace.agreement import check_phase
+from scratchgen.trace.phases import Plan, plans
+from scratchgen.trace.record import Recorder
+from scratchgen.trace.steps import Phase, Trace
+
+MOST = 64       # examples of a batch: more would only make it slower
+
+
+def cases() -> dict[str, Any]:
+    """The small examples of the models that are trained by gradients, by name."""
+    return {case.name: case for case in MODELS}
+
+
+def trace_case(name: str) -> Trace:
+    """Trace a small example of a model of the library.
+
+    name : of the model, such as "VAE", or of one of its examples, such as "VAE convolutional"; `cases` has
+        all of them
+
+    Raises ValueError for an unknown name, TypeError for a model without a training step.
+    """
+    known = cases()
+    first = {kind(case): case for case in reversed(list(known.values()))}
+    others = {example.name for example in EXAMPLES} - set(first)
+    if name in others:
+        raise TypeError(f"{name} has no training step: its fit computes the result in closed form")
+    check_name("model", name, [*first, *known, *others])
+    case = known.get(name) or first[name]
+    model, batch, _ = case.make()
+    if isinstance(model, PixelModel) and model.bernoulli and model.binarisation == "none":
+        batch = ((batch[0] > 0.5).astype(batch[0].dtype), *batch[1:])
+    return _trace(model, batch, case.name, seed=0)
+
+
+def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
+    """Take one training step on a batch apart, without changing the model.
+
+    X, y : a small batch, as for `fit`; a string for a model of text
+    rng : an integer seed for all random numbers of the step
+
+    The step is computed in float64 with the readable functions, whatever the model's dtype, so that the
+    gradients can be compared with finite differences. Returns a Trace; print it, or see `to_json`, `save_page`
+    and `flow_figure`.
+
+    Raises TypeError or ValueError for a model without a training step, for data that `fit` would refuse, and
+    for more than 64 examples.
+    """
+    if not isinstance(model, Model):
+        got = type(model).__name__
+        raise TypeError(f"trace expected a model that is trained by gradient descent, got {got}")
+    who = f"{type(model).__name__}.trace"
+    seed = expect_int(who, "rng", rng)
+    try:
+        X, y = model.check_data(X, y)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace(f"{type(model).__name__}.fit", who)) from None
+    if len(X) > MOST:
+        raise ValueError(f"{who} expected a batch of at most {MOST} examples, got {len(X)}")
+    batch = (X,) if y is None else (X, y)
+    return _trace(in_float64(model), tuple(map(_as_float64, batch)), repr(model), seed)
+
+
+def _trace(model: Model, batch: tuple, title: str, seed: int) -> Trace:
+    """The trace of a model in float64, which it may change."""
+    shapes = {name: np.shape(part) for name, part in zip(("X", "y"), batch, strict=False)}
+    with kernels.use("reference"):
+        phases = [_phase(model, plan, seed) for plan in plans(model, batch, seed)]
+    size = sum(p.size for p in model.parameters().values())
+    return Trace(type(model).__name__, title, shapes, size, phases)
+
+
+def _phase(model: Model, plan: Plan, seed: int) -> Phase:
+    """Record the loss and the backward pass of a plan, and check its gradients."""
+    restore = remember(model)
+    recorder = Recorder(model, remember)
+    for name, array in plan.inputs.items():
+        recorder.input(name, array)
+    model.zero_grad()
+    with recorder.during("forward"):
+        loss, cache = plan.loss()
+    with recorder.during("backward"):
+        plan.backward(cache)
+    norm = float(np.sqrt(sum(np.sum(p.grad**2) for p in plan.parameters.values())))
+    check = check_phase(plan, recorder, restore, seed)
+    size = sum(p.size for p in plan.parameters.values())
+    return Phase(plan.name, plan.title, float(loss), recorder.steps, norm, size, check)
+
+
+def in_float64(model: Model) -> Model:
+    """A copy of a model whose parameters and other arrays of floats are float64."""
+    found = copy.deepcopy(model)
+    for module in found.modules():
+        for p in module.own_parameters().values():
+            p._value = p._value.astype(np.float64)
+            p.lazy_grad = LazyGradient(np.zeros_like(p._value))
+        for name in module.buffer_names:
+            setattr(module, name, _as_float64(getattr(module, name)))
+        for name, value in vars(module).items():
+            if isinstance(value, np.ndarray):
+                setattr(module, name, _as_float64(value))
+    return found
+
+
+def _as_float64(value: Any) -> Any:
+    floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return value.astype(np.float64) if floats else value
+
+
+__all__ = ["FAMILIES", "Module", "cases", "in_float64", "trace", "trace_case"]

@@ -1,0 +1,364 @@
+"""Record what runs during a training step: calls of layers, and statements that assign named values.
+
+Python calls a trace function before every line (sys.settrace), as a debugger does. So neither the layers nor
+the models contain any code for this. The readable functions must be in use: a compiled twin has no lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from scratchgen.models.gan.gradient_penalty import tangent_backward
+from scratchgen.module import Module
+from scratchgen.trace.equations import equation
+from scratchgen.trace.statements import PACKAGE, Statement, statements
+from scratchgen.trace.steps import Line, ParameterGradient, Step, Summary, Value
+
+WAYS = {"forward": "forward", "backward": "backward", "jvp": "tangent"}
+READ = ("layers", "models", "losses.py", "distributions.py")    # parts of the package whose lines are read
+OFTEN = 3       # a statement that runs more often in one call, as in a loop over time, is recorded once
+
+
+@dataclass
+class Call:
+    """A call of forward, backward or jvp of a layer, with copies of what it was given and what it returned."""
+
+    step: Step
+    module: Module
+    method: str
+    arguments: dict[str, Any]
+    result: Any = None
+    state: Callable[[], None] | None = None         # restores the layer's buffers and generators
+    forward: Call | None = None                     # of backward and jvp: the call whose cache they got
+    number: int = 0                                 # of forward: how often this layer was called before
+    before: dict[str, np.ndarray] = field(default_factory=dict)         # gradients before backward
+    gradients: dict[str, np.ndarray] = field(default_factory=dict)      # what backward added to them
+
+
+@dataclass
+class Assigned:
+    """A named value: where it was computed, and a copy of the array."""
+
+    step: Step
+    value: Value
+    array: np.ndarray
+    statement: Statement
+    code: CodeType
+    visit: int                  # how often the statement had run before in this phase
+    shares: bool                # whether a variable that is read later shares its memory
+
+
+@dataclass
+class _Frame:
+    """What is known of a running function."""
+
+    call: Call | None                   # the innermost call of a layer that it belongs to
+    own: Call | None                    # the call that it is, if it is a method of a layer
+    top: bool                           # whether it is code of the model, outside of layers
+    statement: Statement | None = None
+    pending: list[Line] = field(default_factory=list)   # equations of functions that it has called
+    started: int = 0                    # number of steps when the current statement began
+    visits: dict[int, int] = field(default_factory=dict)
+
+
+class Recorder:
+    """The steps of one phase: `with recorder.during(): loss, cache = model.loss(x)`.
+
+    steps : in order;  calls : of layers;  assigned : the named values
+    """
+
+    def __init__(self, model: Module, remember: Callable[[Module], Callable[[], None]]):
+        self.model, self.remember = model, remember
+        self.names = dict(_named(model))
+        self.files = _files(model)
+        self.steps: list[Step] = []
+        self.calls: list[Call] = []
+        self.assigned: list[Assigned] = []
+        self.way = "forward"
+        self._open: list[Call] = []
+        self._frames: dict[FrameType, _Frame] = {}
+        self._made: dict[int, tuple[Any, int]] = {}     # id of an array -> (the array, its step)
+        self._runs: dict[tuple[CodeType, int], int] = {}
+        self._tangents = {f.__code__ for f in tangent_backward.registry.values()}
+
+    @contextmanager
+    def during(self, way: str) -> Iterator[None]:
+        """Record what runs in the block; statements of the model get this way."""
+        self.way = way
+        before = sys.gettrace()
+        sys.settrace(self._called)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+            self._frames.clear()
+            self._open.clear()
+
+    def input(self, name: str, array: Any) -> None:
+        """Record an argument of the loss, such as the batch."""
+        step = self._new("input", name)
+        step.values.append(Value(name, Summary.of(array)))
+        self._made[id(array)] = (array, step.index)
+
+    # What Python calls
+
+    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename not in self.files or frame.f_code.co_name.startswith("<"):
+            return None
+        call = self._layer_call(frame)
+        if call is not None:
+            self._open.append(call)
+        inside = self._open[-1] if self._open else None
+        self._frames[frame] = _Frame(inside, call, inside is None and self._is_models(frame))
+        return self._line
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        state = self._frames.get(frame)
+        if state is None:
+            return None
+        if event == "line":
+            following = statements(frame.f_code.co_filename).get(frame.f_lineno)
+            if following is not state.statement or following is None or following.kind == "head":
+                self._finish(frame, state, None)
+                state.statement, state.started = following, len(self.steps)
+        elif event == "return":
+            self._finish(frame, state, argument)
+            self._returned(frame, state, argument)
+        return self._line
+
+    def _returned(self, frame: FrameType, state: _Frame, result: Any) -> None:
+        del self._frames[frame]
+        if state.own is not None and self._open and self._open[-1] is state.own:
+            self._open.pop()
+            self._close(state.own, result)
+            return
+        if state.pending:
+            caller = self._caller(frame)
+            if caller is not None:
+                caller.pending += state.pending
+            elif state.call is not None:
+                state.call.step.lines += state.pending
+
+    def _caller(self, frame: FrameType) -> _Frame | None:
+        back = frame.f_back
+        while back is not None:
+            if back in self._frames:
+                return self._frames[back]
+            back = back.f_back
+        return None
+
+    # Calls of layers
+
+    def _layer_call(self, frame: FrameType) -> Call | None:
+        """The call that this frame is, if it is a method of a layer of the model."""
+        code = frame.f_code
+        method = "backward" if code in self._tangents else code.co_name
+        if method not in WAYS or not code.co_argcount:
+            return None
+        module = frame.f_locals.get(code.co_varnames[0])
+        if not isinstance(module, Module) or module is self.model or id(module) not in self.names:
+            return None
+        if self._open and self._open[-1].module is module and self._open[-1].method == method:
+            return None                                             # super().forward
+        names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        arguments = {name: _copied(frame.f_locals[name]) for name in names}
+        step = self._new("layer", self.names[id(module)])
+        step.way, step.layer = WAYS[method], type(module).__name__
+        step.depth, step.container = len(self._open), bool(module.children())
+        step.file, step.line = code.co_filename, code.co_firstlineno
+        step.last = max((line for *_, line in code.co_lines() if line), default=step.line)
+        step.sources = self._sources(frame.f_locals[name] for name in names)
+        call = Call(step, module, "tangent" if code in self._tangents else method, arguments)
+        if method == "forward":
+            call.number = sum(c.module is module and c.method == "forward" for c in self.calls)
+            if module.buffers() or module.generators():
+                call.state = self.remember(module)
+        else:
+            call.before = {name: p.grad.copy() for name, p in module.own_parameters().items()}
+            call.forward = self._forward_of(module, frame.f_locals.get("cache", _second(frame)))
+            step.note = "" if module.trainable or not module.own_parameters() else "frozen"
+            if call.forward is not None:
+                step.partner = call.forward.step.index
+        self.calls.append(call)
+        return call
+
+    def _forward_of(self, module: Module, cache: Any) -> Call | None:
+        """The forward call that returned this cache; without a match, the last one of the layer."""
+        made = [c for c in self.calls if c.module is module and c.method == "forward" and c.result]
+        same = [c for c in made if isinstance(c.result, tuple) and c.result[1] is cache]
+        return (same or made or [None])[-1]
+
+    def _close(self, call: Call, result: Any) -> None:
+        step = call.step
+        out = result[0] if call.method == "forward" and isinstance(result, tuple) and result else result
+        call.result = result if call.method == "forward" else _copied(result)
+        if call.method in ("backward", "tangent"):
+            for name, p in call.module.own_parameters().items():
+                if call.module.trainable:
+                    added = p.grad - call.before[name]
+                    call.gradients[name] = added
+                    step.parameters.append(ParameterGradient(name, Summary.of(added)))
+        if call.method == "backward":
+            dout = next(iter(call.arguments.values()), None)
+            if _is_number_or_array(dout):
+                step.incoming = Value("dout", Summary.of(dout))
+        name = {"forward": "out", "backward": "dx", "jvp": "tangent"}.get(call.method, "")
+        for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
+            if name and isinstance(array, np.ndarray):
+                step.values.append(Value(f"{name}{i + 1}" if i else name, Summary.of(array)))
+                self._made[id(array)] = (array, step.index)
+                if call.method == "forward" and i == 0:
+                    call.result = (array.copy(), *result[1:])
+
+    # Statements
+
+    def _is_models(self, frame: FrameType) -> bool:
+        """Whether the frame is a method of the model, or a function of the models' files such as a penalty."""
+        code = frame.f_code
+        first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        return first is self.model or code.co_name == "gradient_penalty"
+
+    def _finish(self, frame: FrameType, state: _Frame, returned: Any) -> None:
+        """Record the statement that has just ended."""
+        statement = state.statement
+        if statement is None:
+            return
+        state.statement = None
+        line = Line(statement, tuple(equation(n, statement.file) for n in statement.numbers)) if statement.numbers else None
+        if not state.top:
+            if line is not None and not _has(state, line):
+                (state.pending if state.call is None else state.call.step.lines).append(line)
+            return
+        names = statement.names
+        if statement.kind == "return" and line is not None and isinstance(returned, np.ndarray):
+            found = {frame.f_code.co_name.strip("_"): returned}
+        else:
+            found = {n: frame.f_locals[n] for n in names if _is_number_or_array(frame.f_locals.get(n))}
+        added = statement.kind == "add" or line is not None
+        found = {n: a for n, a in found.items() if added or self._is_new(a)}
+        parameters = self._added_to(frame, statement)
+        ran = state.visits[statement.first] = state.visits.get(statement.first, 0) + 1
+        if ran > OFTEN or not (found or parameters or line):
+            return
+        self._record(frame, state, statement, line, found, parameters)
+
+    def _record(
+        self, frame: FrameType, state: _Frame, statement: Statement, line: Line | None,
+        found: dict[str, Any], parameters: list[ParameterGradient],
+    ) -> None:  # fmt: skip
+        names = ", ".join(found) or ", ".join(p.name for p in parameters)
+        lines, state.pending = [*state.pending, *([line] if line is not None else [])], []
+        if not names:                                   # a loop, or a call: its equations belong to it
+            if line is not None and statement.kind != "head" and len(self.steps) > state.started:
+                self.steps[state.started].lines += lines
+            elif line is not None:
+                state.pending += lines
+            return
+        step = self._new("value", names)
+        step.lines = lines or [Line(statement, ())]
+        step.file, step.line, step.last = statement.file, statement.first, statement.last
+        step.parameters = parameters
+        reads = {*statement.reads, *(statement.names if statement.kind == "add" else ())}
+        step.sources = self._sources(value for name, value in frame.f_locals.items() if name in reads)
+        for name, array in found.items():
+            value = Value(name, Summary.of(array))
+            step.values.append(value)
+            if isinstance(array, np.ndarray):
+                self._keep(frame, statement, step, value, array)
+
+    def _keep(
+        self, frame: FrameType, statement: Statement, step: Step, value: Value, array: np.ndarray
+    ) -> None:
+        from scratchgen.trace.statements import names_read_after
+
+        key = (frame.f_code, statement.first)
+        self._runs[key] = self._runs.get(key, -1) + (value is step.values[0])
+        later = names_read_after(statement.file, statement.last)
+        shares = any(
+            other is not array and name in later and isinstance(other, np.ndarray)
+            and np.may_share_memory(other, array)
+            for name, other in frame.f_locals.items() if name not in statement.names
+        )  # fmt: skip
+        self.assigned.append(
+            Assigned(step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
+        )
+        self._made[id(array)] = (array, step.index)
+
+    def _added_to(self, frame: FrameType, statement: Statement) -> list[ParameterGradient]:
+        """The gradients of the model's own parameters that the statement has added to."""
+        found = []
+        for target in statement.gradients:
+            first, _, path = target.partition(".")
+            if frame.f_locals.get(first) is self.model and path in self.model.own_parameters():
+                found.append(ParameterGradient(path, Summary.of(self.model.own_parameters()[path].grad)))
+        return found
+
+    def _is_new(self, array: Any) -> bool:
+        return id(array) not in self._made if isinstance(array, np.ndarray) else isinstance(array, float)
+
+    def _sources(self, values: Any) -> list[int]:
+        """The steps that made these arrays, or arrays whose memory they share."""
+        found = []
+        for value in values:
+            made = self._made.get(id(value))
+            if made is None and isinstance(value, np.ndarray) and value.base is not None:
+                made = self._made.get(id(value.base))
+            if made is not None:
+                found.append(made[1])
+        return sorted(set(found))
+
+    def _new(self, kind: str, name: str) -> Step:
+        step = Step(len(self.steps), self.way, kind, name, depth=len(self._open))
+        self.steps.append(step)
+        return step
+
+
+def _has(state: _Frame, line: Line) -> bool:
+    """Whether these equations were recorded in this call already, as an equation is at several lines."""
+    lines = state.pending if state.call is None else state.call.step.lines
+    known = {e.number for other in lines for e in other.equations}
+    return known.issuperset(e.number for e in line.equations)
+
+
+def _named(module: Module, prefix: str = "") -> Iterator[tuple[int, str]]:
+    for name, child in module.children().items():
+        yield id(child), f"{prefix}{name}"
+        yield from _named(child, f"{prefix}{name}.")
+
+
+def _files(model: Module) -> set[str]:
+    """The files whose lines are read: of layers and models, and those of the user's classes."""
+    files = set()
+    for part in READ:
+        path = PACKAGE / part
+        files |= {str(f) for f in (path.rglob("*.py") if path.is_dir() else [path])}
+    for module in model.modules():
+        for cls in type(module).__mro__:
+            for member in vars(cls).values():
+                code = getattr(member, "__code__", None)
+                if code is not None and not code.co_filename.startswith(str(PACKAGE)):
+                    files.add(code.co_filename)
+    return files - {str(PACKAGE / "layers" / "returned.py"), str(PACKAGE / "models" / "arguments.py")}
+
+
+def _second(frame: FrameType) -> Any:
+    """The second argument of a method behind self: the cache, whatever its name."""
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[2]) if code.co_argcount > 2 else None
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _is_number_or_array(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f" and value.size > 0
+    return isinstance(value, float)
