@@ -7,8 +7,8 @@ Two kinds of comparisons find different mistakes:
 - the gradient that reaches a layer's output, or a named value such as mu, with differences of the whole loss:
   the output is moved while the loss is computed. A wrong formula of the model between two layers fails here.
 
-Each array is compared along one line, (GRAD.3): half along the claimed gradient, where the signal is strongest,
-and half along a random direction, which finds entries that are wrongly zero.
+Each array is compared along one line, (GRAD.3): the sum of the direction of the claimed gradient, along which
+the signal is strongest, and half a random direction, which finds entries that are wrongly zero.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def check_phase(plan: Plan, recorder: Recorder, restore: Callable[[], None], see
         restore()
         return np.array([plan.loss()[0]])
 
-    size = float(np.abs(loss()[0]))
     claimed = {name: p.grad.copy() for name, p in plan.parameters.items()}
+    size = float(np.abs(loss()[0]))
     for call in recorder.calls:
         if call.method != "forward":
-            _check_call(call, plan, claimed, rng)
+            _check_call(call, rng)
     if not plan.together:
         _check_flow(recorder, loss, size, rng)
     _check_rest(plan, recorder, claimed, loss, size, rng)
@@ -57,13 +57,17 @@ def check_phase(plan: Plan, recorder: Recorder, restore: Callable[[], None], see
 def _along_parameters(plan: Plan, claimed: dict, loss: Terms, size: float, rng: np.random.Generator) -> Check:
     """The gradient of all parameters together against the loss."""
     arrays = [p.value for p in plan.parameters.values()]
-    return _compare(arrays, [claimed[name] for name in plan.parameters], loss, size, rng)
+    check = _compare(arrays, [claimed[name] for name in plan.parameters], loss, size, rng)
+    assert check is not None
+    return check
 
 
 def _compare(
     arrays: list[np.ndarray], claims: list[np.ndarray], terms: Terms, size: float, rng: np.random.Generator
-) -> Check:
-    """Compare claimed gradients of arrays along one line; `terms` depends on the arrays."""
+) -> Check | None:
+    """Compare claimed gradients of arrays along one line; `terms` depends on the arrays. None if all are empty."""
+    if not any(a.size for a in arrays):
+        return None
     directions, claimed, largest = _direction(claims, rng)
     along = line(zip(arrays, directions, strict=True), terms)
     entry = compare(along, claimed, largest, size, KINKED, 1.0)
@@ -78,7 +82,7 @@ def _direction(
     chosen = [rng.standard_normal(c.shape) for c in claims]
     length = float(np.sqrt(sum(np.sum(v**2) for v in chosen)))
     scale = 1 / largest if largest > 0 else 0.0
-    chosen = [v / length + scale * c for v, c in zip(chosen, claims, strict=True)]
+    chosen = [0.5 * v / length + scale * c for v, c in zip(chosen, claims, strict=True)]
     length = float(np.sqrt(sum(np.sum(v**2) for v in chosen)))
     chosen = [v / length for v in chosen]
     return chosen, float(sum(np.sum(v * c) for v, c in zip(chosen, claims, strict=True))), largest
@@ -87,7 +91,7 @@ def _direction(
 # Each call of a layer by itself
 
 
-def _check_call(call: Call, plan: Plan, claimed: dict, rng: np.random.Generator) -> None:
+def _check_call(call: Call, rng: np.random.Generator) -> None:
     """Check dx and the parameters of one backward call, or the result of a jvp."""
     forward = call.forward
     if forward is None or not isinstance(forward.result, tuple):
@@ -106,8 +110,7 @@ def _check_call(call: Call, plan: Plan, claimed: dict, rng: np.random.Generator)
     dlogdet = call.arguments.get("dlogdet")
 
     def terms() -> np.ndarray:
-        if forward.state is not None:
-            forward.state()
+        forward.state()
         found, cache = module.forward(**arguments)          # type: ignore[attr-defined]
         products = (found * dout).ravel()
         return products if dlogdet is None else np.concatenate([products, cache.logdet * dlogdet])
@@ -134,8 +137,7 @@ def _check_tangent(call: Call, forward: Call) -> None:
         return
 
     def terms() -> np.ndarray:
-        if forward.state is not None:
-            forward.state()
+        forward.state()
         out = call.module.forward(**{**forward.arguments, name: x})[0]  # type: ignore[attr-defined]
         return (out * claimed / size).ravel()
 
@@ -177,16 +179,28 @@ def _check_flow(recorder: Recorder, loss: Terms, size: float, rng: np.random.Gen
             continue
         with _moved_output(forward.module, forward.number) as move:
             call.step.incoming.check = _compare_moved(move, dout, loss, size, rng)
-        forward.step.values[0].check = None
-    made = {a.value.name: a for a in recorder.assigned if a.step.way == "forward"}
-    for gradient in recorder.assigned:
-        original = made.get(gradient.value.name.removeprefix("d"))
-        if (
-            gradient.step.way == "backward" and gradient.value.name.startswith("d")
-            and original is not None and not original.shares and original.array.shape == gradient.array.shape
-        ):  # fmt: skip
-            with _moved_value(original) as move:
-                gradient.value.check = _compare_moved(move, gradient.array, loss, size, rng)
+    for original, gradient in _pairs(recorder.assigned):
+        with _moved_value(original) as move:
+            gradient.value.check = _compare_moved(move, gradient.array, loss, size, rng)
+
+
+def _pairs(assigned: list[Assigned]) -> Iterator[tuple[Assigned, Assigned]]:
+    """The named values that were assigned once, such as mu, and their gradients, such as dmu.
+
+    A gradient that is assigned several times is complete after the last time.
+    """
+    made: dict[str, list[Assigned]] = {}
+    gradients: dict[str, Assigned] = {}
+    for a in assigned:
+        if a.step.way == "forward":
+            made.setdefault(a.value.name, []).append(a)
+        elif a.value.name.startswith("d"):
+            gradients[a.value.name[1:]] = a
+    for name, gradient in gradients.items():
+        originals = made.get(name, [])
+        same = [a for a in originals if not a.shares and a.array.shape == gradient.array.shape]
+        if len(originals) == len(same) == 1:
+            yield same[0], gradient
 
 
 def _compare_moved(

@@ -9,17 +9,15 @@ import numpy as np
 
 from scratchgen import kernels
 from scratchgen.checks import check_name, expect_int
-from scratchgen.gradcheck.calls import remember
 from scratchgen.gradcheck.cases import kind
 from scratchgen.kernels.gradient import LazyGradient
-from scratchgen.models import FAMILIES
 from scratchgen.models.base import Model
 from scratchgen.models.cases import EXAMPLES, MODELS
+from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.pixels import PixelModel
-from scratchgen.module import Module
 from scratchgen.trace.agreement import check_phase
 from scratchgen.trace.phases import Plan, plans
-from scratchgen.trace.record import Recorder
+from scratchgen.trace.record import Recorder, remember
 from scratchgen.trace.steps import Phase, Trace
 
 MOST = 64       # examples of a batch: more would only make it slower
@@ -45,10 +43,15 @@ def trace_case(name: str) -> Trace:
         raise TypeError(f"{name} has no training step: its fit computes the result in closed form")
     check_name("model", name, [*first, *known, *others])
     case = known.get(name) or first[name]
-    model, batch, _ = case.make()
+    model, (x, *labels), case_rng = case.make()
     if isinstance(model, PixelModel) and model.bernoulli and model.binarisation == "none":
-        batch = ((batch[0] > 0.5).astype(batch[0].dtype), *batch[1:])
-    return _trace(model, batch, case.name, seed=0)
+        x = (x > 0.5).astype(x.dtype)
+    if isinstance(model, DenoisingModel) and model.levels is not None:
+        x = 1 / (1 + np.exp(-x))
+    for p in model.parameters().values():       # away from kinks, and from gradients that are 0 by symmetry
+        if not p.value.any():
+            p.value += 0.1 * case_rng.standard_normal(p.shape)
+    return _trace(model, (x, *labels), case.name, seed=0)
 
 
 def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
@@ -91,7 +94,7 @@ def _trace(model: Model, batch: tuple, title: str, seed: int) -> Trace:
 def _phase(model: Model, plan: Plan, seed: int) -> Phase:
     """Record the loss and the backward pass of a plan, and check its gradients."""
     restore = remember(model)
-    recorder = Recorder(model, remember)
+    recorder = Recorder(model)
     for name, array in plan.inputs.items():
         recorder.input(name, array)
     model.zero_grad()
@@ -123,6 +126,3 @@ def in_float64(model: Model) -> Model:
 def _as_float64(value: Any) -> Any:
     floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     return value.astype(np.float64) if floats else value
-
-
-__all__ = ["FAMILIES", "Module", "cases", "in_float64", "trace", "trace_case"]

@@ -18,7 +18,7 @@ import numpy as np
 from scratchgen.models.gan.gradient_penalty import tangent_backward
 from scratchgen.module import Module
 from scratchgen.trace.equations import equation
-from scratchgen.trace.statements import PACKAGE, Statement, statements
+from scratchgen.trace.statements import PACKAGE, Statement, names_read_after, statements
 from scratchgen.trace.steps import Line, ParameterGradient, Step, Summary, Value
 
 WAYS = {"forward": "forward", "backward": "backward", "jvp": "tangent"}
@@ -35,7 +35,7 @@ class Call:
     method: str
     arguments: dict[str, Any]
     result: Any = None
-    state: Callable[[], None] | None = None         # restores the layer's buffers and generators
+    state: Callable[[], None] = lambda: None        # restores the layer's buffers and generators
     forward: Call | None = None                     # of backward and jvp: the call whose cache they got
     number: int = 0                                 # of forward: how often this layer was called before
     before: dict[str, np.ndarray] = field(default_factory=dict)         # gradients before backward
@@ -66,6 +66,24 @@ class _Frame:
     pending: list[Line] = field(default_factory=list)   # equations of functions that it has called
     started: int = 0                    # number of steps when the current statement began
     visits: dict[int, int] = field(default_factory=dict)
+    latest: dict[int, tuple[Step, list[Assigned]]] = field(default_factory=dict)
+
+
+def remember(module: Module) -> Callable[[], None]:
+    """Return a function that restores the buffers and generators of a module to their current state.
+
+    Unlike that of gradcheck, it does not look for them again at each call, because it is called very often.
+    """
+    buffers = [(b, b.copy()) for b in module.buffers().values()]
+    generators = [(g, g.bit_generator.state) for g in module.generators().values()]
+
+    def restore() -> None:
+        for buffer, before in buffers:
+            buffer[...] = before
+        for generator, state in generators:
+            generator.bit_generator.state = state
+
+    return restore
 
 
 class Recorder:
@@ -74,8 +92,8 @@ class Recorder:
     steps : in order;  calls : of layers;  assigned : the named values
     """
 
-    def __init__(self, model: Module, remember: Callable[[Module], Callable[[], None]]):
-        self.model, self.remember = model, remember
+    def __init__(self, model: Module):
+        self.model = model
         self.names = dict(_named(model))
         self.files = _files(model)
         self.steps: list[Step] = []
@@ -178,8 +196,7 @@ class Recorder:
         call = Call(step, module, "tangent" if code in self._tangents else method, arguments)
         if method == "forward":
             call.number = sum(c.module is module and c.method == "forward" for c in self.calls)
-            if module.buffers() or module.generators():
-                call.state = self.remember(module)
+            call.state = remember(module)
         else:
             call.before = {name: p.grad.copy() for name, p in module.own_parameters().items()}
             call.forward = self._forward_of(module, frame.f_locals.get("cache", _second(frame)))
@@ -245,6 +262,8 @@ class Recorder:
         found = {n: a for n, a in found.items() if added or self._is_new(a)}
         parameters = self._added_to(frame, statement)
         ran = state.visits[statement.first] = state.visits.get(statement.first, 0) + 1
+        if ran > OFTEN and statement.first in state.latest:
+            _update(*state.latest[statement.first], found, ran)
         if ran > OFTEN or not (found or parameters or line):
             return
         self._record(frame, state, statement, line, found, parameters)
@@ -267,17 +286,18 @@ class Recorder:
         step.parameters = parameters
         reads = {*statement.reads, *(statement.names if statement.kind == "add" else ())}
         step.sources = self._sources(value for name, value in frame.f_locals.items() if name in reads)
+        kept: list[Assigned] = []
         for name, array in found.items():
             value = Value(name, Summary.of(array))
             step.values.append(value)
             if isinstance(array, np.ndarray):
-                self._keep(frame, statement, step, value, array)
+                kept.append(self._keep(frame, statement, step, value, array))
+        state.latest[statement.first] = step, kept
+        self.assigned += kept
 
     def _keep(
         self, frame: FrameType, statement: Statement, step: Step, value: Value, array: np.ndarray
-    ) -> None:
-        from scratchgen.trace.statements import names_read_after
-
+    ) -> Assigned:
         key = (frame.f_code, statement.first)
         self._runs[key] = self._runs.get(key, -1) + (value is step.values[0])
         later = names_read_after(statement.file, statement.last)
@@ -286,10 +306,8 @@ class Recorder:
             and np.may_share_memory(other, array)
             for name, other in frame.f_locals.items() if name not in statement.names
         )  # fmt: skip
-        self.assigned.append(
-            Assigned(step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
-        )
         self._made[id(array)] = (array, step.index)
+        return Assigned(step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
 
     def _added_to(self, frame: FrameType, statement: Statement) -> list[ParameterGradient]:
         """The gradients of the model's own parameters that the statement has added to."""
@@ -318,6 +336,17 @@ class Recorder:
         step = Step(len(self.steps), self.way, kind, name, depth=len(self._open))
         self.steps.append(step)
         return step
+
+
+def _update(step: Step, kept: list[Assigned], found: dict[str, Any], ran: int) -> None:
+    """Let the last recorded step of a statement in a loop show the values of a later run."""
+    step.note = f"run {ran} of a loop"
+    for value in step.values:
+        if value.name in found:
+            value.summary = Summary.of(found[value.name])
+    for assigned in kept:
+        if assigned.value.name in found:
+            assigned.array = found[assigned.value.name].copy()
 
 
 def _has(state: _Frame, line: Line) -> bool:

@@ -25,7 +25,7 @@ class Statement(NamedTuple):
     names : the variables that it assigns, in order
     gradients : the dotted names of the parameters whose gradient it adds to, such as ("self.weight",)
     reads : the variables that it uses
-    kind : "assign", "add" (for +=), "return", "head" (of a loop or `if`) or "other"
+    kind : "assign", "add" (for += and for a part of an array), "return", "head" (of a loop or `if`) or "other"
     """
 
     file: str
@@ -87,6 +87,8 @@ def numbers_of(line: str) -> Iterator[str]:
 
 def _kind(node: ast.stmt) -> str:
     if isinstance(node, ast.AugAssign):
+        return "add"
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
         return "add"
     if isinstance(node, ast.Assign | ast.AnnAssign):
         return "assign"
