@@ -32,6 +32,7 @@ LEVELS = (
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
     ("studies", "exercises"),
+    ("trace",),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

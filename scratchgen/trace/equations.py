@@ -5,21 +5,27 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from scratchgen.exercises.source import NUMBER
 
 LISTED = re.compile(rf"^(\s+)\(({NUMBER})\)(\s\s+)(\S.*)$")
+DEFINED = re.compile(r"^\s*(?:class|def) (\w+)")
 GAP = re.compile(r"(?<=\S)\s{3,}(?=\S)")     # between a formula and the remark behind it
 
 
 class Equation(NamedTuple):
-    """A numbered equation: (LIN.1), "out = x·W + b", and a remark, such as the shapes."""
+    """A numbered equation: (LIN.1), "out = x·W + b", and a remark, such as the shapes.
+
+    owner : the class or function whose docstring lists it
+    """
 
     number: str
     formula: str
     remark: str = ""
+    owner: str = ""
 
 
 def equation(number: str, file: str) -> Equation:
@@ -28,6 +34,16 @@ def equation(number: str, file: str) -> Equation:
         if number in listed(source):
             return listed(source)[number]
     return Equation(number, "")
+
+
+def applicable(equations: Iterable[Equation], classes: set[str]) -> tuple[Equation, ...]:
+    """The equations without those of classes that are not in use, if a line has equations of several classes.
+
+    VAE.backward, for instance, has the numbers of VAE and of ConditionalVAE at the same line.
+    """
+    every = tuple(equations)
+    mine = tuple(e for e in every if not e.owner[:1].isupper() or e.owner in classes)
+    return mine or every
 
 
 def source_files() -> list[str]:
@@ -48,12 +64,15 @@ def listed(file: str) -> dict[str, Equation]:
     except (OSError, UnicodeDecodeError):
         return {}
     found: dict[str, Equation] = {}
-    number, column = "", 0
+    number, column, owner = "", 0, ""
     for line in lines:
+        definition = DEFINED.match(line)
+        if definition:
+            owner = definition[1]
         start = LISTED.match(line)
         if start:
             number, column = start[2], start.start(4)
-            found.setdefault(number, Equation(number, *_split(start[4])))
+            found.setdefault(number, Equation(number, *_split(start[4]), owner))
         elif number and line.strip() and len(line) - len(line.lstrip()) >= min(column, 9) > 0:
             found[number] = _continued(found[number], line, column)
         else:

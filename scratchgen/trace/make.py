@@ -18,7 +18,7 @@ from scratchgen.models.pixels import PixelModel
 from scratchgen.trace.agreement import check_phase
 from scratchgen.trace.phases import Plan, plans
 from scratchgen.trace.record import Recorder, remember
-from scratchgen.trace.steps import Phase, Trace
+from scratchgen.trace.steps import Phase, Step, Trace
 
 MOST = 64       # examples of a batch: more would only make it slower
 
@@ -26,6 +26,19 @@ MOST = 64       # examples of a batch: more would only make it slower
 def cases() -> dict[str, Any]:
     """The small examples of the models that are trained by gradients, by name."""
     return {case.name: case for case in MODELS}
+
+
+def cases_by_model() -> dict[str, list[str]]:
+    """The names of the examples of each model."""
+    found: dict[str, list[str]] = {}
+    for name, case in cases().items():
+        found.setdefault(kind(case), []).append(name)
+    return found
+
+
+def without_training_step() -> list[str]:
+    """The models whose fit has a closed form."""
+    return [example.name for example in EXAMPLES if example.name not in cases_by_model()]
 
 
 def trace_case(name: str) -> Trace:
@@ -36,13 +49,11 @@ def trace_case(name: str) -> Trace:
 
     Raises ValueError for an unknown name, TypeError for a model without a training step.
     """
-    known = cases()
-    first = {kind(case): case for case in reversed(list(known.values()))}
-    others = {example.name for example in EXAMPLES} - set(first)
+    known, models, others = cases(), cases_by_model(), without_training_step()
     if name in others:
         raise TypeError(f"{name} has no training step: its fit computes the result in closed form")
-    check_name("model", name, [*first, *known, *others])
-    case = known.get(name) or first[name]
+    check_name("model", name, [*models, *known])
+    case = known.get(name) or known[models[name][0]]
     model, (x, *labels), case_rng = case.make()
     if isinstance(model, PixelModel) and model.bernoulli and model.binarisation == "none":
         x = (x > 0.5).astype(x.dtype)
@@ -102,10 +113,20 @@ def _phase(model: Model, plan: Plan, seed: int) -> Phase:
         loss, cache = plan.loss()
     with recorder.during("backward"):
         plan.backward(cache)
+    if plan.together:
+        _values_follow_layers(recorder.steps)
     norm = float(np.sqrt(sum(np.sum(p.grad**2) for p in plan.parameters.values())))
     check = check_phase(plan, recorder, restore, seed)
     size = sum(p.size for p in plan.parameters.values())
     return Phase(plan.name, plan.title, float(loss), recorder.steps, norm, size, check)
+
+
+def _values_follow_layers(steps: list[Step]) -> None:
+    """Give each value of a gradient penalty the way of the layer before it."""
+    way = "forward"
+    for step in steps:
+        way = step.way if step.kind == "layer" else way
+        step.way = way
 
 
 def in_float64(model: Model) -> Model:

@@ -17,7 +17,7 @@ import numpy as np
 
 from scratchgen.models.gan.gradient_penalty import tangent_backward
 from scratchgen.module import Module
-from scratchgen.trace.equations import equation
+from scratchgen.trace.equations import applicable, equation
 from scratchgen.trace.statements import PACKAGE, Statement, names_read_after, statements
 from scratchgen.trace.steps import Line, ParameterGradient, Step, Summary, Value
 
@@ -64,6 +64,7 @@ class _Frame:
     top: bool                           # whether it is code of the model, outside of layers
     statement: Statement | None = None
     pending: list[Line] = field(default_factory=list)   # equations of functions that it has called
+    outermost: bool = False             # whether it is the loss or backward itself
     started: int = 0                    # number of steps when the current statement began
     visits: dict[int, int] = field(default_factory=dict)
     latest: dict[int, tuple[Step, list[Assigned]]] = field(default_factory=dict)
@@ -96,6 +97,7 @@ class Recorder:
         self.model = model
         self.names = dict(_named(model))
         self.files = _files(model)
+        self.classes = {cls.__name__ for module in model.modules() for cls in type(module).__mro__}
         self.steps: list[Step] = []
         self.calls: list[Call] = []
         self.assigned: list[Assigned] = []
@@ -134,7 +136,9 @@ class Recorder:
         if call is not None:
             self._open.append(call)
         inside = self._open[-1] if self._open else None
-        self._frames[frame] = _Frame(inside, call, inside is None and self._is_models(frame))
+        top = inside is None and self._is_models(frame)
+        outermost = top and not any(state.top for state in self._frames.values())
+        self._frames[frame] = _Frame(inside, call, top, outermost=outermost)
         return self._line
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -183,12 +187,12 @@ class Recorder:
         module = frame.f_locals.get(code.co_varnames[0])
         if not isinstance(module, Module) or module is self.model or id(module) not in self.names:
             return None
-        if self._open and self._open[-1].module is module and self._open[-1].method == method:
-            return None                                             # super().forward
+        if self._open and self._open[-1].module is module:
+            return None                                     # super().forward, or a jvp that calls backward
         names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
         arguments = {name: _copied(frame.f_locals[name]) for name in names}
         step = self._new("layer", self.names[id(module)])
-        step.way, step.layer = WAYS[method], type(module).__name__
+        step.way, step.layer = "tangent" if code in self._tangents else WAYS[method], type(module).__name__
         step.depth, step.container = len(self._open), bool(module.children())
         step.file, step.line = code.co_filename, code.co_firstlineno
         step.last = max((line for *_, line in code.co_lines() if line), default=step.line)
@@ -201,6 +205,8 @@ class Recorder:
             call.before = {name: p.grad.copy() for name, p in module.own_parameters().items()}
             call.forward = self._forward_of(module, frame.f_locals.get("cache", _second(frame)))
             step.note = "" if module.trainable or not module.own_parameters() else "frozen"
+            step.note = "pushed forward" if method == "jvp" else step.note
+            step.note = "gradient of its weights" if code in self._tangents else step.note
             if call.forward is not None:
                 step.partner = call.forward.step.index
         self.calls.append(call)
@@ -248,16 +254,17 @@ class Recorder:
         if statement is None:
             return
         state.statement = None
-        line = Line(statement, tuple(equation(n, statement.file) for n in statement.numbers)) if statement.numbers else None
+        line = self._numbered(statement)
         if not state.top:
             if line is not None and not _has(state, line):
                 (state.pending if state.call is None else state.call.step.lines).append(line)
             return
         names = statement.names
-        if statement.kind == "return" and line is not None and isinstance(returned, np.ndarray):
-            found = {frame.f_code.co_name.strip("_"): returned}
+        if statement.kind == "return":
+            found = self._returned_values(frame, state, line, returned)
         else:
             found = {n: frame.f_locals[n] for n in names if _is_number_or_array(frame.f_locals.get(n))}
+        self._name_results(found, state)
         added = statement.kind == "add" or line is not None
         found = {n: a for n, a in found.items() if added or self._is_new(a)}
         parameters = self._added_to(frame, statement)
@@ -268,17 +275,46 @@ class Recorder:
             return
         self._record(frame, state, statement, line, found, parameters)
 
+    def _name_results(self, found: dict[str, Any], state: _Frame) -> None:
+        """Note at the step of a layer which name the model gives to its result."""
+        for name, array in found.items():
+            step = self.steps[self._made[id(array)][1]] if id(array) in self._made else None
+            if step is not None and step.kind == "layer" and step.index >= state.started and not step.note:
+                step.note = f"→ {name}"
+
+    def _numbered(self, statement: Statement) -> Line | None:
+        """The statement with its equations; None if it has none."""
+        equations = (equation(number, statement.file) for number in statement.numbers)
+        return Line(statement, applicable(equations, self.classes)) if statement.numbers else None
+
+    def _returned_values(
+        self, frame: FrameType, state: _Frame, line: Line | None, returned: Any
+    ) -> dict[str, Any]:
+        """The array that a helper returns, under the helper's name; the loss, if it has no name yet."""
+        if line is not None and isinstance(returned, np.ndarray):
+            return {frame.f_code.co_name.strip("_"): returned}
+        if state.outermost and self.way == "forward" and isinstance(returned, tuple):
+            named = {v.name for step in self.steps if step.kind == "value" for v in step.values}
+            if isinstance(returned[0], float) and not named & {"loss", "penalty"}:
+                return {"loss": returned[0]}
+        return {}
+
     def _record(
         self, frame: FrameType, state: _Frame, statement: Statement, line: Line | None,
         found: dict[str, Any], parameters: list[ParameterGradient],
     ) -> None:  # fmt: skip
         names = ", ".join(found) or ", ".join(p.name for p in parameters)
         lines, state.pending = [*state.pending, *([line] if line is not None else [])], []
+        called = [step for step in self.steps[state.started :] if not step.depth]
+        made = [self._made[id(a)][1] for a in found.values() if id(a) in self._made]
+        if made and len(found) == 1 and statement.kind == "assign" and made[0] >= state.started:
+            self.steps[made[0]].lines += lines           # the name of a layer's result
+            return
         if not names:                                   # a loop, or a call: its equations belong to it
-            if line is not None and statement.kind != "head" and len(self.steps) > state.started:
-                self.steps[state.started].lines += lines
-            elif line is not None:
+            if statement.kind == "head":
                 state.pending += lines
+            elif called:
+                called[0].lines += lines
             return
         step = self._new("value", names)
         step.lines = lines or [Line(statement, ())]
@@ -286,6 +322,7 @@ class Recorder:
         step.parameters = parameters
         reads = {*statement.reads, *(statement.names if statement.kind == "add" else ())}
         step.sources = self._sources(value for name, value in frame.f_locals.items() if name in reads)
+        step.sources = sorted({*step.sources, *(s.index for s in called if s.kind == "layer")})
         kept: list[Assigned] = []
         for name, array in found.items():
             value = Value(name, Summary.of(array))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.data.files import write_whole
 from scratchgen.gradcheck.arrays import KINKED
 from scratchgen.trace.equations import Equation
 from scratchgen.trace.statements import Statement, short
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Check(NamedTuple):
@@ -186,3 +193,29 @@ class Trace:
         from scratchgen.trace.text import text
 
         return text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trace as dictionaries, lists, strings and numbers."""
+        from scratchgen.trace.export import to_dict
+
+        return to_dict(self)
+
+    def to_json(self) -> str:
+        """The trace as JSON."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
+
+    def to_html(self) -> str:
+        """The trace as one HTML page that needs no other file and no network."""
+        from scratchgen.trace.page import page
+
+        return page(self)
+
+    def save_page(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page of `to_html` to a file and return the path. Raises OSError if it cannot be written."""
+        return write_whole(path, self.to_html())
+
+    def flow_figure(self) -> Figure:
+        """Plot the size of the gradient from the loss to the input; see scratchgen.plots.save."""
+        from scratchgen.trace.figure import flow_figure
+
+        return flow_figure(self)
