@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scratchgen.plots import GREY, LINES, new_figure
 from scratchgen.trace.steps import Phase, Trace
-from scratchgen.trace.text import flow_steps
+from scratchgen.trace.text import flow_steps, flow_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def flow_figure(trace: Trace) -> Figure:
         raise ValueError(f"flow_figure expected a trace with layers or named gradients, got {trace.title}")
     heights = [max(3, len(rows)) * ROW for _, rows in phases]
     gaps = 0.75 * len(phases)
-    total = sum(heights) + gaps + 0.75
+    total = sum(heights) + gaps + 0.5
     fig = new_figure(total)
     title = f"Gradient flow in one training step of {trace.title}"
     fig.text(0.1 / 8, 1 - 0.12 / total, title, fontsize=12, va="top", weight="bold")
@@ -66,7 +66,7 @@ def _panel(ax: Any, phase: Phase, rows: list[tuple[str, float, bool]]) -> None:
     name = "from the loss (top) to the input (bottom)"
     name = name if phase.name == "loss" else f"{phase.name}: {name}"
     ax.set_title(name, fontsize=9, color=GREY, loc="left")
-    label = "rms of the gradient of the loss at each output"
+    label = flow_title(phase)
     if not all(good for *_, good in rows):
         label += " (orange: differs from finite differences)"
     ax.set_xlabel(label, fontsize=8.5)

@@ -40,9 +40,14 @@ def graph(phase: Phase, prefix: str) -> str:
         f'aria-label="The graph of this step; each box links to its details">',
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" class="head"/></marker></defs>',
-        f'<text class="column" x="{LEFT}" y="16">forward ↓</text>',
-        f'<text class="column" x="{RIGHT}" y="16">backward ↑</text>',
     ]
+    twice = any(step.way == "tangent" for step in phase.steps)
+    headings = ("forward ↓", "first backward ↓") if twice else ("forward ↓", "backward ↑")
+    for x, heading in zip((LEFT, RIGHT), headings, strict=True):
+        parts.append(f'<text class="column" x="{x}" y="16">{heading}</text>')
+    second = min((p.top for i, p in places.items() if phase.steps[i].way == "tangent"), default=0)
+    if second:
+        parts.append(f'<text class="column" x="{LEFT}" y="{second - 10}">second backward ↓</text>')
     parts += _edges(phase, places)
     parts += [_box(phase.steps[index], place, prefix) for index, place in places.items()]
     return "\n".join([*parts, "</svg>"])
@@ -56,14 +61,13 @@ def layout(phase: Phase) -> dict[int, Place]:
     forward = [step for step in drawn if step.way == "forward"]
     rows: list[list[int | None]] = [[step.index, None] for step in forward]
     named = {v.name: step.index for step in forward if step.kind != "layer" for v in step.values}
-    at = len(rows)                          # the row of the last backward step
     later: list[Step] = []                  # backward steps that have no forward step
     for step in (s for s in drawn if s.way == "backward"):
         partner = step.partner
         if step.kind == "value":
             partner = next((named[n] for v in step.values if (n := v.name.removeprefix("d")) in named), None)
         row = next((i for i, (left, _) in enumerate(rows) if left == partner), None)
-        if row is None or partner is None or row > at:
+        if row is None or partner is None:
             later.append(step)
             continue
         if rows[row][1] is not None:
@@ -72,7 +76,7 @@ def layout(phase: Phase) -> dict[int, Place]:
         for other in later:
             _put(rows, row, other)
         later = []
-        rows[row][1], at = step.index, row
+        rows[row][1] = step.index
     for other in later:
         _put(rows, -1, other)
     return {
@@ -93,6 +97,7 @@ def _two_passes(drawn: list[Step]) -> dict[int, Place]:
     """The places in a gradient penalty: the first backward pass upwards, then the second on the left again."""
     places, row = {}, 0
     for way, column in (("forward", 0), ("backward", 1), ("tangent", 0)):
+        row += way == "tangent"             # room for a heading
         for step in (s for s in drawn if s.way == way):
             places[step.index] = Place(row, column)
             row += 1
@@ -118,7 +123,7 @@ def _drawn_as(phase: Phase, index: int, places: dict[int, Place]) -> int | None:
 
 
 def _edges(phase: Phase, places: dict[int, Place]) -> list[str]:
-    parts = []
+    parts, taken = [], {(place.row, place.column) for place in places.values()}
     for index, place in places.items():
         step = phase.steps[index]
         if step.partner in places and places[step.partner].row == place.row:
@@ -127,14 +132,16 @@ def _edges(phase: Phase, places: dict[int, Place]) -> list[str]:
         for source in step.sources:
             start = _drawn_as(phase, source, places)
             if start is not None and start != index and places[start].column == place.column:
-                parts.append(_edge(places[start], place))
+                between = range(min(places[start].row, place.row) + 1, max(places[start].row, place.row))
+                free = not any((row, place.column) in taken for row in between)
+                parts.append(_edge(places[start], place, free))
     return list(dict.fromkeys(parts))
 
 
-def _edge(start: Place, end: Place) -> str:
-    """An arrow between two boxes of a column: straight between neighbours, and around the boxes otherwise."""
+def _edge(start: Place, end: Place, free: bool) -> str:
+    """An arrow between two boxes of a column: straight if no box is between them, and around them otherwise."""
     down = end.row > start.row
-    if abs(end.row - start.row) == 1:
+    if free:
         x = start.x + BOX / 2
         y1, y2 = (start.top + TALL, end.top) if down else (start.top, end.top + TALL)
         return f'<path class="edge" d="M{x} {y1}V{y2}" marker-end="url(#arrow)"/>'
@@ -149,8 +156,7 @@ def _edge(start: Place, end: Place) -> str:
 def _box(step: Step, place: Place, prefix: str) -> str:
     wrong = any(not check.ok for _, check in step.checks)
     kind = "wrong" if wrong else "gradient" if step.way != "forward" else step.kind
-    first = f"{step.name} {step.layer}".strip()
-    first = first if len(first) <= LETTERS else f"{first[: LETTERS - 1]}…"
+    first = _label(step)
     x, y = place.x, place.top
     return (
         f'<a href="#{prefix}{step.index}"><g class="{kind}"><title>{html.escape(step.name)}</title>'
@@ -158,6 +164,15 @@ def _box(step: Step, place: Place, prefix: str) -> str:
         f'<text x="{x + 7}" y="{y + 15}">{html.escape(first)}</text>'
         f'<text class="small" x="{x + 7}" y="{y + 30}">{html.escape(_numbers(step))}</text></g></a>'
     )
+
+
+def _label(step: Step) -> str:
+    """The name and the layer of a step; the name without its first parts if it is long."""
+    name = step.name
+    while len(f"{name} {step.layer}".strip()) > LETTERS and "." in name.lstrip("…."):
+        name = f"….{name.lstrip('….').partition('.')[2]}"
+    label = f"{name} {step.layer}".strip()
+    return label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"
 
 
 def _numbers(step: Step) -> str:

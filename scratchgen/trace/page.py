@@ -98,12 +98,13 @@ def _step(step: Step, prefix: str) -> str:
     """A step that opens: its numbers, its equations next to its code, and the whole method."""
     wrong = any(not check.ok for _, check in step.checks)
     shape = shape_text(step.values[0].summary.shape) if step.values else ""
+    numbers = dict.fromkeys(f"({e.number})" for line in step.lines for e in line.equations)
     badge = '<span class="badge wrong">wrong</span>' if wrong else ""
     if step.checks and not wrong:
         badge = '<span class="badge ok">agrees</span>'
     summary = (
         f'<summary><span class="index">{step.index}</span> <span class="name">{html.escape(title_text(step))}'
-        f'</span> <span class="shape">{html.escape(shape)}</span> {badge}</summary>'
+        f'</span> <span class="shape">{html.escape(shape)} {" ".join(numbers)}</span> {badge}</summary>'
     )
     inside = [_numbers(step), *_equations(step), _method(step)]
     style = f' style="margin-left:{min(step.depth, 3) * 0.8:g}rem"' if step.depth else ""

@@ -64,6 +64,7 @@ class _Frame:
     top: bool                           # whether it is code of the model, outside of layers
     statement: Statement | None = None
     pending: list[Line] = field(default_factory=list)   # equations of functions that it has called
+    named: dict[str, int] = field(default_factory=dict)     # the steps that made its numbers, by name
     outermost: bool = False             # whether it is the loss or backward itself
     started: int = 0                    # number of steps when the current statement began
     visits: dict[int, int] = field(default_factory=dict)
@@ -322,7 +323,10 @@ class Recorder:
         step.parameters = parameters
         reads = {*statement.reads, *(statement.names if statement.kind == "add" else ())}
         step.sources = self._sources(value for name, value in frame.f_locals.items() if name in reads)
-        step.sources = sorted({*step.sources, *(s.index for s in called if s.kind == "layer")})
+        of_numbers = (state.named[name] for name in reads if name in state.named)
+        of_calls = (s.index for s in called if s.kind == "layer")
+        step.sources = sorted({*step.sources, *of_numbers, *of_calls} - {step.index})
+        state.named |= dict.fromkeys(found, step.index)
         kept: list[Assigned] = []
         for name, array in found.items():
             value = Value(name, Summary.of(array))

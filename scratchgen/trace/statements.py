@@ -75,8 +75,19 @@ def _statement(file: str, lines: list[str], node: ast.stmt) -> Statement:
     numbers = tuple(dict.fromkeys(n for line in text for n in numbers_of(line)))
     names, gradients = _targets(node)
     code = textwrap.dedent("".join(text)).rstrip()
-    reads = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    reads = frozenset(_reads(node))
     return Statement(file, first, last, numbers, names, gradients, reads, _kind(node), code)
+
+
+def _reads(node: ast.AST) -> Iterator[str]:
+    """The variables whose entries are used, so without x in len(x), x.shape and x.dtype."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node.id
+    of_length = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
+    of_shape = isinstance(node, ast.Attribute) and node.attr in ("shape", "dtype", "size", "ndim")
+    if not of_length and not of_shape:
+        for child in ast.iter_child_nodes(node):
+            yield from _reads(child)
 
 
 def numbers_of(line: str) -> Iterator[str]:

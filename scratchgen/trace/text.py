@@ -159,21 +159,30 @@ def _flow(phase: Phase) -> list[str]:
         return []
     sizes = [(name, summary.rms) for name, summary in steps]
     largest = max(rms for _, rms in sizes) or 1.0
-    width = min(28, max(len(name) for name, _ in sizes))
-    lines = ["Gradient flow: rms of the gradient that arrives at each output, from the loss to the input"]
-    lines = _paragraph(lines[0])
+    width = min(30, max(len(name) for name, _ in sizes))
+    lines = _paragraph(f"Gradient flow: {flow_title(phase)}, from the first computed to the last")
     for name, rms in sizes:
         bar = "█" * max(1 if rms else 0, round(BAR * rms / largest))
-        lines.append(f"  {name[:width]:<{width}}  {bar:<{BAR}} {number_text(rms)}")
+        shown = name if len(name) <= width else f"…{name[1 - width :]}"
+        lines.append(f"  {shown:<{width}}  {bar:<{BAR}} {number_text(rms)}")
     return lines
+
+
+def flow_title(phase: Phase) -> str:
+    """What the gradients of `flow_steps` are."""
+    of = "critic's score" if phase.name == "penalty" else "loss"
+    return f"rms of the gradient of the {of} at each output"
 
 
 def flow_steps(phase: Phase) -> list[tuple[str, Summary]]:
     """The gradients of outputs and named values on the way from the loss to the input, in order."""
-    found = []
-    for step in phase.of("backward"):
+    found: list[tuple[str, Summary]] = []
+    steps = phase.of("backward")
+    names = [step.name for step in steps]
+    for step in steps:
         if step.kind == "layer" and step.incoming is not None and not step.container:
-            found.append((f"{step.name} {step.layer}", step.incoming.summary))
+            again = f", step {step.partner}" if names.count(step.name) > 1 else ""
+            found.append((f"{step.name} {step.layer}{again}", step.incoming.summary))
         elif step.kind == "value":
             found += [(v.name, v.summary) for v in step.values if v.check is not None]
     return found
