@@ -13,7 +13,7 @@ from scratchgen.trace.text import check_text, number_text, shape_text
 
 ROW, BOX, TALL = 50, 148, 38            # height of a row, width and height of a box
 LEFT, RIGHT, WIDTH = 22, 190, 360       # the left ends of the two columns, and the width of the drawing
-LETTERS = 23                            # that fit into a box
+LETTERS = 26                            # that fit into a box
 
 
 class Place(NamedTuple):
@@ -169,8 +169,8 @@ def _box(step: Step, place: Place, prefix: str) -> str:
 def _label(step: Step) -> str:
     """The name and the layer of a step; the name without its first parts if it is long."""
     name = step.name
-    while len(f"{name} {step.layer}".strip()) > LETTERS and "." in name.lstrip("…."):
-        name = f"….{name.lstrip('….').partition('.')[2]}"
+    while len(f"{name} {step.layer}".strip()) > LETTERS and "." in name:
+        name = f"…{name.partition('.')[2]}"
     label = f"{name} {step.layer}".strip()
     return label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"
 

@@ -84,7 +84,8 @@ def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
     who = f"{type(model).__name__}.trace"
     seed = expect_int(who, "rng", rng)
     try:
-        X, y = model.check_data(X, y)
+        with kernels.use("reference"):      # some models apply their networks to the data here
+            X, y = model.check_data(X, y)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace(f"{type(model).__name__}.fit", who)) from None
     if len(X) > MOST:

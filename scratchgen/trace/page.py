@@ -13,10 +13,9 @@ from scratchgen.trace.equations import Equation
 from scratchgen.trace.graph import graph
 from scratchgen.trace.steps import Check, Line, Phase, Step, Trace
 from scratchgen.trace.text import (
-    EXPLAINED,
-    HEADINGS,
     check_text,
     disagreement_text,
+    heading,
     number_text,
     shape_text,
     title_text,
@@ -82,7 +81,8 @@ def _phase(phase: Phase, number: int, of: int) -> list[str]:
     for step in phase.steps:
         if step.way != way:
             way = step.way
-            parts += [f"<h3>{HEADINGS[way].capitalize()}</h3>", f"<p>{html.escape(EXPLAINED[way])}</p>"]
+            title, explanation = map(html.escape, heading(phase, way))
+            parts += [f"<h3>{title.capitalize()}</h3>", f"<p>{explanation}</p>"]
         parts.append(_step(step, prefix))
     return [*parts, "</div></div></section>"]
 

@@ -6,6 +6,7 @@ the models contain any code for this. The readable functions must be in use: a c
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -272,7 +273,8 @@ class Recorder:
         ran = state.visits[statement.first] = state.visits.get(statement.first, 0) + 1
         if ran > OFTEN and statement.first in state.latest:
             _update(*state.latest[statement.first], found, ran)
-        if ran > OFTEN or not (found or parameters or line):
+        empty = "np.empty" in statement.code            # its entries are set later
+        if ran > OFTEN or empty or not (found or parameters or line):
             return
         self._record(frame, state, statement, line, found, parameters)
 
@@ -308,8 +310,9 @@ class Recorder:
         lines, state.pending = [*state.pending, *([line] if line is not None else [])], []
         called = [step for step in self.steps[state.started :] if not step.depth]
         made = [self._made[id(a)][1] for a in found.values() if id(a) in self._made]
-        if made and len(found) == 1 and statement.kind == "assign" and made[0] >= state.started:
-            self.steps[made[0]].lines += lines           # the name of a layer's result
+        results = [index for index in made if index >= state.started]
+        if results and len(made) == len(found) and statement.kind == "assign":
+            self.steps[results[0]].lines += lines       # the names of a layer's result and cache
             return
         if not names:                                   # a loop, or a call: its equations belong to it
             if statement.kind == "head":
@@ -412,7 +415,7 @@ def _files(model: Module) -> set[str]:
     for module in model.modules():
         for cls in type(module).__mro__:
             for member in vars(cls).values():
-                code = getattr(member, "__code__", None)
+                code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
                 if code is not None and not code.co_filename.startswith(str(PACKAGE)):
                     files.add(code.co_filename)
     return files - {str(PACKAGE / "layers" / "returned.py"), str(PACKAGE / "models" / "arguments.py")}

@@ -53,11 +53,10 @@ class Summary:
         flat = array.astype(np.float64).ravel()
         if not flat.size:
             return cls(array.shape, str(array.dtype), 0.0, 0.0, 0.0, 0.0, 0.0)
-        norm = float(np.linalg.norm(flat))
-        return cls(
-            array.shape, str(array.dtype), float(flat.mean()), norm / math.sqrt(flat.size),
-            float(flat.min()), float(flat.max()), norm,
-        )
+        with np.errstate(all="ignore"):         # a diverging model has values that overflow here
+            mean, norm = float(flat.mean()), float(np.linalg.norm(flat))
+        rms, low, high = norm / math.sqrt(flat.size), float(flat.min()), float(flat.max())
+        return cls(array.shape, str(array.dtype), mean, rms, low, high, norm)
 
 
 @dataclass

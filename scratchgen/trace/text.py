@@ -26,11 +26,14 @@ BACKWARD = (
     "norm: √Σ entries². error: relative difference to finite differences, of the whole loss for dout and named "
     "values, of the layer alone for its parameters and dx."
 )
+PENALTY = (
+    "The gradient g of the critic's score with respect to its input, for each example by itself: the first dout "
+    "is 1. The critic is frozen. The penalty and its derivative with respect to g follow."
+)
 TANGENT = (
     "The penalty depends on the weights through the first backward pass. A tangent is pushed forward through "
     "the layers, and at each layer its product with the first pass's dout gives the gradient of the weight."
 )
-EXPLAINED = {"forward": FORWARD, "backward": BACKWARD, "tangent": TANGENT}
 AGREES = "{} of {} gradients agree with finite differences (largest error {:.0e})."
 
 
@@ -57,9 +60,17 @@ def _phase(phase: Phase, number: int, of: int) -> list[str]:
     for step in phase.steps:
         if step.way != way:
             way = step.way
-            lines += ["", HEADINGS[way], "-" * len(HEADINGS[way]), *_paragraph(EXPLAINED[way]), ""]
+            title, explanation = heading(phase, way)
+            lines += ["", title, "-" * len(title), *_paragraph(explanation), ""]
         lines += step_lines(step, explained)
     return [*lines, "", *_flow(phase), "", *_result(phase)]
+
+
+def heading(phase: Phase, way: str) -> tuple[str, str]:
+    """The heading of the steps of one way, and how to read them."""
+    if phase.name == "penalty" and way == "backward":
+        return "FIRST BACKWARD PASS, from the critic's score to its input", PENALTY
+    return HEADINGS[way], {"forward": FORWARD, "backward": BACKWARD, "tangent": TANGENT}[way]
 
 
 def step_lines(step: Step, explained: set[str]) -> list[str]:
