@@ -27,7 +27,7 @@ from scratchgen.module import Module
 from scratchgen.trace.phases import Plan
 from scratchgen.trace.record import Assigned, Call, Recorder
 from scratchgen.trace.statements import statements
-from scratchgen.trace.steps import Check, ParameterGradient, Step, Summary, Value
+from scratchgen.trace.steps import Check, ParameterGradient, Step, Summary
 
 Terms = Callable[[], np.ndarray]
 
@@ -193,9 +193,9 @@ def _pairs(assigned: list[Assigned]) -> Iterator[tuple[Assigned, Assigned]]:
     gradients: dict[str, Assigned] = {}
     for a in assigned:
         if a.step.way == "forward":
-            made.setdefault(a.value.name, []).append(a)
-        elif a.value.name.startswith("d"):
-            gradients[a.value.name[1:]] = a
+            made.setdefault(a.name, []).append(a)
+        elif a.name.startswith("d"):
+            gradients[a.name[1:]] = a
     for name, gradient in gradients.items():
         originals = made.get(name, [])
         same = [a for a in originals if not a.shares and a.array.shape == gradient.array.shape]
@@ -243,7 +243,7 @@ def _moved_value(value: Assigned) -> Iterator[Callable[[Any], None]]:
     """Let a statement assign array + change, by adding to the array right after the statement has run."""
     change: list[Any] = [0.0]
     ran = [0]
-    name, statement = value.value.name, value.statement
+    name, statement = value.name, value.statement
     table = statements(statement.file)
 
     def called(frame: FrameType, event: str, argument: Any) -> Any:
@@ -297,5 +297,3 @@ def _check_rest(
 def _own(call: Call) -> dict[str, Any]:
     return call.module.own_parameters()
 
-
-__all__ = ["Value", "check_phase"]

@@ -38,7 +38,7 @@ def graph(phase: Phase, prefix: str) -> str:
     parts = [
         f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
         f'aria-label="The graph of this step; each box links to its details">',
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        f'<defs><marker id="{prefix}arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" class="head"/></marker></defs>',
     ]
     twice = any(step.way == "tangent" for step in phase.steps)
@@ -48,7 +48,7 @@ def graph(phase: Phase, prefix: str) -> str:
     second = min((p.top for i, p in places.items() if phase.steps[i].way == "tangent"), default=0)
     if second:
         parts.append(f'<text class="column" x="{LEFT}" y="{second - 10}">second backward ↓</text>')
-    parts += _edges(phase, places)
+    parts += _edges(phase, places, prefix)
     parts += [_box(phase.steps[index], place, prefix) for index, place in places.items()]
     return "\n".join([*parts, "</svg>"])
 
@@ -122,7 +122,8 @@ def _drawn_as(phase: Phase, index: int, places: dict[int, Place]) -> int | None:
     return last
 
 
-def _edges(phase: Phase, places: dict[int, Place]) -> list[str]:
+def _edges(phase: Phase, places: dict[int, Place], prefix: str) -> list[str]:
+    """The arrows between steps, and dotted lines between a step and its backward step."""
     parts, taken = [], {(place.row, place.column) for place in places.values()}
     for index, place in places.items():
         step = phase.steps[index]
@@ -134,23 +135,23 @@ def _edges(phase: Phase, places: dict[int, Place]) -> list[str]:
             if start is not None and start != index and places[start].column == place.column:
                 between = range(min(places[start].row, place.row) + 1, max(places[start].row, place.row))
                 free = not any((row, place.column) in taken for row in between)
-                parts.append(_edge(places[start], place, free))
+                path = _edge(places[start], place, free)
+                parts.append(f'<path class="edge" d="{path}" marker-end="url(#{prefix}arrow)"/>')
     return list(dict.fromkeys(parts))
 
 
 def _edge(start: Place, end: Place, free: bool) -> str:
-    """An arrow between two boxes of a column: straight if no box is between them, and around them otherwise."""
+    """The path between two boxes of a column: straight if no box is between them, and around them otherwise."""
     down = end.row > start.row
     if free:
         x = start.x + BOX / 2
         y1, y2 = (start.top + TALL, end.top) if down else (start.top, end.top + TALL)
-        return f'<path class="edge" d="M{x} {y1}V{y2}" marker-end="url(#arrow)"/>'
+        return f"M{x} {y1}V{y2}"
     side = start.x + BOX if start.column else start.x
     out = (1 if start.column else -1) * (6 + min(13, abs(end.row - start.row)))
     y1, y2 = start.top + TALL / 2, end.top + TALL / 2
-    path = f"M{side} {y1}C{side + out} {y1} {side + out} {y1} {side + out} {(y1 + y2) / 2}"
-    path += f"S{side + out} {y2} {side} {y2}"
-    return f'<path class="edge" d="{path}" marker-end="url(#arrow)"/>'
+    around = side + out
+    return f"M{side} {y1}C{around} {y1} {around} {y1} {around} {(y1 + y2) / 2}S{around} {y2} {side} {y2}"
 
 
 def _box(step: Step, place: Place, prefix: str) -> str:

@@ -45,8 +45,9 @@ class Call:
 
 @dataclass
 class Assigned:
-    """A named value: where it was computed, and a copy of the array."""
+    """A variable: where it was computed, and a copy of the array."""
 
+    name: str
     step: Step
     value: Value
     array: np.ndarray
@@ -261,20 +262,21 @@ class Recorder:
             if line is not None and not _has(state, line):
                 (state.pending if state.call is None else state.call.step.lines).append(line)
             return
-        names = statement.names
         if statement.kind == "return":
             found = self._returned_values(frame, state, line, returned)
         else:
-            found = {n: frame.f_locals[n] for n in names if _is_number_or_array(frame.f_locals.get(n))}
+            values = {n: _value_of(n, frame) for n in statement.names}
+            found = {n: value for n, value in values.items() if _is_number_or_array(value)}
         self._name_results(found, state)
         added = statement.kind == "add" or line is not None
         found = {n: a for n, a in found.items() if added or self._is_new(a)}
         parameters = self._added_to(frame, statement)
         ran = state.visits[statement.first] = state.visits.get(statement.first, 0) + 1
         if ran > OFTEN and statement.first in state.latest:
-            _update(*state.latest[statement.first], found, ran)
+            _update(*state.latest[statement.first], found, frame.f_locals, ran)
         empty = "np.empty" in statement.code            # its entries are set later
         if ran > OFTEN or empty or not (found or parameters or line):
+            state.pending = []
             return
         self._record(frame, state, statement, line, found, parameters)
 
@@ -324,7 +326,8 @@ class Recorder:
         step.lines = lines or [Line(statement, ())]
         step.file, step.line, step.last = statement.file, statement.first, statement.last
         step.parameters = parameters
-        reads = {*statement.reads, *(statement.names if statement.kind == "add" else ())}
+        changed = (name.partition("[")[0] for name in statement.names) if statement.kind == "add" else ()
+        reads = {*statement.reads, *changed}
         step.sources = self._sources(value for name, value in frame.f_locals.items() if name in reads)
         of_numbers = (state.named[name] for name in reads if name in state.named)
         of_calls = (s.index for s in called if s.kind == "layer")
@@ -334,8 +337,9 @@ class Recorder:
         for name, array in found.items():
             value = Value(name, Summary.of(array))
             step.values.append(value)
-            if isinstance(array, np.ndarray):
-                kept.append(self._keep(frame, statement, step, value, array))
+            whole = frame.f_locals.get(name.partition("[")[0])
+            if isinstance(array, np.ndarray) and isinstance(whole, np.ndarray):
+                kept.append(self._keep(frame, statement, step, value, whole))
         state.latest[statement.first] = step, kept
         self.assigned += kept
 
@@ -344,14 +348,14 @@ class Recorder:
     ) -> Assigned:
         key = (frame.f_code, statement.first)
         self._runs[key] = self._runs.get(key, -1) + (value is step.values[0])
-        later = names_read_after(statement.file, statement.last)
+        later, own = names_read_after(statement.file, statement.last), value.name.partition("[")[0]
         shares = any(
             other is not array and name in later and isinstance(other, np.ndarray)
             and np.may_share_memory(other, array)
-            for name, other in frame.f_locals.items() if name not in statement.names
+            for name, other in frame.f_locals.items() if name != own
         )  # fmt: skip
         self._made[id(array)] = (array, step.index)
-        return Assigned(step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
+        return Assigned(own, step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
 
     def _added_to(self, frame: FrameType, statement: Statement) -> list[ParameterGradient]:
         """The gradients of the model's own parameters that the statement has added to."""
@@ -382,15 +386,15 @@ class Recorder:
         return step
 
 
-def _update(step: Step, kept: list[Assigned], found: dict[str, Any], ran: int) -> None:
+def _update(step: Step, kept: list[Assigned], found: dict[str, Any], variables: Any, ran: int) -> None:
     """Let the last recorded step of a statement in a loop show the values of a later run."""
     step.note = f"run {ran} of a loop"
     for value in step.values:
         if value.name in found:
             value.summary = Summary.of(found[value.name])
     for assigned in kept:
-        if assigned.value.name in found:
-            assigned.array = found[assigned.value.name].copy()
+        if isinstance(variables.get(assigned.name), np.ndarray):
+            assigned.array = variables[assigned.name].copy()
 
 
 def _has(state: _Frame, line: Line) -> bool:
@@ -419,6 +423,13 @@ def _files(model: Module) -> set[str]:
                 if code is not None and not code.co_filename.startswith(str(PACKAGE)):
                     files.add(code.co_filename)
     return files - {str(PACKAGE / "layers" / "returned.py"), str(PACKAGE / "models" / "arguments.py")}
+
+
+def _value_of(name: str, frame: FrameType) -> Any:
+    """The value of a variable, or of a part of one, such as "alpha[:, t]"."""
+    if "[" not in name or not isinstance(frame.f_locals.get(name.partition("[")[0]), np.ndarray):
+        return frame.f_locals.get(name)
+    return eval(name, frame.f_globals, frame.f_locals)  # it is in the statement that has just run
 
 
 def _second(frame: FrameType) -> Any:

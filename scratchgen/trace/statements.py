@@ -22,7 +22,7 @@ class Statement(NamedTuple):
     """A statement of a file. Of a loop or an `if`, it is the first line only.
 
     numbers : of the equations in its comment
-    names : the variables that it assigns, in order
+    names : what it assigns, in order: variables, and parts of arrays such as "alpha[:, t]"
     gradients : the dotted names of the parameters whose gradient it adds to, such as ("self.weight",)
     reads : the variables that it uses
     kind : "assign", "add" (for += and for a part of an array), "return", "head" (of a loop or `if`) or "other"
@@ -73,9 +73,10 @@ def _statement(file: str, lines: list[str], node: ast.stmt) -> Statement:
         last = max(first, node.body[0].lineno - 1)
     text = lines[first - 1 : last]
     numbers = tuple(dict.fromkeys(n for line in text for n in numbers_of(line)))
-    names, gradients = _targets(node)
+    own = _header(node)
+    names, gradients = _targets(own)
     code = textwrap.dedent("".join(text)).rstrip()
-    reads = frozenset(_reads(node))
+    reads = frozenset(_reads(own))
     return Statement(file, first, last, numbers, names, gradients, reads, _kind(node), code)
 
 
@@ -108,7 +109,16 @@ def _kind(node: ast.stmt) -> str:
     return "head" if isinstance(node, COMPOUND) else "other"
 
 
-def _targets(node: ast.stmt) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _header(node: ast.stmt) -> ast.AST:
+    """The statement; of a loop or an `if`, what its first line evaluates."""
+    if isinstance(node, ast.If | ast.While):
+        return node.test
+    if isinstance(node, ast.For):
+        return node.iter
+    return ast.Pass() if isinstance(node, COMPOUND) else node
+
+
+def _targets(node: ast.AST) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names that a statement assigns, and the parameters whose gradient it changes."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
@@ -119,7 +129,7 @@ def _targets(node: ast.stmt) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for target in targets:
         for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
             if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
-                names.append(part.value.id)                 # alpha[:, t] = …
+                names.append(ast.unparse(part))             # alpha[:, t] = …
             if isinstance(part, ast.Name):
                 names.append(part.id)
     for part in ast.walk(node):

@@ -10,6 +10,7 @@ from scratchgen.trace.steps import Check, Phase, Step, Summary, Trace, Value
 
 WIDTH = 80
 INDENT = 6
+NAME = 37       # columns for the name of a step
 BAR = 36        # columns of the longest bar
 HEADINGS = {
     "forward": "FORWARD PASS, from the batch to the loss",
@@ -25,6 +26,10 @@ BACKWARD = (
     "gradients of its parameters, and dx, the gradient of its input, which is the dout of the layer before. "
     "norm: √Σ entries². error: relative difference to finite differences, of the whole loss for dout and named "
     "values, of the layer alone for its parameters and dx."
+)
+VALUES = (
+    "d… is the gradient of the loss with respect to the value or parameter of that name. norm: √Σ entries². "
+    "error: relative difference to finite differences of the loss."
 )
 PENALTY = (
     "The gradient g of the critic's score with respect to its input, for each example by itself: the first dout "
@@ -63,13 +68,16 @@ def _phase(phase: Phase, number: int, of: int) -> list[str]:
             title, explanation = heading(phase, way)
             lines += ["", title, "-" * len(title), *_paragraph(explanation), ""]
         lines += step_lines(step, explained)
-    return [*lines, "", *_flow(phase), "", *_result(phase)]
+    flow = _flow(phase)
+    return [*lines, "", *flow, *([""] if flow else []), *_result(phase)]
 
 
 def heading(phase: Phase, way: str) -> tuple[str, str]:
     """The heading of the steps of one way, and how to read them."""
     if phase.name == "penalty" and way == "backward":
         return "FIRST BACKWARD PASS, from the critic's score to its input", PENALTY
+    if way == "backward" and not any(step.layer for step in phase.steps):
+        return HEADINGS[way], VALUES
     return HEADINGS[way], {"forward": FORWARD, "backward": BACKWARD, "tangent": TANGENT}[way]
 
 
@@ -78,7 +86,8 @@ def step_lines(step: Step, explained: set[str]) -> list[str]:
 
     explained : the numbers of equations whose remark was already shown; those of this step are added
     """
-    title = f"{step.index:>3}  {'  ' * step.depth}{title_text(step)}"
+    start = f"{step.index:>3}  {'  ' * step.depth}"
+    title = start + title_text(step, NAME - len(start))
     backward = step.way != "forward"
     indent = INDENT + 2 * step.depth
     if step.kind == "layer" and not backward:
@@ -100,9 +109,21 @@ def step_lines(step: Step, explained: set[str]) -> list[str]:
     return lines + list(_equations(step, indent, explained))
 
 
-def title_text(step: Step) -> str:
-    """The name of a step, its layer, which forward step it belongs to, and its remark."""
-    parts = [step.name, step.layer, f"of step {step.partner}" if step.partner is not None else ""]
+def title_text(step: Step, room: int = 1000) -> str:
+    """The name of a step, its layer, which forward step it belongs to, and its remark.
+
+    The first parts of a dotted name are left out if the text would be longer than `room`.
+    """
+    title = _title(step, step.name)
+    name = step.name
+    while len(title) > room and "." in name:
+        name = f"…{name.partition('.')[2]}"
+        title = _title(step, name)
+    return title
+
+
+def _title(step: Step, name: str) -> str:
+    parts = [name, step.layer, f"of step {step.partner}" if step.partner is not None else ""]
     parts.append(step.note if step.note.startswith("→") or not step.note else f"({step.note})")
     return "  ".join(part for part in parts if part)
 
@@ -113,16 +134,17 @@ def _named_gradient(name: str, summary: Summary, check: Check | None) -> Value:
 
 def _row(name: str, summary: Summary, check: Check | None, gradient: bool) -> str:
     """One line of numbers."""
+    mean = 0.0 if abs(summary.mean) < 1e-14 * summary.rms else summary.mean
     if not summary.shape:
-        numbers = number_text(summary.mean)
+        numbers = number_text(mean)
     elif gradient:
         numbers = f"norm {number_text(summary.norm):<9}"
     else:
-        numbers = f"mean {number_text(summary.mean):<9} rms {number_text(summary.rms)}"
+        numbers = f"mean {number_text(mean):<9} rms {number_text(summary.rms)}"
     if check is not None:
         numbers = f"{numbers:<15}error {check_text(check)}"
     shape = shape_text(summary.shape) if summary.shape else "a number"
-    left = f"{name:<37}" if len(name) <= 37 else f"{name[:36]}…"
+    left = f"{name:<{NAME}}" if len(name) <= NAME else f"{name[: NAME - 1]}…"
     return f"{left} {shape:<13} {numbers}"[:WIDTH]
 
 
@@ -147,16 +169,18 @@ def _equations(step: Step, indent: int, explained: set[str]) -> Iterator[str]:
 
 def formula_text(equation: Equation) -> str:
     """An equation with its number in front."""
-    return f"({equation.number})  {' '.join(equation.formula.split(chr(10)))}".rstrip()
+    return f"({equation.number})  {equation.formula}".rstrip()
 
 
 def _with_place(formula: str, place: str, indent: int) -> list[str]:
     """A formula, and at the right end of its last line the place, if there is room for it."""
-    hang = " " * (indent + 4)
-    lines = textwrap.wrap(
-        formula, WIDTH, initial_indent=" " * indent, subsequent_indent=hang, break_on_hyphens=False,
-        replace_whitespace=False, drop_whitespace=True,
-    )  # fmt: skip
+    lines, start = [], " " * indent
+    for part in formula.split("\n"):
+        lines += textwrap.wrap(
+            part, WIDTH, initial_indent=start, subsequent_indent=" " * (indent + 10), break_on_hyphens=False,
+            replace_whitespace=False,
+        )  # fmt: skip
+        start = " " * (indent + 9)
     room = WIDTH - len(lines[-1]) - len(place)
     if room < 2:
         return [*lines, place.rjust(WIDTH)]
