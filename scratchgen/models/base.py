@@ -163,7 +163,7 @@ class Model(Estimator, Module):
 
         Returns a scratchgen.trace.Trace. The model is not changed. See scratchgen.trace.trace.
         """
-        make: Any = import_module("scratchgen.trace")      # it imports the models, so it cannot be imported above
+        make: Any = import_module("scratchgen.trace")   # it imports the models, so not at the top of the file
         return make.trace(self, X, y, rng=rng)
 
     def trainer(

@@ -24,8 +24,9 @@ import numpy as np
 from scratchgen.gradcheck.arrays import KINKED
 from scratchgen.gradcheck.differences import compare, line
 from scratchgen.module import Module
+from scratchgen.trace.calls import Assigned, Call
 from scratchgen.trace.phases import Plan
-from scratchgen.trace.record import Assigned, Call, Recorder
+from scratchgen.trace.record import Recorder
 from scratchgen.trace.statements import statements
 from scratchgen.trace.steps import Check, ParameterGradient, Step, Summary
 
@@ -65,7 +66,7 @@ def _along_parameters(plan: Plan, claimed: dict, loss: Terms, size: float, rng: 
 def _compare(
     arrays: list[np.ndarray], claims: list[np.ndarray], terms: Terms, size: float, rng: np.random.Generator
 ) -> Check | None:
-    """Compare claimed gradients of arrays along one line; `terms` depends on the arrays. None if all are empty."""
+    """Compare claimed gradients of arrays along one line; None if all are empty. `terms` depends on them."""
     if not any(a.size for a in arrays):
         return None
     directions, claimed, largest = _direction(claims, rng)

@@ -38,8 +38,8 @@ def graph(phase: Phase, prefix: str) -> str:
     parts = [
         f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
         f'aria-label="The graph of this step; each box links to its details">',
-        f'<defs><marker id="{prefix}arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" class="head"/></marker></defs>',
+        f'<defs><marker id="{prefix}arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" class="head"/></marker></defs>',
     ]
     twice = any(step.way == "tangent" for step in phase.steps)
     headings = ("forward ↓", "first backward ↓") if twice else ("forward ↓", "backward ↑")
@@ -94,7 +94,7 @@ def _put(rows: list[list[int | None]], row: int, step: Step) -> None:
 
 
 def _two_passes(drawn: list[Step]) -> dict[int, Place]:
-    """The places in a gradient penalty: the first backward pass upwards, then the second on the left again."""
+    """The places in a gradient penalty: the first backward pass on the right, the second on the left."""
     places, row = {}, 0
     for way, column in (("forward", 0), ("backward", 1), ("tangent", 0)):
         row += way == "tangent"             # room for a heading
@@ -141,7 +141,7 @@ def _edges(phase: Phase, places: dict[int, Place], prefix: str) -> list[str]:
 
 
 def _edge(start: Place, end: Place, free: bool) -> str:
-    """The path between two boxes of a column: straight if no box is between them, and around them otherwise."""
+    """The path between two boxes of a column: straight if no box is between them, and else around them."""
     down = end.row > start.row
     if free:
         x = start.x + BOX / 2
@@ -149,7 +149,7 @@ def _edge(start: Place, end: Place, free: bool) -> str:
         return f"M{x} {y1}V{y2}"
     side = start.x + BOX if start.column else start.x
     out = (1 if start.column else -1) * (6 + min(13, abs(end.row - start.row)))
-    y1, y2 = start.top + TALL / 2, end.top + TALL / 2
+    y1, y2 = start.top + TALL // 2, end.top + TALL // 2
     around = side + out
     return f"M{side} {y1}C{around} {y1} {around} {y1} {around} {(y1 + y2) / 2}S{around} {y2} {side} {y2}"
 

@@ -16,8 +16,9 @@ from scratchgen.models.cases import EXAMPLES, MODELS
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.pixels import PixelModel
 from scratchgen.trace.agreement import check_phase
+from scratchgen.trace.calls import remember
 from scratchgen.trace.phases import Plan, plans
-from scratchgen.trace.record import Recorder, remember
+from scratchgen.trace.record import Recorder
 from scratchgen.trace.steps import Phase, Step, Trace
 
 MOST = 64       # examples of a batch: more would only make it slower
@@ -72,8 +73,8 @@ def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
     rng : an integer seed for all random numbers of the step
 
     The step is computed in float64 with the readable functions, whatever the model's dtype, so that the
-    gradients can be compared with finite differences. Returns a Trace; print it, or see `to_json`, `save_page`
-    and `flow_figure`.
+    gradients can be compared with finite differences. Returns a Trace; print it, or see `to_json`,
+    `save_page` and `flow_figure`.
 
     Raises TypeError or ValueError for a model without a training step, for data that `fit` would refuse, and
     for more than 64 examples.

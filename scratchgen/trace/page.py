@@ -88,9 +88,9 @@ def _phase(phase: Phase, number: int, of: int) -> list[str]:
 
 
 LEGEND = (
-    '<p class="legend">A box on the left is an output, with its shape and rms; next to it is the backward step '
-    "that uses it (dotted: values kept for backward). |dout| is the norm of the gradient that arrives. Select a "
-    "box to open its details.</p>"
+    '<p class="legend">A box on the left is an output, with its shape and rms; next to it is the backward '
+    "step that uses it (dotted: values kept for backward). |dout| is the norm of the gradient that arrives. "
+    "Select a box to open its details.</p>"
 )
 
 

@@ -1,4 +1,4 @@
-"""The losses of one training step, each with its backward pass: one for most models, two or three for a GAN."""
+"""The losses of one training step, each with its backward pass: one for most models, more for a GAN."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ the models contain any code for this. The readable functions must be in use: a c
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -18,43 +17,21 @@ import numpy as np
 
 from scratchgen.models.gan.gradient_penalty import tangent_backward
 from scratchgen.module import Module
+from scratchgen.trace.calls import (
+    Assigned,
+    Call,
+    copied,
+    is_number_or_array,
+    named_modules,
+    remember,
+    source_files,
+)
 from scratchgen.trace.equations import applicable, equation
-from scratchgen.trace.statements import PACKAGE, Statement, names_read_after, statements
+from scratchgen.trace.statements import Statement, names_read_after, statements
 from scratchgen.trace.steps import Line, ParameterGradient, Step, Summary, Value
 
 WAYS = {"forward": "forward", "backward": "backward", "jvp": "tangent"}
-READ = ("layers", "models", "losses.py", "distributions.py")    # parts of the package whose lines are read
 OFTEN = 3       # a statement that runs more often in one call, as in a loop over time, is recorded once
-
-
-@dataclass
-class Call:
-    """A call of forward, backward or jvp of a layer, with copies of what it was given and what it returned."""
-
-    step: Step
-    module: Module
-    method: str
-    arguments: dict[str, Any]
-    result: Any = None
-    state: Callable[[], None] = lambda: None        # restores the layer's buffers and generators
-    forward: Call | None = None                     # of backward and jvp: the call whose cache they got
-    number: int = 0                                 # of forward: how often this layer was called before
-    before: dict[str, np.ndarray] = field(default_factory=dict)         # gradients before backward
-    gradients: dict[str, np.ndarray] = field(default_factory=dict)      # what backward added to them
-
-
-@dataclass
-class Assigned:
-    """A variable: where it was computed, and a copy of the array."""
-
-    name: str
-    step: Step
-    value: Value
-    array: np.ndarray
-    statement: Statement
-    code: CodeType
-    visit: int                  # how often the statement had run before in this phase
-    shares: bool                # whether a variable that is read later shares its memory
 
 
 @dataclass
@@ -73,23 +50,6 @@ class _Frame:
     latest: dict[int, tuple[Step, list[Assigned]]] = field(default_factory=dict)
 
 
-def remember(module: Module) -> Callable[[], None]:
-    """Return a function that restores the buffers and generators of a module to their current state.
-
-    Unlike that of gradcheck, it does not look for them again at each call, because it is called very often.
-    """
-    buffers = [(b, b.copy()) for b in module.buffers().values()]
-    generators = [(g, g.bit_generator.state) for g in module.generators().values()]
-
-    def restore() -> None:
-        for buffer, before in buffers:
-            buffer[...] = before
-        for generator, state in generators:
-            generator.bit_generator.state = state
-
-    return restore
-
-
 class Recorder:
     """The steps of one phase: `with recorder.during(): loss, cache = model.loss(x)`.
 
@@ -98,8 +58,8 @@ class Recorder:
 
     def __init__(self, model: Module):
         self.model = model
-        self.names = dict(_named(model))
-        self.files = _files(model)
+        self.names = dict(named_modules(model))
+        self.files = source_files(model)
         self.classes = {cls.__name__ for module in model.modules() for cls in type(module).__mro__}
         self.steps: list[Step] = []
         self.calls: list[Call] = []
@@ -193,7 +153,7 @@ class Recorder:
         if self._open and self._open[-1].module is module:
             return None                                     # super().forward, or a jvp that calls backward
         names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-        arguments = {name: _copied(frame.f_locals[name]) for name in names}
+        arguments = {name: copied(frame.f_locals[name]) for name in names}
         step = self._new("layer", self.names[id(module)])
         step.way, step.layer = "tangent" if code in self._tangents else WAYS[method], type(module).__name__
         step.depth, step.container = len(self._open), bool(module.children())
@@ -219,12 +179,13 @@ class Recorder:
         """The forward call that returned this cache; without a match, the last one of the layer."""
         made = [c for c in self.calls if c.module is module and c.method == "forward" and c.result]
         same = [c for c in made if isinstance(c.result, tuple) and c.result[1] is cache]
-        return (same or made or [None])[-1]
+        found = same or made
+        return found[-1] if found else None
 
     def _close(self, call: Call, result: Any) -> None:
         step = call.step
         out = result[0] if call.method == "forward" and isinstance(result, tuple) and result else result
-        call.result = result if call.method == "forward" else _copied(result)
+        call.result = result if call.method == "forward" else copied(result)
         if call.method in ("backward", "tangent"):
             for name, p in call.module.own_parameters().items():
                 if call.module.trainable:
@@ -233,7 +194,7 @@ class Recorder:
                     step.parameters.append(ParameterGradient(name, Summary.of(added)))
         if call.method == "backward":
             dout = next(iter(call.arguments.values()), None)
-            if _is_number_or_array(dout):
+            if is_number_or_array(dout):
                 step.incoming = Value("dout", Summary.of(dout))
         name = {"forward": "out", "backward": "dx", "jvp": "tangent"}.get(call.method, "")
         for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
@@ -246,7 +207,7 @@ class Recorder:
     # Statements
 
     def _is_models(self, frame: FrameType) -> bool:
-        """Whether the frame is a method of the model, or a function of the models' files such as a penalty."""
+        """Whether the frame is a method of the model, or the function of the gradient penalty."""
         code = frame.f_code
         first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
         return first is self.model or code.co_name == "gradient_penalty"
@@ -266,7 +227,7 @@ class Recorder:
             found = self._returned_values(frame, state, line, returned)
         else:
             values = {n: _value_of(n, frame) for n in statement.names}
-            found = {n: value for n, value in values.items() if _is_number_or_array(value)}
+            found = {n: value for n, value in values.items() if is_number_or_array(value)}
         self._name_results(found, state)
         added = statement.kind == "add" or line is not None
         found = {n: a for n, a in found.items() if added or self._is_new(a)}
@@ -348,11 +309,13 @@ class Recorder:
     ) -> Assigned:
         key = (frame.f_code, statement.first)
         self._runs[key] = self._runs.get(key, -1) + (value is step.values[0])
-        later, own = names_read_after(statement.file, statement.last), value.name.partition("[")[0]
+        own = value.name.partition("[")[0]
+        later = names_read_after(statement.file, statement.last)
+        later -= {name.partition("[")[0] for name in statement.names}
         shares = any(
-            other is not array and name in later and isinstance(other, np.ndarray)
+            name in later and other is not array and isinstance(other, np.ndarray)
             and np.may_share_memory(other, array)
-            for name, other in frame.f_locals.items() if name != own
+            for name, other in frame.f_locals.items()
         )  # fmt: skip
         self._made[id(array)] = (array, step.index)
         return Assigned(own, step, value, array.copy(), statement, frame.f_code, self._runs[key], shares)
@@ -404,27 +367,6 @@ def _has(state: _Frame, line: Line) -> bool:
     return known.issuperset(e.number for e in line.equations)
 
 
-def _named(module: Module, prefix: str = "") -> Iterator[tuple[int, str]]:
-    for name, child in module.children().items():
-        yield id(child), f"{prefix}{name}"
-        yield from _named(child, f"{prefix}{name}.")
-
-
-def _files(model: Module) -> set[str]:
-    """The files whose lines are read: of layers and models, and those of the user's classes."""
-    files = set()
-    for part in READ:
-        path = PACKAGE / part
-        files |= {str(f) for f in (path.rglob("*.py") if path.is_dir() else [path])}
-    for module in model.modules():
-        for cls in type(module).__mro__:
-            for member in vars(cls).values():
-                code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
-                if code is not None and not code.co_filename.startswith(str(PACKAGE)):
-                    files.add(code.co_filename)
-    return files - {str(PACKAGE / "layers" / "returned.py"), str(PACKAGE / "models" / "arguments.py")}
-
-
 def _value_of(name: str, frame: FrameType) -> Any:
     """The value of a variable, or of a part of one, such as "alpha[:, t]"."""
     if "[" not in name or not isinstance(frame.f_locals.get(name.partition("[")[0]), np.ndarray):
@@ -436,13 +378,3 @@ def _second(frame: FrameType) -> Any:
     """The second argument of a method behind self: the cache, whatever its name."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[2]) if code.co_argcount > 2 else None
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _is_number_or_array(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f" and value.size > 0
-    return isinstance(value, float)

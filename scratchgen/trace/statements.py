@@ -25,7 +25,8 @@ class Statement(NamedTuple):
     names : what it assigns, in order: variables, and parts of arrays such as "alpha[:, t]"
     gradients : the dotted names of the parameters whose gradient it adds to, such as ("self.weight",)
     reads : the variables that it uses
-    kind : "assign", "add" (for += and for a part of an array), "return", "head" (of a loop or `if`) or "other"
+    kind : "assign", "add" (for += and for a part of an array), "return", "head" (of a loop or `if`) or
+        "other"
     """
 
     file: str
@@ -132,9 +133,9 @@ def _targets(node: ast.AST) -> tuple[tuple[str, ...], tuple[str, ...]]:
                 names.append(ast.unparse(part))             # alpha[:, t] = …
             if isinstance(part, ast.Name):
                 names.append(part.id)
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and part.attr in ("grad", "add_grad"):
-            gradients.append(ast.unparse(part.value))
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute) and inner.attr in ("grad", "add_grad"):
+            gradients.append(ast.unparse(inner.value))
     return tuple(names), tuple(dict.fromkeys(gradients))
 
 

@@ -130,8 +130,8 @@ class Step:
     @property
     def checks(self) -> list[tuple[str, Check]]:
         """The checks of this step, each with the name of what was checked."""
-        incoming = [] if self.incoming is None else [self.incoming]
-        parts = [*incoming, *self.values, *self.parameters]
+        parts: list[Value | ParameterGradient] = [] if self.incoming is None else [self.incoming]
+        parts += [*self.values, *self.parameters]
         return [(part.name, part.check) for part in parts if part.check is not None]
 
 
@@ -210,7 +210,7 @@ class Trace:
         return page(self)
 
     def save_page(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page of `to_html` to a file and return the path. Raises OSError if it cannot be written."""
+        """Write the page to a file and return the path. Raises OSError if it cannot be written."""
         return write_whole(path, self.to_html())
 
     def flow_figure(self) -> Figure:

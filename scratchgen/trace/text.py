@@ -18,22 +18,22 @@ HEADINGS = {
     "tangent": "SECOND BACKWARD PASS, through the first one",
 }
 FORWARD = (
-    "Each step: its shape, and the mean and root mean square (rms) of its entries. Below it: the equation with "
-    "its number, and the file and line that compute it."
+    "Each step: its shape, and the mean and root mean square (rms) of its entries. Below it: the equation "
+    "with its number, and the file and line that compute it."
 )
 BACKWARD = (
     "dout is the gradient of the loss with respect to a layer's output. From it, the layer computes the "
     "gradients of its parameters, and dx, the gradient of its input, which is the dout of the layer before. "
-    "norm: √Σ entries². error: relative difference to finite differences, of the whole loss for dout and named "
-    "values, of the layer alone for its parameters and dx."
+    "norm: √Σ entries². error: relative difference to finite differences, of the whole loss for dout and "
+    "named values, of the layer alone for its parameters and dx."
 )
 VALUES = (
     "d… is the gradient of the loss with respect to the value or parameter of that name. norm: √Σ entries². "
     "error: relative difference to finite differences of the loss."
 )
 PENALTY = (
-    "The gradient g of the critic's score with respect to its input, for each example by itself: the first dout "
-    "is 1. The critic is frozen. The penalty and its derivative with respect to g follow."
+    "The gradient g of the critic's score with respect to its input, for each example by itself: the first "
+    "dout is 1. The critic is frozen. The penalty and its derivative with respect to g follow."
 )
 TANGENT = (
     "The penalty depends on the weights through the first backward pass. A tangent is pushed forward through "
@@ -242,15 +242,15 @@ def _result(phase: Phase) -> list[str]:
 
 
 def disagreement_text(phase: Phase) -> str:
-    """Where the mistake is: the first layer that fails by itself, or else the first gradient that is wrong."""
+    """Where the mistake is: the first layer that fails by itself, or else the first wrong gradient."""
     of_layers = [(s, what) for s, what, _ in phase.disagreements if s.kind == "layer" and what != "dout"]
     step, what = of_layers[0] if of_layers else phase.disagreements[0][:2]
     layer = f"{step.name} ({step.layer})" if step.layer else step.name
     where = f"step {step.index}, {layer}, {step.place}"
     if of_layers:
         return (
-            f"The backward pass of {where} is wrong: its {what} differs from finite differences of this layer "
-            "alone. Gradients that it passes on are wrong as a consequence."
+            f"The backward pass of {where} is wrong: its {what} differs from finite differences of this "
+            "layer alone. Gradients that it passes on are wrong as a consequence."
         )
     return f"The first gradient that differs from finite differences of the loss: {what} in {where}."
 

@@ -14,7 +14,8 @@ SUPERSCRIPTS = dict(
 GREEK = {"alpha": "α", "beta": "β", "delta": "δ", "eps": "ε", "gamma": "γ", "mu": "μ", "sigma": "σ"}
 TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>\d[\d,.]*\d|\d)|(?P<sub>[" + "".join(SUBSCRIPTS) + r"]+)"
-    r"|(?P<sup>[" + "".join(re.escape(c) for c in SUPERSCRIPTS) + r"]+'*)|(?P<word>[^\W\d_]['\u0300-\u036f\w]*?"
+    r"|(?P<sup>[" + "".join(re.escape(c) for c in SUPERSCRIPTS) + r"]+'*)"
+    r"|(?P<word>[^\W\d_]['\u0300-\u036f\w]*?"
     r"(?=[_\W" + "".join(SUBSCRIPTS) + "".join(SUPERSCRIPTS) + r"]|$)['\u0300-\u036f]*)|(?P<other>.)",
     re.DOTALL,
 )
