@@ -31,7 +31,7 @@ LEVELS = (
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
-    ("studies", "exercises"),
+    ("studies", "exercises", "zoo"),
     ("trace",),
     ("cli", "__main__"),
 )
