@@ -156,10 +156,11 @@ class Model(Estimator, Module):
         """Make one update on a batch; return the numbers to record."""
         return training_step(self, batch, optimizer, rng)
 
-    def trace(self, X: Any, y: Any = None, *, rng: int = 0) -> Any:
+    def trace(self, X: Any, y: Any = None, *, rng: np.random.Generator | int = 0) -> Any:
         """Take one training step on a small batch apart: every value, equation and gradient, for print(…).
 
-        X, y : at most 64 examples, as for `fit`;  rng : an integer seed for all random numbers of the step
+        X, y : at most 64 examples, as for `fit`
+        rng : a Generator or an integer seed, for all random numbers of the step
 
         Returns a scratchgen.trace.Trace. The model is not changed. See scratchgen.trace.trace.
         """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen import kernels
-from scratchgen.checks import check_name, expect_int
+from scratchgen.checks import as_generator, check_name
 from scratchgen.gradcheck.cases import kind
 from scratchgen.kernels.gradient import LazyGradient
 from scratchgen.models.base import Model
@@ -66,11 +66,11 @@ def trace_case(name: str) -> Trace:
     return _trace(model, (x, *labels), case.name, seed=0)
 
 
-def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
+def trace(model: Model, X: Any, y: Any = None, *, rng: np.random.Generator | int = 0) -> Trace:
     """Take one training step on a batch apart, without changing the model.
 
     X, y : a small batch, as for `fit`; a string for a model of text
-    rng : an integer seed for all random numbers of the step
+    rng : a Generator or an integer seed, for all random numbers of the step
 
     The step is computed in float64 with the readable functions, whatever the model's dtype, so that the
     gradients can be compared with finite differences. Returns a Trace; print it, or see `to_json`,
@@ -83,7 +83,7 @@ def trace(model: Model, X: Any, y: Any = None, *, rng: int = 0) -> Trace:
         got = type(model).__name__
         raise TypeError(f"trace expected a model that is trained by gradient descent, got {got}")
     who = f"{type(model).__name__}.trace"
-    seed = expect_int(who, "rng", rng)
+    seed = int(as_generator(who, rng).integers(2**31))
     try:
         with kernels.use("reference"):      # some models apply their networks to the data here
             X, y = model.check_data(X, y)

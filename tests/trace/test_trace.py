@@ -8,9 +8,10 @@ import pytest
 import scratchgen.models
 from scratchgen import kernels
 from scratchgen.gradcheck.checker import backward
-from scratchgen.layers import Layer, Linear, Sequential, Tanh
-from scratchgen.models import GAN, VAE, Autoencoder, Diffusion, MLPClassifier
+from scratchgen.layers import Layer, Linear, ReLU, Sequential, Tanh
+from scratchgen.models import GAN, MADE, VAE, Autoencoder, Diffusion, MLPClassifier
 from scratchgen.models.base import Estimator
+from scratchgen.models.cases import EXAMPLES
 from scratchgen.trace import trace, trace_case
 from scratchgen.trace.make import cases, cases_by_model, in_float64, without_training_step
 
@@ -74,9 +75,10 @@ def test_numbers_of_a_vae_equal_a_direct_computation():
     found = model.trace(x.astype(np.float32))
     (phase,) = found.phases
     double = in_float64(model)
-    prepared = double.prepare((x,), np.random.default_rng(0))
+    seed = int(np.random.default_rng(0).integers(2**31))
+    prepared = double.prepare((x,), np.random.default_rng(seed))
     with kernels.use("reference"):
-        loss, cache = double.loss(*prepared, rng=np.random.default_rng(1), training=True)
+        loss, cache = double.loss(*prepared, rng=np.random.default_rng(seed + 1), training=True)
         returned, gradients = backward(double, None, cache)
     assert phase.loss == loss
     z = cache.offset + cache.std * cache.eps
@@ -265,6 +267,44 @@ def test_labels_and_steps_of_the_user_are_traced():
     assert diffusion.trace(rng.standard_normal((5, 3)).astype(np.float32)).ok
 
 
+EXAMPLES_OF_MODELS = [e for e in EXAMPLES if e.name not in without_training_step()]
+
+
+def trace_example(example):
+    """The trace of an untrained model in float32."""
+    rng = np.random.default_rng(3)
+    model = example.build(rng)
+    x = rng.random(example.shape).astype(model.dtype)
+    y = np.arange(len(x)) % example.classes if example.classes else None
+    return model.trace(example.text) if example.text else model.trace(x, y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES_OF_MODELS, ids=lambda example: example.name)
+def test_untrained_models_in_float32_agree_too(example):
+    found = trace_example(example)
+    assert found.ok, [phase.disagreements for phase in found.phases]
+
+
+class DoubledRelu(ReLU):
+    """A ReLU whose gradient is twice what it should be."""
+
+    def backward(self, dout, cache, input_grad=True):
+        dx = super().backward(dout, cache, input_grad)
+        return None if dx is None else 2 * dx
+
+
+def test_kinks_are_no_mistakes_and_hide_none():
+    """With biases of 0, some units of MADE are exactly 0, where a ReLU has two slopes."""
+    model, x = MADE(6, (5,), rng=0), np.random.default_rng(1).integers(0, 2, (8, 6)).astype(np.float32)
+    found = model.trace(x)
+    verdicts = {check.verdict for step in found.phases[0].steps for _, check in step.checks}
+    assert found.ok and verdicts == {"ok", "kink"}
+    assert "lie at a kink" in " ".join(str(found).split())
+    model.net.relu = DoubledRelu()
+    assert by_themselves(model.trace(x)) == [("net.relu", "dx")]
+
+
 def test_invalid_calls_are_refused_in_one_line():
     model, x = small_vae()
     x = x.astype(np.float32)
@@ -278,6 +318,7 @@ def test_invalid_calls_are_refused_in_one_line():
         (lambda: model.trace(x * np.float32(np.nan)), ValueError, r"VAE\.trace"),
         (lambda: model.trace(np.tile(x, (20, 1))), ValueError, "at most 64 examples, got 80"),
         (lambda: model.trace(x, rng=0.5), TypeError, r"VAE\.trace"),
+        (lambda: model.trace(x, rng=-1), ValueError, r"VAE\.trace"),
     ]
     for call, kind, message in wrong:
         with pytest.raises(kind, match=message) as caught:
