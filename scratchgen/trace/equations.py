@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scratchgen.exercises.source import NUMBER
 
+CHAPTER = re.compile(r"Derived\s+in\s+(docs/[\w-]+\.md)")
 LISTED = re.compile(rf"^(\s+)\(({NUMBER})\)(\s\s+)(\S.*)$")
 DEFINED = re.compile(r"^\s*(?:class|def) (\w+)")
 GAP = re.compile(r"(?<=\S)\s{3,}(?=\S)")     # between a formula and the remark behind it
@@ -20,12 +21,14 @@ class Equation(NamedTuple):
     """A numbered equation: (LIN.1), "out = x·W + b", and a remark, such as the shapes.
 
     owner : the class or function whose docstring lists it
+    chapter : the page that derives it, such as "docs/vae.md"
     """
 
     number: str
     formula: str
     remark: str = ""
     owner: str = ""
+    chapter: str = ""
 
 
 def equation(number: str, file: str) -> Equation:
@@ -60,19 +63,21 @@ def source_files() -> list[str]:
 def listed(file: str) -> dict[str, Equation]:
     """The equations that the docstrings of a file list, by number."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
     found: dict[str, Equation] = {}
+    chapter = CHAPTER.search(text)
+    derived = chapter[1] if chapter else ""
     number, column, owner = "", 0, ""
-    for line in lines:
+    for line in text.splitlines():
         definition = DEFINED.match(line)
         if definition:
             owner = definition[1]
         start = LISTED.match(line)
         if start:
             number, column = start[2], start.start(4)
-            found.setdefault(number, Equation(number, *_split(start[4]), owner))
+            found.setdefault(number, Equation(number, *_split(start[4]), owner, derived))
         elif number and line.strip() and len(line) - len(line.lstrip()) >= min(column, 9) > 0:
             found[number] = _continued(found[number], line, column)
         else:

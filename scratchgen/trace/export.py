@@ -77,7 +77,7 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _equation(equation: Equation) -> dict[str, str]:
-    return {"number": equation.number, "formula": equation.formula, "remark": equation.remark}
+    return {name: getattr(equation, name) for name in ("number", "formula", "remark", "chapter")}
 
 
 def _check(check: Check | None) -> dict[str, Any] | None:

@@ -152,9 +152,10 @@ def _line(line: Line) -> str:
 
 def _equation(equation: Equation) -> str:
     remark = f'<p class="remark">{html.escape(equation.remark)}</p>' if equation.remark else ""
+    chapter = f", derived in {html.escape(equation.chapter)}" if equation.chapter else ""
     formula = mathml(equation.formula) if equation.formula else ""
     return (
-        f'<div class="equation"><span class="number">({equation.number})</span>'
+        f'<div class="equation"><span class="number">({equation.number}){chapter}</span>'
         f'<div class="scroll" tabindex="0">{formula}</div>{remark}</div>'
     )
 

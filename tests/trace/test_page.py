@@ -130,10 +130,20 @@ def test_formula_is_typeset(formula, inside):
 def test_equations_are_read_from_docstrings():
     file = str(PACKAGE / "layers" / "linear.py")
     first = "x (N, D), W (D, M), b (M,), out (N, M)"
-    assert equation("LIN.1", file) == Equation("LIN.1", "out = x·W + b", first, "Linear")
+    found = equation("LIN.1", file)
+    assert found == Equation("LIN.1", "out = x·W + b", first, "Linear", "docs/backprop.md")
     assert equation("ZZZ.9", file) == Equation("ZZZ.9", "")
     batch_norm = equation("BN.11", file)
     assert batch_norm.formula.count("\n") == 1 and batch_norm.remark == "unbiased"
+
+
+def test_equations_that_the_documentation_shows_are_in_the_trace():
+    page = (PACKAGE.parent / "docs" / "trace.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^ +(\([A-Z]+\.\d+\)  .*?)  +(\S+):\d+$", page, re.MULTILINE)
+    text = re.sub(r":\d+$", "", str(traced("VAE")), flags=re.MULTILINE)
+    assert len(shown) >= 5
+    for formula, file in shown:
+        assert re.search(rf"{re.escape(formula)} +{re.escape(file)}$", text, re.MULTILINE), formula
 
 
 NUMBERS = {"mean", "rms", "low", "high", "norm"}
@@ -168,7 +178,7 @@ def test_json_has_the_documented_fields(name):
                 source = (PACKAGE / code["file"]).read_text(encoding="utf-8").splitlines()
                 assert code["code"].splitlines()[0] in source[code["line"] - 1]
                 for e in code["equations"]:
-                    assert set(e) == {"number", "formula", "remark"} and e["formula"]
+                    assert set(e) == {"number", "formula", "remark", "chapter"} and e["formula"]
 
 
 @pytest.mark.parametrize("name", ["VAE", "WGAN dense, penalised"])
