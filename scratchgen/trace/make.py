@@ -19,6 +19,7 @@ from scratchgen.trace.agreement import check_phase
 from scratchgen.trace.calls import remember
 from scratchgen.trace.phases import Plan, plans
 from scratchgen.trace.record import Recorder
+from scratchgen.trace.statements import forget
 from scratchgen.trace.steps import Phase, Step, Trace
 
 MOST = 64       # examples of a batch: more would only make it slower
@@ -97,6 +98,7 @@ def trace(model: Model, X: Any, y: Any = None, *, rng: np.random.Generator | int
 
 def _trace(model: Model, batch: tuple, title: str, seed: int) -> Trace:
     """The trace of a model in float64, which it may change."""
+    forget()
     shapes = {name: np.shape(part) for name, part in zip(("X", "y"), batch, strict=False)}
     with kernels.use("reference"):
         phases = [_phase(model, plan, seed) for plan in plans(model, batch, seed)]

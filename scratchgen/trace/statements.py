@@ -51,16 +51,28 @@ def short(file: str) -> str:
     return path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
 
 
+def forget() -> None:
+    """Read all files again when they are next needed: in a notebook, they may have been edited since."""
+    linecache.checkcache()
+    for cached in (_tree, statements, names_read_after):
+        cached.cache_clear()
+
+
+@functools.cache
+def _tree(file: str) -> ast.Module:
+    """The syntax tree of a file; empty if the file cannot be read."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return ast.Module([], [])
+
+
 @functools.cache
 def statements(file: str) -> dict[int, Statement]:
     """The statements of a file, by each of their lines. Empty if the file cannot be read."""
     lines = linecache.getlines(file)
     found: dict[int, Statement] = {}
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:
-        return found
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
             statement = _statement(file, lines, node)
             for line in range(statement.first, statement.last + 1):
@@ -142,8 +154,7 @@ def _targets(node: ast.AST) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @functools.cache
 def names_read_after(file: str, line: int) -> frozenset[str]:
     """The variables that a function reads after a line, or anywhere in a loop that the line is in."""
-    tree = ast.parse("".join(linecache.getlines(file)))
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _contains(n, line)]
+    functions = [n for n in ast.walk(_tree(file)) if isinstance(n, ast.FunctionDef) and _contains(n, line)]
     if not functions:
         return frozenset()
     function = max(functions, key=lambda n: n.lineno)       # the innermost

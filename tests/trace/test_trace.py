@@ -1,5 +1,6 @@
 """A trace: its numbers are those of a direct computation, and a wrong gradient shows where it is."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -338,3 +339,37 @@ class Forgetful(Layer):
 
 def test_a_gradient_that_is_zero_but_should_not_be_is_found():
     assert by_themselves(flawed(Forgetful())) == [("encoder.1", "dx")]
+
+
+SCALE = '''
+from scratchgen import Layer
+
+class Scale(Layer):
+    """Multiply by 2.
+
+    (MY.1)  out = 2·x
+    """
+
+    def forward(self, x, training=False):
+        out = 2 * x         # (MY.1)
+        return out, x.shape
+
+    def backward(self, dout, shape, input_grad=True):
+        return 2 * dout
+'''
+
+
+def test_equations_of_a_users_file_are_shown_and_an_edited_file_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file = tmp_path / "layer_that_is_edited.py"
+    for code in (SCALE, SCALE.replace("out = 2 * x ", "\n        out = x + x ")):
+        file.write_text(code, encoding="utf-8")
+        sys.modules.pop("layer_that_is_edited", None)
+        importlib.invalidate_caches()
+        found = flawed(importlib.import_module("layer_that_is_edited").Scale())
+        (line,) = found.step("encoder.1").lines
+        assert line.equations[0].formula == "out = 2·x"
+        assert line.statement.code.partition("  ")[0] in code and line.statement.first in (11, 12)
+    assert line.statement.code.startswith("out = x + x") and line.statement.first == 12
+    sys.modules.pop("layer_that_is_edited")
