@@ -187,10 +187,10 @@ def _numbers(step: Step) -> str:
         return f"{shape_text(summary.shape)} rms {summary.rms:.2g}"
     if step.incoming is not None:
         check = step.incoming.check
-        end = "" if check is None else f" error {check_text(check)}"
+        end = "" if check is None else f" {check_text(check)}"
         return f"|dout| {step.incoming.summary.norm:.2g}{end}"
     if step.values:
         check = step.values[0].check
-        end = "" if check is None else f" error {check_text(check)}"
+        end = "" if check is None else f" {check_text(check)}"
         return f"norm {step.values[0].summary.norm:.2g}{end}"
     return ", ".join(f"d{p.name} {p.summary.norm:.2g}" for p in step.parameters)[:LETTERS + 3]

@@ -22,6 +22,7 @@ from scratchgen.trace.record import Recorder
 from scratchgen.trace.statements import forget
 from scratchgen.trace.steps import Phase, Step, Trace
 
+LONG = 60       # characters of a repr that may be the title
 MOST = 64       # examples of a batch: more would only make it slower
 
 
@@ -93,7 +94,8 @@ def trace(model: Model, X: Any, y: Any = None, *, rng: np.random.Generator | int
     if len(X) > MOST:
         raise ValueError(f"{who} expected a batch of at most {MOST} examples, got {len(X)}")
     batch = (X,) if y is None else (X, y)
-    return _trace(in_float64(model), tuple(map(_as_float64, batch)), repr(model), seed)
+    title = repr(model) if len(repr(model)) <= LONG else type(model).__name__
+    return _trace(in_float64(model), tuple(map(_as_float64, batch)), title, seed)
 
 
 def _trace(model: Model, batch: tuple, title: str, seed: int) -> Trace:

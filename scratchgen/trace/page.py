@@ -69,7 +69,7 @@ def _phase(phase: Phase, number: int, of: int) -> list[str]:
     title = f"{number + 1} of {of}. {phase.title}" if of > 1 else phase.title
     prefix = f"p{number}s"
     parts = [f'<section class="phase" id="phase{number}">', f"<h2>{html.escape(title)}</h2>"]
-    together = "" if phase.check is None else f", error {check_text(phase.check)}"
+    together = "" if phase.check is None else f", {check_text(phase.check)}"
     parts.append(
         f"<p>Loss {number_text(phase.loss)}. Gradient of all its {phase.parameters:,} parameters: norm "
         f"{number_text(phase.norm)}{together}.</p>"
@@ -134,7 +134,7 @@ def _numbers(step: Step) -> str:
 def _error(check: Check | None) -> str:
     if check is None:
         return ""
-    return f'<span class="{"ok" if check.ok else "wrong"}">{check_text(check)}</span>'
+    return f'<span class="{"ok" if check.ok else "wrong"}">{check_text(check).removeprefix("error ")}</span>'
 
 
 def _equations(step: Step) -> list[str]:

@@ -39,6 +39,7 @@ TANGENT = (
     "The penalty depends on the weights through the first backward pass. A tangent is pushed forward through "
     "the layers, and at each layer its product with the first pass's dout gives the gradient of the weight."
 )
+WORDS = {"ok": "error", "kink": "kink", "FAIL": "WRONG"}
 AGREES = "{} of {} gradients agree with finite differences (largest error {:.0e})."
 
 
@@ -112,18 +113,18 @@ def step_lines(step: Step, explained: set[str]) -> list[str]:
 def title_text(step: Step, room: int = 1000) -> str:
     """The name of a step, its layer, which forward step it belongs to, and its remark.
 
-    The first parts of a dotted name are left out if the text would be longer than `room`.
+    If the text would be longer than `room`, the forward step and the first parts of the name are left out.
     """
     title = _title(step, step.name)
     name = step.name
     while len(title) > room and "." in name:
+        title = _title(step, name, forward=False)
         name = f"…{name.partition('.')[2]}"
-        title = _title(step, name)
     return title
 
 
-def _title(step: Step, name: str) -> str:
-    parts = [name, step.layer, f"of step {step.partner}" if step.partner is not None else ""]
+def _title(step: Step, name: str, forward: bool = True) -> str:
+    parts = [name, step.layer, f"of step {step.partner}" if forward and step.partner is not None else ""]
     parts.append(step.note if step.note.startswith("→") or not step.note else f"({step.note})")
     return "  ".join(part for part in parts if part)
 
@@ -142,7 +143,7 @@ def _row(name: str, summary: Summary, check: Check | None, gradient: bool) -> st
     else:
         numbers = f"mean {number_text(mean):<9} rms {number_text(summary.rms)}"
     if check is not None:
-        numbers = f"{numbers:<15}error {check_text(check)}"
+        numbers = f"{numbers:<15}{check_text(check)}"
     shape = shape_text(summary.shape) if summary.shape else "a number"
     left = f"{name:<{NAME}}" if len(name) <= NAME else f"{name[: NAME - 1]}…"
     return f"{left} {shape:<13} {numbers}"[:WIDTH]
@@ -235,7 +236,7 @@ def _result(phase: Phase) -> list[str]:
         lines[0] += f" {kinks} of them lie at a kink, where the slope is not unique."
     if phase.check is not None:
         whole = f"All {phase.parameters:,} parameters of this loss together: norm of the gradient "
-        lines.append(f"{whole}{number_text(phase.norm)}, error {check_text(phase.check)}.")
+        lines.append(f"{whole}{number_text(phase.norm)}, {check_text(phase.check)}.")
     if phase.disagreements:
         lines.append(disagreement_text(phase))
     return [line for part in lines for line in _paragraph(part)]
@@ -256,9 +257,8 @@ def disagreement_text(phase: Phase) -> str:
 
 
 def check_text(check: Check) -> str:
-    """An error, marked if the gradient is wrong or at a kink."""
-    marks = {"ok": "", "kink": " (kink)", "FAIL": " WRONG"}
-    return f"{check.error:.0e}{marks[check.verdict]}"
+    """The error of a check: "error 3e-12"; "kink" or "WRONG" instead of "error" for the other verdicts."""
+    return f"{WORDS[check.verdict]} {check.error:.0e}"
 
 
 def number_text(value: float) -> str:
