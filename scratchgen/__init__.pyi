@@ -13,6 +13,7 @@ from scratchgen import optim as optim
 from scratchgen import plots as plots
 from scratchgen import progress as progress
 from scratchgen import schedules as schedules
+from scratchgen import trace as trace
 from scratchgen import training as training
 from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
