@@ -9,7 +9,12 @@ __all__ = ["html_table"]
 
 
 def html_table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, foot: Sequence[str] = (), text: int = 0
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    foot: Sequence[str] = (),
+    text: int = 0,
 ) -> str:
     """Return a table as HTML. All texts are escaped.
 
@@ -19,17 +24,16 @@ def html_table(
     foot : the cells of a last row, or none
     text : the number of columns at the left that contain text; the others contain numbers, at the right edge
     """
-    parts = [f"<table><caption>{escape(caption)}</caption>", f"<thead>{_row('th', head, text)}</thead>", "<tbody>"]
-    parts += [_row("td", row, text) for row in rows]
-    parts.append("</tbody>")
+    parts = [f"<table><caption>{escape(caption)}</caption>", f"<thead>{_row('th', head, text)}</thead>"]
+    parts += ["<tbody>", *(_row("td", row, text) for row in rows), "</tbody>"]
     if foot:
         parts.append(f"<tfoot>{_row('th', foot, text)}</tfoot>")
     return "\n".join([*parts, "</table>"])
 
 
 def _row(tag: str, cells: Sequence[str], text: int) -> str:
-    sides = ["left" if i < text else "right" for i in range(len(cells))]
-    shown = (
-        f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for side, cell in zip(sides, cells, strict=True)
-    )
+    shown = []
+    for i, cell in enumerate(cells):
+        side = "left" if i < text else "right"
+        shown.append(f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>')
     return f"<tr>{''.join(shown)}</tr>"

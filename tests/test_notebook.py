@@ -1,4 +1,4 @@
-"""What notebooks display: figures, tables of layers and epochs, and the progress bar. No Jupyter is needed."""
+"""What notebooks display: figures, tables of layers and epochs, and the progress bar, without Jupyter."""
 
 import sys
 import types
@@ -60,7 +60,12 @@ def test_summary_is_a_table_with_the_same_rows():
     cells = Cells(net.summary()._repr_html_())
     assert cells.caption == "Sequential" and cells.rows[0] == list(net.summary().HEAD)
     assert cells.rows[1:] == [
-        ["0", "Linear", "N×4", "weight 3×4", "12"],
+        ["0", "Linear", "(N, 4)", "weight 3×4", "12"],
+        ["0", "Linear", "(N, 4)", "bias 4", "4"],
+        ["1", "SiLU", "", "", ""],
+        ["2", "Linear", "(N, 1000)", "weight 4×1000", "4,000"],
+        ["2", "Linear", "(N, 1000)", "bias 1000", "1,000"],
+        ["Total", "", "", "", "5,016"],
     ]
 
 

@@ -2,7 +2,9 @@
 
 import ast
 import configparser
+import email
 import importlib
+import importlib.util
 import inspect
 import os
 import re
@@ -222,6 +224,7 @@ def test_sdist_contains_documentation_and_tests(built):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= archived
     assert {"Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= archived
+    assert {"CHANGELOG.md", "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md"} <= archived
     assert not [name for name in archived if re.search(r"\.(pyc|nbi|nbc)$", name)]
 
 
@@ -241,6 +244,25 @@ def test_wheel_contains_only_the_package_and_the_demos(built):
     files = {p.relative_to(source).as_posix() for p in (source / "scratchgen").rglob("*") if p.is_file()}
     demos = {f"scratchgen/{p.relative_to(source).as_posix()}" for p in (source / "demos").rglob("*.py")}
     assert len(demos) > 20 and archived == files | demos
+
+
+@pytest.mark.slow
+def test_metadata_suits_a_package_index(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown" and metadata["Author"]
+    description = metadata.get_payload()
+    assert isinstance(description, str) and description.startswith("# scratchgen\n")
+    assert not re.search(r'\]\((?!https?:)|<img src="(?!https?:)', description)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("twine") is None, reason="twine is not installed")
+def test_twine_accepts_the_sdist_and_the_wheel(built):
+    archives = [*built.glob("*.tar.gz"), *built.glob("*.whl")]
+    run(sys.executable, "-m", "twine", "check", "--strict", *archives, cwd=built)
 
 
 @pytest.mark.slow

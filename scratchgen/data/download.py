@@ -86,7 +86,8 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
             packed = received if received.startswith(GZIP_MAGIC) else gzip.compress(data, mtime=0)
             return packed, mirror
         answers.append(f"{mirror}: {len(data)} bytes with SHA-256 {got[:12]}…, expected {sha256[:12]}…")
-    raise ConnectionError(f"no mirror has {name}: " + ("; ".join(answers) or "no mirror was given"))
+    hint = "check the network, or use the digits that come with the package, load_digits('embedded')"
+    raise ConnectionError(f"no mirror has {name}: {'; '.join(answers) or 'no mirror was given'}; {hint}")
 
 
 class _Buffer(io.BytesIO):
@@ -107,5 +108,8 @@ def _get(url: str, timeout: float) -> bytes:
 
 
 def _one_line(err: Exception) -> str:
+    """The first line of an error without addresses, which the caller names. For a failed connection, its cause."""
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
-    return text if len(text) <= 300 else text[:299] + "…"
+    cause = re.search(r"\(Caused by \w+\(.*?: (.*?)['\")]*$", text)
+    text = cause[1] if cause else text
+    return text if len(text) <= 100 else text[:99] + "…"

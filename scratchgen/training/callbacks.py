@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import expect_count, expect_number
-from scratchgen.training.loop import Callback, Trainer, is_result
+from scratchgen.training.history import is_result
+from scratchgen.training.loop import Callback, Trainer
 
 __all__ = ["EarlyStopping", "ProgressBar", "ReduceOnPlateau", "TimeLimit"]
 

@@ -22,7 +22,8 @@ import numpy as np
 from scratchgen.checks import as_generator, as_number, describe, is_plain_array
 from scratchgen.training.earlier import mark_as_trained, remember_history, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
-from scratchgen.training.history import History, is_result
+from scratchgen.training.history import History as History
+from scratchgen.training.history import is_result as is_result
 from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 
