@@ -86,8 +86,10 @@ def _fetch(name: str, sha256: str, mirrors: Sequence[str], timeout: float) -> tu
             packed = received if received.startswith(GZIP_MAGIC) else gzip.compress(data, mtime=0)
             return packed, mirror
         answers.append(f"{mirror}: {len(data)} bytes with SHA-256 {got[:12]}…, expected {sha256[:12]}…")
-    hint = "check the network, or use the digits that come with the package, load_digits('embedded')"
-    raise ConnectionError(f"no mirror has {name}: {'; '.join(answers) or 'no mirror was given'}; {hint}")
+    raise ConnectionError(
+        f"no mirror has {name}: {'; '.join(answers) or 'no mirror was given'} (is there a network? "
+        "7,000 digits come with the package: load_digits('embedded'))"
+    )
 
 
 class _Buffer(io.BytesIO):
@@ -108,8 +110,8 @@ def _get(url: str, timeout: float) -> bytes:
 
 
 def _one_line(err: Exception) -> str:
-    """The first line of an error without addresses, which the caller names. For a failed connection, its cause."""
+    """The text of an error in one line, without the address; for a failed connection only its cause."""
     text = " ".join(str(err).split(" for url")[0].split()) or type(err).__name__
-    cause = re.search(r"\(Caused by \w+\(.*?: (.*?)['\")]*$", text)
-    text = cause[1] if cause else text
-    return text if len(text) <= 100 else text[:99] + "…"
+    cause = text.partition("(Caused by ")[2].partition(": ")[2].rstrip("'\")")     # requests wraps it twice
+    text = cause or text
+    return text if len(text) <= 150 else text[:149] + "…"
