@@ -30,15 +30,24 @@ class RecurrentBody(Sequential):
 
 
 def build_body(
-    body: str, features: int, heads: int, depth: int, dropout: float, *, rng: np.random.Generator, dtype: Any
+    body: str,
+    features: int,
+    heads: int,
+    depth: int,
+    *,
+    rotary: bool,
+    dropout: float,
+    shared_dropout: bool,
+    rng: np.random.Generator,
+    dtype: Any,
 ) -> Sequential:
     """The body of this name, (N, T, C) -> (N, T, C): `depth` transformer blocks or recurrent layers."""
+    kind: dict[str, Any] = {"rng": rng, "dtype": dtype}
     if body == "transformer":
-        return Sequential(
-            *(TransformerBlock(features, heads, dropout=dropout, rng=rng, dtype=dtype) for _ in range(depth))
-        )
-    layers: list[Any] = []
+        blocks = (TransformerBlock(features, heads, rotary=rotary, dropout=dropout, **kind) for _ in range(depth))
+        return Sequential(*blocks)
+    axis, layers = 1 if shared_dropout else None, []
     for _ in range(depth):
-        cell = CELLS[body](features, features, rng=rng, dtype=dtype)
-        layers += [cell, Dropout(dropout, rng=rng.spawn(1)[0])]
+        cell = CELLS[body](features, features, **kind)
+        layers += [cell, Dropout(dropout, shared_axis=axis, rng=rng.spawn(1)[0])]
     return RecurrentBody(*layers)
