@@ -145,7 +145,7 @@ class SelfAttention(Layer):
         return split_heads(qkv, self.heads)
 
     def rotated(self, qkv: Array, start: int = 0, *, inverse: bool = False) -> Array:
-        """qkv (N, T, 3C) with its queries and keys rotated from position `start` on; qkv itself without rotary.
+        """qkv (N, T, 3C) with its queries and keys rotated from position `start` on, if rotary.
 
         inverse : rotate back, which is the backward pass
         """

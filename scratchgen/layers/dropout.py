@@ -15,7 +15,7 @@ class DropoutCache(NamedTuple):
 
     shape: tuple[int, ...]      # of x
     dtype: np.dtype             # of x
-    mask: Array | None          # the factor of each entry, with 1 on a shared axis; None if nothing was dropped
+    mask: Array | None          # the factor of each entry (1 long on a shared axis); None: nothing dropped
 
 
 class Dropout(Layer):
@@ -64,7 +64,9 @@ class Dropout(Layer):
         if self.shared_axis is None:
             return x.shape
         if x.ndim <= self.shared_axis:
-            raise ValueError(f"Dropout expected an array with an axis {self.shared_axis}, got shape {x.shape}")
+            raise ValueError(
+                f"Dropout expected an array with an axis {self.shared_axis}, got shape {x.shape}"
+            )
         return tuple(1 if axis == self.shared_axis else size for axis, size in enumerate(x.shape))
 
     def __repr__(self) -> str:

@@ -44,8 +44,8 @@ def build_body(
     """The body of this name, (N, T, C) -> (N, T, C): `depth` transformer blocks or recurrent layers."""
     kind: dict[str, Any] = {"rng": rng, "dtype": dtype}
     if body == "transformer":
-        blocks = (TransformerBlock(features, heads, rotary=rotary, dropout=dropout, **kind) for _ in range(depth))
-        return Sequential(*blocks)
+        kind |= {"rotary": rotary, "dropout": dropout}
+        return Sequential(*(TransformerBlock(features, heads, **kind) for _ in range(depth)))
     axis, layers = 1 if shared_dropout else None, []
     for _ in range(depth):
         cell = CELLS[body](features, features, **kind)

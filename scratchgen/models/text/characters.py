@@ -89,7 +89,9 @@ class CharacterModel(TextModel, Model):
     ):
         who = "CharacterModel"
         if not isinstance(alphabet, Alphabet | BytePairTokenizer):
-            raise TypeError(f"{who} expected alphabet to be an Alphabet or a BytePairTokenizer, got {alphabet!r}")
+            raise TypeError(
+                f"{who} expected alphabet to be an Alphabet or a BytePairTokenizer, got {alphabet!r}"
+            )
         self.alphabet, self.window = alphabet, count(who, "window", window, least=2)
         self.features, self.heads = count(who, "features", features), count(who, "heads", heads)
         self.body = choice(who, "body", body, BODIES)
@@ -167,8 +169,8 @@ class CharacterModel(TextModel, Model):
         ids = self._ids("fit", X)
         if len(ids) < self.window:
             raise ValueError(
-                f"CharacterModel.fit expected a text of at least one window, {self.window} {self.alphabet.unit}, "
-                f"got {len(ids)}"
+                f"CharacterModel.fit expected a text of at least one window, "
+                f"{self.window} {self.alphabet.unit}, got {len(ids)}"
             )
         return windows(ids, min(2 * self.window - 1, len(ids)), self.window), None
 
@@ -298,7 +300,7 @@ class CharacterModel(TextModel, Model):
         top_k: int | None = None,
         top_p: float | None = None,
     ) -> str:
-        """Sample one text: the prompt, followed by `length` characters. The settings are those of `sample`."""
+        """Sample one text: the prompt and `length` characters more. The settings are those of `sample`."""
         ids = self._sample("write", 1, rng, length, prompt, (temperature, top_k, top_p))
         return prompt + self.alphabet.decode(ids[0])
 

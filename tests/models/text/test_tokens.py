@@ -82,8 +82,8 @@ def test_input_dropout_drops_the_embedding_in_training_only(shared):
     [
         ({"input_dropout": 1.0}, ValueError, "finite input_dropout >= 0 and < 1, got 1"),
         ({"rotary": True, "body": "lstm"}, ValueError, "rotary only for a transformer.*body='lstm'"),
-        ({"rotary": True, "features": 6}, ValueError, "even number of features per head.*6 features and 2 heads"),
-        ({"shared_dropout": True}, ValueError, "shared_dropout only for a recurrent body, got body='transformer'"),
+        ({"rotary": True, "features": 6}, ValueError, "even number .* 6 features and 2 heads"),
+        ({"shared_dropout": True}, ValueError, "shared_dropout only for a recurrent body"),
         ({"rotary": 1}, TypeError, "rotary to be True or False, got 1"),
         ({"alphabet": "ab"}, TypeError, "alphabet to be an Alphabet or a BytePairTokenizer, got 'ab'"),
     ],
