@@ -37,6 +37,7 @@ def build_body(
     *,
     rotary: bool,
     dropout: float,
+    weight_dropout: float,
     shared_dropout: bool,
     rng: np.random.Generator,
     dtype: Any,
@@ -48,6 +49,6 @@ def build_body(
         return Sequential(*(TransformerBlock(features, heads, **kind) for _ in range(depth)))
     axis, layers = 1 if shared_dropout else None, []
     for _ in range(depth):
-        cell = CELLS[body](features, features, **kind)
+        cell = CELLS[body](features, features, weight_dropout=weight_dropout, **kind)
         layers += [cell, Dropout(dropout, shared_axis=axis, rng=rng.spawn(1)[0])]
     return RecurrentBody(*layers)

@@ -101,7 +101,7 @@ MODELS = (
     TextCase(
         "CharacterModel lstm, shared dropout",
         lambda rng, dtype: _characters(
-            rng, dtype, body="lstm", dropout=0.3, input_dropout=0.3, shared_dropout=True
+            rng, dtype, body="lstm", dropout=0.3, input_dropout=0.3, weight_dropout=0.3, shared_dropout=True
         ),
         (3, 4),
         classes=5,

@@ -66,6 +66,7 @@ class CharacterModel(TextModel, Model):
     dropout : probability with which training drops entries of the blocks' branches, or of the outputs of
         recurrent layers
     input_dropout : the same for entries of h₀
+    weight_dropout : the same for entries of a recurrent body's U
     shared_dropout : whether a recurrent body drops the same features at all steps of a window, also of h₀
 
     Raises ValueError for a window below 2 or a depth below 1, and for sizes that the layers do not accept.
@@ -83,6 +84,7 @@ class CharacterModel(TextModel, Model):
         rotary: bool = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         shared_dropout: bool = False,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
@@ -105,8 +107,10 @@ class CharacterModel(TextModel, Model):
                 f"{who} expected rotary only for a transformer with an even number of features per head, "
                 f"got body={body!r} with {features} features and {heads} heads"
             )
-        if shared_dropout and body == "transformer":
-            raise ValueError(f"{who} expected shared_dropout only for a recurrent body, got body={body!r}")
+        self.weight_dropout = finite(who, "weight_dropout", weight_dropout, least=0, below=1)
+        if (shared_dropout or weight_dropout) and body == "transformer":
+            name = "shared_dropout" if shared_dropout else "weight_dropout"
+            raise ValueError(f"{who} expected {name} only for a recurrent body, got body={body!r}")
         self.dropout = finite(who, "dropout", dropout, least=0, below=1)
         self.input_dropout = finite(who, "input_dropout", input_dropout, least=0, below=1)
         net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
@@ -116,8 +120,8 @@ class CharacterModel(TextModel, Model):
         learnt = body == "transformer" and not rotary
         self.positions = Embedding(window, features, **net_args) if learnt else None
         self.blocks = build_body(
-            body, features, heads, depth, rotary=rotary, dropout=dropout, shared_dropout=shared_dropout,
-            **net_args,
+            body, features, heads, depth, rotary=rotary, dropout=dropout, weight_dropout=weight_dropout,
+            shared_dropout=shared_dropout, **net_args,
         )  # fmt: skip
         axis = 1 if shared_dropout else None
         self.drop = Dropout(input_dropout, shared_axis=axis, rng=net_args["rng"].spawn(1)[0])

@@ -84,6 +84,8 @@ def test_input_dropout_drops_the_embedding_in_training_only(shared):
         ({"rotary": True, "body": "lstm"}, ValueError, "rotary only for a transformer.*body='lstm'"),
         ({"rotary": True, "features": 6}, ValueError, "even number .* 6 features and 2 heads"),
         ({"shared_dropout": True}, ValueError, "shared_dropout only for a recurrent body"),
+        ({"weight_dropout": 0.5}, ValueError, "weight_dropout only for a recurrent body"),
+        ({"weight_dropout": -0.5, "body": "gru"}, ValueError, "finite weight_dropout >= 0 and < 1, got -0.5"),
         ({"rotary": 1}, TypeError, "rotary to be True or False, got 1"),
         ({"alphabet": "ab"}, TypeError, "alphabet to be an Alphabet or a BytePairTokenizer, got 'ab'"),
     ],
