@@ -159,8 +159,8 @@ class SelfAttention(Layer):
         return f"(N, T, {self.features})"
 
     def __repr__(self) -> str:
-        rotary = ", rotary=True" if self.rotary else ""
-        return f"{type(self).__name__}({self.features}, {self.heads}{rotary})"
+        option = ", rotary=True" if self.rotary else ""
+        return f"{type(self).__name__}({self.features}, {self.heads}{option})"
 
 
 class CausalSelfAttention(SelfAttention):
@@ -297,5 +297,5 @@ class TransformerBlock(Layer):
 
     def __repr__(self) -> str:
         a = self.attention
-        rotary = ", rotary=True" if a.rotary else ""
-        return f"TransformerBlock({a.features}, {a.heads}{rotary}, dropout={self.drop1.p})"
+        option = ", rotary=True" if a.rotary else ""
+        return f"TransformerBlock({a.features}, {a.heads}{option}, dropout={self.drop1.p})"

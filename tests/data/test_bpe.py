@@ -22,8 +22,7 @@ def test_merges_are_the_most_frequent_pairs():
 
 def test_ties_go_to_the_smallest_pair_and_single_pairs_are_left():
     tokenizer = BytePairTokenizer.train("abab cdcd", 1000)
-    assert tokenizer.pieces[256] == b"ab" and b"cd" in tokenizer.pieces[256:]
-    assert all(TEXT.count("xyz") == 0 for _ in tokenizer.merges)
+    assert tokenizer.pieces[256:] == [b"ab", b"cd"]
     assert len(BytePairTokenizer.train("abcdefg", 1000)) == 256
 
 

@@ -47,7 +47,8 @@ def build_body(
     if body == "transformer":
         kind |= {"rotary": rotary, "dropout": dropout}
         return Sequential(*(TransformerBlock(features, heads, **kind) for _ in range(depth)))
-    axis, layers = 1 if shared_dropout else None, []
+    axis = 1 if shared_dropout else None
+    layers: list[Any] = []
     for _ in range(depth):
         cell = CELLS[body](features, features, weight_dropout=weight_dropout, **kind)
         layers += [cell, Dropout(dropout, shared_axis=axis, rng=rng.spawn(1)[0])]
