@@ -1,0 +1,82 @@
+"""Language models that were trained for the same processor time: what each part of a model brings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from scratchgen.models import CharacterModel
+from scratchgen.training import AveragedWeights
+from scratchgen.training.muon import Muon
+from scratchgen.training.optimisers import Adam
+from scratchgen.training.schedules import OneCycle
+
+DECAY = 0.998       # of the averaged weights: about the last 500 steps
+
+LSTM: dict[str, Any] = {
+    "body": "lstm", "features": 192, "depth": 2, "window": 96, "lr": 5e-3, "optimizer": Muon,
+    "dropout": 0.4, "input_dropout": 0.1, "weight_dropout": 0.3, "shared_dropout": True,
+}  # fmt: skip
+TRANSFORMER: dict[str, Any] = {"features": 128, "depth": 2, "window": 64, "dropout": 0.2, "lr": 3e-3}
+
+# For a table of what each part brings: all of them have to be trained for the same time.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "LSTM": LSTM,
+    "Adam in place of Muon": LSTM | {"optimizer": Adam},
+    "no weight dropout": LSTM | {"weight_dropout": 0.0},
+    "a new mask at each step": LSTM | {"shared_dropout": False},
+    "no dropout": LSTM | {"dropout": 0.0, "input_dropout": 0.0, "weight_dropout": 0.0},
+    "transformer, learnt positions": TRANSFORMER,
+    "transformer, rotary positions": TRANSFORMER | {"rotary": True},
+    "transformer, rotary positions, Muon": TRANSFORMER | {"rotary": True, "optimizer": Muon},
+}
+
+
+class Trained(NamedTuple):
+    """A trained model, and its measures in nats per character."""
+
+    model: CharacterModel
+    test: float             # on the test text, with the last weights
+    averaged: float         # the same, with averaged weights
+    train: float            # on the end of the training text, as long as the test text
+    epochs: int
+    seconds: float          # processor time of the training alone
+
+
+def train_within(
+    seconds: float,
+    train: str,
+    test: str,
+    *,
+    alphabet: Any,
+    seed: int = 1,
+    batch_size: int = 16,
+    lr: float = 3e-3,
+    optimizer: Callable[..., Any] = Adam,
+    **settings: Any,
+) -> Trained:
+    """Train a CharacterModel for about `seconds` of processor time, with as many epochs as fit.
+
+    The time of an epoch is measured on a part of the text first. The learning rate rises and falls once.
+    settings : of CharacterModel
+    """
+    how: dict[str, Any] = {"batch_size": batch_size, "lr": OneCycle(lr), "optimizer": optimizer}
+    epochs = max(round(seconds / seconds_per_epoch(train, alphabet, settings, how)), 1)
+    model, averaged = CharacterModel(alphabet, rng=seed, **settings), AveragedWeights(DECAY)
+    start = time.process_time()
+    model.fit(train, epochs=epochs, rng=seed, callbacks=[averaged], **how)
+    taken = time.process_time() - start
+    last, end = -model.score(test), -model.score(train[-len(test) :])
+    with averaged.applied():
+        return Trained(model, last, -model.score(test), end, epochs, taken)
+
+
+def seconds_per_epoch(train: str, alphabet: Any, settings: dict[str, Any], how: dict[str, Any]) -> float:
+    """The processor time of an epoch, from a tenth of one. A first, shorter run compiles what is needed."""
+    part = train[: max(len(train) // 10, 4 * settings.get("window", 64))]
+    model = CharacterModel(alphabet, rng=0, **settings)
+    model.fit(part[: len(part) // 2], epochs=1, rng=0, **how)
+    start = time.process_time()
+    model.fit(part, epochs=1, rng=0, warm_start=True, **how)
+    return (time.process_time() - start) * len(train) / len(part)

@@ -1,0 +1,32 @@
+"""Language models trained for a processor time: the number of epochs, and the measures."""
+
+import pytest
+
+from scratchgen.data import Alphabet
+from scratchgen.studies.experiments import language_models as experiment
+
+TEXT = "the cat sat on the mat, the hat sat on the cat, " * 20
+
+
+def test_training_fits_the_time_and_measures_both_texts(monkeypatch):
+    monkeypatch.setattr(experiment, "seconds_per_epoch", lambda *_: 2.0)
+    train, test = TEXT[:800], TEXT[800:]
+    found = experiment.train_within(
+        8.0, train, test, alphabet=Alphabet(TEXT), body="rnn", window=8, features=8, depth=1, lr=1e-2
+    )
+    assert found.epochs == 4 and found.seconds > 0
+    assert found.test == -found.model.score(test)      # its own weights are back
+    assert found.train == -found.model.score(train[-len(test) :])
+    assert found.averaged != found.test
+
+
+def test_time_of_an_epoch_is_positive():
+    settings = {"body": "rnn", "window": 8, "features": 8, "depth": 1}
+    assert experiment.seconds_per_epoch(TEXT, Alphabet(TEXT), settings, {"batch_size": 4}) > 0
+
+
+@pytest.mark.parametrize("name", experiment.VARIANTS)
+def test_every_variant_can_be_built(name):
+    settings = {k: v for k, v in experiment.VARIANTS[name].items() if k not in ("lr", "optimizer")}
+    model = experiment.CharacterModel(Alphabet(TEXT), rng=0, **settings)
+    assert model.features == settings["features"]
