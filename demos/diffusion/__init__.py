@@ -11,6 +11,6 @@ ORDER = (
     "target_by_noise",
     "steps_and_quality",
     "guidance_strength",
-    "bayes_bridge_guidance",
+    "guided_by_classifier",
     "planted_mistakes",
 )

@@ -21,7 +21,7 @@ from scratchgen import plots
 from scratchgen.data import load_digits
 from scratchgen.studies.experiments import digit_diffusion as experiment
 
-from ..common import digit_classifier, mosaic, plot_lines, print_table, run, save, say, show_image, tidy
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy
 
 STRENGTHS = (-1, 0, 0.5, 1, 2, 4, 8)
 SHOWN = (-1, 0, 1, 4, 8)        # in the figure
@@ -78,10 +78,8 @@ def draw(table: dict[str, dict[str, Any]], images: dict[float, np.ndarray]) -> F
         ax.set_xticks(range(len(STRENGTHS)), [f"{w:g}" for w in STRENGTHS])
         ax.set_ylim(0)
     ax = below.subplots()
-    rows = np.concatenate([images[w][:COLUMNS] for w in SHOWN])
-    show_image(ax, mosaic(rows, len(SHOWN)), "ordered: 0 to 9, twice; a column starts from the same noise")
-    ax.set_yticks([28 * i + 13.5 for i in range(len(SHOWN))], [f"w = {w:g}" for w in SHOWN], fontsize=9.5)
-    ax.tick_params(length=0)
+    rows = {f"w = {w:g}": images[w][:COLUMNS] for w in SHOWN}
+    show_rows(ax, rows, "ordered: 0 to 9, twice; a column starts from the same noise")
     return figure
 
 

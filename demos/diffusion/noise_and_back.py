@@ -7,8 +7,9 @@ printed: that of the round trip, in which errors of both ways partly cancel; tha
 the codes if the network ignores the fast waves of the time embedding. Only then do Heun's method and RK4
 reach their orders 2 and 4: a few dozen steps cannot follow the fast waves.
 
-Between the codes of two digits there are other shapes. Between their pixels, one digit fades out while the
-other fades in. The largest probability of a classifier is measured half-way, on many pairs.
+A path between the codes of two digits looks like one between their pixels: one digit fades out while the
+other fades in. If codes were a linear function of pixels, it would be exactly a blend of pixels, with more
+contrast. The second table compares the images half-way with that blend, and with other images.
 """
 
 from pathlib import Path
@@ -22,18 +23,7 @@ from scratchgen.data import load_digits
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.studies.experiments import round_trips
 
-from ..common import (
-    digit_classifier,
-    mosaic,
-    plot_lines,
-    print_table,
-    run,
-    save,
-    say,
-    show_image,
-    tidy,
-    train,
-)
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy, train
 
 HIDDEN, BLOCKS = 256, 3
 COUNTS = (5, 10, 20, 40, 80)
@@ -69,21 +59,24 @@ def main(
     print_table(table, title, formats)
 
     classifier = digit_classifier(digits.x_train, digits.y_train, rng)
-    chosen, z = round_trips.different_pairs(y, pairs, rng), flow.transform(x)
-    middle = np.stack([round_trips.code_path(z[a], z[b], 3)[1] for a, b in chosen])
-    half_way = {
-        "test digits": x,
-        "between codes": np.clip(flow.inverse_transform(middle), 0, 1),
-        "between pixels": x[chosen].mean(axis=1),
+    z = flow.transform(x)
+    half_way = round_trips.half_way(flow, x, z, round_trips.different_pairs(y, pairs, rng))
+    middle = {
+        name: {
+            "largest probability": float(classifier.predict_proba(images).max(axis=1).mean()),
+            "correlation": round_trips.correlation(images, half_way["codes"]),
+        }
+        for name, images in half_way.items()
     }
-    sure = {name: float(classifier.predict_proba(i).max(axis=1).mean()) for name, i in half_way.items()}
-    print_table({"largest probability": sure}, f"A classifier, half-way between {pairs} pairs of digits")
+    sure = float(classifier.predict_proba(x).max(axis=1).mean())
+    middle |= {"test digits": {"largest probability": sure}}
+    print_table(middle, f"Half-way between {pairs} pairs of digits: a classifier, and correlation with codes")
 
     ends = [[int(np.flatnonzero(y == k)[0]) for k in pair] for pair in SHOWN]
     between = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in ends])
     pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in ends])
-    picture = save(draw(errors, flow.inverse_transform(between), pixels), out / "noise_and_back.png")
-    return {"table": table, "sure": sure, "figure": picture}
+    figure = draw(errors, flow.inverse_transform(between), pixels)
+    return {"table": table, "middle": middle, "figure": save(figure, out / "noise_and_back.png")}
 
 
 def order(errors: np.ndarray) -> float:
@@ -110,7 +103,9 @@ def draw(errors: dict[str, np.ndarray], codes: np.ndarray, pixels: np.ndarray) -
     for place, images, title in zip(
         right.subgridspec(2, 1), (codes, pixels), ("between codes", "between pixels"), strict=True
     ):
-        show_image(figure.add_subplot(place), mosaic(images, len(SHOWN)), title)
+        rows = np.split(images, len(SHOWN))
+        labels = [f"{a} to {b}" for a, b in SHOWN]
+        show_rows(figure.add_subplot(place), dict(zip(labels, rows, strict=True)), title)
     return figure
 
 

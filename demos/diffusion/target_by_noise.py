@@ -22,11 +22,11 @@ from scratchgen.models import Diffusion
 from scratchgen.models.diffusion.schedule import TARGETS
 from scratchgen.studies.experiments import digit_diffusion as experiment
 
-from ..common import digit_classifier, mosaic, plot_lines, print_table, run, save, say, show_image, tidy
+from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy
 
 SHARES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97, 1.0)      # of the steps, where errors are measured
 NETWORKS = ("U-Net", "dense, 256 wide")
-PICTURED = 10
+PICTURED = 14
 
 
 def main(
@@ -90,22 +90,21 @@ def draw(
     found: dict[str, dict[str, Any]], images: dict[tuple[str, str], np.ndarray], noise: np.ndarray
 ) -> Figure:
     """Plot the error by noise level for each target, and generated digits below."""
-    figure = plots.new_figure(6.6, title="The best target depends on the noise and on the network")
-    panels = figure.subplots(2, len(NETWORKS), height_ratios=(2, 1))
-    for column, name in enumerate(NETWORKS):
-        ax = panels[0, column]
+    figure = plots.new_figure(7.0, title="The best target depends on the noise and on the network")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    for ax, name in zip(above.subplots(1, len(NETWORKS), sharey=True), NETWORKS, strict=True):
         curves = {
             f"predicts {target}": ([step / (len(noise) - 1) for step in errors], list(errors.values()))
             for target, errors in found[name].items()
         }
         plot_lines(ax, curves)
         ax.set(yscale="log", ylim=(1e-4, 10))       # the error of eps grows to more than a million
-        tidy(ax, name, "noise level t/T", "squared error of the digit x̂_0, per pixel")
+        label = "squared error of the digit x̂_0, per pixel" if name == NETWORKS[0] else ""
+        tidy(ax, name, "noise level t/T", label)
         ax.legend(frameon=False, fontsize=9)
-        rows = np.concatenate([images[name, target][:PICTURED] for target in TARGETS])
-        show_image(panels[1, column], mosaic(rows, len(TARGETS)), "generated, from the same noise")
-        panels[1, column].set_yticks([28 * i + 13.5 for i in range(len(TARGETS))], TARGETS, fontsize=9.5)
-        panels[1, column].tick_params(length=0)
+    ax = below.subplots()
+    rows = {f"{name.split(',')[0]}, {target}": x[:PICTURED] for (name, target), x in images.items()}
+    show_rows(ax, rows, "generated; a column starts from the same noise")
     return figure
 
 

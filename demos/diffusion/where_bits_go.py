@@ -4,8 +4,8 @@ The variational bound of a diffusion is a sum over its steps. In bits per pixel,
 the steps with the least noise, in which the digit can be seen completely. To show it, sampling ends early:
 the guess of the network before these steps is as good a digit as the one after them.
 
-The first table shows that the loss is a poor guide during training. It falls less than the Fréchet distance
-of the generated digits does, because a part of the target cannot be predicted by any network.
+The first table has the loss beside the Fréchet distance of the generated digits. In this short training both
+fall. In a longer one the loss is flat while samples improve; see docs/diffusion.md, section 12.
 
 Look at the columns of the figure from top to bottom: each starts from the same noise.
 """

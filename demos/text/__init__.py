@@ -1,3 +1,3 @@
 """Demos of models of text: attention and n-grams compared, and gradients in recurrent nets."""
 
-ORDER = ("characters", "gradient_through_time")
+ORDER = ("characters", "gradients_in_time")

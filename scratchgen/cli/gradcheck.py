@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
+from scratchgen.cli.apart import run_apart
 from scratchgen.cli.common import check_output, columns, seconds
 
 HELP = "compare hand-written gradients with central differences"
 
 
 FILE = re.compile(r"\.py(:|$)")
-GRACE = 5.0         # seconds after the time limit in which the process may end itself, with a better message
-# The exit codes of scratchgen.cli.own_code, and those of the command that they stand for.
-UNUSUAL = {40: 0, 41: 1, 42: 2, 43: 141, 44: 130}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,44 +103,9 @@ def check_own(targets: list[str], args: argparse.Namespace) -> int:
         if len(targets) > 1:
             raise ValueError(f"--plot expected one FILE.py:NAME, got {len(targets)}")
         picture_format(args.plot)
-    return max(run_apart(target, args) for target in targets)
-
-
-def run_apart(target: str, args: argparse.Namespace) -> int:
-    """Check FILE.py:NAME in a new process, which is ended if it does not end itself; return the exit code."""
-    command = [
-        sys.executable, "-P", "-m", "scratchgen.cli.own_code", target,
-        f"--timeout={args.timeout}", f"--width={columns()}",
-    ]  # fmt: skip
+    options = []
     if args.input is not None:
-        command.append(f"--input={','.join(map(str, args.input))}")
+        options.append(f"--input={','.join(map(str, args.input))}")
     if args.plot is not None:
-        command.append(f"--plot={args.plot}")
-    # The readable functions start faster than the compiled ones, and the layer's own code is what is checked.
-    environment = {"SCRATCHGEN_KERNELS": "reference", **os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
-    sys.stdout.flush()
-    process = subprocess.Popen(command, env=environment, start_new_session=os.name == "posix")
-    try:
-        code = process.wait(args.timeout + GRACE)
-    except subprocess.TimeoutExpired:
-        print(f"scratchgen: error: {target} did not finish within {args.timeout:g} s", file=sys.stderr)
-        return 1
-    finally:
-        end(process)
-    if code not in UNUSUAL:
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        text = f"{target} ended its process, with {how}, before it was checked"
-        print(f"scratchgen: error: {text}", file=sys.stderr)
-        return 1
-    return UNUSUAL[code]
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it started."""
-    if os.name == "posix":
-        with suppress(ProcessLookupError, PermissionError):     # all of them may have ended
-            os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        process.kill()
-    process.wait()
+        options.append(f"--plot={args.plot}")
+    return max(run_apart("scratchgen.cli.own_code", target, args.timeout, options) for target in targets)

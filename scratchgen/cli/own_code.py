@@ -57,12 +57,23 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, required=True)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args(words)
+    width = max(NARROWEST, args.width)
+    return guarded(
+        lambda: check(args.target, args.input, width, args.plot),
+        args.target, Path(args.target.rpartition(":")[0]), args.timeout,
+    )  # fmt: skip
+
+
+def guarded(check: Callable[[], int], target: str, path: Path, timeout: float) -> int:
+    """Run a check of a user's file with a time limit; return its exit code, or that of what went wrong.
+
+    target : how messages name what is checked;  path : of the user's file;  timeout : in seconds
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    path = Path(args.target.rpartition(":")[0])
-    start_timer(args.target, path, args.timeout)
+    start_timer(target, path, timeout)
     try:
-        code = check(args.target, args.input, max(NARROWEST, args.width), args.plot)
+        code = check()
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -72,7 +83,17 @@ def main(words: Sequence[str] | None = None) -> int:
     except Refused as error:
         return say(str(error), REFUSED)
     except BaseException as error:      # also SystemExit: whatever the code of the user raises
-        return say(f"{args.target}: {where(error, path)}", FAILED)
+        return say(f"{target}: {where(error, path)}", FAILED)
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process now. Threads that the user's file started must not keep it alive."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        exit_code = CLOSED
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def check(target: str, shape: tuple[int, ...] | None, width: int, plot: Path | None) -> int:
@@ -301,11 +322,4 @@ def say(text: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    # Threads that the file started must not keep the process alive.
-    exit_code = main()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        exit_code = CLOSED
-    sys.stderr.flush()
-    os._exit(exit_code)
+    leave(main())

@@ -27,6 +27,11 @@ FROZEN = (
 )
 
 
+GUARANTEES = (
+    "dout, x and cache kept", "gradients add up", "cache is complete", "frozen", "input_grad=False",
+)  # fmt: skip
+
+
 def check_contract(
     layer: Layer, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False
 ) -> list[Result]:
@@ -85,14 +90,14 @@ def check_contract(
     layer.zero_grad()
     restore()
     overwritten = [name for name, g, old in zip(names, twice, once, strict=True) if np.array_equal(g, old)]
-    found = {
-        "dout, x and cache kept": (kept, *_changing(x_changed, dout, u)),
-        "gradients add up": (added, "overwritten", _adding(overwritten)),
-        "cache is complete": (complete, "other cache", _replaced(replaced)),
-        "frozen": (still, "frozen", FROZEN),
-        "input_grad=False": (same, "input_grad", _without_dx(returned)),
-    }
-    return [_result(what, x.shape, *rest) for what, rest in found.items()]
+    found = (
+        (kept, *_changing(x_changed, dout, u)),
+        (added, "overwritten", _adding(overwritten)),
+        (complete, "other cache", _replaced(replaced)),
+        (still, "frozen", FROZEN),
+        (same, "input_grad", _without_dx(returned)),
+    )
+    return [_result(what, x.shape, *rest) for what, rest in zip(GUARANTEES, found, strict=True)]
 
 
 def _result(

@@ -222,7 +222,7 @@ def _settings(layer: Layer) -> dict[str, float]:
     """The numbers among the attributes of a layer, such as a dropout rate, and what follows from them."""
     found: dict[str, float] = {}
     for name, value in vars(layer).items():
-        if isinstance(value, tuple) and value and all(type(v) is int for v in value):
+        if isinstance(value, tuple) and value and all(type(v) is int for v in value) and 0 not in value:
             found[f"the product of {name}"] = math.prod(value)
         if type(value) not in (int, float) or value in (0, 1):
             continue

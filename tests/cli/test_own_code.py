@@ -201,7 +201,7 @@ LOOP = "import time\n        while True: time.sleep(0.01)"
 def test_endless_loop_and_end_of_the_process_are_reported(
     file, capfd, monkeypatch, body, limit, grace, says
 ):
-    monkeypatch.setattr("scratchgen.cli.gradcheck.GRACE", grace)
+    monkeypatch.setattr("scratchgen.cli.apart.GRACE", grace)
     text = SQUARE.replace("return FACTOR * x * dout if input_grad else None", body)
     file.write_text(text, encoding="utf-8")
     assert cli.main(["gradcheck", f"{file}:Square", "--timeout", limit]) == 1

@@ -70,9 +70,9 @@ def test_langevin_and_score_has_a_small_error_and_the_shares_of_the_modes(run_de
 
 
 @pytest.mark.slow
-def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo):
+def test_guided_by_classifier_is_read_as_ordered_and_completes_digits(run_demo):
     found = run_demo(
-        "diffusion.bayes_bridge_guidance", shown=40_000, width=64, samples=60, steps=20, repeats=4
+        "diffusion.guided_by_classifier", shown=40_000, width=64, samples=60, steps=20, repeats=4
     )
     free, strong = found["strengths"]["strength 0"], found["strengths"]["strength 4"]
     assert free["read by a second network"] < 0.3
@@ -98,7 +98,7 @@ def test_noise_and_back_is_one_to_one_up_to_the_solver(run_demo):
 
 
 @pytest.mark.slow
-def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(run_demo):
+def test_where_bits_go_to_little_noise_while_loss_and_samples_improve(run_demo):
     found = run_demo(
         "diffusion.where_bits_go", shown=6_000, steps=50, generated=100, bounded=20, channels=(8, 8)
     )
@@ -110,7 +110,7 @@ def test_where_bits_go_to_little_noise_and_samples_improve_more_than_the_loss(ru
     assert skipped["t = 5"]["Fréchet"] < 1.1 * skipped["t = 1"]["Fréchet"]
     assert skipped["t = 50"]["Fréchet"] > 1.2 * skipped["t = 1"]["Fréchet"]
     first, *_, last, _ = found["training"].values()
-    assert last["Fréchet"] / first["Fréchet"] < 0.9 * last["loss"] / first["loss"] < 0.9
+    assert last["Fréchet"] < 0.8 * first["Fréchet"] and last["loss"] < 0.9 * first["loss"]
 
 
 @pytest.mark.slow

@@ -22,9 +22,9 @@ def test_characters_measures_both_models_on_the_same_text(run_demo):
     assert min(results["seconds"].values()) > 0
 
 
-def test_gradient_through_time_follows_the_radius_and_the_forget_gate(run_demo):
+def test_gradients_in_time_follows_the_radius_and_the_forget_gate(run_demo):
     steps = 20
-    results = run_demo("text.gradient_through_time", steps=steps, hidden=16, sequences=8)
+    results = run_demo("text.gradients_in_time", steps=steps, hidden=16, sequences=8)
     assert results["error"] < 1e-12
     rows = results["table"].values()
     for row in rows:

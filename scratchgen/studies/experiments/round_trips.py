@@ -85,3 +85,31 @@ def different_pairs(y: np.ndarray, count: int, rng: np.random.Generator) -> np.n
     """`count` random pairs of examples with different labels y (N,), as indices (count, 2)."""
     pairs = rng.integers(len(y), size=(20 * count, 2))
     return pairs[y[pairs[:, 0]] != y[pairs[:, 1]]][:count]
+
+
+def half_way(model: Any, x: np.ndarray, z: np.ndarray, pairs: np.ndarray) -> dict[str, np.ndarray]:
+    """Images in the middle between pairs of digits, each (P, D), in [0, 1].
+
+    x, z : digits and their codes, (N, D);  pairs : indices of digits, (P, 2)
+
+    "linear in pixels" is what the middle between two codes would be if codes were a linear function of
+    pixels: m + (x_a − m + x_b − m)/√2 with the mean digit m, clipped to [0, 1]. "other pixels" are in the
+    middle between the pixels of another pair.
+    """
+    m = x.mean(axis=0)
+    middle = np.stack([code_path(z[a], z[b], 3)[1] for a, b in pairs])
+    pixels = x[pairs].mean(axis=1)
+    images = {
+        "codes": model.inverse_transform(middle),
+        "pixels": pixels,
+        "linear in pixels": m + np.sqrt(2).astype(x.dtype) * (pixels - m),
+        "other pixels": np.roll(pixels, 1, axis=0),
+    }
+    return {name: image.clip(0, 1) for name, image in images.items()}
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of two images over their pixels, averaged over the rows of a and b (N, D)."""
+    a, b = (images - images.mean(axis=1, keepdims=True) for images in (a, b))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(((a * b).sum(axis=1) / lengths).mean())

@@ -61,7 +61,7 @@ def main(
         float(np.abs(curves["linear"][f"radius {r:g}"] / r ** np.arange(steps + 1) - 1).max()) for r in RADII
     )
     print(f"\nWithout input, radius^k is right to a relative error of {error:.0e}.")
-    picture = save(draw(curves, steps), out / "gradient_through_time.png")
+    picture = save(draw(curves, steps), out / "gradients_in_time.png")
     return {"table": table, "memory": memory, "error": error, "figure": picture}
 
 
