@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scratchgen.models import CharacterModel
 from scratchgen.training import AveragedWeights
@@ -42,6 +45,7 @@ class Trained(NamedTuple):
     train: float            # on the end of the training text, as long as the test text
     epochs: int
     seconds: float          # processor time of the training alone
+    log_probabilities: np.ndarray   # of each character or token of the test text, with averaged weights
 
 
 def train_within(
@@ -69,7 +73,17 @@ def train_within(
     taken = time.process_time() - start
     last, end = -model.score(test), -model.score(train[-len(test) :])
     with averaged.applied():
-        return Trained(model, last, -model.score(test), end, epochs, taken)
+        each = model.log_probabilities(test)
+    return Trained(model, last, -float(each.sum()) / len(test), end, epochs, taken, each)
+
+
+def nats_of_mean(log_probabilities: Sequence[np.ndarray]) -> float:
+    """Nats per character of the mean of several models' probabilities, which is a distribution as well.
+
+    log_probabilities : log p of each character of the same text, (L,) for each model
+    """
+    log_sum = np.logaddexp.reduce(np.stack(log_probabilities), axis=0)      # (L,)
+    return math.log(len(log_probabilities)) - float(log_sum.mean())
 
 
 def seconds_per_epoch(train: str, alphabet: Any, settings: dict[str, Any], how: dict[str, Any]) -> float:

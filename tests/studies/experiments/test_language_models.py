@@ -1,5 +1,6 @@
 """Language models trained for a processor time: the number of epochs, and the measures."""
 
+import numpy as np
 import pytest
 
 from scratchgen.data import Alphabet
@@ -18,6 +19,7 @@ def test_training_fits_the_time_and_measures_both_texts(monkeypatch):
     assert found.test == -found.model.score(test)      # its own weights are back
     assert found.train == -found.model.score(train[-len(test) :])
     assert found.averaged != found.test
+    assert found.averaged == pytest.approx(-found.log_probabilities.mean())
 
 
 def test_time_of_an_epoch_is_positive():
@@ -30,3 +32,11 @@ def test_every_variant_can_be_built(name):
     settings = {k: v for k, v in experiment.VARIANTS[name].items() if k not in ("lr", "optimizer")}
     model = experiment.CharacterModel(Alphabet(TEXT), rng=0, **settings)
     assert model.features == settings["features"]
+
+
+def test_mean_of_probabilities():
+    """Probabilities 0.2 and 0.6 of one character, 0.5 and 0.1 of the next: means 0.4 and 0.3."""
+    each = [np.log([0.2, 0.5]), np.log([0.6, 0.1])]
+    expected = -(np.log(0.4) + np.log(0.3)) / 2
+    assert experiment.nats_of_mean(each) == pytest.approx(expected, rel=1e-13)
+    assert experiment.nats_of_mean(each[:1]) == pytest.approx(-each[0].mean(), rel=1e-13)
