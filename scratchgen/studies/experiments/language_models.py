@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scratchgen.models import CharacterModel
 from scratchgen.training import AveragedWeights
@@ -75,6 +79,23 @@ def train_within(
     with averaged.applied():
         each = model.log_probabilities(test)
     return Trained(model, last, -float(each.sum()) / len(test), end, epochs, taken, each)
+
+
+def train_together(
+    seconds: float, train: str, test: str, members: Sequence[dict[str, Any]], *, processes: int = 2
+) -> list[Trained]:
+    """Train each member for `seconds` of processor time, `processes` of them at a time, with one thread each.
+
+    A small recurrent net cannot use two threads well, because its steps wait for each other. Two nets can.
+    members : the keyword arguments of train_within for each of them
+    """
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return list(pool.map(partial(_train_member, seconds, train, test), members))
+
+
+def _train_member(seconds: float, train: str, test: str, member: dict[str, Any]) -> Trained:
+    with threadpool_limits(1):
+        return train_within(seconds, train, test, **member)
 
 
 def nats_of_mean(log_probabilities: Sequence[np.ndarray]) -> float:

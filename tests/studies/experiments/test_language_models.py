@@ -40,3 +40,13 @@ def test_mean_of_probabilities():
     expected = -(np.log(0.4) + np.log(0.3)) / 2
     assert experiment.nats_of_mean(each) == pytest.approx(expected, rel=1e-13)
     assert experiment.nats_of_mean(each[:1]) == pytest.approx(-each[0].mean(), rel=1e-13)
+
+
+@pytest.mark.slow
+def test_members_that_train_together_are_those_that_train_alone():
+    settings = {"alphabet": Alphabet(TEXT), "body": "rnn", "window": 8, "features": 8, "depth": 1}
+    found = experiment.train_together(1e-6, TEXT[:800], TEXT[800:], [settings | {"seed": s} for s in (1, 2)])
+    alone = experiment.train_within(1e-6, TEXT[:800], TEXT[800:], **settings, seed=2)
+    assert [each.epochs for each in found] == [1, 1]
+    np.testing.assert_array_equal(found[1].log_probabilities, alone.log_probabilities)
+    assert found[0].test != found[1].test
