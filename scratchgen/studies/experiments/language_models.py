@@ -13,30 +13,34 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from scratchgen.data import BytePairTokenizer
 from scratchgen.models import CharacterModel
 from scratchgen.training import AveragedWeights
 from scratchgen.training.muon import Muon
-from scratchgen.training.optimisers import Adam
+from scratchgen.training.optimisers import Adam, AdamW
 from scratchgen.training.schedules import OneCycle
 
 DECAY = 0.998       # of the averaged weights: about the last 500 steps
 
-LSTM: dict[str, Any] = {
-    "body": "lstm", "features": 192, "depth": 2, "window": 96, "lr": 5e-3, "optimizer": Muon,
-    "dropout": 0.4, "input_dropout": 0.1, "weight_dropout": 0.3, "shared_dropout": True,
+GRU: dict[str, Any] = {
+    "body": "gru", "features": 128, "depth": 2, "window": 64, "dropout": 0.3,
+    "lr": 5e-3, "optimizer": partial(AdamW, weight_decay=0.3),
 }  # fmt: skip
-TRANSFORMER: dict[str, Any] = {"features": 128, "depth": 2, "window": 64, "dropout": 0.2, "lr": 3e-3}
+TRANSFORMER = GRU | {"body": "transformer", "lr": 3e-3}
 
 # For a table of what each part brings: all of them have to be trained for the same time.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "LSTM": LSTM,
-    "Adam in place of Muon": LSTM | {"optimizer": Adam},
-    "no weight dropout": LSTM | {"weight_dropout": 0.0},
-    "a new mask at each step": LSTM | {"shared_dropout": False},
-    "no dropout": LSTM | {"dropout": 0.0, "input_dropout": 0.0, "weight_dropout": 0.0},
-    "transformer, learnt positions": TRANSFORMER,
+    "GRU": GRU,
+    "no weight decay": GRU | {"optimizer": Adam},
+    "no dropout": GRU | {"dropout": 0.0},
+    "neither of them": GRU | {"dropout": 0.0, "optimizer": Adam},
+    "Muon in place of AdamW": GRU | {"optimizer": Muon},
+    "also a weight dropout of 0.2": GRU | {"weight_dropout": 0.2},
+    "the same mask at all steps": GRU | {"shared_dropout": True},
+    "400 byte-pair tokens, window 32": GRU | {"tokens": 400, "window": 32},
+    "LSTM": GRU | {"body": "lstm"},
     "transformer, rotary positions": TRANSFORMER | {"rotary": True},
-    "transformer, rotary positions, Muon": TRANSFORMER | {"rotary": True, "optimizer": Muon},
+    "transformer, learnt positions": TRANSFORMER,
 }
 
 
@@ -58,6 +62,7 @@ def train_within(
     test: str,
     *,
     alphabet: Any,
+    tokens: int | None = None,
     seed: int = 1,
     batch_size: int = 16,
     lr: float = 3e-3,
@@ -67,8 +72,11 @@ def train_within(
     """Train a CharacterModel for about `seconds` of processor time, with as many epochs as fit.
 
     The time of an epoch is measured on a part of the text first. The learning rate rises and falls once.
+    tokens : the size of a BytePairTokenizer of the training text, which then replaces the alphabet
     settings : of CharacterModel
     """
+    if tokens is not None:
+        alphabet = BytePairTokenizer.train(train, tokens)
     how: dict[str, Any] = {"batch_size": batch_size, "lr": OneCycle(lr), "optimizer": optimizer}
     epochs = max(round(seconds / seconds_per_epoch(train, alphabet, settings, how)), 1)
     model, averaged = CharacterModel(alphabet, rng=seed, **settings), AveragedWeights(DECAY)
