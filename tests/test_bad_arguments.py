@@ -4,6 +4,7 @@ The cases are generated: every public class and function outside the models, eve
 and every value that is wrong for the annotation of that parameter.
 """
 
+import datetime
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -69,6 +70,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NoisyCurves": {"curves": data.two_moons().curves, "length": 3.0, "power": 1, "noise": 0.1},
     "binarise": {"x": X, "rng": 0},
     "dequantise": {"x": X, "rng": 0},
+    "Vocabulary": {"tokens": ["a", "b"]},
+    "english_number": {"number": 305}, "chinese_number": {"number": 305},
+    "english_date": {"date": datetime.date(1994, 3, 3)}, "chinese_date": {"date": datetime.date(1994, 3, 3)},
+    "written_pairs": {"n": 3, "rng": 0}, "load_verses": {"part": "test"},
+    "bleu": {"translations": ["a b"], "references": ["a c"]},
+    "exact_match": {"translations": ["a b"], "references": ["a c"]},
     "windows": {"ids": Y, "length": 2, "hop": 1},
     "split_text": {"text": "abcdefghij"},
     "SampleMetrics": {"classifier": Classifier(), "X": X, "y": Y},
@@ -76,13 +83,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "auroc": {"scores": X[:, 0], "y": Y % 2},
     "bits_per_dim": {"log_density": X[:, 0], "features": 4},
     "choose_sigma": {"X": X, "samples": X},
+    "density_coverage": {"X": X, "samples": X, "k": 2},
     "digit_shares": {"y": Y},
     "expected_calibration_error": {"probabilities": PROBABILITIES, "y": Y},
     "frechet_distance": {"X": X, "Y": X},
+    "kernel_distance": {"X": X, "Y": X, "subsets": 2},
     "kmeans": {"X": X, "k": 2, "rng": 0},
     "knn_accuracy": {"Z_train": X, "y_train": Y, "Z_test": X, "y_test": Y, "k": 2},
     "nearest_distance": {"X": X, "Y": X},
     "parzen_log_likelihood": {"X": X, "samples": X, "sigma": 0.2},
+    "precision_recall": {"X": X, "samples": X, "k": 2},
     "reliability": {"probabilities": PROBABILITIES, "y": Y},
     "silhouette_score": {"Z": X, "y": Y},
     "squared_error_per_example": {"X": X, "Y": X},
@@ -90,6 +100,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "squared_error": {"pred": X, "target": X},
     "bce_with_logits": {"logits": X, "target": X},
     "softmax_cross_entropy": {"logits": X, "labels": Y},
+    "smoothed_cross_entropy": {"logits": X, "labels": Y},
     **dict.fromkeys(("he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"), START),
     "check_layer": {"layer": linear64(), "x": X, "rng": 0},
     "check_jvp": {"layer": linear64(), "x": X, "rng": 0},
@@ -101,15 +112,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "Digits", "Explanation", "History", "Images", "Reliability", "Result", "SampleQuality", "Shares", "Table",
-    "TrainingDiverged",
+    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "Pairs",
+    "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
-    "read_image": "tests/data", "load_images": "tests/data", "check_model": "tests/gradcheck",
+    "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data",
+    "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",
 }  # fmt: skip
 
@@ -164,6 +176,8 @@ WRONG: dict[str, list[Any]] = {
     "sigmas": [None, "x", [], (), [0.0], [math.nan], [-1], ["x"], Unfit(), 0.1],
     "loss": [None, "x", 3, Unfit()],
     "pairs": [None, "x", 3, dict, Unfit(), [3], [(1,)], [(1, 2.5)], [(1, "x")], [(1, 256)], [(1, 2), (1, 2)]],
+    "strings": [None, 3, "abc", b"a", [], (), [1], ["a", None], Unfit()],
+    "date": [None, 3, "1994-03-03", Unfit()],
 }
 ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
@@ -176,7 +190,8 @@ ANNOTATIONS = {
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
     "tuple[int, ...]": ["shape"], "Sequence[float]": ["sigmas"], "Loss": ["loss"], "Any": ["layer"],
-    "FeatureClassifier": ["loss"], "Sequence[Pair]": ["pairs"],
+    "FeatureClassifier": ["loss"], "Sequence[Pair]": ["pairs"], "Sequence[str]": ["strings"],
+    "datetime.date": ["date"],
 }  # fmt: skip
 LABELS = {"labels", "y_train", "y_test"}
 USED = {    # what the example calls
@@ -187,7 +202,7 @@ UNNAMED = {"array", "labels", "layer", "parameters"}    # the message describes 
 # Arrays that are wrong for one parameter alone.
 ALSO: dict[tuple[str, str], list[Any]] = {
     ("bce_with_logits", "target"): [X - 1, 2 * X, np.where(X > 0.5, np.nan, X)],
-    ("softmax_cross_entropy", "labels"): [Y + 2],
+    ("softmax_cross_entropy", "labels"): [Y + 2], ("smoothed_cross_entropy", "labels"): [Y + 2],
     ("binarise", "x"): [X - 1, 2 * X], ("dequantise", "x"): [X - 1, 2 * X],
     ("Batches", "X"): [X * np.nan, X * np.inf],
     ("auroc", "y"): [Y], ("auroc", "scores"): [X[:, 0] * np.nan],
@@ -203,6 +218,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
         for name in ("Conv2d", "ConvTranspose2d", "MaskedConv2d", "MaxPool2d", "AvgPool2d")
     },
     ("ConvTranspose2d", "output_padding"): [0],
+    ("english_number", "number"): [0], ("chinese_number", "number"): [0],
     ("LeakyReLU", "negative_slope"): [-1],                      # a mirrored line, whose slope is -1
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],

@@ -109,6 +109,9 @@ BOUNDS: dict[str, Bound] = {
         "the loss: compared with its sum·(1 + |log loss|), as for log p; the gradient: with p·(1 + |log p|)",
         flushes=True,
     ),
+    "losses.smoothed_cross_entropy": Bound(
+        4, "as softmax_cross_entropy, with a smoothed label in place of the label", flushes=True
+    ),
     "distributions.Bernoulli.mean": SHORT,
     "distributions.Bernoulli.log_prob": SHORT,
     "distributions.Bernoulli.log_prob_grad": ROUNDED,
@@ -165,6 +168,9 @@ BOUNDS: dict[str, Bound] = {
     "metrics.squared_error_per_example": SHORT,
     "metrics.nearest_distance": PAIRS,
     "metrics.frechet_distance": Bound(8, "compared with the means² and variances, whose difference it is"),
+    "metrics.precision_recall": SHORT,
+    "metrics.density_coverage": SHORT,
+    "metrics.kernel_distance": SUM,
     "metrics.silhouette_score": Bound(PAIRS.ulps, "compared with 1; " + PAIRS.reason),
     "metrics.knn_accuracy": CHOICE,
     "metrics.kmeans": Bound(4, "the centroids, compared with the sum of |terms|; ties are left out"),
@@ -173,6 +179,8 @@ BOUNDS: dict[str, Bound] = {
     ),
     "metrics.choose_sigma": CHOICE,
     "metrics.bits_per_dim": SUM,
+    "metrics.bleu": Bound(4, "compared with BLEU·(1 + Σ|log p_n|): p_n is rounded before the product"),
+    "metrics.exact_match": SHORT,
     "metrics.auroc": SHORT,
     "metrics.reliability": SHORT,
     "metrics.expected_calibration_error": Bound(4, "compared with 1: accuracy and confidence may cancel"),

@@ -66,6 +66,53 @@ def nearest_distance(X: Any, Y: Any) -> True_:
     return True_(value, value + lost(X, Y))
 
 
+def radii(X: Any, k: int) -> Any:
+    """The squared distance of each point to its k-th nearest other point, (N,)."""
+    d = distances(X, X)
+    return np.array([sorted(np.delete(row, i))[k - 1] for i, row in enumerate(d)], object)
+
+
+def inside(X: Any, Y: Any, k: int) -> tuple[Any, bool]:
+    """Which balls around X contain which Y (N, M), and whether no distance is close to a radius.
+
+    A distance that equals a radius is clear, because it is inside.
+    """
+    d, r = distances(X, Y), radii(X, k)[:, None]
+    gap, rounding = absolute(d - r), np.maximum(d, r) / 10**5 + lost(X, Y) ** 2
+    return d <= r, not ((gap > 0) & (gap <= rounding)).any()
+
+
+def precision_recall(X: Any, samples: Any, k: int) -> tuple:
+    (real, clear), (generated, also) = inside(X, samples, k), inside(samples, X, k)
+    size = None if clear and also else NEVER
+    return tuple(
+        True_(number(int(found.any(axis=0).sum())) / found.shape[1], size) for found in (real, generated)
+    )
+
+
+def density_coverage(X: Any, samples: Any, k: int) -> tuple:
+    found, clear = inside(X, samples, k)
+    size = None if clear else NEVER
+    density = number(int(found.sum())) / (k * len(samples))
+    return True_(density, size), True_(number(int(found.any(axis=1).sum())) / len(X), size)
+
+
+def kernel_distance(X: Any, Y: Any, subsets: int) -> tuple:
+    def estimate(A: Any, B: Any) -> tuple:
+        value = size = number(0)
+        for sign, P, Q, same in ((1, A, A, True), (1, B, B, True), (-2, A, B, False)):
+            pairs = [(p, q) for i, p in enumerate(P) for j, q in enumerate(Q) if not (same and i == j)]
+            value += sign * sum(((p * q).sum() / 3 + 1) ** 3 for p, q in pairs) / len(pairs)
+            size += 2 * sum((absolute(p * q).sum() / 3 + 1) ** 3 for p, q in pairs) / len(pairs)
+        return value, size
+
+    x, y = exact(X), exact(Y)
+    parts = [estimate(x[b::subsets], y[b::subsets]) for b in range(subsets)]
+    mean = sum(value for value, _ in parts) / subsets
+    variance = sum((value - mean) ** 2 for value, _ in parts) / (subsets - 1)
+    return True_(*estimate(x, y)), True_(context.sqrt(variance / subsets), sum(size for _, size in parts))
+
+
 def frechet_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     given = points(5, 4)(dtype, rng)
     flat = rng.standard_normal((6, 1)) * [[1, 2, 3]]  # one direction only
@@ -280,11 +327,48 @@ def entry(call: Any, cases: Any, truth: Any, name: str = "") -> Entry:
     return Entry(f"metrics.{name or call.__name__}", call, cases, truth, double=True)
 
 
+def sentences(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    """Translations and references of up to 12 words, which often match."""
+    found = []
+    for n in (1, 1, 1, 2, 5, 20):
+        sides = [[" ".join(rng.choice(list("ab"), rng.integers(0, 13))) for _ in range(n)] for _ in range(2)]
+        found += [tuple(sides), (sides[0], sides[0])]
+    return found
+
+
+def bleu(translations: list[str], references: list[str]) -> True_:
+    """The n-grams are counted one by one, and crossed out in the reference."""
+    pairs = [(a.split(), b.split()) for a, b in zip(translations, references, strict=True)]
+    log_p, misses, any_match = [], 0, False
+    for n in range(1, 5):
+        matches, total = 0, 0
+        for a, b in pairs:
+            left = [b[i : i + n] for i in range(len(b) - n + 1)]
+            for i in range(len(a) - n + 1):
+                total += 1
+                if a[i : i + n] in left:
+                    left.remove(a[i : i + n])
+                    matches += 1
+        if total == 0:
+            return True_(number(0))
+        misses, any_match = misses + (matches == 0), any_match or matches > 0
+        log_p.append(context.log(number(matches or number(1) / 2**misses) / total))
+    c, r = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    if not any_match:
+        return True_(number(0))
+    log_p.append(4 * min(number(0), 1 - number(r) / c))
+    value = 100 * context.exp(sum(log_p) / 4)
+    return True_(value, value * (1 + sum(abs(v) for v in log_p)))
+
+
 ENTRIES = [
     entry(all_distances, points(4, 5), all_distances_truth, "pairwise.squared_distances"),
     entry(metrics.squared_error_per_example, points(4, 4), squared_error_per_example),
     entry(metrics.nearest_distance, points(4, 5), nearest_distance),
     entry(metrics.frechet_distance, frechet_cases, frechet_distance),
+    entry(metrics.precision_recall, points(6, 5, settings=(2,)), precision_recall),
+    entry(metrics.density_coverage, points(6, 5, settings=(2,)), density_coverage),
+    entry(metrics.kernel_distance, points(5, 6, settings=(2,)), kernel_distance),
     entry(metrics.silhouette_score, labelled(6), silhouette_score),
     entry(metrics.knn_accuracy, knn_cases, knn_accuracy),
     Entry("metrics.kmeans", kmeans_step, kmeans_cases, centroids),
@@ -296,4 +380,9 @@ ENTRIES = [
     entry(metrics.expected_calibration_error, probability_cases, calibration_error),
     entry(metrics.accuracy, label_cases, lambda a, b: number(int((a == b).sum())) / len(b)),
     entry(metrics.digit_shares, share_cases, shares),
+    Entry("metrics.bleu", metrics.bleu, sentences, bleu, double=True),
+    Entry(
+        "metrics.exact_match", metrics.exact_match, sentences,
+        lambda a, b: number(sum(x == y for x, y in zip(a, b, strict=True))) / len(b), double=True,
+    ),
 ]
