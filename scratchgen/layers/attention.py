@@ -248,6 +248,7 @@ class TransformerBlock(Layer):
         dtype: DTypeLike = np.float32,
     ):
         positive("TransformerBlock", features=features, heads=heads)
+        expect_flags("TransformerBlock", rotary=rotary)
         expect_number("TransformerBlock", "dropout", dropout, least=0, below=1)
         dtype, rng = float_dtype("TransformerBlock", dtype), as_generator("TransformerBlock", rng)
         self.norm1 = LayerNorm(features, dtype=dtype)
