@@ -194,8 +194,10 @@ class CharacterModel(TextModel, Model):
         lr: float | Rate = 1e-3,
         optimizer: Optimise = Adam,
         drop_last: bool = False,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        validation_data: str | None = None,
         warm_start: bool = False,
     ) -> Self:
         """Train with Adam on windows of a text; return the model. The arguments are those of Model.fit.
@@ -205,7 +207,8 @@ class CharacterModel(TextModel, Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer,  # type: ignore
-            drop_last=drop_last, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
 
