@@ -126,7 +126,7 @@ CARD = Card(
     detectors=(
         Detector(
             name="diffusion",
-            title="diffusion, 4 dense blocks of 512",
+            title="diffusion, 4 × 512",
             build=lambda rng: Diffusion.dense(SIZE, HIDDEN, BLOCKS, levels=LEVELS, steps=STEPS, rng=rng),
             scores={BOUND: minus_log_p, ERROR: round_trip_error},
             density=BOUND,
@@ -136,7 +136,7 @@ CARD = Card(
         ),
         Detector(
             name="flow_matching",
-            title="flow matching, 4 dense blocks of 512",
+            title="flow matching, 4 × 512",
             build=lambda rng: FlowMatching.dense(SIZE, HIDDEN, BLOCKS, levels=LEVELS, rng=rng),
             scores={DENSITY: minus_log_density},
             density=DENSITY,
