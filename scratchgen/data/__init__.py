@@ -2,10 +2,12 @@
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches
+from scratchgen.data.datasets import Dataset, load_dataset
 from scratchgen.data.digits import Digits, as_images, load_digits
-from scratchgen.data.download import download_digits
+from scratchgen.data.download import download_digits, download_fashion_mnist
 from scratchgen.data.idx import read_idx
 from scratchgen.data.image_sets import Images, load_images
+from scratchgen.data.labelled_tables import LabelledTable, load_table
 from scratchgen.data.npy import read_npy, read_npz
 from scratchgen.data.pictures import read_image
 from scratchgen.data.tables import Table, read_csv
@@ -24,12 +26,14 @@ from scratchgen.data.toy import (
 __all__ = [
     "Alphabet",
     "Batches",
+    "Dataset",
     "Density",
     "Digits",
     "GaussianMixture",
     "GaussianMixture1D",
     "Images",
     "Jitter",
+    "LabelledTable",
     "RandomCrop",
     "Table",
     "as_images",
@@ -37,9 +41,12 @@ __all__ = [
     "checkerboard",
     "dequantise",
     "download_digits",
+    "download_fashion_mnist",
     "eight_gaussians",
+    "load_dataset",
     "load_digits",
     "load_images",
+    "load_table",
     "load_text",
     "pinwheel",
     "read_csv",
