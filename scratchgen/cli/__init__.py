@@ -12,14 +12,19 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 import scratchgen
 from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
-COMMANDS = ("demo", "gradcheck", "exercise", "train", "study", "data", "download")   # in the order of --help
+COMMANDS = (        # in the order of --help
+    "demo", "gradcheck", "exercise", "train", "sample", "reconstruct", "encode", "score", "info",
+    "study", "data", "download", "completion",
+)  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13
 EXIT_CODES = (
@@ -28,11 +33,15 @@ EXIT_CODES = (
 )
 
 
-def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser. Only the chosen command adds its own arguments, which keeps the start fast."""
+def build_parser(*chosen: str) -> argparse.ArgumentParser:
+    """Build the parser. Only the chosen commands add their own arguments, which keeps the start fast."""
     debug = Parser(add_help=False)
     debug.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error was raised"
+    )
+    debug.add_argument(
+        "--quiet", action="store_true", default=argparse.SUPPRESS,
+        help="no progress and no notes: only results, warnings and errors",
     )
     parser = Parser(
         prog="scratchgen",
@@ -50,7 +59,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, parents=[debug], help=command.HELP, description=sentence(command.HELP), epilog=EXIT_CODES
         )
-        if name == chosen:
+        if name in chosen:
             command.add_arguments(sub)
             sub.set_defaults(run=command.main)
     return parser
@@ -76,12 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if argv[place] in ALIASES:
                 argv[place : place + 1] = ["study", ALIASES[argv[place]]]
             expect_command(argv[place])
-        parser = build_parser(None if place is None else argv[place])
+        parser = build_parser(*([] if place is None else [argv[place]]))
         args = parser.parse_args(argv)
         if not hasattr(args, "run"):
             parser.print_help()
             return 0
-        code: int = args.run(args)
+        with quiet() if getattr(args, "quiet", False) else nullcontext():
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as error:
@@ -99,6 +109,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, TrainingDiverged):
             raise
         return report_error(error, 1, debug)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is written to stderr, such as progress, except for warnings."""
+    stderr, logger = sys.stderr, logging.getLogger("scratchgen")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8") as null:
+        usual = warnings.showwarning
+        warnings.showwarning = lambda *args, **more: usual(*args[:4], stderr, *args[5:], **more)
+        sys.stderr = null
+        try:
+            yield
+        finally:
+            sys.stderr = stderr
+            logger.setLevel(level)
 
 
 def make_output_safe() -> None:

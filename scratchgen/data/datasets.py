@@ -211,3 +211,21 @@ def _joined(path: Path, train: Part, test: Part) -> Dataset:
         train.names,
         () if isinstance(train, Images) else train.columns,
     )
+
+
+def read_examples(
+    path: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    label: str | int | None = None,
+    colour: str = "grey",
+    size: tuple[int, int] | None = None,
+    invert: bool = False,
+    delimiter: str = ",",
+) -> Part:
+    """All examples of a path as one part, without a split; for data with two parts, those for testing.
+
+    The arguments and errors are those of load_dataset.
+    """
+    options = {"colour": colour, "size": size, "invert": invert, "label": label, "delimiter": delimiter}
+    return _parts(Path(path), labels, options)[-1]

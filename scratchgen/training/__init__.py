@@ -5,7 +5,7 @@ steps.
 """
 
 from scratchgen.training.average import AveragedWeights
-from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar, TimeLimit
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
@@ -37,6 +37,7 @@ __all__ = [
     "RMSProp",
     "SGD",
     "StepDecay",
+    "TimeLimit",
     "Trainer",
     "TrainingDiverged",
     "load",

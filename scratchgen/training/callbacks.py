@@ -1,23 +1,28 @@
-"""Callbacks: a progress bar and early stopping."""
+"""Callbacks: a progress bar, early stopping and a time limit."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_count
+from scratchgen.checks import expect_count, expect_number
 from scratchgen.training.loop import Callback, Trainer
 
-__all__ = ["EarlyStopping", "ProgressBar"]
+__all__ = ["EarlyStopping", "ProgressBar", "TimeLimit"]
+
+IMPORTANT = ("validation", "loss")
+REST_OF_BAR = 40        # columns for the bar, the number of steps and the time
 
 
 class ProgressBar(Callback):
     """A bar on stderr with the loss and the remaining time; one line per epoch if stderr is not a terminal.
 
-    During an epoch, the bar shows the loss of the last step. After an epoch, it shows the mean loss of the
-    epoch and the validation value, if there is one.
+    During an epoch, the bar shows the loss of the last step. After an epoch, it shows the validation value,
+    if there is one, and the mean loss of the epoch. These values come first. Values that do not fit into the
+    terminal are left out.
     """
 
     def __init__(self) -> None:
@@ -30,6 +35,7 @@ class ProgressBar(Callback):
 
         self._bar = tqdm(
             desc=_epoch_shown(trainer),
+            bar_format="{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
             total=trainer.epochs * len(trainer.batches),
             initial=trainer.step,
             unit="step",
@@ -39,7 +45,7 @@ class ProgressBar(Callback):
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(_readable(values), refresh=False)
+            self._bar.set_description_str(_shown(trainer, values), refresh=False)
             self._bar.update()
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
@@ -48,8 +54,7 @@ class ProgressBar(Callback):
             line = f"epoch {trainer.epoch}/{trainer.epochs}: {shown} ({values['seconds']:.1f} s)"
             print(line, file=sys.stderr, flush=True)
             return
-        self._bar.set_postfix_str(shown, refresh=False)
-        self._bar.set_description_str(_epoch_shown(trainer))
+        self._bar.set_description_str(_shown(trainer, values))
 
     def on_stop(self, trainer: Trainer) -> None:
         self.on_end(trainer)
@@ -109,6 +114,28 @@ class EarlyStopping(Callback):
             trainer.stop(f"the validation value was not below {self.best:.6g} for {self.waited} epochs")
 
 
+class TimeLimit(Callback):
+    """Stop the run after the first step at which it has trained for `seconds`.
+
+    The time is that of one call of run(), so a run that is resumed may take as long again. A schedule of the
+    learning rate knows the number of epochs and not the time: it is stopped before it reaches its end.
+
+    Raises ValueError for seconds <= 0.
+    """
+
+    def __init__(self, seconds: float):
+        expect_number("TimeLimit", "seconds", seconds, above=0)
+        self.seconds = seconds
+        self._before = 0.0
+
+    def on_start(self, trainer: Trainer) -> None:
+        self._before = trainer.history.seconds
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        if trainer.history.seconds - self._before >= self.seconds:
+            trainer.stop(f"the time limit of {self.seconds:g} s is reached", now=True)
+
+
 def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:
     values = {f"model.{name}": p.value for name, p in trainer.model.parameters().items()}
     return values | {f"buffer.{name}": b for name, b in trainer.model.buffers().items()}
@@ -116,6 +143,19 @@ def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:
 
 def _epoch_shown(trainer: Trainer) -> str:
     return f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
+
+
+def _shown(trainer: Trainer, values: dict[str, float]) -> str:
+    """The epoch and the values, the important ones first, as far as there is room for them beside the bar."""
+    room = shutil.get_terminal_size((80, 24)).columns - REST_OF_BAR
+    text = _epoch_shown(trainer)
+    for name in [*(n for n in IMPORTANT if n in values), *(n for n in values if n not in IMPORTANT)]:
+        if name not in ("step", "seconds"):
+            longer = f"{text}, {_readable({name: values[name]})}"
+            if len(longer) > room:
+                break
+            text = longer
+    return text
 
 
 def _readable(values: dict[str, float]) -> str:

@@ -152,7 +152,7 @@ class Trainer:
         self.step = self.epoch = 0
         self.saved_in: Path | None = None       # the file of this run, once it is saved or loaded
         self._stop_reason = ""
-        self._interrupted = False
+        self._stop_now = self._interrupted = False
 
     @property
     def augment(self) -> Augment | None:
@@ -180,7 +180,7 @@ class Trainer:
         self._expect_own_parameters()
         if self.step == 0 and not self.warm_start:
             warn_of_earlier_training(self.model)
-        self._stop_reason, self._interrupted = "", False
+        self._stop_reason, self._stop_now, self._interrupted = "", False, False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
         self._clock = time.perf_counter()
@@ -203,9 +203,12 @@ class Trainer:
             raise KeyboardInterrupt(self.history.ended)
         return self.history
 
-    def stop(self, reason: str) -> None:
-        """End the run after the current epoch; `reason` is recorded in history.ended."""
-        self._stop_reason = reason
+    def stop(self, reason: str, *, now: bool = False) -> None:
+        """End the run after the current epoch; `reason` is recorded in history.ended.
+
+        now : end it after the current step instead. A run that is resumed continues with the next batch.
+        """
+        self._stop_reason, self._stop_now = reason, now
 
     def expect_finite(self) -> None:
         """Raise TrainingDiverged if a parameter or buffer holds a nan or an infinity."""
@@ -238,7 +241,7 @@ class Trainer:
             self._count_seconds()
             for callback in self.callbacks:
                 callback.on_step(self, values)
-            if self._interrupted:
+            if self._interrupted or self._stop_now:
                 # The epoch is not complete. The next call of run() continues with the next batch.
                 self.batches.load_state(self.batches.state())
                 return
