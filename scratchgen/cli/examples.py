@@ -7,7 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scratchgen.cli.run_folder import Run, add_run_argument
-from scratchgen.cli.sources import DATA_HELP, add_reader_arguments, load_examples
+from scratchgen.cli.sources import DATA_HELP, add_reader_arguments, load_examples, whole_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,8 @@ def examples_for(run: Run, args: argparse.Namespace) -> Examples:
         digits = load_digits()
         return Examples(digits.x_test, digits.y_test, f"test digits of {digits.which}")
     x, y, names = load_examples(args.data, args, run.shape)
+    if run.config.get("whole_numbers"):
+        x = whole_numbers(args.data, x)
     if y is not None and names and run.names and names != run.names:
         unknown = [name for name in names if name not in run.names]
         if unknown:

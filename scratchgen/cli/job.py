@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchgen.cli.sources import load_data, load_text_file
+from scratchgen.cli.sources import load_data, load_text_file, whole_numbers
 from scratchgen.cli.train import given_settings
 from scratchgen.studies.cards.card import Figure
 from scratchgen.studies.spaces import NUMBERS
@@ -39,7 +40,10 @@ class Job:
     def load(self) -> None:
         """Read the data."""
         self.data = load_data(self.args, ordered=not self.entry.by_epochs and "states" in self.form.own)
-        self.source = self.data.source
+        self.source, self.which = self.data.source, self.data.which
+        if "symbols" in self.form.own:
+            x_train, x_test = (whole_numbers(self.source, x) for x in (self.data.x_train, self.data.x_test))
+            self.data = replace(self.data, x_train=x_train, x_test=x_test)
 
     def of_card(self) -> dict[str, Any]:
         """The settings for images."""
@@ -69,8 +73,6 @@ class Job:
     def examples(self) -> tuple[Any, ...]:
         """The arguments X and y of fit."""
         x = self.data.x_train
-        if "symbols" in self.form.own:
-            x = x.astype(np.int64)
         if self.entry.is_classifier or getattr(self.model, "classes", 0):
             return x, self.labels()[0]
         return (x,)
@@ -80,13 +82,14 @@ class Job:
         given = {f"set.{key}": text for key, text in given_settings(self.args)}
         return {
             "model": self.entry.model.__name__, "form": self.form.name, "seed": self.args.seed,
-            "data": self.source, "space": self.space().name, **self.about_data(), **given,
+            "data": self.which, "space": self.space().name, **self.about_data(), **given,
         }  # fmt: skip
 
     def about_data(self) -> dict[str, Any]:
         """The shape of the images, the classes and the columns."""
         shape = self.data.shape
         return {
+            "features": self.data.x_train.shape[1], "whole_numbers": self.data.x_train.dtype.kind == "i",
             "shape": None if shape is None else list(shape), "names": list(self.data.names),
             "columns": list(self.data.columns),
         }  # fmt: skip
@@ -130,6 +133,7 @@ class TextJob(Job):
                 option = name.replace("_", "-")
                 raise ValueError(f"{self.entry.name} is trained on a text and has no --{option}")
         text, self.source = load_text_file(self.args.data)
+        self.which = self.source.partition(", read from")[0]
         self.alphabet = Alphabet(text)
         self.text, self.test = split_text(text)
 
@@ -143,7 +147,7 @@ class TextJob(Job):
         return (self.text,)
 
     def about_data(self) -> dict[str, Any]:
-        return {"shape": None, "names": [], "columns": []}
+        return {}
 
     def space(self) -> Any:
         return NUMBERS

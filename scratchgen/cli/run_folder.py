@@ -50,7 +50,7 @@ class Run:
     @property
     def shape(self) -> tuple[int, int, int] | None:
         """(H, W, C) of the images; of a model without a config, that of the model itself."""
-        shape = self.config["shape"] if self.config else getattr(self.model, "shape", None)
+        shape = self.config.get("shape") if self.config else getattr(self.model, "shape", None)
         return tuple(shape) if shape is not None else None      # type: ignore[return-value]
 
     @property

@@ -84,7 +84,9 @@ def parse_for(run: Run, words: list[str]) -> dict[str, Any]:
 
     parameters = inspect.signature(run.model.sample).parameters
     known = {name: p for name, p in parameters.items() if name not in NOT_SETTINGS}
-    settings = {}
+    settings: dict[str, Any] = {}
+    if "length" in known and "features" in run.config:      # a model of sequences
+        settings["length"] = run.config["features"]
     for key, text in split_settings(words):
         check_name(f"setting of {run.name}.sample", key, known)
         settings[key] = parse_setting(key, text, known[key])

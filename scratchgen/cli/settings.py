@@ -84,7 +84,9 @@ def _types(parameter: inspect.Parameter) -> set[str]:
 def _value(text: str, types: set[str]) -> Any:
     """The text as a number, a tuple, a flag, None, a public name, or a word."""
     simple = {"true": True, "false": False, "none": None}
-    if text.lower() in simple and types != {"str"}:
+    if types == {"str"}:
+        return text
+    if text.lower() in simple:
         return simple[text.lower()]
     try:
         value = ast.literal_eval(text)

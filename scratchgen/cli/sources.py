@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from scratchgen.data import Dataset
 
 DATA_HELP = (
     "a folder of pictures (one subfolder per class) or of IDX files; an IDX, NPY, NPZ or CSV file; "
     "mnist or fashion-mnist after `scratchgen download`"
 )
+OTHER_IMAGES = "other images of 28 x 28 with labels 0 to 9 in the place of MNIST, such as fashion-mnist"
 OPTIONS = ("data", "test", "labels", "test_labels", "label", "size", "colour", "invert")
 OF_PATH = OPTIONS[1:]
 
@@ -106,6 +109,14 @@ def load_examples(path: str, args: argparse.Namespace, shape: Any) -> tuple[Any,
         wanted = " x ".join(map(str, shape))
         raise ValueError(f"{path}: the model expects images of {wanted}, got {got}; pass --size {size}")
     return found.x, found.y, found.names
+
+
+def whole_numbers(source: str, x: np.ndarray) -> np.ndarray:
+    """Examples as int64, for a model of symbols. Raises ValueError for numbers that are not whole."""
+    found = x.astype("int64")
+    if not (found == x).all():
+        raise ValueError(f"{source}: the model expects whole numbers, the symbols, got other numbers")
+    return found
 
 
 def load_text_file(path: str | None) -> tuple[str, str]:

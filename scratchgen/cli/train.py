@@ -100,7 +100,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def listing() -> list[str]:
-    """A row for each form of each model, with the default values of its settings."""
+    """Each form of each model, and below it the default values of its settings."""
     from scratchgen.cli.catalogue import OF_DATA, entries
 
     lines = []
@@ -109,7 +109,7 @@ def listing() -> list[str]:
             known = {k: v for k, v in entry.defaults(form.name).items() if k not in OF_DATA}
             words = [f"{k}={'?' if k in form.required and v is None else shown(v)}" for k, v in known.items()]
             words += [f"{k}={shown(p.default)}" for k, p in entry.run_settings.items()]
-            lines.append(row(f"{name:23}{form.name}", "  ".join(words), 38))
+            lines += [f"{name:23}{form.name}", row("", "  ".join(words), 4)]
     return lines
 
 
