@@ -18,13 +18,18 @@ from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
 from scratchgen.data.augment import dequantise as dequantise
 from scratchgen.data.batches import Batches as Batches
+from scratchgen.data.datasets import Dataset as Dataset
+from scratchgen.data.datasets import load_dataset as load_dataset
 from scratchgen.data.digits import Digits as Digits
 from scratchgen.data.digits import as_images as as_images
 from scratchgen.data.digits import load_digits as load_digits
 from scratchgen.data.download import download_digits as download_digits
+from scratchgen.data.download import download_fashion_mnist as download_fashion_mnist
 from scratchgen.data.idx import read_idx as read_idx
 from scratchgen.data.image_sets import Images as Images
 from scratchgen.data.image_sets import load_images as load_images
+from scratchgen.data.labelled_tables import LabelledTable as LabelledTable
+from scratchgen.data.labelled_tables import load_table as load_table
 from scratchgen.data.npy import read_npy as read_npy
 from scratchgen.data.npy import read_npz as read_npz
 from scratchgen.data.pictures import read_image as read_image
@@ -138,6 +143,7 @@ from scratchgen.module import Parameter as Parameter
 from scratchgen.training.average import AveragedWeights as AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping as EarlyStopping
 from scratchgen.training.callbacks import ProgressBar as ProgressBar
+from scratchgen.training.callbacks import TimeLimit as TimeLimit
 from scratchgen.training.checkpoint import Checkpointer as Checkpointer
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History

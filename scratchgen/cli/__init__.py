@@ -16,16 +16,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
+from typing import Any
 
 import scratchgen
 from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
 COMMANDS = (        # in the order of --help
-COMMANDS = (        # in the order of --help
     "demo", "gradcheck", "zoo", "exercise", "train", "sample", "reconstruct", "encode", "score", "info",
     "study", "data", "download", "completion",
-)  # fmt: skip
 )  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13
@@ -121,7 +120,14 @@ def quiet() -> Iterator[None]:
     logger.setLevel(logging.WARNING)
     with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8") as null:
         usual = warnings.showwarning
-        warnings.showwarning = lambda *args, **more: usual(*args[:4], stderr, *args[5:], **more)
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None,
+            line: str | None = None,
+        ) -> None:  # fmt: skip
+            usual(message, category, filename, lineno, file or stderr, line)
+
+        warnings.showwarning = show
         sys.stderr = null
         try:
             yield

@@ -33,9 +33,9 @@ def main(args: argparse.Namespace) -> int:
         from scratchgen.data.files import write_whole
         from scratchgen.data.mnist import read_folder
 
-        data = embed(read_folder(args.embed))
-        write_whole(args.out, data)
-        print(f"{args.out}: {len(data):,} bytes")
+        packed = embed(read_folder(args.embed))
+        write_whole(args.out, packed)
+        print(f"{args.out}: {len(packed):,} bytes")
         return 0
     data = load_data(args)
     what = "rows" if data.shape is None else "digits" if args.data is None else "images"

@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> int:
     history: dict[str, list[float]] = values["history"]
     told = {key: value for key, value in values.items() if key != "history" and value not in (None, "", [])}
     told |= {f"last {name}": f"{column[-1]:.6g}" for name, column in history.items() if column}
-    lines = [row(key.replace("_", " "), _text(value), 21) for key, value in told.items()]
+    lines = [row(_title(key), _text(value), 21) for key, value in told.items()]
     print_result(args, values, *lines)
     return 0
 
@@ -51,6 +51,11 @@ def about(run: Run) -> dict[str, Any]:
         "steps": progress.get("step"),
         "history": history,
     }
+
+
+def _title(key: str) -> str:
+    """The key as words; settings as they are typed."""
+    return key if key.startswith("set.") else key.replace("_", " ")
 
 
 def _text(value: Any) -> str:

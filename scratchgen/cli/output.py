@@ -36,7 +36,8 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             raise ValueError(f"{path}: expected .npz or .csv for {', '.join(columns)}; .npy has one array")
         np.save(buffer, next(iter(columns.values())))
     else:
-        np.savez(buffer, **{name: np.asarray(column) for name, column in columns.items()})
+        arrays: dict[str, Any] = {name: np.asarray(column) for name, column in columns.items()}
+        np.savez(buffer, **arrays)
     write_whole(path, buffer.getvalue())
 
 

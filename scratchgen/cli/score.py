@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
         table["log_prob"] = nats
         values |= {"log_prob": float(nats.mean()), "likelihood": run.model.likelihood, "space": space}
         kind = run.model.likelihood + (f"; {space}" if space else "")
-        lines.append(f"mean log-likelihood: {nats.mean():.4f} nats per example ({kind})")
+        lines.append(f"mean log p(x): {nats.mean():.4f} nats per example ({kind})")
     if run.has("predict_proba"):
         found, more, text = predictions(run, x, y)
         table, values, lines = table | found, values | more, lines + text

@@ -21,7 +21,7 @@ NAMED = {"type", "Observation", "Init", "Optimise", "Rate", "Augment", "Callable
 
 def split_settings(words: Sequence[str]) -> list[tuple[str, str]]:
     """Words KEY=VALUE as pairs. Raises ValueError for a word without "=" and for a key that occurs twice."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for word in words:
         key, equals, value = word.partition("=")
         key = key.strip().replace("-", "_")

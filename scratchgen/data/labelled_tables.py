@@ -72,7 +72,9 @@ def load_table(
         start = file.read(len(MAGIC))
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         raise DamagedFile(f"{path}: expected a table in the format CSV, NPY or NPZ, got another format")
-    y, names, columns = None, (), ()
+    y: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     if start == MAGIC:
         values = read_npy(path)
     elif start.startswith(b"PK"):
@@ -121,7 +123,8 @@ def _with_label(path: Path, label: str | int, delimiter: str) -> tuple[Any, Any,
     """The values, labels, names of classes and names of columns of a CSV file."""
     with open_regular(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
         rows = csv.reader(text_lines(text, str(path)), delimiter=delimiter, strict=True)
-        values, found, header, width = array("d"), [], (), 0
+        values, found, width = array("d"), [], 0
+        header: tuple[str, ...] = ()
         try:
             for row in rows:
                 if not row:

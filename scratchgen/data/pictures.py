@@ -74,7 +74,7 @@ def resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     for image, new in zip(images, out, strict=True):
         for channel in range(images.shape[3]):
             plane = Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32))
-            new[..., channel] = plane.resize(size[::-1], resample=2)
+            new[..., channel] = np.asarray(plane.resize(size[::-1], resample=2))
     return np.clip(out, 0, 1, out=out)
 
 

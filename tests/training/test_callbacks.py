@@ -1,4 +1,4 @@
-"""The progress bar and early stopping."""
+"""The progress bar, early stopping and the time limit."""
 
 import io
 import sys
@@ -8,7 +8,8 @@ import pytest
 from helpers.tiny_run import ctrl_c_in_step, tiny_trainer
 
 from scratchgen import kernels
-from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+from scratchgen.training import callbacks
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar, TimeLimit
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +82,37 @@ def test_early_stopping_error_messages():
         EarlyStopping(0)
     with pytest.raises(ValueError, match="expected a Trainer with a validate function, got none"):
         tiny_trainer(callbacks=[EarlyStopping(1)]).run()
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(100, ("validation", "loss", "size")), (64, ("validation",))])
+def test_progress_bar_shows_the_important_value_first_and_drops_what_does_not_fit(
+    monkeypatch, columns, shown
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    trainer = tiny_trainer(epochs=3)
+    trainer.epoch = 1
+    values = {"loss": 170.6, "size": 1.5, "validation": 171.25, "step": 3.0, "seconds": 1.0}
+    text = callbacks._shown(trainer, values)
+    assert [part.split()[0] for part in text.split(", ")[1:]] == list(shown)
+    assert text.startswith("epoch 2/3, validation 171.2") and len(text) <= columns - callbacks.REST_OF_BAR
+
+
+def test_time_limit_ends_the_run_within_an_epoch_and_a_resumed_run_has_the_same_bits():
+    """A limit of next to nothing ends the run after one step; each call of run() makes one step."""
+    limited, whole = tiny_trainer(epochs=1, callbacks=[TimeLimit(1e-9)]), tiny_trainer(epochs=1)
+    steps = []
+    while limited.epoch < limited.epochs:
+        history = limited.run()
+        steps.append(limited.step)
+        if limited.epoch < limited.epochs:
+            assert "the time limit of 1e-09 s is reached" in history.ended
+    whole.run()
+    assert steps == list(range(1, whole.step + 1))
+    np.testing.assert_array_equal(limited.optimizer.value, whole.optimizer.value)
+    roomy = tiny_trainer(epochs=1, callbacks=[TimeLimit(1e6)])
+    assert roomy.run().ended.startswith("finished")
+
+
+def test_time_limit_is_a_number_above_0():
+    with pytest.raises(ValueError, match="TimeLimit expected .*seconds"):
+        TimeLimit(0)
