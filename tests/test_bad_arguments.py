@@ -57,6 +57,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OneCycle": {"peak": 0.1, "steps": 10},
     "StepDecay": {"lr": 0.1, "every": 0.25, "factor": 0.5, "steps": 10},
     "EarlyStopping": {"patience": 2},
+    "TimeLimit": {"seconds": 1.0},
     "ProgressBar": {},
     "Callback": {},
     "Alphabet": {"characters": "abc"},
@@ -103,13 +104,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "PrecisionRecall",
+    "DensityCoverage", "Dataset", "Digits", "Explanation", "History", "Images", "KernelDistance",
+    "LabelledTable", "PrecisionRecall",
     "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
+    "download_fashion_mnist": "tests/data", "load_dataset": "tests/data", "load_table": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
     "read_image": "tests/data", "load_images": "tests/data", "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",

@@ -110,7 +110,8 @@ class Entry:
         """
         from scratchgen.checks import check_name
 
-        build, run = {}, {}
+        build: dict[str, Any] = {}
+        run: dict[str, Any] = {}
         for key, text in given:
             known = {**form.settings, **self.run_settings}
             check_name(f"setting of {self.name} ({form.name})", key, known)

@@ -17,7 +17,7 @@ from typing import Any
 
 import scratchgen
 from scratchgen.cli.common import add_json_argument, check_writable, paragraph, print_result, row
-from scratchgen.cli.sources import add_data_arguments, load_data
+from scratchgen.cli.sources import add_data_arguments, expect_data, load_data
 
 HELP = "run one demo; its figures go to gallery/"
 PACKAGE = "scratchgen.demos"
@@ -70,6 +70,7 @@ def main(args: argparse.Namespace) -> int:
     if args.describe:
         print(describe(demo))
         return 0
+    expect_data(args)
     check_writable(args.out)
     function = load(demo)
     settings = parse_settings(function, [*args.settings, *([f"seed={args.seed}"] if args.seed else [])])

@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
         n, c = min(args.n, len(x)), min(args.columns, args.n, len(x))
         n -= n % c      # whole rows, so that each example is above its reconstruction
         pairs = np.stack([x[:n].reshape(-1, c, x.shape[1]), out[:n].reshape(-1, c, x.shape[1])], axis=1)
-        write_grid(args.out, pairs.reshape(-1, *run.shape), c)
+        write_grid(args.out, pairs.reshape(-1, *(run.shape or ())), c)
     elif args.out is not None:
         write_table(args.out, {"x": out})
     values = {"model": run.name, "data": source, "n": len(x), "squared_error": float(error.mean())}

@@ -116,15 +116,16 @@ def write_samples(
     """Write samples (N, D) as a grid of images or as an array."""
     from scratchgen.cli.output import write_grid, write_table
 
+    shape = run.shape or ()
     if out.suffix.lower() == ".png":
-        write_grid(out, samples.reshape(-1, *run.shape), columns or math.ceil(math.sqrt(len(samples))))
+        write_grid(out, samples.reshape(-1, *shape), columns or math.ceil(math.sqrt(len(samples))))
         return
     names = run.config.get("columns", ())
     if out.suffix.lower() == ".csv" and len(names) == samples.shape[1]:
         table = dict(zip(names, samples.T, strict=True))
     else:
-        images = run.shape is not None and out.suffix.lower() != ".csv"
-        table = {"x": samples.reshape(-1, *(run.shape or ())) if images else samples}
+        images = bool(shape) and out.suffix.lower() != ".csv"
+        table = {"x": samples.reshape(-1, *shape) if images else samples}
     if y is not None and out.suffix.lower() != ".npy":
         table["y"] = y
     write_table(out, table)

@@ -75,14 +75,20 @@ def expect_readable(path: str | Path | None) -> None:
         raise FileNotFoundError(f"--data expected a file or a folder, but {path} does not exist")
 
 
-def load_data(args: argparse.Namespace, *, ordered: bool = False) -> Dataset:
-    """The data that --data names, or the digits. Raises ValueError for other options without --data."""
-    from scratchgen import data
-
+def expect_data(args: argparse.Namespace) -> None:
+    """Raise ValueError for options of the readers without --data."""
     if args.data is None:
         for name in OF_PATH:
             if getattr(args, name, None) not in (None, False, "grey"):
                 raise ValueError(f"--{name.replace('_', '-')} expected --data PATH as well, got none")
+
+
+def load_data(args: argparse.Namespace, *, ordered: bool = False) -> Dataset:
+    """The data that --data names, or the digits. Raises ValueError for other options without --data."""
+    from scratchgen import data
+
+    expect_data(args)
+    if args.data is None:
         return data.load_digits()
     expect_readable(args.data)
     return data.load_dataset(args.data, ordered=ordered, **reader_options(args))

@@ -14,7 +14,7 @@ from scratchgen.training.loop import Callback, Trainer
 __all__ = ["EarlyStopping", "ProgressBar", "TimeLimit"]
 
 IMPORTANT = ("validation", "loss")
-REST_OF_BAR = 40        # columns for the bar, the number of steps and the time
+REST_OF_BAR = 34        # columns for the bar, the number of steps and the time
 
 
 class ProgressBar(Callback):

@@ -156,7 +156,8 @@ def test_every_demo_of_the_checkout_is_listed_in_one_line_of_80_columns(monkeypa
 
 def test_usual_times_are_those_of_the_gallery(capsys):
     times = demo.usual_times()
-    assert set(times) == set(demo.find_demos()) and all(time.endswith(("s", "min")) for time in times.values())
+    assert set(times) == set(demo.find_demos())
+    assert all(time.endswith(("s", "min")) for time in times.values())
     assert cli.main(["demo", "--list"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  compress "))
     assert times["compress"] in line
@@ -184,7 +185,7 @@ def test_demo_runs_on_other_images_in_another_format(tmp_path, monkeypatch, caps
     [
         (["latent", "--format", "gif"], "latent draws no animation; choose --format png or svg"),
         (["four_panels", "--data", "a.npz"], "--data expected a demo that uses digits; four_panels does not"),
-        (["latent", "--data", "a.npz"], "the demos expect ten classes, 0 to 9, for training and for testing, got 3"),
+        (["latent", "--data", "a.npz"], "expect ten classes, 0 to 9, for training and for testing, got 3"),
         (["latent", "--size", "28x28"], "--size expected --data PATH as well, got none"),
     ],
 )

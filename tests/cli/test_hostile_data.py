@@ -70,7 +70,8 @@ def binary():
 
 
 KINDS = (
-    empty, mixed_sizes, text_as_png, truncated_gz, labels_of_another_length, objects, one_image, words, binary,
+    empty, mixed_sizes, text_as_png, truncated_gz, labels_of_another_length, objects, one_image, words,
+    binary,
 )  # fmt: skip
 
 
@@ -90,14 +91,14 @@ def test_bad_data_cost_one_line(capsys, kind, command):
     [
         (["sample", "nowhere"], "nowhere does not exist; expected a folder that `scratchgen train` wrote"),
         (["info", "."], ". has no model.safetensors; expected a folder that `scratchgen train` wrote"),
-        (["score", "run", "small.npz"], "the model expects images of 8 x 8 x 1, got 4 x 4 x 1; pass --size 8x8"),
+        (["score", "run", "small.npz"], "expects images of 8 x 8 x 1, got 4 x 4 x 1; pass --size 8x8"),
         (["score", "run", "none.npz"], "--data expected a file or a folder, but none.npz does not exist"),
-        (["score", "run"], "expected DATA, because the model was not trained on grey images of 28 x 28"),
-        (["score", "run", "small.npz", "--out", "a.txt"], "--out expected a file that ends in .npy, .npz, .csv"),
+        (["score", "run"], "expected DATA, because the model was not trained on grey images"),
+        (["score", "run", "small.npz", "--out", "a.txt"], "expected a file that ends in .npy, .npz, .csv"),
         (["sample", "run", "--out", "a.gif"], "--out expected a file that ends in .png, .npy, .npz, .csv"),
         (["sample", "run", "--set", "steps=3"], "unknown setting of PCA.sample 'steps'"),
         (["sample", "run", "--out", "there/a.png"], "there is a file, expected a folder"),
-        (["encode", "run", "small.npz", "--size", "8x8", "--out", "run"], "--out expected a file that ends in"),
+        (["encode", "run", "small.npz", "--out", "run"], "--out expected a file that ends in"),
     ],
 )
 def test_use_of_a_run_that_is_wrong(capsys, words, message):
