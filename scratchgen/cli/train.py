@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scratchgen.cli import train_translator
 from scratchgen.cli.common import (
     add_json_argument,
     check_output,
@@ -22,7 +23,7 @@ from scratchgen.cli.sources import add_data_arguments, expect_readable
 if TYPE_CHECKING:
     from scratchgen.cli.catalogue import Entry, Form
 
-HELP = "train a model on digits or on your own data"
+HELP = "train a model on digits, on sentences or on your own data"
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -75,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if args.model is None:
         raise ValueError("train expected a MODEL or --list (see scratchgen train --help)")
+    if args.model in train_translator.tasks():
+        return train_translator.main(args)
     entry = find_entry(args.model)
     form = entry.form(args.form)
     build, run = entry.parse(form, given_settings(args))
@@ -110,6 +113,10 @@ def listing() -> list[str]:
             words = [f"{k}={'?' if k in form.required and v is None else shown(v)}" for k, v in known.items()]
             words += [f"{k}={shown(p.default)}" for k, p in entry.run_settings.items()]
             lines += [f"{name:23}{form.name}", row("", "  ".join(words), 4)]
+    for name, task in train_translator.tasks().items():
+        for body, hidden in task.forms.items():
+            words = [f"hidden={shown(hidden)}", f"batch_size={task.batch_size}", f"lr={task.lr[body]}"]
+            lines += [f"{name:23}{body}", row("", "  ".join(words), 4)]
     return lines
 
 

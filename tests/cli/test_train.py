@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from scratchgen import cli
+from scratchgen.cli import train_translator
 from scratchgen.cli.catalogue import entries
 from scratchgen.cli.train import duration
 from scratchgen.data import Digits, load_digits
@@ -259,6 +260,7 @@ def few(monkeypatch, tmp_path):
 
 
 FORMS = [(name, form) for name, entry in entries().items() for form in entry.forms]
+TRANSLATORS = [(name, form) for name, task in train_translator.tasks().items() for form in task.forms]
 OF_IMAGES = [
     (name, form)
     for name, form in FORMS
@@ -391,7 +393,7 @@ def test_train_lists_every_form_with_its_defaults(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["train", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [tuple(line.split()[:2]) for line in lines if line[0] != " "] == FORMS
+    assert [tuple(line.split()[:2]) for line in lines if line[0] != " "] == FORMS + TRANSLATORS
     assert lines[0].split() == ["autoencoder", "dense"]
     assert lines[1] == "    hidden=400,150  code=30  activation=SiLU  batch_size=128  lr=0.001"
     assert max(map(len, lines)) <= 80
