@@ -112,10 +112,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "DensityCoverage", "Dataset", "Digits", "Explanation", "History", "Images", "KernelDistance",
-    "LabelledTable", "PrecisionRecall",
-    "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
-    "Pairs",
+    "Dataset", "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance",
+    "LabelledTable", "Pairs", "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares", "Table",
+    "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",

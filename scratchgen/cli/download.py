@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder to save it in (default: the user's cache folder, where --data finds it)",
     )
     parser.add_argument(
-        "--dataset", choices=TITLES, default="mnist",
+        "--dataset", choices=tuple(TITLES), default="mnist",
         help="mnist (verified by SHA-256) or fashion-mnist (verified by its published MD5); default: mnist",
     )
     add_json_argument(parser)

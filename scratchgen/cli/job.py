@@ -73,7 +73,7 @@ class Job:
     def examples(self) -> tuple[Any, ...]:
         """The arguments X and y of fit."""
         x = self.data.x_train
-        if self.entry.is_classifier or getattr(self.model, "classes", 0):
+        if self.entry.is_classifier or bool(getattr(self.model, "classes", 0)):
             return x, self.labels()[0]
         return (x,)
 
