@@ -79,7 +79,7 @@ class Entry:
         parameters = inspect.signature(self.model.fit).parameters
         return {
             name: p for name, p in parameters.items()
-            if name not in NOT_OF_RUN and p.kind is not p.VAR_KEYWORD
+            if name not in NOT_OF_RUN and p.kind is not p.VAR_KEYWORD and can_be_typed(p)
         }  # fmt: skip
 
     @property

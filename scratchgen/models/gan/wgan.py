@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import finite
+from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_players, dense_players
@@ -151,7 +151,7 @@ class WGAN(GAN):
 
     def critic_score(self, X: np.ndarray) -> np.ndarray:
         """f(x), the critic's value of each example: (N, D) -> (N,). It is defined up to a constant."""
-        expect_examples(self._who("critic_score"), X, features=self.features)
+        X = as_examples(self._who("critic_score"), X, self.dtype, features=self.features)
         return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
 
     def predict_real(self, X: np.ndarray) -> np.ndarray:
