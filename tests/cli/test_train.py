@@ -395,7 +395,8 @@ def test_train_lists_every_form_with_its_defaults(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert [tuple(line.split()[:2]) for line in lines if line[0] != " "] == FORMS + TRANSLATORS
     assert lines[0].split() == ["autoencoder", "dense"]
-    assert lines[1] == "    hidden=400,150  code=30  activation=SiLU  batch_size=128  lr=0.001"
+    assert lines[1].startswith("    hidden=400,150  code=30  activation=SiLU")
+    assert "batch_size=128" in lines[2]
     assert max(map(len, lines)) <= 80
     assert cli.main(["train", "--list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["models"]["vae"]["dense"]["code"] == "20"
