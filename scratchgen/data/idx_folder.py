@@ -14,6 +14,8 @@ from scratchgen.data.untrusted import open_regular
 
 TEST = re.compile("test|t10k|valid|(^|[^a-z])val([^a-z]|$)", re.IGNORECASE)
 
+NAME = re.compile(r"-idx[0-9]-ubyte(\.gz)?$")      # such a file should be IDX; if it is damaged, the reader says so
+
 
 def has_idx(folder: Path) -> bool:
     """Whether a folder directly contains an IDX file, gzipped or not."""
@@ -69,6 +71,6 @@ def _files(folder: Path) -> list[Path]:
             continue
         with open_regular(path) as file:
             start = file.read(4)
-        if start.startswith((b"\0\0\x08", GZIP_MAGIC)):
+        if start.startswith((b"\0\0\x08", GZIP_MAGIC)) or NAME.search(path.name):
             found.append(path)
     return found
