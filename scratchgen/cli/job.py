@@ -14,6 +14,7 @@ from scratchgen.cli.train import given_settings
 from scratchgen.studies.cards.card import Figure
 from scratchgen.studies.spaces import NUMBERS
 from scratchgen.training import TimeLimit
+from scratchgen.training.loop import is_result
 from scratchgen.training.model_files import save_model
 from scratchgen.training.runs import expect_place, run_saved
 
@@ -114,7 +115,7 @@ class Job:
         history = run_saved(trainer, path, resume=args.resume, config=config, overwrite=args.overwrite)
         return {
             name: column[-1] for name, column in history.epochs.items()
-            if name not in ("step", "seconds", "lr") and not name.endswith("_lr")
+            if is_result(name)
         }  # fmt: skip
 
     def figure(self) -> Figure | None:
