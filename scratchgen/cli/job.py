@@ -99,10 +99,14 @@ class Job:
         """The form of the data that the figure describes."""
         return NUMBERS if self.data.shape is None else self.entry.card.space
 
+    def check_place(self, path: Path) -> None:
+        """Raise ValueError unless the run can be saved in `path`, or continues the one there."""
+        args = self.args
+        expect_place(path, resume=args.resume, config=self.config(), overwrite=args.overwrite)
+
     def train(self, path: Path) -> dict[str, float]:
         """Train, save the run in `path`, and return the last row of the history."""
         args, config = self.args, self.config()
-        expect_place(path, resume=args.resume, config=config, overwrite=args.overwrite)
         if not self.entry.by_epochs:
             self.model.fit(*self.examples(), **self.run)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -86,6 +86,7 @@ def main(args: argparse.Namespace) -> int:
     check_output(path)
     expect_free(path, args.resume, args.overwrite)
     job = (TextJob if entry.of_text else Job)(args, entry, form, build, run)
+    job.check_place(path)
     if not (args.json or getattr(args, "quiet", False)):
         print(paragraph(job.source), flush=True)
     last = job.train(path)
@@ -154,9 +155,12 @@ def check_before_work(args: argparse.Namespace, entry: Entry, form: Form, build:
 
 def expect_free(path: Path, resume: bool, overwrite: bool) -> None:
     """Check, before data are read, that a new run may be written to `path`, or that one can be resumed."""
+    from scratchgen.training.checkpoint import read_config
     from scratchgen.training.runs import expect_place
 
     if resume and not path.is_file():
         raise FileNotFoundError(f"no run to resume: {path} does not exist")
-    if not resume:
+    if resume:
+        read_config(path)       # a damaged file is refused
+    else:
         expect_place(path, resume=False, config={}, overwrite=overwrite)

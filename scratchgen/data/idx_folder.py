@@ -14,7 +14,7 @@ from scratchgen.data.untrusted import open_regular
 
 TEST = re.compile("test|t10k|valid|(^|[^a-z])val([^a-z]|$)", re.IGNORECASE)
 
-NAME = re.compile(r"-idx[0-9]-ubyte(\.gz)?$")      # such a file should be IDX; if it is damaged, the reader says so
+NAME = re.compile(r"-idx[0-9]-ubyte(\.gz)?$")      # of files that should be IDX, even if damaged
 
 
 def has_idx(folder: Path) -> bool:

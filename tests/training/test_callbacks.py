@@ -8,6 +8,7 @@ import pytest
 from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 
 from scratchgen import SGD, checkpoint, kernels
+from scratchgen.training import callbacks
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar, ReduceOnPlateau, TimeLimit
 
 
