@@ -25,6 +25,7 @@ from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
 from scratchgen.layers.reshape import Flatten, Reshape
 from scratchgen.layers.residual import ResidualBlock
 from scratchgen.layers.sequential import Sequential
+from scratchgen.layers.spectral import SpectralNorm
 from scratchgen.layers.time_embedding import TimeEmbedding
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import PixelAttention, UNet
@@ -65,6 +66,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "SpectralNorm",
     "Squeeze",
     "Tanh",
     "TimeEmbedding",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.models import DCGAN, GAN, WGAN
+from scratchgen.models import DCGAN, GAN, WGAN, ConditionalGAN, InfoGAN
 from scratchgen.studies.cards.card import Card, Trainable, no_figure
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.compare.inversion import invert
@@ -57,6 +57,21 @@ CARD = Card(
         ),
         "dcgan": Trainable(
             forms={"convolutional": lambda rng, code=64: DCGAN(code, rng=rng)},
+            figure=no_figure,
+        ),
+        "conditional_gan": Trainable(
+            forms={
+                "dense": lambda rng, hidden=(400, 400), code=100: ConditionalGAN.dense(code, hidden, rng=rng),
+                "convolutional": lambda rng, code=64: ConditionalGAN.convolutional(code, hidden=256, rng=rng),
+            },
+            figure=no_figure,
+            labels=True,
+        ),
+        "info_gan": Trainable(
+            forms={
+                "dense": lambda rng, hidden=(400, 400), code=74: InfoGAN.dense(code, hidden, rng=rng),
+                "convolutional": lambda rng, code=74: InfoGAN.convolutional(code, hidden=256, rng=rng),
+            },
             figure=no_figure,
         ),
         "wgan": Trainable(
