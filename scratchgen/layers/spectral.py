@@ -13,7 +13,7 @@ from scratchgen.layers.linear import Linear
 
 
 def power_iteration(weight: Array, u: Array) -> tuple[Array, Array]:
-    """One step towards the first singular vectors of weight (D, M): the new u (D,) and v (M,), of length 1."""
+    """One step towards the first singular vectors of weight (D, M): u (D,) and v (M,), of length 1."""
     v = weight.T @ u                                            # (SN.1)  (M,)
     v /= np.linalg.norm(v)
     u = weight @ v                                              # (SN.2)  (D,)
@@ -69,7 +69,7 @@ class SpectralNorm(Layer):
         self.converge()
 
     def converge(self) -> None:
-        """Set u and v to the first singular vectors of the weight, which takes many steps of power iteration."""
+        """Set u and v to the first singular vectors of the weight, the limit of power iteration."""
         left, _, right = np.linalg.svd(self._matrix(), full_matrices=False)
         self.u[...], self.v[...] = left[:, 0], right[0]
 

@@ -163,7 +163,8 @@ MODELS = (
     GameCase(
         "ConditionalGAN dense, projection, relativistic",
         lambda rng, dtype: ConditionalGAN.dense(
-            3, (6, 6), 9, classes=3, projection=True, dropout=0, objective="relativistic", rng=rng, dtype=dtype
+            3, (6, 6), 9, classes=3, projection=True, dropout=0, objective="relativistic",
+            rng=rng, dtype=dtype,
         ),
         (5, 9),
         smooth=False,

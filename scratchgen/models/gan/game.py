@@ -45,7 +45,7 @@ class Game(Model):
         raise TypeError(f"{type(self).__name__} has no discriminator_backward")
 
     def generator_loss(self, z: np.ndarray, x: np.ndarray | None = None) -> tuple[float, Any]:
-        """Return the generator's loss and its cache, for latent codes z, and real examples x if it needs them."""
+        """Return the generator's loss and its cache, for latent codes z and real examples x if needed."""
         raise TypeError(f"{type(self).__name__} has no generator_loss")
 
     def generator_backward(self, cache: Any) -> Any:

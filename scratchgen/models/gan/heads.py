@@ -1,4 +1,4 @@
-"""Layers that give a label to a network, and networks with two outputs. Derived in docs/conditional-gan.md."""
+"""Layers that give a label to a network, or a network two outputs. Derived in docs/conditional-gan.md."""
 
 from __future__ import annotations
 

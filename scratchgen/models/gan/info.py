@@ -253,7 +253,8 @@ class InfoGAN(GAN):
             bound, start = bound - loss, start + size
             parts.append(dq)
         if self.continuous:
-            squares, dq = squared_error(np.ascontiguousarray(q[:, start:]), np.ascontiguousarray(c[:, start:]))
+            mean, target = (np.ascontiguousarray(a[:, start:]) for a in (q, c))
+            squares, dq = squared_error(mean, target)
             constant = self.continuous * (math.log(self.std) + 0.5 * LOG_2PI)
             bound -= squares / (2 * self.std**2) + constant     # (INFO.4)
             parts.append(dq * q.dtype.type(1 / (2 * self.std**2)))
@@ -323,8 +324,8 @@ def expect_codes(
         raise ValueError(f"{who} expected categories or continuous codes, got none; use GAN")
     if code < width:
         raise ValueError(
-            f"{who} expected a code of at least {width} numbers, {sum(sizes)} for categories and {continuous} "
-            f"continuous ones, got {code}"
+            f"{who} expected a code of at least {width} numbers, {sum(sizes)} for categories and "
+            f"{continuous} continuous ones, got {code}"
         )
     return sizes, continuous
 
