@@ -126,7 +126,9 @@ def test_spectral_norm_refuses_old_vectors_of_another_weight(rng):
 
 
 @pytest.mark.parametrize(
-    "layer", [ReLU(), BatchNorm(3), MaskedLinear(3, 2, np.ones((3, 2), bool), rng=0)], ids=lambda c: str(c)[:8]
+    "layer",
+    [ReLU(), BatchNorm(3), MaskedLinear(3, 2, np.ones((3, 2), bool), rng=0)],
+    ids=["ReLU", "BatchNorm", "MaskedLinear"],
 )
 def test_spectral_norm_refuses_other_layers(layer):
     with pytest.raises(TypeError, match="SpectralNorm expected layer to be a Linear or Conv2d, got "):

@@ -1,0 +1,146 @@
+"""Measure how well a generator draws what it is told: found afterwards, with labels, and without labels.
+
+Found afterwards is a GAN whose codes are moved along fitted directions (code_directions.py). The others are
+ConditionalGAN and InfoGAN. A classifier trained on real digits reads the samples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.checks import expect_labels
+from scratchgen.data import Digits
+from scratchgen.metrics import accuracy
+from scratchgen.models import DCGAN, GAN, ConditionalGAN, InfoGAN, MLPClassifier
+from scratchgen.studies.experiments import code_directions
+from scratchgen.studies.experiments.code_directions import slants, widths
+from scratchgen.training.callbacks import ProgressBar
+from scratchgen.training.loop import Callback
+from scratchgen.training.schedules import Cosine
+
+CHANNELS, HIDDEN, BATCH = (32, 64), 256, 64
+LR, DISCRIMINATOR_LR = 1e-3, 5e-4
+REACH = 3.0     # of the component along a digit's direction
+
+
+def best_assignment(counts: np.ndarray) -> np.ndarray:
+    """The one-to-one assignment of rows to columns with the largest total: counts (C, C) -> columns (C,).
+
+    best[S] is the largest total of the first |S| rows with the columns of the set S. It is the largest of
+    best[S without k] + counts[|S| − 1, k] over k in S. Sets are numbers whose bits are the columns, so there
+    are 2^C of them instead of C! assignments.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not 0 < len(counts) <= 16:
+        raise ValueError(f"best_assignment expected counts (C, C) with C of 1 to 16, got {counts.shape}")
+    size = len(counts)
+    best, last = np.full(2**size, -np.inf), np.zeros(2**size, int)
+    best[0] = 0
+    for columns in range(1, 2**size):
+        row = columns.bit_count() - 1
+        for k in range(size):
+            if columns >> k & 1:
+                total = best[columns ^ 1 << k] + counts[row, k]
+                if total > best[columns]:
+                    best[columns], last[columns] = total, k
+    assigned, columns = np.zeros(size, int), 2**size - 1
+    for row in reversed(range(size)):
+        assigned[row] = last[columns]
+        columns ^= 1 << last[columns]
+    return assigned
+
+
+def match(read: np.ndarray, y: np.ndarray, classes: int = 10) -> tuple[float, np.ndarray]:
+    """The share of examples whose category, read (N,), is that of their label y (N,), and the assignment.
+
+    The assignment, (classes,), has the label of each category. It is the one-to-one assignment with the
+    largest share.
+    """
+    read, y = (expect_labels("match", labels, np.size(y), classes) for labels in (read, y))
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (read, y), 1)
+    assigned = best_assignment(counts)
+    return float((assigned[read] == y).mean()), assigned
+
+
+def conditional(
+    digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any
+) -> ConditionalGAN:
+    """A trained convolutional ConditionalGAN."""
+    rng = np.random.default_rng(seed)
+    settings = {"code": 32, "channels": CHANNELS, "hidden": HIDDEN} | settings
+    return trained(ConditionalGAN.convolutional(rng=rng, **settings), digits, shown, rng, *callbacks)
+
+
+def informed(digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any) -> InfoGAN:
+    """A trained convolutional InfoGAN with ten categories and two continuous codes."""
+    rng = np.random.default_rng(seed)
+    settings = {"code": 44, "channels": CHANNELS, "hidden": HIDDEN} | settings
+    return trained(InfoGAN.convolutional(rng=rng, **settings), digits, shown, rng, *callbacks)
+
+
+def plain(digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any) -> DCGAN:
+    """A trained DCGAN."""
+    rng = np.random.default_rng(seed)
+    settings = {"code": 32, "channels": CHANNELS, "hidden": HIDDEN} | settings
+    return trained(DCGAN(rng=rng, **settings), digits, shown, rng, *callbacks)
+
+
+def trained(model: Any, digits: Digits, shown: int, rng: np.random.Generator, *callbacks: Callback) -> Any:
+    """The model after about `shown` digits, with both learning rates falling to 0 on a cosine."""
+    labels = digits.y_train if isinstance(model, ConditionalGAN) else None
+    return model.fit(
+        digits.x_train, labels, epochs=max(1, round(shown / len(digits.x_train))), batch_size=BATCH, rng=rng,
+        lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR), callbacks=[ProgressBar(), *callbacks],
+    )  # fmt: skip
+
+
+def along_directions(
+    model: GAN, classifier: MLPClassifier, n: int, rng: np.random.Generator, draws: int = 6000
+) -> tuple[np.ndarray, np.ndarray]:
+    """n codes of a GAN, moved to REACH along the fitted direction of each digit in turn, and these digits."""
+    z = model.prior_sample(draws, rng=rng)
+    measured = code_directions.measure(model.inverse_transform(z), classifier)
+    found = code_directions.directions(z, measured)             # (12, K)
+    asked = np.arange(n) % 10
+    codes = model.prior_sample(n, rng=rng)
+    for k in range(10):
+        codes[asked == k] = code_directions.with_component(codes[asked == k], found[k], REACH)
+    return codes, asked
+
+
+def with_category(model: InfoGAN, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Codes c of n examples whose category is 0, 1, … in turn, and these categories."""
+    c, asked = model.draw_codes(n, rng=rng), np.arange(n) % model.categories[0]
+    c[:, 0] = asked
+    return c, asked
+
+
+def by_class(read: np.ndarray, asked: np.ndarray) -> dict[str, float]:
+    """The share of examples that are read as asked, of all and of each class."""
+    shares = {str(k): accuracy(read[asked == k], asked[asked == k]) for k in np.unique(asked)}
+    return {"all": accuracy(read, asked)} | shares
+
+
+def effects(model: InfoGAN, classifier: MLPClassifier, n: int, rng: np.random.Generator) -> dict[str, Any]:
+    """What each code changes: slant and width in standard deviations over samples, and the class.
+
+    A continuous code is moved from −1 to 1, all others fixed. The category is moved to the next one.
+    """
+    z, c = model.prior_sample(n, rng=rng), model.draw_codes(n, rng=rng)
+    images = model.inverse_transform(model.with_codes(z, c))
+    std = np.array([slants(images).std(), widths(images).std()])
+    found = {}
+    for j in range(c.shape[1]):
+        ends = []
+        for value in (-1.0, 1.0):
+            moved = c.copy()
+            moved[:, j] = value if j else c[:, 0] if value < 0 else (c[:, 0] + 1) % model.categories[0]
+            ends.append(model.inverse_transform(model.with_codes(z, moved)))
+        change = [(f(ends[1]) - f(ends[0])).mean() for f in (slants, widths)] / std
+        same = (classifier.predict(ends[0]) == classifier.predict(ends[1])).mean()
+        name = f"continuous code {j}" if j else "next category"
+        found[name] = {"slant": change[0], "width": change[1], "same class": float(same)}
+    return found
