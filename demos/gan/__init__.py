@@ -9,4 +9,5 @@ ORDER = (
     "handwritten_digits",
     "directions",
     "one_pixel",
+    "told_what_to_draw",
 )

@@ -109,3 +109,13 @@ def test_one_pixel_discriminator_detects_what_its_generator_makes(run_demo):
     assert specked.speck > 0.70 and specked.isolated > 0.90     # its images have many isolated pixels then
     (taught,) = results["runs"]["noise only"]
     assert taught.speck > 0.58 and taught.speck_below > 0.60    # of 1,000 digits: chance gives 0.5 ± 0.016
+
+
+@pytest.mark.slow
+def test_a_label_tells_a_gan_what_to_draw(run_demo):
+    results = run_demo("gan.told_what_to_draw", shown=36_000, generated=500)
+    shares = {way: row["all"] for way, row in results["table"].items()}
+    assert shares["with labels"] > 0.8 and shares["with labels"] > shares["found afterwards"]
+    assert shares["with labels"] > shares["without labels"] and results["matched"] > 0.25
+    assert sorted(results["assigned"]) == list(range(10))
+    assert results["effects"]["next category"]["same class"] < 0.7
