@@ -63,8 +63,8 @@ def main(out: Path, *, shown: int = 120_000, generated: int = 2000, seed: int = 
     table["without labels"] = experiment.by_class(drawn, assigned[category])
     title = f"Samples that the classifier reads as the requested digit, {generated:,} for each way"
     print_table(table, title, dict.fromkeys(["all", *map(str, range(10))], ".0%"))
-    say(f"\nInfoGAN's category is that of the digit for {matched:.1%} of the test digits (at least 10 % by "
-        f"chance); its bound on the information is {info.information(rng=rng):.2f} of {info.entropy:.2f} nats")
+    say(f"\nInfoGAN's category is that of the digit for {matched:.1%} of the test digits (10 % by chance); "
+        f"its bound on the information is {info.information(rng=rng):.2f} of {info.entropy:.2f} nats")
     effects = experiment.effects(info, classifier, 1000, rng)
     print_table(effects, "What InfoGAN's codes change", {"same class": ".0%"})
 
