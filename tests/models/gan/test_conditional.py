@@ -87,8 +87,7 @@ def test_conditional_forms_fit_and_sample_by_label(form, projection, tmp_path):
     score, probability = model.critic_score(X, Y), model.predict_real(X, Y)
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-score)), rtol=1e-5)
     save(model, tmp_path / "model.npz")
-    other = FORMS[form](projection=projection)
-    load(other, tmp_path / "model.npz")
+    other = load(tmp_path / "model.npz")
     np.testing.assert_array_equal(other.sample(6, y=Y[:6], rng=2), images)
 
 

@@ -137,8 +137,7 @@ def test_info_forms_fit_read_and_save(form, tmp_path):
     np.testing.assert_allclose(model.predict_real(X), 1 / (1 + np.exp(-model.critic_score(X))), rtol=1e-5)
     assert model.information(200, rng=0) <= model.entropy
     save(model, tmp_path / "model.npz")
-    other = FORMS[form]()
-    load(other, tmp_path / "model.npz")
+    other = load(tmp_path / "model.npz")
     np.testing.assert_array_equal(other.infer_codes(images), model.infer_codes(images))
 
 
