@@ -127,7 +127,7 @@ class ConditionalGAN(GAN):
 
     def random_input(self, n: int, rng: np.random.Generator | int) -> np.ndarray:
         """The inputs of G for n random examples, [z, r] with all labels equally often, (n, K + classes)."""
-        return self._with_label(self.prior_sample(n, rng=rng), np.arange(n) % self.classes)
+        return self._with_label(super().random_input(n, rng), np.arange(n) % self.classes)
 
     def _labels(self, y: Any, n: int, method: str) -> np.ndarray:
         return expect_labels(self._who(method), y, n, self.classes)

@@ -214,7 +214,8 @@ class GAN(Game):
 
     def random_input(self, n: int, rng: np.random.Generator | int) -> np.ndarray:
         """The inputs of G for n random examples: here the latent codes, (n, K)."""
-        return self.prior_sample(n, rng=rng)
+        self._expect_count(n, "random_input")
+        return self.prior_sample(n, rng=as_generator(self._who("random_input"), rng))
 
     def _expect_fit(self, X: np.ndarray, real: np.ndarray) -> None:
         """Apply both networks once, so that an error names the one with a wrong shape before training.
