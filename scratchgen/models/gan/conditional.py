@@ -197,6 +197,10 @@ class ConditionalGAN(GAN):
         y = self._labels(y, len(Z), "inverse_transform")
         return in_batches(lambda z: self.generator.forward(z)[0], self._with_label(Z, y))
 
+    def score_samples(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """Raise NoLikelihood: the generator gives samples, but no formula for their density."""
+        return super().score_samples(X)
+
     def critic_score(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """l(x, y), the output of D for each example and its label: (N, D) and (N,) -> (N,)."""
         return self._scores(X, y, "critic_score")
