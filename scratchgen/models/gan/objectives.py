@@ -23,7 +23,7 @@ def log_discriminator(l_real: Array, l_fake: Array) -> DiscriminatorLoss:
     """The cross-entropy of "real or generated?", (GAN.2) and (GAN.3)."""
     loss_real, dreal = bce_with_logits(l_real, np.ones_like(l_real))
     loss_fake, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))       # (GAN.2, GAN.3)
-    return loss_real + loss_fake, dreal, dfake
+    return loss_real + loss_fake, dreal, dfake                              # −V of (GAN.1)
 
 
 def minimax_generator(l_real: Array | None, l_fake: Array) -> GeneratorLoss:
