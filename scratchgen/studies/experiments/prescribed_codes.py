@@ -16,12 +16,11 @@ from scratchgen.metrics import accuracy
 from scratchgen.models import DCGAN, GAN, ConditionalGAN, InfoGAN, MLPClassifier
 from scratchgen.studies.experiments import code_directions
 from scratchgen.studies.experiments.code_directions import slants, widths
-from scratchgen.training.callbacks import ProgressBar
-from scratchgen.training.loop import Callback
+from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.schedules import Cosine
 
-CHANNELS, HIDDEN, BATCH = (32, 64), 256, 64
-LR, DISCRIMINATOR_LR = 1e-3, 5e-4
+NETWORK = {"channels": (16, 32), "hidden": 256}
+BATCH, LR, DISCRIMINATOR_LR = 64, 2e-3, 2e-4
 REACH = 3.0     # of the component along a digit's direction
 
 
@@ -65,36 +64,29 @@ def match(read: np.ndarray, y: np.ndarray, classes: int = 10) -> tuple[float, np
     return float((assigned[read] == y).mean()), assigned
 
 
-def conditional(
-    digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any
-) -> ConditionalGAN:
-    """A trained convolutional ConditionalGAN."""
-    rng = np.random.default_rng(seed)
-    settings = {"code": 32, "channels": CHANNELS, "hidden": HIDDEN} | settings
-    return trained(ConditionalGAN.convolutional(rng=rng, **settings), digits, shown, rng, *callbacks)
+def conditional(seed: int, **settings: Any) -> ConditionalGAN:
+    """An untrained convolutional ConditionalGAN."""
+    return ConditionalGAN.convolutional(rng=seed, **{"code": 32, **NETWORK, **settings})
 
 
-def informed(digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any) -> InfoGAN:
-    """A trained convolutional InfoGAN with ten categories and two continuous codes."""
-    rng = np.random.default_rng(seed)
-    settings = {"code": 44, "channels": CHANNELS, "hidden": HIDDEN} | settings
-    return trained(InfoGAN.convolutional(rng=rng, **settings), digits, shown, rng, *callbacks)
+def informed(seed: int, **settings: Any) -> InfoGAN:
+    """An untrained convolutional InfoGAN with ten categories and two continuous codes."""
+    return InfoGAN.convolutional(rng=seed, **{"code": 44, **NETWORK, **settings})
 
 
-def plain(digits: Digits, shown: int, seed: int, *callbacks: Callback, **settings: Any) -> DCGAN:
-    """A trained DCGAN."""
-    rng = np.random.default_rng(seed)
-    settings = {"code": 32, "channels": CHANNELS, "hidden": HIDDEN} | settings
-    return trained(DCGAN(rng=rng, **settings), digits, shown, rng, *callbacks)
+def plain(seed: int, **settings: Any) -> DCGAN:
+    """An untrained DCGAN."""
+    return DCGAN(rng=seed, **{"code": 32, **NETWORK, **settings})
 
 
-def trained(model: Any, digits: Digits, shown: int, rng: np.random.Generator, *callbacks: Callback) -> Any:
-    """The model after about `shown` digits, with both learning rates falling to 0 on a cosine."""
-    labels = digits.y_train if isinstance(model, ConditionalGAN) else None
-    return model.fit(
-        digits.x_train, labels, epochs=max(1, round(shown / len(digits.x_train))), batch_size=BATCH, rng=rng,
-        lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR), callbacks=[ProgressBar(), *callbacks],
+def trainer(model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Callback) -> Trainer:
+    """The training of one of these models, with both learning rates falling to 0 on a cosine."""
+    run: Trainer = model.trainer(
+        digits.x_train, digits.y_train if isinstance(model, ConditionalGAN) else None, epochs=epochs,
+        batch_size=BATCH, rng=seed, lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR),
+        callbacks=callbacks,
     )  # fmt: skip
+    return run
 
 
 def along_directions(
