@@ -14,12 +14,14 @@ from scratchgen.checks import expect_labels
 from scratchgen.data import Digits
 from scratchgen.metrics import accuracy
 from scratchgen.models import DCGAN, GAN, ConditionalGAN, InfoGAN, MLPClassifier
+from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.studies.experiments import code_directions
 from scratchgen.studies.experiments.code_directions import slants, widths
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.schedules import Cosine
 
 NETWORK = {"channels": (16, 32), "hidden": 256}
+DENSE = (300, 300)
 BATCH, LR, DISCRIMINATOR_LR = 64, 2e-3, 2e-4
 REACH = 3.0     # of the component along a digit's direction
 
@@ -65,8 +67,15 @@ def match(read: np.ndarray, y: np.ndarray, classes: int = 10) -> tuple[float, np
 
 
 def conditional(seed: int, **settings: Any) -> ConditionalGAN:
-    """An untrained convolutional ConditionalGAN."""
-    return ConditionalGAN.convolutional(rng=seed, **{"code": 32, **NETWORK, **settings})
+    """An untrained convolutional ConditionalGAN whose discriminator compares the label with its features."""
+    return ConditionalGAN.convolutional(rng=seed, **{"code": 32, "projection": True, **NETWORK, **settings})
+
+
+def dense_conditional(seed: int, **settings: Any) -> ConditionalGAN:
+    """An untrained dense ConditionalGAN, to whose pixels the label is joined."""
+    return ConditionalGAN.dense(
+        rng=seed, **{"code": 32, "hidden": DENSE, "pixel_init": small_pixel_init, **settings}
+    )
 
 
 def informed(seed: int, **settings: Any) -> InfoGAN:
