@@ -11,8 +11,8 @@ LR = 1e-3
 GAME_LR, GAME_BETAS = 1e-4, (0.5, 0.999)
 
 
-def one_loss(model, noise: str | None = None) -> Step:
-    """The step of a model with a single loss; `noise` names the argument of `loss` for its noise."""
+def one_loss(model, noise: tuple[str, ...] = ()) -> Step:
+    """The step of a model with a single loss; `noise` names the arguments of `loss` for its noise."""
     optimizer = Adam(model.parameters(), LR)
     rng = np.random.default_rng(0)
 
@@ -21,7 +21,7 @@ def one_loss(model, noise: str | None = None) -> Step:
 
     def gradients(x, *drawn):
         optimizer.zero_grad()
-        loss, cache = model.loss(x, **dict(zip([noise], drawn, strict=False)))
+        loss, cache = model.loss(x, **dict(zip(noise, drawn, strict=True)))
         model.backward(cache)
         return [loss], [p.grad.copy() for p in model.parameters().values()]
 

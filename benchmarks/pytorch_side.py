@@ -28,6 +28,8 @@ def one_loss(net, loss: Callable[..., Any], ours, dtype: str, way: Way) -> Step:
     import torch
 
     copy_weights(net, ours, dtype)
+    if way.channels_last:
+        net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), LR, fused=way.fused)
     run = torch.compile(loss) if way.compiled else loss
 

@@ -20,7 +20,7 @@ KEYS = ("against_eager", "against_best", "against_jax", "limit_share")
 # the target for each of these, by model
 DENSE = dict.fromkeys(("autoencoder", "vae", "gan", "made", "nice"), (2.0, 1.4, 1.1, 0.85))
 CONVOLUTIONAL = dict.fromkeys(("dcgan", "wgan-gp"), (1.3, 1.1, 1.0, 0.75))
-ASKED = DENSE | CONVOLUTIONAL
+ASKED = DENSE | CONVOLUTIONAL | {"unet": (1.2, 1.0, 1.0, 0.7)}
 NOTHING_ASKED = (None,) * len(KEYS)
 
 

@@ -185,6 +185,13 @@ def mosaic(pictures: np.ndarray, rows: int) -> np.ndarray:
     return pictures.reshape(rows, -1, 28, 28).swapaxes(1, 2).reshape(rows * 28, -1)
 
 
+def show_rows(ax: Axes, rows: Mapping[str, np.ndarray], title: str = "") -> None:
+    """Draw rows of digits, label -> (N, 784), with the labels at the left."""
+    show_image(ax, mosaic(np.concatenate(list(rows.values())), len(rows)), title)
+    ax.set_yticks([28 * i + 13.5 for i in range(len(rows))], list(rows), fontsize=9.5)
+    ax.tick_params(length=0)
+
+
 # Digits
 
 

@@ -66,13 +66,16 @@ from scratchgen.layers.coupling import Squeeze as Squeeze
 from scratchgen.layers.dropout import Dropout as Dropout
 from scratchgen.layers.embedding import Embedding as Embedding
 from scratchgen.layers.group_norm import GroupNorm as GroupNorm
+from scratchgen.layers.gru import GRU as GRU
 from scratchgen.layers.linear import Linear as Linear
+from scratchgen.layers.lstm import LSTM as LSTM
 from scratchgen.layers.masked import MaskedConv2d as MaskedConv2d
 from scratchgen.layers.masked import MaskedLinear as MaskedLinear
 from scratchgen.layers.normalisation import BatchNorm as BatchNorm
 from scratchgen.layers.normalisation import LayerNorm as LayerNorm
 from scratchgen.layers.pooling import AvgPool2d as AvgPool2d
 from scratchgen.layers.pooling import MaxPool2d as MaxPool2d
+from scratchgen.layers.recurrent import RNN as RNN
 from scratchgen.layers.reshape import Flatten as Flatten
 from scratchgen.layers.reshape import Reshape as Reshape
 from scratchgen.layers.residual import ResidualBlock as ResidualBlock

@@ -93,12 +93,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_layer": {"layer": linear64(), "x": X, "rng": 0},
     "check_jvp": {"layer": linear64(), "x": X, "rng": 0},
     "check_contract": {"layer": linear64(), "x": X, "rng": 0},
+    "assert_gradients": {"layer": linear64(), "x": X, "rng": 0},
+    "numeric_gradient": {"f": np.sum, "x": X},
     "with_upstream": {"layer": linear64(), "x": X, "rng": 0},
     "remember": {"layer": linear64()},
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "Digits", "History", "Images", "Reliability", "Result", "SampleQuality", "Shares", "Table",
+    "Digits", "Explanation", "History", "Images", "Reliability", "Result", "SampleQuality", "Shares", "Table",
     "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
@@ -165,6 +167,7 @@ ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
     "int | Pair": ["int", "Pair"], "np.random.Generator | int": ["Generator"], "DTypeLike": ["dtype"],
     "Callable[..., Array]": ["callable"], "Callable[[np.ndarray], np.ndarray]": ["callable"],
+    "Callable[[np.ndarray], float]": ["callable"],
     "Layer": ["layer"], "Linear": ["Linear"], "Sequence[int]": ["counts"],
     "tuple[int, int, int]": ["shape"], "Module": ["layer"], "Array": ["array"], "np.ndarray": ["array"],
     "ArrayLike": ["array"],
@@ -174,7 +177,9 @@ ANNOTATIONS = {
     "FeatureClassifier": ["loss"],
 }  # fmt: skip
 LABELS = {"labels", "y_train", "y_test"}
-USED = {"check_contract": "Linear", "check_loss": "squared_error"}     # what the example calls
+USED = {    # what the example calls
+    "check_contract": "Linear", "check_loss": "squared_error", "assert_gradients": "check_layer"
+}  # fmt: skip
 UNNAMED = {"array", "labels", "layer", "parameters"}    # the message describes these without their names
 
 # Arrays that are wrong for one parameter alone.
@@ -200,7 +205,8 @@ FINE: dict[tuple[str, str], list[Any]] = {
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],
     ("UNet", "classes"): [0], ("ResidualNet", "classes"): [0],
-    ("orthogonal", "gain"): [-1],
+    ("numeric_gradient", "x"): [np.array(3.0)],
+    ("orthogonal", "gain"): [-1], ("LSTM", "forget_bias"): [-1],
     **{(name, "shape"): [(28, 28)] for name in vars(initializers)},
     ("accuracy", "y"): [Y - 1, Y + 100, Y.astype(float)],       # labels of any kind are compared
     ("knn_accuracy", "y_train"): [Y + 100],

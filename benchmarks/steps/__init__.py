@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-CONVOLUTIONAL = ("dcgan", "wgan_gp")    # models with PyTorch's channels-last as an additional contender
+CONVOLUTIONAL = ("dcgan", "unet", "wgan_gp")    # models with PyTorch's channels-last as one more contender
 
 
 class Step(NamedTuple):

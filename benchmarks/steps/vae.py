@@ -24,7 +24,7 @@ def noise(n, dtype):
 
 
 def ours(dtype):
-    return one_loss(model(dtype), noise="eps")
+    return one_loss(model(dtype), noise=("eps",))
 
 
 def pytorch(dtype, way: Way):

@@ -6,6 +6,11 @@ ORDER = (
     "exact_field",
     "langevin_and_score",
     "straight_paths",
+    "noise_and_back",
+    "where_bits_go",
+    "target_by_noise",
+    "steps_and_quality",
+    "guidance_strength",
+    "guided_by_classifier",
     "planted_mistakes",
-    "bayes_bridge_guidance",
 )

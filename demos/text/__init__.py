@@ -1,3 +1,3 @@
-"""Demos of models of text: a comparison of attention and n-grams."""
+"""Demos of models of text: attention and n-grams compared, and gradients in recurrent nets."""
 
-ORDER = ("characters",)
+ORDER = ("characters", "gradients_in_time")

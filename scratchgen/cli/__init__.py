@@ -19,11 +19,12 @@ import scratchgen
 from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
-COMMANDS = ("demo", "gradcheck", "train", "study", "data", "download")     # in the order of --help
+COMMANDS = ("demo", "gradcheck", "exercise", "train", "study", "data", "download")   # in the order of --help
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
+CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13
 EXIT_CODES = (
     "Exit codes: 0 success; 1 a check failed or training diverged; 2 invalid input, with one line on stderr; "
-    "130 interrupted with Ctrl-C."
+    "130 interrupted with Ctrl-C; 141 the program that reads the output has ended, as in | head."
 )
 
 
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The program that reads our output (head, less) has ended. Without this, Python prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return CLOSED_PIPE
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return report_error(error, 2, debug)
     except ArithmeticError as error:

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from scratchgen.cli.common import check_output, columns
+from scratchgen.cli.apart import run_apart
+from scratchgen.cli.common import check_output, columns, seconds
 
 HELP = "compare hand-written gradients with central differences"
+
+
+FILE = re.compile(r"\.py(:|$)")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="layers, losses or models to check (default: all of them)"
+        "names", nargs="*", metavar="NAME",
+        help="layers, losses or models to check (default: all of them), or FILE.py:NAME for your own "
+        "layer or loss",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE",
-        help="plot the error against the step size, for the first layer named (.png, .svg, .pdf)",
+        help="plot the error against the step size, and the error of each entry, for the first layer named "
+        "(.png, .svg, .pdf)",
     )
+    parser.add_argument(
+        "--input", type=shape, metavar="SHAPE",
+        help="the shape of the input of your own layer or loss, such as 7,5 (the default) or 2,6,6,3",
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="the time limit for each of your own layers or losses (default: 30)",
+    )
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """An argument that is a shape, such as 7,5."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected a shape such as 7,5, got {text!r}")
+    return tuple(map(int, parts))
 
 
 def main(args: argparse.Namespace) -> int:
@@ -30,6 +54,11 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.plot is not None:
         check_output(args.plot)
+    own = [name for name in args.names if FILE.search(name)]
+    if own:
+        return check_own(own, args)
+    if args.input is not None:
+        raise ValueError("--input expected FILE.py:NAME, your own layer or loss")
     from scratchgen import kernels, plots
     from scratchgen.gradcheck import report
     from scratchgen.models.cases import CASES
@@ -56,3 +85,27 @@ def main(args: argparse.Namespace) -> int:
     if plotted is not None:
         print(f"error against step size: {plots.save(report.error_figure(plotted), args.plot)}")
     return 1 if failed else 0
+
+
+def check_own(targets: list[str], args: argparse.Namespace) -> int:
+    """Check layers or losses in files of the user, each in its own process; return the largest exit code."""
+    if len(targets) < len(args.names):
+        raise ValueError("gradcheck expected either names of the library or FILE.py:NAME, got both")
+    for target in targets:
+        file, _, name = target.rpartition(":")
+        if not file.endswith(".py") or not name:
+            raise ValueError(f"{target}: gradcheck expected FILE.py:NAME, with the name of a layer or loss")
+        if not Path(file).is_file():
+            raise ValueError(f"{file}: no such file")
+    if args.plot is not None:
+        from scratchgen.plots import picture_format
+
+        if len(targets) > 1:
+            raise ValueError(f"--plot expected one FILE.py:NAME, got {len(targets)}")
+        picture_format(args.plot)
+    options = []
+    if args.input is not None:
+        options.append(f"--input={','.join(map(str, args.input))}")
+    if args.plot is not None:
+        options.append(f"--plot={args.plot}")
+    return max(run_apart("scratchgen.cli.own_code", target, args.timeout, options) for target in targets)

@@ -1,5 +1,8 @@
 """Gradient checks: hand-written backward passes compared with finite differences."""
 
+from scratchgen.gradcheck.assertion import (
+    assert_gradients,
+)
 from scratchgen.gradcheck.checker import (
     KINKED,
     SMOOTH,
@@ -19,12 +22,20 @@ from scratchgen.gradcheck.contract import (
 from scratchgen.gradcheck.differences import (
     Result,
 )
+from scratchgen.gradcheck.explain import (
+    Explanation,
+)
+from scratchgen.gradcheck.numeric import (
+    numeric_gradient,
+)
 
 __all__ = [
+    "Explanation",
     "KINKED",
     "Loss",
     "Result",
     "SMOOTH",
+    "assert_gradients",
     "backward",
     "check_contract",
     "check_jvp",
@@ -32,6 +43,7 @@ __all__ = [
     "check_loss",
     "check_model",
     "has_jvp",
+    "numeric_gradient",
     "remember",
     "with_upstream",
 ]

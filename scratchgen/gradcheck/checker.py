@@ -18,28 +18,45 @@ All numbers must be float64. In float32 the error is about 1e-5 with the best st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
-from scratchgen.checks import (
-    as_generator,
-    expect_flags,
-    expect_float,
-    expect_function,
-    expect_int,
-    expect_number,
+from scratchgen.checks import as_generator, expect_float, expect_function
+from scratchgen.gradcheck.arrays import (
+    KINKED,
+    SMOOTH,
+    check_array,
+    expect_float64,
+    expect_input,
+    expect_settings,
+    not_float64,
 )
-from scratchgen.gradcheck.differences import EXACT, Result, compare, exact_result, line, summary
+from scratchgen.gradcheck.calls import backward, remember
+from scratchgen.gradcheck.differences import Result
+from scratchgen.gradcheck.evidence import Evidence, Pair, Trial, layer_arrays, layer_sizes, loss_sizes
+from scratchgen.gradcheck.explain import text_only
+from scratchgen.gradcheck.lines import check_model
+from scratchgen.gradcheck.numeric import numeric_gradient
+from scratchgen.gradcheck.tangent import check_jvp, has_jvp
 from scratchgen.initializers import orthogonal
-from scratchgen.layers.base import Layer, Parameter
+from scratchgen.layers.base import Layer
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.sequential import Sequential
-from scratchgen.module import Module
 
-SMOOTH = 1e-8       # the tolerance for functions without kinks
-KINKED = 1e-6       # the tolerance for the others
+__all__ = [
+    "KINKED",
+    "Loss",
+    "SMOOTH",
+    "backward",
+    "check_jvp",
+    "check_layer",
+    "check_loss",
+    "check_model",
+    "has_jvp",
+    "remember",
+    "with_upstream",
+]
 
 Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
@@ -62,19 +79,13 @@ def check_layer(
 
     Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
     """
-    _expect_float64("check_layer", layer)
-    _expect_input("check_layer", x)
-    _expect_settings("check_layer", training, tolerance)
-    unlearned = [
-        Result(f"{name} (neither a Parameter nor in buffer_names)", a.shape, math.inf, 0.0, "FAIL", tolerance)
-        for name, a in layer.unlearned_arrays().items()
-    ]
-    unlearned += [
-        Result(f"{name} (inside another object)", (), math.inf, 0.0, "FAIL", tolerance)
-        for name in layer.overlooked()
-    ]
+    expect_float64("check_layer", layer)
+    expect_input("check_layer", x)
+    expect_settings("check_layer", training, tolerance)
+    unlearned = _unlearned(layer, tolerance)
     rng = as_generator("check_layer", rng)
     x = x.copy()
+    before = x.copy()
     restore = remember(layer)
     out, cache = layer.forward(x, training)
     u = rng.standard_normal(out.shape)
@@ -83,12 +94,36 @@ def check_layer(
         restore()
         return layer.forward(x, training)[0] * u
 
+    def evidence(what: str, claimed: np.ndarray, numeric: np.ndarray, wrong: np.ndarray) -> Evidence:
+        trial = Trial(layer, before, u, training, restore)
+        sizes, arrays = layer_sizes(layer, x, out), layer_arrays(trial)
+        return Evidence(
+            what, claimed, numeric, wrong, sizes, arrays, trial=trial, smaller=trial.smaller(what)
+        )
+
+    if not np.array_equal(x, before, equal_nan=True):
+        text = "Forward changes its input x in place, as in x[x < 0] = 0. Work on a copy."
+        return [Result("input", x.shape, math.inf, 0.0, "FAIL", tolerance, text_only("x changed", text))]
     dx, gradients = backward(layer, u, cache)
-    results = [_check_array("input", x, dx, terms, tolerance)]
+    results = [check_array("input", x, dx, terms, tolerance, evidence)]
     for name, p in layer.parameters().items():
-        results.append(_check_array(name, p.value, gradients[name], terms, tolerance))
+        results.append(check_array(name, p.value, gradients[name], terms, tolerance, evidence))
     restore()
     return results + unlearned
+
+
+def _unlearned(layer: Layer, tolerance: float) -> list[Result]:
+    """A failure for each array that would be neither trained nor saved."""
+    found = [
+        (f"{name} (neither a Parameter nor in buffer_names)", a.shape, "It would not be trained or saved.")
+        for name, a in layer.unlearned_arrays().items()
+    ]
+    text = "Parameters inside this object would not be trained or saved: keep them in a layer, list or dict."
+    found += [(f"{name} (inside another object)", (), text) for name in layer.overlooked()]
+    return [
+        Result(what, shape, math.inf, 0.0, "FAIL", tolerance, text_only("not a Parameter", text))
+        for what, shape, text in found
+    ]
 
 
 def with_upstream(
@@ -99,8 +134,8 @@ def with_upstream(
     A wrong dx then makes the weight gradient of the Linear wrong, as in a network. W is orthogonal, so the
     input is (x − b)·Wᵀ, and the values that reach `layer` are as far from kinks as those of x.
     """
-    _expect_float64("with_upstream", layer)
-    _expect_input("with_upstream", x)
+    expect_float64("with_upstream", layer)
+    expect_input("with_upstream", x)
     rng = as_generator("with_upstream", rng)
     width = x.shape[-1]
     linear = Linear(width, width, rng=rng, dtype=np.float64)
@@ -119,176 +154,32 @@ def check_loss(
     """
     expect_function("check_loss", "loss", loss)
     expect_float("check_loss (its pred)", pred)
-    _expect_settings("check_loss", tolerance=tolerance)
+    expect_settings("check_loss", tolerance=tolerance)
     if pred.dtype != np.float64:
-        raise TypeError(_not_float64("check_loss", "the prediction", pred.dtype))
+        raise TypeError(not_float64("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
-    dpred = loss(pred, target)[1].copy()
-    return [_check_array("pred", pred, dpred, lambda: np.array([loss(pred, target)[0]]), tolerance)]
+    dpred = loss(pred, target)[1]
+    dpred = None if dpred is None else dpred.copy()
+
+    target = np.asarray(target)
+
+    def evidence(what: str, claimed: np.ndarray, numeric: np.ndarray, wrong: np.ndarray) -> Evidence:
+        labels = target if target.dtype.kind in "iu" else None
+        arrays = {"pred": pred, "target": target} if labels is None else {"pred": pred}
+        smaller = _smaller_loss(loss, pred, target)
+        return Evidence(
+            what, claimed, numeric, wrong, loss_sizes(pred), arrays, labels, smaller=smaller
+        )
+
+    return [check_array("pred", pred, dpred, lambda: np.array([loss(pred, target)[0]]), tolerance, evidence)]
 
 
-def check_model(
-    model: Module,
-    loss: Callable[[], tuple[float, Any]],
-    *,
-    rng: np.random.Generator | int,
-    directions: int = 4,
-    tolerance: float = SMOOTH,
-) -> list[Result]:
-    """Check a whole model along random lines, (GRAD.3): for each parameter array, and for all together.
-
-    loss : () -> (loss, cache), e.g. ``lambda: model.loss(x)``. A loss that uses random numbers must use the
-        same ones each time: ``lambda: model.loss(x, rng=1)``.
-    directions : lines for each array: one along the claimed gradient, where the signal is strongest, and
-        random ones, which find entries that are wrongly zero. All are unit vectors.
-
-    Raises TypeError for parameters that are not float64, ValueError for directions < 2.
-    """
-    _expect_float64("check_model", model)
-    _expect_settings("check_model", tolerance=tolerance)
-    if expect_int("check_model", "directions", directions) < 2:
-        raise ValueError(f"check_model expected at least 2 directions, got {directions}")
-    rng = as_generator("check_model", rng)
-    restore = remember(model)
-    _, cache = loss()
-    _, gradients = backward(model, None, cache)
-
-    def terms() -> np.ndarray:
-        restore()
-        return np.array([loss()[0]])
-
-    parameters = model.parameters()
-    groups = [(name, {name: p}) for name, p in parameters.items()]
-    results = []
-    for what, group in [*groups, ("all parameters", parameters)]:
-        results.append(_check_lines(what, group, gradients, terms, rng, directions, tolerance))
-    restore()
-    return results
+def _smaller_loss(loss: Loss, pred: np.ndarray, target: np.ndarray) -> Callable[[], Pair] | None:
+    """How to compute both gradients without the last example; None if fewer than two examples are left."""
+    if len(pred) < 3 or len(target) != len(pred):
+        return None
+    return lambda: (
+        loss(pred[:-1], target[:-1])[1], numeric_gradient(lambda p: loss(p, target[:-1])[0], pred[:-1])
+    )
 
 
-def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, training: bool = False) -> Result:
-    """Check jvp against backward, (GRAD.4): jvp multiplies by J and backward by Jᵀ.
-
-    The error is relative to the sum of the absolute products, Σ |J·v|·|u|. Raises TypeError if x or a
-    parameter is not float64, and for a layer without a jvp; see `has_jvp`.
-    """
-    _expect_float64("check_jvp", layer)
-    _expect_input("check_jvp", x)
-    _expect_settings("check_jvp", training)
-    rng = as_generator("check_jvp", rng)
-    restore = remember(layer)
-    out, cache = layer.forward(x, training)
-    u, v = rng.standard_normal(out.shape), rng.standard_normal(x.shape)
-    dout = layer.jvp(v, cache)
-    dx, _ = backward(layer, u, cache)
-    restore()
-    if dx is None or dx.shape != x.shape or dout.shape != out.shape:
-        return Result("jvp", x.shape, math.inf, 0.0, "FAIL", EXACT)
-    forward, back = float((dout * u).sum()), float((v * dx).sum())          # (GRAD.4)
-    return exact_result("jvp", x.shape, abs(forward - back), float(np.abs(dout * u).sum()))
-
-
-def has_jvp(layer: Layer) -> bool:
-    """Whether the layer and all layers inside it have a jvp."""
-    defined = getattr(type(layer), "jvp", Layer.jvp) is not Layer.jvp
-    return defined and all(has_jvp(child) for child in layer.children().values())
-
-
-def backward(layer: Any, dout: np.ndarray | None, cache: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Call backward. Return its result and the parameters' gradients by name; p.grad does not change.
-
-    dout : the gradient of the output of a layer; None for a model, whose backward takes only the cache
-    """
-    parameters = layer.parameters()
-    before = {name: p.grad.copy() for name, p in parameters.items()}
-    layer.zero_grad()
-    returned = layer.backward(cache) if dout is None else layer.backward(dout.copy(), cache)
-    gradients = {name: p.grad.copy() for name, p in parameters.items()}
-    for name, p in parameters.items():
-        p.grad[...] = before[name]
-    return returned, gradients
-
-
-def remember(layer: Module) -> Callable[[], None]:
-    """Return a function that restores the buffers and random generators to their current state."""
-    if not isinstance(layer, Module):
-        raise TypeError(f"remember expected layer to be a Layer or Model, got {layer!r}")
-    buffers = {name: b.copy() for name, b in layer.buffers().items()}
-    states = {name: g.bit_generator.state for name, g in layer.generators().items()}
-
-    def restore() -> None:
-        for name, b in layer.buffers().items():
-            b[...] = buffers[name]
-        for name, g in layer.generators().items():
-            g.bit_generator.state = states[name]
-
-    return restore
-
-
-def _check_array(
-    what: str,
-    array: np.ndarray,
-    claimed: np.ndarray | None,
-    terms: Callable[[], np.ndarray],
-    tolerance: float,
-) -> Result:
-    """Compare the claimed gradient of every entry with differences along it."""
-    if claimed is None or claimed.shape != array.shape:
-        return Result(what, array.shape, math.inf, 0.0, "FAIL", tolerance)
-    largest, size = float(np.abs(claimed).max(initial=0.0)), float(np.linalg.norm(terms()))
-    entries = []
-    for index in np.ndindex(array.shape):
-        entry = array[tuple(slice(i, i + 1) for i in index)]         # a view of one entry
-        along = line([(entry, np.ones_like(entry))], terms)
-        unit = max(1.0, abs(float(array[index])))
-        entries.append(compare(along, float(claimed[index]), largest, size, tolerance, unit))
-    return summary(what, array.shape, entries, tolerance)
-
-
-def _check_lines(
-    what: str,
-    parameters: Mapping[str, Parameter],
-    gradients: Mapping[str, np.ndarray],
-    terms: Callable[[], np.ndarray],
-    rng: np.random.Generator,
-    directions: int,
-    tolerance: float,
-) -> Result:
-    """Compare ⟨∇f, v⟩ with differences along unit vectors v that span the given parameters."""
-    gradient = np.concatenate([gradients[name].reshape(-1) for name in parameters])
-    largest, size = float(np.linalg.norm(gradient)), float(np.linalg.norm(terms()))
-    ends = np.cumsum([p.size for p in parameters.values()])[:-1]
-    entries = []
-    for i in range(directions):
-        v = gradient if i == 0 and largest > 0 else rng.standard_normal(gradient.shape)
-        v = v / np.linalg.norm(v)
-        parts = zip(parameters.values(), np.split(v, ends), strict=True)
-        along = line([(p.value, part.reshape(p.shape)) for p, part in parts], terms)
-        claimed = float(gradient @ v)                                       # (GRAD.3)
-        entries.append(compare(along, claimed, largest, size, tolerance, 1.0))
-    return summary(what, gradient.shape, entries, tolerance)
-
-
-def _expect_float64(who: str, layer: Module) -> None:
-    if not isinstance(layer, Module):
-        raise TypeError(f"{who} expected layer to be a Layer or Model, got {layer!r}")
-    for name, p in layer.parameters().items():
-        if p.dtype != np.float64:
-            raise TypeError(_not_float64(who, name, p.dtype))
-
-
-def _expect_input(who: str, x: np.ndarray) -> None:
-    expect_float(f"{who} (its input x)", x)
-    if x.ndim < 1:
-        raise ValueError(f"{who} expected an input x of shape (N, …), got ()")
-    if x.dtype != np.float64:
-        raise TypeError(_not_float64(who, "the input", x.dtype))
-
-
-def _expect_settings(who: str, training: bool = False, tolerance: float = SMOOTH) -> None:
-    expect_flags(who, training=training)
-    expect_number(who, "tolerance", tolerance, above=0)
-
-
-def _not_float64(who: str, what: str, dtype: np.dtype) -> str:
-    return f"{who} expected {what} in float64, got {dtype}: differences would be dominated by rounding"

@@ -28,9 +28,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scratchgen.gradcheck.explain import Explanation
 
 EPS = float(np.finfo(np.float64).eps)
 STEPS = (2.0**-11, 2.0**-14, 2.0**-17, 2.0**-20)
@@ -48,6 +52,10 @@ class Result:
     step : the step of that error; 0 if no difference was taken
     verdict : "ok", "kink" or "FAIL"; "kink" means that all entries are right except those at a kink
     tolerance : the largest error that is "ok"
+    explanation : for a failure, where it is and what kind of mistake it looks like
+    errors : the relative error of each entry; None if the entries were not compared one by one
+
+    str() gives all of this as text.
     """
 
     what: str
@@ -56,11 +64,26 @@ class Result:
     step: float
     verdict: str
     tolerance: float
+    explanation: Explanation | None = field(default=None, compare=False, repr=False)
+    errors: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
         """Whether the check passed."""
         return self.verdict != "FAIL"
+
+    def __str__(self) -> str:
+        head = f"{self.what} {self.shape}: {self.verdict}, largest error {self.error:.1e}"
+        return f"{head}\n{self.explanation}" if self.explanation else head
+
+
+class Entry(NamedTuple):
+    """The comparison of one claimed slope with differences: the fields of Result, and the numeric slope."""
+
+    error: float
+    step: float
+    verdict: str
+    numeric: float
 
 
 def line(moves: Iterable[tuple[np.ndarray, np.ndarray]], terms: Callable[[], np.ndarray]) -> Along:
@@ -92,14 +115,14 @@ def richardson(along: Along, h: float) -> float:
 
 def compare(
     along: Along, claimed: float, largest: float, size: float, tolerance: float, unit: float
-) -> tuple[float, float, str]:
-    """Return error, step and verdict for one claimed slope, as described at the top of this file.
+) -> Entry:
+    """Compare one claimed slope with differences, as described at the top of this file.
 
     largest : the largest claimed slope of the array
     size : ‖out·u‖, to which the rounding error is proportional
     unit : factor of the steps
     """
-    best, best_step, previous = math.inf, STEPS[0] * unit, math.inf
+    best, best_step, previous, numeric = math.inf, STEPS[0] * unit, math.inf, math.nan
     for step in STEPS:
         h = step * unit
         numeric = richardson(along, h)
@@ -109,13 +132,14 @@ def compare(
         if error < best:
             best, best_step = error, h
         if error <= tolerance:
-            return error, h, "ok"
+            return Entry(error, h, "ok", numeric)
         if abs(numeric - previous) <= tolerance * scale:
             break
         previous = numeric
     h = STEPS[-1] * unit
     slack = tolerance * max(abs(claimed), 1e-3 * largest) + 8 * EPS * size / h
-    return best, best_step, "kink" if _at_kink(along, claimed, h, slack) else "FAIL"
+    verdict = "kink" if _at_kink(along, claimed, h, slack) else "FAIL"
+    return Entry(best, best_step, verdict, numeric)
 
 
 def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
@@ -135,13 +159,11 @@ def _at_kink(along: Along, claimed: float, h: float, slack: float) -> bool:
     return any(abs(claimed - slope) <= slack for slope in steady)
 
 
-def summary(
-    what: str, shape: tuple[int, ...], entries: list[tuple[float, float, str]], tolerance: float
-) -> Result:
+def summary(what: str, shape: tuple[int, ...], entries: list[Entry], tolerance: float) -> Result:
     """The result for all entries of an array: the largest error, and the verdict."""
-    verdicts = [verdict for _, _, verdict in entries]
+    verdicts = [entry.verdict for entry in entries]
     verdict = next((v for v in ("FAIL", "kink") if v in verdicts), "ok")
-    measured = [(error, step) for error, step, v in entries if v != "kink"]
+    measured = [(entry.error, entry.step) for entry in entries if entry.verdict != "kink"]
     error, step = max(measured, default=(0.0, 0.0))
     return Result(what, shape, error, step, verdict, tolerance)
 

@@ -6,6 +6,13 @@ Both convolutions consist of three kinds of product with patches:
     _patch_product    colsᵀ·dout        both weight gradients
     _scatter          x·Vᵀ, added up    conv_transpose2d, conv2d_input_grad
 
+Pointwise convolutions (1x1, stride 1) need no patches: every pixel is one.
+A convolution of stride 1 is also the transpose of a convolution, with a flipped kernel: out[i] is the sum of
+x[i − p + u]·W[u] over u, so x[q] adds x[q]·W[k − 1 − v] to out[q − p' + v], with v = k − 1 − u and padding
+p' = k − 1 − p. So patches can be made of either image. If there are fewer channels on the side of the output,
+all three products use patches of the output (Conv2d(96, 32, 3, padding=1) on 128 images of 14x14, forward and
+backward, on one core: 23.7 ms; with patches of the input 31.6 ms).
+
 In NHWC the KW pixels under one kernel row are adjacent in memory, with all their channels, so the innermost
 loop copies or adds up to KW·C numbers. `first` and `last` are the columns of the kernel that are inside the
 image. The pixels are sliced before the loop. An index like `left * channels + k` could be negative, and Numba
@@ -15,6 +22,7 @@ would check that for every number (im2col of 64 examples 14x14x64, kernel 4x4, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,11 +68,8 @@ def col2im(cols: np.ndarray, size: Pair, stride: Pair, padding: Pair) -> np.ndar
 def conv2d(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Pair
 ) -> np.ndarray:
-    x, kernel = np.ascontiguousarray(x), weight.shape[:2]
-    places = window_places("conv2d", x.shape[1:3], kernel, stride, padding)
-    out = np.empty((len(x), *places, weight.shape[3]), x.dtype)
-    _correlate(x, _rows(weight), kernel, stride, padding, out, bias)
-    return out
+    places = window_places("conv2d", x.shape[1:3], weight.shape[:2], stride, padding)
+    return _convolved(x, weight, bias, places, stride, padding)
 
 
 @expects(dout="n oh ow m", x="n h w c")
@@ -72,8 +77,7 @@ def conv2d_weight_grad(
     dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
     expect_places("conv2d_weight_grad", dout.shape[1:3], x.shape[1:3], kernel, stride, padding)
-    product = _patch_product(np.ascontiguousarray(x), np.ascontiguousarray(dout), kernel, stride, padding)
-    return product.reshape(*kernel, x.shape[3], dout.shape[3])
+    return _weight_grad(dout, x, kernel, stride, padding)
 
 
 @expects(dout="n oh ow m", weight="kh kw c m")
@@ -81,21 +85,17 @@ def conv2d_input_grad(
     dout: np.ndarray, weight: np.ndarray, size: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
     expect_places("conv2d_input_grad", dout.shape[1:3], size, weight.shape[:2], stride, padding)
-    dx = np.empty((len(dout), *size, weight.shape[2]), dout.dtype)
-    _scatter(np.ascontiguousarray(dout), _rows(weight).T, weight.shape[:2], stride, padding, dx)
-    return dx
+    return _transpose_convolved(dout, weight, None, size, stride, padding)
 
+
+# A transposed convolution computes the input gradient of the Conv2d whose weight has swapped channels.
 
 @expects(x="n h w c", weight="kh kw c m", bias="m ?")
 def conv_transpose2d(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, size: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
     expect_places("conv_transpose2d", x.shape[1:3], size, weight.shape[:2], stride, padding)
-    out = np.empty((len(x), *size, weight.shape[3]), x.dtype)
-    _scatter(np.ascontiguousarray(x), _swapped(weight).T, weight.shape[:2], stride, padding, out)
-    if bias is not None:
-        out += bias
-    return out
+    return _transpose_convolved(x, weight.swapaxes(2, 3), bias, size, stride, padding)
 
 
 @expects(dout="n oh ow m", x="n h w c")
@@ -103,30 +103,75 @@ def conv_transpose2d_weight_grad(
     dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
     expect_places("conv_transpose2d_weight_grad", x.shape[1:3], dout.shape[1:3], kernel, stride, padding)
-    product = _patch_product(np.ascontiguousarray(dout), np.ascontiguousarray(x), kernel, stride, padding)
-    return product.reshape(*kernel, dout.shape[3], x.shape[3]).swapaxes(2, 3)
+    return _weight_grad(x, dout, kernel, stride, padding).swapaxes(2, 3)
 
 
 @expects(dout="n oh ow m", weight="kh kw c m")
 def conv_transpose2d_input_grad(
     dout: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair
 ) -> np.ndarray:
-    dout, kernel = np.ascontiguousarray(dout), weight.shape[:2]
-    places = window_places("conv_transpose2d_input_grad", dout.shape[1:3], kernel, stride, padding)
-    dx = np.empty((len(dout), *places, weight.shape[2]), dout.dtype)
-    _correlate(dout, _swapped(weight), kernel, stride, padding, dx)
+    places = window_places("conv_transpose2d_input_grad", dout.shape[1:3], weight.shape[:2], stride, padding)
+    return _convolved(dout, weight.swapaxes(2, 3), None, places, stride, padding)
+
+
+def _convolved(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, places: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
+    """(CONV.2): x (N, H, W, C) -> (N, *places, M)."""
+    x, kernel, (inputs, outputs) = np.ascontiguousarray(x), weight.shape[:2], weight.shape[2:]
+    out = np.empty((len(x), *places, outputs), x.dtype)
+    if _patches_of_output(kernel, inputs, outputs, stride, padding):
+        matrix = _flipped(weight).transpose(2, 0, 1, 3).reshape(inputs, -1)         # (C, KH·KW·M)
+        _scatter(x, matrix, kernel, stride, _opposite(kernel, padding), out, bias)
+    else:
+        _correlate(x, _rows(weight), kernel, stride, padding, out, bias)
+    return out
+
+
+def _weight_grad(dout: np.ndarray, x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
+    """(CONV.3), (KH, KW, C, M)."""
+    x, dout, inputs, outputs = np.ascontiguousarray(x), np.ascontiguousarray(dout), x.shape[3], dout.shape[3]
+    if _patches_of_output(kernel, inputs, outputs, stride, padding):
+        product = _patch_product(dout, x, kernel, stride, _opposite(kernel, padding))
+        return _flipped(product.reshape(*kernel, outputs, inputs)).swapaxes(2, 3)
+    return _patch_product(x, dout, kernel, stride, padding).reshape(*kernel, inputs, outputs)
+
+
+def _transpose_convolved(
+    dout: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, size: Pair, stride: Pair, padding: Pair
+) -> np.ndarray:
+    """(CONV.6) of (CONV.5), plus a bias: dout (N, OH, OW, M) -> (N, *size, C)."""
+    dout, kernel, (inputs, outputs) = np.ascontiguousarray(dout), weight.shape[:2], weight.shape[2:]
+    dx = np.empty((len(dout), *size, inputs), dout.dtype)
+    if _patches_of_output(kernel, inputs, outputs, stride, padding):
+        matrix = _rows(_flipped(weight).swapaxes(2, 3))                             # (KH·KW·M, C)
+        _correlate(dout, matrix, kernel, stride, _opposite(kernel, padding), dx, bias)
+    else:
+        _scatter(dout, _rows(weight).T, kernel, stride, padding, dx, bias)
     return dx
 
+
+def _patches_of_output(kernel: Pair, inputs: int, outputs: int, stride: Pair, padding: Pair) -> bool:
+    """Whether the stride is 1 and patches of the output have fewer channels than those of the input.
+
+    With a padding of the whole kernel or more, there are no such patches, because p' would be negative.
+    """
+    return stride == (1, 1) and padding[0] < kernel[0] and padding[1] < kernel[1] and outputs < inputs
+
+
+def _opposite(kernel: Pair, padding: Pair) -> Pair:
+    """p', the padding of a convolution of stride 1 in the opposite direction."""
+    return kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1]
+
+
+def _flipped(weight: np.ndarray) -> np.ndarray:
+    """The weight with its kernel upside down and reversed."""
+    return weight[::-1, ::-1]
 
 
 def _rows(a: np.ndarray) -> np.ndarray:
     """Join all axes but the last: images become (N·H·W, C), a weight becomes a matrix."""
     return a.reshape(-1, a.shape[-1])
-
-
-def _swapped(weight: np.ndarray) -> np.ndarray:
-    """V, the matrix (KH·KW·C_out, C_in) of a transposed convolution."""
-    return _rows(np.ascontiguousarray(weight.swapaxes(2, 3)))
 
 
 def _correlate(
@@ -169,17 +214,28 @@ def _patch_product(
 
 
 def _scatter(
-    x: np.ndarray, matrix: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, image: np.ndarray
+    x: np.ndarray,
+    matrix: np.ndarray,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    image: np.ndarray,
+    bias: np.ndarray | None = None,
 ) -> None:
-    """Add the patches x·matrix to the pixels of `image` that they cover.
+    """image = bias + the sum of the patches x·matrix that cover each pixel.
 
-    x (N, OH, OW, M), matrix (M, KH·KW·C), image (N, H, W, C)
+    x (N, OH, OW, M), matrix (M, KH·KW·C), bias (C,), image (N, H, W, C)
     """
 
     def work(part: slice) -> None:
         for block, scratch in _blocks(len(x[part]), kernel, x.shape[1:3], image):
-            np.matmul(_rows(x[part][block]), matrix, out=scratch.reshape(-1, matrix.shape[1]))
-            _col2im(scratch, *stride, *padding, image[part][block])
+            if _is_pointwise(kernel, stride, padding):
+                np.matmul(_rows(x[part][block]), matrix, out=_rows(image[part][block]))
+            else:
+                np.matmul(_rows(x[part][block]), matrix, out=scratch.reshape(-1, matrix.shape[1]))
+                _col2im(scratch, *stride, *padding, image[part][block])
+            if bias is not None:
+                image[part][block] += bias
 
     threads.share(work, len(x), _enough(x, matrix.size))
 
@@ -189,15 +245,24 @@ def _patches(image: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, size:
 
     Each block overwrites the matrix of the previous one.
     """
+    width = math.prod(kernel) * image.shape[3]
     for part, scratch in _blocks(len(image), kernel, size, image):
-        _im2col(image[part], *stride, *padding, scratch)
-        yield part, scratch.reshape(-1, np.prod(scratch.shape[3:]))
+        if _is_pointwise(kernel, stride, padding):
+            yield part, _rows(image[part])
+        else:
+            _im2col(image[part], *stride, *padding, scratch)
+            yield part, scratch.reshape(-1, width)
+
+
+def _is_pointwise(kernel: Pair, stride: Pair, padding: Pair) -> bool:
+    """Whether every pixel is a patch of its own, so that patches need not be copied."""
+    return kernel == (1, 1) and stride == (1, 1) and padding == (0, 0)
 
 
 def _blocks(n: int, kernel: Pair, size: Pair, image: np.ndarray) -> Blocks:
     """Divide n examples into blocks; yield each with scratch memory (block, OH, OW, KH, KW, C) for it."""
     shape = (*size, *kernel, image.shape[-1])
-    step = max(1, SCRATCH_BYTES // (int(np.prod(shape)) * image.itemsize))
+    step = max(1, SCRATCH_BYTES // (math.prod(shape) * image.itemsize))
     scratch = np.empty((min(step, n), *shape), image.dtype)
     for start in range(0, n, step):
         part = slice(start, min(start + step, n))

@@ -18,10 +18,13 @@ from scratchgen.layers.coupling import AdditiveCoupling, AffineCoupling, Bijecti
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.embedding import Embedding
 from scratchgen.layers.group_norm import GroupNorm
+from scratchgen.layers.gru import GRU
 from scratchgen.layers.linear import Linear
+from scratchgen.layers.lstm import LSTM
 from scratchgen.layers.masked import MaskedConv2d, MaskedLinear
 from scratchgen.layers.normalisation import BatchNorm, LayerNorm
 from scratchgen.layers.pooling import AvgPool2d, MaxPool2d
+from scratchgen.layers.recurrent import RNN
 from scratchgen.layers.reshape import Flatten, Reshape
 from scratchgen.layers.residual import ResidualBlock
 from scratchgen.layers.sequential import Sequential
@@ -46,7 +49,9 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GELU",
+    "GRU",
     "GroupNorm",
+    "LSTM",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -56,6 +61,7 @@ __all__ = [
     "MaxPool2d",
     "Parameter",
     "PixelAttention",
+    "RNN",
     "ReLU",
     "Reshape",
     "ResidualBlock",

@@ -22,7 +22,7 @@ def affine(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 @compiled
 def affine_bias_grad(dout: Array) -> Array:
-    """The gradient of the bias, dout (…, M) summed over all axes but the last."""
+    """The gradient of the bias, (M,), for dout (…, M)."""
     return rows(dout).sum(axis=0)                               # (LIN.3)  (M,)
 
 

@@ -217,7 +217,7 @@ class UNet(TimeNetwork):
             djoined: Any
             djoined, de_block = block.backward(dh, in_block)
             du, ds = djoined[..., :below], djoined[..., below:]         # (UNET.5)
-            dh = self.upsample.backward(np.ascontiguousarray(du), in_upsample)          # (UNET.6)
+            dh = self.upsample.backward(du, in_upsample)                 # (UNET.6)
             dkept.append(ds)
             de += de_block
         dh, de_middle = self._middle_backward(dh, cache.middle)

@@ -172,16 +172,21 @@ class Model(Estimator, Module):
         warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
-        learning_rate(self._who("fit"), "lr", lr)
+        who, classes = self._who("fit"), "a class such as AdamW, or a function (parameters, lr) -> Optimizer"
+        learning_rate(who, "lr", lr)
         if not callable(optimizer):
-            raise TypeError(
-                f"{self._who('fit')} expected optimizer to be a class such as AdamW, or a function of "
-                f"(parameters, lr), got {optimizer!r}"
-            )
+            raise TypeError(f"{who} expected optimizer to be {classes}, got {optimizer!r}")
+
+        def optimizers(steps: int) -> Any:
+            made = self.optimizers(lr, steps, optimizer)
+            if not isinstance(made, Optimizer | dict):
+                raise TypeError(f"{who} expected optimizer to be {classes}, but it returned {made!r}")
+            return made
+
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
             callbacks=callbacks, validate=validate, warm_start=warm_start,
-            optimizers=lambda steps: self.optimizers(lr, steps, optimizer),
+            optimizers=optimizers,
         )
 
     def fit(

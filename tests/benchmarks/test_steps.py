@@ -32,12 +32,12 @@ def gradients(contender: str, model: str, folder: Path, code: Path = BENCHMARKS)
 def ours(tmp_path_factory):
     """Model -> our losses and gradients."""
     folder = tmp_path_factory.mktemp("ours")
-    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made")}
+    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made", "unet")}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("library", "contender"), SIDES)
-@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4)])
+@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4), ("unet", 54)])
 def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, contender, model, parameters):
     pytest.importorskip(library)
     from run import largest_difference
@@ -97,6 +97,19 @@ def test_limit_of_the_gan_omits_products_that_no_player_needs():
     )
     turns = (generator + 2 * (3 * critic - 784 * 1200), 3 * generator - 100 * 1200 + 2 * critic)
     assert multiplications(gan.products(n)) == n * sum(turns)
+
+
+def test_limit_of_the_unet_has_three_products_for_each_weight_and_pixel():
+    """A weight is used once per pixel. The image and the waves of the time need no gradient."""
+    from steps import unet
+
+    def uses(name, p):
+        return p.size * ({4: 49 if "middle" in name else 196, 2: 1}.get(p.value.ndim, 0))
+
+    parameters, n = unet.model("float32").parameters(), 3
+    without = uses("first", parameters["net.first.weight"]) + unet.WAVES * unet.EMBEDDING
+    total = sum(uses(name, p) for name, p in parameters.items())
+    assert multiplications(unet.products(n)) == n * (3 * total - without)
 
 
 def test_limit_of_the_characters_has_attention_as_batches():

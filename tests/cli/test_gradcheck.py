@@ -6,7 +6,7 @@ import pytest
 
 from scratchgen import cli, kernels
 from scratchgen.gradcheck import report
-from scratchgen.layers import activations
+from scratchgen.layers import SiLU, activations
 from scratchgen.models.cases import CASES
 
 
@@ -87,6 +87,37 @@ def test_gradcheck_plot_is_written(two, tmp_path, monkeypatch, capsys):
     path = tmp_path / "v.png"
     assert cli.main(["gradcheck", "SiLU", "--plot", str(path)]) == 0
     assert path.is_file() and f"error against step size: {path}" in capsys.readouterr().out
+
+
+def test_failure_is_explained_below_its_row(two, monkeypatch, capsys):
+    """A case whose layer is wrong; the explanation fits into the terminal."""
+    wrong = replace(two[1], build=lambda rng, dtype: WrongSiLU())
+    monkeypatch.setattr("scratchgen.models.cases.CASES", (wrong,))
+    assert cli.main(["gradcheck", "SiLU"]) == 1
+    out = capsys.readouterr().out
+    assert "    A constant factor: every entry is twice what it should be" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+class WrongSiLU(SiLU):
+    def backward(self, dout, cache, input_grad=True):
+        return super().backward(2 * dout, cache, input_grad)
+
+
+@pytest.mark.slow
+def test_plot_shows_the_array_that_failed(two, monkeypatch):
+    monkeypatch.setattr(report, "CURVE_STEPS", (1e-2, 1e-4))
+    right = report.error_figure(two[0])
+    assert [ax.get_title() for ax in right.axes[:2]] == [
+        "Linear: difference quotients against backward, for input",
+        "Error of each entry of input (7×5): 0 of 35 wrong",
+    ]
+    wrong = report.error_figure(replace(two[1], build=lambda rng, dtype: WrongSiLU()))
+    assert [ax.get_title() for ax in wrong.axes[:2]] == [
+        "SiLU: no step makes the differences agree with backward, for input",
+        "Error of each entry of input (7×5): 35 of 35 wrong",
+    ]
+    assert wrong.axes[1].collections[0].get_array().shape == (7, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,14 @@
-"""The demos of diffusion with smaller settings: the numbers that they return support their claims."""
+"""The demos of diffusion and flow matching on less data: their numbers support their claims."""
 
 import pytest
+
+from scratchgen.studies.experiments import digit_diffusion
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """More updates for the same number of digits."""
+    monkeypatch.setattr(digit_diffusion, "BATCH", 16)
 
 
 @pytest.mark.slow
@@ -62,9 +70,9 @@ def test_langevin_and_score_has_a_small_error_and_the_shares_of_the_modes(run_de
 
 
 @pytest.mark.slow
-def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo):
+def test_guided_by_classifier_is_read_as_ordered_and_completes_digits(run_demo):
     found = run_demo(
-        "diffusion.bayes_bridge_guidance", shown=40_000, width=64, samples=60, steps=20, repeats=4
+        "diffusion.guided_by_classifier", shown=40_000, width=64, samples=60, steps=20, repeats=4
     )
     free, strong = found["strengths"]["strength 0"], found["strengths"]["strength 4"]
     assert free["read by a second network"] < 0.3
@@ -72,3 +80,73 @@ def test_bayes_bridge_guidance_is_read_as_ordered_and_completes_digits(run_demo)
     assert strong["read by a second network"] > 2 * max(free["read by a second network"], 0.1)
     completed = found["completed"]
     assert completed["true digits"]["read as the original"] > 0.9
+
+
+@pytest.mark.slow
+def test_noise_and_back_is_one_to_one_up_to_the_solver(run_demo):
+    found = run_demo("diffusion.noise_and_back", shown=12_000, measured=8, pairs=60)
+    table = found["table"]
+    for row in table.values():
+        assert row["80 steps"] < row["20 steps"] < row["5 steps"]
+    euler, heun, rk4 = (table[name] for name in ("Euler", "Heun", "RK4"))
+    assert rk4["80 steps"] < heun["80 steps"] < euler["80 steps"]
+    assert 0.8 < euler["order"] < 1.2 and 2 < heun["order"] < 3.5
+    assert 1.5 < heun["order of codes, slow waves"] < 2.6
+    assert rk4["order of codes, slow waves"] > 3
+    for method in (heun, rk4):
+        assert method["order of codes"] < method["order of codes, slow waves"] - 0.3
+
+
+@pytest.mark.slow
+def test_where_bits_go_to_little_noise_while_loss_and_samples_improve(run_demo):
+    found = run_demo(
+        "diffusion.where_bits_go", shown=6_000, steps=50, generated=100, bounded=20, channels=(8, 8)
+    )
+    terms = {name: row["bits/dim"] for name, row in found["terms"].items()}
+    assert sum(terms.values()) == pytest.approx(found["total"]) and terms["prior"] < 0.001
+    assert 1 < found["total"] < 8                       # the same probability for all levels is 8 bits
+    skipped = found["skipped"]
+    assert skipped["t = 5"]["bits below"] > 0.6         # a tenth of the steps
+    assert skipped["t = 5"]["Fréchet"] < 1.1 * skipped["t = 1"]["Fréchet"]
+    assert skipped["t = 50"]["Fréchet"] > 1.2 * skipped["t = 1"]["Fréchet"]
+    first, *_, last, _ = found["training"].values()
+    assert last["Fréchet"] < 0.8 * first["Fréchet"] and last["loss"] < 0.9 * first["loss"]
+
+
+@pytest.mark.slow
+def test_target_by_noise_x0_is_best_where_noise_is_strong_or_the_network_narrow(run_demo):
+    found = run_demo(
+        "diffusion.target_by_noise",
+        unet_shown=6_000, dense_shown=6_000, tested=100, generated=100, channels=(8, 8),
+    )  # fmt: skip
+    unet, dense = found["factors"].values()
+    for rows in (unet, dense):
+        for row in rows.values():
+            assert min(row["eps"], row["x0"], row["v"]) == 1 == row[row["best"]]
+        assert rows["s = 0.812"]["best"] == "x0"
+    assert list(unet.values())[-1]["eps"] > 100                     # where a_t is nearly 0
+    assert list(unet.values())[0]["x0"] > 10                        # where the noise can hardly be seen
+    quality = {name: row["Fréchet"] for name, row in found["quality"].items()}
+    assert quality["dense, 256 wide, x0"] < 0.5 * quality["dense, 256 wide, v"]
+
+
+@pytest.mark.slow
+def test_steps_and_quality_saturates(run_demo, small_batches):
+    found = run_demo(
+        "diffusion.steps_and_quality",
+        shown=6_000, chain=40, generated=100, evaluations=(4, 20), channels=(8, 8),
+    )  # fmt: skip
+    table = {name: row["Fréchet"] for name, row in found["table"].items()}
+    assert table["DDIM, 20"] < 1.25 * table["whole chain, 40"]
+    assert table["Euler, 20"] < table["Euler, 4"]
+    assert table["Heun, 20"] < 1.1 * table["Euler, 20"]
+
+
+@pytest.mark.slow
+def test_guidance_strength_trades_diversity_for_correctness(run_demo, small_batches):
+    table = run_demo("diffusion.guidance_strength", shown=24_000, generated=300, steps=8)["table"]
+    names = ("as ordered", "diversity", "Fréchet")
+    right, diversity, distance = ([table[f"w = {w}"][name] for w in (-1, 0, 1, 8)] for name in names)
+    assert right[0] < 0.2 < right[1] < right[2] - 0.1 and right[2] < right[3] and right[3] > 0.75
+    assert table["real, unseen"]["diversity"] > diversity[1] > diversity[2] > diversity[3]
+    assert distance[3] > 1.5 * min(distance)

@@ -1,4 +1,4 @@
-"""The demo of the character model on less text: its table, its conclusion, its picture."""
+"""The demos of text: the character model on less text, and gradients in recurrent nets."""
 
 import numpy as np
 import pytest
@@ -20,3 +20,17 @@ def test_characters_measures_both_models_on_the_same_text(run_demo):
     assert nats["mean of both probabilities"] < (nats["attention"] + nats[tuned]) / 2 - 0.01
     assert results["gain"] == pytest.approx(nats[tuned] - nats["attention"], abs=2e-4)
     assert min(results["seconds"].values()) > 0
+
+
+def test_gradients_in_time_follows_the_radius_and_the_forget_gate(run_demo):
+    steps = 20
+    results = run_demo("text.gradients_in_time", steps=steps, hidden=16, sequences=8)
+    assert results["error"] < 1e-12
+    rows = results["table"].values()
+    for row in rows:
+        assert row["without input"] == pytest.approx(row["radius^k"], rel=1e-10)
+        assert row["with input"] < row["without input"]
+    lengths = [row["with input"] for row in rows]
+    assert lengths == sorted(lengths) and lengths[0] < 1e-6
+    zero, one, three = (row["LSTM"] for row in results["memory"].values())
+    assert one > 10 * zero and three > 5 * one

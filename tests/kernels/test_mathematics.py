@@ -1,4 +1,4 @@
-"""exp, expm1, log1p and the sums that compiled kernels use."""
+"""exp, expm1, log1p, tanh and the sums that compiled kernels use."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def ulps(found, exact):
 @pytest.fixture(scope="module")
 def compiled_mathematics():
     from scratchgen.kernels.compile import kernel
-    from scratchgen.kernels.mathematics import exp, expm1, log1p
+    from scratchgen.kernels.mathematics import exp, expm1, log1p, tanh
 
     @kernel("contract")
     def exp_all(x, out):
@@ -30,7 +30,12 @@ def compiled_mathematics():
         for i in range(x.size):
             out[i] = expm1(x[i])
 
-    return exp_all, log1p_all, expm1_all
+    @kernel("contract")
+    def tanh_all(x, out):
+        for i in range(x.size):
+            out[i] = tanh(x[i])
+
+    return exp_all, log1p_all, expm1_all, tanh_all
 
 
 def test_exp_of_float32_is_within_two_units_in_the_last_place(compiled_mathematics):
@@ -72,9 +77,24 @@ def test_expm1_of_float32_underflows_overflows_and_keeps_nan(compiled_mathematic
     np.testing.assert_array_equal(out, [0, np.nan, np.inf, np.inf, -1, -1, -1])
 
 
+def test_tanh_of_float32_is_within_three_units_in_the_last_place(compiled_mathematics):
+    near = np.logspace(-37, 0, 20_001)
+    x = np.concatenate([np.linspace(-12, 12, 200_003), near, -near]).astype(np.float32)
+    out = np.empty_like(x)
+    compiled_mathematics[3](x, out)
+    assert ulps(out, np.tanh(x.astype(np.float64))).max() <= 3
+
+
+def test_tanh_of_float32_saturates_and_keeps_nan(compiled_mathematics):
+    x = np.array([0, np.nan, np.inf, -np.inf, 50, -50, 1e30], np.float32)
+    out = np.empty_like(x)
+    compiled_mathematics[3](x, out)
+    np.testing.assert_array_equal(out, [0, np.nan, 1, -1, 1, -1, 1])
+
+
 def test_mathematics_of_float64_is_that_of_the_c_library(compiled_mathematics):
     x = np.linspace(0, 1, 1001)
-    for function, twin in zip(compiled_mathematics, (np.exp, np.log1p, np.expm1), strict=True):
+    for function, twin in zip(compiled_mathematics, (np.exp, np.log1p, np.expm1, np.tanh), strict=True):
         out = np.empty_like(x)
         function(x, out)
         np.testing.assert_allclose(out, twin(x), rtol=4e-16)

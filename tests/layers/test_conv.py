@@ -18,9 +18,12 @@ GEOMETRIES = [
     ((6, 5), (4, 3), (2, 1), (1, 2)),
     ((7, 6), (2, 3), (3, 2), (0, 1)),   # strides skip rows and columns at the edge
     ((4, 5), (1, 1), (1, 1), (0, 0)),
+    ((5, 6), (3, 2), (1, 1), (2, 1)),   # stride 1 with all the padding that the opposite direction allows
     ((5, 8), (2, 2), (4, 3), (1, 0)),   # the stride jumps over pixels
     ((2, 3), (4, 5), (1, 2), (2, 3)),   # the kernel is larger than the image, padding is wider than it
+    ((3, 4), (2, 3), (1, 1), (1, 3)),   # stride 1 with a padding that is as wide as the kernel
 ]
+CHANNELS = [(2, 3), (3, 2)]             # with fewer output channels, patches of the output are made
 
 
 def terms(x_shape, out_size, kernel, stride, padding):
@@ -82,11 +85,12 @@ def with_random_bias(layer, rng):
     return layer
 
 
+@pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES)
-def test_conv_forward_equals_loops(backend, rng, image, kernel, stride, padding):
+def test_conv_forward_equals_loops(backend, rng, image, kernel, stride, padding, channels):
     """(CONV.2) and the output's size."""
-    layer = with_random_bias(Conv2d(2, 3, kernel, stride, padding, rng=rng, dtype=np.float64), rng)
-    x = rng.standard_normal((2, *image, 2))
+    layer = with_random_bias(Conv2d(*channels, kernel, stride, padding, rng=rng, dtype=np.float64), rng)
+    x = rng.standard_normal((2, *image, channels[0]))
     out, _ = layer.forward(x)
     size = size_by_counting(image, kernel, stride, padding)
     expected = conv_by_loops(x, layer.weight.value, size, stride, padding) + layer.bias.value
@@ -94,11 +98,12 @@ def test_conv_forward_equals_loops(backend, rng, image, kernel, stride, padding)
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES)
-def test_conv_gradients_equal_loops(backend, rng, image, kernel, stride, padding):
+def test_conv_gradients_equal_loops(backend, rng, image, kernel, stride, padding, channels):
     """(CONV.3) dW, (CONV.4) db, and (CONV.5, CONV.6) together, dx."""
-    layer = with_random_bias(Conv2d(2, 3, kernel, stride, padding, rng=rng, dtype=np.float64), rng)
-    x = rng.standard_normal((2, *image, 2))
+    layer = with_random_bias(Conv2d(*channels, kernel, stride, padding, rng=rng, dtype=np.float64), rng)
+    x = rng.standard_normal((2, *image, channels[0]))
     out, cache = layer.forward(x)
     dout = rng.standard_normal(out.shape)
     dx, dweight = conv_gradients_by_loops(x, layer.weight.value, dout, stride, padding)
@@ -146,13 +151,14 @@ def test_conv_by_hand(backend, rng):
     np.testing.assert_array_equal(layer.weight.grad[:, :, 0, 0], [[51, 62], [84, 95]])
 
 
-@pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES[:-1])
-def test_transpose_equals_loops(backend, rng, image, kernel, stride, padding):
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize(("image", "kernel", "stride", "padding"), GEOMETRIES[:-2])
+def test_transpose_equals_loops(backend, rng, image, kernel, stride, padding, channels):
     """(CONVT.1, CONVT.2) forward; (CONVT.3, CONVT.6) dx, (CONVT.4) dV, (CONVT.5) db; every output padding."""
     for extra in itertools.product(range(stride[0]), range(stride[1])):
-        args = (3, 2, kernel, stride, padding, extra)
+        args = (*channels, kernel, stride, padding, extra)
         layer = with_random_bias(ConvTranspose2d(*args, rng=rng, dtype=np.float64), rng)
-        x = rng.standard_normal((2, *image, 3))
+        x = rng.standard_normal((2, *image, channels[0]))
         out, cache = layer.forward(x)
         for a, (k, s, p, e) in enumerate(zip(kernel, stride, padding, extra, strict=True)):
             assert out.shape[1 + a] == (image[a] - 1) * s - 2 * p + k + e

@@ -115,7 +115,7 @@ def test_repr_shows_every_setting(name):
     shown = repr(layer)
     assert shown.startswith(f"{name}(")
     for setting, value in given.arguments.items():
-        if setting in ("rng", "dtype", "init") or isinstance(value, np.ndarray):
+        if setting in ("rng", "dtype", "init", "recurrent_init") or isinstance(value, np.ndarray):
             continue
         values = value if isinstance(value, tuple) else (value,)
         for part in values:

@@ -256,6 +256,7 @@ SETTINGS = {
     "discriminator_lr": [-1, math.nan, "x", True],
     "betas": [0.9, (0.9,), (0.9, 1), (-0.1, 0.9), "xy", (0.9, math.nan)],
     "rng": [None, -1, 2.5, "x", True],
+    "optimizer": [None, 5, "adam", lambda parameters, lr: None],
     "augment": [5, "x"],
     "validate": [5, "x"],
     "callbacks": [5, None, Callback, [Callback], [print]],
@@ -359,7 +360,8 @@ def test_messages_name_the_method_that_the_user_called(name, method, parameter):
     good = arguments(model, name)
     taken = inspect.signature(getattr(model, method)).parameters
     given = {key: value for key, value in good.items() if key in taken}
-    if method not in ("score", "fit", "trainer", "check_data"):     # methods that take labels of p(x | y)
+    # Labels that are not given data, but those of p(x | y)
+    if method not in ("score", "fit", "trainer", "check_data", "log_prob_gradient"):
         given.pop("y", None)
         given |= labels_of(name, 3 if "n" in taken else N) if "y" in taken else {}
     who = f"{name}.{'fit' if method in NAMES_FIT else method} "

@@ -37,7 +37,7 @@ BAD = {
         ["encoder", "decoder", "generator", "discriminator"], [None, 5, "x", Linear, [SiLU()], len]
     ),
     **dict.fromkeys(
-        ["noise", "objective", "binarisation", "order=", "prior", "criterion"], [None, 5, "x", ["x"]]
+        ["noise", "objective", "binarisation", "order=", "prior", "criterion", "body"], [None, 5, "x", ["x"]]
     ),
     "activation": [None, 5, "relu", SiLU(), int, Linear, Activation(), [SiLU]],
     **dict.fromkeys(["blocks", "embedding"], [0, -1, *NOT_INTS]),

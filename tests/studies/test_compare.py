@@ -15,6 +15,7 @@ from scratchgen.layers import Linear, Sequential
 from scratchgen.metrics import choose_sigma, digit_shares, frechet_distance, parzen_log_likelihood
 from scratchgen.metrics.samples import SampleQuality
 from scratchgen.models import GAN, MADE, NICE, VAE, ConvClassifier
+from scratchgen.studies.cards import diffusion as diffusion_card
 from scratchgen.studies.cards import gan as gan_card
 from scratchgen.studies.cards import vae as vae_card
 from scratchgen.studies.compare import measures, study
@@ -355,10 +356,12 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     classifier = ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
     monkeypatch.setattr(study, "load_digits", lambda source: part if source == "embedded" else None)
     monkeypatch.setattr(study, "trained_digit_classifier", lambda digits: classifier)
+    monkeypatch.setattr(diffusion_card, "STEPS", 10)
+    monkeypatch.setattr(diffusion_card, "SOLVER_STEPS", 2)
     comparison = study.compare(0.1, results=tmp_path / "r", pictures=tmp_path / "p", runs=tmp_path)
     kinds = [li.kind for m in comparison.models for li in m.likelihoods]
     kinds += [li.kind for baselines in comparison.baselines.values() for li in baselines.values()]
-    assert len(kinds) == 12 and kinds.count("exact") == 6
+    assert len(kinds) == 14 and kinds.count("exact") == 7
     assert (tmp_path / "p" / "compare-0.1-seconds.png").is_file()
     found = json.loads((tmp_path / "r" / "compare-0.1-seconds.json").read_text(encoding="utf-8"))
     models = {m["model"]: m for space in found["spaces"] for m in space["models"]}

@@ -40,8 +40,9 @@ def main(args: argparse.Namespace) -> int:
     from scratchgen.studies.ood.detectors import detectors
 
     if args.list:
+        width = max(map(len, detectors())) + 2
         for name, detector in detectors().items():
-            print(row(name, detector.title, 13))
+            print(row(name, detector.title, width))
         return 0
     if args.write_chapter:
         study.write_chapter(RESULTS / "ood.json")

@@ -26,7 +26,10 @@ class DiffusionCache(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The terms of the variational bound of each example, in nats; −log p(x) is at most their sum."""
+    """The terms of the variational bound of each example; −log p(x) is at most their sum.
+
+    In nats from `Diffusion.bound`, and in bits per dimension from `Diffusion.bits_per_dim`.
+    """
 
     prior: np.ndarray       # (N,): KL(q(x_T | x_0) ‖ N(0, I))
     steps: np.ndarray       # (N, T − 1): KL_t of step t = 2 … T
@@ -174,6 +177,20 @@ class Diffusion(DiffusionSampler):
             return (Normal.log_prob(x0, mean, logvar) - np.log(self.scale.astype(np.float64))).sum(axis=1)
         std = math.exp(0.5 * logvar)
         return grey_level_log_prob(x0, mean, std, self.levels).sum(axis=1)          # (DIFF.7)
+
+    def bits_per_dim(
+        self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0
+    ) -> Bound:
+        """The terms of the bound of each example in bits per dimension; see `bound`. Lower is better.
+
+        (DIFF.11)  bits = nats/(D·log 2)
+
+        With `levels`, the bound is on −log P(levels), so this is −log₂ P/D, and no offset for the levels is
+        added: the same probability for all levels is log₂ levels bits. metrics.bits_per_dim, which converts
+        a density of dequantised pixels, adds one. Otherwise it is −log₂ p(x)/D, which may be negative.
+        """
+        bound = self._bound(X, y, rng, "bits_per_dim")
+        return Bound(*(term / (self.features * math.log(2)) for term in bound))     # (DIFF.11)
 
     def score_samples(
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: np.random.Generator | int = 0

@@ -13,6 +13,7 @@ from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
 from scratchgen.models.text import CharacterModel, NGram
+from scratchgen.models.text.bodies import CELLS
 from scratchgen.module import Module, Parameter
 
 
@@ -74,6 +75,10 @@ def _characters(rng: np.random.Generator, dtype: Any, **settings: Any) -> Charac
     return CharacterModel(Alphabet("abcde"), rng=rng, dtype=dtype, **settings)
 
 
+def _recurrent(body: str) -> Build:
+    return lambda rng, dtype: _characters(rng, dtype, body=body, dropout=0.3)
+
+
 LAYERS = (
     TableCase("Embedding", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (7,)),
     TableCase("Embedding of sequences", lambda rng, dtype: Embedding(5, 3, rng=rng, dtype=dtype), 5, (2, 7)),
@@ -87,6 +92,7 @@ MODELS = (
         (5, 3),
         classes=5,
     ),
+    *(TextCase(f"CharacterModel {body}, dropout", _recurrent(body), (3, 4), classes=5) for body in CELLS),
 )
 
 TEXT = "abcabcbca" * 5

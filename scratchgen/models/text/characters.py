@@ -1,4 +1,4 @@
-"""A character language model: a transformer that predicts the next character."""
+"""A character language model: a transformer or a recurrent net that predicts the next character."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, RandomCrop, windows
 from scratchgen.distributions import Categorical
-from scratchgen.layers import Embedding, LayerNorm, Linear, Sequential, TransformerBlock
+from scratchgen.layers import Embedding, LayerNorm, Linear
 from scratchgen.losses import softmax_cross_entropy
-from scratchgen.models.arguments import as_dtype, count, finite
+from scratchgen.models.arguments import as_dtype, choice, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.text.base import TextModel
-from scratchgen.models.text.writing import FullWriter, Writer
+from scratchgen.models.text.bodies import BODIES, RecurrentBody, build_body
+from scratchgen.models.text.writing import FullWriter, StateWriter, Writer
 from scratchgen.training.loop import Callback
 from scratchgen.training.schedules import Rate
 
@@ -24,7 +25,7 @@ class CharacterCache(NamedTuple):
     """The values that backward needs."""
 
     characters: Any
-    positions: Any
+    positions: Any          # None for a recurrent body
     blocks: list[Any]       # the cache of each block
     norm: Any
     head: Any
@@ -32,7 +33,7 @@ class CharacterCache(NamedTuple):
 
 
 class CharacterModel(TextModel, Model):
-    """A decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019) over characters.
+    """A model of characters: a decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019) or an RNN.
 
     A window x is T consecutive characters. The input is shifted by one, so that position t sees the
     characters before t and predicts character t; position 0 sees only a start token.
@@ -49,9 +50,15 @@ class CharacterModel(TextModel, Model):
     that overlap by T // 2 characters. So, both in scoring and in sampling, each character is predicted from
     at least T // 2 characters before it, or from all if there are fewer. Derived in docs/attention.md.
 
+    A recurrent body has no W_positions in (CHR.2), because it reads in order, and its blocks are recurrent
+    layers. T is then the length of the training windows only. In scoring and in sampling the state is carried
+    on from character to character, so each one is predicted from all before it (docs/recurrent.md).
+
     alphabet : an Alphabet of V characters
     window, features, heads, depth : T, C, the number of attention heads, and the number of blocks
-    dropout : probability with which training drops entries of the blocks' branches
+    body : "transformer", or the recurrent layers "lstm", "gru" or "rnn", which have no heads
+    dropout : probability with which training drops entries of the blocks' branches, or of the outputs of
+        recurrent layers
 
     Raises ValueError for a window below 2 or a depth below 1, and for sizes that the layers do not accept.
     """
@@ -64,6 +71,7 @@ class CharacterModel(TextModel, Model):
         features: int = 64,
         heads: int = 4,
         depth: int = 2,
+        body: str = "transformer",
         dropout: float = 0.0,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
@@ -73,16 +81,17 @@ class CharacterModel(TextModel, Model):
             raise TypeError(f"{who} expected alphabet to be an Alphabet, got {alphabet!r}")
         self.alphabet, self.window = alphabet, count(who, "window", window, least=2)
         self.features, self.heads = count(who, "features", features), count(who, "heads", heads)
-        if features % heads:
+        self.body = choice(who, "body", body, BODIES)
+        if body == "transformer" and features % heads:
             raise ValueError(f"{who} expected features divisible by the {heads} heads, got {features}")
         self.depth = count(who, "depth", depth)
         self.dropout = finite(who, "dropout", dropout, least=0, below=1)
         net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
-        self.characters = Embedding(len(alphabet) + 1, features, **net_args)    # last row: start token
-        self.positions = Embedding(window, features, **net_args)
-        self.blocks = Sequential(
-            *(TransformerBlock(features, heads, dropout=dropout, **net_args) for _ in range(depth))
-        )
+        # The last row is the start token. Recurrent layers do not normalise their input, so it starts at 1.
+        std = 0.02 if body == "transformer" else 1.0
+        self.characters = Embedding(len(alphabet) + 1, features, std=std, **net_args)
+        self.positions = Embedding(window, features, **net_args) if body == "transformer" else None
+        self.blocks = build_body(body, features, heads, depth, dropout, **net_args)
         self.norm = LayerNorm(features, dtype=dtype)
         self.head = Linear(features, len(alphabet), **net_args)
 
@@ -92,8 +101,10 @@ class CharacterModel(TextModel, Model):
         start = np.full((len(x), 1), len(self.alphabet))
         inputs = np.concatenate([start, x[:, :-1]], axis=1)                     # (CHR.1)
         h, characters = self.characters.forward(inputs)
-        places, positions = self.positions.forward(np.arange(x.shape[1]))
-        h += places                                                             # (CHR.2)
+        positions = None
+        if self.positions is not None:
+            places, positions = self.positions.forward(np.arange(x.shape[1]))
+            h += places                                                         # (CHR.2)
         h, blocks = self.blocks.forward(h, training)
         h, norm = self.norm.forward(h)
         logits, head = self.head.forward(h)                                     # (CHR.3)
@@ -117,7 +128,8 @@ class CharacterModel(TextModel, Model):
         dnorm: Any = self.head.backward(cache.dlogits, cache.head)
         dout: Any = self.norm.backward(dnorm, cache.norm)
         dh: Any = self.blocks.backward(dout, cache.blocks)
-        self.positions.backward(dh.sum(axis=0), cache.positions)                # (CHR.6)
+        if self.positions is not None:
+            self.positions.backward(dh.sum(axis=0), cache.positions)            # (CHR.6)
         self.characters.backward(dh, cache.characters)
         return {"dlogits": cache.dlogits, "dout": dout, "dh": dh}
 
@@ -163,12 +175,17 @@ class CharacterModel(TextModel, Model):
         return self
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
-        """log p(x) in nats of each window of X (N, T) of integers, (N,); T is at most the model's window."""
+        """log p(x) in nats of each window of X (N, T) of integers, (N,).
+
+        T is at most the window of a transformer; a recurrent body reads any number of characters.
+        """
         self._expect_windows("score_samples", X)
         return self._window_log_probabilities(X).sum(axis=1)
 
     def _log_probabilities(self, method: str, text: str) -> np.ndarray:
         ids, size, kept = self._ids(method, text), self.window, self.kept
+        if self.recurrent:
+            return StateWriter(self).log_probabilities(ids)
         if len(ids) <= size:
             return self._window_log_probabilities(ids[None])[0]
         stride = size - kept
@@ -176,6 +193,11 @@ class CharacterModel(TextModel, Model):
         padded = np.concatenate([ids, np.zeros(missing, ids.dtype)])
         found = self._window_log_probabilities(windows(padded, size, stride))
         return np.concatenate([found[0], found[1:, kept:].reshape(-1)])[: len(ids)]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the body is recurrent, so that a state is carried from character to character."""
+        return isinstance(self.blocks, RecurrentBody)
 
     @property
     def kept(self) -> int:
@@ -196,8 +218,8 @@ class CharacterModel(TextModel, Model):
 
         length : by default the window
         temperature : divides the logits; values below 1 make likely characters more likely
-        cached : whether to cache keys and values. Without the cache, the result is the same, but each
-            character costs a full forward pass.
+        cached : whether to cache keys and values, or to carry the state. Without it, the result is the same,
+            but each character costs a full forward pass.
 
         ``alphabet.decode(row)`` turns a row into a string. Raises ValueError for a prompt with characters
         outside the alphabet.
@@ -222,11 +244,16 @@ class CharacterModel(TextModel, Model):
         before = self._ids(method, prompt, least=0)
         rng = as_generator(who, rng)
         text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
-        writer: Writer | FullWriter = Writer(self, n) if cached else FullWriter(self)
+        writer = self._writer(n, cached)
         for i in range(len(before), text.shape[1]):
             logits = writer.next_logits(text[:, :i])                            # (n, V)
             text[:, i] = Categorical.sample(logits / np.float64(temperature), rng.random(n))
         return text[:, len(before) :]
+
+    def _writer(self, n: int, cached: bool) -> Writer | StateWriter | FullWriter:
+        if not cached:
+            return FullWriter(self)
+        return StateWriter(self) if self.recurrent else Writer(self, n)
 
     def write(
         self, length: int, *, rng: np.random.Generator | int, prompt: str = "", temperature: float = 1.0
@@ -249,8 +276,9 @@ class CharacterModel(TextModel, Model):
         if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
             raise TypeError(f"{who} expected integers, as alphabet.encode gives them, got {got}")
-        if x.ndim != 2 or not len(x) or not 1 <= x.shape[1] <= self.window:
-            raise ValueError(f"{who} expected windows (N, T) with T of 1 to {self.window}, got {x.shape}")
+        if x.ndim != 2 or not x.size or (x.shape[1] > self.window and not self.recurrent):
+            most = "or more" if self.recurrent else f"to {self.window}"
+            raise ValueError(f"{who} expected windows (N, T) with T of 1 {most}, got {x.shape}")
         if x.min() < 0 or x.max() >= len(self.alphabet):
             last = len(self.alphabet) - 1
             raise ValueError(f"{who} expected integers within 0..{last}, got {x.min()} to {x.max()}")

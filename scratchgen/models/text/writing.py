@@ -1,4 +1,4 @@
-"""Sample text character by character, with cached keys and values or with a full forward pass for each."""
+"""Sample text character by character: with cached keys and values, a carried state, or full passes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scratchgen.data.text import Alphabet
+from scratchgen.distributions import Categorical
 
-class Transformer(Protocol):
+READ_AT_ONCE = 1024     # characters of a text that are scored in one forward pass
+
+
+class CharacterNetwork(Protocol):
     """What sampling needs of a CharacterModel."""
 
     window: int
+    alphabet: Alphabet
     characters: Any
     positions: Any
     blocks: Any
@@ -19,6 +25,8 @@ class Transformer(Protocol):
 
     @property
     def kept(self) -> int: ...
+    @property
+    def recurrent(self) -> bool: ...
     @property
     def dtype(self) -> Any: ...
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]: ...
@@ -34,15 +42,19 @@ def window_start(size: int, kept: int, length: int) -> int:
 
 
 class FullWriter:
-    """The logits of the next character from a full forward pass over the window, for comparison in tests."""
+    """The logits of the next character from a full forward pass, for comparison in tests.
 
-    def __init__(self, model: Transformer):
+    A transformer reads its window, a recurrent body the whole text.
+    """
+
+    def __init__(self, model: CharacterNetwork):
         self.model = model
 
     def next_logits(self, text: np.ndarray) -> np.ndarray:
         """Logits of the character after text (n, L): (n, V)."""
         model = self.model
-        seen = text[:, window_start(model.window, model.kept, text.shape[1]) :]
+        start = 0 if model.recurrent else window_start(model.window, model.kept, text.shape[1])
+        seen = text[:, start:]
         placeholder = np.zeros((len(text), 1), text.dtype)      # forward shifts by one and never uses it
         return model.forward(np.concatenate([seen, placeholder], axis=1))[0][:, -1]
 
@@ -55,7 +67,7 @@ class Writer:
     again.
     """
 
-    def __init__(self, model: Transformer, n: int):
+    def __init__(self, model: CharacterNetwork, n: int):
         self.model, self.start, self.filled = model, -1, 0     # no window yet
         blocks: list[Any] = model.blocks.layers
         attention = blocks[0].attention
@@ -87,3 +99,33 @@ class Writer:
             _, k, v = block.attention.split(cache.blocks[i].attention.qkv)
             self.keys[i][:, :, : self.filled], self.values[i][:, :, : self.filled] = k, v
         return logits[:, -1]
+
+
+class StateWriter:
+    """The logits of the next character from the state of a recurrent body: each character is read once."""
+
+    def __init__(self, model: CharacterNetwork):
+        self.model, self.states, self.count = model, None, 0    # nothing was read
+
+    def next_logits(self, text: np.ndarray) -> np.ndarray:
+        """Logits of the character after text (n, L), which continues that of the last call: (n, V)."""
+        if self.count:
+            return self.read(text[:, self.count - 1 :])[:, -1]
+        start = np.full((len(text), 1), len(self.model.alphabet))
+        return self.read(np.concatenate([start, text], axis=1))[:, -1]
+
+    def read(self, inputs: np.ndarray) -> np.ndarray:
+        """Read inputs (n, T), and return the logits after each of them, (n, T, V)."""
+        model = self.model
+        h, self.states = model.blocks.read(model.characters.forward(inputs)[0], self.states)
+        self.count += inputs.shape[1]
+        return model.head.forward(model.norm.forward(h)[0])[0]
+
+    def log_probabilities(self, ids: np.ndarray) -> np.ndarray:
+        """log p of each character of a text ids (L,), given all before it."""
+        inputs, found = np.concatenate([[len(self.model.alphabet)], ids[:-1]]), []
+        for start in range(0, len(ids), READ_AT_ONCE):
+            part = slice(start, start + READ_AT_ONCE)
+            logits = self.read(inputs[None, part]).astype(np.float64)           # (1, T, V)
+            found.append(Categorical.log_prob(ids[None, part], logits))
+        return np.concatenate(found, axis=1)[0]

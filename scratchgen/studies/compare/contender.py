@@ -58,7 +58,8 @@ class Contender:
     settings  : for `model.trainer`; learning rates are schedules, functions of the fraction of the time spent
     latent    : None for a model without latent codes
     log_prob  : (model, X) -> log p(x) of each example by kind; the first kind is the one to compare
-    score     : (model, X) -> a mean log-likelihood that is fast enough to be computed after every epoch
+    score     : (model, X) -> a mean log-likelihood that is fast enough to be computed after every epoch, or
+        another number that rises as the model improves
     adjust    : (model, X) -> None, fits the parameters that are not trained, on held-out digits
     pixel_std : model -> the standard deviation of its Normal pixels; None without Normal pixels
     mean_images : whether p(x | z) adds noise to a mean image; if so, mean images are measured, too

@@ -58,7 +58,8 @@ class Trained:
 def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
     """Train on grey digits x (N, D) for `seconds` seconds of processor time.
 
-    A model with a likelihood keeps the weights of the epoch with the best likelihood of held-out digits.
+    A model with a likelihood keeps the weights of the epoch with the best score of held-out digits, which
+    is a likelihood for all but diffusion and flow matching.
     A model without a likelihood keeps the weights of the last epoch. After every epoch, `contender.adjust`
     fits the parameters that are not trained, on held-out digits.
 

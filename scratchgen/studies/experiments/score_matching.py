@@ -12,20 +12,13 @@ import numpy as np
 from scratchgen.data import GaussianMixture
 from scratchgen.models import Diffusion
 from scratchgen.models.diffusion.score import score_given_data
+from scratchgen.studies.experiments.noisy_mixture import NoisyMixture
 
 
 def exact_score(mixture: GaussianMixture, model: Diffusion, x: np.ndarray, t: int) -> np.ndarray:
-    """∇ log q(x_t), (N, D), if the data is the mixture: pulls towards its parts, weighted by p(k | x_t).
-
-    Noisy data is again a mixture, with means a·m_k and variances a²·v_k + s².
-    """
-    a, s = model.noise.a[t], model.noise.s[t]
-    scale = model.scale.astype(np.float64)
-    away = a * (mixture.means - model.shift) / scale - x[:, None]       # (N, K, D)
-    variance = (a * mixture.stds[:, None] / scale) ** 2 + s**2          # (K, D)
-    log_p = np.log(mixture.weights) - 0.5 * (away**2 / variance + np.log(variance)).sum(axis=2)
-    shares = np.exp(log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True))
-    return (shares[:, :, None] * away / variance).sum(axis=1)
+    """∇ log q(x_t), (N, D), if the data is the mixture; x (N, D) is on the scale of the network."""
+    noisy = NoisyMixture(mixture, model.shift, model.scale)
+    return noisy.score(x, model.noise.a[t], model.noise.s[t])           # (MIX.3)
 
 
 def score_matching_losses(

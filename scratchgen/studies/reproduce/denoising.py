@@ -15,6 +15,7 @@ import numpy as np
 from scratchgen.data import Digits
 from scratchgen.metrics import accuracy, frechet_distance
 from scratchgen.models.diffusion.base import DenoisingModel
+from scratchgen.studies.curve import Point
 from scratchgen.studies.reproduce import quality
 from scratchgen.training import AveragedWeights, Cosine, Muon
 from scratchgen.training.loop import Trainer
@@ -71,14 +72,17 @@ class SampleStudy:
         with self.averaged.applied():
             return self.draw(self.trainer.model, self.labels(n), guidance)
 
-    def point(self) -> tuple[float, float]:
-        """(Fréchet distance, Parzen-window log-likelihood) of POINT samples without guidance.
+    def point(self, figure: str) -> Point:
+        """The Fréchet distance and the Parzen-window log-likelihood of POINT samples without guidance.
 
         With few samples both are worse than with many, also for true digits.
+
+        figure : which of the two is the figure of the curve, "frechet" or "parzen"
         """
         samples, (_, held_out) = self.samples(POINT, 0.0), quality.split(self.digits)
         nats, _, _ = quality.parzen(samples, held_out, self.digits.x_test)
-        return self.metrics.measure(samples).frechet, nats
+        found = {"frechet": self.metrics.measure(samples).frechet, "parzen": nats}
+        return {"figure": found.pop(figure), **found}
 
     def choose_guidance(self) -> tuple[float, dict[float, float]]:
         """The strength whose samples are nearest to training digits, and the distances of all strengths."""
@@ -100,7 +104,7 @@ class SampleStudy:
         nats, error, sigma = quality.parzen(samples, held_out, self.digits.x_test)
         found, metrics = self.metrics.measure(samples), self.metrics
         true = metrics.measure(quality.training_digits(self.digits))
-        other = {"as many training digits in place of samples": round(true.frechet, 2)}
+        other = {"Fréchet distance of as many training digits in place of samples": round(true.frechet, 2)}
         note = (
             f"Parzen windows of sigma {sigma:.3f}, the best of 25 on {len(held_out):,} training digits left "
             f"out; the mean over the whole test set, standard error {error:.1f}"

@@ -7,6 +7,7 @@ digit, which theirs did not.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,6 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
     """The samples' quality every few epochs and after the last one."""
     study = denoising.SampleStudy(trainer, digits, draw)
 
-    def point() -> Point:
-        frechet, nats = study.point()
-        return {"figure": nats, "frechet": frechet}
-
     def finish(points: list[Point]) -> dict[str, Any]:
         found = study.figures()
         return {
@@ -63,7 +60,7 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
             "details": found["details"],
         }
 
-    return Measurement(point, finish)
+    return Measurement(partial(study.point, "parzen"), finish)
 
 
 RECIPE = Recipe(

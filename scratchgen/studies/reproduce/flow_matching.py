@@ -6,6 +6,7 @@ of the test set's for every digit. The model knows the class of each training di
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,6 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
     """The samples' quality every few epochs and after the last one; the likelihood at the end."""
     study = denoising.SampleStudy(trainer, digits, draw)
 
-    def point() -> Point:
-        frechet, nats = study.point()
-        return {"figure": frechet, "parzen": nats}
-
     def finish(points: list[Point]) -> dict[str, Any]:
         found = study.figures()
         with study.averaged.applied():
@@ -85,7 +82,7 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
             "details": found["details"],
         }
 
-    return Measurement(point, finish)
+    return Measurement(partial(study.point, "frechet"), finish)
 
 
 RECIPE = Recipe(

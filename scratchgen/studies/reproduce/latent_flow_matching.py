@@ -7,6 +7,7 @@ no convolutions and little time. Source of the idea: Rombach et al. 2022. No lab
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,6 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
 
     study = denoising.SampleStudy(trainer, digits, draw)
 
-    def point() -> Point:
-        frechet, nats = study.point()
-        return {"figure": frechet, "parzen": nats}
-
     def finish(points: list[Point]) -> dict[str, Any]:
         found = study.figures()
         reconstructed = study.metrics.measure(coder.reconstruct(digits.x_test)).frechet
@@ -90,7 +87,7 @@ def measure(trainer: Trainer, digits: Digits) -> Measurement:
             "details": found["details"],
         }
 
-    return Measurement(point, finish)
+    return Measurement(partial(study.point, "frechet"), finish)
 
 
 RECIPE = Recipe(

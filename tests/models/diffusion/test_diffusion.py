@@ -136,6 +136,38 @@ def test_bound_of_grey_levels_is_one_on_probabilities(rng):
     assert model.bound(1 - image).total[0] > 100
 
 
+def test_bits_per_dim_of_standard_normal_data_are_exact(rng, monkeypatch):
+    """(DIFF.11) in three dimensions: the mean over noises of +1 and −1 is −log₂ p(x)/3."""
+    x = rng.standard_normal((10, 3))
+    model = best([0.0] * 3, [1.0] * 3, variance="large")
+    monkeypatch.setattr("scratchgen.models.diffusion.diffusion.as_generator", lambda who, rng: Signs())
+    bits = model.bits_per_dim(np.concatenate([x, x])).total.reshape(2, -1).mean(axis=0)
+    np.testing.assert_allclose(bits, (0.5 * x**2 / math.log(2) + 0.5 * math.log2(2 * math.pi)).mean(axis=1))
+
+
+@pytest.mark.parametrize("levels", [3, 256])
+def test_bits_per_dim_of_a_known_image_are_those_of_its_last_step(levels):
+    """(DIFF.10, DIFF.11): an inner level has probability erf(h/(√2·std)), and no offset is added."""
+    image = np.array([[0.5, 0.5, 0.5, 0.5]]) if levels == 3 else np.array([[7, 100, 128, 200]]) / 255
+    model = Diffusion(
+        BestX0(2 * image[0] - 1, np.full(4, 1e-6), NoiseSchedule(100)), 4,
+        steps=100, predicts="x0", levels=levels,
+    )  # fmt: skip
+    bits = model.bits_per_dim(image)
+    expected = -math.log2(math.erf(1 / ((levels - 1) * math.sqrt(2 * model.noise.beta[1]))))
+    assert math.isclose(bits.data[0], expected, rel_tol=1e-4, abs_tol=1e-12)
+    assert math.isclose(bits.total[0], expected, rel_tol=1e-3, abs_tol=1e-3)
+
+
+def test_bits_per_dim_are_the_terms_of_the_bound_in_other_units(rng):
+    model = best([0.2, 0.1], [0.7, 0.5], steps=10)
+    x = rng.standard_normal((5, 2))
+    for bits, nats in zip(model.bits_per_dim(x, rng=3), model.bound(x, rng=3), strict=True):
+        np.testing.assert_allclose(bits * 2 * math.log(2), nats)
+    with pytest.raises(ValueError, match=r"^Diffusion\.bits_per_dim expected"):
+        model.bits_per_dim(np.zeros((5, 3)))
+
+
 @pytest.mark.parametrize("target", ["eps", "x0", "v"])
 def test_loss_is_the_squared_error_of_the_target(target, rng):
     """(DIFF.1, DIFF.2, DIFF.3), written out for each example."""

@@ -35,6 +35,11 @@ FACTOR = Bound(
 CENTRED = Bound(
     8, "compared with |x − mean| + |mean|: the mean is rounded to the dtype, and x − mean may cancel"
 )
+GATED = Bound(
+    8,
+    "compared with gate·(1 + |z|·(1 − gate)), as z = a + u is rounded; three rounded gates reach h",
+    flushes=True,
+)
 CHOICE = Bound(0, "a choice; nothing is promised within rounding of the threshold or of a tie")
 PAIRS = Bound(1e8, "‖a‖² − 2ab + ‖b‖² may cancel down to 1e-8 of its terms; below that, a − b is computed")
 
@@ -88,6 +93,10 @@ BOUNDS: dict[str, Bound] = {
     "layers.normalisation.layer_norm_backward": SUM,
     "layers.group_norm.group_norm": CENTRED,
     "layers.group_norm.group_norm_backward": SUM,
+    "layers.lstm.lstm_cell": GATED,
+    "layers.lstm.lstm_cell_backward": SUM,
+    "layers.gru.gru_cell": GATED,
+    "layers.gru.gru_cell_backward": SUM,
     "losses.squared_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.absolute_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.bce_with_logits": Bound(

@@ -13,6 +13,7 @@ from sweep import (
     optimisers,
     others,
     products,
+    recurrent,
     sequences,
 )
 from sweep.measure import Entry
@@ -29,5 +30,6 @@ MODULES = (
     others,
     estimators,
     sequences,
+    recurrent,
 )
 ENTRIES: dict[str, Entry] = {entry.name: entry for module in MODULES for entry in module.ENTRIES}

@@ -133,7 +133,7 @@ def knn_accuracy(train: Any, y_train: Any, test: Any, y_test: Any, k: int) -> Tr
         clear &= row[order[k]] - row[order[k - 1]] > row[order[k]] / 10**6 + lost(test, train) ** 2
         votes = Counter(int(y_train[j]) for j in order[:k])
         right += min(c for c in votes if votes[c] == max(votes.values())) == y_test[i]
-    return True_(number(right) / len(test), None if clear else NEVER)
+    return True_(number(int(right)) / len(test), None if clear else NEVER)
 
 
 def knn_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:

@@ -63,7 +63,7 @@ def main(
     formats = {"read as the original": ".1%", "squared error": ".1f"}
     print_table(completed, f"{len(test)} test digits, of which the upper half is given", formats)
     figure = draw(strengths, drawn, filled)
-    picture = save(figure, out / "bayes_bridge_guidance.png")
+    picture = save(figure, out / "guided_by_classifier.png")
     return {"strengths": strengths, "completed": completed, "figure": picture}
 
 

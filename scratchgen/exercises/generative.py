@@ -1,0 +1,219 @@
+"""Exercises on the losses of variational autoencoders and of generative adversarial networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from scratchgen.exercises.kinds import all_of, of_function, of_model, of_values
+from scratchgen.exercises.spec import Check, Equation, Exercise
+from scratchgen.gradcheck.differences import Result
+from scratchgen.layers import Layer, Linear, Sequential, Tanh
+from scratchgen.module import Module
+
+
+def _game(objective: str) -> Check:
+    """Check both players of a GAN."""
+
+    def check(names: SimpleNamespace) -> list[Result]:
+        from scratchgen.models.gan.cases import GameCase
+        from scratchgen.models.networks import dense
+
+        def build(rng: Any, dtype: Any) -> Any:
+            widths = ((2, 3, 4), (4, 3, 1))
+            players = (dense(sizes, rng=rng, activation=Tanh, dtype=dtype) for sizes in widths)
+            return names.GAN(*players, code=2, objective=objective)
+
+        return GameCase("", build, (3, 4)).run()
+
+    return check
+
+
+def _losses_of_game(names: SimpleNamespace) -> dict[str, np.ndarray]:
+    from scratchgen.models.networks import dense
+
+    found = {}
+    for objective in ("non-saturating", "minimax"):
+        rng = np.random.default_rng(20)
+        players = [
+            dense(sizes, rng=rng, activation=Tanh, dtype=np.float64) for sizes in ((2, 3, 4), (4, 3, 1))
+        ]
+        game = names.GAN(*players, code=2, objective=objective)
+        z, x = rng.standard_normal((3, 2)), rng.uniform(size=(3, 4))
+        found[f"{objective}: the generator's loss"] = np.array(game.generator_loss(z)[0])
+        found[f"{objective}: the discriminator's loss"] = np.array(game.discriminator_loss(x, z)[0])
+    return found
+
+
+class Penalised(Module):
+    """A critic whose backward is that of its gradient penalty."""
+
+    def __init__(self, critic: Layer, penalty_backward: Callable[[Any], Any]):
+        self.critic, self.penalty_backward = critic, penalty_backward
+
+    def backward(self, cache: Any) -> Any:
+        return self.penalty_backward(cache)
+
+
+def _penalty(names: SimpleNamespace) -> list[Result]:
+    """Check the gradient penalty of a small critic, and the slope that it returns."""
+    from scratchgen.gradcheck.checker import KINKED, check_model
+    from scratchgen.layers import LeakyReLU
+    rng = np.random.default_rng(20)
+    net: dict[str, Any] = {"rng": rng, "dtype": np.float64}
+    critic = Sequential(Linear(3, 4, **net), LeakyReLU(0.2), Linear(4, 1, **net))
+    x = rng.standard_normal((3, 3))
+
+    def loss() -> tuple[float, None]:
+        with critic.frozen():
+            return names.gradient_penalty(critic, x, 10.0)[0], None
+
+    turn = Penalised(critic, lambda cache: names.gradient_penalty(critic, x, 10.0))
+    return check_model(turn, loss, rng=rng, tolerance=KINKED)
+
+
+def _penalty_values(names: SimpleNamespace) -> dict[str, np.ndarray]:
+    from scratchgen.layers import LeakyReLU
+
+    rng = np.random.default_rng(21)
+    net: dict[str, Any] = {"rng": rng, "dtype": np.float64}
+    critic = Sequential(Linear(3, 4, **net), LeakyReLU(0.2), Linear(4, 1, **net))
+    penalty, slope = names.gradient_penalty(critic, rng.standard_normal((3, 3)), 10.0)
+    return {"penalty": np.array(penalty), "slope g": slope}
+
+
+EXERCISES = (
+    Exercise(
+        "kl", "the KL divergence of two normal distributions", "scratchgen.distributions",
+        ("Normal.kl", "Normal.kl_grad"),
+        (
+            Equation(
+                "NORM.6", "Normal.kl_grad",
+                "(NORM.5) is ½·[(mu − m)² + std² − 1 − logvar] with std² = exp(logvar). Differentiate it "
+                "for mu and for logvar, with everything under the ½. Return the pair (dmu, dlogvar).",
+            ),
+        ),
+        of_function(
+            lambda names, mu, logvar: names.Normal.kl(mu, logvar, 0.3),
+            lambda names, mu, logvar: names.Normal.kl_grad(mu, logvar, 0.3),
+            {"mu": (4, 3), "logvar": (4, 3)},
+        ),
+        "docs/distributions.md",
+        "The divergence of N(mu, std²) from N(m, 1) is a sum over the entries, so each entry can be "
+        "differentiated alone. Keep in mind that logvar is the logarithm of std².",
+        ("Normal",),
+        note="m is prior_mean, and std² is exp(logvar). np.expm1(a) is eᵃ − 1, with full precision for "
+        "small a.",
+    ),
+    Exercise(
+        "vae", "the gradient through a random sample", "scratchgen.models.vae.model",
+        ("VAE.loss", "VAE.backward"),
+        (
+            Equation(
+                "VAE.5", "VAE.backward",
+                "The gradient of the decoder's input, as in (AE.5). self.decoder.backward(…) takes the "
+                "gradient of its output and its cache.",
+            ),
+            Equation(
+                "VAE.7", "VAE.backward",
+                "mu is used twice: in z = mu + std·eps, and in the KL. The loss has beta·KL averaged over "
+                "the batch of n, and dkl_dmu is the gradient of the KL's sum.",
+            ),
+            Equation(
+                "VAE.8", "VAE.backward",
+                "logvar is used twice, too. In z it is inside std = exp(½·logvar), whose slope is ½·std; "
+                "eps is constant.",
+            ),
+        ),
+        of_model(
+            lambda names, rng, dtype: names.VAE.dense((5, 4, 2), rng=rng, dtype=dtype, beta=0.6), (4, 5)
+        ),
+        "docs/vae.md",
+        "Given the noise eps, z = mu + std·eps is an ordinary function of mu and logvar. So the gradient of "
+        "the decoder's loss goes through z, and the gradient of the KL is added.",
+        ("VAE",),
+        note="dkl_dmu and dkl_dlogvar are the gradients of the sum of all KL terms, (NORM.6). The decoder "
+        "of a VAE has only z as input, so a slice is not needed.",
+    ),
+    Exercise(
+        "gan", "two losses of two players", "scratchgen.models.gan.model",
+        ("GAN.discriminator_loss", "GAN.discriminator_backward", "GAN.generator_loss",
+         "GAN.generator_backward"),
+        (
+            Equation(
+                "GAN.3", "GAN.discriminator_loss",
+                "bce_with_logits(logits, target) returns −log p of the targets, averaged, and its gradient. "
+                "Real examples have the target 1, as in the line above. Which one do generated examples "
+                "have?",
+            ),
+            Equation(
+                "GAN.4", "GAN.generator_loss",
+                "In the minimax game G maximises what D minimises. The line above has computed D's loss and "
+                "gradient for generated examples.",
+            ),
+            Equation(
+                "GAN.5", "GAN.generator_loss",
+                "The non-saturating loss is small where D takes the generated examples for real ones: the "
+                "cross-entropy with the target that D uses for real examples.",
+            ),
+            Equation(
+                "GAN.6", "GAN.generator_backward",
+                "The gradient of the generated images comes from D's backward pass, with the cache of D's "
+                "forward pass.",
+            ),
+        ),
+        all_of(
+            loss=of_values(_losses_of_game, "scratchgen.models.gan.model", "GAN"),
+            non_saturating=_game("non-saturating"),
+            minimax=_game("minimax"),
+        ),
+        "docs/gan.md",
+        "Both losses are binary cross-entropies of D's logits, with target 1 or 0. The generator's gradient "
+        "first goes through D, whose weights do not change in this step.",
+        ("GAN",),
+        note="The blanks are in the losses as well, so the check also compares the losses with the "
+        "library's.",
+    ),
+    Exercise(
+        "wgan-gp", "the gradient of a gradient", "scratchgen.models.gan.gradient_penalty",
+        ("gradient_penalty",),
+        (
+            Equation(
+                "GP.3", "gradient_penalty",
+                "The gradient of the critic's output for its input is a backward pass that starts with "
+                "ones: each layer's backward takes the adjoint at its output and returns the one at its "
+                "input.",
+            ),
+            Equation(
+                "GP.2", "gradient_penalty",
+                "P is the mean of λ·(‖g‖ − 1)² over examples. The derivative of ‖g‖ for g is g / ‖g‖, which "
+                "is called direction here. weight is λ, len(g) is N.",
+            ),
+            Equation(
+                "GP.5", "gradient_penalty",
+                "tangent_backward(layer, a, tangent) adds a layer's weight gradient: a is the adjoint at "
+                "its output, tangent the one at its input.",
+            ),
+            Equation(
+                "GP.4", "gradient_penalty",
+                "The tangent goes through the layers in the forward direction: layer.jvp(tangent, cache) "
+                "multiplies it by the layer's Jacobian.",
+            ),
+        ),
+        all_of(
+            value=of_values(
+                _penalty_values, "scratchgen.models.gan.gradient_penalty", "gradient_penalty"
+            ),
+            gradient=_penalty,
+        ),
+        "docs/wgan.md",
+        "The penalty depends on the weights through g, the critic's gradient at x. Write ⟨v, g⟩ as a "
+        "product along the network, with v pushed forward and the adjoints pulled back; each weight appears "
+        "in it once.",
+        ("gradient_penalty",),
+        note="(GP.3) stands before (GP.2) in the code: the penalty needs g.",
+    ),
+)

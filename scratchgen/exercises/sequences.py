@@ -1,0 +1,244 @@
+"""Exercises on embeddings, attention and recurrent nets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.exercises.kinds import all_of, of_layer
+from scratchgen.exercises.spec import Check, Equation, Exercise
+from scratchgen.layers.base import Layer
+
+ATTENTION = "docs/attention.md"
+RECURRENT = "docs/recurrent.md"
+
+
+class Lookup(Layer):
+    """An embedding of fixed ids that is added to the input, so that it can be checked like other layers."""
+
+    def __init__(self, embedding: Any, ids: np.ndarray):
+        self.embedding, self.ids = embedding, ids
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        rows, cache = self.embedding.forward(self.ids)
+        return x + rows, cache
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        self.embedding.backward(dout, cache)
+        return dout if input_grad else None
+
+
+def _lookup(names: Any, rng: Any, dtype: Any) -> Lookup:
+    return Lookup(names.Embedding(4, 3, rng=rng, dtype=dtype), np.array([[0, 2, 2], [2, 1, 1]]))
+
+
+class OneOfThree(Layer):
+    """Attention as a function of q, of k or of v alone, with the other two fixed, for a check of each."""
+
+    def __init__(self, names: Any, part: int, rng: np.random.Generator, shape: tuple[int, int, int]):
+        self.names, self.part, self.heads = names, part, 2
+        self.fixed = rng.standard_normal((*shape[:2], 3 * shape[2]))
+        self.head_features = shape[2] // self.heads
+        self.columns = slice(part * shape[2], (part + 1) * shape[2])
+
+    def unlearned_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        qkv = self.fixed.copy()
+        qkv[:, :, self.columns] = x
+        y, p = self.names.attention(qkv, self.heads, False)
+        return y, (qkv, p)
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        qkv, p = cache
+        dqkv = self.names.attention_backward(dout, qkv, p, False)
+        return dqkv[:, :, self.columns] if input_grad else None
+
+
+def _attention(part: int) -> Check:
+    shape = (2, 3, 6)
+    return of_layer(lambda names, rng, dtype: OneOfThree(names, part, rng, shape), shape)
+
+
+GATES = (
+    "Each gate is a function of its own block of a_t + u_t, so its gradient is multiplied by the slope of "
+    "this function, written with the gate itself: sigmoid_backward(d, out) and tanh_backward(d, out) "
+    "compute it. "
+)
+
+EXERCISES = (
+    Exercise(
+        "embedding", "rows that are used more than once", "scratchgen.layers.embedding",
+        ("embedding_weight_grad", "Embedding.forward", "Embedding.backward"),
+        (
+            Equation(
+                "EMB.2", "embedding_weight_grad",
+                "Make an array of zeros of the shape of W, (K, C), and add every row of dout to the row "
+                "that its id names. An id can occur several times, and dW[ids] += dout would add only once "
+                "for each id. np.add.at adds every time; a product with one-hot rows does too.",
+                first="onehot =", left="return ",
+            ),
+        ),
+        of_layer(_lookup, (2, 3, 3)),
+        ATTENTION,
+        "A row of the table that was copied to three positions gets three gradients. A row that was not "
+        "used gets none.",
+        ("Embedding",),
+    ),
+    Exercise(
+        "attention", "softmax between two matrix products", "scratchgen.layers.attention",
+        ("attention", "attention_backward"),
+        (
+            Equation(
+                "ATT.8", "attention_backward",
+                "As (LIN.2): y = p·v is a matrix product, and v is its right factor. a.swapaxes(2, 3) "
+                "transposes the last two axes.",
+            ),
+            Equation("ATT.9", "attention_backward", "As (LIN.4): p is the left factor of y = p·v."),
+            Equation(
+                "ATT.10", "attention_backward",
+                "Row by row, p = softmax(masked). If masked_s grows, p_s grows by p_s, and every p_r "
+                "shrinks by p_r·p_s. So dmasked_s has the term p_s·dp_s and a sum over r, over axis 3 with "
+                "keepdims=True.",
+            ),
+            Equation(
+                "ATT.11", "attention_backward",
+                "masked = scale·scores, and scale is 1/√D; D is q.shape[3].",
+            ),
+            Equation(
+                "ATT.12", "attention_backward",
+                "q is the left factor of scores = q·kᵀ, so it is multiplied by k.",
+            ),
+            Equation("ATT.13", "attention_backward", "scores[t, s] = q[t]·k[s]. Sum over t for each s."),
+        ),
+        all_of(v=_attention(2), q=_attention(0), k=_attention(1)),
+        ATTENTION,
+        "Attention is scores = q·kᵀ, a softmax of each row, and a product with v. Go back through these "
+        "steps in the opposite order. All arrays have the axes (N, H, T, …) in front, so a product acts on "
+        "the last two.",
+        ("CausalSelfAttention",),
+    ),
+    Exercise(
+        "transformer-block", "sums of a branch and its input", "scratchgen.layers.attention",
+        ("TransformerBlock.forward", "TransformerBlock.backward"),
+        (
+            Equation(
+                "TFB.3", "TransformerBlock.backward",
+                "out = h + f, and f comes from h. The three lines above have carried the gradient through f "
+                "back to h; it is called df. h has another way to out.",
+            ),
+            Equation(
+                "TFB.4", "TransformerBlock.backward",
+                "h = x + a, and da has come back through the attention. The second way from x to h is the "
+                "sum itself. Return None if input_grad is False.",
+            ),
+        ),
+        of_layer(lambda names, rng, dtype: names.TransformerBlock(3, 1, rng=rng, dtype=dtype), (2, 2, 3)),
+        ATTENTION,
+        "A variable that is used twice gets the sum of two gradients. In a residual sum, one of the two "
+        "ways has slope 1.",
+        ("TransformerBlock",),
+    ),
+    Exercise(
+        "rnn", "backpropagation through time", "scratchgen.layers.recurrent",
+        ("RNN.cell", "RNN.cell_backward", "Recurrent.forward", "Recurrent.backward_with_state",
+         "Recurrent._add_gradients"),
+        (
+            Equation(
+                "RNN.2", "RNN.cell_backward",
+                "h_t = tanh(a_t + u_t). The slope of tanh is 1 − tanh², and saved is h_t. tanh_backward(d, "
+                "out) computes it.",
+            ),
+            Equation(
+                "BPTT.5", "Recurrent.backward_with_state",
+                "h_t is used twice: it is the output of step t, and the state that step t + 1 reads. "
+                "inside[0] is the gradient from step t + 1, dh_out that of the output. inside is a tuple of "
+                "states: replace its first entry and keep the others, *inside[1:].",
+            ),
+            Equation(
+                "BPTT.7", "Recurrent.backward_with_state",
+                "u_t = h_{t−1}·U, so du gives h_{t−1} a gradient as in (LIN.4). Add it to ds[0], which has "
+                "the gradient through the other ways, and keep the other states, *ds[1:].",
+            ),
+            Equation(
+                "BPTT.8", "Recurrent._add_gradients",
+                "U is used in every step, with the state before the step. A sum over steps and examples is "
+                "a matrix product of rows, as in (LIN.2).",
+                left="self.recurrent_weight.grad += ",
+            ),
+            Equation(
+                "BPTT.9", "Recurrent._add_gradients",
+                "a = x·W + b for all steps at once, as in (LIN.2). cache.x is the input with the steps "
+                "first.",
+                left="self.weight.grad += ",
+            ),
+        ),
+        all_of(
+            sequences=of_layer(lambda names, rng, dtype: names.RNN(2, 3, rng=rng, dtype=dtype), (2, 3, 2)),
+            one_step=of_layer(lambda names, rng, dtype: names.RNN(2, 3, rng=rng, dtype=dtype), (3, 1, 2)),
+        ),
+        RECURRENT,
+        "Unroll the loop: every step is a small layer that reads x_t and h_{t−1} and gives h_t. Go back "
+        "from the last step to the first, and carry the gradient of the state along.",
+        ("RNN", "Recurrent"), "RNN",
+        note="A state is a tuple, because an LSTM carries two arrays; here it has one entry, (h,). There "
+        "are no masks in this exercise.",
+    ),
+    Exercise(
+        "lstm", "a cell with gates", "scratchgen.layers.lstm",
+        ("lstm_cell", "lstm_cell_backward", "LSTM.cell", "LSTM.cell_backward"),
+        (
+            Equation("LSTM.4", "lstm_cell_backward", "h = o·tanh(c): o is multiplied by tanh_c."),
+            Equation(
+                "LSTM.5", "lstm_cell_backward",
+                "c_t is used in h_t and in the next step. dc on the right-hand side is the gradient from "
+                "the next step; add the way through tanh in h = o·tanh(c).",
+            ),
+            Equation(
+                "LSTM.6", "lstm_cell_backward",
+                "c_t = f·c_{t−1} + i·g. Each factor is multiplied by the other factor of its product; c is "
+                "the state before the step.",
+            ),
+            Equation(
+                "LSTM.7", "lstm_cell_backward",
+                "c_{t−1} is multiplied by the forget gate, and is used nowhere else.",
+            ),
+            Equation(
+                "LSTM.8", "lstm_cell_backward",
+                GATES + "i, f and o are sigmoids, g is a tanh. da is a list of four arrays, in the order i, "
+                "f, g, o.",
+            ),
+        ),
+        of_layer(lambda names, rng, dtype: names.LSTM(2, 2, rng=rng, dtype=dtype), (2, 3, 2)),
+        RECURRENT,
+        "The function goes back through one step, from h_t and c_t to the four gates and to c_{t−1}. The "
+        "loop over the steps is the library's.",
+        ("LSTM",),
+    ),
+    Exercise(
+        "gru", "two gates, one of them inside a tanh", "scratchgen.layers.gru",
+        ("gru_cell", "gru_cell_backward", "GRU.cell", "GRU.cell_backward"),
+        (
+            Equation(
+                "GRU.4", "gru_cell_backward",
+                "h_t = (1 − z)·n + z·h_{t−1}; h is the state before the step. z is in both terms.",
+            ),
+            Equation(
+                "GRU.5", "gru_cell_backward",
+                "Only the term z·h_{t−1} counts here; the way through u is added in the loop.",
+            ),
+            Equation(
+                "GRU.6", "gru_cell_backward",
+                "n = tanh(a_n + r·v). " + GATES + "The next line uses da_n for r and v.",
+            ),
+            Equation("GRU.7", "gru_cell_backward", GATES + "r and z are sigmoids."),
+        ),
+        of_layer(lambda names, rng, dtype: names.GRU(2, 2, rng=rng, dtype=dtype), (2, 3, 2)),
+        RECURRENT,
+        "The new state is a weighted mean of the candidate n and of the old state. The gate z says how much "
+        "of each.",
+        ("GRU",),
+    ),
+)
