@@ -68,9 +68,9 @@ def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, 
 
 
 def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
-    """How well the category of an InfoGAN matches the digit, and what its codes change. The name is a seed."""
+    """How well an InfoGAN's category matches the digit, and what its codes change. The name is the seed."""
     seed = int(name)
-    model = prescribed_codes.informed(seed)
+    model = prescribed_codes.informed(seed, **prescribed_codes.SMALL)
     finish(prescribed_codes.trainer(model, digits, epochs, seed))
     rng = np.random.default_rng(seed)
     read = model.infer_codes(digits.x_test)[:, 0].astype(int)
@@ -146,7 +146,7 @@ def spread(values: list[float]) -> str:
 
 TABLES = {
     "conditional": Table(tuple(CONDITIONAL), 20, conditional, conditional_table),
-    "informed": Table(tuple(map(str, SEEDS)), 15, informed, informed_table),
+    "informed": Table(tuple(map(str, SEEDS)), 12, informed, informed_table),
     "objectives": Table(
         tuple(f"{name} {seed}" for seed in SEEDS for name in gan_objectives.SETTINGS), 5, objectives,
         objectives_table,
@@ -200,7 +200,8 @@ def text(name: str, found: dict[str, Any]) -> str:
     """A table, and below it a line with what was run."""
     table, cells = TABLES[name], found["cells"]
     seconds = [cell["seconds"] for cell in cells.values()]
-    line = f"{found['digits']}, {found['epochs']} epochs, {minutes(float(np.mean(seconds)))} of one core a run."
+    mean = minutes(float(np.mean(seconds)))
+    line = f"{found['digits']}, {found['epochs']} epochs, {mean} of one core a run."
     if len(cells) < len(table.cells):
         line = f"**Not complete: {len(cells)} of {len(table.cells)} runs.** {line}"
     return f"{table.markdown(cells)}\n\n{line}"

@@ -26,8 +26,8 @@ def small(monkeypatch):
     monkeypatch.setattr(gans, "SAMPLES", 100)
     monkeypatch.setattr(gans, "FREE", 100)
     monkeypatch.setattr(gans.gan_objectives, "SAMPLES", 100)
-    monkeypatch.setattr(gans.gan_objectives, "NETWORK", {"channels": (2, 3), "hidden": 8})
-    monkeypatch.setattr(prescribed_codes, "NETWORK", {"channels": (2, 3), "hidden": 8})
+    for name in ("NETWORK", "SMALL"):
+        monkeypatch.setattr(prescribed_codes, name, {"channels": (2, 3), "hidden": 8})
     monkeypatch.setattr(prescribed_codes, "DENSE", (8,))
     classifier = MLPClassifier((784, 8, 10), rng=0)
     monkeypatch.setattr(gans, "sample_metrics", lambda d: SampleMetrics(classifier, d.x_test, d.y_test))
@@ -35,7 +35,11 @@ def small(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "cells"),
-    [("conditional", ("convolutional, projection",)), ("informed", ("1",)), ("objectives", ("relativistic 0", "hinge 1"))],
+    [
+        ("conditional", ("convolutional, projection",)),
+        ("informed", ("1",)),
+        ("objectives", ("relativistic 0", "hinge 1")),
+    ],
 )
 def test_every_table_is_measured_and_written(small, monkeypatch, tmp_path, name, cells):
     monkeypatch.setitem(TABLES, name, Table(cells, 1, TABLES[name].measure, TABLES[name].markdown))

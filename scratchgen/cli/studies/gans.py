@@ -11,7 +11,7 @@ HELP = "measure ConditionalGAN, InfoGAN and the objectives of GANs on all of MNI
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the study."""
-    parser.add_argument("table", nargs="*", metavar="TABLE", help="one of those that --list names; all by default")
+    parser.add_argument("table", nargs="*", metavar="TABLE", help="one that --list names; all by default")
     parser.add_argument("--list", action="store_true", help="list the tables and their runs")
     parser.add_argument(
         "--write-chapter", action="store_true",

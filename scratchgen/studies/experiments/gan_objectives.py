@@ -13,7 +13,6 @@ from scratchgen.studies.experiments import prescribed_codes
 from scratchgen.training.loop import Trainer
 from scratchgen.training.step import TrainingDiverged
 
-NETWORK = {"channels": (16, 32), "hidden": 128}
 SAMPLES = 10_000
 SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {"objective": name} for name in OBJECTIVES},
@@ -36,7 +35,7 @@ def run(
     failure : the first problem that WatchGame reports, or "" without one; a run that diverges has no figures
     """
     watch = WatchGame(digits.x_test, classify=metrics.classifier.predict, rng=seed)
-    model = prescribed_codes.plain(seed, **NETWORK, **SETTINGS[name])
+    model = prescribed_codes.plain(seed, **prescribed_codes.SMALL, **SETTINGS[name])
     try:
         finish(prescribed_codes.trainer(model, digits, epochs, seed, watch))
     except TrainingDiverged as error:

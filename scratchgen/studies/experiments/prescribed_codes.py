@@ -21,6 +21,7 @@ from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.schedules import Cosine
 
 NETWORK = {"channels": (16, 32), "hidden": 256}
+SMALL = {"channels": (8, 16), "hidden": 128}
 DENSE = (300, 300)
 BATCH, LR, DISCRIMINATOR_LR = 64, 2e-3, 2e-4
 REACH = 3.0     # of the component along a digit's direction

@@ -7,7 +7,7 @@ import pytest
 
 from scratchgen.layers import Layer
 from scratchgen.models import InfoGAN
-from scratchgen.studies.experiments import gan_objectives, prescribed_codes
+from scratchgen.studies.experiments import gan_objectives
 from scratchgen.studies.experiments.prescribed_codes import best_assignment, by_class, effects, match
 from scratchgen.training.step import TrainingDiverged
 
