@@ -28,13 +28,13 @@ from scratchgen.training.schedules import Cosine
 
 from ..common import digit_classifier, mosaic, print_table, run, save, say, show_image
 
-HIDDEN, LR, DISCRIMINATOR_LR = (300, 300), 2e-3, 4e-4
+HIDDEN, LR, DISCRIMINATOR_LR = (256, 256), 2e-3, 4e-4
 
 
-def main(out: Path, *, shown: int = 120_000, generated: int = 2000, seed: int = 1) -> dict[str, Any]:
+def main(out: Path, *, shown: int = 84_000, generated: int = 2000, seed: int = 1) -> dict[str, Any]:
     """Train the three GANs, and count how often they draw the requested digit.
 
-    shown : real digits that each GAN sees, 20 epochs of 6,000;  generated : digits that are classified
+    shown : real digits that each GAN sees, 14 epochs of 6,000;  generated : digits that are classified
     """
     digits = load_digits()
     say(digits.source)
