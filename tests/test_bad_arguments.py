@@ -75,13 +75,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "auroc": {"scores": X[:, 0], "y": Y % 2},
     "bits_per_dim": {"log_density": X[:, 0], "features": 4},
     "choose_sigma": {"X": X, "samples": X},
+    "density_coverage": {"X": X, "samples": X, "k": 2},
     "digit_shares": {"y": Y},
     "expected_calibration_error": {"probabilities": PROBABILITIES, "y": Y},
     "frechet_distance": {"X": X, "Y": X},
+    "kernel_distance": {"X": X, "Y": X, "subsets": 2},
     "kmeans": {"X": X, "k": 2, "rng": 0},
     "knn_accuracy": {"Z_train": X, "y_train": Y, "Z_test": X, "y_test": Y, "k": 2},
     "nearest_distance": {"X": X, "Y": X},
     "parzen_log_likelihood": {"X": X, "samples": X, "sigma": 0.2},
+    "precision_recall": {"X": X, "samples": X, "k": 2},
     "reliability": {"probabilities": PROBABILITIES, "y": Y},
     "silhouette_score": {"Z": X, "y": Y},
     "squared_error_per_example": {"X": X, "Y": X},
@@ -100,8 +103,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "Digits", "Explanation", "History", "Images", "Reliability", "Result", "SampleQuality", "Shares", "Table",
-    "TrainingDiverged",
+    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "PrecisionRecall",
+    "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",

@@ -69,24 +69,24 @@ CAUGHT_BY = {
 
 
 def main(
-    out: Path, *, points: int = 8000, epochs: int = 25, samples: int = 2000, steps: int = 20, seed: int = 0
+    out: Path, *, points: int = 8000, epochs: int = 60, samples: int = 2000, steps: int = 20, seed: int = 0
 ) -> dict[str, Any]:
     """Train on `points` examples for `epochs` epochs; draw `samples` samples with `steps` steps."""
     rng = np.random.default_rng(seed)
     X = two_moons().sample(points, rng=rng).astype(np.float32)
     test, other = (two_moons().sample(samples, rng=rng) for _ in range(2))
-    timeless = Timeless(2, 64, 2, embedding=64, rng=seed)
+    timeless = Timeless(2, 128, 2, embedding=64, rng=seed)
     models = {
-        "flow matching": FlowMatching.dense(2, 64, 2, rng=seed),
-        "x_1 in place of x_t": DataFedIn.dense(2, 64, 2, rng=seed),
-        "one time per batch": OneTime.dense(2, 64, 2, rng=seed),
-        "diffusion": Diffusion.dense(2, 64, 2, rng=seed),
+        "flow matching": FlowMatching.dense(2, 128, 2, rng=seed),
+        "x_1 in place of x_t": DataFedIn.dense(2, 128, 2, rng=seed),
+        "one time per batch": OneTime.dense(2, 128, 2, rng=seed),
+        "diffusion": Diffusion.dense(2, 128, 2, rng=seed),
         "no time": Diffusion(timeless, 2),
-        "noise in last step": NoisyEnd.dense(2, 64, 2, rng=seed),
+        "noise in last step": NoisyEnd.dense(2, 128, 2, rng=seed),
     }
     table, drawn = {}, {}
     for name, model in models.items():
-        trainer = model.trainer(X, epochs=epochs, batch_size=256, rng=seed, lr=Cosine(5e-3))
+        trainer = model.trainer(X, epochs=epochs, batch_size=128, rng=seed, lr=Cosine(4e-3))
         losses = trainer.run().epochs["loss"]
         drawn[name] = model.sample(samples, rng=seed, steps=steps)
         table[name] = {"first loss": losses[0], "last loss": losses[-1], **measure(drawn[name], test)}

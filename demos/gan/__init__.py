@@ -7,6 +7,7 @@ ORDER = (
     "phases",
     "balance",
     "handwritten_digits",
+    "ugly_or_missing",
     "directions",
     "one_pixel",
     "told_what_to_draw",

@@ -8,13 +8,23 @@ rows, so memory does not grow with the square of the number of examples.
 from scratchgen.metrics.calibration import Reliability, expected_calibration_error, reliability
 from scratchgen.metrics.clusters import kmeans, knn_accuracy, silhouette_score
 from scratchgen.metrics.densities import choose_sigma, parzen_log_likelihood
+from scratchgen.metrics.discrepancy import KernelDistance, kernel_distance
 from scratchgen.metrics.distances import frechet_distance, nearest_distance, squared_error_per_example
 from scratchgen.metrics.labels import Shares, accuracy, digit_shares
 from scratchgen.metrics.likelihood import bits_per_dim
+from scratchgen.metrics.neighbours import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    precision_recall,
+)
 from scratchgen.metrics.ranking import auroc
 from scratchgen.metrics.samples import SampleMetrics, SampleQuality
 
 __all__ = [
+    "DensityCoverage",
+    "KernelDistance",
+    "PrecisionRecall",
     "Reliability",
     "SampleMetrics",
     "SampleQuality",
@@ -23,13 +33,16 @@ __all__ = [
     "auroc",
     "bits_per_dim",
     "choose_sigma",
+    "density_coverage",
     "digit_shares",
     "expected_calibration_error",
     "frechet_distance",
+    "kernel_distance",
     "kmeans",
     "knn_accuracy",
     "nearest_distance",
     "parzen_log_likelihood",
+    "precision_recall",
     "reliability",
     "silhouette_score",
     "squared_error_per_example",

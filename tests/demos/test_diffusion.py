@@ -9,6 +9,7 @@ from scratchgen.studies.experiments import digit_diffusion
 def small_batches(monkeypatch):
     """More updates for the same number of digits."""
     monkeypatch.setattr(digit_diffusion, "BATCH", 16)
+    monkeypatch.setattr(digit_diffusion, "UNET_BATCH", 16)
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_straight_paths_one_step_after_reflow_is_as_good_as_twenty_before(run_de
 
 @pytest.mark.slow
 def test_planted_mistakes_show_in_the_samples_or_in_the_loss(run_demo):
-    table = run_demo("diffusion.planted_mistakes", points=4000, epochs=20, samples=1000)["table"]
+    table = run_demo("diffusion.planted_mistakes", points=4000, epochs=10, samples=1000)["table"]
     right, fed = table["flow matching"], table["x_1 in place of x_t"]
     assert fed["last loss"] < right["last loss"] and fed["distance"] > 5 * right["distance"]
     assert fed["log p"] < right["log p"] - 20

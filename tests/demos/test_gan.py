@@ -91,6 +91,20 @@ def test_handwritten_digits_come_nearer_to_digits(run_demo):
 
 
 @pytest.mark.slow
+def test_density_and_coverage_tell_ugly_digits_from_missing_ones(run_demo):
+    results = run_demo("gan.ugly_or_missing")    # recall needs 1,000 digits
+    true, missing, ugly, both, blurred = results["table"].values()
+    for row in (ugly, blurred):
+        assert row["Fréchet"] == pytest.approx(missing["Fréchet"], rel=0.01)
+    assert true["Fréchet"] < 0.5 * missing["Fréchet"] < 0.5 * both["Fréchet"]
+    for name in ("precision", "density"):
+        assert abs(missing[name] - true[name]) < 0.1 < true[name] - ugly[name] - 0.05
+    assert true["recall"] - missing["recall"] > 0.05 > 0.04 > true["recall"] - ugly["recall"]
+    assert missing["coverage"] < true["coverage"] - 0.1 and ugly["coverage"] < true["coverage"] - 0.1
+    assert blurred["density"] > 1.2 and blurred["recall"] < missing["recall"]
+
+
+@pytest.mark.slow
 def test_fitted_directions_are_better_than_chance_on_new_samples(run_demo):
     results = run_demo("gan.directions", shown=12_000, draws=3_000)
     for name in ("slant", "width"):

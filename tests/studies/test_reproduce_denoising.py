@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scratchgen.data import Digits, dequantise, load_digits
 from scratchgen.metrics import bits_per_dim, frechet_distance, parzen_log_likelihood
 from scratchgen.models import Autoencoder, ConvClassifier, FlowMatching
-from scratchgen.studies.reproduce import denoising, diffusion, flow_matching, latent_flow_matching, quality
+from scratchgen.studies.reproduce import (
+    denoising,
+    diffusion,
+    flow_matching,
+    latent_flow_matching,
+    pictures,
+    quality,
+)
 from scratchgen.studies.reproduce import recipe as recipes
 from scratchgen.training import AveragedWeights, Muon
 
@@ -125,3 +133,22 @@ def test_codes_are_those_of_a_saved_autoencoder(part, classifier, tmp_path):
     nats = parzen_log_likelihood(part.x_test, samples, sigma).mean()
     assert found.other_figures["Parzen-window log p(x) of the samples, nats"] == pytest.approx(nats, abs=0.5)
     assert not [name for name in found.other_figures if "asked for" in name]
+
+
+@pytest.mark.slow
+def test_picture_shows_the_samples_of_all_three_runs(part, monkeypatch, tmp_path):
+    monkeypatch.setattr(pictures, "load_digits", lambda source: part)
+    for module in (diffusion, flow_matching, latent_flow_matching):
+        module.RECIPE.run(epochs=1)
+    trainer, averaged = trained(diffusion, part, 1)
+    labels = denoising.drawn_labels(part, pictures.COLUMNS * pictures.PAIRS)
+    with averaged.applied():
+        expected = diffusion.draw(trainer.model, labels, pictures.GUIDANCE)
+    samples = pictures.samples_of_pixels(diffusion.RECIPE, part, diffusion.draw)
+    np.testing.assert_array_equal(samples, expected)
+    path, medians = pictures.plot_samples(tmp_path, "diffusion_samples")
+    with Image.open(path) as image:
+        assert image.width == 1200 and 700 <= image.height <= 1300
+        assert np.ptp(np.asarray(image.convert("L"))) > 200
+    assert list(medians) == ["diffusion", "flow matching", "flow matching of codes"]
+    assert min(medians.values()) > 0

@@ -89,7 +89,7 @@ def test_convolutional_gans_are_measured_by_the_frechet_distance(part, classifie
     assert found.paper is None and "published: none" in found.summary()
     assert "| none |" in record.tables([found])["results"].splitlines()[2]
     assert module.RECIPE.run(epochs=2, resume=True).curve == found.curve
-    np.testing.assert_array_equal(pictures.samples_of(module.RECIPE), samples)
+    np.testing.assert_array_equal(pictures.samples_of_gan(module.RECIPE, part), samples)
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_pictures_show_the_samples_of_all_three_runs(part, monkeypatch, tmp_path
         monkeypatch.setattr(module, "CHANNELS", (2, 3))
     for module in (gan, dcgan, wgan_gp):
         module.RECIPE.run(epochs=1)
-    path, medians = pictures.plot_samples(tmp_path)
+    path, medians = pictures.plot_samples(tmp_path, "gan_samples")
     with Image.open(path) as image:
         assert image.width == 1200 and 700 <= image.height <= 1300
         levels = np.asarray(image.convert("L"))

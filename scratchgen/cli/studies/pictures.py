@@ -1,4 +1,4 @@
-"""`scratchgen study pictures`: plot samples of the reproduced GANs."""
+"""`scratchgen study pictures`: plot samples of the reproduced GANs and diffusions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 
 from scratchgen.cli.common import check_writable
 
-HELP = "plot samples of the reproduced GANs with the nearest real digits"
+FIGURES = ("gan_samples", "diffusion_samples")
+HELP = "plot samples of reproduced GANs and diffusions with the nearest real digits"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the study."""
     parser.add_argument(
+        "--figure", choices=FIGURES, help="only this one (default: both)",
+    )
+    parser.add_argument(
         "--out", type=Path, default=Path("docs/figures"), metavar="DIR",
-        help="folder for gan_samples.png (default: docs/figures)",
+        help="folder for the pictures (default: docs/figures)",
     )
 
 
@@ -24,8 +28,9 @@ def main(args: argparse.Namespace) -> int:
     from scratchgen.studies.reproduce.pictures import plot_samples
 
     args.out.mkdir(parents=True, exist_ok=True)
-    path, medians = plot_samples(args.out)
-    for title, median in medians.items():
-        print(f"{title:10} median distance to the nearest training digit {median:.2f}")
-    print(f"saved in {path}")
+    for figure in FIGURES if args.figure is None else [args.figure]:
+        path, medians = plot_samples(args.out, figure)
+        for title, median in medians.items():
+            print(f"{title:22} median distance to the nearest training digit {median:.2f}")
+        print(f"saved in {path}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ class Measurements:
         chosen = np.random.default_rng(SEED).permutation(len(self.split.train))[: len(self.split.test)]
         quality = self.metrics[space].measure(space.prepare(self.split.train[chosen]))
         nearest = nearest_distance(space.prepare(self.split.test), self.split.train)
-        return SampleQuality(quality.frechet, quality.shares, quality.expected, float(np.median(nearest)))
+        return replace(quality, nearest=float(np.median(nearest)))
 
     def parzen(self, samples: np.ndarray, space: Space) -> Likelihood:
         """The Parzen window on the samples, with the width that suits the held-out digits best."""

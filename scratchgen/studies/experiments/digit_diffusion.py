@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from scratchgen.metrics import accuracy, frechet_distance
 from scratchgen.models import Diffusion, FlowMatching, MLPClassifier
 from scratchgen.studies.experiments.digit_gans import AtMoments
-from scratchgen.training import Cosine
+from scratchgen.training import Cosine, Muon
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.loop import Callback, Trainer
 
-BATCH = 64
+BATCH = 64          # of a dense network
+UNET_BATCH = 32     # more updates for the same number of digits, and the same CPU time
 LEVELS = 256        # grey levels
 
 
@@ -43,6 +45,24 @@ def fit(
     model.fit(
         x, y, epochs=max(1, round(shown / len(x))), batch_size=BATCH, lr=Cosine(lr), rng=rng,
         callbacks=[ProgressBar(), *callbacks],
+    )  # fmt: skip
+
+
+def fit_unet(
+    model: Diffusion | FlowMatching,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    shown: int,
+    rng: np.random.Generator,
+    *callbacks: Callback,
+) -> None:
+    """Train a U-Net on about `shown` digits by Muon, with a learning rate that falls to 0 on a cosine.
+
+    In few updates, Muon gives better samples than Adam.
+    """
+    model.fit(
+        x, y, epochs=max(1, round(shown / len(x))), batch_size=UNET_BATCH, lr=Cosine(2.5e-3), rng=rng,
+        optimizer=partial(Muon, scale=0.4), callbacks=[ProgressBar(), *callbacks],
     )  # fmt: skip
 
 
@@ -86,33 +106,44 @@ class Stage(NamedTuple):
 
 
 class Stages(AtMoments):
-    """Records the loss of unseen digits and generated digits at given fractions of the training."""
+    """Records the loss of unseen digits and generated digits at given fractions of the training.
+
+    x_test, y_test : unseen digits with their labels
+    ordered : labels of the digits to generate
+    """
 
     def __init__(
         self,
         model: Diffusion,
         x_test: np.ndarray,
-        generated: int,
+        y_test: np.ndarray,
+        ordered: np.ndarray,
         shares: tuple[float, ...],
         visits: int = 20,
     ):
         super().__init__(shares)
-        self.model, self.x_test, self.generated, self.visits = model, x_test, generated, visits
+        self.model, self.x_test, self.y_test = model, x_test, y_test
+        self.ordered, self.visits = ordered, visits
         self.found: list[Stage] = []
 
     def on_moment(self, trainer: Trainer) -> None:
-        images = self.model.sample(self.generated, rng=0, steps=self.visits, eta=0.0)
+        n = len(self.ordered)
+        images = self.model.sample(n, rng=0, y=self.ordered, steps=self.visits, eta=0.0)
         shown = trainer.step * trainer.batches.batch_size
-        self.found.append(Stage(shown, mean_loss(self.model, self.x_test), images))
+        self.found.append(Stage(shown, mean_loss(self.model, self.x_test, self.y_test), images))
 
 
-def mean_loss(model: Diffusion, x: np.ndarray, t: int | None = None, seed: int = 0) -> float:
-    """The loss of digits x (N, 784) at step t, or at random steps. The noises depend on the seed alone."""
+def mean_loss(model: Diffusion, x: np.ndarray, y: np.ndarray, t: int | None = None, seed: int = 0) -> float:
+    """The loss of digits x (N, 784) with labels y at step t, or at random steps.
+
+    The noises depend on the seed alone.
+    """
     rng = np.random.default_rng(seed)
     total = 0.0
     for start in range(0, len(x), 250):
-        x0, eps, steps, _ = model.prepare((x[start : start + 250],), rng)
-        total += len(x0) * model.loss(x0, eps, steps if t is None else np.full(len(x0), t))[0]
+        rows = slice(start, start + 250)
+        x0, eps, steps, _ = model.prepare((x[rows], y[rows]), rng)
+        total += len(x0) * model.loss(x0, eps, steps if t is None else np.full(len(x0), t), y[rows])[0]
     return total / len(x)
 
 
@@ -132,15 +163,16 @@ def error_by_step(model: Diffusion, x: np.ndarray, steps: list[int], seed: int) 
     return errors
 
 
-def stopped(model: Diffusion, last: int, n: int, seed: int, visits: int = 20) -> np.ndarray:
-    """Generate n digits, (n, 784), by DDIM without noise from T to step `last`, and from there to 0 at once.
+def stopped(model: Diffusion, last: int, y: np.ndarray, seed: int, visits: int = 20) -> np.ndarray:
+    """Generate digits of the labels y (N,) by DDIM from T to step `last`, and from there to 0 at once.
 
-    `visits` steps are visited, so all `last` take equally many evaluations of the network.
+    No noise is added on the way. `visits` steps are visited, so all `last` take equally many evaluations of
+    the network.
     """
     visited = np.unique(np.linspace(last, model.steps, visits).round().astype(int))[::-1]
-    x = model.prior_sample(n, rng=seed)
+    x = model.prior_sample(len(y), rng=seed)
     for t, u in zip(visited, [*visited[1:], 0], strict=True):
         (a_t, a_u), (s_t, s_u) = (factor[[t, u]].astype(x.dtype) for factor in (model.noise.a, model.noise.s))
-        x0 = model.denoise(x, int(t))[0].clip(-1, 1)
+        x0 = model.denoise(x, int(t), y)[0].clip(-1, 1)
         x = a_u * x0 + s_u * (x - a_t * x0) / s_t               # (DIFF.8), with σ = 0
     return (x + 1) / 2

@@ -50,6 +50,11 @@ def text(epochs: int) -> str:
     )
 
 
+def drawn_labels(digits: Digits, n: int) -> np.ndarray:
+    """The classes of n training digits, drawn with a fixed seed."""
+    return np.random.default_rng(SEED).permutation(digits.y_train)[:n]
+
+
 class SampleStudy:
     """Measures the samples of a run's model, drawn with the averaged weights.
 
@@ -63,14 +68,10 @@ class SampleStudy:
         self.averaged = AveragedWeights(DECAY)
         trainer.callbacks.append(self.averaged)
 
-    def labels(self, n: int) -> np.ndarray:
-        """The classes of n training digits, drawn with a fixed seed."""
-        return np.random.default_rng(SEED).permutation(self.digits.y_train)[:n]
-
     def samples(self, n: int, guidance: float) -> np.ndarray:
         """Samples of the averaged weights, from the same noise every time."""
         with self.averaged.applied():
-            return self.draw(self.trainer.model, self.labels(n), guidance)
+            return self.draw(self.trainer.model, drawn_labels(self.digits, n), guidance)
 
     def point(self, figure: str) -> Point:
         """The Fréchet distance and the Parzen-window log-likelihood of POINT samples without guidance.
@@ -99,7 +100,7 @@ class SampleStudy:
         """The Fréchet distance, the Parzen-window log-likelihood, other figures and details of a record."""
         guidance, distances = self.choose_guidance()
         n = min(quality.SAMPLES, len(self.digits.y_train))
-        samples, labels = self.samples(n, guidance), self.labels(n)
+        samples, labels = self.samples(n, guidance), drawn_labels(self.digits, n)
         _, held_out = quality.split(self.digits)
         nats, error, sigma = quality.parzen(samples, held_out, self.digits.x_test)
         found, metrics = self.metrics.measure(samples), self.metrics

@@ -53,14 +53,19 @@ def build(digits: Digits, epochs: int) -> Trainer:
     return model.trainer(codes, epochs=epochs, batch_size=BATCH, lr=Cosine(RATE), rng=rng)
 
 
-def measure(trainer: Trainer, digits: Digits) -> Measurement:
-    """The quality of the decoded samples every few epochs and after the last one."""
-    coder = trained_autoencoder(digits)
+def drawing_with(coder: Autoencoder) -> denoising.Draw:
+    """A function that samples codes by Heun's method and decodes them. It uses no labels and no guidance."""
 
     def draw(model: Any, labels: np.ndarray, guidance: float) -> np.ndarray:
         return coder.inverse_transform(model.sample(len(labels), rng=quality.SEED, steps=STEPS))
 
-    study = denoising.SampleStudy(trainer, digits, draw)
+    return draw
+
+
+def measure(trainer: Trainer, digits: Digits) -> Measurement:
+    """The quality of the decoded samples every few epochs and after the last one."""
+    coder = trained_autoencoder(digits)
+    study = denoising.SampleStudy(trainer, digits, drawing_with(coder))
 
     def finish(points: list[Point]) -> dict[str, Any]:
         found = study.figures()

@@ -66,6 +66,53 @@ def nearest_distance(X: Any, Y: Any) -> True_:
     return True_(value, value + lost(X, Y))
 
 
+def radii(X: Any, k: int) -> Any:
+    """The squared distance of each point to its k-th nearest other point, (N,)."""
+    d = distances(X, X)
+    return np.array([sorted(np.delete(row, i))[k - 1] for i, row in enumerate(d)], object)
+
+
+def inside(X: Any, Y: Any, k: int) -> tuple[Any, bool]:
+    """Which balls around X contain which Y (N, M), and whether no distance is close to a radius.
+
+    A distance that equals a radius is clear, because it is inside.
+    """
+    d, r = distances(X, Y), radii(X, k)[:, None]
+    gap, rounding = absolute(d - r), np.maximum(d, r) / 10**5 + lost(X, Y) ** 2
+    return d <= r, not ((gap > 0) & (gap <= rounding)).any()
+
+
+def precision_recall(X: Any, samples: Any, k: int) -> tuple:
+    (real, clear), (generated, also) = inside(X, samples, k), inside(samples, X, k)
+    size = None if clear and also else NEVER
+    return tuple(
+        True_(number(int(found.any(axis=0).sum())) / found.shape[1], size) for found in (real, generated)
+    )
+
+
+def density_coverage(X: Any, samples: Any, k: int) -> tuple:
+    found, clear = inside(X, samples, k)
+    size = None if clear else NEVER
+    density = number(int(found.sum())) / (k * len(samples))
+    return True_(density, size), True_(number(int(found.any(axis=1).sum())) / len(X), size)
+
+
+def kernel_distance(X: Any, Y: Any, subsets: int) -> tuple:
+    def estimate(A: Any, B: Any) -> tuple:
+        value = size = number(0)
+        for sign, P, Q, same in ((1, A, A, True), (1, B, B, True), (-2, A, B, False)):
+            pairs = [(p, q) for i, p in enumerate(P) for j, q in enumerate(Q) if not (same and i == j)]
+            value += sign * sum(((p * q).sum() / 3 + 1) ** 3 for p, q in pairs) / len(pairs)
+            size += 2 * sum((absolute(p * q).sum() / 3 + 1) ** 3 for p, q in pairs) / len(pairs)
+        return value, size
+
+    x, y = exact(X), exact(Y)
+    parts = [estimate(x[b::subsets], y[b::subsets]) for b in range(subsets)]
+    mean = sum(value for value, _ in parts) / subsets
+    variance = sum((value - mean) ** 2 for value, _ in parts) / (subsets - 1)
+    return True_(*estimate(x, y)), True_(context.sqrt(variance / subsets), sum(size for _, size in parts))
+
+
 def frechet_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
     given = points(5, 4)(dtype, rng)
     flat = rng.standard_normal((6, 1)) * [[1, 2, 3]]  # one direction only
@@ -285,6 +332,9 @@ ENTRIES = [
     entry(metrics.squared_error_per_example, points(4, 4), squared_error_per_example),
     entry(metrics.nearest_distance, points(4, 5), nearest_distance),
     entry(metrics.frechet_distance, frechet_cases, frechet_distance),
+    entry(metrics.precision_recall, points(6, 5, settings=(2,)), precision_recall),
+    entry(metrics.density_coverage, points(6, 5, settings=(2,)), density_coverage),
+    entry(metrics.kernel_distance, points(5, 6, settings=(2,)), kernel_distance),
     entry(metrics.silhouette_score, labelled(6), silhouette_score),
     entry(metrics.knn_accuracy, knn_cases, knn_accuracy),
     Entry("metrics.kmeans", kmeans_step, kmeans_cases, centroids),

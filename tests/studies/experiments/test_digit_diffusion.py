@@ -41,21 +41,22 @@ def test_mean_distance_is_over_pairs_of_different_points(rng):
 
 def test_errors_of_an_untrained_network_are_those_of_a_zero_velocity(digits):
     """f = 0: x̂_0 = a·x_t, so x̂_0 − x_0 = a·s·eps − s²·x_0, and the target is a·eps − s·x_0."""
-    model = experiment.unet(Diffusion, (8, 8), np.random.default_rng(0), steps=20)
+    model = experiment.unet(Diffusion, (8, 8), np.random.default_rng(0), steps=20, classes=10)
+    y = np.arange(300) % 10
     power = float(((2 * digits - 1) ** 2).mean())
     errors = experiment.error_by_step(model, digits, [1, 10, 20], 0)
     for t, error in errors.items():
         a, s = model.noise.a[t], model.noise.s[t]
         assert error == pytest.approx((a * s) ** 2 + s**4 * power, rel=0.02)
-        loss = experiment.mean_loss(model, digits, t)
+        loss = experiment.mean_loss(model, digits, y, t)
         assert loss == pytest.approx(a**2 + s**2 * power, rel=0.02)
-    assert experiment.mean_loss(model, digits) == experiment.mean_loss(model, digits) != loss
+    assert experiment.mean_loss(model, digits, y) == experiment.mean_loss(model, digits, y) != loss
 
 
 def test_stopping_at_the_last_step_is_ddim(rng):
-    model = experiment.dense(np.random.default_rng(0), steps=8)
+    model, y = experiment.dense(np.random.default_rng(0), steps=8, classes=10), np.array([2, 7, 1])
     for p in model.parameters().values():
         p.value += 0.1 * rng.standard_normal(p.shape).astype(np.float32)
-    whole = model.sample(3, rng=5, eta=0.0)
-    np.testing.assert_allclose(experiment.stopped(model, 1, 3, 5, visits=8), whole, atol=1e-5)
-    assert np.abs(experiment.stopped(model, 4, 3, 5, visits=8) - whole).max() > 1e-3
+    whole = model.sample(3, rng=5, y=y, eta=0.0)
+    np.testing.assert_allclose(experiment.stopped(model, 1, y, 5, visits=8), whole, atol=1e-5)
+    assert np.abs(experiment.stopped(model, 4, y, 5, visits=8) - whole).max() > 1e-3
