@@ -83,7 +83,7 @@ def test_objective_that_diverges_is_a_failure_without_figures(monkeypatch):
                 return np.zeros(len(X), int)
 
     class Digits:
-        x_train = x_test = np.random.default_rng(0).random((70, 784))
+        x_train = x_test = np.random.default_rng(0).random((70, 784)).astype(np.float32)
 
     found = gan_objectives.run(Digits, Metrics, "hinge, spectral", 1, 0, diverges)
     assert found == {"failure": "loss became nan"}
