@@ -127,9 +127,11 @@ def test_one_pixel_discriminator_detects_what_its_generator_makes(run_demo):
 
 @pytest.mark.slow
 def test_a_label_tells_a_gan_what_to_draw(run_demo):
-    results = run_demo("gan.told_what_to_draw", shown=36_000, generated=500)
+    """Half of the training of the demo, in which the labels give 88 %, directions 58 % and InfoGAN 24 %."""
+    results = run_demo("gan.told_what_to_draw", shown=18_000, generated=500)
     shares = {way: row["all"] for way, row in results["table"].items()}
-    assert shares["with labels"] > 0.8 and shares["with labels"] > shares["found afterwards"]
-    assert shares["with labels"] > shares["without labels"] and results["matched"] > 0.25
+    assert shares["with labels"] > 0.6
+    assert shares["with labels"] > shares["found afterwards"] + 0.1
+    assert shares["found afterwards"] > 0.2 and shares["without labels"] < 0.5      # 0.1 by chance
+    assert results["read back"] > 0.8 and 0.2 < results["matched"] < 0.6
     assert sorted(results["assigned"]) == list(range(10))
-    assert results["effects"]["next category"]["same class"] < 0.7

@@ -99,18 +99,21 @@ def trainer(model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Call
     return run
 
 
-def along_directions(
-    model: GAN, classifier: MLPClassifier, n: int, rng: np.random.Generator, draws: int = 6000
-) -> tuple[np.ndarray, np.ndarray]:
-    """n codes of a GAN, moved to REACH along the fitted direction of each digit in turn, and these digits."""
+def digit_directions(
+    model: GAN, classifier: MLPClassifier, rng: np.random.Generator, draws: int = 6000
+) -> np.ndarray:
+    """The direction of a GAN's code along which each digit becomes more probable, (10, K)."""
     z = model.prior_sample(draws, rng=rng)
     measured = code_directions.measure(model.inverse_transform(z), classifier)
-    found = code_directions.directions(z, measured)             # (12, K)
-    asked = np.arange(n) % 10
-    codes = model.prior_sample(n, rng=rng)
-    for k in range(10):
-        codes[asked == k] = code_directions.with_component(codes[asked == k], found[k], REACH)
-    return codes, asked
+    return code_directions.directions(z, measured)[:10]
+
+
+def along(directions: np.ndarray, codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """The codes (N, K), moved to REACH along the direction of the digit that is asked for, (N,)."""
+    moved = codes.copy()
+    for k, direction in enumerate(directions):
+        moved[asked == k] = code_directions.with_component(codes[asked == k], direction, REACH)
+    return moved
 
 
 def with_category(model: InfoGAN, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
