@@ -1,4 +1,4 @@
-"""A label makes a GAN draw what it is told; a category without labels can be read, but is not the digit.
+"""A label chooses the digit; a free category does not.
 
 Three ways to choose the digit are compared. Found afterwards: a GAN is trained without labels, and each code
 is moved along a direction that was fitted to the classifier's log-probability of the digit. With labels: a

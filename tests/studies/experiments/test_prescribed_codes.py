@@ -72,7 +72,7 @@ def test_effects_tell_what_each_code_changes(rng):
     assert found["next category"]["same class"] == 0
 
 
-def test_objective_that_diverges_is_a_failure_without_figures(monkeypatch):
+def test_objective_that_diverges_is_a_failure_without_figures():
     def diverges(trainer):
         raise TrainingDiverged("loss became nan")
 
@@ -86,4 +86,4 @@ def test_objective_that_diverges_is_a_failure_without_figures(monkeypatch):
         x_train = x_test = np.random.default_rng(0).random((70, 784)).astype(np.float32)
 
     found = gan_objectives.run(Digits, Metrics, "hinge, spectral", 1, 0, diverges)
-    assert found == {"failure": "loss became nan"}
+    assert list(found) == ["failure"] and found["failure"].startswith("loss became nan")
