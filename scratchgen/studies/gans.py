@@ -188,12 +188,18 @@ def file(name: str, results: Path = RESULTS) -> Path:
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:
-    """Put the tables of the results into the chapter. A table with missing cells says so."""
-    made = {}
-    for name in TABLES:
-        with refusing_damage(str(file(name, results)), f"the results of `{COMMAND}`"):
-            made[f"gans {name}"] = text(name, read_json(file(name, results)))
+    """Put the tables of the results into the chapter. A table that is not complete says so."""
+    made = {f"gans {name}": chapter_table(name, results) for name in TABLES}
     write_whole(chapter, fill(chapter.read_text(encoding="utf-8"), made, COMMAND))
+
+
+def chapter_table(name: str, results: Path = RESULTS) -> str:
+    """The table of the results in the file, or a line that says that there are none."""
+    path = file(name, results)
+    if not path.exists():
+        return f"**Not measured yet:** `scratchgen study gans {name}`, {len(TABLES[name].cells)} runs."
+    with refusing_damage(str(path), f"the results of `{COMMAND}`"):
+        return text(name, read_json(path))
 
 
 def text(name: str, found: dict[str, Any]) -> str:

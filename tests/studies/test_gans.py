@@ -11,7 +11,7 @@ from scratchgen.models import MLPClassifier
 from scratchgen.studies import gans
 from scratchgen.studies.chapters import between
 from scratchgen.studies.experiments import prescribed_codes
-from scratchgen.studies.gans import TABLES, Table, file, text, write_chapter
+from scratchgen.studies.gans import TABLES, Table, chapter_table, file, text, write_chapter
 
 
 def a_few() -> Digits:
@@ -88,6 +88,10 @@ def test_chapter_gets_all_tables(small, monkeypatch, tmp_path):
         assert between(chapter.read_text(encoding="utf-8"), f"gans {name}").startswith("a b")
 
 
+def test_table_without_results_says_so(tmp_path):
+    assert chapter_table("informed", tmp_path).startswith("**Not measured yet:**")
+
+
 def test_ranges_over_seeds():
     assert gans.spread([1.0, 2.0, 6.0]) == "3.0 (1.0 to 6.0)"
     assert gans.spread([]) == "—"
@@ -108,8 +112,7 @@ def test_chapter_holds_the_tables_of_the_results():
     root = gans.Path(__file__).resolve().parents[2]
     chapter = (root / gans.CHAPTER).read_text(encoding="utf-8")
     for name in TABLES:
-        if file(name, root / gans.RESULTS).is_file():
-            assert between(chapter, f"gans {name}") == text(name, read_json(file(name, root / gans.RESULTS)))
+        assert between(chapter, f"gans {name}") == chapter_table(name, root / gans.RESULTS)
 
 
 def test_assigned_categories_are_counted_with_the_assignment(small, monkeypatch, tmp_path):
