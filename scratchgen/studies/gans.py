@@ -64,7 +64,7 @@ def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, 
     asked = np.arange(SAMPLES) % 10
     samples = model.sample(SAMPLES, y=asked, rng=0)
     read = prescribed_codes.by_class(metrics.classifier.predict(samples), asked)
-    return {"read as ordered": read, **quality(metrics, samples)}
+    return {"read as ordered": read, **gan_objectives.quality(metrics, samples)}
 
 
 def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
@@ -84,7 +84,7 @@ def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, fin
         "information": model.information(10_000, rng=rng),
         "entropy": model.entropy,
         "effects": prescribed_codes.effects(model, metrics.classifier, 2000, rng),
-        **quality(metrics, model.sample(FREE, rng=rng)),
+        **gan_objectives.quality(metrics, model.sample(FREE, rng=rng)),
     }
 
 
@@ -94,20 +94,18 @@ def objectives(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, f
     return gan_objectives.run(digits, metrics, setting, epochs, int(seed), finish)
 
 
-def quality(metrics: SampleMetrics, samples: np.ndarray) -> dict[str, float]:
-    """The Fréchet distance of samples, and the largest error of their digit shares in points."""
-    measured = metrics.measure(samples)
-    return {"Fréchet": measured.frechet, "worst share": measured.worst_share}
-
-
 def conditional_table(cells: dict[str, Cell]) -> str:
     """A row for each kind of networks."""
     rows = []
     for name, cell in cells.items():
         shares = dict(cell["read as ordered"])
         mean, worst = shares.pop("all"), min(shares, key=shares.__getitem__)
-        rows.append((name, f"**{mean:.2%}**", f"{shares[worst]:.1%} ({worst})", f"{cell['Fréchet']:.1f}"))
-    return grid(("networks, label in D", "read as ordered", "worst digit", "Fréchet distance"), rows)
+        rows.append((name, f"**{mean:.2%}**", f"{shares[worst]:.1%} ({worst})", f"{cell['Fréchet']:.1f}",
+                     f"{cell['precision']:.2f}", f"{cell['recall']:.2f}"))  # fmt: skip
+    return grid(
+        ("networks, label in D", "read as ordered", "worst digit", "Fréchet distance", "precision", "recall"),
+        rows,
+    )
 
 
 def informed_table(cells: dict[str, Cell]) -> str:
@@ -131,17 +129,21 @@ def objectives_table(cells: dict[str, Cell]) -> str:
         runs = [cell for name, cell in cells.items() if name.rsplit(" ", 1)[0] == setting]
         measured = [cell for cell in runs if "Fréchet" in cell]
         columns = [spread([cell[column] for cell in measured]) for column in ("Fréchet", "worst share")]
+        columns += [spread([cell[column] for cell in measured], 2) for column in ("precision", "recall")]
         if runs:
             failures = sum(bool(cell["failure"]) for cell in runs)
             rows.append((setting, *columns, f"{failures} of {len(runs)}"))
-    return grid(("objective", "Fréchet distance", "largest error of a share, points", "failures"), rows)
+    return grid(
+        ("objective", "Fréchet distance", "error of a share, points", "precision", "recall", "failures"), rows
+    )
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 1) -> str:
     """The mean and the range as text."""
     if not values:
         return "—"
-    return f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    mean, least, most = (f"{value:.{digits}f}" for value in (np.mean(values), min(values), max(values)))
+    return f"{mean} ({least} to {most})"
 
 
 TABLES = {

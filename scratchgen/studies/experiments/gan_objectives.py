@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from scratchgen.data import Digits
 from scratchgen.metrics.samples import SampleMetrics
 from scratchgen.models import WatchGame
@@ -40,6 +42,16 @@ def run(
         finish(prescribed_codes.trainer(model, digits, epochs, seed, watch))
     except TrainingDiverged as error:
         return {"failure": str(error)}
-    quality = metrics.measure(model.sample(SAMPLES, rng=seed))
     failure = watch.findings[0].what if watch.findings else ""
-    return {"Fréchet": quality.frechet, "worst share": quality.worst_share, "failure": failure}
+    return {**quality(metrics, model.sample(SAMPLES, rng=seed)), "failure": failure}
+
+
+def quality(metrics: SampleMetrics, samples: np.ndarray) -> dict[str, Any]:
+    """The Fréchet distance of samples, the largest error of their digit shares, precision and recall."""
+    measured = metrics.measure(samples)
+    return {
+        "Fréchet": measured.frechet,
+        "worst share": measured.worst_share,
+        "precision": measured.precision,
+        "recall": measured.recall,
+    }
