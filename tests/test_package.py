@@ -31,7 +31,7 @@ LEVELS = (
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
-    ("studies", "exercises"),
+    ("studies", "exercises", "zoo"),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -32,12 +32,12 @@ def gradients(contender: str, model: str, folder: Path, code: Path = BENCHMARKS)
 def ours(tmp_path_factory):
     """Model -> our losses and gradients."""
     folder = tmp_path_factory.mktemp("ours")
-    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made", "unet")}
+    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made", "unet", "lstm")}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("library", "contender"), SIDES)
-@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4), ("unet", 54)])
+@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4), ("unet", 54), ("lstm", 11)])
 def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, contender, model, parameters):
     pytest.importorskip(library)
     from run import largest_difference

@@ -14,7 +14,7 @@ HELP = "plot samples of reproduced GANs and diffusions with the nearest real dig
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the study."""
     parser.add_argument(
-        "--figure", choices=FIGURES, help="only this one (default: both)",
+        "--figure", choices=FIGURES, metavar="NAME", help=f"only {' or '.join(FIGURES)} (default: both)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("docs/figures"), metavar="DIR",
