@@ -60,7 +60,7 @@ class Table:
 def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
     """How many of a ConditionalGAN's samples are read as ordered. The name is that of its networks."""
     model = CONDITIONAL[name](0)
-    finish(prescribed_codes.trainer(model, digits, epochs, 0))
+    finish(prescribed_codes.trainer(model, digits, epochs, 0, labels=True))
     asked = np.arange(SAMPLES) % 10
     samples = model.sample(SAMPLES, y=asked, rng=0)
     read = prescribed_codes.by_class(metrics.classifier.predict(samples), asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -139,7 +140,7 @@ MODELS = (
     *(
         GameCase(
             f"GAN {objective}",
-            lambda rng, dtype, objective=objective: _smooth_gan(rng, dtype, objective=objective),
+            functools.partial(_smooth_gan, objective=objective),
             (5, 7),
             smooth=objective != "hinge",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -72,8 +73,10 @@ class ConditionalGAN(GAN):
             who, code, hidden, features, dropout=dropout, pixel_init=pixel_init, output_range=output_range,
             spectral_norm=spectral_norm, labels=(0 if projection else classes, classes), rng=rng, dtype=dtype,
         )
-        critic = projected(critic, features, classes, rng) if projection else critic
-        return cls(generator, critic, code=code, classes=classes, output_range=output_range, **settings)
+        discriminator: Layer = projected(critic, features, classes, rng) if projection else critic
+        return cls(
+            generator, discriminator, code=code, classes=classes, output_range=output_range, **settings
+        )
 
     @classmethod
     def convolutional(
@@ -104,11 +107,14 @@ class ConditionalGAN(GAN):
             who, code, channels, hidden, shape, batch_norm=True, output_range=output_range,
             spectral_norm=spectral_norm, labels=(0 if projection else classes, classes), rng=rng, dtype=dtype,
         )
+        discriminator: Layer
         if projection:
-            critic = projected(critic, int(np.prod(shape)), classes, rng)
+            discriminator = projected(critic, math.prod(shape), classes, rng)
         else:
-            critic = Sequential(LabelMaps(tuple(shape), classes), *critic.layers[1:])
-        return cls(generator, critic, code=code, classes=classes, output_range=output_range, **settings)
+            discriminator = Sequential(LabelMaps(shape, classes), *critic.layers[1:])
+        return cls(
+            generator, discriminator, code=code, classes=classes, output_range=output_range, **settings
+        )
 
     @property
     def features(self) -> int | None:
@@ -168,15 +174,13 @@ class ConditionalGAN(GAN):
         self.generator.backward(dfake, cache.gen, input_grad=False)
         return {"dlogits": cache.dlogits, "dfake": dfake}
 
-    def _discriminator_inputs(  # type: ignore[override]  # labels
-        self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+    def _discriminator_inputs(
+        self, batch: list[np.ndarray], rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        return super()._discriminator_inputs(x, rng) | {"y": y}
+        return super()._discriminator_inputs(batch, rng) | {"y": batch[1]}
 
-    def _generator_inputs(  # type: ignore[override]  # labels
-        self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        return super()._generator_inputs(x, rng) | {"y": y}
+    def _generator_inputs(self, batch: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return super()._generator_inputs(batch, rng) | {"y": batch[1]}
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and its labels y (N,), and that both networks have the right shapes for them."""

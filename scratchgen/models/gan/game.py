@@ -70,21 +70,23 @@ class Game(Model):
             )
         for i in range(self.k):
             part = [array[i * m : (i + 1) * m] for array in batch]
-            inputs = self._discriminator_inputs(*part, rng)
+            inputs = self._discriminator_inputs(part, rng)
             values = self.discriminator_step(**inputs, optimizer=optimizer["discriminator"])
-        inputs = self._generator_inputs(*part, rng)
+        inputs = self._generator_inputs(part, rng)
         if waits:
             loss, _ = self.generator_loss(**inputs)
             return values | {"generator_loss": loss, "generator_grad": 0.0}
         return values | self.generator_step(**inputs, optimizer=optimizer["generator"])
 
-    def _discriminator_inputs(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The arguments of a discriminator step on x, with new random numbers."""
-        return {"x": x, "z": self.prior_sample(len(x), rng=rng)}
+    def _discriminator_inputs(
+        self, batch: list[np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """The arguments of a discriminator step on a batch (x, …), with new random numbers."""
+        return {"x": batch[0], "z": self.prior_sample(len(batch[0]), rng=rng)}
 
-    def _generator_inputs(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The arguments of a generator step after a discriminator step on x, with new random numbers."""
-        return {"z": self.prior_sample(len(x), rng=rng)}
+    def _generator_inputs(self, batch: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The arguments of a generator step after a discriminator step on a batch."""
+        return {"z": self.prior_sample(len(batch[0]), rng=rng)}
 
     def discriminator_step(
         self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer, **more: np.ndarray

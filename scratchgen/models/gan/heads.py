@@ -23,7 +23,7 @@ class LabelMaps(Layer):
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int):
-        self.shape, self.classes = shape, classes
+        self.shape, self.classes = tuple(shape), classes
         self.pixels = math.prod(shape)
         self.in_features = self.pixels + classes
 

@@ -168,7 +168,7 @@ class InfoGAN(GAN):
         """
         self._expect_count(n, "draw_codes")
         rng = as_generator(self._who("draw_codes"), rng)
-        columns = [rng.integers(size, size=n) for size in self.categories]
+        columns: list[np.ndarray] = [rng.integers(size, size=n) for size in self.categories]
         columns += [rng.uniform(-1, 1, n) for _ in range(self.continuous)]
         return np.column_stack(columns).astype(self.dtype)
 
@@ -223,7 +223,9 @@ class InfoGAN(GAN):
     def _report(self, cache: InfoCache) -> dict[str, float]:
         return super()._report(cache.game) | {"information": cache.bound}
 
-    def generator_loss(self, z: np.ndarray, x: np.ndarray | None = None) -> tuple[float, InfoCache]:
+    def generator_loss(  # type: ignore[override]  # a cache with the bound
+        self, z: np.ndarray, x: np.ndarray | None = None
+    ) -> tuple[float, InfoCache]:
         """Return G's loss of (INFO.2) and its cache, for latent codes z (m, K); x as in GAN."""
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         out, dis = self.discriminator.forward(fake, training=True)  # (m, 1 + Q)
@@ -233,7 +235,9 @@ class InfoGAN(GAN):
         cache = InfoCache(GeneratorCache(gen, dis, dlogits), dq, bound)
         return loss - self.weight * bound, cache                # (INFO.2)
 
-    def generator_backward(self, cache: InfoCache) -> dict[str, Any]:
+    def generator_backward(  # type: ignore[override]  # a cache with the bound
+        self, cache: InfoCache
+    ) -> dict[str, Any]:
         """Add G's gradients. D and Q are frozen and only pass the gradient on."""
         game: GeneratorCache = cache.game
         with self.discriminator.frozen():

@@ -192,9 +192,9 @@ class GAN(Game):
             raise ValueError(f"{who} expected real examples x for the objective {self.objective}, got none")
         return self.discriminator.forward(x, training=True)[0]
 
-    def _generator_inputs(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        real = {"x": x} if self._rule.uses_real else {}
-        return super()._generator_inputs(x, rng) | real
+    def _generator_inputs(self, batch: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        real = {"x": batch[0]} if self._rule.uses_real else {}
+        return super()._generator_inputs(batch, rng) | real
 
     def generator_backward(self, cache: GeneratorCache) -> dict[str, Any]:
         """Add G's gradients. D is frozen and only passes the gradient on."""

@@ -151,9 +151,12 @@ class WGAN(GAN):
         """Raise TypeError: the values of a critic are not probabilities."""
         raise TypeError(f"{type(self).__name__} has a critic, which gives no probabilities; use critic_score")
 
-    def _discriminator_inputs(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _discriminator_inputs(
+        self, batch: list[np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        x = batch[0]
         u = {} if self.penalty is None else {"u": rng.random((len(x), 1), x.dtype)}
-        return u | super()._discriminator_inputs(x, rng)
+        return u | super()._discriminator_inputs(batch, rng)
 
     def discriminator_step(  # type: ignore[override]  # u instead of further arguments
         self, x: np.ndarray, z: np.ndarray, u: np.ndarray | None = None, *, optimizer: Optimizer

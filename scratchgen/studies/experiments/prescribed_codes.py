@@ -13,6 +13,7 @@ import numpy as np
 from scratchgen.checks import expect_labels
 from scratchgen.data import Digits
 from scratchgen.metrics import accuracy
+from scratchgen.metrics.samples import FeatureClassifier
 from scratchgen.models import DCGAN, GAN, ConditionalGAN, InfoGAN, MLPClassifier
 from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.studies.experiments import code_directions
@@ -89,10 +90,12 @@ def plain(seed: int, **settings: Any) -> DCGAN:
     return DCGAN(rng=seed, **{"code": 32, **NETWORK, **settings})
 
 
-def trainer(model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Callback) -> Trainer:
+def trainer(
+    model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Callback, labels: bool = False
+) -> Trainer:
     """The training of one of these models, with both learning rates falling to 0 on a cosine."""
     run: Trainer = model.trainer(
-        digits.x_train, digits.y_train if isinstance(model, ConditionalGAN) else None, epochs=epochs,
+        digits.x_train, digits.y_train if labels else None, epochs=epochs,
         batch_size=BATCH, rng=seed, lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR),
         callbacks=callbacks,
     )  # fmt: skip
@@ -129,7 +132,9 @@ def by_class(read: np.ndarray, asked: np.ndarray) -> dict[str, float]:
     return {"all": accuracy(read, asked)} | shares
 
 
-def effects(model: InfoGAN, classifier: MLPClassifier, n: int, rng: np.random.Generator) -> dict[str, Any]:
+def effects(
+    model: InfoGAN, classifier: FeatureClassifier, n: int, rng: np.random.Generator
+) -> dict[str, Any]:
     """What each code changes: slant and width in standard deviations over samples, and the class.
 
     A continuous code is moved from −1 to 1, all others fixed. The category is moved to the next one.
