@@ -160,7 +160,8 @@ def run(name: str, results: Path = RESULTS, runs: Path = RUNS) -> dict[str, Any]
     """Measure the cells of one table on the full set, and return them with the settings.
 
     The file results/gan_NAME.json is written after each cell. The training runs and the finished cells are
-    kept in `runs`, so that a study that was killed continues there.
+    kept in `runs`, so that a study that was killed continues there. "seconds" is the processor time of a
+    cell, or None if its training was continued.
     """
     table, digits = TABLES[name], load_digits("full")
     print(digits.source)
@@ -168,15 +169,16 @@ def run(name: str, results: Path = RESULTS, runs: Path = RUNS) -> dict[str, Any]
     settings = {"digits": digits.which, "machine": machine(), "epochs": table.epochs}
     parts, cells = Parts(runs / name, **settings), {}
     for cell in table.cells:
+        path = runs / name / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
 
-        def finish(trainer: Trainer, cell: str = cell) -> None:
-            path = runs / name / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
-            run_saved(trainer, path, resume=path.is_file(), config={"cell": cell, **settings})
-
-        def measure(cell: str = cell, finish: Finish = finish) -> Cell:
-            start = time.process_time()
-            found = table.measure(cell, digits, metrics, table.epochs, finish)
-            return {**found, "seconds": round(time.process_time() - start, 1)}
+        def measure(cell: str = cell, path: Path = path) -> Cell:
+            start, continued = time.process_time(), path.is_file()
+            config = {"cell": cell, **settings}
+            found = table.measure(
+                cell, digits, metrics, table.epochs,
+                lambda trainer: run_saved(trainer, path, resume=continued, config=config),
+            )  # fmt: skip
+            return {**found, "seconds": None if continued else round(time.process_time() - start, 1)}
 
         cells[cell] = parts.get(cell, measure)
         print(f"{name}, {cell}: {cells[cell]}", flush=True)
@@ -207,9 +209,9 @@ def chapter_table(name: str, results: Path = RESULTS) -> str:
 def text(name: str, found: dict[str, Any]) -> str:
     """A table, and below it a line with what was run."""
     table, cells = TABLES[name], found["cells"]
-    seconds = [cell["seconds"] for cell in cells.values()]
-    mean = minutes(float(np.mean(seconds)))
-    line = f"{found['digits']}, {found['epochs']} epochs, {mean} of one core a run."
+    line = f"{found['digits']}, {found['epochs']} epochs"
+    seconds = [cell["seconds"] for cell in cells.values() if cell["seconds"]]
+    line += f", {minutes(float(np.mean(seconds)))} of one core a run." if seconds else "."
     if len(cells) < len(table.cells):
         line = f"**Not complete: {len(cells)} of {len(table.cells)} runs.** {line}"
     return f"{table.markdown(cells)}\n\n{line}"

@@ -53,9 +53,7 @@ def test_every_table_is_measured_and_written(small, monkeypatch, tmp_path, name,
     for part in (tmp_path / "runs" / name).glob("*.json"):
         part.unlink()                                   # measured again, with the saved networks
     again = gans.run(name, tmp_path, tmp_path / "runs")
-    assert [cell | {"seconds": 0} for cell in again["cells"].values()] == [
-        cell | {"seconds": 0} for cell in found["cells"].values()
-    ]
+    assert [*again["cells"].values()] == [cell | {"seconds": None} for cell in found["cells"].values()]
 
 
 def counting(calls, fails_at=None):
