@@ -101,11 +101,11 @@ def conditional_table(cells: dict[str, Cell]) -> str:
         shares = dict(cell["read as ordered"])
         mean, worst = shares.pop("all"), min(shares, key=shares.__getitem__)
         rows.append((name, f"**{mean:.2%}**", f"{shares[worst]:.1%} ({worst})", f"{cell['Fréchet']:.1f}",
-                     f"{cell['precision']:.2f}", f"{cell['recall']:.2f}"))  # fmt: skip
+                     f"{cell['precision']:.2f}", f"{cell['recall']:.2f}", time_of([cell])))  # fmt: skip
     return grid(
-        ("networks, label in D", "read as ordered", "worst digit", "Fréchet distance", "precision", "recall"),
-        rows,
-    )
+        ("networks, label in D", "read as ordered", "worst digit", "Fréchet distance", "precision", "recall",
+         "time of one core"), rows,
+    )  # fmt: skip
 
 
 def informed_table(cells: dict[str, Cell]) -> str:
@@ -136,6 +136,12 @@ def objectives_table(cells: dict[str, Cell]) -> str:
     return grid(
         ("objective", "Fréchet distance", "error of a share, points", "precision", "recall", "failures"), rows
     )
+
+
+def time_of(cells: list[Cell]) -> str:
+    """The mean processor time of the cells that were measured without interruption."""
+    seconds = [cell["seconds"] for cell in cells if cell["seconds"]]
+    return minutes(float(np.mean(seconds))) if seconds else "—"
 
 
 def spread(values: list[float], digits: int = 1) -> str:
@@ -209,9 +215,8 @@ def chapter_table(name: str, results: Path = RESULTS) -> str:
 def text(name: str, found: dict[str, Any]) -> str:
     """A table, and below it a line with what was run."""
     table, cells = TABLES[name], found["cells"]
-    line = f"{found['digits']}, {found['epochs']} epochs"
-    seconds = [cell["seconds"] for cell in cells.values() if cell["seconds"]]
-    line += f", {minutes(float(np.mean(seconds)))} of one core a run." if seconds else "."
+    mean = time_of([*cells.values()])
+    line = f"Trained on {found['digits']}; {found['epochs']} epochs, {mean} of one core a run."
     if len(cells) < len(table.cells):
         line = f"**Not complete: {len(cells)} of {len(table.cells)} runs.** {line}"
     return f"{table.markdown(cells)}\n\n{line}"

@@ -48,7 +48,7 @@ def test_every_table_is_measured_and_written(small, monkeypatch, tmp_path, name,
     lines = text(name, found).splitlines()
     assert len(lines) == 2 + len(cells) + 2
     assert len({line.count("|") for line in lines[:-2]}) == 1
-    assert lines[-1].startswith("a few, 1 epochs")
+    assert lines[-1].startswith("Trained on a few; 1 epochs, ")
     assert gans.run(name, tmp_path, tmp_path / "runs") == found
     for part in (tmp_path / "runs" / name).glob("*.json"):
         part.unlink()                                   # measured again, with the saved networks
