@@ -27,6 +27,9 @@ from scratchgen.data.image_sets import Images as Images
 from scratchgen.data.image_sets import load_images as load_images
 from scratchgen.data.npy import read_npy as read_npy
 from scratchgen.data.npy import read_npz as read_npz
+from scratchgen.data.pairs import Pairs as Pairs
+from scratchgen.data.pairs import Vocabulary as Vocabulary
+from scratchgen.data.pairs import read_pairs as read_pairs
 from scratchgen.data.pictures import read_image as read_image
 from scratchgen.data.tables import Table as Table
 from scratchgen.data.tables import read_csv as read_csv
@@ -43,6 +46,12 @@ from scratchgen.data.toy import eight_gaussians as eight_gaussians
 from scratchgen.data.toy import pinwheel as pinwheel
 from scratchgen.data.toy import two_moons as two_moons
 from scratchgen.data.toy import two_spirals as two_spirals
+from scratchgen.data.verses import load_verses as load_verses
+from scratchgen.data.written import chinese_date as chinese_date
+from scratchgen.data.written import chinese_number as chinese_number
+from scratchgen.data.written import english_date as english_date
+from scratchgen.data.written import english_number as english_number
+from scratchgen.data.written import written_pairs as written_pairs
 from scratchgen.layers.activations import Activation as Activation
 from scratchgen.layers.activations import ELU as ELU
 from scratchgen.layers.activations import GELU as GELU
@@ -52,6 +61,7 @@ from scratchgen.layers.activations import SiLU as SiLU
 from scratchgen.layers.activations import Sigmoid as Sigmoid
 from scratchgen.layers.activations import Softplus as Softplus
 from scratchgen.layers.activations import Tanh as Tanh
+from scratchgen.layers.additive_attention import AdditiveAttention as AdditiveAttention
 from scratchgen.layers.attention import CausalSelfAttention as CausalSelfAttention
 from scratchgen.layers.attention import SelfAttention as SelfAttention
 from scratchgen.layers.attention import TransformerBlock as TransformerBlock
@@ -63,6 +73,7 @@ from scratchgen.layers.coupling import AffineCoupling as AffineCoupling
 from scratchgen.layers.coupling import Bijection as Bijection
 from scratchgen.layers.coupling import Scaling as Scaling
 from scratchgen.layers.coupling import Squeeze as Squeeze
+from scratchgen.layers.cross_attention import CrossAttention as CrossAttention
 from scratchgen.layers.dropout import Dropout as Dropout
 from scratchgen.layers.embedding import Embedding as Embedding
 from scratchgen.layers.group_norm import GroupNorm as GroupNorm
@@ -89,6 +100,7 @@ from scratchgen.layers.unet import UNet as UNet
 from scratchgen.layers.upsample import Upsample as Upsample
 from scratchgen.losses import absolute_error as absolute_error
 from scratchgen.losses import bce_with_logits as bce_with_logits
+from scratchgen.losses import smoothed_cross_entropy as smoothed_cross_entropy
 from scratchgen.losses import softmax_cross_entropy as softmax_cross_entropy
 from scratchgen.losses import squared_error as squared_error
 from scratchgen.models.autoencoder.model import Autoencoder as Autoencoder
@@ -130,6 +142,7 @@ from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN
 from scratchgen.models.text.characters import CharacterModel as CharacterModel
 from scratchgen.models.text.ngram import NGram as NGram
+from scratchgen.models.text.translator import Translator as Translator
 from scratchgen.models.vae.codes import LatentUsage as LatentUsage
 from scratchgen.models.vae.codes import latent_usage as latent_usage
 from scratchgen.models.vae.conditional import ClassPriorVAE as ClassPriorVAE

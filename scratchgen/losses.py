@@ -12,11 +12,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.checks import Array, expect_logits_and_labels, expect_pair, expect_within
+from scratchgen.checks import Array, expect_logits_and_labels, expect_number, expect_pair, expect_within
 from scratchgen.distributions import Categorical
 from scratchgen.kernels import compiled
 
-__all__ = ["absolute_error", "bce_with_logits", "softmax_cross_entropy", "squared_error"]
+__all__ = [
+    "absolute_error",
+    "bce_with_logits",
+    "smoothed_cross_entropy",
+    "softmax_cross_entropy",
+    "squared_error",
+]
 
 
 @compiled
@@ -82,4 +88,33 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     dlogits = np.exp(log_p)
     dlogits[n, labels] -= 1
     dlogits *= 1 / len(logits)                                                  # (CE.2)
+    return float(loss), dlogits
+
+
+def smoothed_cross_entropy(logits: Array, labels: Array, smoothing: float = 0.1) -> tuple[float, Array]:
+    """Cross-entropy with label smoothing, in nats. logits (N, K), labels (N,) integers in [0, K).
+
+    A share ε of each label's probability is divided equally among all K classes:
+
+    (LS.1)  q       = (1 − ε)·onehot(labels) + ε/K
+    (LS.2)  loss    = −1/N · Σₙ Σ_k q·log p,  p = softmax(logits)
+    (LS.3)  dlogits = 1/N · (p − q)
+
+    With ε = 0, it is softmax_cross_entropy. Otherwise the loss has a minimum at finite logits, so the
+    probabilities do not approach 0 and 1. Source: Szegedy et al. 2016, section 7. Derived in
+    docs/translation.md.
+
+    smoothing : ε, in [0, 1)
+
+    Also raises ValueError for labels or a smoothing out of range, TypeError for labels that are not integers.
+    """
+    expect_number("smoothed_cross_entropy", "smoothing", smoothing, least=0, below=1)
+    labels = expect_logits_and_labels("smoothed_cross_entropy", logits, labels)
+    n = np.arange(len(labels))
+    log_p = Categorical.log_probabilities(logits)                               # (N, K)
+    q = np.full_like(logits, smoothing / logits.shape[1])
+    q[n, labels] += 1 - smoothing                                               # (LS.1)
+    terms = q * np.where(q > 0, log_p, 0)                                       # 0·log 0 is 0
+    loss = -terms.sum(dtype=np.float64) / len(logits)                           # (LS.2)
+    dlogits = 1 / len(logits) * (np.exp(log_p) - q)                             # (LS.3)
     return float(loss), dlogits

@@ -4,6 +4,7 @@ The cases are generated: every public class and function outside the models, eve
 and every value that is wrong for the annotation of that parameter.
 """
 
+import datetime
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -68,6 +69,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NoisyCurves": {"curves": data.two_moons().curves, "length": 3.0, "power": 1, "noise": 0.1},
     "binarise": {"x": X, "rng": 0},
     "dequantise": {"x": X, "rng": 0},
+    "Vocabulary": {"tokens": ["a", "b"]},
+    "english_number": {"number": 305}, "chinese_number": {"number": 305},
+    "english_date": {"date": datetime.date(1994, 3, 3)}, "chinese_date": {"date": datetime.date(1994, 3, 3)},
+    "written_pairs": {"n": 3, "rng": 0}, "load_verses": {"part": "test"},
+    "bleu": {"translations": ["a b"], "references": ["a c"]},
+    "exact_match": {"translations": ["a b"], "references": ["a c"]},
     "windows": {"ids": Y, "length": 2, "hop": 1},
     "split_text": {"text": "abcdefghij"},
     "SampleMetrics": {"classifier": Classifier(), "X": X, "y": Y},
@@ -92,6 +99,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "squared_error": {"pred": X, "target": X},
     "bce_with_logits": {"logits": X, "target": X},
     "softmax_cross_entropy": {"logits": X, "labels": Y},
+    "smoothed_cross_entropy": {"logits": X, "labels": Y},
     **dict.fromkeys(("he_normal", "glorot_uniform", "glorot_normal", "normal", "orthogonal"), START),
     "check_layer": {"layer": linear64(), "x": X, "rng": 0},
     "check_jvp": {"layer": linear64(), "x": X, "rng": 0},
@@ -103,15 +111,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "PrecisionRecall",
-    "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
+    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "Pairs",
+    "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
-    "read_image": "tests/data", "load_images": "tests/data", "check_model": "tests/gradcheck",
+    "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data",
+    "check_model": "tests/gradcheck",
     "backward": "tests/gradcheck", "has_jvp": "tests/gradcheck",
 }  # fmt: skip
 
@@ -165,6 +174,8 @@ WRONG: dict[str, list[Any]] = {
     "shape": [*NOTHING, -1, 2.5, (2.5, 1), (-1, 2), ("x",), (28, 28), (28, 0, 1), True],
     "sigmas": [None, "x", [], (), [0.0], [math.nan], [-1], ["x"], Unfit(), 0.1],
     "loss": [None, "x", 3, Unfit()],
+    "strings": [None, 3, "abc", b"a", [], (), [1], ["a", None], Unfit()],
+    "date": [None, 3, "1994-03-03", Unfit()],
 }
 ANNOTATIONS = {
     "int": ["int"], "float": ["float"], "bool": ["bool"], "str": ["str"],
@@ -177,7 +188,7 @@ ANNOTATIONS = {
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
     "tuple[int, ...]": ["shape"], "Sequence[float]": ["sigmas"], "Loss": ["loss"], "Any": ["layer"],
-    "FeatureClassifier": ["loss"],
+    "FeatureClassifier": ["loss"], "Sequence[str]": ["strings"], "datetime.date": ["date"],
 }  # fmt: skip
 LABELS = {"labels", "y_train", "y_test"}
 USED = {    # what the example calls
@@ -188,7 +199,7 @@ UNNAMED = {"array", "labels", "layer", "parameters"}    # the message describes 
 # Arrays that are wrong for one parameter alone.
 ALSO: dict[tuple[str, str], list[Any]] = {
     ("bce_with_logits", "target"): [X - 1, 2 * X, np.where(X > 0.5, np.nan, X)],
-    ("softmax_cross_entropy", "labels"): [Y + 2],
+    ("softmax_cross_entropy", "labels"): [Y + 2], ("smoothed_cross_entropy", "labels"): [Y + 2],
     ("binarise", "x"): [X - 1, 2 * X], ("dequantise", "x"): [X - 1, 2 * X],
     ("Batches", "X"): [X * np.nan, X * np.inf],
     ("auroc", "y"): [Y], ("auroc", "scores"): [X[:, 0] * np.nan],
@@ -204,6 +215,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
         for name in ("Conv2d", "ConvTranspose2d", "MaskedConv2d", "MaxPool2d", "AvgPool2d")
     },
     ("ConvTranspose2d", "output_padding"): [0],
+    ("english_number", "number"): [0], ("chinese_number", "number"): [0],
     ("LeakyReLU", "negative_slope"): [-1],                      # a mirrored line, whose slope is -1
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],

@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from scratchgen.losses import absolute_error, bce_with_logits, softmax_cross_entropy, squared_error
+from scratchgen.losses import (
+    absolute_error,
+    bce_with_logits,
+    smoothed_cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
 
 ROWWISE = [squared_error, absolute_error, bce_with_logits]
 
@@ -228,3 +234,61 @@ def test_cross_entropy_accepts_integer_labels_of_any_size_and_byte_order(dtype, 
     expected, dexpected = softmax_cross_entropy(logits, labels)
     assert loss == expected
     np.testing.assert_array_equal(dlogits, dexpected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_cross_entropy_is_the_explicit_sum(smoothing, rng):
+    """(LS.1), (LS.2), (LS.3): a share of each label is divided among all classes, its own one included."""
+    logits, labels = 2 * rng.standard_normal((4, 3)), np.array([2, 0, 1, 0])
+    loss, dlogits = smoothed_cross_entropy(logits, labels, smoothing)
+    total = 0.0
+    for n, label in enumerate(labels):
+        e = [math.exp(v) for v in logits[n]]
+        for k in range(3):
+            q = (1 - smoothing) * (k == label) + smoothing / 3
+            total -= q * math.log(e[k] / sum(e)) / 4
+            assert dlogits[n, k] == pytest.approx((e[k] / sum(e) - q) / 4, abs=1e-14)
+    assert loss == pytest.approx(total, rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_smoothing_it_is_the_cross_entropy(dtype, rng):
+    logits, labels = (9 * rng.standard_normal((6, 4))).astype(dtype), rng.integers(0, 4, 6)
+    logits[1, labels[1] - 1] = -np.inf                              # an impossible class
+    ours, theirs = smoothed_cross_entropy(logits, labels, 0), softmax_cross_entropy(logits, labels)
+    assert ours[0] == pytest.approx(theirs[0], rel=1e-6) and ours[1].dtype == dtype
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6, atol=1e-7)
+
+
+def test_smoothed_cross_entropy_is_least_at_the_smoothed_labels():
+    """Its gradient is zero at p = q, where the logits are finite.
+
+    Each of q, log q, the difference to the largest logit, log p and e^x is rounded. An error of eps·|log q|
+    in a logarithm changes p by eps·p·|log q|. With errors of at most eps in log and e^x, the sum of all is
+    below 2·eps·(q + p·(1 + |log p|)).
+    """
+    q = np.array([[0.95, 0.025, 0.025]])
+    loss, dlogits = smoothed_cross_entropy(np.log(q), np.array([0]), 0.075)
+    bound = 2 * np.finfo(float).eps * (q + q * (1 - np.log(q)))
+    assert (np.abs(dlogits) <= bound).all()
+    assert loss == pytest.approx(-(q * np.log(q)).sum())
+
+
+def test_smoothed_cross_entropy_is_that_of_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    logits, labels = rng.standard_normal((6, 4)), rng.integers(0, 4, 6)
+    theirs = torch.from_numpy(logits.copy()).requires_grad_()
+    loss = torch.nn.functional.cross_entropy(theirs, torch.from_numpy(labels), label_smoothing=0.2)
+    loss.backward()
+    ours, dlogits = smoothed_cross_entropy(logits, labels, 0.2)
+    assert ours == pytest.approx(loss.item(), rel=1e-12)
+    np.testing.assert_allclose(dlogits, theirs.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_smoothed_cross_entropy_refuses_what_it_cannot_use(rng):
+    logits, labels = rng.standard_normal((2, 3)), np.array([0, 1])
+    for smoothing in (-0.1, 1, math.nan):
+        with pytest.raises(ValueError, match="^smoothed_cross_entropy expected smoothing to be a number in"):
+            smoothed_cross_entropy(logits, labels, smoothing)
+    with pytest.raises(ValueError, match="^smoothed_cross_entropy expected labels in 0..2"):
+        smoothed_cross_entropy(logits, np.array([0, 3]))

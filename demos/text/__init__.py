@@ -1,3 +1,3 @@
-"""Demos of models of text: attention and n-grams compared, and gradients in recurrent nets."""
+"""Demos of models of text: attention and n-grams, gradients in recurrent nets, and translation."""
 
-ORDER = ("characters", "gradients_in_time")
+ORDER = ("characters", "gradients_in_time", "translate_dates")

@@ -1,4 +1,4 @@
-"""`scratchgen train`: train a model on digits and save the run."""
+"""`scratchgen train`: train a model on digits, or on sentences, and save the run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scratchgen.cli import train_translator
 from scratchgen.cli.common import check_output, paragraph, row, whole_number, widths
 
 if TYPE_CHECKING:
     from scratchgen.studies.cards import Trainable
 
-HELP = "train a model on digits and save the run"
+HELP = "train a model on digits or sentences and save the run"
 
 
 def models() -> dict[str, Trainable]:
@@ -25,7 +26,7 @@ def models() -> dict[str, Trainable]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    known = models()
+    known = models() | train_translator.tasks()
     forms = dict.fromkeys(form for model in known.values() for form in model.forms)
     parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(known)}")
     parser.add_argument("--list", action="store_true", help="list the models, their forms and defaults")
@@ -65,9 +66,13 @@ def main(args: argparse.Namespace) -> int:
         raise ValueError("train expected a MODEL or --list (see scratchgen train --help)")
     from scratchgen.checks import check_name
 
-    check_name("model", args.model, models())
+    check_name("model", args.model, models() | train_translator.tasks())
     path = args.out or Path(f"runs/{args.model}.safetensors")
     check_output(path)
+    if args.model in train_translator.tasks():
+        print(train_translator.main(args, path))
+        print(f"weights and run are in {path}")
+        return 0
     run = {"batch_size": args.batch_size, "lr": args.lr}
     line = train(
         args.model,
@@ -90,8 +95,10 @@ def main(args: argparse.Namespace) -> int:
 def listing() -> list[str]:
     """A row for each form of each model, with the default values of its settings."""
     lines = []
-    for name, model in models().items():
-        for form, build in model.forms.items():
+    forms = {name: model.forms for name, model in models().items()}
+    forms |= {name: task.builders() for name, task in train_translator.tasks().items()}
+    for name, builds in forms.items():
+        for form, build in builds.items():
             settings = "  ".join(f"--{key} {shown(value)}" for key, value in defaults(build).items())
             lines.append(row(f"{name:17}{form}", settings, 32))
     return lines

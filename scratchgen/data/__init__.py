@@ -7,6 +7,7 @@ from scratchgen.data.download import download_digits
 from scratchgen.data.idx import read_idx
 from scratchgen.data.image_sets import Images, load_images
 from scratchgen.data.npy import read_npy, read_npz
+from scratchgen.data.pairs import Pairs, Vocabulary, read_pairs
 from scratchgen.data.pictures import read_image
 from scratchgen.data.tables import Table, read_csv
 from scratchgen.data.text import Alphabet, RandomCrop, load_text, split_text, windows
@@ -20,6 +21,14 @@ from scratchgen.data.toy import (
     two_moons,
     two_spirals,
 )
+from scratchgen.data.verses import load_verses
+from scratchgen.data.written import (
+    chinese_date,
+    chinese_number,
+    english_date,
+    english_number,
+    written_pairs,
+)
 
 __all__ = [
     "Alphabet",
@@ -30,25 +39,34 @@ __all__ = [
     "GaussianMixture1D",
     "Images",
     "Jitter",
+    "Pairs",
     "RandomCrop",
     "Table",
+    "Vocabulary",
     "as_images",
     "binarise",
     "checkerboard",
+    "chinese_date",
+    "chinese_number",
     "dequantise",
     "download_digits",
     "eight_gaussians",
+    "english_date",
+    "english_number",
     "load_digits",
     "load_images",
     "load_text",
+    "load_verses",
     "pinwheel",
     "read_csv",
     "read_idx",
     "read_image",
     "read_npy",
     "read_npz",
+    "read_pairs",
     "split_text",
     "two_moons",
     "two_spirals",
     "windows",
+    "written_pairs",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.gradcheck.cases import LayerCase
+from scratchgen.gradcheck.memory_cases import MEMORY
 from scratchgen.gradcheck.recurrent_cases import RECURRENT
 from scratchgen.layers import (
     ELU,
@@ -157,6 +158,7 @@ LAYERS = (
         training=True,
     ),
     *RECURRENT,
+    *MEMORY,
     LayerCase("Dropout training", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5), training=True),
     LayerCase("Dropout evaluation", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5)),
     LayerCase("Reshape", lambda rng, dtype: Reshape(3, 2), (4, 6)),

@@ -26,4 +26,5 @@ LOSSES = (
     LossCase("absolute_error", losses.absolute_error, _normal, smooth=False),
     LossCase("bce_with_logits", losses.bce_with_logits, _uniform),
     LossCase("softmax_cross_entropy", losses.softmax_cross_entropy, _labels),
+    LossCase("smoothed_cross_entropy", losses.smoothed_cross_entropy, _labels),
 )

@@ -11,10 +11,12 @@ from scratchgen.layers.activations import (
     Softplus,
     Tanh,
 )
+from scratchgen.layers.additive_attention import AdditiveAttention
 from scratchgen.layers.attention import CausalSelfAttention, SelfAttention, TransformerBlock
 from scratchgen.layers.base import Layer, Parameter
 from scratchgen.layers.conv import Conv2d, ConvTranspose2d
 from scratchgen.layers.coupling import AdditiveCoupling, AffineCoupling, Bijection, Scaling, Squeeze
+from scratchgen.layers.cross_attention import CrossAttention
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.embedding import Embedding
 from scratchgen.layers.group_norm import GroupNorm
@@ -36,6 +38,7 @@ from scratchgen.layers.upsample import Upsample
 
 __all__ = [
     "Activation",
+    "AdditiveAttention",
     "AdditiveCoupling",
     "AffineCoupling",
     "AvgPool2d",
@@ -44,6 +47,7 @@ __all__ = [
     "CausalSelfAttention",
     "Conv2d",
     "ConvTranspose2d",
+    "CrossAttention",
     "Dropout",
     "ELU",
     "Embedding",

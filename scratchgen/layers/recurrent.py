@@ -25,6 +25,7 @@ from scratchgen.checks import (
 from scratchgen.initializers import glorot_uniform, orthogonal
 from scratchgen.layers.activations import tanh, tanh_backward
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
+from scratchgen.layers.lengths import within_lengths
 from scratchgen.layers.linear import affine, affine_bias_grad, affine_input_grad
 
 States = tuple[Array, ...]      # what a cell carries from step to step: (h,) or (h, c), each (N, H)
@@ -253,19 +254,8 @@ class Recurrent(Layer):
 
     def _active(self, lengths: Any, n: int, steps: int) -> Array | None:
         """(T, N, 1): whether each step is within its sequence."""
-        if lengths is None:
-            return None
-        who = type(self).__name__
-        wanted = f"{who} expected lengths to be {n} integers from 1 to {steps}, one per sequence"
-        if isinstance(lengths, list | tuple):
-            lengths = np.asarray(lengths)
-        if not is_plain_array(lengths) or lengths.dtype.kind not in "iu":
-            raise TypeError(f"{wanted}, got {describe(lengths)}")
-        if lengths.shape != (n,):
-            raise ValueError(f"{wanted}, got shape {lengths.shape}")
-        if n and (lengths.min() < 1 or lengths.max() > steps):
-            raise ValueError(f"{wanted}, got {lengths.min()} to {lengths.max()}")
-        return np.arange(steps)[:, None, None] < lengths[:, None]
+        within = within_lengths(type(self).__name__, lengths, n, steps)
+        return None if within is None else within.T[:, :, None]
 
     def output_shape_text(self) -> str:
         return f"(N, T, {self.hidden})"

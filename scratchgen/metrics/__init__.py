@@ -20,6 +20,7 @@ from scratchgen.metrics.neighbours import (
 )
 from scratchgen.metrics.ranking import auroc
 from scratchgen.metrics.samples import SampleMetrics, SampleQuality
+from scratchgen.metrics.translation import bleu, exact_match
 
 __all__ = [
     "DensityCoverage",
@@ -32,9 +33,11 @@ __all__ = [
     "accuracy",
     "auroc",
     "bits_per_dim",
+    "bleu",
     "choose_sigma",
     "density_coverage",
     "digit_shares",
+    "exact_match",
     "expected_calibration_error",
     "frechet_distance",
     "kernel_distance",

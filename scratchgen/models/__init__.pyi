@@ -38,6 +38,7 @@ from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN
 from scratchgen.models.text.characters import CharacterModel as CharacterModel
 from scratchgen.models.text.ngram import NGram as NGram
+from scratchgen.models.text.translator import Translator as Translator
 from scratchgen.models.vae.codes import LatentUsage as LatentUsage
 from scratchgen.models.vae.codes import latent_usage as latent_usage
 from scratchgen.models.vae.conditional import ClassPriorVAE as ClassPriorVAE

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 LIBRARY = "scratchgen."
-PLACES = ("initializers", "layers", "losses", "models", "data.text", "training.schedules")
+PLACES = ("initializers", "layers", "losses", "models", "data.text", "data.pairs", "training.schedules")
 
 
 @cache

@@ -12,6 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 BATCH = 8
 SIDES = [("torch", "PyTorch eager"), ("jax", "JAX jit")]
+PARAMETERS = [("vae", 8), ("made", 4), ("unet", 54), ("lstm", 11), ("translation", 78)]
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +33,12 @@ def gradients(contender: str, model: str, folder: Path, code: Path = BENCHMARKS)
 def ours(tmp_path_factory):
     """Model -> our losses and gradients."""
     folder = tmp_path_factory.mktemp("ours")
-    return {model: gradients("scratchgen", model, folder) for model in ("vae", "made", "unet", "lstm")}
+    return {model: gradients("scratchgen", model, folder) for model, _ in PARAMETERS}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("library", "contender"), SIDES)
-@pytest.mark.parametrize(("model", "parameters"), [("vae", 8), ("made", 4), ("unet", 54), ("lstm", 11)])
+@pytest.mark.parametrize(("model", "parameters"), PARAMETERS)
 def test_steps_of_all_contenders_compute_the_same(ours, tmp_path, library, contender, model, parameters):
     pytest.importorskip(library)
     from run import largest_difference
@@ -125,6 +126,26 @@ def test_limit_of_the_characters_has_attention_as_batches():
     assert multiplications(batches) == DEPTH * 6 * n * HEADS * T * T * (C // HEADS)
     assert multiplications(found) - multiplications(batches) == 3 * n * T * weights
     assert len(found) < 50      # calls, whatever n is
+
+
+def test_limit_of_the_translation_has_the_weights_at_the_positions_that_use_them():
+    """The encoder's weights and the keys and values of the decoder are used S times, all others T times."""
+    from steps import translation
+    from steps.translation import DEPTH, HEADS, C, S, T
+
+    def positions(name):
+        return S if "encoder" in name or "cross.key_value" in name else T
+
+    n, found = 3, translation.products(3)
+    parameters = translation.model("float32").parameters().items()
+    uses = sum(
+        p.size * positions(name) for name, p in parameters
+        if p.value.ndim == 2 and not name.startswith(("source_", "target_"))
+    )  # fmt: skip
+    batches = [sizes for sizes in found if len(sizes) == 4]
+    pairs = S * S + T * T + T * S           # of positions, in the three kinds of attention
+    assert multiplications(batches) == DEPTH * 6 * n * HEADS * pairs * (C // HEADS)
+    assert multiplications(found) - multiplications(batches) == 3 * n * uses
 
 
 def test_blocks_of_made_have_the_share_in_the_chapter():

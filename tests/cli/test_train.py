@@ -12,6 +12,7 @@ import pytest
 
 from scratchgen import cli, models
 from scratchgen.cli import train as command
+from scratchgen.cli import train_translator
 from scratchgen.data import Digits, load_digits
 from scratchgen.layers import BatchNorm, Dropout, Linear, Sequential, SiLU
 from scratchgen.models import VAE, Autoencoder
@@ -221,6 +222,7 @@ def test_train_command_refuses_a_pipe_before_it_trains(few, monkeypatch, capsys)
 
 
 FORMS = [(name, form) for name, model in command.models().items() for form in model.forms]
+TRANSLATORS = [(name, form) for name, task in train_translator.tasks().items() for form in task.forms]
 
 
 @pytest.fixture
@@ -271,7 +273,7 @@ def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
 def test_train_lists_every_form_with_its_defaults(capsys):
     assert cli.main(["train", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [tuple(line.split()[:2]) for line in lines] == FORMS
+    assert [tuple(line.split()[:2]) for line in lines] == FORMS + TRANSLATORS
     assert "autoencoder      dense          --hidden 400,150  --code 30" in lines
     assert max(map(len, lines)) <= 80
 

@@ -1,4 +1,4 @@
-"""The demos of text: the character model on less text, and gradients in recurrent nets."""
+"""The demos of text: the character model on less text, gradients in recurrent nets, and translation."""
 
 import numpy as np
 import pytest
@@ -34,3 +34,13 @@ def test_gradients_in_time_follows_the_radius_and_the_forget_gate(run_demo):
     assert lengths == sorted(lengths) and lengths[0] < 1e-6
     zero, one, three = (row["LSTM"] for row in results["memory"].values())
     assert one > 10 * zero and three > 5 * one
+
+
+@pytest.mark.slow
+def test_translate_dates_reads_unseen_dates_and_looks_at_the_year(run_demo):
+    results = run_demo("text.translate_dates", examples=4_000, tests=300, epochs=4, width=48)
+    rows = results["table"]
+    assert sum(row["pairs"] for row in rows.values()) == 2 * rows["all"]["pairs"] == 600
+    assert rows["english date"]["exact"] > 0.7 and rows["chinese date"]["exact"] > 0.8
+    assert rows["english number"]["exact"] > 0.5 and rows["chinese number"]["exact"] > 0.7
+    assert results["at_year"] > 0.7

@@ -65,7 +65,8 @@ def outputs(model, name):
 def test_every_public_model_has_an_example():
     classes = [getattr(models, name) for name in models.__all__]
     public = {c.__name__ for c in classes if inspect.isclass(c) and issubclass(c, Estimator)}
-    assert set(KINDS) == public - {"Estimator", "Model"}
+    # The data of a Translator are pairs of sentences. tests/models/text/test_translator.py has its tests.
+    assert set(KINDS) == public - {"Estimator", "Model", "Translator"}
 
 
 @EACH

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scratchgen import models
+from scratchgen.data.pairs import Vocabulary
 from scratchgen.data.text import Alphabet
 from scratchgen.layers import Activation, Linear, ResidualNet, Scaling, SiLU
 from scratchgen.models import BernoulliPixels, Estimator, GaussianNaiveBayes
@@ -47,6 +48,7 @@ BAD = {
     "label_dropout": [-0.1, 1.5, *NOT_FINITE],
     "net": [None, 5, "x", Linear, SiLU(), len],
     "alphabet": [None, 5, "abc", Alphabet],
+    **dict.fromkeys(["source", "target"], [None, 5, "abc", ["a"], Vocabulary]),
     "dtype": [None, 5, "x", int, np.int64, np.float16, complex, object, "U3"],
     "emissions": [None, 5, "x", Gaussian, SiLU()],
     "hidden": NOT_WIDTHS,
@@ -110,8 +112,10 @@ NEEDED = {
     "n_components": 2,
     "net": ResidualNet(4, 5, 1, rng=0),
     "rng": 0,
+    "source": Vocabulary(["a", "b"]),
     "states": 2,
     "symbols": 3,
+    "target": Vocabulary(["a", "b"]),
     "text": "abcabcabcabc",
 }
 SMALL = {

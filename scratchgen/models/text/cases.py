@@ -12,7 +12,7 @@ from scratchgen.gradcheck.cases import ONE_EPOCH, Build, Example, ModelCase
 from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
-from scratchgen.models.text import CharacterModel, NGram
+from scratchgen.models.text import CharacterModel, NGram, translation_cases
 from scratchgen.models.text.bodies import CELLS
 from scratchgen.module import Module, Parameter
 
@@ -93,6 +93,7 @@ MODELS = (
         classes=5,
     ),
     *(TextCase(f"CharacterModel {body}, dropout", _recurrent(body), (3, 4), classes=5) for body in CELLS),
+    *translation_cases.MODELS,
 )
 
 TEXT = "abcabcbca" * 5

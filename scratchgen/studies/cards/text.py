@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from scratchgen.studies.cards.card import Card
 
-CARD = Card(title="language model", benchmarks=("characters", "lstm"))
+CARD = Card(title="language model", benchmarks=("characters", "lstm", "translation"))

@@ -109,6 +109,9 @@ BOUNDS: dict[str, Bound] = {
         "the loss: compared with its sum·(1 + |log loss|), as for log p; the gradient: with p·(1 + |log p|)",
         flushes=True,
     ),
+    "losses.smoothed_cross_entropy": Bound(
+        4, "as softmax_cross_entropy, with a smoothed label in place of the label", flushes=True
+    ),
     "distributions.Bernoulli.mean": SHORT,
     "distributions.Bernoulli.log_prob": SHORT,
     "distributions.Bernoulli.log_prob_grad": ROUNDED,
@@ -176,6 +179,8 @@ BOUNDS: dict[str, Bound] = {
     ),
     "metrics.choose_sigma": CHOICE,
     "metrics.bits_per_dim": SUM,
+    "metrics.bleu": Bound(4, "compared with BLEU·(1 + Σ|log p_n|): p_n is rounded before the product"),
+    "metrics.exact_match": SHORT,
     "metrics.auroc": SHORT,
     "metrics.reliability": SHORT,
     "metrics.expected_calibration_error": Bound(4, "compared with 1: accuracy and confidence may cancel"),

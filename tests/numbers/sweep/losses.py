@@ -93,6 +93,26 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> tuple[True_, True_]:
     return True_(loss, len(labels) * loss * (1 + gap)), gradient
 
 
+def smoothed_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    cases = category_cases(dtype, rng)[::3]
+    return [(*given, smoothing) for given in cases for smoothing in (0.0, 0.125, 0.3)]
+
+
+def smoothed_cross_entropy(logits: Any, labels: Any, smoothing: float) -> tuple[True_, True_]:
+    log_p = log_softmax(exact(logits))
+    p = np.array([[sigmoid_of_log(v) for v in row] for row in log_p], object)
+    onehot = np.where(np.arange(logits.shape[1]) == labels[:, None], number(1), number(0))
+    q = (1 - number(smoothing)) * onehot + number(smoothing) / logits.shape[1]
+    least = number(float(np.finfo(logits.dtype).tiny)) / number(float(np.finfo(logits.dtype).eps))
+    terms = np.array([a * -b if a else number(0) for a, b in zip(q.ravel(), log_p.ravel(), strict=True)])
+    # As for softmax_cross_entropy, a small |log p| = e^(−gap) has the rounding of the gap.
+    gaps = [-context.log(-v) if -1 < v < 0 else number(0) for v in log_p.ravel()]
+    gradient = True_(
+        (p - q) / len(labels), (q + p * (1 + absolute_finite(log_p)) + least) / len(labels)
+    )
+    return True_(terms.sum() / len(labels), (terms * (1 + np.array(gaps, object))).sum()), gradient
+
+
 def absolute_finite(log_p: Any) -> Any:
     """|log p|, and 0 for log 0: a rounding of the logit changes p by eps·|log p|·p."""
     return np.vectorize(lambda v: 0 if v == -np.inf else abs(v), otypes=[object])(log_p)
@@ -111,4 +131,7 @@ ENTRIES = [
     entry("absolute_error", pairs, absolute_error),
     entry("bce_with_logits", bernoulli_cases, bce_with_logits),
     entry("softmax_cross_entropy", category_cases, softmax_cross_entropy),
+    Entry(
+        "losses.smoothed_cross_entropy", losses.smoothed_cross_entropy, smoothed_cases, smoothed_cross_entropy
+    ),
 ]

@@ -327,6 +327,40 @@ def entry(call: Any, cases: Any, truth: Any, name: str = "") -> Entry:
     return Entry(f"metrics.{name or call.__name__}", call, cases, truth, double=True)
 
 
+def sentences(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    """Translations and references of up to 12 words, which often match."""
+    found = []
+    for n in (1, 1, 1, 2, 5, 20):
+        sides = [[" ".join(rng.choice(list("ab"), rng.integers(0, 13))) for _ in range(n)] for _ in range(2)]
+        found += [tuple(sides), (sides[0], sides[0])]
+    return found
+
+
+def bleu(translations: list[str], references: list[str]) -> True_:
+    """The n-grams are counted one by one, and crossed out in the reference."""
+    pairs = [(a.split(), b.split()) for a, b in zip(translations, references, strict=True)]
+    log_p, misses, any_match = [], 0, False
+    for n in range(1, 5):
+        matches, total = 0, 0
+        for a, b in pairs:
+            left = [b[i : i + n] for i in range(len(b) - n + 1)]
+            for i in range(len(a) - n + 1):
+                total += 1
+                if a[i : i + n] in left:
+                    left.remove(a[i : i + n])
+                    matches += 1
+        if total == 0:
+            return True_(number(0))
+        misses, any_match = misses + (matches == 0), any_match or matches > 0
+        log_p.append(context.log(number(matches or number(1) / 2**misses) / total))
+    c, r = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    if not any_match:
+        return True_(number(0))
+    log_p.append(4 * min(number(0), 1 - number(r) / c))
+    value = 100 * context.exp(sum(log_p) / 4)
+    return True_(value, value * (1 + sum(abs(v) for v in log_p)))
+
+
 ENTRIES = [
     entry(all_distances, points(4, 5), all_distances_truth, "pairwise.squared_distances"),
     entry(metrics.squared_error_per_example, points(4, 4), squared_error_per_example),
@@ -346,4 +380,9 @@ ENTRIES = [
     entry(metrics.expected_calibration_error, probability_cases, calibration_error),
     entry(metrics.accuracy, label_cases, lambda a, b: number(int((a == b).sum())) / len(b)),
     entry(metrics.digit_shares, share_cases, shares),
+    Entry("metrics.bleu", metrics.bleu, sentences, bleu, double=True),
+    Entry(
+        "metrics.exact_match", metrics.exact_match, sentences,
+        lambda a, b: number(sum(x == y for x, y in zip(a, b, strict=True))) / len(b), double=True,
+    ),
 ]
