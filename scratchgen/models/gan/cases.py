@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.gradcheck.cases import Example, LayerCase
+from scratchgen.gradcheck.cases import Example
 from scratchgen.gradcheck.checker import KINKED, SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import (
@@ -25,7 +25,6 @@ from scratchgen.layers import (
 )
 from scratchgen.models.gan import DCGAN, GAN, WGAN, ConditionalGAN, InfoGAN
 from scratchgen.models.gan.gradient_penalty import gradient_penalty
-from scratchgen.models.gan.heads import Branches, LabelMaps, Projection
 from scratchgen.models.gan.objectives import OBJECTIVES
 from scratchgen.models.networks import dense
 from scratchgen.module import Module, Parameter
@@ -119,23 +118,6 @@ def _conv_wgan(rng: np.random.Generator, dtype: Any) -> WGAN:
     return WGAN(dense((3, 7, 20), activation=Tanh, **net_args), critic, code=3, penalty=10.0)
 
 
-def _projection(rng: np.random.Generator, dtype: Any) -> Projection:
-    net_args: dict[str, Any] = {"rng": rng, "dtype": dtype}
-    body, head = Sequential(Linear(4, 5, **net_args), Tanh()), Linear(5, 1, **net_args)
-    return Projection(body, head, Linear(3, 5, False, **net_args), features=4, classes=3)
-
-
-LAYERS = (
-    LayerCase("LabelMaps", lambda rng, dtype: LabelMaps((2, 3, 2), 3), (4, 15)),
-    LayerCase("Projection", _projection, (6, 7)),
-    LayerCase(
-        "Branches",
-        lambda rng, dtype: Branches(
-            Linear(5, 1, rng=rng, dtype=dtype), dense((5, 4, 3), rng=rng, activation=Tanh, dtype=dtype)
-        ),
-        (6, 5),
-    ),
-)
 MODELS = (
     *(
         GameCase(

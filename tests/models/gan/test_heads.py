@@ -33,6 +33,7 @@ def test_label_maps_repeat_the_label_at_every_pixel(rng):
     dx = layer.backward(dout, cache)
     np.testing.assert_allclose(dx[:, 12:], dout[..., 2:].sum(axis=(1, 2)), rtol=1e-12)
     assert (dx * x).sum() == pytest.approx((dout * out).sum(), rel=1e-12)
+    assert all(result.ok for result in check_layer(layer, x, rng=0))
 
 
 def test_projection_adds_the_product_with_the_row_of_the_label(rng):
