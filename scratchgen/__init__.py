@@ -17,10 +17,11 @@ _MODULES = (
     "checkpoint", "data", "distributions", "gradcheck", "initializers", "kernels", "layers", "losses",
     "metrics", "models", "optim", "plots", "progress", "schedules", "training",
 )
+_OPTIONAL = ("sklearn",)        # needs a package that may be missing, so it is not listed in `__all__`
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in (*_MODULES, *_OPTIONAL):
         return import_module(f"scratchgen.{name}")
     if name == "__all__":
         packages = [import_module(f"scratchgen.{package}") for package in _PACKAGES]

@@ -129,6 +129,7 @@ from scratchgen.models.diffusion.flow_matching import FlowMatching as FlowMatchi
 from scratchgen.models.diffusion.flow_matching import LogLikelihood as LogLikelihood
 from scratchgen.models.diffusion.guidance import ClassifierGuidance as ClassifierGuidance
 from scratchgen.models.diffusion.schedule import NoiseSchedule as NoiseSchedule
+from scratchgen.models.examples import CastData as CastData
 from scratchgen.models.flow.model import Flow as Flow
 from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 Array = np.ndarray
 MISREAD = (np.ma.MaskedArray, np.matrix)    # arrays that need other rules than np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
+RENUMBER = "for example with names, y = np.unique(y, return_inverse=True)"
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> str:
@@ -167,12 +168,14 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
         hint = "; pass y.ravel()" if y.shape == (n, 1) else ""
         raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}{hint}")
     if y.dtype.kind not in "iu":
-        hint = "number the classes, for example with names, y = np.unique(y, return_inverse=True)"
+        hint = f"number the classes, {RENUMBER}"
         raise TypeError(f"{who} expected integer labels, got dtype {y.dtype}; {hint}")
     limit = np.inf if classes is None else classes - 1
     if n and (y.min() < 0 or y.max() > limit):
         wanted = "of at least 0" if classes is None else f"in 0..{classes - 1}"
-        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}")
+        from_one = y.min() > 0 and y.max() == classes
+        hint = "pass y - 1" if from_one else f"number the classes that occur from 0, {RENUMBER}"
+        raise ValueError(f"{who} expected labels {wanted}, got {y.min()}..{y.max()}; {hint}")
     return y.astype(y.dtype.newbyteorder("="), copy=False)
 
 
@@ -244,8 +247,11 @@ def expect_examples(
     low: float | None = None,
     high: float | None = None,
     least: int = 1,
+    hint: str = "",
 ) -> None:
     """Check data given to a model: (N, features) floats, finite, N ≥ least, within [low, high].
+
+    hint : what else to do about values outside the range, for the end of the message
 
     Raises TypeError if X is not an array of float32 or float64, and ValueError if another condition fails.
     The message says what was expected and what was given.
@@ -265,8 +271,8 @@ def expect_examples(
         raise ValueError(f"{who} expected finite numbers, got NaN or infinity (first in row {row})")
     if (low is not None and smallest < low) or (high is not None and largest > high):
         raise ValueError(
-            f"{who} expected values within [{low}, {high}], got {smallest:g} to {largest:g}; "
-            "scale the data to this range"
+            f"{who} expected values within [{low:g}, {high:g}], got {smallest:g} to {largest:g}; "
+            f"scale the data to this range{hint}"
         )
 
 
@@ -299,14 +305,16 @@ def as_image_shape(who: str, shape: Any) -> tuple[int, int, int]:
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
-def expect_binary(who: str, X: Any, *, features: int | None = None, hint: str = "") -> None:
+def expect_binary(
+    who: str, X: Any, *, features: int | None = None, hint: str = "", range_hint: str = ""
+) -> None:
     """Check that X (N, features) is an array of float32 or float64 that contains only zeros and ones.
 
-    hint : text that is added to the end of the message
+    hint, range_hint : added to the message for values between 0 and 1, and for values outside
 
     Raises TypeError for another type or dtype, ValueError for another shape or other values.
     """
-    expect_examples(who, X, features=features, low=0, high=1)
+    expect_examples(who, X, features=features, low=0, high=1, hint=range_hint)
     if np.any((X != 0) & (X != 1)):
         raise ValueError(
             f"{who} expected pixels that are exactly 0 or 1, but some are in between. "

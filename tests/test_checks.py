@@ -30,6 +30,7 @@ def test_as_generator_refuses_a_negative_seed():
 
 X = np.zeros((3, 4))
 NUMBERED = "names, y = np.unique(y, return_inverse=True)"
+NUMBER_THEM = f"number the classes that occur from 0, for example with {NUMBERED}"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,10 @@ NUMBERED = "names, y = np.unique(y, return_inverse=True)"
         (lambda: expect_labels("f", np.zeros((3, 1), int), 3), "pass y.ravel()"),
         (lambda: expect_labels("f", np.array(["a", "b", "c"]), 3), NUMBERED),
         (lambda: expect_labels("f", np.ones(3), 3), NUMBERED),
+        (lambda: expect_labels("f", [1, 2, 3], 3, 3), "got 1..3; pass y - 1"),
+        (lambda: expect_labels("f", [1, 2, 2], 3, 2), "got 1..2; pass y - 1"),
+        (lambda: expect_labels("f", [0, 1, 3], 3, 3), f"got 0..3; {NUMBER_THEM}"),
+        (lambda: expect_labels("f", [-1, 1, 1], 3), f"got -1..1; {NUMBER_THEM}"),
         (lambda: LogisticRegression(4, 3).fit(X.astype("f4"), np.array([1, 2, 2])), NUMBERED),
     ],
 )
@@ -73,7 +78,7 @@ def test_refusal_has_no_hint_that_does_not_help(check):
     assert ";" not in str(caught.value)
 
 
-def test_linear_classifier_names_fit_and_what_to_do_for_another_dtype():
-    message = r"LogisticRegression\.fit expected .* float32, got dtype float64; pass x\.astype\(np\.float32\)"
+def test_linear_classifier_names_loss_and_what_to_do_for_another_dtype():
+    message = r"LogisticRegression\.loss expected .* float32, got dtype float64; pass x\.astype\(np\.float"
     with pytest.raises(TypeError, match=message):
-        LogisticRegression(4, 3).fit(X, np.array([0, 1, 2]))
+        LogisticRegression(4, 3).loss(X, np.array([0, 1, 2]))

@@ -31,6 +31,7 @@ LEVELS = (
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
+    ("sklearn",),
     ("studies", "exercises", "zoo"),
     ("cli", "__main__"),
 )
@@ -109,9 +110,12 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     assert "numpy" in wanted and not FRAMEWORKS.intersection(wanted)
     come_along = {"PIL", "mpl_toolkits", "llvmlite"}    # with Matplotlib and with Numba
     allowed = {"scratchgen", *wanted, *come_along, *sys.stdlib_module_names} - {"pickle", "shelve"}
+    extras = declared["options.extras_require"]
+    assert "scikit-learn" in extras["sklearn"]
     for path in PACKAGE.rglob("*.py"):
+        optional = {"sklearn"} if path.parent == PACKAGE / "sklearn" else set()
         for name in imports(path):
-            assert name.split(".")[0] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+            assert name.split(".")[0] in allowed | optional, f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_no_array_is_loaded_by_pickle():

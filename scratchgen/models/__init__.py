@@ -7,12 +7,13 @@ derived from it: a family's public names are the `__all__` of its package.
 from importlib import import_module
 
 from scratchgen.models.base import Estimator, Model, NoLikelihood
+from scratchgen.models.examples import CastData
 
 FAMILIES = (
     "autoencoder", "vae", "gan", "flow", "autoregressive", "diffusion", "text", "classical",
 )  # fmt: skip
 
-__all__ = ["FAMILIES", "Estimator", "Model", "NoLikelihood"]
+__all__ = ["FAMILIES", "CastData", "Estimator", "Model", "NoLikelihood"]
 
 for _family in FAMILIES:
     _module = import_module(f"scratchgen.models.{_family}")

@@ -23,9 +23,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.models.arguments import count, expect_run, learning_rate
+from scratchgen.models.examples import as_examples
 from scratchgen.module import Module, Parameter
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer, Schedule
@@ -129,7 +130,7 @@ class Model(Estimator, Module):
         By default X is a finite array of floats, (N, D), and there are no labels.
         """
         expect_no_labels(self._who("fit"), y)
-        expect_examples(self._who("fit"), X)
+        X = as_examples(self._who("fit"), X, self.dtype)
         return X, None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -211,7 +212,8 @@ class Model(Estimator, Module):
         ContinuedTraining unless `warm_start` is set. To start again, for example in each fold of a
         cross-validation, build a new model.
 
-        X : (N, D);  y : labels (N,), for models that use them
+        X : (N, D). Integers and floats of another dtype than that of the model are cast, with the warning
+            CastData;  y : labels (N,), for models that use them
         epochs : passes over the data
         rng : a Generator or an integer seed, for the order of the batches and all other random numbers
         lr : a number, a schedule such as OneCycle(3e-3), or a function of the fraction of training completed

@@ -19,6 +19,7 @@ from scratchgen.layers import (
     Linear,
     Reshape,
     Sequential,
+    Sigmoid,
     SiLU,
     SpectralNorm,
 )
@@ -27,6 +28,7 @@ from scratchgen.models.arguments import channels as as_channels
 
 Rng = np.random.Generator | int
 Shape = tuple[int, int, int]    # (H, W, C)
+Range = tuple[float, float]
 
 
 def dense(
@@ -160,6 +162,33 @@ def doubling(c_in: int, c_out: int, size: tuple[int, int], **net_args: Any) -> C
     """
     odd = (size[0] % 2, size[1] % 2)
     return ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1, output_padding=odd, **net_args)
+
+
+class ScaledSigmoid(Layer):
+    """A sigmoid whose output lies within (low, high): out = low + (high − low)·σ(x)."""
+
+    def __init__(self, low: float, high: float):
+        self.low, self.high, self.sigmoid = float(low), float(high), Sigmoid()
+
+    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
+        s, cache = self.sigmoid.forward(x)
+        return x.dtype.type(self.low) + x.dtype.type(self.high - self.low) * s, cache
+
+    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
+        if not input_grad:
+            return None
+        return self.sigmoid.backward(dout * dout.dtype.type(self.high - self.low), cache)
+
+    def __repr__(self) -> str:
+        return f"ScaledSigmoid({self.low:g}, {self.high:g})"
+
+
+def output_layers(output_range: Range | None) -> list[Layer]:
+    """The last layers of a network: a sigmoid for (0, 1), a scaled one for another range, none for None."""
+    if output_range is None:
+        return []
+    low, high = output_range
+    return [Sigmoid()] if (low, high) == (0, 1) else [ScaledSigmoid(low, high)]
 
 
 def input_width(net: Layer) -> int | None:

@@ -18,7 +18,7 @@ def warn_of_earlier_training(model: Any) -> None:
             f"{type(model).__name__}.fit continues from the weights of an earlier run: build a new model to "
             "start anew, or pass warm_start=True to continue without this warning",
             ContinuedTraining,
-            stacklevel=_level_of_caller(),
+            stacklevel=level_of_caller(),
         )
 
 
@@ -37,7 +37,7 @@ def is_trained(model: Any) -> bool:
     return bool(parameters) and all(p.trained for p in parameters)
 
 
-def _level_of_caller() -> int:
+def level_of_caller() -> int:
     """The `stacklevel` with which a warning names the line that called the library."""
     package, _, _ = __name__.partition(".")
     level, frame = 0, inspect.currentframe()

@@ -6,12 +6,13 @@ Each family's cases.py has a small example of each of its models. A test fails i
 import functools
 import inspect
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from scratchgen import models
-from scratchgen.models import GAN, Estimator, Model, NoLikelihood
+from scratchgen.models import GAN, CastData, Estimator, Model, NoLikelihood
 from scratchgen.models.cases import EXAMPLES
 from scratchgen.training.loop import Callback
 
@@ -44,14 +45,15 @@ def labels_of(name, n):
     return {"y": np.arange(n) % CLASSES} if KINDS[name].given_labels else {}
 
 
-def outputs(model, name):
+def outputs(model, name, X=None):
     """The outputs of a fitted model for its data: codes, predictions, log-likelihoods, or a text's score."""
-    X, y = data(name)
+    own, y = data(name)
+    X = own if X is None else X
     if isinstance(X, str):
         return [model.log_probabilities(X)]
     found = []
     known = (y,) if KINDS[name].given_labels else ()
-    binary = np.round(X) if hasattr(model, "binarisation") else X
+    binary = np.round(X) if hasattr(model, "binarisation") and X.dtype.kind == "f" else X
     for method in ("transform", "predict_proba", "predict", "predict_real", "critic_score", "score_samples"):
         if hasattr(model, method):
             try:
@@ -172,7 +174,7 @@ def test_model_fit_lists_its_arguments(name):
 def test_model_refuses_data_by_the_name_of_fit(name):
     (X, y), model = data(name), built(name)
     settings = {} if KINDS[name].fit is None else {**RUN, "rng": 0}
-    bad = [""] if isinstance(X, str) else [X * np.nan, X[:0], X[0], X.astype(int), X.tolist()]
+    bad = [""] if isinstance(X, str) else [X * np.nan, X[:0], X[0], X.astype(complex), X.tolist()]
     for X_bad in bad:
         labels = None if y is None else y[: len(X_bad)]
         with pytest.raises((ValueError, TypeError), match=rf"^{name}\.fit expected"):
@@ -180,6 +182,44 @@ def test_model_refuses_data_by_the_name_of_fit(name):
     if not isinstance(X, str) and name not in {"HiddenMarkovModel"} and isinstance(model, Model):
         with pytest.raises(ValueError, match=rf"^{name}\.fit expected"):
             model.fit(X[:, :-1], y, **settings)
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_model_casts_numbers_of_another_dtype_and_says_so(name, dtype):
+    """The results are those of data in the dtype of the model. Warnings name the method and this file."""
+    X, y = data(name)
+    if isinstance(X, str) or name == "HiddenMarkovModel":       # a text, and a sequence
+        return
+    X, ours, theirs = np.round(X), built(name), built(name)
+    own = np.dtype(np.float64) if getattr(ours, "dtype", None) is None else ours.dtype
+    settings = {} if KINDS[name].fit is None else {**KINDS[name].fit, "rng": 3}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ours.fit(X.astype(dtype), y, **settings)
+        found = outputs(ours, name, X.astype(dtype))
+    expected = outputs(theirs.fit(X.astype(own), y, **settings), name, X.astype(own))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    said = [str(warning.message) for warning in caught if warning.category is CastData]
+    assert len(said) == (len(found) + 1 if dtype != own else 0)
+    change = f"casts data of {np.dtype(dtype)} to {own}. To avoid this warning, pass X.astype(np.{own})"
+    assert all(text.startswith(f"{name}.") and change in text for text in said)
+    assert all(warning.filename == __file__ for warning in caught)
+    assert dtype == own or said[0].startswith(f"{name}.fit ")
+
+
+@EACH
+def test_model_casts_codes_of_another_dtype(name):
+    model = fitted(name)
+    if not hasattr(model, "inverse_transform"):
+        return
+    codes = np.ones((5, model.code), int)
+    with pytest.warns(CastData, match=rf"^{name}\.inverse_transform casts data of int64 to float"):
+        found = model.inverse_transform(codes, **labels_of(name, 5))
+    own = getattr(model, "dtype", np.float64)
+    expected = model.inverse_transform(codes.astype(own), **labels_of(name, 5))
+    np.testing.assert_array_equal(found, expected)
 
 
 @EACH
@@ -266,6 +306,7 @@ SETTINGS = {
     "iterations": [0, -1, 2.5, "x", None, True],
     "tolerance": [-1, math.nan, "x", None],
     "smoothing": [0, -1, math.nan, "x", None],
+    "sample_weight": [0, -1, math.nan, "x", [1.0], np.ones((2, 2))],
 }
 
 
@@ -306,7 +347,7 @@ def arguments(model, name):
         windows = np.zeros((3, 4), int)
         return {"X": windows, "text": X, "n": 3, "rng": 0, "c": "a", "context": "ab", "length": 3, **run}
     codes = np.zeros((N, getattr(model, "code", None) or 1), np.float32)
-    binary = np.round(X) if hasattr(model, "binarisation") else X
+    binary = np.round(X) if hasattr(model, "binarisation") and X.dtype.kind == "f" else X
     found = {"X": binary, "Z": codes, "n": 3, "rng": 0, "observed": np.arange(X.shape[1]) < 2, **run}
     found |= {"x": X, "xt": X, "t": 1}          # a noisy example and its time
     found |= {"z": codes, "c": np.zeros((N, 2))}    # the latent codes of a GAN, and InfoGAN's own codes

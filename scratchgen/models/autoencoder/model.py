@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_no_labels
-from scratchgen.layers import Activation, Layer, Sequential, Sigmoid, SiLU
+from scratchgen.checks import expect_no_labels
+from scratchgen.layers import Activation, Layer, Sequential, SiLU
 from scratchgen.losses import squared_error
-from scratchgen.models.arguments import layer
+from scratchgen.models.arguments import layer, value_range
 from scratchgen.models.base import Model
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import (
     conv_decoder,
     conv_encoder,
@@ -20,6 +21,7 @@ from scratchgen.models.networks import (
     dense_arguments,
     in_batches,
     input_width,
+    output_layers,
 )
 
 
@@ -44,11 +46,19 @@ class Autoencoder(Model):
     Derived in docs/autoencoder.md.
 
     encoder, decoder : any two layers whose shapes match; `dense` and `convolutional` build the usual ones
+    output_range : the range of the decoder's output, within which the data must lie; None for any data
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer):
+    output_range: tuple[float, float] | None = (0.0, 1.0)
+
+    def __init__(
+        self, encoder: Layer, decoder: Layer, *, output_range: tuple[float, float] | None = (0.0, 1.0)
+    ):
         who = type(self).__name__
         self.encoder, self.decoder = layer(who, "encoder", encoder), layer(who, "decoder", decoder)
+        output_range = value_range(who, output_range)
+        if output_range != self.output_range:   # files of earlier versions have no range, which means (0, 1)
+            self.output_range = output_range
 
     @classmethod
     def dense(
@@ -61,13 +71,17 @@ class Autoencoder(Model):
         rng: np.random.Generator | int,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
+        output_range: tuple[float, float] | None = (0.0, 1.0),
     ) -> Self:
         """Linear layers from `features` through the `hidden` widths to `code`, and the same widths back.
 
-        The code is linear; the output goes through a sigmoid, so it lies within [0, 1] as intensities do.
+        The code is linear. By default, the output goes through a sigmoid, so it lies within [0, 1] as
+        intensities do.
 
         features, hidden, code : by default 784, (1000, 500, 250) and 30
         sizes : the same widths in one sequence, (features, *hidden, code), instead of the three arguments
+        output_range : the decoder ends with a sigmoid that is scaled to this range; None makes its output
+            linear, for any table
 
         Raises ValueError for fewer than two sizes.
         """
@@ -76,8 +90,10 @@ class Autoencoder(Model):
             f"{cls.__name__}.dense", sizes, default, features, hidden, code,
             rng=rng, activation=activation, dtype=dtype,
         )
+        last = output_layers(value_range(f"{cls.__name__}.dense", output_range))
         encoder = dense(sizes, **net_args)
-        return cls(encoder, Sequential(*dense(sizes[::-1], **net_args).layers, Sigmoid()))
+        decoder = Sequential(*dense(sizes[::-1], **net_args).layers, *last)
+        return cls(encoder, decoder, output_range=output_range)
 
     @classmethod
     def convolutional(
@@ -89,17 +105,21 @@ class Autoencoder(Model):
         rng: np.random.Generator | int,
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
+        output_range: tuple[float, float] | None = (0.0, 1.0),
     ) -> Self:
         """Two 4×4 convolutions of stride 2, a linear code, and a decoder of transposed convolutions.
 
         shape : (H, W, C) of the images, with H and W of at least 4; examples are rows of H·W·C numbers
+        output_range : as for `dense`
         """
         code, net_args = convolutional_arguments(
             f"{cls.__name__}.convolutional", code, channels, shape,
             rng=rng, activation=activation, dtype=dtype,
         )
+        last = output_layers(value_range(f"{cls.__name__}.convolutional", output_range))
         encoder = conv_encoder(code, **net_args)
-        return cls(encoder, Sequential(*conv_decoder(code, **net_args).layers, Sigmoid()))
+        decoder = Sequential(*conv_decoder(code, **net_args).layers, *last)
+        return cls(encoder, decoder, output_range=output_range)
 
     @property
     def features(self) -> int | None:
@@ -127,9 +147,13 @@ class Autoencoder(Model):
         return {"dout": cache.dout, "dz": dz}
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
-        """Check X (N, D), values within [0, 1]."""
+        """Check X (N, D), values within the `output_range`."""
         expect_no_labels(self._who("fit"), y)
-        expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+        low, high = (None, None) if self.output_range is None else self.output_range
+        hint = ", or build the model with output_range=None, for any numbers"
+        X = as_examples(
+            self._who("fit"), X, self.dtype, features=self.features, low=low, high=high, hint=hint
+        )
         return X, None
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -138,7 +162,7 @@ class Autoencoder(Model):
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Decode latent codes: (N, K) -> (N, D)."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.code)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.code)
         return in_batches(lambda z: self.decoder.forward(z)[0], Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
@@ -146,7 +170,7 @@ class Autoencoder(Model):
         return self.inverse_transform(self._encode(X, "reconstruct"))
 
     def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         return in_batches(lambda x: self.encoder.forward(x)[0], X)
 
     def _because(self, method: str) -> str:

@@ -7,11 +7,12 @@ from typing import Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import LOG_2PI
 from scratchgen.metrics.pairwise import unit_of
-from scratchgen.models.arguments import count
+from scratchgen.models.arguments import count, finite
 from scratchgen.models.base import Estimator
+from scratchgen.models.examples import as_examples
 
 
 class PCA(Estimator):
@@ -28,7 +29,8 @@ class PCA(Estimator):
     (PCA.5) is the maximum-likelihood fit of x = W·z + x̄ + noise, z ~ N(0, I), noise ~ N(0, σ²·I), so
     `score_samples` is exact and `sample` draws from it. Derived in docs/autoencoder.md.
 
-    n_components : K, the number of components
+    n_components : K, the number of components; None for all D; or a float between 0 and 1 for the smallest K
+        whose components explain this share of the variance
     components_ : (K, D), the rows u_kᵀ;  mean_ : (D,);  explained_variance_ : (K,), λ₁ … λ_K (divided by N;
     scikit-learn divides by N − 1);  noise_variance_ : σ²
     Computations are in float64. All results, including samples, have the dtype of the data.
@@ -36,20 +38,26 @@ class PCA(Estimator):
 
     likelihood = "exact"
 
-    def __init__(self, n_components: int):
-        self.n_components = count("PCA", "n_components", n_components)
+    def __init__(self, n_components: int | float | None = None):
+        if isinstance(n_components, float | np.floating):
+            finite("PCA", "n_components", n_components, above=0, below=1, hint=", or an int, or None")
+        elif n_components is not None:
+            n_components = count("PCA", "n_components", n_components)
+        self.n_components = n_components
 
     @property
     def code(self) -> int:
         """K, the width of the latent code."""
-        return self.n_components
+        if isinstance(self.n_components, int):
+            return self.n_components
+        return len(self._fitted().components_)
 
     def fit(self, X: np.ndarray, y: None = None) -> Self:
         """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples."""
         expect_no_labels("PCA.fit", y)
-        expect_examples("PCA.fit", X, least=2)
+        X = as_examples("PCA.fit", X, least=2)
         dimensions = X.shape[1]
-        if self.n_components > dimensions:
+        if isinstance(self.n_components, int) and self.n_components > dimensions:
             raise ValueError(
                 f"PCA.fit expected n_components of at most {dimensions} for this data, "
                 f"got {self.n_components}"
@@ -69,26 +77,36 @@ class PCA(Estimator):
                 "change the unit of the data"
             )
         variances, vectors = variances[::-1], vectors[:, ::-1]
-        self.components_ = vectors[:, : self.n_components].T      # (K, D)
-        self.explained_variance_ = variances[: self.n_components]
-        rest = variances[self.n_components :]                   # (PCA.4): their sum is the squared error
+        width = self._width(variances)
+        self.components_ = vectors[:, :width].T                 # (K, D)
+        self.explained_variance_ = variances[:width]
+        rest = variances[width:]                                # (PCA.4): their sum is the squared error
         # eigh returns about ±1e-17 for an eigenvalue of zero. It runs in float64 for X of any dtype.
         rounding = variances[0] * dimensions * np.finfo(np.float64).eps
         rest = np.where(rest > rounding, rest, 0)
         self.noise_variance_ = float(rest.mean()) if len(rest) else 0.0
         return self
 
+    def _width(self, variances: np.ndarray) -> int:
+        """K, for the variances λ₁ … λ_D."""
+        if self.n_components is None:
+            return len(variances)
+        if isinstance(self.n_components, int):
+            return self.n_components
+        explained = np.cumsum(variances)                        # (D,)
+        return int((explained[:-1] < self.n_components * explained[-1]).sum()) + 1
+
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The latent codes of X: (N, D) -> (N, K)."""
         return self._encode(X, "transform")
 
     def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
-        self._expect(X, method, len(self._fitted().mean_))
+        X = self._expect(X, method, len(self._fitted().mean_))
         return ((X - self.mean_) @ self.components_.T).astype(X.dtype)  # (PCA.2)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Decode latent codes: (N, K) -> (N, D)."""
-        self._expect(Z, "inverse_transform", len(self._fitted().components_))
+        Z = self._expect(Z, "inverse_transform", len(self._fitted().components_))
         return (Z @ self.components_ + self.mean_).astype(Z.dtype)  # (PCA.3)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
@@ -100,13 +118,13 @@ class PCA(Estimator):
 
         Raises ValueError if σ² is zero (K = D, or data within a plane), since x has no density then.
         """
-        self._expect(X, "score_samples", len(self._fitted().mean_))
+        X = self._expect(X, "score_samples", len(self._fitted().mean_))
         if not self.noise_variance_ > 0:
             raise ValueError(
                 "PCA.score_samples expected some variance outside the components, got none: "
                 "a density needs σ² > 0, so use fewer components"
             )
-        dimensions, width = len(self.mean_), self.n_components
+        dimensions, width = len(self.mean_), self.code
         centred = X - self.mean_
         z = centred @ self.components_.T                        # (N, K)
         outside = (centred**2).sum(axis=1) - (z**2).sum(axis=1)
@@ -122,7 +140,7 @@ class PCA(Estimator):
         expect_no_labels("PCA.prior_sample", y)
         self._expect_count(n, "prior_sample")
         rng = as_generator("PCA.prior_sample", rng)
-        return (rng.standard_normal((n, self._fitted().n_components)) * self._spread()).astype(self._dtype)
+        return (rng.standard_normal((n, self._fitted().code)) * self._spread()).astype(self._dtype)
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
         """Draw n examples from (PCA.5), (n, D)."""
@@ -142,5 +160,5 @@ class PCA(Estimator):
             raise ValueError("PCA is not fitted yet; call fit(X) first")
         return self
 
-    def _expect(self, X: np.ndarray, method: str, features: int) -> None:
-        expect_examples(self._who(method), X, features=features)
+    def _expect(self, X: np.ndarray, method: str, features: int) -> np.ndarray:
+        return as_examples(self._who(method), X, features=features)

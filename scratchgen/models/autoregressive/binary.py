@@ -9,13 +9,13 @@ import numpy as np
 
 from scratchgen.checks import (
     expect_binary,
-    expect_examples,
     expect_float,
     expect_labels,
     expect_no_labels,
     one_hot,
 )
 from scratchgen.models.arguments import count
+from scratchgen.models.examples import as_examples, cast
 from scratchgen.models.pixels import PixelModel
 
 
@@ -40,15 +40,17 @@ class BinaryModel(PixelModel):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), and labels y (N,) if the model has classes."""
         if self.binarisation == "none":
-            self.expect_binary("fit", X)
+            X = self.expect_binary("fit", X)
         else:
-            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+            X = as_examples(self._who("fit"), X, self.dtype, features=self.features, low=0, high=1)
         return X, self.labels(y, len(X), "fit")
 
-    def expect_binary(self, method: str, X: Any) -> None:
-        """Raise ValueError unless X is (N, D) and 0 or 1 everywhere."""
+    def expect_binary(self, method: str, X: Any) -> np.ndarray:
+        """Return X in the dtype of the model. Raises ValueError unless X is (N, D) and 0 or 1 everywhere."""
+        X = cast(self._who(method), X, self.dtype)
         hint = ", or train with binarisation='dynamic'." if method == "fit" else "."
         expect_binary(self._who(method), X, features=self.features, hint=hint)
+        return X
 
     def only_observed(self, X: Any, observed: np.ndarray) -> np.ndarray:
         """Return X (N, D) with 0 at all pixels that are not observed.
@@ -56,12 +58,12 @@ class BinaryModel(PixelModel):
         Raises ValueError for another shape, or if an observed pixel is neither 0 nor 1.
         """
         who = self._who("complete")
+        X = cast(who, X, self.dtype)
         expect_float(who, X)
         if X.ndim != 2 or X.shape[1] != self.features:
             raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {X.shape}")
         known = np.where(observed, X, 0).astype(X.dtype)
-        self.expect_binary("complete", known)
-        return known.astype(self.dtype)
+        return self.expect_binary("complete", known)
 
     def known_places(self, observed: Any, orders: Iterable[np.ndarray]) -> int:
         """Return the number of observed pixels.

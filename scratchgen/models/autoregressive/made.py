@@ -223,7 +223,7 @@ class MADE(BinaryModel):
 
     def score_samples(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """Exact log p(x) in nats of each example, (N,); with labels y, log p(x | y)."""
-        self.expect_binary("score_samples", X)
+        X = self.expect_binary("score_samples", X)
         y = self.labels(y, len(X), "score_samples")
         total = np.full(len(X), -np.inf)
         for ordering in range(len(self.orders)):

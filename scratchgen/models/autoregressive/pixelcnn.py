@@ -181,7 +181,7 @@ class PixelCNN(BinaryModel):
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         """Exact log p(x) in nats of each example, (N,)."""
-        self.expect_binary("score_samples", X)
+        X = self.expect_binary("score_samples", X)
         return in_batches(self._log_prob, X, 100)
 
     def _log_prob(self, x: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels
+from scratchgen.checks import RENUMBER, as_generator, expect_labels
 from scratchgen.distributions import log_sum_exp
 from scratchgen.models.base import Estimator
+from scratchgen.models.examples import as_examples
 
 LISTED = 10         # classes that a message names
 
@@ -61,6 +62,7 @@ class GenerativeClassifier(Classifier):
     (BAYES.1)  log p(x, y) = log p(x | y) + log p(y)                   the joint, (N, C)
     (BAYES.2)  log p(x)    = log Σ_y exp log p(x, y)
     (BAYES.3)  P(y | x)    = p(x, y) / p(x)
+    (BAYES.4)  N_y = Σ_{yₙ=y} wₙ,  mean_y f = 1/N_y · Σ_{yₙ=y} wₙ·f(xₙ)    with weights w of the examples
 
     A subclass sets `log_prior_`, (C,), and defines `_log_likelihoods` and `_sample_class`. Derived in
     docs/discriminative.md.
@@ -146,14 +148,14 @@ class GenerativeClassifier(Classifier):
 
 
 def expect_labelled(
-    who: str, X: Any, y: Any, *, classes: int | None = None, features: int | None = None
-) -> tuple[np.ndarray, int]:
-    """Check training data: X as `expect_examples` does, and labels with an example of every class.
+    who: str, X: Any, y: Any, *, classes: int | None = None, features: int | None = None, dtype: Any = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Check training data: X as `as_examples` does, and labels with an example of every class.
 
-    Returns y, (N,), and the number of classes C: `classes`, or the largest label plus one. Raises ValueError
-    for a class without an example, and for a single class.
+    Returns X (N, D), y (N,), and the number of classes C: `classes`, or the largest label plus one. Raises
+    ValueError for a class without an example, and for a single class.
     """
-    expect_examples(who, X, features=features)
+    X = as_examples(who, X, dtype, features=features)
     y = expect_labels(who, y, len(X), classes)
     classes = int(y.max()) + 1 if classes is None else classes
     if classes < 2:
@@ -164,12 +166,66 @@ def expect_labelled(
         missing = ", ".join(map(str, absent)) + (", …" if classes - len(present) > LISTED else "")
         raise ValueError(
             f"{who} expected an example of each class 0..{classes - 1}, got none of {missing} "
-            f"among {len(y)} examples; number the classes that occur from 0, for example with "
-            "names, y = np.unique(y, return_inverse=True)"
+            f"among {len(y)} examples; number the classes that occur from 0, {RENUMBER}"
         )
-    return y, classes
+    return X, y, classes
 
 
-def log_frequencies(y: np.ndarray, classes: int) -> np.ndarray:
+class Weighted(NamedTuple):
+    """Labelled examples with a weight above zero."""
+
+    X: np.ndarray                   # (N, D)
+    y: np.ndarray                   # (N,)
+    weights: np.ndarray | None      # (N,) in float64; None if all are 1
+    classes: int
+
+
+def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: int) -> Weighted:
+    """Check training data as `expect_labelled` does, and weights (N,); leave out examples of weight zero.
+
+    An example of weight 2 counts as two equal examples. Raises what `expect_weights` raises, and ValueError
+    for a class that has only zeros.
+    """
+    X, y, classes = expect_labelled(who, X, y, **expected)
+    if sample_weight is None:
+        return Weighted(X, y, None, classes)
+    weights = expect_weights(who, sample_weight, len(y))
+    used = weights > 0
+    absent = np.setdiff1d(np.arange(classes), y[used])[:LISTED]
+    if len(absent):
+        raise ValueError(
+            f"{who} expected a sample_weight above zero in each class, got none in class "
+            f"{', '.join(map(str, absent))}"
+        )
+    return Weighted(X[used], y[used], weights[used], classes)
+
+
+def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
+    """Return the weights of n examples, (n,) of float64.
+
+    Raises TypeError for weights that are not numbers, ValueError for weights that are negative or not finite.
+    """
+    weights = np.asarray(sample_weight)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
+    if weights.shape != (n,):
+        raise ValueError(f"{who} expected sample_weight of shape ({n},), got {weights.shape}")
+    weights = weights.astype(np.float64)
+    if not (weights.min() >= 0 and np.isfinite(weights.sum())):
+        raise ValueError(
+            f"{who} expected a finite sample_weight >= 0, got {weights.min():g} to {weights.max():g}"
+        )
+    if not weights.any():
+        raise ValueError(f"{who} expected a sample_weight above zero, got only zeros")
+    return weights
+
+
+def class_sizes(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """N_y, the number of examples of each class, or the sum of their weights, (C,)."""
+    return np.bincount(y, weights, minlength=classes)           # (BAYES.4)
+
+
+def log_frequencies(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """log p(y), (C,), by counting: N_y / N."""
-    return np.log(np.bincount(y, minlength=classes) / len(y))
+    sizes = class_sizes(y, classes, weights)
+    return np.log(sizes / sizes.sum())

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
 from scratchgen.models.base import Estimator, NoLikelihood
 from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+from scratchgen.models.examples import as_examples
 
 
 class BayesClassifier(GenerativeClassifier):
@@ -52,7 +52,7 @@ class BayesClassifier(GenerativeClassifier):
 
         run : keyword arguments of the models' `fit`, such as epochs and rng
         """
-        y, classes = expect_labelled("BayesClassifier.fit", X, y)
+        X, y, classes = expect_labelled("BayesClassifier.fit", X, y)
         if isinstance(self.model, Estimator):
             known = getattr(self.model, "classes", 0)
             if classes != known:
@@ -86,7 +86,7 @@ class BayesClassifier(GenerativeClassifier):
 
     def _log_likelihoods(self, method: str, X: np.ndarray, **how: Any) -> np.ndarray:
         self._expect_fitted("models_")
-        expect_examples(self._who(method), X)
+        X = as_examples(self._who(method), X)
         columns = []
         for k, model in enumerate(self.models_):
             labels = (np.full(len(X), k),) if isinstance(self.model, Estimator) else ()

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, one_hot
+from scratchgen.checks import one_hot
 from scratchgen.models.arguments import choice, count
 from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.examples import as_examples
 
 COLUMNS = 16        # features examined together, so that memory does not grow with their number
 CRITERIA = ("gini", "entropy")
@@ -59,7 +60,7 @@ class DecisionTree(Classifier):
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Grow the tree on X (N, D), y (N,)."""
-        y, classes = expect_labelled("DecisionTree.fit", X, y)
+        X, y, classes = expect_labelled("DecisionTree.fit", X, y)
         self.features_ = X.shape[1]
         members = one_hot(y, classes)                           # (N, C)
         self.root_ = Node(members.mean(axis=0))
@@ -97,7 +98,7 @@ class DecisionTree(Classifier):
 
     def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         self._expect_fitted("root_")
-        expect_examples(self._who(method), X, features=self.features_)
+        X = as_examples(self._who(method), X, features=self.features_)
         out = np.empty((len(X), len(self.root_.share)))
         waiting = [(self.root_, np.arange(len(X)))]
         while waiting:

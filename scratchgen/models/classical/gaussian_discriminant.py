@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples
 from scratchgen.distributions import LOG_2PI
 from scratchgen.models.arguments import finite, flag
-from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
-from scratchgen.models.classical.naive_bayes import expect_seen
+from scratchgen.models.classical.base import GenerativeClassifier, expect_weighted, log_frequencies
+from scratchgen.models.classical.naive_bayes import expect_seen, weighted_mean
+from scratchgen.models.examples import as_examples
 
 
 class ConstantFeatures(UserWarning):
@@ -53,24 +53,26 @@ class GaussianDiscriminant(GenerativeClassifier):
         self.shrinkage = finite("GaussianDiscriminant", "shrinkage", shrinkage, least=0, most=1)
         self.drop_constant = flag("GaussianDiscriminant", "drop_constant", drop_constant)
 
-    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Compute the means and covariances of X (N, D) in each class y (N,).
+
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (BAYES.4)
 
         Raises ValueError if a covariance is singular, which is caused by constant or dependent features, or
         by too few examples. With drop_constant, warns about features that are constant in all examples.
         """
         who = self._who("fit")
-        y, classes = expect_labelled(who, X, y)
+        X, y, weights, classes = expect_weighted(who, X, y, sample_weight)
         varies = self._varying(X)
         X = X.astype(np.float64)
-        self.means_ = np.stack([X[y == k].mean(axis=0) for k in range(classes)])
+        self.means_ = np.stack([weighted_mean(X, weights, y == k) for k in range(classes)])
         self.means_[:, ~varies] = X[0, ~varies]                 # avoids the rounding error of a mean
         groups = [np.arange(len(X))] if self.shared else [np.flatnonzero(y == k) for k in range(classes)]
         covariances, factors = [], []
         for k, rows in enumerate(groups):
             centred = X[rows] - self.means_[y[rows]]
             _expect_finite_squares(who, centred)
-            covariance = centred.T @ centred / len(rows)        # (GDA.1)
+            covariance = _mean_outer_product(centred, None if weights is None else weights[rows])
             level = np.trace(covariance) / len(covariance)
             covariance *= 1 - self.shrinkage
             covariance[np.diag_indices_from(covariance)] += self.shrinkage * level  # (GDA.2)
@@ -80,7 +82,7 @@ class GaussianDiscriminant(GenerativeClassifier):
                 _expect_variation(who, X[rows], y[rows], varies, "every class" if self.shared else of)
             factors.append(_factor(who, covariance[np.ix_(varies, varies)], of, len(rows)))
         self.covariances_, self._factors = np.stack(covariances), factors
-        self.log_prior_ = log_frequencies(y, classes)
+        self.log_prior_ = log_frequencies(y, classes, weights)
         return self
 
     def _varying(self, X: np.ndarray) -> np.ndarray:
@@ -120,7 +122,7 @@ class GaussianDiscriminant(GenerativeClassifier):
     ) -> np.ndarray:
         self._expect_fitted("means_")
         who, in_model = self._who(method), self._in_model()
-        expect_examples(who, X, features=self.means_.shape[1])
+        X = as_examples(who, X, features=self.means_.shape[1])
         used = expect_seen(who, seen, X.shape[1]) & in_model
         if not used.any():
             raise ValueError(f"{who} expected seen to include at least one feature that varies, got none")
@@ -158,6 +160,13 @@ class GaussianDiscriminant(GenerativeClassifier):
         X = np.tile(self.means_[k], (n, 1))
         X[:, used] += rng.standard_normal((n, len(root))) @ root.T
         return X
+
+
+def _mean_outer_product(centred: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """The covariance of deviations (N, D) from the means, (D, D)."""
+    if weights is None:
+        return centred.T @ centred / len(centred)               # (GDA.1)
+    return centred.T @ (weights[:, None] * centred) / weights.sum()     # (GDA.1), (BAYES.4)
 
 
 def _expect_finite_squares(who: str, centred: np.ndarray) -> None:

@@ -6,37 +6,54 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, expect_rows
 from scratchgen.layers import Parameter
 from scratchgen.models.arguments import as_dtype, count, finite
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.examples import as_examples
 
 
 class LinearClassifier(Classifier, Model):
     """A classifier with linear scores x·W + b and an L2 penalty; x (N, D), W (D, C), b (C,).
 
-    features, classes : D and C
+    features, classes : D and C; the first `fit` sets those that are None, from its data
     l2 : weight of the penalty ½·l2·‖W‖²; the bias is not penalised
 
-    weight, bias : Parameters, zero at the start
+    weight, bias : Parameters, zero at the start; they exist once D and C are known
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
-    def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
+    def __init__(
+        self,
+        features: int | None = None,
+        classes: int | None = None,
+        *,
+        l2: float = 0.0,
+        dtype: Any = np.float32,
+    ):
         who = type(self).__name__
-        self.features, self.classes = count(who, "features", features), count(who, "classes", classes, 2)
+        self.features = None if features is None else count(who, "features", features)
+        self.classes = None if classes is None else count(who, "classes", classes, 2)
         self.l2 = finite(who, "l2", l2, least=0)
-        dtype = as_dtype(who, dtype)
-        self.weight = Parameter(np.zeros((features, classes), dtype))
-        self.bias = Parameter(np.zeros(classes, dtype))
+        self._dtype = as_dtype(who, dtype)
+        if self.features is not None and self.classes is not None:
+            self._start(self.features, self.classes)
+
+    def _start(self, features: int, classes: int) -> None:
+        self.features, self.classes = features, classes
+        self.weight = Parameter(np.zeros((features, classes), self._dtype))
+        self.bias = Parameter(np.zeros(classes, self._dtype))
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Check X (N, D) and labels y (N,), with an example of every class."""
+        """Check X (N, D) and labels y (N,), with an example of every class; set D and C if they are None."""
         who = self._who("fit")
-        y, _ = expect_labelled(who, X, y, features=self.features, classes=self.classes)
-        expect_rows(who, X, features=self.features, dtype=self.weight.dtype)
+        dtype = self._dtype if self.dtype is None else self.dtype
+        X, y, classes = expect_labelled(
+            who, X, y, features=self.features, classes=self.classes, dtype=dtype
+        )
+        if not hasattr(self, "weight"):
+            self._start(X.shape[1], classes)
         return X, y
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
@@ -44,11 +61,13 @@ class LinearClassifier(Classifier, Model):
         return self._scores("decision_function", X)
 
     def _scores(self, method: str, X: np.ndarray) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        self._expect_fitted("weight")
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         return X @ self.weight.value + self.bias.value
 
     def _number_of_classes(self) -> int:
-        return self.classes
+        self._expect_fitted("weight")
+        return len(self.bias.value)
 
     def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return self._scores(method, X).argmax(axis=1)

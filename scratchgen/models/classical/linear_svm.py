@@ -31,13 +31,21 @@ class LinearSVM(LinearClassifier):
     Cosine, because a subgradient does not become zero at the minimum. scikit-learn's C is 1 / (l2·N). Derived
     in docs/discriminative.md.
 
-    features, classes : D and C;  l2 : weight of the penalty on W
-    weight, bias : Parameters, zero at the start
+    features, classes : D and C; the first `fit` sets those that are None, from its data
+    l2 : weight of the penalty on W
+    weight, bias : Parameters, zero at the start; they exist once D and C are known
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
-    def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 1e-4, dtype: Any = np.float32):
+    def __init__(
+        self,
+        features: int | None = None,
+        classes: int | None = None,
+        *,
+        l2: float = 1e-4,
+        dtype: Any = np.float32,
+    ):
         super().__init__(features, classes, l2=l2, dtype=dtype)
 
     def loss(
@@ -49,9 +57,11 @@ class LinearSVM(LinearClassifier):
         training: bool = False,
     ) -> tuple[float, SVMCache]:
         """Return (loss, cache) for x (N, D) and labels y (N,)."""
-        expect_rows(self._who("loss"), x, features=self.features, dtype=self.dtype)
-        y = expect_labels(self._who("loss"), y, len(x), self.classes)
-        t = 2 * one_hot(y, self.classes, x.dtype) - 1
+        self._expect_fitted("weight")
+        features, classes = self.weight.shape
+        expect_rows(self._who("loss"), x, features=features, dtype=self.weight.dtype)
+        y = expect_labels(self._who("loss"), y, len(x), classes)
+        t = 2 * one_hot(y, classes, x.dtype) - 1
         margins = t * (x @ self.weight.value + self.bias.value)  # (SVM.1)  (N, C)
         hinge = float(np.maximum(0, 1 - margins).sum()) / len(x)
         return hinge + self._penalty(), SVMCache(x, t, margins)  # (SVM.2)

@@ -11,7 +11,7 @@ from scratchgen.checks import expect_rows
 from scratchgen.distributions import Categorical
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.arguments import count, finite, flag
-from scratchgen.models.classical.base import NotConverged
+from scratchgen.models.classical.base import NotConverged, expect_weighted, expect_weights
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
 
@@ -29,19 +29,28 @@ class LogisticRegression(LinearClassifier):
     (LR.1)  P(y | x) = softmax(x·W + b)[y]                             x (N, D), W (D, C), b (C,)
     (LR.2)  loss = −1/N · Σₙ log P(yₙ | xₙ) + ½·l2·‖W‖²
     (LR.3)  dW = xᵀ·dlogits + l2·W,   db = Σₙ dlogitsₙ,   dlogits = (P − onehot(y)) / N
+    (LR.4)  with weights wₙ of the examples, wₙ / Σₘ wₘ takes the place of 1/N in both
 
     The loss is convex, so `fit` finds its minimum, by L-BFGS on all examples. If the classes can be separated
     and l2 = 0, the minimum is at infinity, and `fit` ends when the gradient is below `tolerance`.
     scikit-learn's C is 1 / (l2·N). Derived in docs/discriminative.md.
 
-    features, classes : D and C;  l2 : weight of the penalty on W
-    weight, bias : Parameters, zero at the start
+    features, classes : D and C; the first `fit` sets those that are None, from its data
+    l2 : weight of the penalty on W
+    weight, bias : Parameters, zero at the start; they exist once D and C are known
     converged_, iterations_ : whether `fit` reached the tolerance, and the number of iterations
 
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
-    def __init__(self, features: int = 784, classes: int = 10, *, l2: float = 0.0, dtype: Any = np.float32):
+    def __init__(
+        self,
+        features: int | None = None,
+        classes: int | None = None,
+        *,
+        l2: float = 0.0,
+        dtype: Any = np.float32,
+    ):
         super().__init__(features, classes, l2=l2, dtype=dtype)
 
     def loss(
@@ -49,13 +58,20 @@ class LogisticRegression(LinearClassifier):
         x: np.ndarray,
         y: np.ndarray | None = None,
         *,
+        sample_weight: np.ndarray | None = None,
         rng: np.random.Generator | int | None = None,
         training: bool = False,
     ) -> tuple[float, LogisticCache]:
-        """Return (loss, cache) for x (N, D) and labels y (N,)."""
-        expect_rows(self._who("loss"), x, features=self.features, dtype=self.dtype)
+        """Return (loss, cache) for x (N, D) and labels y (N,), and for weights of the examples (N,)."""
+        self._expect_fitted("weight")
+        expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.weight.dtype)
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
         nll, dlogits = softmax_cross_entropy(logits, y)         # type: ignore[arg-type]  # it refuses None
+        if sample_weight is not None and y is not None:
+            weights = expect_weights(self._who("loss"), sample_weight, len(x))
+            share = (weights / weights.sum()).astype(x.dtype)   # (LR.4)  (N,)
+            nll = -float(share @ Categorical.log_prob(y, logits))
+            dlogits = len(x) * share[:, None] * dlogits
         return nll + self._penalty(), LogisticCache(x, dlogits)  # (LR.2)
 
     def backward(self, cache: LogisticCache) -> dict[str, np.ndarray]:
@@ -71,12 +87,14 @@ class LogisticRegression(LinearClassifier):
         X: np.ndarray,
         y: Any = None,
         *,
+        sample_weight: Any = None,
         tolerance: float = 1e-5,
         iterations: int = 2000,
         warm_start: bool = False,
     ) -> Self:
         """Minimise the loss on X (N, D) and labels y (N,) with L-BFGS, starting from zero.
 
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (LR.4)
         tolerance : the largest entry of the gradient at which the fit ends. The gradient has the units of X:
             if all entries of X are below 10 times the tolerance, `fit` warns with NotConverged
         iterations : the largest number of iterations; if it is not enough, `fit` warns with NotConverged
@@ -87,6 +105,7 @@ class LogisticRegression(LinearClassifier):
         """
         X, y = self.check_data(X, y)
         who = self._who("fit")
+        X, y, weights, _ = expect_weighted(who, X, y, sample_weight, classes=len(self.bias.value))
         finite(who, "tolerance", tolerance, least=0)
         count(who, "iterations", iterations)
         flag(who, "warm_start", warm_start)
@@ -98,7 +117,7 @@ class LogisticRegression(LinearClassifier):
         def loss_and_grad(w: np.ndarray) -> tuple[float, np.ndarray]:
             set_parameters(w)
             self.zero_grad()
-            loss, cache = self.loss(X, y)
+            loss, cache = self.loss(X, y, sample_weight=weights)
             self.backward(cache)
             return loss, np.concatenate([self.weight.grad.ravel(), self.bias.grad])
 

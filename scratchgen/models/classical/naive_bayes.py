@@ -9,7 +9,13 @@ import numpy as np
 from scratchgen.checks import expect_binary, expect_examples
 from scratchgen.distributions import Bernoulli, Normal
 from scratchgen.models.arguments import finite, flag
-from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+from scratchgen.models.classical.base import (
+    GenerativeClassifier,
+    class_sizes,
+    expect_weighted,
+    log_frequencies,
+)
+from scratchgen.models.examples import as_examples, cast
 
 
 class BernoulliNaiveBayes(GenerativeClassifier):
@@ -34,12 +40,16 @@ class BernoulliNaiveBayes(GenerativeClassifier):
         self.smoothing = finite(who, "smoothing", smoothing, least=0)
         self.threshold = None if threshold is None else finite(who, "threshold", threshold)
 
-    def fit(self, X: np.ndarray, y: Any = None) -> Self:
-        """Count the ones of X (N, D) in each class y (N,)."""
-        y, classes = expect_labelled("BernoulliNaiveBayes.fit", X, y)
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None) -> Self:
+        """Count the ones of X (N, D) in each class y (N,).
+
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (BAYES.4)
+        """
+        X, y, weights, classes = expect_weighted("BernoulliNaiveBayes.fit", X, y, sample_weight)
         x = self._binary("fit", X)
+        x = x if weights is None else weights[:, None] * x
         ones = np.stack([x[y == k].sum(axis=0) for k in range(classes)])                    # (C, D)
-        sizes = np.bincount(y, minlength=classes)[:, None]
+        sizes = class_sizes(y, classes, weights)[:, None]
         theta = (ones + self.smoothing) / (sizes + 2 * self.smoothing)                      # (NB.2)
         if not ((theta > 0) & (theta < 1)).all():
             k, d = np.argwhere((theta <= 0) | (theta >= 1))[0]
@@ -47,7 +57,7 @@ class BernoulliNaiveBayes(GenerativeClassifier):
                 f"BernoulliNaiveBayes.fit expected a smoothing > 0, as feature {d} is constant in class {k}"
             )
         self.logits_ = np.log(theta) - np.log1p(-theta)
-        self.log_prior_ = log_frequencies(y, classes)
+        self.log_prior_ = log_frequencies(y, classes, weights)
         return self
 
     def log_likelihoods(  # type: ignore[override]
@@ -72,10 +82,13 @@ class BernoulliNaiveBayes(GenerativeClassifier):
 
     def _binary(self, method: str, X: np.ndarray, features: int | None = None) -> np.ndarray:
         who = self._who(method)
+        X = cast(who, X)
         if self.threshold is not None:
             expect_examples(who, X, features=features)
             return np.greater(X, self.threshold).astype(np.float64)
-        expect_binary(who, X, features=features, hint=", or set a threshold.")
+        expect_binary(
+            who, X, features=features, hint=", or set a threshold.", range_hint=", or set a threshold"
+        )
         return X.astype(np.float64)
 
     def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -102,20 +115,22 @@ class GaussianNaiveBayes(GenerativeClassifier):
         self.smoothing = finite("GaussianNaiveBayes", "smoothing", smoothing, least=0)
         self.shared = flag("GaussianNaiveBayes", "shared", shared)
 
-    def fit(self, X: np.ndarray, y: Any = None) -> Self:
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Compute the means and variances of X (N, D) in each class y (N,).
+
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (BAYES.4)
 
         Raises ValueError if a variance is still zero: all features are constant, or there is no smoothing.
         """
-        y, classes = expect_labelled("GaussianNaiveBayes.fit", X, y)
+        X, y, weights, classes = expect_weighted("GaussianNaiveBayes.fit", X, y, sample_weight)
         X = X.astype(np.float64)
-        parts = [X[y == k] for k in range(classes)]
-        self.means_ = np.stack([part.mean(axis=0) for part in parts])
-        variances = np.stack([part.var(axis=0) for part in parts])
+        members = [y == k for k in range(classes)]
+        self.means_ = np.stack([weighted_mean(X, weights, rows) for rows in members])
+        variances = np.stack([_variance(X, weights, rows) for rows in members])
         if self.shared:
-            sizes = np.bincount(y, minlength=classes)
-            variances = np.tile(sizes @ variances / len(y), (classes, 1))
-        variances += self.smoothing * X.var(axis=0).max()       # (NB.5)
+            sizes = class_sizes(y, classes, weights)
+            variances = np.tile(sizes @ variances / sizes.sum(), (classes, 1))
+        variances += self.smoothing * _variance(X, weights).max()               # (NB.5)
         if not (variances > 0).all():
             k, d = np.argwhere(variances <= 0)[0]
             raise ValueError(
@@ -123,7 +138,7 @@ class GaussianNaiveBayes(GenerativeClassifier):
                 f"{k}: leave it out, or set a smoothing > 0 (which needs one feature that varies)"
             )
         self.variances_ = variances
-        self.log_prior_ = log_frequencies(y, classes)
+        self.log_prior_ = log_frequencies(y, classes, weights)
         return self
 
     def log_likelihoods(  # type: ignore[override]
@@ -136,7 +151,7 @@ class GaussianNaiveBayes(GenerativeClassifier):
         self, method: str, X: np.ndarray, *, seen: np.ndarray | None = None
     ) -> np.ndarray:
         self._expect_fitted("means_")
-        expect_examples(self._who(method), X, features=self.means_.shape[1])
+        X = as_examples(self._who(method), X, features=self.means_.shape[1])
         seen = expect_seen(self._who(method), seen, X.shape[1])
         X, means, logvars = X[:, seen], self.means_[:, seen], np.log(self.variances_[:, seen])
         columns = [Normal.log_prob(X, m, v).sum(axis=1) for m, v in zip(means, logvars, strict=True)]
@@ -145,6 +160,15 @@ class GaussianNaiveBayes(GenerativeClassifier):
     def _sample_class(self, k: int, n: int, rng: np.random.Generator) -> np.ndarray:
         eps = rng.standard_normal((n, self.means_.shape[1]))
         return Normal.sample(self.means_[k], np.log(self.variances_[k]), eps)
+
+
+def weighted_mean(X: np.ndarray, weights: np.ndarray | None, rows: Any = slice(None)) -> np.ndarray:
+    """The mean of these rows of X (N, D), (D,); weights (N,), or None for equal ones."""
+    return np.average(X[rows], axis=0, weights=None if weights is None else weights[rows])    # (BAYES.4)
+
+
+def _variance(X: np.ndarray, weights: np.ndarray | None, rows: Any = slice(None)) -> np.ndarray:
+    return weighted_mean((X - weighted_mean(X, weights, rows)) ** 2, weights, rows)
 
 
 def expect_seen(who: str, seen: Any, features: int) -> np.ndarray:

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import expect_examples, one_hot
+from scratchgen.checks import one_hot
 from scratchgen.metrics.pairwise import squared_distances, unit_of
 from scratchgen.models.arguments import count
 from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.examples import as_examples
 
 
 class NearestNeighbours(Classifier):
@@ -26,7 +27,7 @@ class NearestNeighbours(Classifier):
 
     def fit(self, X: np.ndarray, y: Any = None) -> Self:
         """Store X (N, D) and y (N,). Raises ValueError for fewer than k examples."""
-        y, classes = expect_labelled("NearestNeighbours.fit", X, y)
+        X, y, classes = expect_labelled("NearestNeighbours.fit", X, y)
         if len(X) < self.k:
             raise ValueError(f"NearestNeighbours.fit expected at least k = {self.k} examples, got {len(X)}")
         self._X, self._votes = X, one_hot(y, classes)           # (N, C)
@@ -44,7 +45,7 @@ class NearestNeighbours(Classifier):
 
     def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         self._expect_fitted("_X")
-        expect_examples(self._who(method), X, features=self._X.shape[1])
+        X = as_examples(self._who(method), X, features=self._X.shape[1])
         out = np.empty((len(X), self._votes.shape[1]))
         unit = min(unit_of(X, self._X), 1.0)        # the squares of tiny numbers would underflow
         with np.errstate(over="ignore", invalid="ignore"):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels
+from scratchgen.checks import as_generator, expect_labels
 from scratchgen.distributions import Categorical
 from scratchgen.layers import (
     Activation,
@@ -24,6 +24,7 @@ from scratchgen.models.arguments import as_dtype, count, image_shape, widths
 from scratchgen.models.arguments import channels as as_channels
 from scratchgen.models.base import Model
 from scratchgen.models.classical.base import Classifier
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import dense, dense_arguments, in_batches, input_width
 
 
@@ -66,7 +67,7 @@ class NetClassifier(Classifier, Model):
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and labels y (N,)."""
-        expect_examples(self._who("fit"), X, features=input_width(self.net))
+        X = as_examples(self._who("fit"), X, self.dtype, features=input_width(self.net))
         return X, expect_labels(self._who("fit"), y, len(X), self.classes)
 
     @property
@@ -90,7 +91,7 @@ class NetClassifier(Classifier, Model):
         Classifier guidance adds it to a score; see ClassifierGuidance.
         """
         who = self._who("log_prob_gradient")
-        expect_examples(who, X, features=input_width(self.net))
+        X = as_examples(who, X, self.dtype, features=input_width(self.net))
         y = expect_labels(who, y, len(X), self.classes)
 
         def gradient(rows: np.ndarray) -> np.ndarray:
@@ -105,12 +106,12 @@ class NetClassifier(Classifier, Model):
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """The input of the last layer: (N, D) -> (N, F)."""
-        expect_examples(self._who("features"), X, features=input_width(self.net))
+        X = as_examples(self._who("features"), X, self.dtype, features=input_width(self.net))
         body = Sequential(*self.net.layers[:-1])
         return in_batches(lambda x: body.forward(x)[0], X)
 
     def _logits(self, X: np.ndarray, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=input_width(self.net))
+        X = as_examples(self._who(method), X, self.dtype, features=input_width(self.net))
         return in_batches(lambda x: self.net.forward(x)[0], X)
 
 

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, expect_no_labels, expect_rows
+from scratchgen.checks import as_generator, expect_labels, expect_no_labels, expect_rows
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import UNet
 from scratchgen.models.arguments import as_dtype, count, finite, flag, image_shape, widths
 from scratchgen.models.base import Model
+from scratchgen.models.examples import as_examples
 
 GROUPS = 8      # of the group norms of the U-Net
 
@@ -114,7 +115,7 @@ class DenoisingModel(Model):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), within [0, 1] if it will be dequantised, and the labels of a model with classes."""
         low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who("fit"), X, features=self.features, low=low, high=high)
+        X = as_examples(self._who("fit"), X, self.dtype, features=self.features, low=low, high=high)
         return X, self._labels(y, len(X), "fit")
 
     def _labels(self, y: Any, n: int, method: str, needed: bool = True) -> np.ndarray | None:

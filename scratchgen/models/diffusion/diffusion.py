@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples
+from scratchgen.checks import as_generator
 from scratchgen.distributions import Normal, normal_log_interval
 from scratchgen.layers.time_network import TimeNetwork
 from scratchgen.losses import squared_error
 from scratchgen.models.arguments import choice, count, flag
 from scratchgen.models.diffusion.sampling import DiffusionSampler
 from scratchgen.models.diffusion.schedule import SCHEDULES, TARGETS, NoiseSchedule, target_of
+from scratchgen.models.examples import as_examples
 
 VARIANCES = ("small", "large")
 
@@ -144,7 +145,7 @@ class Diffusion(DiffusionSampler):
 
     def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
         low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(self._who(method), X, features=self.features, low=low, high=high)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features, low=low, high=high)
         y = self._labels(y, len(X), method, needed=False)
         rng = as_generator(self._who(method), rng)
         rows = [slice(i, i + 500) for i in range(0, len(X), 500)]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples
+from scratchgen.checks import as_generator
 from scratchgen.data import dequantise
 from scratchgen.distributions import Normal
 from scratchgen.layers.time_network import TimeNetwork
@@ -16,6 +16,7 @@ from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
 from scratchgen.models.diffusion.ode import EXACT_UP_TO, State, divergence, integrate
 from scratchgen.models.diffusion.score import score_of_flow
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import in_batches
 
 TIMES = ("uniform", "logit-normal")
@@ -167,7 +168,7 @@ class FlowMatching(DenoisingModel):
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
     ) -> np.ndarray:
         """The examples that latent codes Z (N, D) are carried to."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.features)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.features)
         y = self._labels(y, len(Z), "inverse_transform", needed=False)
         return self._carried(Z, y, 0.0, steps, method, "inverse_transform")
 
@@ -217,7 +218,7 @@ class FlowMatching(DenoisingModel):
         return self._carried_back(X, y, steps, method, "transform")
 
     def _carried_back(self, X: np.ndarray, y: Any, steps: int, method: str, who: str) -> np.ndarray:
-        expect_examples(self._who(who), X, features=self.features)
+        X = as_examples(self._who(who), X, self.dtype, features=self.features)
         y = self._labels(y, len(X), who, needed=False)
 
         def solve(rows: np.ndarray) -> np.ndarray:
@@ -254,7 +255,7 @@ class FlowMatching(DenoisingModel):
     def _log_likelihood(
         self, X: np.ndarray, y: Any, steps: int, method: str, rng: np.random.Generator | int, who: str
     ) -> LogLikelihood:
-        expect_examples(self._who(who), X, features=self.features)
+        X = as_examples(self._who(who), X, self.dtype, features=self.features)
         y, who = self._labels(y, len(X), who, needed=False), self._who(who)
         rng = as_generator(who, rng)
         count(who, "steps", steps)

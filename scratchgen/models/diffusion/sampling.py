@@ -14,6 +14,7 @@ from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
 from scratchgen.models.diffusion.schedule import NoiseSchedule, x0_and_eps, x0_backward
 from scratchgen.models.diffusion.score import score_of
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import in_batches
 
 WIDEST = 10.0       # s_t/a_t of the first noise level of Langevin dynamics, where hardly any data is left
@@ -300,7 +301,7 @@ class DiffusionSampler(DenoisingModel):
         return self._encoded(X, y, steps, "transform")
 
     def _encoded(self, X: np.ndarray, y: Any, steps: int | None, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         y = self._labels(y, len(X), method, needed=False)
         visited = self._visited(steps, method)[::-1]
 
@@ -316,7 +317,7 @@ class DiffusionSampler(DenoisingModel):
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int | None = None
     ) -> np.ndarray:
         """The examples of latent codes Z (N, D): DDIM without noise, from step T to 0."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.features)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.features)
         y = self._labels(y, len(Z), "inverse_transform", needed=False)
         visited = self._visited(steps, "inverse_transform")
 

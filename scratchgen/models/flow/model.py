@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data import dequantise
 from scratchgen.distributions import Logistic, Normal
 from scratchgen.layers import Bijection, Scaling
 from scratchgen.layers.masks import MASKS, Strided
 from scratchgen.models.arguments import choice, count, image_shape
 from scratchgen.models.base import Model
+from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import in_batches
 from scratchgen.training.step import TrainingDiverged
 
@@ -173,9 +174,9 @@ class Flow(Model):
         """Check X (N, D), within [0, 1] if it will be dequantised."""
         expect_no_labels(self._who("fit"), y)
         if self.levels is None:
-            expect_examples(self._who("fit"), X, features=self.features)
+            X = as_examples(self._who("fit"), X, self.dtype, features=self.features)
         else:
-            expect_examples(self._who("fit"), X, features=self.features, low=0, high=1)
+            X = as_examples(self._who("fit"), X, self.dtype, features=self.features, low=0, high=1)
         return X, None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -221,7 +222,7 @@ class Flow(Model):
         return self._spread_of(X, "spread_of")
 
     def _spread_of(self, X: np.ndarray, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, features=self.features)
         std = X.std(axis=0, dtype=np.float64)
         if self.levels is not None:
             std = np.hypot(std * (self.levels - 1), math.sqrt(1 / 12)) / self.levels    # of (DEQ.1)
@@ -239,7 +240,7 @@ class Flow(Model):
         levels, as a density cannot be compared with probabilities of levels.
         """
         who = self._who("score_samples")
-        expect_examples(who, X, features=self.features)
+        X = as_examples(who, X, self.dtype, features=self.features)
         if self.levels is not None and not np.any(np.abs(X * (self.levels - 1) % 1 - 0.5) < 0.499):
             raise ValueError(
                 f"{who} expected dequantised pixels, got grey levels, which have no density: "
@@ -257,12 +258,12 @@ class Flow(Model):
         return self._encode(X, "transform")
 
     def _encode(self, X: np.ndarray, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         return in_batches(lambda x: self._forward(x)[0], X)
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """The exact inverse, x = f⁻¹(z): (N, D) -> (N, D)."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.features)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.features)
         return in_batches(self._inverse, Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_labels, one_hot
+from scratchgen.checks import as_generator, expect_labels, one_hot
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer, Linear, Sequential, SpectralNorm
 from scratchgen.models.arguments import count, flag
+from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.heads import LabelMaps, Projection
 from scratchgen.models.gan.model import GAN, DiscriminatorCache, GeneratorCache
 from scratchgen.models.gan.networks import Init, conv_players, dense_players
@@ -184,7 +185,7 @@ class ConditionalGAN(GAN):
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Check X (N, D) and its labels y (N,), and that both networks have the right shapes for them."""
-        expect_examples(self._who("fit"), X)
+        X = as_examples(self._who("fit"), X, self.dtype)
         y = self._labels(y, len(X), "fit")
         self._expect_fit(X, self._with_label(X[:2], y[:2]))
         return X, y
@@ -197,7 +198,7 @@ class ConditionalGAN(GAN):
 
     def inverse_transform(self, Z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """Generate an example from each latent code and label: (N, K) and (N,) -> (N, D)."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.code)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.code)
         y = self._labels(y, len(Z), "inverse_transform")
         return in_batches(lambda z: self.generator.forward(z)[0], self._with_label(Z, y))
 
@@ -218,7 +219,7 @@ class ConditionalGAN(GAN):
         return Bernoulli.mean(self._scores(X, y, "predict_real"))
 
     def _scores(self, X: np.ndarray, y: Any, method: str) -> np.ndarray:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         labelled = self._with_label(X, self._labels(y, len(X), method))
         return in_batches(lambda x: self.discriminator.forward(x)[0], labelled)[:, 0]
 

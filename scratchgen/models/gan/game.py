@@ -136,7 +136,7 @@ class Game(Model):
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         who = self._who("fit")
-        self.check_data(X, y)
+        X, _ = self.check_data(X, y)
         for name, rate in (("lr", lr), ("discriminator_lr", discriminator_lr)):
             if rate is not None:
                 learning_rate(who, name, rate)

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels, one_hot
+from scratchgen.checks import as_generator, expect_no_labels, one_hot
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer, LeakyReLU, Linear, Sequential, SpectralNorm
 from scratchgen.losses import softmax_cross_entropy, squared_error
 from scratchgen.models.arguments import count, finite, widths
+from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.heads import Branches
 from scratchgen.models.gan.model import GAN, DiscriminatorCache, GeneratorCache
 from scratchgen.models.gan.networks import Init, conv_players, dense_players
@@ -177,7 +178,7 @@ class InfoGAN(GAN):
 
         Raises ValueError for a category that does not exist, and for another number of codes.
         """
-        expect_examples(self._who("with_codes"), Z, features=self.code)
+        Z = as_examples(self._who("with_codes"), Z, self.dtype, features=self.code)
         c, known = self._expect_c(c, len(Z), "with_codes"), len(self.categories)
         parts = [one_hot(c[:, i].astype(int), size, Z.dtype) for i, size in enumerate(self.categories)]
         return np.concatenate(
@@ -287,7 +288,7 @@ class InfoGAN(GAN):
         Columns as in `draw_codes`: the most probable category of each categorical code, and the mean of each
         continuous one.
         """
-        expect_examples(self._who("infer_codes"), X, features=self.features)
+        X = as_examples(self._who("infer_codes"), X, self.dtype, features=self.features)
         q, start, columns = self._read(X), 0, []
         for size in self.categories:
             columns.append(q[:, start : start + size].argmax(axis=1))
@@ -300,13 +301,13 @@ class InfoGAN(GAN):
 
     def critic_score(self, X: np.ndarray) -> np.ndarray:
         """l(x), the first output of D for each example, (N, D) -> (N,)."""
-        expect_examples(self._who("critic_score"), X, features=self.features)
+        X = as_examples(self._who("critic_score"), X, self.dtype, features=self.features)
         return in_batches(lambda x: self.discriminator.forward(x)[0][:, :1], X)[:, 0]
 
     def predict_real(self, X: np.ndarray) -> np.ndarray:
         """D(x), the probability that each example is real: (N, D) -> (N,) within (0, 1)."""
         self._expect_probabilities()
-        expect_examples(self._who("predict_real"), X, features=self.features)
+        X = as_examples(self._who("predict_real"), X, self.dtype, features=self.features)
         return Bernoulli.mean(self.critic_score(X)[:, None])[:, 0]
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_no_labels
+from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import choice, count, layer, value_range
+from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.game import Game
 from scratchgen.models.gan.networks import Init, dense_players
 from scratchgen.models.gan.objectives import OBJECTIVES, Objective
@@ -206,7 +207,7 @@ class GAN(Game):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), and that both networks have the right shapes for it."""
         expect_no_labels(self._who("fit"), y)
-        expect_examples(self._who("fit"), X)
+        X = as_examples(self._who("fit"), X, self.dtype)
         self._expect_fit(X, X[:2])
         return X, None
 
@@ -239,7 +240,8 @@ class GAN(Game):
             if X.min() < low or X.max() > high:
                 raise ValueError(
                     f"{who} expected real data within the generator's output range [{low}, {high}], "
-                    f"got {X.min():g} to {X.max():g}: the range alone would tell D which examples are real"
+                    f"got {X.min():g} to {X.max():g}: the range alone would tell D which examples are real; "
+                    "scale the data to this range, or build the model with output_range=None, for any numbers"
                 )
 
     def sample(self, n: int, *, rng: np.random.Generator | int) -> np.ndarray:
@@ -249,7 +251,7 @@ class GAN(Game):
 
     def inverse_transform(self, Z: np.ndarray) -> np.ndarray:
         """Generate an example from each latent code: (N, K) -> (N, D)."""
-        expect_examples(self._who("inverse_transform"), Z, features=self.code)
+        Z = as_examples(self._who("inverse_transform"), Z, self.dtype, features=self.code)
         return in_batches(lambda z: self.generator.forward(z)[0], Z)
 
     def predict_real(self, X: np.ndarray) -> np.ndarray:
@@ -258,12 +260,12 @@ class GAN(Game):
         Raises TypeError for an objective without probabilities.
         """
         self._expect_probabilities()
-        expect_examples(self._who("predict_real"), X, features=self.features)
+        X = as_examples(self._who("predict_real"), X, self.dtype, features=self.features)
         return Bernoulli.mean(in_batches(lambda x: self.discriminator.forward(x)[0], X))[:, 0]
 
     def critic_score(self, X: np.ndarray) -> np.ndarray:
         """l(x), the output of D for each example, (N, D) -> (N,): for the first two objectives a logit."""
-        expect_examples(self._who("critic_score"), X, features=self.features)
+        X = as_examples(self._who("critic_score"), X, self.dtype, features=self.features)
         return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
 
     def _expect_probabilities(self) -> None:

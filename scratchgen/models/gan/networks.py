@@ -22,7 +22,6 @@ from scratchgen.layers import (
     ReLU,
     Reshape,
     Sequential,
-    Sigmoid,
     SpectralNorm,
 )
 from scratchgen.models.arguments import (
@@ -36,10 +35,9 @@ from scratchgen.models.arguments import (
     widths,
 )
 from scratchgen.models.arguments import channels as as_channels
-from scratchgen.models.networks import doubling
+from scratchgen.models.networks import Range, doubling, output_layers
 
 Init = Callable[..., np.ndarray]
-Range = tuple[float, float]
 
 small_pixel_init = functools.partial(normal, std=0.004)
 """An initializer for the weights next to the pixels, with about a tenth of Glorot's standard deviation.
@@ -49,38 +47,11 @@ are mostly initial noise, each pixel gets an update in its own random direction 
 """
 
 
-class ScaledSigmoid(Layer):
-    """A sigmoid whose output lies within (low, high): out = low + (high − low)·σ(x)."""
-
-    def __init__(self, low: float, high: float):
-        self.low, self.high, self.sigmoid = float(low), float(high), Sigmoid()
-
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Any]:
-        s, cache = self.sigmoid.forward(x)
-        return x.dtype.type(self.low) + x.dtype.type(self.high - self.low) * s, cache
-
-    def backward(self, dout: np.ndarray, cache: Any, input_grad: bool = True) -> Any:
-        if not input_grad:
-            return None
-        return self.sigmoid.backward(dout * dout.dtype.type(self.high - self.low), cache)
-
-    def __repr__(self) -> str:
-        return f"ScaledSigmoid({self.low:g}, {self.high:g})"
-
-
 def spectrally_normalised(net: Layer) -> Any:
     """The same network, in which every Linear and Conv2d is inside a SpectralNorm."""
     if isinstance(net, Sequential):
         return Sequential(*(spectrally_normalised(layer) for layer in net.layers))
     return SpectralNorm(net) if isinstance(net, Linear | Conv2d) else net
-
-
-def output_layers(output_range: Range | None) -> list[Layer]:
-    """The last layers of a generator: a sigmoid for (0, 1), a scaled one for another range, none for None."""
-    if output_range is None:
-        return []
-    low, high = output_range
-    return [Sigmoid()] if (low, high) == (0, 1) else [ScaledSigmoid(low, high)]
 
 
 def dense_generator(

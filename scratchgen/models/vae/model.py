@@ -11,6 +11,7 @@ from scratchgen.checks import as_generator, expect_examples, expect_no_labels
 from scratchgen.distributions import Normal
 from scratchgen.layers import Activation, Layer, SiLU
 from scratchgen.models.arguments import count, finite, layer
+from scratchgen.models.examples import as_examples, cast
 from scratchgen.models.networks import (
     conv_decoder,
     conv_encoder,
@@ -22,7 +23,7 @@ from scratchgen.models.networks import (
 )
 from scratchgen.models.pixels import PixelModel
 from scratchgen.models.vae.likelihood import Posterior, importance_sampled, lower_bound
-from scratchgen.models.vae.observation import BernoulliPixels, Observation
+from scratchgen.models.vae.observation import ANY_NUMBERS, BernoulliPixels, Observation
 
 Rng = np.random.Generator | int
 
@@ -235,10 +236,11 @@ class VAE(PixelModel):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D): within [0, 1], or, without binarisation, valid for the observation model."""
         who = self._who("fit")
+        X = cast(who, X, self.dtype)
         if self.binarisation == "none":
             self.observation.expect(who, X, self.features)
         else:
-            expect_examples(who, X, features=self.features, low=0, high=1)
+            expect_examples(who, X, features=self.features, low=0, high=1, hint=ANY_NUMBERS)
         return X, self._labels(y, len(X), "fit")
 
     def report(self, loss: float, cache: VAECache) -> dict[str, float]:
@@ -250,7 +252,7 @@ class VAE(PixelModel):
         return self._posterior(X, y, "posterior")
 
     def _posterior(self, X: np.ndarray, y: Any, method: str) -> Posterior:
-        expect_examples(self._who(method), X, features=self.features)
+        X = as_examples(self._who(method), X, self.dtype, features=self.features)
         y = self._labels(y, len(X), method)
         h = in_batches(lambda x: self.encoder.forward(x)[0], self._encoder_input(X, y))
         return self._heads(h)
@@ -268,7 +270,7 @@ class VAE(PixelModel):
         return self._decode(Z, y, "decode")
 
     def _decode(self, Z: np.ndarray, y: Any, method: str) -> np.ndarray:
-        expect_examples(self._who(method), Z, features=self.code)
+        Z = as_examples(self._who(method), Z, self.dtype, features=self.code)
         y = self._labels(y, len(Z), method)
         return in_batches(lambda z: self.decoder.forward(z)[0], self._decoder_input(Z, y))
 
@@ -315,7 +317,7 @@ class VAE(PixelModel):
         self, X: np.ndarray, y: np.ndarray | None = None, *, rng: Rng, samples: int = 1
     ) -> np.ndarray:
         """The bound (VAE.1) in nats, (N,): log p(x | z) averaged over `samples` codes, minus the KL."""
-        self._expect_samples("elbo", X, samples)
+        X = self._expect_samples("elbo", X, samples)
         rng = as_generator(self._who("elbo"), rng)
         return lower_bound(self, X, y, self._posterior(X, y, "elbo"), samples, rng)
 
@@ -329,11 +331,13 @@ class VAE(PixelModel):
         The estimate is too low on average. The error decreases with the number of `samples` (Burda et al.
         2016, theorem 1). Without an rng, the seed is 0, so that repeated calls give the same result.
         """
-        self._expect_samples("score_samples", X, samples)
+        X = self._expect_samples("score_samples", X, samples)
         rng = as_generator(self._who("score_samples"), 0 if rng is None else rng)
         posterior = self._posterior(X, y, "score_samples")
         return importance_sampled(self, X, y, posterior, samples, rng)          # (VAE.11)
 
-    def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> None:
+    def _expect_samples(self, method: str, X: np.ndarray, samples: int) -> np.ndarray:
+        X = cast(self._who(method), X, self.dtype)
         self.observation.expect(self._who(method), X, self.features)
         count(self._who(method), "samples", samples)
+        return X

@@ -11,6 +11,8 @@ from scratchgen.distributions import LOG_2PI, Bernoulli, bernoulli_log_prob
 from scratchgen.losses import bce_with_logits, squared_error
 from scratchgen.models.arguments import finite
 
+ANY_NUMBERS = ", or build the model with observation=NormalPixels(), for any numbers"
+
 
 class BernoulliPixels:
     """Bernoulli pixels: the decoder's output is their logit, p(x | z) = Π_d Bernoulli(x_d; σ(out_d)).
@@ -36,7 +38,10 @@ class BernoulliPixels:
 
     def expect(self, who: str, X: np.ndarray, features: int | None = None) -> None:
         """Raise ValueError unless X is 0 or 1 everywhere."""
-        expect_binary(who, X, features=features, hint=", or use NormalPixels.")
+        expect_binary(
+            who, X, features=features, hint=", or use NormalPixels.",
+            range_hint=ANY_NUMBERS,
+        )
 
     def __repr__(self) -> str:
         return "BernoulliPixels()"

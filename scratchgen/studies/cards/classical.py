@@ -50,7 +50,7 @@ CARD = Card(
             labels=True,
         ),
         "linear_svm": Trainable(
-            forms={"linear": lambda rng: LinearSVM()}, figure=error_rate, labels=True
+            forms={"linear": lambda rng: LinearSVM(SIZE, 10)}, figure=error_rate, labels=True
         ),
         "conv": Trainable(
             forms={"convolutional": lambda rng: ConvClassifier(rng=rng)},

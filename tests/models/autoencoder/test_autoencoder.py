@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from scratchgen import kernels
+import scratchgen
+from scratchgen import checkpoint, kernels
 from scratchgen.layers import Linear, Tanh
 from scratchgen.losses import squared_error
 from scratchgen.models import PCA, Autoencoder, NoLikelihood
@@ -122,7 +123,7 @@ def test_autoencoder_says_why_it_has_no_likelihood_and_no_samples(rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got"),
+        (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got.* output_range=None"),
         (lambda m, X, rng: m.trainer(X * 3, epochs=1, rng=rng), r"within \[0, 1\], got"),
         (lambda m, X, rng: m.fit(X[:0], epochs=1, rng=rng), "at least 1 example, got 0"),
         (lambda m, X, rng: m.fit(X[:, :5], epochs=1, rng=rng), r"expected .* \(N, 12\), got .*5\)"),
@@ -143,3 +144,38 @@ def test_model_leaves_a_smaller_last_batch_out_when_asked(rng):
     run = {"epochs": 2, "batch_size": 8, "drop_last": True, "rng": rng}
     small(rng).fit(X, augment=lambda x, rng: seen.append(len(x)) or x, **run)
     assert seen == [8, 8, 8, 8]
+
+
+@pytest.mark.parametrize("output_range", [None, (-3.0, 5.0)])
+def test_autoencoder_of_other_ranges_trains_and_stays_in_range(rng, output_range):
+    """With None, the decoder is linear and takes any table; otherwise, its output stays within the range."""
+    X = rng.uniform(-3, 5, (40, 12))
+    model = Autoencoder.dense((12, 7, 3), rng=rng, dtype=np.float64, output_range=output_range)
+    before = model.loss(X)[0]
+    model.fit(X, epochs=30, lr=0.01, rng=rng)
+    assert model.loss(X)[0] < 0.8 * before
+    back = model.inverse_transform(1e3 * rng.standard_normal((20, 3)))
+    if output_range is None:
+        assert np.abs(back).max() > 5
+        model.check_data(X * 1e3)
+    else:
+        assert -3 <= back.min() < back.max() <= 5
+        with pytest.raises(ValueError, match=r"Autoencoder.fit expected values within \[-3, 5\], got"):
+            model.fit(X * 2, epochs=1, rng=rng)
+
+
+def test_autoencoder_is_saved_with_its_range_unless_it_is_the_default(rng, tmp_path):
+    """So files of versions without the setting can still be read into a model with the default."""
+    assert "output_range" not in vars(small(rng))
+    model = Autoencoder.dense((12, 7, 3), rng=rng, output_range=(-3.0, 5.0))
+    scratchgen.save(model, tmp_path / "model")
+    assert scratchgen.load(tmp_path / "model").output_range == (-3.0, 5.0)
+    with pytest.raises(ValueError, match=r"output_range: \(-3.0, 5.0\) in the file, nothing in the model"):
+        checkpoint.load_model(tmp_path / "model", Autoencoder.dense((12, 7, 3), rng=rng))
+
+
+def test_convolutional_autoencoder_of_another_range(rng):
+    model = Autoencoder.convolutional(3, (2, 4), shape=(8, 8, 1), rng=rng, output_range=(-1, 1))
+    X = rng.uniform(-1, 1, (6, 64)).astype(np.float32)
+    model.fit(X, epochs=1, rng=rng)
+    assert np.abs(model.reconstruct(X)).max() <= 1

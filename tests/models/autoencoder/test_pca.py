@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scratchgen.models import PCA
+from scratchgen.models import PCA, CastData
 
 
 @pytest.fixture
@@ -90,9 +90,31 @@ def test_pca_keeps_the_dtype_of_the_data(data):
     assert z.dtype == pca.inverse_transform(z).dtype == np.float32
 
 
+def test_pca_takes_all_components_by_default(data):
+    pca = PCA().fit(data)
+    assert pca.code == 7 and pca.components_.shape == (7, 7)
+    np.testing.assert_allclose(pca.reconstruct(data), data, atol=1e-10)
+    np.testing.assert_array_equal(pca.components_, PCA(7).fit(data).components_)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
+def test_pca_takes_the_fewest_components_that_explain_a_share_of_the_variance(data, share):
+    variances = np.linalg.eigvalsh(covariance(data))[::-1]
+    pca = PCA(share).fit(data)
+    assert variances[: pca.code].sum() >= share * variances.sum() > variances[: pca.code - 1].sum()
+    np.testing.assert_allclose(pca.score_samples(data), PCA(pca.code).fit(data).score_samples(data))
+    assert pca.prior_sample(3, rng=0).shape == (3, pca.code)
+
+
+def test_pca_of_a_point_takes_one_component_for_any_share():
+    assert PCA(0.9).fit(np.ones((4, 3))).code == 1
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda X: PCA(0.9).code, "call fit"),
+        (lambda X: PCA(1.5), "finite n_components > 0 and < 1, or an int, or None, got 1.5"),
         (lambda X: PCA(0), "n_components of at least 1, got 0"),
         (lambda X: PCA(8).fit(X), "PCA.fit expected n_components of at most 7 .* got 8"),
         (lambda X: PCA(2).fit(X[:1]), "at least 2 examples, got 1"),
@@ -109,9 +131,11 @@ def test_pca_bad_input_is_named(data, call, message):
         call(data)
 
 
-def test_pca_integers_are_refused(data):
-    with pytest.raises(TypeError, match="float32 or float64, got dtype int64"):
-        PCA(2).fit(data.astype(np.int64))
+def test_pca_casts_integers_to_float64(data):
+    integers = (100 * data).astype(np.int64)
+    with pytest.warns(CastData, match="PCA.fit casts data of int64 to float64"):
+        pca = PCA(2).fit(integers)
+    np.testing.assert_array_equal(pca.components_, PCA(2).fit(integers.astype(float)).components_)
 
 
 def test_pca_noise_variance_is_the_mean_of_the_discarded_eigenvalues(rng):

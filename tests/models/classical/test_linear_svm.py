@@ -64,6 +64,20 @@ def test_linear_svm_of_float32_stays_float32(rng):
     assert model.backward(cache)["dscores"].dtype == model.decision_function(X).dtype == np.float32
 
 
+def test_linear_svm_takes_features_and_classes_from_the_data(rng):
+    X = rng.standard_normal((7, 5)).astype(np.float32)
+    model, same = LinearSVM(), LinearSVM(5, 3)
+    assert repr(model) == "LinearSVM()" and not model.parameters()
+    with pytest.raises(ValueError, match="LinearSVM is not fitted yet"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="LinearSVM is not fitted yet"):
+        model.loss(X, Y)
+    for m in (model, same):
+        m.fit(X, Y, epochs=2, rng=3)
+    np.testing.assert_array_equal(model.weight.value, same.weight.value)
+    assert repr(model) == repr(same) == "LinearSVM(features=5, classes=3)" and model.score(X, Y) > 0
+
+
 def test_linear_svm_gives_no_probabilities(rng):
     with pytest.raises(TypeError, match="LinearSVM has no probabilities: margins are not probabilities"):
         small(rng).predict_proba(np.zeros((1, 5)))

@@ -5,6 +5,7 @@ from collections import deque
 import numpy as np
 import pytest
 
+import scratchgen
 from scratchgen.models import LogisticRegression, NoLikelihood
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.training.lbfgs import direction, minimise
@@ -157,6 +158,35 @@ def test_logistic_regression_wrong_types_are_named(rng):
         small(rng).loss(X.astype(np.float32), Y)
     with pytest.raises(TypeError, match="LogisticRegression expected dtype to be float32 or .*, got .*int64"):
         LogisticRegression(5, 3, dtype=np.int64)
+
+
+def test_logistic_regression_takes_features_and_classes_from_the_data(rng):
+    X = rng.standard_normal((7, 5))
+    model = LogisticRegression(l2=0.1, dtype=np.float64)
+    assert repr(model) == "LogisticRegression(l2=0.1)" and not model.parameters()
+    for method in ("predict", "predict_proba", "decision_function"):
+        with pytest.raises(ValueError, match="LogisticRegression is not fitted yet"):
+            getattr(model, method)(X)
+    with pytest.raises(ValueError, match="LogisticRegression is not fitted yet"):
+        model.loss(X, Y)
+    with pytest.raises(ValueError, match="finite numbers"):
+        model.fit(X * np.nan, Y)
+    same = LogisticRegression(5, 3, l2=0.1, dtype=np.float64).fit(X, Y)
+    np.testing.assert_array_equal(model.fit(X, Y).weight.value, same.weight.value)
+    assert (model.features, model.classes) == (5, 3) and repr(model) == repr(same)
+    with pytest.raises(ValueError, match=r"\(N, 5\), got \(7, 4\)"):
+        model.fit(X[:, 1:], Y)
+    assert LogisticRegression(classes=3).fit(X.astype(np.float32), Y).weight.shape == (5, 3)
+    with pytest.raises(ValueError, match=r"\(N, 4\), got \(7, 5\)"):
+        LogisticRegression(4, dtype=np.float64).fit(X, Y)
+
+
+def test_logistic_regression_without_sizes_is_saved_before_and_after_fit(rng, tmp_path):
+    X, model = rng.standard_normal((7, 5)).astype(np.float32), LogisticRegression(l2=0.1)
+    for step in ("before", "after"):
+        scratchgen.save(model, tmp_path / step)
+        loaded = scratchgen.load(tmp_path / step)
+        np.testing.assert_array_equal(loaded.fit(X, Y).predict(X), model.fit(X, Y).predict(X))
 
 
 def test_logistic_regression_warns_when_it_did_not_converge(rng):

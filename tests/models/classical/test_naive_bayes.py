@@ -163,6 +163,7 @@ def test_generative_classifier_names_an_example_that_is_too_far(rng):
         (lambda m, X, rng: m.fit(X[:2], [0, 7]), r"each class 0\.\.7, got none of 1, 2, 3, 4, 5, 6 among 2"),
         (lambda m, X, rng: m.fit(X, 0 * Y), "at least two classes, got only class 0"),
         (lambda m, X, rng: m.fit(X / 2, Y), "exactly 0 or 1, .* or set a threshold"),
+        (lambda m, X, rng: m.fit(X * 2, Y), r"within \[0, 1\], got 0 to 2; .* or set a threshold"),
         (lambda m, X, rng: m.fit(X * np.nan, Y), "finite numbers, got NaN"),
         (lambda m, X, rng: m.fit(X, Y).predict(X[:, :2]), r"\(N, 4\), got \(9, 2\)"),
         (lambda m, X, rng: m.predict(X), "BernoulliNaiveBayes is not fitted yet"),

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen.initializers import normal
 from scratchgen.layers import BatchNorm, Layer, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Tanh
-from scratchgen.models import DCGAN, GAN, WGAN, NoLikelihood
+from scratchgen.models import DCGAN, GAN, WGAN, CastData, NoLikelihood
 from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.models.networks import dense
 
@@ -304,7 +304,9 @@ def misfit(generator, discriminator, code=3):
         ),
         (
             lambda: fit(np.full((20, 7), 1.25, np.float32), output_range=(-1, 1)),
-            "GAN.fit expected real data within the generator's output range [-1, 1], got 1.25 to 1.25",
+            "GAN.fit expected real data within the generator's output range [-1, 1], got 1.25 to 1.25: the "
+            "range alone would tell D which examples are real; scale the data to this range, or build the "
+            "model with output_range=None",
         ),
         (lambda: fit(np.full((20, 7), np.nan, np.float32)), "GAN.fit expected finite numbers, got NaN"),
         (lambda: fit(np.zeros((0, 7), np.float32)), "GAN.fit expected at least 1 example, got 0"),
@@ -324,9 +326,13 @@ def test_gan_bad_input_is_named(call, message):
 
 
 def test_gan_data_of_another_dtype_is_named_before_the_first_step(rng):
+    X = rng.uniform(size=(20, 7))
     model = GAN.dense(3, (5, 5), 7, rng=rng)
+    with pytest.warns(CastData, match="GAN.fit casts data of float64 to float32"):
+        assert model.trainer(X, epochs=1, batch_size=2, rng=rng).batches.X.dtype == np.float32
+    model.discriminator = GAN.dense(3, (5, 5), 7, rng=rng, dtype=np.float64).discriminator
     with pytest.raises(TypeError, match=r"GAN.fit: the discriminator does not take data .*: Linear.*float64"):
-        model.trainer(rng.uniform(size=(20, 7)), epochs=1, batch_size=2, rng=rng)
+        model.trainer(X.astype(np.float32), epochs=1, batch_size=2, rng=rng)
 
 
 @pytest.mark.parametrize("misfit", ["generator", "discriminator"])

@@ -145,7 +145,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("call", "message"),
         [
-            (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"VAE.fit .* within \[0, 1\], got"),
+            (lambda m, X, rng: m.fit(X * 3, epochs=1, rng=rng), r"VAE.fit .* \[0, 1\], .*NormalPixels\(\)"),
             (lambda m, X, rng: m.fit(X - 1, epochs=1, rng=rng), r"VAE.fit .* within \[0, 1\], got -1"),
             (lambda m, X, rng: m.fit(X[:0], epochs=1, rng=rng), "VAE.fit .* at least 1 example, got 0"),
             (lambda m, X, rng: m.fit(X[:, :5], epochs=1, rng=rng), r"expected .* \(N, 12\), got .*5\)"),
