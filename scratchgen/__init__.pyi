@@ -13,6 +13,7 @@ from scratchgen import optim as optim
 from scratchgen import plots as plots
 from scratchgen import progress as progress
 from scratchgen import schedules as schedules
+from scratchgen import trace as trace
 from scratchgen import training as training
 from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
@@ -155,7 +156,11 @@ from scratchgen.module import Parameter as Parameter
 from scratchgen.training.average import AveragedWeights as AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping as EarlyStopping
 from scratchgen.training.callbacks import ProgressBar as ProgressBar
+from scratchgen.training.callbacks import ReduceOnPlateau as ReduceOnPlateau
+from scratchgen.training.callbacks import TimeLimit as TimeLimit
 from scratchgen.training.checkpoint import Checkpointer as Checkpointer
+from scratchgen.training.loggers import CSVLogger as CSVLogger
+from scratchgen.training.loggers import JSONLinesLogger as JSONLinesLogger
 from scratchgen.training.loop import Callback as Callback
 from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer

@@ -58,6 +58,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OneCycle": {"peak": 0.1, "steps": 10},
     "StepDecay": {"lr": 0.1, "every": 0.25, "factor": 0.5, "steps": 10},
     "EarlyStopping": {"patience": 2},
+    "ReduceOnPlateau": {"factor": 0.5, "patience": 2},
+    "TimeLimit": {"seconds": 1.0},
     "ProgressBar": {},
     "Callback": {},
     "Alphabet": {"characters": "abc"},
@@ -116,6 +118,7 @@ RESULTS = {
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
+    "CSVLogger": "tests/training/test_loggers.py", "JSONLinesLogger": "tests/training/test_loggers.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",

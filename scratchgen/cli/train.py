@@ -129,6 +129,7 @@ def train(
 
     from scratchgen.checks import check_name
     from scratchgen.data import load_digits
+    from scratchgen.training.loop import is_result
     from scratchgen.training.runs import expect_place, run_saved
 
     form = check_name("form", form or next(iter(model.forms)), model.forms)
@@ -147,7 +148,7 @@ def train(
     last = ", ".join(
         f"{key.replace('_', ' ')} {column[-1]:.4g}"
         for key, column in history.epochs.items()
-        if key not in ("step", "seconds")
+        if is_result(key)
     )
     figure = model.figure(net, digits, model.space)
     return f"{figure}; last epoch: {last}" if figure else f"last epoch: {last}"

@@ -146,12 +146,15 @@ def expect_run(
     callbacks: Any,
     validate: Any,
     warm_start: Any,
+    clip: Any = None,
 ) -> None:
     """Check the settings of `fit` that all models share."""
     count(who, "epochs", epochs, least=0)
     count(who, "batch_size", batch_size)
     flag(who, "drop_last", drop_last)
     flag(who, "warm_start", warm_start)
+    if clip is not None:
+        finite(who, "clip", clip, above=0)
     if drop_last and batch_size > examples:
         raise ValueError(
             f"{who} expected batch_size of at most {examples} with drop_last, the number of examples, "

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +28,9 @@ from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.models.arguments import count, expect_run, learning_rate
 from scratchgen.models.examples import as_examples
+from scratchgen.models.validation import HeldOutLoss
 from scratchgen.module import Module, Parameter
+from scratchgen.training.earlier import last_history
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer, Schedule
 from scratchgen.training.schedules import Rate, bind
@@ -98,6 +101,22 @@ def _text(value: Any) -> str:
     return value.__name__ if inspect.isfunction(value) or inspect.isclass(value) else repr(value)
 
 
+class LastHistory:
+    """The attribute `history_`: the History of the last run of a model in this process.
+
+    It is not stored in the model, and so it is not saved with it. Raises AttributeError before the first run.
+    """
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        history = last_history(model)
+        if history is None:
+            who = type(model).__name__
+            raise AttributeError(f"{who} has no history_: it was not trained in this process")
+        return history
+
+
 class Model(Estimator, Module):
     """A model that is trained by gradient descent.
 
@@ -112,7 +131,11 @@ class Model(Estimator, Module):
         report(loss, cache) -> dict         the numbers to record, "loss" first
         optimizers(lr, steps)               an optimiser, or a dict of them by name
         check_augment()                     raise ValueError if augmented data cannot be used
+
+    history_ : the History of the last run
     """
+
+    history_ = LastHistory()
 
     def loss(
         self, x: Any, *, rng: np.random.Generator | int | None = None, training: bool = False
@@ -156,6 +179,17 @@ class Model(Estimator, Module):
         """Make one update on a batch; return the numbers to record."""
         return training_step(self, batch, optimizer, rng)
 
+    def trace(self, X: Any, y: Any = None, *, rng: np.random.Generator | int = 0) -> Any:
+        """Take one training step on a small batch apart: every value, equation and gradient, for print(…).
+
+        X, y : at most 64 examples, as for `fit`
+        rng : a Generator or an integer seed, for all random numbers of the step
+
+        Returns a scratchgen.trace.Trace. The model is not changed. See scratchgen.trace.trace.
+        """
+        make: Any = import_module("scratchgen.trace")   # it imports the models, so not at the top of the file
+        return make.trace(self, X, y, rng=rng)
+
     def trainer(
         self,
         X: np.ndarray,
@@ -168,8 +202,10 @@ class Model(Estimator, Module):
         optimizer: Optimise = Adam,
         augment: Augment | None = None,
         drop_last: bool = False,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        validation_data: Any = None,
         warm_start: bool = False,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
@@ -186,8 +222,8 @@ class Model(Estimator, Module):
 
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
-            callbacks=callbacks, validate=validate, warm_start=warm_start,
-            optimizers=optimizers,
+            clip=clip, callbacks=callbacks, validate=validate, validation_data=validation_data,
+            warm_start=warm_start, optimizers=optimizers,
         )
 
     def fit(
@@ -202,8 +238,10 @@ class Model(Estimator, Module):
         optimizer: Optimise = Adam,
         augment: Augment | None = None,
         drop_last: bool = False,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        validation_data: Any = None,
         warm_start: bool = False,
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
@@ -221,8 +259,10 @@ class Model(Estimator, Module):
             ``functools.partial(AdamW, weight_decay=0.1)``
         augment : called on each batch of inputs, ``augment(x, rng=rng)``, such as data.Jitter()
         drop_last : skip the last batch if it is smaller than the others, which batch norm may need
-        callbacks : called during the run, such as EarlyStopping or ProgressBar
+        clip : the largest norm of a gradient; longer ones are scaled down (CLIP.1)
+        callbacks : called during the run, such as EarlyStopping, TimeLimit or ProgressBar
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
+        validation_data : X, or (X, y), whose mean loss is recorded in place of the value of `validate`
         warm_start : whether to continue the training of a model that was trained before
 
         Raises ValueError or TypeError for invalid data or settings, and TrainingDiverged at the first nan or
@@ -230,7 +270,8 @@ class Model(Estimator, Module):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer, augment=augment,
-            drop_last=drop_last, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
 
@@ -248,19 +289,39 @@ class Model(Estimator, Module):
         validate: Callable[[], float] | None,
         warm_start: bool,
         optimizers: Callable[[int], Any],
+        clip: float | None = None,
+        validation_data: Any = None,
     ) -> Trainer:
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
         X, y = self.check_data(X, y)
         rng = as_generator(self._who("fit"), rng)
         expect_run(
             self._who("fit"), epochs=epochs, batch_size=batch_size, examples=len(X), drop_last=drop_last,
-            augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start, clip=clip,
         )
+        held_out = None if validation_data is None else self._held_out(validation_data, validate)
         if augment is not None:
             self.check_augment()
         X = self.before_training(X, rng)
+        if held_out is not None:
+            validate = HeldOutLoss(self, *held_out, batch_size)
         batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
+        made = optimizers(epochs * len(batches))
+        for optimizer in made.values() if isinstance(made, dict) else (made,):
+            optimizer.max_norm = clip
         return Trainer(
-            self, batches, optimizers(epochs * len(batches)), epochs=epochs, rng=rng, augment=augment,
+            self, batches, made, epochs=epochs, rng=rng, augment=augment,
             callbacks=callbacks, validate=validate, warm_start=warm_start,
         )
+
+    def _held_out(self, data: Any, validate: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check validation data, X or (X, y), like training data."""
+        who = self._who("fit")
+        if validate is not None:
+            raise ValueError(f"{who} expected validate or validation_data, got both")
+        X, y = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
+        try:
+            return self.check_data(X, y)
+        except (TypeError, ValueError) as error:
+            message = f"{who} expected validation_data, X or (X, y), like the data to train on: {error}"
+            raise type(error)(message) from None

@@ -5,9 +5,10 @@ steps.
 """
 
 from scratchgen.training.average import AveragedWeights
-from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar, ReduceOnPlateau, TimeLimit
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
+from scratchgen.training.loggers import CSVLogger, JSONLinesLogger
 from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
@@ -24,19 +25,23 @@ __all__ = [
     "Adam",
     "AdamW",
     "AveragedWeights",
+    "CSVLogger",
     "Callback",
     "Checkpointer",
     "Constant",
     "Cosine",
     "EarlyStopping",
     "History",
+    "JSONLinesLogger",
     "Muon",
     "OneCycle",
     "Optimizer",
     "ProgressBar",
     "RMSProp",
+    "ReduceOnPlateau",
     "SGD",
     "StepDecay",
+    "TimeLimit",
     "Trainer",
     "TrainingDiverged",
     "load",

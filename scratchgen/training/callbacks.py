@@ -1,16 +1,17 @@
-"""Callbacks: a progress bar and early stopping."""
+"""Callbacks: a progress bar, early stopping, a time limit, and a learning rate that falls on a plateau."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_count
-from scratchgen.training.loop import Callback, Trainer
+from scratchgen.checks import expect_count, expect_number
+from scratchgen.training.loop import Callback, Trainer, is_result
 
-__all__ = ["EarlyStopping", "ProgressBar"]
+__all__ = ["EarlyStopping", "ProgressBar", "ReduceOnPlateau", "TimeLimit"]
 
 
 class ProgressBar(Callback):
@@ -43,7 +44,7 @@ class ProgressBar(Callback):
             self._bar.update()
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
-        shown = _readable({name: v for name, v in values.items() if name not in ("step", "seconds")})
+        shown = _readable({name: v for name, v in values.items() if is_result(name)})
         if self._bar is None:
             line = f"epoch {trainer.epoch}/{trainer.epochs}: {shown} ({values['seconds']:.1f} s)"
             print(line, file=sys.stderr, flush=True)
@@ -62,33 +63,38 @@ class ProgressBar(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stop the run when the validation value has not reached a new minimum for `patience` epochs.
+    """Stop the run when the validation value has not fallen by more than `min_delta` for `patience` epochs.
 
     At the end of the run, the weights and buffers of the best epoch are restored. An interrupted run keeps
     its last weights instead, so that it can be resumed. A checkpoint contains both. Every new run starts
     anew, so one EarlyStopping can be passed to several runs, one after the other.
 
-    best : the lowest validation value so far;  waited : epochs since then
-    Raises ValueError for patience < 1, and for a Trainer without `validate`.
+    min_delta : a value counts only if it is below best - min_delta
+    monitor : the column of `history.epochs` to watch; lower is better
+    best : the lowest value that counted so far;  waited : epochs since then
+    Raises ValueError for patience < 1 and min_delta < 0. During the run, raises ValueError if `monitor` is
+    "validation" and the Trainer has no `validate`, and KeyError for a name that the run does not record.
     """
 
-    def __init__(self, patience: int):
+    def __init__(self, patience: int, *, min_delta: float = 0.0, monitor: str = "validation"):
         expect_count("EarlyStopping", "patience", patience)
-        self.patience = patience
+        expect_number("EarlyStopping", "min_delta", min_delta, least=0)
+        _expect_name("EarlyStopping", monitor)
+        self.patience, self.min_delta, self.monitor = patience, min_delta, monitor
         self.best, self.waited = float("inf"), 0
         self._kept: dict[str, np.ndarray] = {}
 
     def on_start(self, trainer: Trainer) -> None:
-        if trainer.validate is None:
-            raise ValueError("EarlyStopping expected a Trainer with a validate function, got none")
+        _expect_validate("EarlyStopping", self.monitor, trainer)
         if trainer.step == 0:       # a new run, with nothing of an earlier one that had the same callback
             self.best, self.waited, self._kept = float("inf"), 0, {}
         self._stop_if_due(trainer)
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
         self.waited += 1
-        if values["validation"] < self.best:
-            self.best, self.waited = values["validation"], 0
+        value = _watched("EarlyStopping", self.monitor, values)
+        if value < self.best - self.min_delta:
+            self.best, self.waited = value, 0
             self._kept = {name: array.copy() for name, array in _arrays(trainer).items()}
         self._stop_if_due(trainer)
 
@@ -106,7 +112,106 @@ class EarlyStopping(Callback):
 
     def _stop_if_due(self, trainer: Trainer) -> None:
         if self.waited >= self.patience:
-            trainer.stop(f"the validation value was not below {self.best:.6g} for {self.waited} epochs")
+            what = "the validation value" if self.monitor == "validation" else self.monitor
+            limit = f"{self.best - self.min_delta:.6g}"
+            trainer.stop(f"{what} was not below {limit} for {self.waited} epochs")
+
+
+class TimeLimit(Callback):
+    """Stop the run after the first step at which it has trained for `seconds`.
+
+    The time is that of one call of run(), so a run that is resumed may take as long again. A schedule of the
+    learning rate knows the number of epochs and not the time: it is stopped before it reaches its end.
+
+    Raises ValueError for seconds <= 0.
+    """
+
+    def __init__(self, seconds: float):
+        expect_number("TimeLimit", "seconds", seconds, above=0)
+        self.seconds = seconds
+        self._before = 0.0
+
+    def on_start(self, trainer: Trainer) -> None:
+        self._before = trainer.history.seconds
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        if trainer.history.seconds - self._before >= self.seconds:
+            trainer.stop(f"the time limit of {self.seconds:g} s is reached", now=True)
+
+
+class ReduceOnPlateau(Callback):
+    """Multiply the learning rate by `factor` when the watched value has not fallen for `patience` epochs.
+
+        lr ← factor · lr
+
+    min_delta, monitor : as in EarlyStopping;  scale : the product of all factors so far
+
+    The rate can be a number or a schedule, and that of each optimiser of a GAN is reduced. At the end of a
+    call of run(), the optimisers have their own rates again; a checkpoint contains the scale.
+
+    Raises ValueError for a factor that is not between 0 and 1, and as EarlyStopping does.
+    """
+
+    def __init__(
+        self, factor: float = 0.1, patience: int = 5, *, min_delta: float = 0.0, monitor: str = "validation"
+    ):
+        expect_number("ReduceOnPlateau", "factor", factor, above=0, below=1)
+        expect_count("ReduceOnPlateau", "patience", patience)
+        expect_number("ReduceOnPlateau", "min_delta", min_delta, least=0)
+        _expect_name("ReduceOnPlateau", monitor)
+        self.factor, self.patience, self.min_delta, self.monitor = factor, patience, min_delta, monitor
+        self.best, self.waited, self.scale = float("inf"), 0, 1.0
+        self._own: list[tuple[Any, Any]] = []
+
+    def on_start(self, trainer: Trainer) -> None:
+        _expect_validate("ReduceOnPlateau", self.monitor, trainer)
+        if trainer.step == 0:
+            self.best, self.waited, self.scale = float("inf"), 0, 1.0
+        several = isinstance(trainer.optimizer, Mapping)
+        optimizers = trainer.optimizer.values() if several else (trainer.optimizer,)
+        self._own = [(optimizer, optimizer.lr) for optimizer in optimizers]
+        for optimizer, lr in self._own:
+            optimizer.lr = self._scaled(lr)
+
+    def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
+        value = _watched("ReduceOnPlateau", self.monitor, values)
+        self.waited += 1
+        if value < self.best - self.min_delta:
+            self.best, self.waited = value, 0
+        elif self.waited >= self.patience:
+            self.scale, self.waited = self.scale * self.factor, 0
+
+    def on_end(self, trainer: Trainer) -> None:
+        for optimizer, lr in self._own:
+            optimizer.lr = lr
+        self._own = []
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: np.array(getattr(self, name)) for name in ("best", "waited", "scale")}
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        self.best, self.scale, self.waited = float(state["best"]), float(state["scale"]), int(state["waited"])
+
+    def _scaled(self, lr: Any) -> Any:
+        """The rate as a function of the step that reads the current scale."""
+        return lambda step: self.scale * (lr(step) if callable(lr) else lr)
+
+
+def _expect_name(who: str, monitor: Any) -> None:
+    if not isinstance(monitor, str) or not monitor:
+        raise TypeError(f"{who} expected monitor to be the name of a column of the history, got {monitor!r}")
+
+
+def _expect_validate(who: str, monitor: str, trainer: Trainer) -> None:
+    if monitor == "validation" and trainer.validate is None:
+        raise ValueError(f"{who} expected a Trainer with a validate function, got none")
+
+
+def _watched(who: str, monitor: str, values: dict[str, float]) -> float:
+    if monitor not in values:
+        names = ", ".join(name for name in values if is_result(name))
+        raise KeyError(f"{who} expected monitor to be one of {names}, got {monitor!r}")
+    return values[monitor]
 
 
 def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:

@@ -1,10 +1,13 @@
-"""Whether a model was trained before, so that a run continues from its weights and does not start anew."""
+"""Whether a model was trained before, so that a run continues from its weights; and its last history."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
 from typing import Any
+from weakref import WeakKeyDictionary
+
+_histories: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()   # model -> History of its last run
 
 
 class ContinuedTraining(UserWarning):
@@ -29,6 +32,16 @@ def mark_as_trained(model: Any) -> None:
     """
     for p in model.parameters().values():
         p.trained = True
+
+
+def remember_history(model: Any, history: Any) -> None:
+    """Keep the history of the last run of a model, outside of the model, so that it is not saved with it."""
+    _histories[model] = history
+
+
+def last_history(model: Any) -> Any:
+    """The history of the last run of a model in this process, or None."""
+    return _histories.get(model)
 
 
 def is_trained(model: Any) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scratchgen.checks import as_generator, as_number, describe, is_plain_array
-from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
+from scratchgen.training.earlier import mark_as_trained, remember_history, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
@@ -46,7 +46,9 @@ class History:
 
     steps  : name -> one value per update: "loss", and whatever else the model's step returns
     epochs : name -> one value per epoch: the epoch's mean of everything in `steps`, "validation" if the run
-             has a validate function, "step" (updates so far), "seconds" (training time so far)
+             has a validate function, "lr" (learning rate of the last update of the epoch; for several
+             optimisers one per name, such as "generator_lr"), "step" (updates so far), "seconds" (training
+             time so far)
     seconds : training time so far
     interrupted : whether Ctrl-C ended the run
     ended  : a sentence that says how the run ended; empty while it is running, or after an error
@@ -69,6 +71,11 @@ class History:
         """Return the mean of each column of `steps` since the last recorded epoch."""
         start = int(self.epochs["step"][-1]) if self.epochs else 0
         return {name: float(np.mean(column[start:])) for name, column in self.steps.items()}
+
+
+def is_result(name: str) -> bool:
+    """Whether a column of History.epochs is a result, and not a count, a time or a learning rate."""
+    return name not in ("step", "seconds", "lr") and not name.endswith("_lr")
 
 
 class Callback:
@@ -152,7 +159,7 @@ class Trainer:
         self.step = self.epoch = 0
         self.saved_in: Path | None = None       # the file of this run, once it is saved or loaded
         self._stop_reason = ""
-        self._interrupted = False
+        self._stop_now = self._interrupted = False
 
     @property
     def augment(self) -> Augment | None:
@@ -180,10 +187,11 @@ class Trainer:
         self._expect_own_parameters()
         if self.step == 0 and not self.warm_start:
             warn_of_earlier_training(self.model)
-        self._stop_reason, self._interrupted = "", False
+        self._stop_reason, self._stop_now, self._interrupted = "", False, False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
         self._clock = time.perf_counter()
+        remember_history(self.model, self.history)
         with only_run_of(self.model), self._interruptible(), ExitStack() as at_end:
             for callback in reversed(self.callbacks):       # the stack calls the last one first
                 at_end.callback(callback.on_end, self)      # also if the on_end of another raises an error
@@ -203,9 +211,12 @@ class Trainer:
             raise KeyboardInterrupt(self.history.ended)
         return self.history
 
-    def stop(self, reason: str) -> None:
-        """End the run after the current epoch; `reason` is recorded in history.ended."""
-        self._stop_reason = reason
+    def stop(self, reason: str, *, now: bool = False) -> None:
+        """End the run after the current epoch; `reason` is recorded in history.ended.
+
+        now : end it after the current step instead. A run that is resumed continues with the next batch.
+        """
+        self._stop_reason, self._stop_now = reason, now
 
     def expect_finite(self) -> None:
         """Raise TrainingDiverged if a parameter or buffer holds a nan or an infinity."""
@@ -238,7 +249,7 @@ class Trainer:
             self._count_seconds()
             for callback in self.callbacks:
                 callback.on_step(self, values)
-            if self._interrupted:
+            if self._interrupted or self._stop_now:
                 # The epoch is not complete. The next call of run() continues with the next batch.
                 self.batches.load_state(self.batches.state())
                 return
@@ -248,11 +259,20 @@ class Trainer:
             row["validation"] = as_number(f"{type(self.model).__name__}.fit", "validate()", self.validate())
             self._expect_finite_values(row)
         self._count_seconds()
+        row |= self._learning_rates()
         row |= {"step": self.step, "seconds": self.history.seconds}
         self.history.add(self.history.epochs, row)
         self.epoch += 1
         for callback in self.callbacks:
             callback.on_epoch(self, row)
+
+    def _learning_rates(self) -> dict[str, float]:
+        """The learning rates of the last update. A resumed run whose file has none records none."""
+        several = isinstance(self.optimizer, Mapping)
+        named = {f"{name}_lr": o for name, o in self.optimizer.items()} if several else {"lr": self.optimizer}
+        rates = {name: o.last_rate for name, o in named.items() if hasattr(o, "last_rate")}
+        known = self.history.epochs
+        return {name: rate for name, rate in rates.items() if not known or name in known}
 
     def _count_seconds(self) -> None:
         """Add the time since the last call to the history. If the clock jumped back, add nothing."""

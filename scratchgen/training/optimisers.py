@@ -31,12 +31,14 @@ class Optimizer:
 
     value, grad : the flat buffers, (P,) for P numbers in all
     steps : updates made so far
+    max_norm : None, or the norm to which `step` clips the gradients first; `fit(clip=...)` sets it
 
     Raises ValueError if there are no parameters and for settings out of range, TypeError for anything but a
     dict of parameters, for mixed dtypes and for settings that are not numbers.
     """
 
     moments: tuple[str, ...] = ()
+    max_norm: float | None = None
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule):
         who = type(self).__name__
@@ -106,6 +108,11 @@ class Optimizer:
         return self._grad
 
     @property
+    def last_rate(self) -> float:
+        """The learning rate of the last step; before the first step, that of the first."""
+        return float(self.lr(max(self.steps - 1, 0)) if callable(self.lr) else self.lr)
+
+    @property
     def rate(self) -> float:
         """The learning rate of the next step."""
         rate = self.lr(self.steps) if callable(self.lr) else self.lr
@@ -117,7 +124,9 @@ class Optimizer:
         return rate
 
     def step(self) -> None:
-        """Update the parameters once from their gradients. The gradients do not change.
+        """Update the parameters once from their gradients.
+
+        If `max_norm` is set, the gradients are clipped first (CLIP.1). Otherwise they do not change.
 
         Raises ValueError if backward has changed no gradient since zero_grad.
         """
@@ -126,6 +135,8 @@ class Optimizer:
                 f"{type(self).__name__}.step expected a gradient from backward, but none was added since "
                 "zero_grad; are these the parameters of the model, or those of a copy?"
             )
+        if self.max_norm is not None:
+            self.clip_grad_norm(self.max_norm)
         self._update(self.rate)
         self.steps += 1
 

@@ -302,6 +302,8 @@ SETTINGS = {
     "validate": [5, "x"],
     "callbacks": [5, None, Callback, [Callback], [print]],
     "drop_last": [None, 1, "x"],
+    "clip": [0, -1, math.nan, "x", True],
+    "validation_data": [5, "", (1, 2), [[0.5]]],
     "warm_start": [None, 1, "x"],
     "iterations": [0, -1, 2.5, "x", None, True],
     "tolerance": [-1, math.nan, "x", None],

@@ -133,7 +133,7 @@ def test_each_detector_has_each_score_or_a_reason():
 
 
 def test_usual_detectors_are_all_but_the_slow_ones():
-    assert set(detectors()) - set(usual()) == {"pixelcnn", "diffusion", "flow_matching"}
+    assert set(detectors()) - set(usual()) == {"pixelcnn"}
 
 
 def test_score_that_is_not_finite_is_named(monkeypatch):

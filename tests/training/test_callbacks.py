@@ -1,14 +1,14 @@
-"""The progress bar and early stopping."""
+"""The progress bar, early stopping, the time limit and the reduction of the learning rate."""
 
 import io
 import sys
 
 import numpy as np
 import pytest
-from helpers.tiny_run import ctrl_c_in_step, tiny_trainer
+from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 
-from scratchgen import kernels
-from scratchgen.training.callbacks import EarlyStopping, ProgressBar
+from scratchgen import SGD, checkpoint, kernels
+from scratchgen.training.callbacks import EarlyStopping, ProgressBar, ReduceOnPlateau, TimeLimit
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,57 @@ def test_early_stopping_error_messages():
         EarlyStopping(0)
     with pytest.raises(ValueError, match="expected a Trainer with a validate function, got none"):
         tiny_trainer(callbacks=[EarlyStopping(1)]).run()
+
+
+def test_early_stopping_watches_another_column_and_ignores_small_improvements():
+    values = iter([5.0, 4.95, 4.9, 4.85])
+    stopping = EarlyStopping(2, min_delta=0.3)
+    trainer = tiny_trainer(epochs=9, callbacks=[stopping], validate=lambda: next(values))
+    assert trainer.run().ended.endswith("the validation value was not below 4.7 for 2 epochs")
+    assert trainer.epoch == 3
+    trainer = tiny_trainer(epochs=9, callbacks=[EarlyStopping(1, min_delta=1e9, monitor="loss")])
+    assert "loss was not below" in trainer.run().ended and trainer.epoch == 2
+    with pytest.raises(KeyError, match="EarlyStopping expected monitor to be one of loss, got 'x'"):
+        tiny_trainer(callbacks=[EarlyStopping(1, monitor="x")]).run()
+
+
+def test_time_limit_stops_after_a_step_and_the_run_can_be_continued(monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr("scratchgen.training.loop.time.perf_counter", lambda: float(next(clock)))
+    trainer, whole = tiny_trainer(epochs=2, callbacks=[TimeLimit(3)]), tiny_trainer(epochs=2)
+    assert trainer.run().ended == "stopped after step 3, 0 of 2 epochs done: the time limit of 3 s is reached"
+    for _ in range(9):
+        trainer.run()
+    whole.run()
+    assert trainer.history.ended.startswith("nothing left to do")
+    np.testing.assert_array_equal(trainer.optimizer.value, whole.optimizer.value)
+    with pytest.raises(ValueError, match="TimeLimit expected"):
+        TimeLimit(0)
+
+
+def test_reduce_on_plateau_scales_the_rate_of_a_number_and_of_a_schedule():
+    for lr in (0.1, lambda step: 0.1):
+        values = iter([3.0, 3.0, 3.0, 2.0, 2.0])
+        net = Net()
+        callback = ReduceOnPlateau(0.5, patience=2)
+        optimizer = SGD(net.parameters(), lr)
+        trainer = tiny_trainer(
+            5, net=net, optimizer=optimizer, callbacks=[callback], validate=lambda v=values: next(v)
+        )
+        assert trainer.run().epochs["lr"] == [0.1, 0.1, 0.1, 0.05, 0.05]
+        assert optimizer.lr is lr and callback.scale == 0.5
+
+
+def test_reduced_rate_survives_a_checkpoint(tmp_path):
+    def build(epochs):
+        return tiny_trainer(epochs, callbacks=[ReduceOnPlateau(0.5, 1)], validate=lambda: 1.0)
+
+    whole, first, second = build(4), build(2), build(4)
+    whole.run()
+    first.run()
+    checkpoint.save(tmp_path / "run.safetensors", first)
+    checkpoint.load(tmp_path / "run.safetensors", second)
+    second.run()
+    assert second.callbacks[0].scale == whole.callbacks[0].scale == 0.125
+    np.testing.assert_array_equal(second.optimizer.value, whole.optimizer.value)
+    assert second.history.epochs["lr"] == whole.history.epochs["lr"]

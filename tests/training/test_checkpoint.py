@@ -602,6 +602,7 @@ def test_run_of_the_former_format_is_resumed(tmp_path):
     values = iter([3.0, 1.0, 2.0, 2.5])
     uninterrupted = tiny_trainer(4, callbacks=[EarlyStopping(5)], **validate)
     uninterrupted.run()
+    assert len(uninterrupted.history.epochs.pop("lr")) == 4      # not recorded by the former format
     assert state_of(resumed) == state_of(uninterrupted)
     model = Net(seed=50)
     checkpoint.load_model(path, model)          # the weights of the best epoch

@@ -75,7 +75,7 @@ def test_trainer_lowers_the_loss():
 def test_history_has_a_row_per_step_and_a_row_per_epoch():
     history = tiny_trainer(epochs=3, validate=lambda: 1.5).run()
     assert len(history.steps["loss"]) == 15
-    assert list(history.epochs) == ["loss", "validation", "step", "seconds"]
+    assert list(history.epochs) == ["loss", "validation", "lr", "step", "seconds"]
     assert history.epochs["step"] == [5, 10, 15]
     assert history.epochs["validation"] == [1.5] * 3
     assert history.epochs["loss"][1] == pytest.approx(np.mean(history.steps["loss"][5:10]))
@@ -162,7 +162,7 @@ def test_trainer_passes_a_dict_of_optimisers_to_the_model():
     optimizers = {"first": SGD(net.body[0].parameters(), 0.01), "last": Adam(net.body[3].parameters(), 0.01)}
     history = tiny_trainer(epochs=2, net=net, optimizer=optimizers).run()
     assert list(history.steps) == ["loss", "norm"]
-    assert list(history.epochs) == ["loss", "norm", "step", "seconds"]
+    assert list(history.epochs) == ["loss", "norm", "first_lr", "last_lr", "step", "seconds"]
     assert optimizers["first"].steps == optimizers["last"].steps == 10
 
 

@@ -203,7 +203,7 @@ class HiddenMarkovModel(Model):
         if not warm_start:
             warn_of_earlier_training(self)
         mark_as_trained(self)
-        self.history_: list[float] = []
+        self.history_ = []
         for _ in range(iterations):
             caches = [self._forward(x) for x in groups]
             self.history_.append(_mean_log_px(caches))

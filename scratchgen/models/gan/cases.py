@@ -53,8 +53,8 @@ class GameCase:
     smooth: bool = True
     classes: int = 0
 
-    def run(self) -> list[Result]:
-        """Check each player's loss along random lines of its parameters, and the gradient penalty."""
+    def make(self) -> tuple[GAN, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the game in float64, real examples with their labels if it takes any, and a generator."""
         rng = np.random.default_rng(20)
         game, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
         # With biases of 0, real and generated examples would lie on the same side of every kink, and the
@@ -64,8 +64,14 @@ class GameCase:
         for module in game.modules():
             if isinstance(module, SpectralNorm):
                 module.converge()       # the gradient is exact for converged singular vectors
+        labels = (rng.integers(self.classes, size=len(x)),) if self.classes else ()
+        return game, (x, *labels), rng
+
+    def run(self) -> list[Result]:
+        """Check each player's loss along random lines of its parameters, and the gradient penalty."""
+        game, (x, *labels), rng = self.make()
         z, u = game.prior_sample(len(x), rng=rng), rng.random((len(x), 1))
-        more = {"y": rng.integers(self.classes, size=len(x))} if self.classes else {}
+        more = {"y": labels[0]} if labels else {}
         real = {"x": x} if OBJECTIVES[game.objective].uses_real else {}
         losses: dict[str, Callable[[], tuple[float, Any]]] = {
             "discriminator": lambda: game.discriminator_loss(x, z, **more),

@@ -130,6 +130,7 @@ class Game(Model):
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
         augment: Augment | None = None,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         warm_start: bool = False,
@@ -147,7 +148,7 @@ class Game(Model):
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
-            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            clip=clip, callbacks=callbacks, validate=validate, warm_start=warm_start,
             optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
         )
 
@@ -163,6 +164,7 @@ class Game(Model):
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
         augment: Augment | None = None,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         warm_start: bool = False,
@@ -183,7 +185,8 @@ class Game(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
-            betas=betas, augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            betas=betas, augment=augment, clip=clip, callbacks=callbacks, validate=validate,
+            warm_start=warm_start,
         ).run()
         return self
 

@@ -159,8 +159,10 @@ class CharacterModel(TextModel, Model):
         batch_size: int = 128,
         lr: float | Rate = 1e-3,
         drop_last: bool = False,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        validation_data: str | None = None,
         warm_start: bool = False,
     ) -> Self:
         """Train with Adam on windows of a text; return the model. The arguments are those of Model.fit.
@@ -170,7 +172,8 @@ class CharacterModel(TextModel, Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, drop_last=drop_last,  # type: ignore
-            callbacks=callbacks, validate=validate, warm_start=warm_start,
+            clip=clip, callbacks=callbacks, validate=validate, validation_data=validation_data,
+            warm_start=warm_start,
         ).run()
         return self
 

@@ -189,8 +189,10 @@ class Translator(Model):
         lr: float | Rate = 1e-3,
         optimizer: Any = Adam,
         drop_last: bool = False,
+        clip: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
+        validation_data: tuple[Sequence[str], Sequence[str]] | None = None,
         warm_start: bool = False,
     ) -> Self:
         """Train on sentences X and their translations y; return the model.
@@ -200,7 +202,8 @@ class Translator(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer,  # type: ignore
-            drop_last=drop_last, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
 

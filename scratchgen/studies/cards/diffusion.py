@@ -133,7 +133,6 @@ CARD = Card(
             lacks={DENSITY: ESTIMATED, IMPORTANCE: LONG_CHAIN, LOGIT: NO_DISCRIMINATOR},
             shown=25_000,
             lr=OneCycle(1e-3),
-            slow=True,
         ),
         Detector(
             name="flow_matching",
@@ -145,7 +144,6 @@ CARD = Card(
             prepare=dequantise,
             shown=25_000,
             lr=OneCycle(1e-3),
-            slow=True,
         ),
     ),
     reproductions=("diffusion", "flow_matching", "latent_flow_matching"),
