@@ -19,6 +19,7 @@ from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
 from scratchgen.data.augment import dequantise as dequantise
 from scratchgen.data.batches import Batches as Batches
+from scratchgen.data.bpe import BytePairTokenizer as BytePairTokenizer
 from scratchgen.data.digits import Digits as Digits
 from scratchgen.data.digits import as_images as as_images
 from scratchgen.data.digits import load_digits as load_digits
