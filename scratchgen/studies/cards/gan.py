@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.models import DCGAN, GAN, WGAN
+from scratchgen.models import DCGAN, GAN, WGAN, ConditionalGAN, InfoGAN
 from scratchgen.studies.cards.card import Card, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.compare.inversion import invert
@@ -53,6 +53,13 @@ CARD = Card(
     trainable=(
         Trainable(GAN, {"dense": {"hidden": (400, 400), "code": 100}}),
         Trainable(DCGAN, {"standard": {"code": 64}}),
+        Trainable(
+            ConditionalGAN,
+            {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64, "hidden": 256}},
+        ),
+        Trainable(
+            InfoGAN, {"dense": {"hidden": (400, 400), "code": 74}, "convolutional": {"code": 74, "hidden": 256}}
+        ),
         Trainable(WGAN, {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64}}),
     ),
     interpolate_in=("latent code",),
