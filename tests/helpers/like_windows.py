@@ -15,8 +15,8 @@ from pathlib import Path
 
 MISSING = {
     os: (
-        "fork", "forkpty", "killpg", "setsid", "getuid", "geteuid", "getpgid", "getloadavg", "mkfifo", "uname",
-        "sched_getaffinity", "sched_setaffinity", "sysconf", "statvfs", "O_NONBLOCK", "O_CLOEXEC",
+        "fork", "forkpty", "killpg", "setsid", "getuid", "geteuid", "getpgid", "getloadavg", "mkfifo",
+        "uname", "sched_getaffinity", "sched_setaffinity", "sysconf", "statvfs", "O_NONBLOCK", "O_CLOEXEC",
     ),
     signal: (
         "SIGKILL", "SIGSTOP", "SIGCONT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGPIPE", "SIGTSTP",
