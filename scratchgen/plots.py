@@ -206,8 +206,9 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 
     from scratchgen.figure import DisplayedFigure
 
-    layout = "constrained" if title else None
-    fig = DisplayedFigure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout=layout)
+    fig = DisplayedFigure(
+        figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained" if title else None
+    )
     FigureCanvasAgg(fig)
     if title:
         fig.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold", color=TEXT)

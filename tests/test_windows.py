@@ -14,7 +14,7 @@ from helpers.pages import ROOT
 from scratchgen.cli import apart
 
 FOLDERS = ("scratchgen", "demos", "benchmarks", "fuzz", "tools")
-TEXT_METHODS = ("read_text", "write_text")
+ENCODING_AT = {"read_text": 0, "write_text": 1}     # the position of the encoding if it has no name
 
 
 def opened_without_encoding(path: Path) -> list[str]:
@@ -36,7 +36,8 @@ def opened_without_encoding(path: Path) -> list[str]:
         binary = isinstance(mode, ast.Constant) and "b" in str(mode.value)
         in_archive = owner in ("archive", "part")
         text_process = isinstance(given.get("text"), ast.Constant) and owner == "subprocess"
-        if name in TEXT_METHODS or text_process or (name == "open" and not binary and not in_archive):
+        text_method = name in ENCODING_AT and len(node.args) <= ENCODING_AT[name]
+        if text_method or text_process or (name == "open" and not binary and not in_archive):
             found.append(f"{path.name}:{node.lineno}: {name} has no encoding")
     return found
 
@@ -50,7 +51,7 @@ def test_file_that_is_opened_without_an_encoding_is_found(tmp_path):
     source = "\n".join([
         "open(a)", "open(a, 'w')", "p.open()", "p.open('a')", "p.read_text()", "p.write_text('x')",
         "subprocess.run(a, text=True)",
-        "open(a, 'rb')", "open(a, encoding='utf-8')", "p.open('rb')", "p.open(mode='wb')", "os.open(a, 1)",
+        "open(a, 'rb')", "open(a, encoding='utf-8')", "p.open('rb')", "p.read_text('utf-8')", "os.open(a, 1)",
     ])  # fmt: skip
     (tmp_path / "a.py").write_text(source, encoding="utf-8")
     lines = opened_without_encoding(tmp_path / "a.py")
