@@ -1,8 +1,8 @@
 """Dynamic evaluation: a language model that learns from the text that it has already predicted.
 
 The text is read in segments. The model predicts the characters of a segment first, and only then makes one
-step on them, so no character is learnt before it is predicted. Source: Krause et al. 2018, "Dynamic Evaluation
-of Neural Sequence Models".
+step on them, so no character is learnt before it is predicted. Source: Krause et al. 2018, "Dynamic
+Evaluation of Neural Sequence Models".
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class PulledSteps(Optimizer):
     """
 
     def __init__(
-        self, parameters: Any, lr: float, square: np.ndarray, *, pull: float = 0.0, eps: float = 1e-4
+        self, parameters: Any, lr: float, square: np.ndarray, *, pull: float = 0.0, eps: float = 1e-3
     ):
         super().__init__(parameters, lr)
         r = np.sqrt(square)
@@ -101,12 +101,14 @@ def dynamic_log_probabilities(
     *,
     lr: float = 1e-3,
     pull: float = 0.0,
+    eps: float = 1e-3,
     size: int = 64,
 ) -> np.ndarray:
     """log p of each character of a text, (L,), from a copy of the model that learns while it reads.
 
     model : with a recurrent body, and an Alphabet
     square : the mean square of the gradient of each parameter on training text
+    lr, pull, eps : of PulledSteps
     size : the number of characters in a segment, after which the copy makes one step
 
     Raises ValueError for a transformer.
@@ -117,7 +119,7 @@ def dynamic_log_probabilities(
         )
     expect_count("dynamic_log_probabilities", "size", size)
     model = copy.deepcopy(model)
-    optimizer, found = PulledSteps(model.parameters(), lr, square, pull=pull), []
+    optimizer, found = PulledSteps(model.parameters(), lr, square, pull=pull, eps=eps), []
     for segment in read_segments(model, text, size):
         found.append(segment.log_probabilities)
         optimizer.zero_grad()

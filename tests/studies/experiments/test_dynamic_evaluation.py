@@ -92,7 +92,7 @@ def test_a_transformer_is_refused(square):
 
 
 def test_counts_of_the_text_are_added_after_each_prediction():
-    """After fit("abab") and order 1: p(a) = (2 + 2/2) / (4 + 2); after one more a, p(a) = (3 + 1) / (5 + 2)."""
+    """After "abab", with order 1, p(a) = (2 + 2/2) / (4 + 2). After one more a, p(a) = (3 + 1) / (5 + 2)."""
     model = NGram(Alphabet("ab"), 1).fit("abab")
     found = dynamic_ngram_log_probabilities(model, "aa")
     np.testing.assert_allclose(np.exp(found), [3 / 6, 4 / 7], rtol=1e-13)
