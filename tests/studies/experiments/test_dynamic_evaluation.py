@@ -70,7 +70,7 @@ def test_mean_square_gradient_of_one_segment_is_the_square_of_its_gradient(model
 
 
 def test_steps_divide_by_the_root_and_pull_back():
-    """r = 2 and 4: the pulls are 0.2·r/3, towards the value of 1 that both had."""
+    """(DYN.1, DYN.2) r = 2 and 4: the pulls are 0.2·r/3, towards the value of 1 that both had."""
     p = Parameter(np.ones(2))
     optimizer = PulledSteps({"p": p}, lr=0.5, square=np.array([4.0, 16.0]), pull=0.2, eps=0.0)
     p.grad += np.array([1.0, -4.0])
