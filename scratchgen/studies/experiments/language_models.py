@@ -28,6 +28,11 @@ GRU: dict[str, Any] = {
     "body": "gru", "features": 256, "depth": 2, "window": 128, "batch_size": 8, "dropout": 0.3,
     "lr": 5e-3, "optimizer": partial(AdamW, weight_decay=0.4),
 }  # fmt: skip
+# Two of them to train side by side, and settings of dynamic evaluation that were chosen on the ninth tenth.
+DYNAMIC: dict[str, Any] = {"lr": 4e-4, "pull": 0.003, "eps": 1e-3, "size": 32}
+PAIR: list[dict[str, Any]] = [
+    GRU | {"dropout": dropout, "seed": seed, "dynamic": DYNAMIC} for dropout, seed in ((0.3, 1), (0.4, 2))
+]
 TRANSFORMER = GRU | {"body": "transformer", "features": 128, "lr": 3e-3}
 
 # For a table of what each part brings: all of them have to be trained for the same time.
