@@ -41,8 +41,8 @@ def test_only_characters_after_the_first_step_have_other_scores(model, square):
     static = model.log_probabilities(TEST)
     found = dynamic_log_probabilities(model, TEST, square, lr=1e-2, size=SIZE)
     np.testing.assert_allclose(found[:SIZE], static[:SIZE], rtol=2e-6)
-    assert np.all(found[SIZE : 2 * SIZE] != static[SIZE : 2 * SIZE])
-    assert found.sum() > static.sum()       # the text repeats itself, and the model was hardly trained
+    assert np.all(abs(found - static)[SIZE:] > 1e-4)        # far above the rounding of float32
+    assert found.mean() > static.mean() + 0.1   # the text repeats itself, and the model was hardly trained
     for name, p in model.parameters().items():
         np.testing.assert_array_equal(p.value, weights[name])
 
