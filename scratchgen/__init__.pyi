@@ -13,11 +13,13 @@ from scratchgen import optim as optim
 from scratchgen import plots as plots
 from scratchgen import progress as progress
 from scratchgen import schedules as schedules
+from scratchgen import trace as trace
 from scratchgen import training as training
 from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
 from scratchgen.data.augment import dequantise as dequantise
 from scratchgen.data.batches import Batches as Batches
+from scratchgen.data.bpe import BytePairTokenizer as BytePairTokenizer
 from scratchgen.data.digits import Digits as Digits
 from scratchgen.data.digits import as_images as as_images
 from scratchgen.data.digits import load_digits as load_digits

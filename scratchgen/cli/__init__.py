@@ -20,7 +20,7 @@ from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
 COMMANDS = (        # in the order of --help
-    "demo", "gradcheck", "zoo", "exercise", "train", "study", "data", "download",
+    "demo", "gradcheck", "trace", "zoo", "exercise", "train", "study", "data", "download",
 )  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13

@@ -2,6 +2,7 @@
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches
+from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.digits import Digits, as_images, load_digits
 from scratchgen.data.download import download_digits
 from scratchgen.data.idx import read_idx
@@ -33,6 +34,7 @@ from scratchgen.data.written import (
 __all__ = [
     "Alphabet",
     "Batches",
+    "BytePairTokenizer",
     "Density",
     "Digits",
     "GaussianMixture",

@@ -107,11 +107,15 @@ class ModelCase:
     classes: int = 0
     smooth: bool = True
 
-    def run(self) -> list[Result]:
-        """Check the gradients along random lines, for each parameter array and for all together."""
+    def make(self) -> tuple[Any, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the model in float64, a batch, and a generator. Each call returns the same numbers."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
-        batch = (x, rng.integers(self.classes, size=len(x))) if self.classes else (x,)
+        return model, (x, rng.integers(self.classes, size=len(x))) if self.classes else (x,), rng
+
+    def run(self) -> list[Result]:
+        """Check the gradients along random lines, for each parameter array and for all together."""
+        model, batch, rng = self.make()
 
         def loss() -> tuple[float, Any]:
             return model.loss(*batch, rng=np.random.default_rng(1), training=True)

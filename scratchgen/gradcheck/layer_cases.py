@@ -133,6 +133,11 @@ LAYERS = (
         (3, 1, 4),
     ),
     LayerCase(
+        "CausalSelfAttention rotary",
+        lambda rng, dtype: CausalSelfAttention(8, 2, rotary=True, rng=rng, dtype=dtype),
+        (2, 5, 8),
+    ),
+    LayerCase(
         "TransformerBlock", lambda rng, dtype: TransformerBlock(4, 2, rng=rng, dtype=dtype), (2, 3, 4)
     ),
     LayerCase(
@@ -145,6 +150,12 @@ LAYERS = (
     *MEMORY,
     LayerCase("Dropout training", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5), training=True),
     LayerCase("Dropout evaluation", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5)),
+    LayerCase(
+        "Dropout shared by the steps",
+        lambda rng, dtype: Dropout(0.4, shared_axis=1, rng=rng),
+        (3, 4, 5),
+        training=True,
+    ),
     LayerCase("Reshape", lambda rng, dtype: Reshape(3, 2), (4, 6)),
     LayerCase("Flatten", lambda rng, dtype: Flatten(), (2, 3, 4, 2)),
 )

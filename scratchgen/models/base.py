@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
@@ -177,6 +178,17 @@ class Model(Estimator, Module):
     def train_step(self, batch: tuple, optimizer: Any, rng: np.random.Generator) -> dict[str, float]:
         """Make one update on a batch; return the numbers to record."""
         return training_step(self, batch, optimizer, rng)
+
+    def trace(self, X: Any, y: Any = None, *, rng: np.random.Generator | int = 0) -> Any:
+        """Take one training step on a small batch apart: every value, equation and gradient, for print(…).
+
+        X, y : at most 64 examples, as for `fit`
+        rng : a Generator or an integer seed, for all random numbers of the step
+
+        Returns a scratchgen.trace.Trace. The model is not changed. See scratchgen.trace.trace.
+        """
+        make: Any = import_module("scratchgen.trace")   # it imports the models, so not at the top of the file
+        return make.trace(self, X, y, rng=rng)
 
     def trainer(
         self,

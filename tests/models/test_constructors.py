@@ -33,7 +33,7 @@ BAD = {
     **dict.fromkeys(["ahead", "layers"], [-1, None, *NOT_INTS]),
     **dict.fromkeys(["beta", "l2", "smoothing"], [-1, -1e-9, *NOT_FINITE]),
     **dict.fromkeys(["clip", "penalty", "bound", "strength", "std"], [0, -1, *NOT_FINITE]),
-    **dict.fromkeys(["dropout", "shrinkage"], [-0.1, 1.5, *NOT_FINITE]),
+    **dict.fromkeys(["dropout", "input_dropout", "weight_dropout", "shrinkage"], [-0.1, 1.5, *NOT_FINITE]),
     **dict.fromkeys(
         ["encoder", "decoder", "generator", "discriminator"], [None, 5, "x", Linear, [SiLU()], len]
     ),

@@ -161,13 +161,18 @@ LAYERS = (
 class DenoisingCase(ModelCase):
     """A model whose last layers start at zero, which makes most gradients 0: its parameters are moved."""
 
-    def run(self) -> list[Result]:
-        """Check the gradients along random lines, for each parameter array and for all together."""
+    def make(self) -> tuple[Any, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the model in float64, a batch, and a generator; label `classes` means "no class"."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.standard_normal(self.shape)
         for p in model.parameters().values():
             p.value += 0.3 * rng.standard_normal(p.shape)
-        y = rng.integers(self.classes + 1, size=len(x)) if self.classes else None
+        return model, (x, rng.integers(self.classes + 1, size=len(x))) if self.classes else (x,), rng
+
+    def run(self) -> list[Result]:
+        """Check the gradients along random lines, for each parameter array and for all together."""
+        model, (x, *labels), rng = self.make()
+        y = labels[0] if labels else None
 
         def loss() -> tuple[float, Any]:
             return model.loss(x, y=y, rng=np.random.default_rng(1), training=True)

@@ -40,14 +40,19 @@ class GameCase:
     shape: tuple[int, int]
     smooth: bool = True
 
-    def run(self) -> list[Result]:
-        """Check each player's loss along random lines of its parameters, and the gradient penalty."""
+    def make(self) -> tuple[GAN, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the game in float64, real examples, and a generator."""
         rng = np.random.default_rng(20)
         game, x = self.build(rng, np.float64), rng.uniform(size=self.shape)
         # With biases of 0, real and generated examples would lie on the same side of every kink, and the
         # gradient of a critic's bias would be the difference of two equal numbers.
         for p in game.parameters().values():
             p.value += 0.5 * rng.standard_normal(p.shape)
+        return game, (x,), rng
+
+    def run(self) -> list[Result]:
+        """Check each player's loss along random lines of its parameters, and the gradient penalty."""
+        game, (x,), rng = self.make()
         z, u = game.prior_sample(len(x), rng=rng), rng.random((len(x), 1))
         losses: dict[str, Callable[[], tuple[float, Any]]] = {
             "discriminator": lambda: game.discriminator_loss(x, z),

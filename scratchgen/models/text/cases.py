@@ -57,12 +57,17 @@ class TableCase:
 class TextCase(ModelCase):
     """A model of text; `classes` is the size of its alphabet, and its data are integers below that."""
 
-    def run(self) -> list[Result]:
-        """Check the gradients along random lines, for each parameter array and for all together."""
+    def make(self) -> tuple[Any, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the model in float64, windows of integers, and a generator."""
         rng = np.random.default_rng(20)
         model, x = self.build(rng, np.float64), rng.integers(self.classes, size=self.shape)
         for p in model.parameters().values():   # away from the initial 0 of biases and 1 of scales
             p.value += 0.3 * rng.standard_normal(p.shape)
+        return model, (x,), rng
+
+    def run(self) -> list[Result]:
+        """Check the gradients along random lines, for each parameter array and for all together."""
+        model, (x,), rng = self.make()
 
         def loss() -> tuple[float, Any]:
             return model.loss(x, training=True)
@@ -90,6 +95,20 @@ MODELS = (
         "CharacterModel dropout, short windows",
         lambda rng, dtype: _characters(rng, dtype, depth=1, dropout=0.3),
         (5, 3),
+        classes=5,
+    ),
+    TextCase(
+        "CharacterModel rotary, input dropout",
+        lambda rng, dtype: _characters(rng, dtype, features=8, rotary=True, input_dropout=0.3),
+        (3, 4),
+        classes=5,
+    ),
+    TextCase(
+        "CharacterModel lstm, shared dropout",
+        lambda rng, dtype: _characters(
+            rng, dtype, body="lstm", dropout=0.3, input_dropout=0.3, weight_dropout=0.3, shared_dropout=True
+        ),
+        (3, 4),
         classes=5,
     ),
     *(TextCase(f"CharacterModel {body}, dropout", _recurrent(body), (3, 4), classes=5) for body in CELLS),

@@ -18,14 +18,19 @@ from scratchgen.models.text.translator import Translator
 class PairsCase(ModelCase):
     """A model of pairs of sentences; `shape` is (N, S, T), and `classes` the size of both vocabularies."""
 
-    def run(self) -> list[Result]:
-        """Check the gradients along random lines, for each parameter array and for all together."""
+    def make(self) -> tuple[Any, tuple[np.ndarray, ...], np.random.Generator]:
+        """Return the model in float64, sentences and their translations, and a generator."""
         rng = np.random.default_rng(20)
         model = self.build(rng, np.float64)
         n, *sizes = self.shape
         x, y = (_sentences(rng, self.classes, n, size) for size in sizes)
         for p in model.parameters().values():   # away from the initial 0 of biases and 1 of scales
             p.value += 0.3 * rng.standard_normal(p.shape)
+        return model, (x, y), rng
+
+    def run(self) -> list[Result]:
+        """Check the gradients along random lines, for each parameter array and for all together."""
+        model, (x, y), rng = self.make()
 
         def loss() -> tuple[float, Any]:
             return model.loss(x, y, training=True)
