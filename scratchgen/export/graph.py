@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from scratchgen.checks import Array
-from scratchgen.export.parts import NotExportable, output_shape
+from scratchgen.export.model_parts import NotExportable, output_shape
 from scratchgen.layers import Layer
 
 TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
@@ -101,13 +101,18 @@ def onnx_rule(*classes: type[Layer]) -> Callable[[RuleT], RuleT]:
 
 RECURRENT = "it is recurrent: it computes one step after another"
 ATTENTION = "there is no rule for attention, which is used with a cache of keys and values"
-TIME = "it takes a time or an embedding as a second input"
-LABELS = "its input are integers, not numbers"
-REASONS = {
+TWO_INPUTS = "it takes a time or an embedding as a second input"
+REASONS = {         # why there is no rule, by name of the class
     **dict.fromkeys(("RNN", "LSTM", "GRU"), RECURRENT),
-    **dict.fromkeys(("SelfAttention", "CrossAttention", "AdditiveAttention", "PixelAttention"), ATTENTION),
-    **dict.fromkeys(("UNet", "TimeMLP", "ResidualBlock", "TimeEmbedding"), TIME),
-    "Embedding": LABELS,
+    **dict.fromkeys(
+        (
+            "SelfAttention", "CausalSelfAttention", "CrossAttention", "AdditiveAttention", "PixelAttention",
+            "TransformerBlock",
+        ),
+        ATTENTION,
+    ),
+    **dict.fromkeys(("UNet", "ResidualNet", "ResidualBlock", "TimeEmbedding"), TWO_INPUTS),
+    "Embedding": "its input are integers, not numbers",
 }
 
 

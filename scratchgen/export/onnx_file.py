@@ -11,7 +11,7 @@ import numpy as np
 import scratchgen.export.onnx_rules  # noqa: F401  # registers the rules
 from scratchgen.data.files import expect_replaceable, write_whole
 from scratchgen.export.graph import TO_NCHW, TO_NHWC, Graph, Node, Value
-from scratchgen.export.parts import Part, find_part
+from scratchgen.export.model_parts import Part, find_part
 
 OPSET = 17          # the first version with LayerNormalization
 IR_VERSION = 8      # of the file format, as old as the opset allows

@@ -19,7 +19,7 @@ from scratchgen.export.graph import (
     onnx_rule,
 )
 from scratchgen.export.layout import torch_array
-from scratchgen.export.parts import Inverse, NotExportable
+from scratchgen.export.model_parts import Inverse, NotExportable
 from scratchgen.layers import (
     ELU,
     GELU,

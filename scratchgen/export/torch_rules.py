@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scratchgen.export.graph import RuleT, Value, expect_rows, expect_rows_or_images, find_rule
-from scratchgen.export.parts import Inverse, output_shape
+from scratchgen.export.model_parts import Inverse, output_shape
 from scratchgen.layers import (
     ELU,
     GELU,

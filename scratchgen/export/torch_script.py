@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data.files import expect_replaceable, write_whole
-from scratchgen.export.parts import Part, find_part
+from scratchgen.export.model_parts import Part, find_part
 from scratchgen.export.torch_modules import MODULES
 from scratchgen.export.torch_rules import constructor
 from scratchgen.export.torch_weights import to_torch_state_dict

@@ -9,7 +9,7 @@ import numpy as np
 
 from scratchgen.checks import Array, describe
 from scratchgen.export.layout import own_array, torch_array
-from scratchgen.export.parts import find_part
+from scratchgen.export.model_parts import find_part
 from scratchgen.module import Module
 
 COUNTER = "num_batches_tracked"     # of PyTorch's batch norm, which scratchgen does not count

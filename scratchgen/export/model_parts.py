@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import Array, as_image_shape, expect_count
+from scratchgen.checks import Array, as_image_shape, describe, expect_count
 from scratchgen.layers import (
     Flatten,
     Layer,
@@ -24,7 +24,7 @@ from scratchgen.layers import (
     Sigmoid,
 )
 from scratchgen.layers.coupling import Bijection
-from scratchgen.models import GAN, MADE, VAE, Autoencoder, Model
+from scratchgen.models import GAN, MADE, VAE, Autoencoder, Estimator
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.models.classical.nets import NetClassifier
 from scratchgen.models.flow.model import Flow
@@ -75,8 +75,9 @@ def parts(model: Any, *, shape: tuple[int, ...] | None = None) -> dict[str, Part
         return {"network": _part("network", model, "output", shape=shape)}
     if shape is not None:
         raise ValueError(f"export expected shape only for a layer, got one for a {type(model).__name__}")
-    if not isinstance(model, Model):
-        raise NotExportable(f"export expected a model or a layer, got {model!r}")
+    if not isinstance(model, Estimator):
+        hint = "; pass its model_" if hasattr(model, "model_") else ""      # an estimator of scikit-learn
+        raise NotExportable(f"export expected a model or a layer, got {describe(model)}{hint}")
     for kind, find in FINDERS.items():
         if isinstance(model, kind):
             return {part.name: part for part in find(model)}
