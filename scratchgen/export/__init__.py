@@ -10,8 +10,8 @@ A part is a network of a model that maps arrays to arrays: the encoder and the d
 """
 
 from scratchgen.export.graph import Graph, Value, onnx_rule
-from scratchgen.export.onnx_file import to_onnx
 from scratchgen.export.model_parts import NotExportable, Part, parts
+from scratchgen.export.onnx_file import to_onnx
 from scratchgen.export.torch_rules import torch_rule
 from scratchgen.export.torch_script import to_torch, torch_script
 from scratchgen.export.torch_weights import from_torch_state_dict, to_torch_state_dict

@@ -145,7 +145,8 @@ def _net_classifier(model: NetClassifier) -> list[Part]:
 def _linear_classifier(model: LinearClassifier) -> list[Part]:
     if not hasattr(model, "weight"):
         raise ValueError(f"export expected a trained {type(model).__name__}; call fit first")
-    linear = Linear(*model.weight.shape, rng=0, dtype=model.weight.dtype)
+    features, classes = model.weight.shape
+    linear = Linear(features, classes, rng=0, dtype=model.weight.dtype)
     linear.weight, linear.bias = model.weight, model.bias
     return [_part("classifier", linear, "scores", method="decision_function")]
 
@@ -170,8 +171,10 @@ def _made(model: MADE) -> list[Part]:
     found = []
     for ordering in range(len(model.orders)):
         layers: list[Layer] = []
-        for source, mask in zip(model.net.layers, model.masks(ordering), strict=True):
-            masked = MaskedLinear(*mask.shape, mask, rng=0, dtype=source.weight.dtype)
+        sources: Any = model.net.layers
+        for source, mask in zip(sources, model.masks(ordering), strict=True):
+            inputs, outputs = mask.shape
+            masked = MaskedLinear(inputs, outputs, mask, rng=0, dtype=source.weight.dtype)
             masked.weight, masked.bias = source.weight, source.bias
             layers += [masked, ReLU()]
         name = "logits" if len(model.orders) == 1 else f"logits_{ordering}"

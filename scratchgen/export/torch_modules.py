@@ -75,7 +75,8 @@ class Squeeze(nn.Module):
 
     def forward(self, x):
         n, c, h, w = x.shape
-        return x.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
+        blocks = x.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
+        return blocks.reshape(n, 4 * c, h // 2, w // 2)
 
     def inverse(self, z):
         n, c, h, w = z.shape

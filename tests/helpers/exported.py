@@ -6,6 +6,7 @@ import numpy as np
 
 from scratchgen import layers as L
 from scratchgen.export import parts
+from scratchgen.layers.masked import raster_mask
 from scratchgen.models import (
     DCGAN,
     GAN,
@@ -21,6 +22,7 @@ from scratchgen.models import (
     NormalPixels,
     RealNVP,
 )
+from scratchgen.models.flow.model import Flow
 from scratchgen.models.networks import ScaledSigmoid
 
 IMAGE = {"shape": (9, 10, 3)}       # odd sizes and colours: no axis can be confused with another
@@ -49,9 +51,9 @@ MODELS = {
 NETWORKS = {
     "activations": (
         lambda: L.Sequential(
-            L.Linear(6, 8, rng=0), L.GELU(), L.Linear(8, 8, rng=1), L.ELU(0.7), L.Linear(8, 8, rng=2), L.Tanh(),
-            L.LayerNorm(8), L.Linear(8, 8, rng=3), L.Softplus(), L.GroupNorm(2, 8), L.LeakyReLU(0.3),
-            L.Linear(8, 3, rng=4), ScaledSigmoid(-1, 4),
+            L.Linear(6, 8, rng=0), L.GELU(), L.Linear(8, 8, rng=1), L.ELU(0.7), L.Linear(8, 8, rng=2),
+            L.Tanh(), L.LayerNorm(8), L.Linear(8, 8, rng=3), L.Softplus(), L.GroupNorm(2, 8),
+            L.LeakyReLU(0.3), L.Linear(8, 3, rng=4), ScaledSigmoid(-1, 4),
         ),
         (6,),
     ),
@@ -59,7 +61,7 @@ NETWORKS = {
         lambda: L.Sequential(
             L.Conv2d(3, 4, (2, 3), stride=(1, 2), padding=1, rng=0), L.GroupNorm(2, 4), L.ReLU(),
             L.AvgPool2d((3, 2), 2, 1), L.Upsample(3), L.MaxPool2d(3, 2, 1),
-            L.MaskedConv2d(4, 5, L.raster_mask((3, 3), centre=True), padding=1, rng=1), L.BatchNorm(5),
+            L.MaskedConv2d(4, 5, raster_mask((3, 3), centre=True), padding=1, rng=1), L.BatchNorm(5),
             L.Sequential(L.Softplus(), L.ConvTranspose2d(5, 2, 3, (2, 1), 1, (1, 0), bias=False, rng=2)),
         ),
         (9, 10, 3),
@@ -95,3 +97,8 @@ def exportable(rng: np.random.Generator) -> list[tuple[str, Any, str, Any]]:
         net = trained(build(), rng)
         found.append((name, net, "network", parts(net, shape=shape)["network"]))
     return found
+
+
+def unit(model: Any, out: np.ndarray) -> float:
+    """What differences are measured in: 1, or the largest output of a flow, whose scales are exponentials."""
+    return max(1.0, float(np.abs(out).max())) if isinstance(model, Flow) else 1.0
