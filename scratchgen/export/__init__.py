@@ -10,7 +10,7 @@ A part is a network of a model that maps arrays to arrays: the encoder and the d
 """
 
 from scratchgen.export.graph import Graph, Value, onnx_rule
-from scratchgen.export.model_parts import NotExportable, Part, parts
+from scratchgen.export.model_parts import NotExportable, Part, find_part, parts
 from scratchgen.export.onnx_file import to_onnx
 from scratchgen.export.torch_rules import torch_rule
 from scratchgen.export.torch_script import to_torch, torch_script
@@ -21,6 +21,7 @@ __all__ = [
     "NotExportable",
     "Part",
     "Value",
+    "find_part",
     "from_torch_state_dict",
     "onnx_rule",
     "parts",

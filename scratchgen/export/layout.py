@@ -1,7 +1,7 @@
 """How the weights of each layer lie in PyTorch and ONNX, which agree: the order of their axes.
 
-scratchgen has the output on the last axis, so that out = x·W; PyTorch has it on the first. All arrays that are
-not listed here have the same layout.
+scratchgen has the output on the last axis, so that out = x·W; PyTorch has it on the first. All arrays that
+are not listed here have the same layout.
 """
 
 from __future__ import annotations

@@ -165,9 +165,9 @@ def _flow(model: Flow) -> list[Part]:
 
 
 def _made(model: MADE) -> list[Part]:
-    """One pass of the network with the masks of each ordering: the logits of all pixels given those before."""
+    """One pass with the masks of each ordering: the logits of all pixels, given those before."""
     if model.classes:
-        raise NotExportable("export cannot write a MADE with classes: each of its layers also takes the label")
+        raise NotExportable("export cannot write a MADE with classes: each layer also takes the label")
     found = []
     for ordering in range(len(model.orders)):
         layers: list[Layer] = []

@@ -250,7 +250,7 @@ def inverse(graph: Graph, layer: Inverse, x: Value) -> str:
         return additive_coupling(graph, inner, x, operator="Sub")
     if type(inner) is AffineCoupling:
         return affine_coupling(graph, inner, x, back=True)
-    raise NotExportable(f"export cannot write the inverse of a {type(inner).__name__}: there is no rule for it")
+    raise NotExportable(f"export cannot write the inverse of a {type(inner).__name__}: it has no rule")
 
 
 # Parts of several rules.

@@ -1,6 +1,6 @@
 """Modules that PyTorch lacks, as text for the scripts that `torch_script` writes.
 
-Each entry is the source of one class. A script contains those that its network uses, and those that these use.
+Each entry is the source of one class. A script contains the classes that its network uses.
 """
 
 MODULES = {

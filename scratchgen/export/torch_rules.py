@@ -149,7 +149,7 @@ def activation(layer: Layer, shape: Shape, dtype: Any) -> str:
 
 @torch_rule(Softplus)
 def softplus(layer: Softplus, shape: Shape, dtype: Any) -> str:
-    return "nn.Softplus(threshold=1e9)"         # by default PyTorch returns x itself for x > 20
+    return "nn.Softplus(threshold=40)"  # for larger x PyTorch returns x, which is then exact in float64 too
 
 
 @torch_rule(LeakyReLU)

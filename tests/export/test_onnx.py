@@ -9,7 +9,19 @@ from helpers.exported import MODELS, exportable, trained, unit
 
 from scratchgen import export
 from scratchgen.export.graph import ONNX_RULES
-from scratchgen.layers import Linear, Scaling, Sequential, SiLU
+from scratchgen.layers import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Scaling,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from scratchgen.models import MADE, VAE, Autoencoder, MLPClassifier, RealNVP
 
 
@@ -72,7 +84,7 @@ def test_logits_of_made_are_those_of_each_ordering(rng):
 
 def test_file_names_its_inputs_outputs_and_weights(tmp_path):
     onnx = pytest.importorskip("onnx")
-    model = VAE.dense(features=6, hidden=5, code=2, rng=0, dtype=np.float64)
+    model = VAE.dense(features=6, hidden=5, code=2, rng=0, activation=Tanh, dtype=np.float64)
     graph = onnx.load(export.to_onnx(model, tmp_path / "a.onnx", "encoder")).graph
     (x,) = graph.input
     kinds = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
@@ -83,6 +95,18 @@ def test_file_names_its_inputs_outputs_and_weights(tmp_path):
     mean, logvar = run(tmp_path / "a.onnx", np.ones((3, 6)))
     for out, expected in zip((mean, logvar), model.posterior(np.ones((3, 6))), strict=True):
         np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
+EXTREME = np.array([[-1e3], [-90], [-30], [-1e-3], [0], [1e-3], [30], [90], [1e3]], np.float32)
+
+
+@pytest.mark.parametrize("kind", [ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh])
+def test_activations_agree_at_extreme_inputs(kind, tmp_path):
+    net = Sequential(kind())
+    expected, _ = net.forward(EXTREME)
+    pytest.importorskip("onnx")
+    (out,) = run(export.to_onnx(net, tmp_path / "a.onnx", shape=(1,)), EXTREME)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_own_layer_needs_a_rule(tmp_path):

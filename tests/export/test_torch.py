@@ -7,7 +7,7 @@ import pytest
 from helpers.exported import MODELS, exportable, trained, unit
 
 from scratchgen import export
-from scratchgen.layers import Linear, Sequential
+from scratchgen.layers import ELU, GELU, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, SiLU, Softplus, Tanh
 from scratchgen.models import MADE, Autoencoder, ConvClassifier, MLPClassifier
 
 
@@ -25,6 +25,15 @@ def test_pytorch_computes_what_every_part_of_every_model_computes(tmp_path, rng)
         out = torch.cat(out, 1) if isinstance(out, tuple) else out
         difference = np.abs(out.numpy() - expected).max() / unit(model, expected)
         assert out.numpy().shape == expected.shape and difference <= 1e-5, (name, part, difference)
+
+
+@pytest.mark.parametrize("kind", [ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh])
+def test_activations_agree_at_extreme_inputs(kind, tmp_path):
+    torch = pytest.importorskip("torch")
+    x = np.array([[-1e3], [-90], [-30], [-1e-3], [0], [1e-3], [30], [90], [1e3]], np.float32)
+    script, weights = export.to_torch(Sequential(kind()), tmp_path / "a.py", shape=(1,))
+    out = runpy.run_path(str(script))["load"](weights)(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(out, kind().forward(x)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_weights_of_pytorch_give_its_outputs(rng):
