@@ -1,8 +1,8 @@
 """A graph of ONNX operators under construction, and the table of the rules that extend it.
 
 A rule says which operators a layer is: ``rule(graph, layer, x)`` adds them and returns the name of the
-output. Images are (N, H, W, C) in scratchgen and (N, C, H, W) in ONNX. Inside a graph they are always (N, C, H, W);
-transpositions are only at its borders, and where a layer turns rows into images or back.
+output. Images are (N, H, W, C) in scratchgen and (N, C, H, W) in ONNX. Inside a graph they are always
+(N, C, H, W); transpositions are only at its borders, and where a layer turns rows into images or back.
 """
 
 from __future__ import annotations
