@@ -114,14 +114,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "Pairs",
-    "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
+    "Dataset", "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance",
+    "LabelledTable", "Pairs", "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares",
+    "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "CSVLogger": "tests/training/test_loggers.py", "JSONLinesLogger": "tests/training/test_loggers.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
+    "download_fashion_mnist": "tests/data", "load_dataset": "tests/data", "load_table": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
     "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data",
     "check_model": "tests/gradcheck",

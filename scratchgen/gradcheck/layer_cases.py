@@ -31,6 +31,7 @@ from scratchgen.layers import (
     Sigmoid,
     SiLU,
     Softplus,
+    SpectralNorm,
     Tanh,
     TransformerBlock,
     Upsample,
@@ -106,6 +107,21 @@ LAYERS = (
     LayerCase("BatchNorm evaluation", lambda rng, dtype: BatchNorm(5, dtype=dtype), (7, 5)),
     LayerCase(
         "BatchNorm images", lambda rng, dtype: BatchNorm(3, dtype=dtype), (2, 3, 4, 3), training=True
+    ),
+    LayerCase(
+        "SpectralNorm", lambda rng, dtype: SpectralNorm(Linear(5, 3, rng=rng, dtype=dtype)), (7, 5)
+    ),
+    LayerCase(
+        "SpectralNorm training",
+        lambda rng, dtype: SpectralNorm(Linear(5, 3, False, rng=rng, dtype=dtype), iterations=200),
+        (7, 5),
+        training=True,
+    ),
+    LayerCase(
+        "SpectralNorm of a convolution",
+        lambda rng, dtype: SpectralNorm(Conv2d(2, 3, 2, stride=2, rng=rng, dtype=dtype), iterations=200),
+        (2, 4, 4, 2),
+        training=True,
     ),
     LayerCase("LayerNorm", lambda rng, dtype: LayerNorm(5, dtype=dtype), (7, 5)),
     LayerCase("LayerNorm on sequences", lambda rng, dtype: LayerNorm(4, dtype=dtype), (2, 3, 4)),
