@@ -132,10 +132,12 @@ def _vae(model: VAE) -> list[Part]:
 
 
 def _gan(model: GAN) -> list[Part]:
-    return [
-        _part("generator", model.generator, "examples", method="inverse_transform"),
-        _part("discriminator", model.discriminator, "logits"),
-    ]
+    """The generator of a conditional GAN takes [z, r], with r the one-hot label, as one array."""
+    method = "inverse_transform" if type(model).inverse_transform is GAN.inverse_transform else "forward"
+    found = [_part("generator", model.generator, "examples", method=method)]
+    if input_width(model.discriminator) is not None:        # otherwise it begins with a layer for labels
+        found.append(_part("discriminator", model.discriminator, "logits"))
+    return found
 
 
 def _net_classifier(model: NetClassifier) -> list[Part]:

@@ -45,6 +45,7 @@ from scratchgen.layers import (
     Sigmoid,
     SiLU,
     Softplus,
+    SpectralNorm,
     Squeeze,
     Tanh,
     Upsample,
@@ -149,6 +150,13 @@ def group_norm(graph: Graph, layer: GroupNorm, x: Value) -> str:
     xhat = graph.node("Reshape", xhat, back)
     scaled = graph.node("Mul", xhat, graph.constant("weight", layer.weight.value.reshape(per_channel)))
     return graph.node("Add", scaled, graph.constant("bias", layer.bias.value.reshape(per_channel)))
+
+
+@onnx_rule(SpectralNorm)
+def spectral_norm(graph: Graph, layer: SpectralNorm, x: Value) -> str:
+    sigma = layer.u @ layer.layer.weight.value.reshape(len(layer.u), -1) @ layer.v
+    scaled = graph.node("Div", x.name, graph.constant("sigma", sigma))
+    return graph.apply(layer.layer, Value(scaled, x.shape), "layer").name
 
 
 @onnx_rule(Dropout)

@@ -55,6 +55,22 @@ class MaskedConv2d(nn.Conv2d):
     def forward(self, x):
         return self._conv_forward(x, self.weight * self.mask, self.bias)
 ''',
+    "SpectralNorm": '''
+class SpectralNorm(nn.Module):
+    """A layer whose weight is divided by its largest singular value; u and v stay as they are."""
+
+    def __init__(self, layer, inputs, outputs):
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("u", torch.zeros(inputs))
+        self.register_buffer("v", torch.zeros(outputs))
+
+    def forward(self, x):
+        weight = self.layer.weight
+        if weight.ndim == 4:
+            weight = weight.permute(0, 2, 3, 1)     # u has the order (row, column, channel)
+        return self.layer(x / (self.v @ weight.flatten(1) @ self.u))
+''',
     "Scaling": '''
 class Scaling(nn.Module):
     """x * exp(s), with s learnt, of the shape of one example."""

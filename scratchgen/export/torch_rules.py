@@ -33,6 +33,7 @@ from scratchgen.layers import (
     Sigmoid,
     SiLU,
     Softplus,
+    SpectralNorm,
     Squeeze,
     Tanh,
     Upsample,
@@ -135,6 +136,12 @@ def layer_norm(layer: LayerNorm, shape: Shape, dtype: Any) -> str:
 def group_norm(layer: GroupNorm, shape: Shape, dtype: Any) -> str:
     expect_rows_or_images(layer, Value("x", shape))
     return f"nn.GroupNorm({layer.groups}, {layer.channels}, eps={layer.eps})"
+
+
+@torch_rule(SpectralNorm)
+def spectral_norm(layer: SpectralNorm, shape: Shape, dtype: Any) -> str:
+    text, _ = constructor(layer.layer, shape, dtype)
+    return f"SpectralNorm({text}, {len(layer.u)}, {len(layer.v)})"
 
 
 @torch_rule(Dropout)
