@@ -1,4 +1,4 @@
-"""`scratchgen export`: a network of a trained model as an ONNX file, or as a script and weights for PyTorch."""
+"""`scratchgen export`: a network of a trained model as an ONNX file, or as a script for PyTorch."""
 
 from __future__ import annotations
 
