@@ -2,6 +2,7 @@
 from scratchgen import checkpoint as checkpoint
 from scratchgen import data as data
 from scratchgen import distributions as distributions
+from scratchgen import export as export
 from scratchgen import gradcheck as gradcheck
 from scratchgen import initializers as initializers
 from scratchgen import kernels as kernels

@@ -33,7 +33,7 @@ LEVELS = (
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
-    ("sklearn",),
+    ("sklearn", "export"),
     ("studies", "exercises", "zoo"),
     ("trace",),
     ("cli", "__main__"),
@@ -115,9 +115,9 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     come_along = {"PIL", "mpl_toolkits", "llvmlite"}    # with Matplotlib and with Numba
     allowed = {"scratchgen", *wanted, *come_along, *sys.stdlib_module_names} - {"pickle", "shelve"}
     extras = declared["options.extras_require"]
-    assert "scikit-learn" in extras["sklearn"]
+    assert "scikit-learn" in extras["sklearn"] and "onnx" in extras["onnx"]
     for path in PACKAGE.rglob("*.py"):
-        optional = {"sklearn"} if path.parent == PACKAGE / "sklearn" else set()
+        optional = {"sklearn": {"sklearn"}, "export": {"onnx"}}.get(path.parent.name, set())
         for name in imports(path):
             assert name.split(".")[0] in allowed | optional, f"{path.relative_to(ROOT)} imports {name}"
 
