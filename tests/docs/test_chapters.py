@@ -10,10 +10,9 @@ from helpers.pages import ROOT
 
 from scratchgen.exercises.catalogue import EXERCISES
 
-WITHOUT_PARTS = {"translation"}        # its questions are not written yet
-CHAPTERS = [chapter for chapter in chapters() if chapter.name not in WITHOUT_PARTS]
+CHAPTERS = chapters()
 # Chapters whose first epoch takes more than a second
-SLOW = {"attention", "recurrent", "comparison", "out-of-distribution", "diffusion", "flows", "speed"}
+SLOW = {"attention", "recurrent", "translation", "comparison", "out-of-distribution", "diffusion", "flows", "speed"}
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?")
 
