@@ -228,6 +228,8 @@ def check_own_loss(
             f"pred and target of shape {pred.shape}; the rows of target have sum 1",
         )
     except (ValueError, TypeError, IndexError) as error:
+        if not frames_in(error, Path(file)):
+            raise Refused(str(error)) from None     # of the checker: what the loss returned
         labels = rng.integers(pred.shape[-1], size=len(pred))
         try:
             return check_loss(loss, pred, labels, tolerance=KINKED), f"pred {pred.shape} and integer labels"
@@ -281,8 +283,13 @@ def where(error: BaseException, path: Path) -> str:
         text = f"it called exit({error.code if error.code is not None else ''})"
     if isinstance(error, SyntaxError):
         return f"{text.partition(' (')[0]} ({path.name}, line {error.lineno})"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_file(f.filename, path)]
+    frames = frames_in(error, path)
     return f"{text} ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else text
+
+
+def frames_in(error: BaseException, path: Path) -> list[traceback.FrameSummary]:
+    """The calls of the file that were running when the exception was raised."""
+    return [f for f in traceback.extract_tb(error.__traceback__) if is_file(f.filename, path)]
 
 
 def is_file(name: str, path: Path) -> bool:

@@ -110,7 +110,8 @@ def explain_missing(what: str, shape: tuple[int, ...], claimed: np.ndarray | Non
     if claimed is None:
         text = "Backward returned None. It has to return dx, unless it is called with input_grad=False."
         return Explanation(text, "None", total=total)
-    text = f"Backward gave an array of shape {claimed.shape}, expected {shape}, the shape of the {what}."
+    of = "the input" if what == "input" else what
+    text = f"Backward gave an array of shape {claimed.shape}, expected {shape}, the shape of {of}."
     return Explanation(f"{text}{_shape_hint(claimed.shape, shape)}", "shape", total=total)
 
 

@@ -12,7 +12,10 @@ from scratchgen.exercises.catalogue import EXERCISES
 
 CHAPTERS = chapters()
 # Chapters whose first epoch takes more than a second
-SLOW = {"attention", "recurrent", "translation", "comparison", "out-of-distribution", "diffusion", "flows", "speed"}
+SLOW = {
+    "attention", "recurrent", "translation", "comparison", "out-of-distribution", "diffusion", "flows",
+    "speed",
+}  # fmt: skip
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?")
 
