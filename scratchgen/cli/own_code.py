@@ -125,7 +125,7 @@ def check(target: str, shape: tuple[int, ...] | None, width: int, plot: Path | N
 def load(path: Path) -> ModuleType:
     """Run a file and return it as a module. Files in the same folder can be imported by it."""
     if not path.is_file():
-        raise Refused(f"{path}: no such file")
+        raise Refused(f"{path}: {'a directory, not a Python file' if path.is_dir() else 'no such file'}")
     sys.path.append(str(path.absolute().parent))
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_yours"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -282,7 +282,8 @@ def where(error: BaseException, path: Path) -> str:
     if isinstance(error, SystemExit):
         text = f"it called exit({error.code if error.code is not None else ''})"
     if isinstance(error, SyntaxError):
-        return f"{text.partition(' (')[0]} ({path.name}, line {error.lineno})"
+        line = f", line {error.lineno}" if error.lineno else ""     # none for a file that is not text
+        return f"{text.partition(' (')[0]} ({path.name}{line})"
     frames = frames_in(error, path)
     return f"{text} ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else text
 

@@ -187,12 +187,24 @@ def test_layer_that_cannot_be_checked_is_reported_in_one_line(check, file, name,
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("class Square(:\n", "SyntaxError"), ("import nowhere\n", "(my_layer.py, line 1, in <module>)")],
+    [
+        ("class Square(:\n", "SyntaxError"),
+        ("import nowhere\n", "(my_layer.py, line 1, in <module>)"),
+        ("\0", "null bytes"),
+    ],
 )
 def test_file_that_cannot_be_run_is_reported_in_one_line(check, file, text, says):
     file.write_text(text, encoding="utf-8")
     code, out, err = check("Square")
     assert (code, out) == (own_code.FAILED, "") and says in err and err.count("\n") == 1
+    assert "None" not in err
+
+
+def test_directory_is_not_called_missing(file, check):
+    file.unlink()
+    file.mkdir()
+    code, out, err = check("Square")
+    assert (code, out) == (own_code.REFUSED, "") and err.endswith("a directory, not a Python file\n")
 
 
 LOOP = "import time\n        while True: time.sleep(0.01)"
