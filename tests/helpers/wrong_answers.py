@@ -209,7 +209,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
     "gan": [
         (
             "GAN.3", "loss_fake, dfake = bce_with_logits(l_fake, np.ones_like(l_fake))",
-            "the discriminator's loss: the code gives 1.47138, expected 1.21301",
+            "The only entry is wrong: the code gives 1.47138, expected 1.21301",
         ),
         ("GAN.4", "loss, dlogits = loss, dlogits", "the code gives 0.658685, expected −0.658685"),
         ("GAN.4", "loss, dlogits = -loss, dlogits", "The sign is wrong"),
