@@ -20,6 +20,8 @@ class BuildWithDemos(build_py):
                 copy = Path(self.build_lib, "scratchgen", script)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(script, copy)
+            # The table of the gallery has the usual time of each demo.
+            shutil.copyfile("gallery/README.md", Path(self.build_lib, "scratchgen", "demos", "README.md"))
 
 
 setup(cmdclass={"build_py": BuildWithDemos})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +143,24 @@ def _cell(value: Any, specification: str) -> str:
 
 # Figures
 
+_format: ContextVar[str | None] = ContextVar("format", default=None)
+
+
+@contextmanager
+def figures_as(name: str | None) -> Iterator[None]:
+    """Within this context, save() writes figures in another format, such as "svg"."""
+    token = _format.set(name)
+    try:
+        yield
+    finally:
+        _format.reset(token)
+
 
 def save(figure: Figure, path: Path) -> Path:
     """Save a figure, and print its path."""
+    if _format.get() == "gif":      # the demo writes its animation itself
+        return path
+    path = path.with_suffix(f".{_format.get()}") if _format.get() else path
     plots.save(figure, path)
     print(f"\nSaved {path}")
     return path

@@ -19,13 +19,19 @@ from scratchgen.data.augment import Jitter as Jitter
 from scratchgen.data.augment import binarise as binarise
 from scratchgen.data.augment import dequantise as dequantise
 from scratchgen.data.batches import Batches as Batches
+from scratchgen.data.bpe import BytePairTokenizer as BytePairTokenizer
+from scratchgen.data.datasets import Dataset as Dataset
+from scratchgen.data.datasets import load_dataset as load_dataset
 from scratchgen.data.digits import Digits as Digits
 from scratchgen.data.digits import as_images as as_images
 from scratchgen.data.digits import load_digits as load_digits
 from scratchgen.data.download import download_digits as download_digits
+from scratchgen.data.download import download_fashion_mnist as download_fashion_mnist
 from scratchgen.data.idx import read_idx as read_idx
 from scratchgen.data.image_sets import Images as Images
 from scratchgen.data.image_sets import load_images as load_images
+from scratchgen.data.labelled_tables import LabelledTable as LabelledTable
+from scratchgen.data.labelled_tables import load_table as load_table
 from scratchgen.data.npy import read_npy as read_npy
 from scratchgen.data.npy import read_npz as read_npz
 from scratchgen.data.pairs import Pairs as Pairs
@@ -92,6 +98,7 @@ from scratchgen.layers.reshape import Flatten as Flatten
 from scratchgen.layers.reshape import Reshape as Reshape
 from scratchgen.layers.residual import ResidualBlock as ResidualBlock
 from scratchgen.layers.sequential import Sequential as Sequential
+from scratchgen.layers.spectral import SpectralNorm as SpectralNorm
 from scratchgen.layers.time_embedding import TimeEmbedding as TimeEmbedding
 from scratchgen.layers.time_network import ResidualNet as ResidualNet
 from scratchgen.layers.time_network import TimeNetwork as TimeNetwork
@@ -135,7 +142,9 @@ from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE
 from scratchgen.models.flow.realnvp import RealNVP as RealNVP
 from scratchgen.models.gan.average import AveragedGenerator as AveragedGenerator
+from scratchgen.models.gan.conditional import ConditionalGAN as ConditionalGAN
 from scratchgen.models.gan.dcgan import DCGAN as DCGAN
+from scratchgen.models.gan.info import InfoGAN as InfoGAN
 from scratchgen.models.gan.model import GAN as GAN
 from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN

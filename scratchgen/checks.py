@@ -285,6 +285,8 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
         hint = ""
         if is_plain_array(x) and x.dtype in FLOATS:
             hint = f"; pass x.astype(np.{dtype}), or build the model with dtype=np.{x.dtype}"
+        elif isinstance(x, list | tuple):
+            hint = f"; pass np.asarray(x, np.{dtype})"
         raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}{hint}")
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")

@@ -64,6 +64,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Callback": {},
     "Alphabet": {"characters": "abc"},
     "RandomCrop": {"length": 3},
+    "BytePairTokenizer": {"merges": [(97, 98), (256, 99)]},
     "Batches": {"X": X, "y": Y, "batch_size": 2, "rng": 0},
     "Jitter": {"shape": (28, 28, 1)},
     "GaussianMixture": {**WEIGHTS, "means": np.ones((2, 3))},
@@ -113,14 +114,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "check_loss": {"loss": losses.squared_error, "pred": X, "target": X},
 }
 RESULTS = {
-    "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance", "Pairs",
-    "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares", "Table", "TrainingDiverged",
+    "Dataset", "DensityCoverage", "Digits", "Explanation", "History", "Images", "KernelDistance",
+    "LabelledTable", "Pairs", "PrecisionRecall", "Reliability", "Result", "SampleQuality", "Shares",
+    "Table", "TrainingDiverged",
 }  # fmt: skip
 ELSEWHERE = {
     "Trainer": "tests/training/test_loop.py", "Checkpointer": "tests/training/test_checkpoint.py",
     "CSVLogger": "tests/training/test_loggers.py", "JSONLinesLogger": "tests/training/test_loggers.py",
     "load": "tests/training/test_model_files.py", "save": "tests/training/test_model_files.py",
     "as_images": "tests/data", "download_digits": "tests/data", "load_digits": "tests/data",
+    "download_fashion_mnist": "tests/data", "load_dataset": "tests/data", "load_table": "tests/data",
     "read_idx": "tests/data", "read_npy": "tests/data", "read_npz": "tests/data", "read_csv": "tests/data",
     "read_image": "tests/data", "read_pairs": "tests/data", "load_images": "tests/data",
     "check_model": "tests/gradcheck",
@@ -177,6 +180,7 @@ WRONG: dict[str, list[Any]] = {
     "shape": [*NOTHING, -1, 2.5, (2.5, 1), (-1, 2), ("x",), (28, 28), (28, 0, 1), True],
     "sigmas": [None, "x", [], (), [0.0], [math.nan], [-1], ["x"], Unfit(), 0.1],
     "loss": [None, "x", 3, Unfit()],
+    "pairs": [None, "x", 3, dict, Unfit(), [3], [(1,)], [(1, 2.5)], [(1, "x")], [(1, 256)], [(1, 2), (1, 2)]],
     "strings": [None, 3, "abc", b"a", [], (), [1], ["a", None], Unfit()],
     "date": [None, 3, "1994-03-03", Unfit()],
 }
@@ -191,7 +195,8 @@ ANNOTATIONS = {
     "float | Schedule": ["float"], "Mapping[str, Parameter]": ["parameters"],
     "tuple[float, float]": ["betas"], "tuple[int, int, int] | tuple[int, int]": ["shape"], "Shape": ["shape"],
     "tuple[int, ...]": ["shape"], "Sequence[float]": ["sigmas"], "Loss": ["loss"], "Any": ["layer"],
-    "FeatureClassifier": ["loss"], "Sequence[str]": ["strings"], "datetime.date": ["date"],
+    "FeatureClassifier": ["loss"], "Sequence[Pair]": ["pairs"], "Sequence[str]": ["strings"],
+    "datetime.date": ["date"],
 }  # fmt: skip
 LABELS = {"labels", "y_train", "y_test"}
 USED = {    # what the example calls
@@ -222,6 +227,7 @@ FINE: dict[tuple[str, str], list[Any]] = {
     ("LeakyReLU", "negative_slope"): [-1],                      # a mirrored line, whose slope is -1
     ("Parameter", "value"): [[], (), 0.5, X.tolist(), np.array(3.0)],
     ("Jitter", "shape"): [(28, 28)],
+    ("Dropout", "shared_axis"): [0],
     ("UNet", "classes"): [0], ("ResidualNet", "classes"): [0],
     ("numeric_gradient", "x"): [np.array(3.0)],
     ("orthogonal", "gain"): [-1], ("LSTM", "forget_bias"): [-1],

@@ -109,6 +109,7 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     declared.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = re.findall(r"^[\w-]+", declared["options"]["install_requires"], re.MULTILINE)
     assert "numpy" in wanted and not FRAMEWORKS.intersection(wanted)
+    wanted += re.findall(r"^[\w-]+", declared["options.extras_require"]["completion"], re.MULTILINE)
     come_along = {"PIL", "mpl_toolkits", "llvmlite"}    # with Matplotlib and with Numba
     allowed = {"scratchgen", *wanted, *come_along, *sys.stdlib_module_names} - {"pickle", "shelve"}
     extras = declared["options.extras_require"]

@@ -10,4 +10,5 @@ ORDER = (
     "ugly_or_missing",
     "directions",
     "one_pixel",
+    "told_what_to_draw",
 )

@@ -12,15 +12,19 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
+from typing import Any
 
 import scratchgen
 from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
 COMMANDS = (        # in the order of --help
-    "demo", "gradcheck", "trace", "zoo", "exercise", "train", "study", "data", "download",
+    "demo", "gradcheck", "trace", "zoo", "exercise", "train", "sample", "reconstruct", "encode", "score",
+    "info", "study", "data", "download", "completion",
 )  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13
@@ -30,11 +34,15 @@ EXIT_CODES = (
 )
 
 
-def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser. Only the chosen command adds its own arguments, which keeps the start fast."""
+def build_parser(*chosen: str) -> argparse.ArgumentParser:
+    """Build the parser. Only the chosen commands add their own arguments, which keeps the start fast."""
     debug = Parser(add_help=False)
     debug.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error was raised"
+    )
+    debug.add_argument(
+        "--quiet", action="store_true", default=argparse.SUPPRESS,
+        help="no progress and no notes: only results, warnings and errors",
     )
     parser = Parser(
         prog="scratchgen",
@@ -52,7 +60,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, parents=[debug], help=command.HELP, description=sentence(command.HELP), epilog=EXIT_CODES
         )
-        if name == chosen:
+        if name in chosen:
             command.add_arguments(sub)
             sub.set_defaults(run=command.main)
     return parser
@@ -78,12 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if argv[place] in ALIASES:
                 argv[place : place + 1] = ["study", ALIASES[argv[place]]]
             expect_command(argv[place])
-        parser = build_parser(None if place is None else argv[place])
+        parser = build_parser(*([] if place is None else [argv[place]]))
         args = parser.parse_args(argv)
         if not hasattr(args, "run"):
             parser.print_help()
             return 0
-        code: int = args.run(args)
+        with quiet() if getattr(args, "quiet", False) else nullcontext():
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as error:
@@ -101,6 +110,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, TrainingDiverged):
             raise
         return report_error(error, 1, debug)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is written to stderr, such as progress, except for warnings."""
+    stderr, logger = sys.stderr, logging.getLogger("scratchgen")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8") as null:
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None,
+            line: str | None = None,
+        ) -> None:  # fmt: skip
+            usual(message, category, filename, lineno, file or stderr, line)
+
+        warnings.showwarning = show
+        sys.stderr = null
+        try:
+            yield
+        finally:
+            sys.stderr = stderr
+            logger.setLevel(level)
 
 
 def make_output_safe() -> None:

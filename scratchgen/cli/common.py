@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 WIDTH = 80      # the largest width of tables, lists and descriptions, in characters
+ARRAYS = (".npy", ".npz", ".csv")
 LEAST = 40      # the smallest width, because tables in narrower columns cannot be read
 
 
@@ -97,6 +100,33 @@ def whole_number(least: int) -> Callable[[str], int]:
     return parse
 
 
-def widths(text: str) -> tuple[int, ...]:
-    """An argument that is a list of widths, such as 400,200."""
-    return tuple(whole_number(1)(part.strip()) for part in text.split(","))
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option --json."""
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def print_result(args: argparse.Namespace, values: Mapping[str, Any], *lines: str) -> None:
+    """Print lines of text, or with --json the values as one JSON object."""
+    if args.json:
+        print(json.dumps(plain(values), allow_nan=False))
+    else:
+        print(*lines, sep="\n")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON: arrays as lists, NumPy's numbers as numbers, nan and infinity as text."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def expect_format(path: Path, formats: Sequence[str]) -> None:
+    """Raise ValueError unless the path ends in one of the formats, such as .png."""
+    if path.suffix.lower() not in formats:
+        raise ValueError(f"--out expected a file that ends in {', '.join(formats)}, got {path}")

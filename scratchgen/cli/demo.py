@@ -5,20 +5,27 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import scratchgen
-from scratchgen.cli.common import check_writable, paragraph, row
+from scratchgen.cli.common import add_json_argument, check_writable, paragraph, print_result, row
+from scratchgen.cli.sources import add_data_arguments, expect_data, load_data
 
 HELP = "run one demo; its figures go to gallery/"
 PACKAGE = "scratchgen.demos"
+FORMATS = ("png", "svg", "gif")
 NOT_DEMOS = ("__init__", "common")
+TIMES = "README.md"     # of the gallery, which has a table with the usual time of each demo
+TIME = re.compile(r"^\| \[`demo (\w+)`\].*\| ([^|]*) \|$", re.MULTILINE)
+LONGEST = 200           # numbers of an array that --json prints
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("gallery"), metavar="DIR",
         help="folder for the figures (default: gallery)",
     )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="format of the figures (default: png); gif for animations only"
+    )
+    parser.add_argument("--seed", metavar="S", help="short for --set seed=S")
+    add_json_argument(parser)
+    add_data_arguments(parser, default="the digits that `scratchgen data` shows")
 
 
 def main(args: argparse.Namespace) -> int:
     """List the demos, describe one of them, or run it."""
     demos = find_demos()
     if args.list:
-        print(*listing(demos), sep="\n")
+        times = usual_times()
+        about = {
+            name: {"family": demo.family, "claim": demo.claim, "time": times.get(name)}
+            for name, demo in demos.items()
+        }
+        print_result(args, about, *listing(demos, times))
         return 0
     if args.name is None:
         raise ValueError("demo expected a NAME or --list (see scratchgen demo --help)")
@@ -52,12 +70,64 @@ def main(args: argparse.Namespace) -> int:
     if args.describe:
         print(describe(demo))
         return 0
+    expect_data(args)
     check_writable(args.out)
     function = load(demo)
-    settings = parse_settings(function, args.settings)
-    args.out.mkdir(parents=True, exist_ok=True)
-    function(args.out, **settings)
+    settings = parse_settings(function, [*args.settings, *([f"seed={args.seed}"] if args.seed else [])])
+    if args.format == "gif" and "animate" not in vars(sys.modules[function.__module__]):
+        raise ValueError(f"{demo.name} draws no animation; choose --format png or svg")
+    with ExitStack() as stack:
+        if args.data is not None:
+            stack.enter_context(replaced_digits(demo, args))
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.json:
+            stack.enter_context(redirect_stdout(sys.stderr))
+        if args.format is not None:
+            stack.enter_context(import_module(f"{PACKAGE}.common").figures_as(args.format))
+        results = function(args.out, **settings)
+        if args.format == "gif":
+            print(f"Saved {results['animation']}")
+    if args.json:
+        print_result(args, numbers_in(results))
     return 0
+
+
+def replaced_digits(demo: Demo, args: argparse.Namespace) -> AbstractContextManager[None]:
+    """Other images in the place of the digits. Raises ValueError for a demo without digits."""
+    from scratchgen.data.digits import as_digits, digits_from
+
+    if "load_digits" not in demo.path.read_text(encoding="utf-8"):
+        raise ValueError(f"--data expected a demo that uses digits; {demo.name} does not use them")
+    digits = as_digits(load_data(args))
+    present = [len(set(y.tolist())) for y in (digits.y_train, digits.y_test)]
+    if min(present) < 10:
+        raise ValueError(
+            f"{args.data}: the demos expect ten classes, 0 to 9, for training and for testing, "
+            f"got {present[0]} and {present[1]}"
+        )
+    print(paragraph(digits.source), file=sys.stderr if args.json else sys.stdout)
+    return digits_from(digits)
+
+
+def numbers_in(results: Any) -> dict[str, Any]:
+    """The numbers of a demo's results, without long arrays."""
+    found = {}
+    for name, value in results.items():
+        if isinstance(value, Mapping):
+            value = numbers_in(value)
+        size = getattr(value, "size", len(value) if isinstance(value, list | tuple) else 1)
+        if size <= LONGEST and (not hasattr(value, "__dict__") or hasattr(value, "dtype")):
+            found[str(name)] = value
+    return found
+
+
+def usual_times(folders: Sequence[Path] | None = None) -> dict[str, str]:
+    """The usual time of each demo, such as "1.5 min", from the gallery's page; empty if it is not there."""
+    for root in folders or roots():
+        for page in (root / TIMES, root.parent / "gallery" / TIMES):
+            if page.is_file():
+                return dict(TIME.findall(page.read_text("utf-8")))
+    return {}
 
 
 @dataclass(frozen=True)
@@ -72,6 +142,11 @@ class Demo:
     def docstring(self) -> str:
         """The docstring of the script, read without running it."""
         return ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8"))) or ""
+
+    @property
+    def claim(self) -> str:
+        """What the demo shows, in one sentence."""
+        return self.docstring.partition("\n\n")[0]
 
     @property
     def notes(self) -> str:
@@ -119,17 +194,18 @@ def reading_order(folder: Path) -> tuple[str, ...]:
     return ()
 
 
-def listing(demos: Mapping[str, Demo]) -> list[str]:
-    """A row for each demo, at most as wide as the terminal, under the name of its family."""
+def listing(demos: Mapping[str, Demo], times: Mapping[str, str] | None = None) -> list[str]:
+    """A row for each demo with its usual time, under the name of its family; as wide as the terminal."""
     width = max(map(len, demos)) + 2
+    time_width = max(map(len, (times or {}).values()), default=0)
     lines: list[str] = []
     family = None
     for demo in demos.values():
         if demo.family != family:
             family = demo.family
             lines += ["", f"{family}:"] if lines else [f"{family}:"]
-        title = demo.docstring.partition("\n\n")[0]
-        lines.append(row(f"  {demo.name}", title, width + 2))
+        start = f"  {demo.name:{width}}{(times or {}).get(demo.name, ''):>{time_width}}"
+        lines.append(row(start, demo.claim, len(start) + (2 if time_width else 0)))
     return lines
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from scratchgen.cli.apart import run_apart
-from scratchgen.cli.common import check_output, columns, seconds
+from scratchgen.cli.common import add_json_argument, check_output, columns, print_result, seconds
 
 HELP = "compare hand-written gradients with central differences"
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=seconds, default=30.0, metavar="SECONDS",
         help="the time limit for each of your own layers or losses (default: 30)",
     )
+    add_json_argument(parser)
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -55,6 +56,8 @@ def main(args: argparse.Namespace) -> int:
     if args.plot is not None:
         check_output(args.plot)
     own = [name for name in args.names if FILE.search(name)]
+    if own and args.json:
+        raise ValueError("--json expected names of the library; the check of your own file is text")
     if own:
         return check_own(own, args)
     if args.input is not None:
@@ -70,8 +73,10 @@ def main(args: argparse.Namespace) -> int:
         plotted = report.case_to_plot(cases, args.names)
     detailed = bool(args.names)
     width = max(report.NARROWEST, columns())
-    print(report.head(detailed, width))
+    if not args.json:
+        print(report.head(detailed, width))
     failed = kinks = 0
+    checked: list[dict[str, object]] = []
     versions = ("reference",) if kernels.backend() == "reference" else ("reference", "jit")
     for case in cases:
         results = {}
@@ -80,10 +85,19 @@ def main(args: argparse.Namespace) -> int:
                 results[version] = case.run()
         failed += sum(not r.ok for found in results.values() for r in found)
         kinks += sum(r.verdict == "kink" for r in results[versions[-1]])
-        print(*report.rows(case, results, detailed, width), sep="\n", flush=True)
-    print(f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
+        checked += [
+            {"case": case.name, "kernels": version, "what": r.what, "error": r.error, "verdict": r.verdict}
+            for version, found in results.items()
+            for r in found
+        ]
+        if not args.json:
+            print(*report.rows(case, results, detailed, width), sep="\n", flush=True)
+    values = {"cases": len(cases), "failed": failed, "kinks": kinks, "checks": checked}
+    print_result(args, values, f"cases: {len(cases)}, failed checks: {failed}, arrays with a kink: {kinks}")
     if plotted is not None:
-        print(f"error against step size: {plots.save(report.error_figure(plotted), args.plot)}")
+        saved = plots.save(report.error_figure(plotted), args.plot)
+        if not args.json:
+            print(f"error against step size: {saved}")
     return 1 if failed else 0
 
 

@@ -1,177 +1,166 @@
-"""`scratchgen train`: train a model on digits, or on sentences, and save the run."""
+"""`scratchgen train`: train any model on digits or on your own data, and save the run."""
 
 from __future__ import annotations
 
 import argparse
-import inspect
-from collections.abc import Callable
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scratchgen.cli import train_translator
-from scratchgen.cli.common import check_output, paragraph, row, whole_number, widths
+from scratchgen.cli.common import (
+    add_json_argument,
+    check_output,
+    paragraph,
+    print_result,
+    row,
+    whole_number,
+)
+from scratchgen.cli.run_folder import model_path
+from scratchgen.cli.settings import shown, split_settings
+from scratchgen.cli.sources import add_data_arguments, expect_readable
 
 if TYPE_CHECKING:
-    from scratchgen.studies.cards import Trainable
+    from scratchgen.cli.catalogue import Entry, Form
 
-HELP = "train a model on digits or sentences and save the run"
+HELP = "train a model on digits, on sentences or on your own data"
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def models() -> dict[str, Trainable]:
-    """The models that can be trained, from the cards of all families."""
-    from scratchgen.studies.cards import cards
-
-    return {name: model for card in cards().values() for name, model in card.trainable.items()}
+def duration(text: str) -> float:
+    """An argument that is a time in seconds, minutes or hours: 90, 90s, 5m, 1.5h."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
+    seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, got {text!r}")
+    return seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    known = models() | train_translator.tasks()
-    forms = dict.fromkeys(form for model in known.values() for form in model.forms)
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(known)}")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a name that --list shows")
     parser.add_argument("--list", action="store_true", help="list the models, their forms and defaults")
+    parser.add_argument("--form", metavar="FORM", help="form of the networks (default: the model's first)")
     parser.add_argument(
-        "--form", choices=forms, metavar="FORM",
-        help=f"form of the networks: {', '.join(forms)} (default: the model's first)",
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="change a setting that --list shows, such as hidden=400,200; may be given several times",
+    )
+    parser.add_argument("--hidden", metavar="W,W", help="short for --set hidden=W,W")
+    parser.add_argument("--code", metavar="K", help="short for --set code=K")
+    parser.add_argument("--batch-size", metavar="N", help="short for --set batch_size=N")
+    parser.add_argument("--lr", metavar="RATE", help="short for --set lr=RATE")
+    parser.add_argument(
+        "--epochs", type=whole_number(1), metavar="N", help="epochs in total (default: 20)"
     )
     parser.add_argument(
-        "--hidden", type=widths, metavar="W,W",
-        help="widths of the hidden layers, such as 400,200 (default: see --list)",
+        "--budget", type=duration, metavar="TIME", help="stop after this time, such as 5m, if it comes first"
     )
-    parser.add_argument(
-        "--code", type=whole_number(1), metavar="K", help="width of the latent code (default: see --list)"
-    )
-    parser.add_argument(
-        "--epochs", type=whole_number(1), default=20, metavar="N", help="epochs in total (default: 20)"
-    )
-    parser.add_argument(
-        "--batch-size", type=whole_number(1), metavar="N", help="examples per batch (default: the model's)"
-    )
-    parser.add_argument("--lr", type=float, metavar="RATE", help="learning rate (default: the model's)")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="S", help="seed (default: 0)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="file of the run (default: runs/MODEL.safetensors)"
+        "--out", type=Path, metavar="RUN", help="folder of the run (default: runs/MODEL)"
     )
     existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="continue the run in FILE")
-    existing.add_argument("--overwrite", action="store_true", help="replace the run in FILE")
+    existing.add_argument("--resume", action="store_true", help="continue the run in RUN")
+    existing.add_argument("--overwrite", action="store_true", help="replace the run in RUN")
+    add_json_argument(parser)
+    add_data_arguments(parser, default="the digits that `scratchgen data` shows, or a text")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train the model, save the run, and print its result on the test digits; or list the models."""
+    """Train the model, save the run, and print its result on the test data; or list the models."""
+    from scratchgen.cli.catalogue import find_entry
+    from scratchgen.cli.job import Job, TextJob
+
     if args.list:
-        print(*listing(), sep="\n")
+        print_result(args, {"models": models_as_json()}, *listing())
         return 0
     if args.model is None:
         raise ValueError("train expected a MODEL or --list (see scratchgen train --help)")
-    from scratchgen.checks import check_name
-
-    check_name("model", args.model, models() | train_translator.tasks())
-    path = args.out or Path(f"runs/{args.model}.safetensors")
-    check_output(path)
     if args.model in train_translator.tasks():
-        print(train_translator.main(args, path))
-        print(f"weights and run are in {path}")
-        return 0
-    run = {"batch_size": args.batch_size, "lr": args.lr}
-    line = train(
-        args.model,
-        models()[args.model],
-        path,
-        form=args.form,
-        hidden=args.hidden,
-        code=args.code,
-        epochs=args.epochs,
-        run={name: value for name, value in run.items() if value is not None},
-        seed=args.seed,
-        resume=args.resume,
-        overwrite=args.overwrite,
-    )
-    print(line)
-    print(f"weights and run are in {path}")
+        return train_translator.main(args)
+    entry = find_entry(args.model)
+    form = entry.form(args.form)
+    build, run = entry.parse(form, given_settings(args))
+    check_before_work(args, entry, form, build)
+    path = model_path(args.out or Path("runs") / entry.name)
+    check_output(path)
+    expect_free(path, args.resume, args.overwrite)
+    job = (TextJob if entry.of_text else Job)(args, entry, form, build, run)
+    job.check_place(path)
+    if not (args.json or getattr(args, "quiet", False)):
+        print(paragraph(job.source), flush=True)
+    last = job.train(path)
+    figure = job.figure()
+    where = args.out or path.parent
+    lines = [paragraph(figure.text)] if figure else []
+    if last:
+        numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items())
+        lines.append(paragraph(f"last epoch: {numbers}", indent="    "))
+    lines.append(f"weights and run are in {where}")
+    values = {"model": entry.model.__name__, "form": form.name, "run": where, "file": path}
+    values |= {figure.name: figure.value} if figure else {}
+    print_result(args, values | {"last_epoch": last}, *lines)
     return 0
 
 
 def listing() -> list[str]:
-    """A row for each form of each model, with the default values of its settings."""
+    """Each form of each model, and below it the default values of its settings."""
+    from scratchgen.cli.catalogue import OF_DATA, entries
+
     lines = []
-    forms = {name: model.forms for name, model in models().items()}
-    forms |= {name: task.builders() for name, task in train_translator.tasks().items()}
-    for name, builds in forms.items():
-        for form, build in builds.items():
-            settings = "  ".join(f"--{key} {shown(value)}" for key, value in defaults(build).items())
-            lines.append(row(f"{name:17}{form}", settings, 32))
+    for name, entry in entries().items():
+        for form in entry.forms.values():
+            known = {k: v for k, v in entry.defaults(form.name).items() if k not in OF_DATA}
+            words = [f"{k}={'?' if k in form.required and v is None else shown(v)}" for k, v in known.items()]
+            words += [f"{k}={shown(p.default)}" for k, p in entry.run_settings.items()]
+            lines += [f"{name:23}{form.name}", row("", "  ".join(words), 4)]
+    for name, task in train_translator.tasks().items():
+        for body, hidden in task.forms.items():
+            words = [f"hidden={shown(hidden)}", f"batch_size={task.batch_size}", f"lr={task.lr[body]}"]
+            lines += [f"{name:23}{body}", row("", "  ".join(words), 4)]
     return lines
 
 
-def train(
-    name: str,
-    model: Trainable,
-    path: Path,
-    *,
-    form: str | None = None,
-    hidden: tuple[int, ...] | None = None,
-    code: int | None = None,
-    epochs: int = 20,
-    run: dict[str, Any] | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    overwrite: bool = False,
-) -> str:
-    """Train a model of a card on digits, save the run in `path`, and return a line with its figures.
+def models_as_json() -> dict[str, Any]:
+    """Model -> form -> setting -> default, as it is typed."""
+    from scratchgen.cli.catalogue import entries
 
-    form, hidden, code : the form and the widths of the networks, by default those of the card
-    run : other arguments of the model's trainer, such as batch_size and lr
-
-    Raises ValueError for a form or a setting that the model does not have.
-    """
-    import numpy as np
-
-    from scratchgen.checks import check_name
-    from scratchgen.data import load_digits
-    from scratchgen.training.loop import is_result
-    from scratchgen.training.runs import expect_place, run_saved
-
-    form = check_name("form", form or next(iter(model.forms)), model.forms)
-    settings = network_settings(f"{name} ({form})", model.forms[form], {"hidden": hidden, "code": code})
-    run = run or {}
-    saved = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-    config = {"model": name, "form": form, "seed": seed, **saved, **run}
-    expect_place(path, resume=resume, config=config, overwrite=overwrite)
-    digits = load_digits()
-    print(paragraph(digits.source))
-    rng = np.random.default_rng(seed)
-    net = model.forms[form](rng, **settings)
-    labels = (digits.y_train,) if model.labels else ()
-    trainer = net.trainer(digits.x_train, *labels, epochs=epochs, rng=rng, **run)
-    history = run_saved(trainer, path, resume=resume, config=config, overwrite=overwrite)
-    last = ", ".join(
-        f"{key.replace('_', ' ')} {column[-1]:.4g}"
-        for key, column in history.epochs.items()
-        if is_result(key)
-    )
-    figure = model.figure(net, digits, model.space)
-    return f"{figure}; last epoch: {last}" if figure else f"last epoch: {last}"
+    return {
+        name: {
+            form: {key: shown(value) for key, value in entry.defaults(form).items()} for form in entry.forms
+        }
+        for name, entry in entries().items()
+    }
 
 
-def network_settings(who: str, build: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that `build` takes: the given values, or its defaults for those that are None.
-
-    Raises ValueError for a given setting that it does not take.
-    """
-    own = defaults(build)
-    for name, value in given.items():
-        if value is not None and name not in own:
-            raise ValueError(f"{who} has no --{name}; leave it out")
-    return {name: default if given.get(name) is None else given[name] for name, default in own.items()}
+def given_settings(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """The settings of --set and of its short forms."""
+    short = {name: getattr(args, name) for name in ("hidden", "code", "batch_size", "lr")}
+    return split_settings([*args.settings, *(f"{name}={v}" for name, v in short.items() if v is not None)])
 
 
-def defaults(build: Callable[..., Any]) -> dict[str, Any]:
-    """The settings of a form with their defaults, from its signature."""
-    parameters = inspect.signature(build).parameters
-    return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+def check_before_work(args: argparse.Namespace, entry: Entry, form: Form, build: dict[str, Any]) -> None:
+    """Raise ValueError or FileNotFoundError for options that do not go together, before data are read."""
+    known = entry.defaults(form.name)
+    missing = [name for name in form.required if name not in build and known[name] is None]
+    if missing:
+        raise ValueError(f"{entry.name} expected --set {missing[0]}=VALUE, which has no default")
+    if not entry.by_epochs:
+        for name in ("epochs", "budget", "resume"):
+            if getattr(args, name):
+                raise ValueError(f"{entry.name} is fitted in one step and has no --{name}; leave it out")
+    for path in (args.data, args.test, args.labels, args.test_labels):
+        expect_readable(path)
 
 
-def shown(value: Any) -> str:
-    """A setting as it is typed: 400,200 for (400, 200)."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def expect_free(path: Path, resume: bool, overwrite: bool) -> None:
+    """Check, before data are read, that a new run may be written to `path`, or that one can be resumed."""
+    from scratchgen.training.checkpoint import read_config
+    from scratchgen.training.runs import expect_place
+
+    if resume and not path.is_file():
+        raise FileNotFoundError(f"no run to resume: {path} does not exist")
+    if resume:
+        read_config(path)       # a damaged file is refused
+    else:
+        expect_place(path, resume=False, config={}, overwrite=overwrite)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scratchgen.cli.common import paragraph
+from scratchgen.cli.common import check_output, paragraph, print_result
+from scratchgen.cli.run_folder import model_path
+from scratchgen.cli.settings import parse_setting, split_settings
 
 if TYPE_CHECKING:
     from scratchgen.data import Pairs
@@ -94,32 +97,61 @@ def verse_score(model: Translator, test: Pairs) -> str:
     return f"BLEU of {len(test.source)} unseen verses, with a beam of 4: {score(model, test, beam=4):.1f}"
 
 
-def main(args: argparse.Namespace, path: Path) -> str:
-    """Train the model `args.model`, save the run in `path`, and return a line with its figures."""
-    from scratchgen.checks import as_generator, check_name, expect_number
-    from scratchgen.cli.train import network_settings
+def given_settings(args: argparse.Namespace, form: str, task: Task) -> dict[str, Any]:
+    """The settings of --set, --hidden, --batch-size and --lr, or the defaults of the form."""
+    from scratchgen.checks import check_name, expect_number
+
+    def known(*, hidden: int | Sequence[int], batch_size: int, lr: float) -> None:
+        """The settings, for their types."""
+
+    if args.code is not None:
+        raise ValueError(f"{args.model} ({form}) has no --code; leave it out")
+    parameters = inspect.signature(known).parameters
+    short = {name: getattr(args, name) for name in parameters}
+    words = [*args.settings, *(f"{name}={value}" for name, value in short.items() if value is not None)]
+    settings = {"hidden": task.forms[form], "lr": task.lr[form], "batch_size": task.batch_size}
+    for key, text in split_settings(words):
+        check_name(f"setting of {args.model} ({form})", key, parameters)
+        settings[key] = parse_setting(key, text, parameters[key])
+    hidden = settings["hidden"]
+    settings["hidden"] = hidden if isinstance(hidden, tuple) else (hidden,)
+    expect_number("train", "--lr", settings["lr"], least=0)
+    return settings
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train the model `args.model`, save the run, and print its figures."""
+    from scratchgen.checks import as_generator, check_name
+    from scratchgen.training import TimeLimit
     from scratchgen.training.runs import expect_place, run_saved
     from scratchgen.training.schedules import OneCycle
 
     task = tasks()[args.model]
     builders = task.builders()
     form = check_name("form", args.form or next(iter(builders)), builders)
-    given = {"hidden": args.hidden, "code": args.code}
-    settings = network_settings(f"{args.model} ({form})", builders[form], given)
-    lr = task.lr[form] if args.lr is None else args.lr
-    expect_number("train", "--lr", lr, least=0)
-    batch_size = args.batch_size or task.batch_size
-    config = {
-        "model": args.model, "form": form, "seed": args.seed, "hidden": list(settings["hidden"]),
-        "lr": lr, "batch_size": batch_size,
-    }  # fmt: skip
+    for name in ("data", "test", "labels", "test_labels", "label", "size"):
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise ValueError(f"{args.model} is trained on sentences of the library and has no --{option}")
+    settings = given_settings(args, form, task)
+    config = {"model": args.model, "form": form, "seed": args.seed, **settings}
+    config["hidden"] = list(settings["hidden"])
+    path = model_path(args.out or Path("runs") / args.model)
+    check_output(path)
     expect_place(path, resume=args.resume, config=config, overwrite=args.overwrite)
-    print(paragraph(task.source))
+    if not (args.json or getattr(args, "quiet", False)):
+        print(paragraph(task.source))
     rng = as_generator("train", args.seed)
     train, test = task.pairs(args.seed)
-    model = builders[form](train, rng, **settings)
+    model = builders[form](train, rng, hidden=settings["hidden"])
     trainer = model.trainer(
-        *train, epochs=args.epochs, batch_size=batch_size, lr=OneCycle(lr), rng=rng  # type: ignore[arg-type]
-    )
+        *train, epochs=args.epochs or 20, batch_size=settings["batch_size"],  # type: ignore[arg-type]
+        lr=OneCycle(settings["lr"]), rng=rng, callbacks=[TimeLimit(args.budget)] if args.budget else [],
+    )  # fmt: skip
     history = run_saved(trainer, path, resume=args.resume, config=config, overwrite=args.overwrite)
-    return f"{task.figure(model, test)}; last epoch: loss {history.epochs['loss'][-1]:.4g}"
+    line, losses = task.figure(model, test), history.epochs.get("loss", [])
+    values = {"model": args.model, "form": form, "file": path, "figure": line, "loss": losses[-1:]}
+    if losses:
+        line += f"; last epoch: loss {losses[-1]:.4g}"
+    print_result(args, values, paragraph(line), f"weights and run are in {args.out or path.parent}")
+    return 0

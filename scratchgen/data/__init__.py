@@ -2,10 +2,13 @@
 
 from scratchgen.data.augment import Jitter, binarise, dequantise
 from scratchgen.data.batches import Batches
+from scratchgen.data.bpe import BytePairTokenizer
+from scratchgen.data.datasets import Dataset, load_dataset
 from scratchgen.data.digits import Digits, as_images, load_digits
-from scratchgen.data.download import download_digits
+from scratchgen.data.download import download_digits, download_fashion_mnist
 from scratchgen.data.idx import read_idx
 from scratchgen.data.image_sets import Images, load_images
+from scratchgen.data.labelled_tables import LabelledTable, load_table
 from scratchgen.data.npy import read_npy, read_npz
 from scratchgen.data.pairs import Pairs, Vocabulary, read_pairs
 from scratchgen.data.pictures import read_image
@@ -33,12 +36,15 @@ from scratchgen.data.written import (
 __all__ = [
     "Alphabet",
     "Batches",
+    "BytePairTokenizer",
+    "Dataset",
     "Density",
     "Digits",
     "GaussianMixture",
     "GaussianMixture1D",
     "Images",
     "Jitter",
+    "LabelledTable",
     "Pairs",
     "RandomCrop",
     "Table",
@@ -50,11 +56,14 @@ __all__ = [
     "chinese_number",
     "dequantise",
     "download_digits",
+    "download_fashion_mnist",
     "eight_gaussians",
     "english_date",
     "english_number",
+    "load_dataset",
     "load_digits",
     "load_images",
+    "load_table",
     "load_text",
     "load_verses",
     "pinwheel",

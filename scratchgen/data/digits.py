@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
+from scratchgen.data.datasets import Dataset, load_dataset
 from scratchgen.data.download import download_digits
 from scratchgen.data.mnist import MNIST, cache_folder, find_file, read_folder
 
 EMBEDDED = Path(__file__).with_name("digits.npz")
 SOURCES = ("auto", "full", "embedded")
+SHAPE = (28, 28, 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """Digits for training and testing.
+@dataclass(frozen=True, eq=False, repr=False)
+class Digits(Dataset):
+    """Digits for training and testing, or other images of 28 x 28 in their place.
 
     x_train, x_test : (N, 784) float32, intensities from 0 (background) to 1, row by row from the top
     y_train, y_test : (N,) int64, 0 to 9
     source          : a text that says where the digits come from
     """
 
-    x_train: np.ndarray
     y_train: np.ndarray
-    x_test: np.ndarray
     y_test: np.ndarray
-    source: str
+    shape: tuple[int, int, int] | None = SHAPE
 
-    @property
-    def which(self) -> str:
-        """The source without its folder, as it is written to files of results."""
-        return re.split("[;,] ", self.source)[0]
 
-    def __repr__(self) -> str:
-        return f"Digits({self.source})"
+_chosen: ContextVar[Digits | None] = ContextVar("digits", default=None)
+
+
+@contextmanager
+def digits_from(digits: Digits) -> Iterator[None]:
+    """Within this context, load_digits() returns `digits`; the demos use them with the option --data.
+
+    load_digits with an explicit source or folder is not changed.
+    """
+    token = _chosen.set(digits)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digits:
@@ -51,9 +60,12 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     source "auto"     : the full set if a folder is given or the set was downloaded before, otherwise the
                         embedded part; this never uses the network
     folder            : contains the IDX files, gzipped or not, directly or in its subfolder mnist/; by
-                        default the environment variable SCRATCHGEN_DATA
+                        default the environment variable SCRATCHGEN_DATA. With source "auto" it may also be
+                        other data with labels and of 28 x 28 pixels, in any form that load_dataset reads,
+                        such as Fashion-MNIST
 
-    If a folder is given, its files must be readable. The embedded part is then never used instead.
+    If a folder is given, its files must be readable. The embedded part is then never used instead. Hashes
+    decide whether the files are those of MNIST, which source "full" requires.
 
     Raises ValueError for an unknown source and for a damaged or unexpected file, FileNotFoundError for a
     missing folder or file (also if source is "full" and the user has no home folder to download to), and
@@ -65,9 +77,14 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
         if folder is not None:
             raise ValueError(f"load_digits expected no folder with source 'embedded', got {folder}")
         return _embedded()
+    chosen = _chosen.get()
+    if source == "auto" and folder is None and chosen is not None:
+        return chosen
     folder = folder if folder is not None else os.environ.get("SCRATCHGEN_DATA") or None
-    if folder is not None:
+    if folder is not None and source == "full":
         return _full(read_folder(folder, MNIST), f"read from {folder}")
+    if folder is not None:
+        return _from_user(Path(folder))
     try:
         cache = cache_folder()
         downloaded = all(find_file(cache, name) for name in MNIST)
@@ -80,6 +97,29 @@ def load_digits(source: str = "auto", folder: str | Path | None = None) -> Digit
     elif not downloaded:
         return _embedded()
     return _full(read_folder(cache, MNIST), f"downloaded to {cache}")
+
+
+def as_digits(data: Dataset) -> Digits:
+    """Use another data set in the place of MNIST.
+
+    Raises ValueError unless its images are grey, have 28 x 28 pixels and labels of at most 9.
+    """
+    if data.shape != SHAPE:
+        got = "a table"
+        if data.shape is not None:
+            got = "{} x {} x {}; resize them with size=(28, 28) or --size 28x28".format(*data.shape)
+        raise ValueError(f"{data.source}: expected grey images of 28 x 28 in the place of MNIST, got {got}")
+    if data.y_train is None or data.y_test is None:
+        raise ValueError(
+            f"{data.source}: expected labels, as MNIST has them, got none; put the pictures of each class "
+            "into a folder of its own, or pass a file with labels"
+        )
+    largest = max(int(data.y_train.max()), int(data.y_test.max()))
+    if largest > 9:
+        raise ValueError(f"{data.source}: expected labels from 0 to 9, as MNIST has them, got {largest}")
+    return Digits(
+        data.x_train, data.y_train, data.x_test, data.y_test, data.source, data.shape, data.names
+    )
 
 
 def as_images(X: np.ndarray) -> np.ndarray:
@@ -104,6 +144,16 @@ def _full(arrays: Sequence[np.ndarray], where: str) -> Digits:
     x_train, y_train, x_test, y_test = arrays
     source = f"full MNIST: {len(x_train):,} + {len(x_test):,} digits, {where}"
     return Digits(_scale(x_train), y_train.astype(np.int64), _scale(x_test), y_test.astype(np.int64), source)
+
+
+def _from_user(path: Path) -> Digits:
+    """The digits in a folder, if they are those of MNIST, or other data in their place."""
+    if path.is_dir() and all(find_file(path, name) for name in MNIST):
+        try:
+            return _full(read_folder(path, MNIST), f"read from {path}")
+        except ValueError:
+            pass        # other data under the names of MNIST, or damaged files, which load_dataset refuses
+    return as_digits(load_dataset(path))
 
 
 def _scale(pixels: np.ndarray) -> np.ndarray:

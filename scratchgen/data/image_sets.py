@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from scratchgen.data.idx import GZIP_MAGIC, read_idx
+from scratchgen.data.labels import as_labels, natural, read_labels
 from scratchgen.data.npy import MAGIC, read_npy, read_npz
-from scratchgen.data.pictures import CHANNELS, read_pixels
+from scratchgen.data.pictures import CHANNELS, read_pixels, resized
 from scratchgen.data.untrusted import DamagedFile, expect_within, open_regular, packed_limit, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -43,6 +43,27 @@ class Images:
         """The same intensities as images (N, H, W, C)."""
         return self.x.reshape(-1, *self.shape)
 
+    @classmethod
+    def from_array(
+        cls,
+        path: Path,
+        array: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        colour: str = "grey",
+        size: tuple[int, int] | None = None,
+        invert: bool = False,
+    ) -> Images:
+        """Images from an array, with the rules and arguments of load_images; path : for messages."""
+        x = _as_intensities(path, _with_channels(path, array, colour))
+        x = x if size is None else resized(x, size)
+        labels = None if y is None else as_labels(path, y, len(x))
+        return _inverted(path, cls(x.reshape(len(x), -1), x.shape[1:], labels), colour, invert)
+
+    def take(self, index: np.ndarray) -> Images:
+        """Some of the images."""
+        return Images(self.x[index], self.shape, None if self.y is None else self.y[index], self.names)
+
     def __repr__(self) -> str:
         height, width, channels = self.shape
         classes = "" if self.y is None else f", {len(np.unique(self.y))} classes"
@@ -52,6 +73,7 @@ class Images:
 def load_images(
     path: str | os.PathLike[str],
     *,
+    labels: str | os.PathLike[str] | None = None,
     colour: str = "grey",
     size: tuple[int, int] | None = None,
     invert: bool = False,
@@ -59,8 +81,10 @@ def load_images(
 ) -> Images:
     """Load images of one size from a folder of PNG and JPEG files, or from an NPY, NPZ or IDX file.
 
+    labels    : a file with the label of each image, as numbers (IDX, NPY, NPZ) or as text: one label per
+                line, or lines FILE,LABEL for the pictures of a folder
     colour    : "grey" for images with one channel, "rgb" for three
-    size      : (H, W) to which the pictures of a folder are resized; if None, all must have the same size
+    size      : (H, W) to which the images are resized; if None, all pictures must have the same size
     invert    : use 1 − intensity, for dark strokes on a light background. Most models expect a dark
                 background. If the borders of grey images are light, a warning is logged by the logger
                 "scratchgen"
@@ -87,11 +111,18 @@ def load_images(
         raise ValueError(f"load_images expected size to be (H, W) with H, W >= 1, got {size!r}")
     path = Path(path)
     if path.is_dir():
-        found = _from_folder(path, colour, size, max_bytes)
-    elif size is not None:
-        raise ValueError(f"load_images expected no size for the file {path}: only folders are resized")
+        found, files = _from_folder(path, colour, size, max_bytes)
     else:
-        found = _from_file(path, colour, max_bytes)
+        found, files = _from_file(path, colour, size, max_bytes), []
+    if labels is not None:
+        if found.y is not None:
+            raise ValueError(f"load_images expected no labels file, because {path} has labels, got {labels}")
+        y, names = read_labels(labels, len(found.x), [file.name for file in files])
+        found = Images(found.x, found.shape, y, names)
+    return _inverted(path, found, colour, invert)
+
+
+def _inverted(path: Path, found: Images, colour: str, invert: bool) -> Images:
     if invert:
         np.subtract(1, found.x, out=found.x)
     elif colour == "grey":
@@ -99,7 +130,10 @@ def load_images(
     return found
 
 
-def _from_folder(folder: Path, colour: str, size: tuple[int, int] | None, max_bytes: int | None) -> Images:
+def _from_folder(
+    folder: Path, colour: str, size: tuple[int, int] | None, max_bytes: int | None
+) -> tuple[Images, list[Path]]:
+    """The images of a folder, and their files."""
     files, folders = _list(folder)
     names = tuple(inside.name for inside in folders)
     labels = []
@@ -115,7 +149,8 @@ def _from_folder(folder: Path, colour: str, size: tuple[int, int] | None, max_by
         raise ValueError(f"{folder}: expected files named {', '.join(SUFFIXES)}, found none")
     pixels = _read_all(folder, files, colour, size, max_bytes)
     x = np.divide(pixels.reshape(len(pixels), -1), 255, dtype=np.float32)
-    return Images(x, pixels.shape[1:], np.array(labels, np.int64) if folders else None, names)
+    y = np.array(labels, np.int64) if folders else None
+    return Images(x, pixels.shape[1:], y, names), files
 
 
 def _read_all(
@@ -139,7 +174,8 @@ def _read_all(
 
 def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     """The pictures and the folders in a folder, in natural order."""
-    inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
+    visible = (p for p in folder.iterdir() if not p.name.startswith("."))
+    inside = sorted(visible, key=lambda p: natural(p.name))
     folders = [p for p in inside if p.is_dir()]
     files = [p for p in inside if not p.is_dir() and p.suffix.lower() in SUFFIXES]
     skipped = len(inside) - len(folders) - len(files)
@@ -149,13 +185,9 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     return files, folders
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """A sort key that compares numbers in names by value: 2.png before 10.png."""
-    parts = re.split("([0-9]{1,4000})", path.name)
-    return [(0, int(p), p) if p.isdigit() and p.isascii() else (1, 0, p.casefold()) for p in parts]
-
-
-def _from_file(path: Path, colour: str, max_bytes: int | None) -> Images:
+def _from_file(
+    path: Path, colour: str, size: tuple[int, int] | None, max_bytes: int | None
+) -> Images:
     with open_regular(path) as file:
         start = file.read(len(MAGIC))
     y = None
@@ -168,6 +200,8 @@ def _from_file(path: Path, colour: str, max_bytes: int | None) -> Images:
     else:
         raise DamagedFile(f"{path}: expected a folder of pictures, or a file in the format NPY, NPZ or IDX")
     x = _as_intensities(path, _with_channels(path, array, colour))
+    if size is not None:
+        x = resized(x, size)
     return Images(x.reshape(len(x), -1), x.shape[1:], y)
 
 
@@ -183,10 +217,7 @@ def _images_and_labels(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.nd
         )
     if not labels:
         return images[0], None
-    y = labels[0]
-    if len(y) != len(images[0]) or (y.size and (y.min() < 0 or y.max() > np.iinfo(np.int64).max)):
-        raise ValueError(f"{path}: expected {len(images[0])} labels of at least 0, got {len(y)}")
-    return images[0], y.astype(np.int64)
+    return images[0], as_labels(path, labels[0], len(images[0]))
 
 
 def _with_channels(path: Path, array: np.ndarray, colour: str) -> np.ndarray:
@@ -228,6 +259,6 @@ def _report_light_background(path: Path, images: np.ndarray) -> None:
     if border > LIGHT:
         logger.warning(
             "%s: the background is light (mean intensity of the border %.2f), but most models expect a dark "
-            "one; pass invert=True to invert the images",
+            "one; pass invert=True (on the command line --invert) to invert the images",
             path, border,
         )  # fmt: skip

@@ -1,4 +1,9 @@
-"""The four files of MNIST: their names, their SHA-256 hashes, and how to find and read them."""
+"""The files of MNIST and Fashion-MNIST: their names and hashes, and how to find and read them.
+
+The hash of a file is the SHA-256 of its uncompressed bytes, or "md5:" and the MD5 of the gzipped file. MD5 is
+what the authors of Fashion-MNIST publish. It finds damaged downloads, but it is no protection against a file
+that someone changed on purpose.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +23,28 @@ MNIST: dict[str, str] = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
+# Source: the table of files in the README of https://github.com/zalandoresearch/fashion-mnist
+FASHION_MNIST: dict[str, str] = {
+    "train-images-idx3-ubyte": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte": "md5:25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte": "md5:bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+}
+PUBLISHED = {"mnist": MNIST, "fashion-mnist": FASHION_MNIST}     # that download_digits can fetch
+
+MD5 = "md5:"
 LARGEST = 64_000_000        # bytes; the largest of the files has 47 million
 
 
-def cache_folder() -> Path:
-    """Return the folder for this user's downloads; raise FileNotFoundError if there is no home folder."""
+def cache_folder(name: str = "mnist") -> Path:
+    """Return the folder for this user's downloads of one data set.
+
+    Raises FileNotFoundError if there is no home folder.
+    """
     import pooch
 
     try:
-        folder = Path(pooch.os_cache("scratchgen")) / "mnist"
+        folder = Path(pooch.os_cache("scratchgen")) / name
     except RuntimeError:            # raised by platformdirs; older versions return a path that starts with ~
         folder = Path("~")
     if folder.parts[0] == "~":
@@ -43,32 +61,41 @@ def find_file(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def read_verified(path: Path, sha256: str) -> np.ndarray:
-    """Read an IDX file and check its SHA-256.
+def read_verified(path: Path, expected: str) -> np.ndarray:
+    """Read an IDX file and check its hash.
 
-    Raises ValueError for a damaged file (see read_idx) and for a file with another SHA-256.
+    Raises ValueError for a damaged file (see read_idx) and for a file with another hash.
     """
     data = read_bytes(path, LARGEST)
     array = parse_idx(data, str(path))
-    got = hashlib.sha256(data).hexdigest()
-    if got != sha256:
-        raise ValueError(f"{path}: expected uncompressed bytes with SHA-256 {sha256}, got {got}")
+    got = found_hash(expected, path.read_bytes() if expected.startswith(MD5) else b"", data)
+    if got != expected:
+        what = "a gzipped file with MD5" if expected.startswith(MD5) else "uncompressed bytes with SHA-256"
+        hashes = (text.removeprefix(MD5) for text in (expected, got))
+        raise ValueError("{}: expected {} {}, got {}".format(path, what, *hashes))
     return array
 
 
+def found_hash(expected: str, packed: bytes, data: bytes) -> str:
+    """The hash of a file, of the same kind as `expected`, from its gzipped or its uncompressed bytes."""
+    if expected.startswith(MD5):
+        return MD5 + hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    return hashlib.sha256(data).hexdigest()
+
+
 def read_folder(folder: str | Path, files: Mapping[str, str] = MNIST) -> list[np.ndarray]:
-    """Read files (name -> SHA-256) from a folder or its subfolder mnist/; return their arrays in order.
+    """Read files (name -> hash) from a folder or its subfolder mnist/; return their arrays in order.
 
     Raises FileNotFoundError for a missing folder or file, and ValueError for a file that is damaged or has
-    another SHA-256.
+    another hash.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder with the MNIST files, but {folder} does not exist")
     arrays = []
-    for name, sha256 in files.items():
+    for name, expected in files.items():
         path = find_file(folder, name)
         if path is None:
             raise FileNotFoundError(f"expected {name} or {name}.gz in {folder} or its mnist/, found neither")
-        arrays.append(read_verified(path, sha256))
+        arrays.append(read_verified(path, expected))
     return arrays

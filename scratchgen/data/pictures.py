@@ -64,6 +64,20 @@ def read_pixels(
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize images (N, H, W, C) of intensities to (N, *size, C), in the way of read_pixels."""
+    from PIL import Image
+
+    if images.shape[1:3] == size:
+        return images
+    out = np.empty((len(images), *size, images.shape[3]), np.float32)
+    for image, new in zip(images, out, strict=True):
+        for channel in range(images.shape[3]):
+            plane = Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32))
+            new[..., channel] = np.asarray(plane.resize(size[::-1], resample=2))
+    return np.clip(out, 0, 1, out=out)
+
+
 def _open(path: str | os.PathLike[str], colour: str | None, max_pixels: int) -> Image.Image:
     """Return the decoded picture in mode "L" or "RGB"."""
     from PIL import (  # imported here because most programs read no pictures

@@ -54,7 +54,7 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
     if header is not None:
         expect_flags("read_csv", header=header)
     with open_regular(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(_lines(text, name), delimiter=delimiter, strict=True)
+        rows = csv.reader(text_lines(text, name), delimiter=delimiter, strict=True)
         try:
             return _read_table(rows, name, header)
         except csv.Error as error:
@@ -66,7 +66,7 @@ def read_csv(path: str | os.PathLike[str], *, delimiter: str = ",", header: bool
             ) from None
 
 
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+def text_lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     """The lines of a text, one at a time."""
     for line in iter(lambda: text.readline(LONGEST_LINE + 1), ""):
         if len(line) > LONGEST_LINE:
@@ -93,7 +93,7 @@ def _read_table(rows: Any, name: str, header: bool | None) -> Table:
             raise DamagedFile(
                 f"{name}, line {line}: expected {len(first)} cells, as in the first line, got {len(row)}"
             )
-        values.extend(_numbers(name, line, row))
+        values.extend(numbers_of(name, line, row))
     if not values:
         raise DamagedFile(f"{name}: expected at least one row of numbers, got only a header")
     table = np.frombuffer(values).reshape(-1, len(first))
@@ -107,7 +107,8 @@ def _is_header(name: str, cells: Sequence[str]) -> bool:
         column = numbers.index(False)
         raise DamagedFile(
             f"{name}, line 1: expected numbers only or names only, got {shown(cells[column])} in column "
-            f"{column + 1} beside numbers; correct it, or pass header=True if the line has the names"
+            f"{column + 1} beside numbers; correct it, or pass header=True if the line has the names; if the "
+            f"column holds the classes, use load_table(path, label={column})"
         )
     for column, cell in enumerate(cells):
         if not any(numbers) and not _is_name(cell.strip()):
@@ -123,20 +124,22 @@ def _is_name(cell: str) -> bool:
     return any(map(str.isalpha, cell)) and cell[0] not in "+-.0123456789" and cell.lower() not in MISSING
 
 
-def _numbers(name: str, line: int, row: Sequence[str]) -> list[float]:
-    """The numbers in the cells of a row."""
+def numbers_of(name: str, line: int, row: Sequence[str], skip: int | None = None) -> list[float]:
+    """The numbers in the cells of a row, without the column `skip`."""
     numbers = [_as_number(cell) for cell in row]
     for column, number in enumerate(numbers):
-        if number is None or not math.isfinite(number):
+        if column != skip and (number is None or not math.isfinite(number)):
             cell = row[column]
             hint = "; write a decimal point instead of a comma" if "," in cell else ""
+            if skip is None and number is None and _is_name(cell.strip()):
+                hint = f"; if this column holds the classes, use load_table(path, label={column})"
             if ";" in cell or "\t" in cell:
                 found = ";" if ";" in cell else "\t"
                 hint = f"; pass the delimiter of this file, such as delimiter={found!r}"
             raise DamagedFile(
                 f"{name}, line {line}, column {column + 1}: expected a finite number, got {shown(cell)}{hint}"
             )
-    return numbers  # type: ignore[return-value]
+    return [number for column, number in enumerate(numbers) if column != skip]  # type: ignore[misc]
 
 
 def _as_number(cell: str) -> float | None:

@@ -21,6 +21,8 @@ class Alphabet:
     Raises TypeError if `characters` is not a string, and ValueError if it is empty.
     """
 
+    unit = "characters"
+
     def __init__(self, characters: str):
         _expect_text("Alphabet", "characters", characters)
         self.characters = "".join(sorted(set(characters)))

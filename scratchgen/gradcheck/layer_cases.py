@@ -31,6 +31,7 @@ from scratchgen.layers import (
     Sigmoid,
     SiLU,
     Softplus,
+    SpectralNorm,
     Tanh,
     TransformerBlock,
     Upsample,
@@ -107,6 +108,21 @@ LAYERS = (
     LayerCase(
         "BatchNorm images", lambda rng, dtype: BatchNorm(3, dtype=dtype), (2, 3, 4, 3), training=True
     ),
+    LayerCase(
+        "SpectralNorm", lambda rng, dtype: SpectralNorm(Linear(5, 3, rng=rng, dtype=dtype)), (7, 5)
+    ),
+    LayerCase(
+        "SpectralNorm training",
+        lambda rng, dtype: SpectralNorm(Linear(5, 3, False, rng=rng, dtype=dtype), iterations=200),
+        (7, 5),
+        training=True,
+    ),
+    LayerCase(
+        "SpectralNorm of a convolution",
+        lambda rng, dtype: SpectralNorm(Conv2d(2, 3, 2, stride=2, rng=rng, dtype=dtype), iterations=200),
+        (2, 4, 4, 2),
+        training=True,
+    ),
     LayerCase("LayerNorm", lambda rng, dtype: LayerNorm(5, dtype=dtype), (7, 5)),
     LayerCase("LayerNorm on sequences", lambda rng, dtype: LayerNorm(4, dtype=dtype), (2, 3, 4)),
     LayerCase("GroupNorm", lambda rng, dtype: GroupNorm(2, 4, dtype=dtype), (3, 2, 3, 4)),
@@ -133,6 +149,11 @@ LAYERS = (
         (3, 1, 4),
     ),
     LayerCase(
+        "CausalSelfAttention rotary",
+        lambda rng, dtype: CausalSelfAttention(8, 2, rotary=True, rng=rng, dtype=dtype),
+        (2, 5, 8),
+    ),
+    LayerCase(
         "TransformerBlock", lambda rng, dtype: TransformerBlock(4, 2, rng=rng, dtype=dtype), (2, 3, 4)
     ),
     LayerCase(
@@ -145,6 +166,12 @@ LAYERS = (
     *MEMORY,
     LayerCase("Dropout training", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5), training=True),
     LayerCase("Dropout evaluation", lambda rng, dtype: Dropout(0.4, rng=rng), (7, 5)),
+    LayerCase(
+        "Dropout shared by the steps",
+        lambda rng, dtype: Dropout(0.4, shared_axis=1, rng=rng),
+        (3, 4, 5),
+        training=True,
+    ),
     LayerCase("Reshape", lambda rng, dtype: Reshape(3, 2), (4, 6)),
     LayerCase("Flatten", lambda rng, dtype: Flatten(), (2, 3, 4, 2)),
 )

@@ -69,6 +69,12 @@ def cases_of(cell: Any) -> list[LayerCase]:
         LayerCase(name, lambda rng, dtype: cell(2, 3, rng=rng, dtype=dtype), (2, 4, 2)),
         LayerCase(f"{name} one step", lambda rng, dtype: cell(3, 2, rng=rng, dtype=dtype), (4, 1, 3)),
         LayerCase(f"{name} with states", with_states(None), shape),
+        LayerCase(
+            f"{name} weight dropout",
+            lambda rng, dtype: cell(2, 3, weight_dropout=0.4, rng=rng, dtype=dtype),
+            (2, 4, 2),
+            training=True,
+        ),
         LayerCase(f"{name} with states, lengths 4, 1, 2", with_states([4, 1, 2]), shape),
     ]
 

@@ -30,6 +30,7 @@ from scratchgen.layers.recurrent import RNN
 from scratchgen.layers.reshape import Flatten, Reshape
 from scratchgen.layers.residual import ResidualBlock
 from scratchgen.layers.sequential import Sequential
+from scratchgen.layers.spectral import SpectralNorm
 from scratchgen.layers.time_embedding import TimeEmbedding
 from scratchgen.layers.time_network import ResidualNet, TimeNetwork
 from scratchgen.layers.unet import PixelAttention, UNet
@@ -75,6 +76,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "SpectralNorm",
     "Squeeze",
     "Tanh",
     "TimeEmbedding",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from scratchgen.checks import Array, as_generator, expect_number, float_dtype, positive
+from scratchgen.checks import Array, as_generator, expect_flags, expect_number, float_dtype, positive
 from scratchgen.distributions import Categorical
 from scratchgen.kernels import compiled
 from scratchgen.layers.activations import GELU
@@ -15,6 +15,7 @@ from scratchgen.layers.base import Layer
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.linear import Linear
 from scratchgen.layers.normalisation import LayerNorm
+from scratchgen.layers.rotary import rotary
 from scratchgen.layers.sequential import Sequential
 
 
@@ -77,20 +78,34 @@ class SelfAttention(Layer):
     x (N, T, C), out (N, T, C). Source: Vaswani et al. 2017, section 3.2. Derived in docs/attention.md.
 
     features, heads : C and H; C must be a multiple of H
+    rotary : whether queries and keys are rotated by their position (layers.rotary), so that scores depend on
+        distances. D = C / H must then be even
     rng : a Generator or an integer seed
 
-    Raises ValueError if C is not a multiple of H, and for x of another shape.
+    Raises ValueError if C is not a multiple of H, for an odd D with rotary, and for x of another shape.
     """
 
     causal = False      # whether position t sees only positions 0 … t
 
     def __init__(
-        self, features: int, heads: int, *, rng: np.random.Generator | int, dtype: DTypeLike = np.float32
+        self,
+        features: int,
+        heads: int,
+        *,
+        rotary: bool = False,
+        rng: np.random.Generator | int,
+        dtype: DTypeLike = np.float32,
     ):
         who = type(self).__name__
         positive(who, features=features, heads=heads)
         if features % heads:
             raise ValueError(f"{who} expected features to be a multiple of heads, got {features} and {heads}")
+        expect_flags(who, rotary=rotary)
+        self.rotary = rotary
+        if rotary and features // heads % 2:
+            raise ValueError(
+                f"{who} expected an even number of features per head with rotary, got {features // heads}"
+            )
         dtype, rng = float_dtype(who, dtype), as_generator(who, rng)
         self.features, self.heads = features, heads
         self.qkv = Linear(features, 3 * features, rng=rng, dtype=dtype)
@@ -101,6 +116,7 @@ class SelfAttention(Layer):
         if x.shape[1] < 1:
             raise ValueError(f"{type(self).__name__} expected at least one position, got shape {x.shape}")
         qkv, _ = self.qkv.forward(x)                                        # (ATT.1)  (N, T, 3C)
+        qkv = self.rotated(qkv)                                             # (ROPE.2)
         y, p = attention(qkv, self.heads, self.causal)                      # (ATT.2) to (ATT.6)
         out, _ = self.proj.forward(y)                                       # (ATT.7)  (N, T, C)
         return out, AttentionCache(x, qkv, p, y)
@@ -110,6 +126,7 @@ class SelfAttention(Layer):
         self.expect_gradient(dout, x.shape, x.dtype)
         dy = self.proj.backward(dout, y)                                    #          out = y·W' + b'
         dqkv = attention_backward(dy, qkv, p, self.causal)                  # (ATT.8) to (ATT.13)
+        dqkv = self.rotated(dqkv, inverse=True)                             # (ROPE.3)
         return self.qkv.backward(dqkv, x, input_grad)                       #          qkv = x·W + b
 
     def jvp(self, dx: Array, cache: AttentionCache) -> Array:
@@ -117,7 +134,7 @@ class SelfAttention(Layer):
         x, qkv, p, y = cache
         self.expect_gradient(dx, x.shape, x.dtype)
         q, k, v = self.split(qkv)
-        dq, dk, dv = self.split(self.qkv.jvp(dx, x))
+        dq, dk, dv = self.split(self.rotated(self.qkv.jvp(dx, x)))
         dmasked = q.shape[3] ** -0.5 * (dq @ k.swapaxes(2, 3) + q @ dk.swapaxes(2, 3))
         dp = p * (dmasked - (p * dmasked).sum(axis=3, keepdims=True))
         dy = join_heads((dp @ v + p @ dv)[None])
@@ -127,11 +144,23 @@ class SelfAttention(Layer):
         """q, k and v of each head, (3, N, H, T, D), as a view into qkv (N, T, 3C)."""
         return split_heads(qkv, self.heads)
 
+    def rotated(self, qkv: Array, start: int = 0, *, inverse: bool = False) -> Array:
+        """qkv (N, T, 3C) with its queries and keys rotated from position `start` on, if rotary.
+
+        inverse : rotate back, which is the backward pass
+        """
+        if not self.rotary:
+            return qkv
+        q, k, v = self.split(qkv)
+        q, k = (rotary(a, start, inverse=inverse) for a in (q, k))
+        return join_heads(np.stack([q, k, v]))
+
     def output_shape_text(self) -> str:
         return f"(N, T, {self.features})"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.features}, {self.heads})"
+        option = ", rotary=True" if self.rotary else ""
+        return f"{type(self).__name__}({self.features}, {self.heads}{option})"
 
 
 class CausalSelfAttention(SelfAttention):
@@ -156,9 +185,11 @@ class CausalSelfAttention(SelfAttention):
     x (N, T, C), out (N, T, C). Source: Vaswani et al. 2017, section 3.2. Derived in docs/attention.md.
 
     features, heads : C and H; C must be a multiple of H
+    rotary : whether queries and keys are rotated by their position (layers.rotary), so that scores depend on
+        distances. D = C / H must then be even
     rng : a Generator or an integer seed
 
-    Raises ValueError if C is not a multiple of H, and for x of another shape.
+    Raises ValueError if C is not a multiple of H, for an odd D with rotary, and for x of another shape.
     """
 
     causal = True
@@ -169,7 +200,7 @@ class CausalSelfAttention(SelfAttention):
         keys, values (N, H, T', D) hold the keys and values of the earlier positions. Those of position t are
         written into them, so that no position is computed twice.
         """
-        qkv = self.qkv.forward(x)[0]                                        # (ATT.1)  (N, 3C)
+        qkv = self.rotated(self.qkv.forward(x[:, None])[0], start=t)        # (ATT.1)  (N, 1, 3C)
         q, k, v = qkv.reshape(len(x), 3, self.heads, 1, -1).swapaxes(0, 1)  # (N, H, 1, D)
         keys[:, :, t : t + 1], values[:, :, t : t + 1] = k, v
         scores = q @ keys[:, :, : t + 1].swapaxes(2, 3)                     # (N, H, 1, t + 1)
@@ -201,6 +232,7 @@ class TransformerBlock(Layer):
     x, out (N, T, C). Pre-norm, as in Radford et al. 2019, section 2.3. Derived in docs/attention.md.
 
     features, heads : C, and the number of attention heads
+    rotary : whether the attention rotates queries and keys by their position
     dropout : the probability that an entry of either branch is dropped in training
     rng : a Generator or an integer seed; the dropout masks come from two generators spawned from it
     """
@@ -210,15 +242,17 @@ class TransformerBlock(Layer):
         features: int,
         heads: int,
         *,
+        rotary: bool = False,
         dropout: float = 0.0,
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
     ):
         positive("TransformerBlock", features=features, heads=heads)
+        expect_flags("TransformerBlock", rotary=rotary)
         expect_number("TransformerBlock", "dropout", dropout, least=0, below=1)
         dtype, rng = float_dtype("TransformerBlock", dtype), as_generator("TransformerBlock", rng)
         self.norm1 = LayerNorm(features, dtype=dtype)
-        self.attention = CausalSelfAttention(features, heads, rng=rng, dtype=dtype)
+        self.attention = CausalSelfAttention(features, heads, rotary=rotary, rng=rng, dtype=dtype)
         self.norm2 = LayerNorm(features, dtype=dtype)
         self.mlp = Sequential(
             Linear(features, 4 * features, rng=rng, dtype=dtype),
@@ -263,4 +297,6 @@ class TransformerBlock(Layer):
         return h + self.mlp.forward(self.norm2.forward(h)[0])[0]
 
     def __repr__(self) -> str:
-        return f"TransformerBlock({self.attention.features}, {self.attention.heads}, dropout={self.drop1.p})"
+        a = self.attention
+        option = ", rotary=True" if a.rotary else ""
+        return f"TransformerBlock({a.features}, {a.heads}{option}, dropout={self.drop1.p})"

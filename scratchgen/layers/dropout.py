@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchgen.checks import Array, as_generator, expect_number
+from scratchgen.checks import Array, as_generator, expect_count, expect_number
 from scratchgen.layers.base import Layer
 
 
@@ -15,7 +15,7 @@ class DropoutCache(NamedTuple):
 
     shape: tuple[int, ...]      # of x
     dtype: np.dtype             # of x
-    mask: Array | None          # the factor of each entry; None if nothing was dropped
+    mask: Array | None          # the factor of each entry (1 long on a shared axis); None: nothing dropped
 
 
 class Dropout(Layer):
@@ -29,18 +29,23 @@ class Dropout(Layer):
     Srivastava et al. 2014, section 10 for the scaling.
 
     p : the probability that an entry is dropped
+    shared_axis : an axis along which all entries have the same mask, or None. With 1, for x (N, T, C), a
+        feature is dropped at all steps of a sequence or at none, which suits recurrent nets better (Gal &
+        Ghahramani 2016, section 4)
     rng : a Generator or an integer seed
     """
 
-    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int):
+    def __init__(self, p: float = 0.5, *, shared_axis: int | None = None, rng: np.random.Generator | int):
         expect_number("Dropout", "p", p, least=0, below=1)
-        self.p, self.rng = p, as_generator("Dropout", rng)
+        if shared_axis is not None:
+            expect_count("Dropout", "shared_axis", shared_axis, least=0)
+        self.p, self.shared_axis, self.rng = p, shared_axis, as_generator("Dropout", rng)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, DropoutCache]:
         self.expect(x)
         if not training or self.p == 0:
             return x, DropoutCache(x.shape, x.dtype, None)
-        noise = self.rng.random(x.shape, x.dtype.type)
+        noise = self.rng.random(self._mask_shape(x), x.dtype.type)
         mask = (noise >= self.p) * x.dtype.type(1 / (1 - self.p))
         return x * mask, DropoutCache(x.shape, x.dtype, mask)   # (DROP.1)
 
@@ -55,5 +60,15 @@ class Dropout(Layer):
         """Return J·dx. The Jacobian J is diagonal, so this is the same product as in backward."""
         return self.backward(dx, cache)
 
+    def _mask_shape(self, x: Array) -> tuple[int, ...]:
+        if self.shared_axis is None:
+            return x.shape
+        if x.ndim <= self.shared_axis:
+            raise ValueError(
+                f"Dropout expected an array with an axis {self.shared_axis}, got shape {x.shape}"
+            )
+        return tuple(1 if axis == self.shared_axis else size for axis, size in enumerate(x.shape))
+
     def __repr__(self) -> str:
-        return f"Dropout({self.p})"
+        shared = "" if self.shared_axis is None else f", shared_axis={self.shared_axis}"
+        return f"Dropout({self.p}{shared})"

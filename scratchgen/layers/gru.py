@@ -67,7 +67,7 @@ class GRU(Recurrent):
     docs/recurrent.md.
 
     features, hidden : D and H
-    truncate, init, recurrent_init, rng : as for RNN; each H×H block of U is orthogonal
+    truncate, weight_dropout, init, recurrent_init, rng : as for RNN; each H×H block of U is orthogonal
 
     Raises ValueError for T = 0, other features, lengths outside 1 … T and states of another shape.
     """
@@ -80,13 +80,14 @@ class GRU(Recurrent):
         hidden: int,
         *,
         truncate: int | None = None,
+        weight_dropout: float = 0.0,
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
         init: Callable[..., Array] = glorot_uniform,
         recurrent_init: Callable[..., Array] = orthogonal,
     ):
         super().__init__(
-            features, hidden, truncate=truncate, rng=rng, dtype=dtype,
+            features, hidden, truncate=truncate, weight_dropout=weight_dropout, rng=rng, dtype=dtype,
             init=init, recurrent_init=recurrent_init,
         )  # fmt: skip
         self.candidate_bias = Parameter(np.zeros(hidden, self.bias.dtype))      # b' (H,)

@@ -67,7 +67,7 @@ class LSTM(Recurrent):
     features, hidden : D and H
     forget_bias : the first value of the forget gate's bias. With 1, a gate starts at σ(1) = 0.73 instead of
         0.5, so the cell begins by remembering (Gers et al. 2000; Jozefowicz et al. 2015, section 5)
-    truncate, init, recurrent_init, rng : as for RNN; each H×H block of U is orthogonal
+    truncate, weight_dropout, init, recurrent_init, rng : as for RNN; each H×H block of U is orthogonal
 
     Raises ValueError for T = 0, other features, lengths outside 1 … T and states of another shape.
     """
@@ -82,6 +82,7 @@ class LSTM(Recurrent):
         *,
         forget_bias: float = 1.0,
         truncate: int | None = None,
+        weight_dropout: float = 0.0,
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
         init: Callable[..., Array] = glorot_uniform,
@@ -89,7 +90,7 @@ class LSTM(Recurrent):
     ):
         expect_number("LSTM", "forget_bias", forget_bias)
         super().__init__(
-            features, hidden, truncate=truncate, rng=rng, dtype=dtype,
+            features, hidden, truncate=truncate, weight_dropout=weight_dropout, rng=rng, dtype=dtype,
             init=init, recurrent_init=recurrent_init,
         )  # fmt: skip
         self.forget_bias = forget_bias

@@ -19,12 +19,14 @@ from scratchgen.checks import (
     describe,
     expect_count,
     expect_function,
+    expect_number,
     is_plain_array,
     positive,
 )
 from scratchgen.initializers import glorot_uniform, orthogonal
 from scratchgen.layers.activations import tanh, tanh_backward
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
+from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.lengths import within_lengths
 from scratchgen.layers.linear import affine, affine_bias_grad, affine_input_grad
 
@@ -51,6 +53,8 @@ class RecurrentCache(NamedTuple):
     states: list[States]    # T + 1 states: states[t] is the one before step t
     saved: list[Any]        # for each step, what the backward pass of the cell needs
     active: Array | None    # (T, N, 1): whether step t is within the sequence; None without lengths
+    weight: Array           # (H, G·H): the U of all steps, from which entries may have been dropped
+    drop: Any               # the cache of this dropout; None without
 
 
 class Recurrent(Layer):
@@ -69,6 +73,7 @@ class Recurrent(Layer):
     (BPTT.9)   dW    = Σ_t x_tᵀ·da_t,  db = Σ_t da_t        one product over all steps
     (BPTT.10)  dx    = da·Wᵀ
     (BPTT.11)  truncated: ds_{t−1} = 0 before the steps t = k, 2k, …
+    (BPTT.12)  weight dropout: U is U·mask in the lines above, and dU is multiplied by the same mask
 
     x (N, T, D), out (N, T, H). W (D, G·H) and U (H, G·H) have a block of H columns for each of the G gates.
 
@@ -94,6 +99,7 @@ class Recurrent(Layer):
         hidden: int,
         *,
         truncate: int | None = None,
+        weight_dropout: float = 0.0,
         rng: np.random.Generator | int,
         dtype: DTypeLike = np.float32,
         init: Callable[..., Array] = glorot_uniform,
@@ -101,6 +107,7 @@ class Recurrent(Layer):
     ):
         who = type(self).__name__
         positive(who, features=features, hidden=hidden)
+        expect_number(who, "weight_dropout", weight_dropout, least=0, below=1)
         if truncate is not None:
             expect_count(who, "truncate", truncate)
         expect_function(who, "init", init)
@@ -112,6 +119,8 @@ class Recurrent(Layer):
         self.weight = Parameter(np.concatenate(ways_in, axis=1))                # W (D, G·H)
         self.recurrent_weight = Parameter(np.concatenate(ways_on, axis=1))      # U (H, G·H)
         self.bias = Parameter(np.zeros(self.gates * hidden, kind["dtype"]))     # b (G·H,)
+        self.weight_dropout = weight_dropout
+        self.drop = Dropout(weight_dropout, rng=kind["rng"].spawn(1)[0]) if weight_dropout else None
 
     # A cell defines the next three methods.
 
@@ -140,9 +149,12 @@ class Recurrent(Layer):
         if active is not None:
             x = np.where(active, x, 0)
         a = affine(x, self.weight.value, self.bias.value)                   # (BPTT.1)   (T, N, G·H)
+        weight, drop = self.recurrent_weight.value, None
+        if self.drop is not None:
+            weight, drop = self.drop.forward(weight, training)              # (BPTT.12)  (H, G·H)
         states, saved = [start], []
         for t in range(len(x)):
-            u = states[t][0] @ self.recurrent_weight.value                  # (BPTT.2)   (N, G·H)
+            u = states[t][0] @ weight                                       # (BPTT.2)   (N, G·H)
             after, kept = self.cell(a[t], u, states[t])
             mask = None if active is None else active[t]
             states.append(where(mask, after, states[t]))                    # (BPTT.3)
@@ -150,7 +162,7 @@ class Recurrent(Layer):
         out = np.stack([h for h, *_ in states[1:]], axis=1)                 #            (N, T, H)
         if active is not None:
             out = np.where(active.swapaxes(0, 1), out, 0)                   # (BPTT.4)
-        return out, RecurrentCache(self._as_given(states[-1]), x, states, saved, active)
+        return out, RecurrentCache(self._as_given(states[-1]), x, states, saved, active, weight, drop)
 
     def backward(self, dout: Array, cache: RecurrentCache, input_grad: bool = True) -> Any:
         return self.backward_with_state(dout, None, cache, input_grad)[0]
@@ -174,7 +186,7 @@ class Recurrent(Layer):
             (dh_out,) = where(mask, (dout[t],), zeros[:1])
             inside = (inside[0] + dh_out, *inside[1:])                      # (BPTT.5)
             da, du, ds = self.cell_backward(inside, cache.states[t], cache.saved[t])   # (BPTT.6)
-            ds = (ds[0] + du @ self.recurrent_weight.value.T, *ds[1:])      # (BPTT.7)
+            ds = (ds[0] + du @ cache.weight.T, *ds[1:])                     # (BPTT.7)
             if mask is not None:
                 ds = tuple(d + s for d, s in zip(ds, skipped, strict=True))
             if self.truncate and t and t % self.truncate == 0:
@@ -189,7 +201,11 @@ class Recurrent(Layer):
 
     def _add_gradients(self, cache: RecurrentCache, da: Array, du: Array) -> None:
         h_before = np.stack([h for h, *_ in cache.states[:-1]])             #            (T, N, H)
-        self.recurrent_weight.add_grad(rows(h_before).T, rows(du))          # (BPTT.8)   (H, G·H)
+        if self.drop is None:
+            self.recurrent_weight.add_grad(rows(h_before).T, rows(du))      # (BPTT.8)   (H, G·H)
+        else:
+            dweight = rows(h_before).T @ rows(du)
+            self.recurrent_weight.add_grad(self.drop.backward(dweight, cache.drop))     # (BPTT.12)
         self.weight.add_grad(rows(cache.x).T, rows(da))                     # (BPTT.9)   (D, G·H)
         self.bias.grad += affine_bias_grad(da)                              #            (G·H,)
 
@@ -205,7 +221,7 @@ class Recurrent(Layer):
         da, active = affine(steps_first(dx), self.weight.value), cache.active
         dout = []
         for t in range(steps):
-            du = ds[0] @ self.recurrent_weight.value
+            du = ds[0] @ cache.weight
             after = self.cell_jvp(da[t], du, ds, cache.states[t], cache.saved[t])
             ds = where(None if active is None else active[t], after, ds)
             dout.append(ds[0] if active is None else np.where(active[t], ds[0], 0))
@@ -274,6 +290,8 @@ class RNN(Recurrent):
 
     features, hidden : D and H
     truncate : k, to stop the gradient every k steps (Williams & Peng 1990); None for the whole sequence
+    weight_dropout : the probability that training drops an entry of U, for all steps of a call (Merity et al.
+        2018, section 3.1)
     init, recurrent_init : functions (shape, fan_in, fan_out, *, rng, dtype) -> array, for W and for U. An
         orthogonal U keeps the length of a vector (Saxe, McClelland & Ganguli 2014). The bias starts at zero
     rng : a Generator or an integer seed

@@ -31,7 +31,9 @@ from scratchgen.models.flow.model import FlowOverflow as FlowOverflow
 from scratchgen.models.flow.nice import NICE as NICE
 from scratchgen.models.flow.realnvp import RealNVP as RealNVP
 from scratchgen.models.gan.average import AveragedGenerator as AveragedGenerator
+from scratchgen.models.gan.conditional import ConditionalGAN as ConditionalGAN
 from scratchgen.models.gan.dcgan import DCGAN as DCGAN
+from scratchgen.models.gan.info import InfoGAN as InfoGAN
 from scratchgen.models.gan.model import GAN as GAN
 from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN

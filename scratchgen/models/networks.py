@@ -21,6 +21,7 @@ from scratchgen.layers import (
     Sequential,
     Sigmoid,
     SiLU,
+    SpectralNorm,
 )
 from scratchgen.models.arguments import activation_class, as_dtype, count, image_shape, widths
 from scratchgen.models.arguments import channels as as_channels
@@ -191,14 +192,14 @@ def output_layers(output_range: Range | None) -> list[Layer]:
 
 
 def input_width(net: Layer) -> int | None:
-    """The number of input columns of a network, or None if it does not begin with a Linear or Reshape."""
+    """The number of input columns of a network, or None if its first layer does not determine it."""
     while isinstance(net, Sequential) and len(net):
         net = net[0]
-    if isinstance(net, Linear):
-        return net.in_features
+    if isinstance(net, SpectralNorm):
+        net = net.layer
     if isinstance(net, Reshape):
         return math.prod(net.shape)
-    return None
+    return getattr(net, "in_features", None)
 
 
 def in_batches(f: Callable[[np.ndarray], np.ndarray], X: np.ndarray, size: int = 1000) -> np.ndarray:

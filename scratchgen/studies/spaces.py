@@ -57,3 +57,4 @@ DEQUANTISED = Space(
 )
 GREY = Space("grey pixels", "256 levels, taken as continuous numbers", discrete=False)
 SPACES = (BINARY, DEQUANTISED, GREY)
+NUMBERS = Space("the numbers as given", "taken from a table", discrete=False, features=1)

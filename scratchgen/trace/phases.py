@@ -38,7 +38,7 @@ class Plan:
 def plans(model: Model, batch: tuple, seed: int) -> list[Plan]:
     """The losses of one training step on a batch, in order. The model is in float64."""
     if isinstance(model, Game):
-        return _game_plans(model, batch[0], np.random.default_rng(seed))
+        return _game_plans(model, list(batch), np.random.default_rng(seed))
     arguments = model.prepare(batch, np.random.default_rng(seed))
     title = "One loss"
     if isinstance(model, DenoisingModel):
@@ -66,26 +66,26 @@ def _argument_names(function: Callable[..., Any], count: int) -> list[str]:
     return list(code.co_varnames[1 : count + 1])
 
 
-def _game_plans(game: Game, x: np.ndarray, rng: np.random.Generator) -> list[Plan]:
+def _game_plans(game: Game, batch: list[np.ndarray], rng: np.random.Generator) -> list[Plan]:
     """The discriminator's turn, the gradient penalty if there is one, and the generator's turn."""
-    noise = game._discriminator_noise(x, rng)
-    u = noise.pop("u", None)
-    z = game.prior_sample(len(x), rng=rng)
+    inputs = game._discriminator_inputs(batch, rng)
+    u = inputs.pop("u", None)
+    of_generator = game._generator_inputs(batch, rng)
     player = "critic" if isinstance(game, WGAN) else "discriminator"
     found = [
         Plan(
             player, f"The turn of the {player}; the generator only produces examples",
-            {"x": x, **noise}, lambda: game.discriminator_loss(x, **noise), game.discriminator_backward,
+            inputs, lambda: game.discriminator_loss(**inputs), game.discriminator_backward,
             game.discriminator.parameters(),
         )
     ]  # fmt: skip
     if u is not None and isinstance(game, WGAN) and game.penalty is not None:
-        found.append(_penalty_plan(game, game.penalty, x, u, noise["z"]))
+        found.append(_penalty_plan(game, game.penalty, inputs["x"], u, inputs["z"]))
     title = f"The turn of the generator; the {player} is frozen and passes the gradient on"
     found.append(
         Plan(
-            "generator", title, {"z": z}, lambda: game.generator_loss(z), game.generator_backward,
-            game.generator.parameters(),
+            "generator", title, of_generator, lambda: game.generator_loss(**of_generator),
+            game.generator_backward, game.generator.parameters(),
         )
     )  # fmt: skip
     return found

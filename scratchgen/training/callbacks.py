@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +14,16 @@ from scratchgen.training.loop import Callback, Trainer, is_result
 
 __all__ = ["EarlyStopping", "ProgressBar", "ReduceOnPlateau", "TimeLimit"]
 
+IMPORTANT = ("validation", "loss")
+REST_OF_BAR = 34        # columns for the bar, the number of steps and the time
+
 
 class ProgressBar(Callback):
     """A bar on stderr with the loss and the remaining time; one line per epoch if stderr is not a terminal.
 
-    During an epoch, the bar shows the loss of the last step. After an epoch, it shows the mean loss of the
-    epoch and the validation value, if there is one.
+    During an epoch, the bar shows the loss of the last step. After an epoch, it shows the validation value,
+    if there is one, and the mean loss of the epoch. These values come first. Values that do not fit into the
+    terminal are left out.
     """
 
     def __init__(self) -> None:
@@ -31,6 +36,7 @@ class ProgressBar(Callback):
 
         self._bar = tqdm(
             desc=_epoch_shown(trainer),
+            bar_format="{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
             total=trainer.epochs * len(trainer.batches),
             initial=trainer.step,
             unit="step",
@@ -40,7 +46,7 @@ class ProgressBar(Callback):
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(_readable(values), refresh=False)
+            self._bar.set_description_str(_shown(trainer, values), refresh=False)
             self._bar.update()
 
     def on_epoch(self, trainer: Trainer, values: dict[str, float]) -> None:
@@ -49,8 +55,7 @@ class ProgressBar(Callback):
             line = f"epoch {trainer.epoch}/{trainer.epochs}: {shown} ({values['seconds']:.1f} s)"
             print(line, file=sys.stderr, flush=True)
             return
-        self._bar.set_postfix_str(shown, refresh=False)
-        self._bar.set_description_str(_epoch_shown(trainer))
+        self._bar.set_description_str(_shown(trainer, values))
 
     def on_stop(self, trainer: Trainer) -> None:
         self.on_end(trainer)
@@ -221,6 +226,19 @@ def _arrays(trainer: Trainer) -> dict[str, np.ndarray]:
 
 def _epoch_shown(trainer: Trainer) -> str:
     return f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
+
+
+def _shown(trainer: Trainer, values: dict[str, float]) -> str:
+    """The epoch and the values, the important ones first, as far as there is room for them beside the bar."""
+    room = shutil.get_terminal_size((80, 24)).columns - REST_OF_BAR
+    text = _epoch_shown(trainer)
+    for name in [*(n for n in IMPORTANT if n in values), *(n for n in values if n not in IMPORTANT)]:
+        if is_result(name):
+            longer = f"{text}, {_readable({name: values[name]})}"
+            if len(longer) > room:
+                break
+            text = longer
+    return text
 
 
 def _readable(values: dict[str, float]) -> str:

@@ -39,6 +39,7 @@ class Optimizer:
 
     moments: tuple[str, ...] = ()
     max_norm: float | None = None
+    _last_rate: float | None = None
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule):
         who = type(self).__name__
@@ -110,7 +111,7 @@ class Optimizer:
     @property
     def last_rate(self) -> float:
         """The learning rate of the last step; before the first step, that of the first."""
-        return float(self.lr(max(self.steps - 1, 0)) if callable(self.lr) else self.lr)
+        return self.rate if self._last_rate is None else self._last_rate
 
     @property
     def rate(self) -> float:
@@ -137,7 +138,8 @@ class Optimizer:
             )
         if self.max_norm is not None:
             self.clip_grad_norm(self.max_norm)
-        self._update(self.rate)
+        self._last_rate = self.rate
+        self._update(self._last_rate)
         self.steps += 1
 
     def _update(self, lr: float) -> None:

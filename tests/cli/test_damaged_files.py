@@ -22,7 +22,10 @@ DAMAGED = {
     "other types": b'{"classifiers": 3, "tables": [1], "protocols": 7, "name": "a", "ours": "x"}',
     "entries missing": b'{"classifiers": [{}], "tables": {"a": 5}, "model": {}, "name": "a"}',
 }
-CHAPTERS = {"classifiers": "classifiers", "compare": "compare", "ood": "ood", "reproduce": "a"}
+CHAPTERS = {
+    "classifiers": "classifiers", "compare": "compare", "gans": "gan_conditional", "ood": "ood",
+    "reproduce": "a",
+}  # fmt: skip
 
 
 def one_line(capsys):

@@ -1,8 +1,10 @@
 """The command `demo`: scripts in folders by family, their order, their description and their settings."""
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scratchgen import cli
@@ -150,3 +152,45 @@ def test_every_demo_of_the_checkout_is_listed_in_one_line_of_80_columns(monkeypa
     assert len([line for line in lines if line.startswith("  ")]) == len(demo.find_demos()) > 20
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
     assert not [line for line in lines if "\n" in line.strip()]
+
+
+def test_usual_times_are_those_of_the_gallery(capsys):
+    times = demo.usual_times()
+    assert set(times) == set(demo.find_demos())
+    assert all(time.endswith(("s", "min")) for time in times.values())
+    assert cli.main(["demo", "--list"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  compress "))
+    assert times["compress"] in line
+    assert cli.main(["demo", "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["compress"]["time"] == times["compress"]
+
+
+@pytest.mark.slow
+def test_demo_runs_on_other_images_in_another_format(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("a.npz", x=rng.integers(0, 200, (280, 14, 14), dtype=np.uint8), y=np.arange(280) % 10)
+    words = ["demo", "latent", "--set", "shown=300", "--seed", "2", "--data", "a.npz", "--quiet"]
+    assert cli.main(words) == 2
+    assert "got 14 x 14 x 1; resize them with size=(28, 28) or --size 28x28" in capsys.readouterr().err
+    assert cli.main([*words, "--size", "28x28", "--format", "svg", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["figure"] == "gallery/latent.svg" and "<svg" in Path(found["figure"]).read_text("utf-8")
+    assert 0 <= found["table"]["PCA"]["10 nearest right"] <= 0.5      # noise
+    assert [path.name for path in Path("gallery").iterdir()] == ["latent.svg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["latent", "--format", "gif"], "latent draws no animation; choose --format png or svg"),
+        (["four_panels", "--data", "a.npz"], "--data expected a demo that uses digits; four_panels does not"),
+        (["latent", "--data", "a.npz"], "expect ten classes, 0 to 9, for training and for testing, got 3"),
+        (["latent", "--size", "28x28"], "--size expected --data PATH as well, got none"),
+    ],
+)
+def test_options_of_demos_that_do_not_fit(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", x=np.zeros((30, 28, 28)), y=np.arange(30) % 3)
+    assert cli.main(["demo", *words]) == 2
+    assert message in capsys.readouterr().err and not Path("gallery").exists()

@@ -95,8 +95,9 @@ def test_write_chapter_of_reproduce_writes_both_tables(monkeypatch, capsys):
 def test_compare_passes_its_options_on_and_prints_what_was_saved(empty, monkeypatch, capsys):
     seen = []
 
-    def compare(seconds, full, results, pictures):
+    def compare(seconds, full, results, pictures, data):
         seen.append((seconds, full, str(results), str(pictures)))
+        assert data == ""
         return Table({"one": "| a |"})
 
     monkeypatch.setattr(comparison, "compare", compare)

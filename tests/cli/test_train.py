@@ -1,22 +1,24 @@
-"""The command `train`: every model of the cards, and saved runs that resume with identical bits."""
+"""The command `train`: its run folder, its settings, and saved runs that resume with identical bits."""
 
-import inspect
+import json
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scratchgen import cli, models
-from scratchgen.cli import train as command
+from scratchgen import cli
 from scratchgen.cli import train_translator
+from scratchgen.cli.catalogue import entries
+from scratchgen.cli.train import duration
 from scratchgen.data import Digits, load_digits
 from scratchgen.layers import BatchNorm, Dropout, Linear, Sequential, SiLU
-from scratchgen.models import VAE, Autoencoder
-from scratchgen.studies.cards.card import no_figure
+from scratchgen.models import VAE, Autoencoder, NotConverged
 from scratchgen.studies.spaces import BINARY
 from scratchgen.training.checkpoint import is_finished, load_model, read_config
 from scratchgen.training.loop import Callback
@@ -187,9 +189,9 @@ def test_train_command_resumed_after_an_interruption_equals_a_whole_run(tmp_path
 
 
 def test_train_command_bad_arguments_are_named(tmp_path, capsys):
-    assert cli.main(["train", "autoencoder", "--resume", "--out", str(tmp_path / "none.safetensors")]) == 2
+    assert cli.main(["train", "autoencoder", "--resume", "--out", str(tmp_path / "none")]) == 2
     assert "no run to resume" in capsys.readouterr().err
-    assert cli.main(["train", "autoencoder", "--lr", "-1", "--out", str(tmp_path / "a.safetensors")]) == 2
+    assert cli.main(["train", "autoencoder", "--lr", "-1", "--out", str(tmp_path / "a")]) == 2
     assert "Autoencoder.fit expected a finite lr >= 0, got -1.0" in capsys.readouterr().err
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x10\x00\x00\x00not a safetensors file")
@@ -197,32 +199,54 @@ def test_train_command_bad_arguments_are_named(tmp_path, capsys):
     assert "safetensors file" in capsys.readouterr().err
 
 
-def test_train_command_does_not_overwrite_a_run(few, capsys):
-    arguments = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "1", "--out", "a.st"]
+def test_train_command_does_not_overwrite_a_run(few, monkeypatch, capsys):
+    arguments = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "1", "--out", "a"]
     assert cli.main(arguments) == 0
-    before = Path("a.st").read_bytes()
-    assert cli.main([*arguments, "--seed", "1"]) == 2
-    assert "a.st has a finished run: replace it with --overwrite" in capsys.readouterr().err
-    assert Path("a.st").read_bytes() == before
+    path = Path("a/model.safetensors")
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("scratchgen.data.load_digits", None)      # refused before data are read
+        assert cli.main([*arguments, "--seed", "1"]) == 2
+    assert f"{path} has a finished run: replace it with --overwrite" in capsys.readouterr().err
+    assert path.read_bytes() == before
     assert cli.main([*arguments, "--seed", "1", "--overwrite"]) == 0
-    assert Path("a.st").read_bytes() != before
+    assert path.read_bytes() != before
     with pytest.raises(SystemExit):
         cli.main([*arguments, "--resume", "--overwrite"])
     assert "not allowed with argument" in capsys.readouterr().err
 
 
+def test_run_may_be_a_file_and_its_folder_may_exist(few, capsys):
+    Path("there").mkdir()
+    Path("there/notes.txt").write_text("mine")
+    for out in ("there", "here/a.safetensors", "b.st"):
+        assert cli.main(["train", "pca", "--set", "n_components=2", "--out", out]) == 0
+    assert capsys.readouterr().out.endswith("weights and run are in b.st\n")
+    assert sorted(map(str, Path("there").iterdir())) == ["there/model.safetensors", "there/notes.txt"]
+    assert Path("here/a.safetensors").is_file() and Path("b.st").is_file()
+    Path("taken").write_text("")
+    assert cli.main(["train", "pca", "--out", "taken"]) == 2
+    assert "cannot write into taken: " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="no permissions of Unix")
+def test_folder_that_cannot_be_written_is_found_before_the_work(few, monkeypatch, capsys):
+    Path("closed").mkdir()
+    monkeypatch.setattr("scratchgen.data.load_digits", None)
+    monkeypatch.setattr("os.access", lambda path, mode: False)      # root may write anywhere
+    assert cli.main(["train", "vae", "--out", "closed"]) == 2
+    assert "no permission to write in" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no pipes in folders")
 def test_train_command_refuses_a_pipe_before_it_trains(few, monkeypatch, capsys):
-    os.mkfifo("pipe")
+    os.mkfifo("pipe.safetensors")
     monkeypatch.setattr("scratchgen.data.load_digits", None)
     for flag in ([], ["--overwrite"]):
-        assert cli.main(["train", "autoencoder", "--out", "pipe", *flag]) == 2
-        assert "expected a regular file to write, but pipe is a device, a pipe" in capsys.readouterr().err
-    assert Path("pipe").is_fifo()
-
-
-FORMS = [(name, form) for name, model in command.models().items() for form in model.forms]
-TRANSLATORS = [(name, form) for name, task in train_translator.tasks().items() for form in task.forms]
+        assert cli.main(["train", "autoencoder", "--out", "pipe.safetensors", *flag]) == 2
+        expected = "expected a regular file to write, but pipe.safetensors is a device, a pipe"
+        assert expected in capsys.readouterr().err
+    assert Path("pipe.safetensors").is_fifo()
 
 
 @pytest.fixture
@@ -235,47 +259,147 @@ def few(monkeypatch, tmp_path):
     return few
 
 
-@pytest.mark.parametrize(("name", "form"), FORMS)
+FORMS = [(name, form) for name, entry in entries().items() for form in entry.forms]
+TRANSLATORS = [(name, form) for name, task in train_translator.tasks().items() for form in task.forms]
+OF_IMAGES = [
+    (name, form)
+    for name, form in FORMS
+    if not entries()[name].of_text and not entries()[name].forms[form].required and name != "ngram"
+]
+
+
+@pytest.mark.parametrize(("name", "form"), OF_IMAGES)
 @pytest.mark.slow
-def test_train_trains_every_model_in_every_form(few, capsys, name, form):
-    words = ["train", name, "--form", form, "--epochs", "1", "--batch-size", "32"]
-    settings = inspect.signature(command.models()[name].forms[form]).parameters
-    words += ["--hidden", "6,5"] if "hidden" in settings else []
-    words += ["--code", "3"] if "code" in settings else []
+def test_train_trains_every_model_on_digits_with_its_own_defaults(few, capsys, name, form):
+    """Only the widths are smaller than those of the card."""
+    entry = entries()[name]
+    words = ["train", name, "--form", form]
+    words += ["--epochs", "1", "--batch-size", "16" if name == "wgan" else "32"] if entry.by_epochs else []
+    known = entry.forms[form].settings
+    if "hidden" in known:
+        words += ["--hidden", "8" if known["hidden"].annotation == "int" else "6,5"]
+    words += ["--code", "3"] if "code" in known else []
     assert cli.main(words) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "a few" and out[-1] == f"weights and run are in runs/{name}.safetensors"
-    figure = command.models()[name].figure
-    assert ("last epoch: loss " in out[1]) and (figure is no_figure or ";" in out[1])
-    assert is_finished(f"runs/{name}.safetensors")
-    config = read_config(f"runs/{name}.safetensors")
-    assert config["model"] == name and config["form"] == form and config["batch_size"] == 32
-    assert config.get("hidden", [6, 5]) == [6, 5] and config.get("code", 3) == 3
+    assert out[0] == "a few" and out[-1] == f"weights and run are in runs/{name}"
+    assert any(line.startswith("last epoch: loss ") for line in out) == entry.by_epochs
+    none = ("gan", "dcgan", "wgan")
+    assert len(out) > (3 if entry.by_epochs else 2) or name in none
+    config = read_config(f"runs/{name}/model.safetensors")
+    assert config["model"] == entry.model.__name__ and config["form"] == form
+    assert config["shape"] == [28, 28, 1] and config["data"] == "a few"
+    assert ("set.code" in config) == ("code" in known)
+    if entry.by_epochs:
+        assert is_finished(f"runs/{name}/model.safetensors")
 
 
-def test_train_prints_the_figure_of_the_saved_weights(few):
-    model = command.models()["vae"]
-    line = command.train("vae", model, Path("a.safetensors"), hidden=(6,), code=2, epochs=2, seed=5)
+def test_train_prints_the_figure_of_the_saved_weights(few, capsys):
+    words = ["train", "vae", "--hidden", "6", "--code", "2", "--epochs", "2", "--seed", "5", "--out", "a"]
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
     net = VAE.dense((784, 6, 2), rng=0)
-    load_model("a.safetensors", net)
+    load_model("a/model.safetensors", net)
     nats = net.score_samples(BINARY.prepare(few.x_test)).mean()
-    assert line.startswith(f"log p(x) per test digit: {nats:.2f} nats (importance-sampled; binary pixels);")
+    assert told["log_prob"] == pytest.approx(nats, rel=1e-6)
+    assert cli.main([*words, "--overwrite"]) == 0
+    line = f"log p(x) per test example: {nats:.2f} nats (importance-sampled; binary pixels)"
+    assert line in capsys.readouterr().out.splitlines()
 
 
-def test_train_refuses_settings_that_a_form_does_not_have(few, capsys):
-    assert cli.main(["train", "made", "--code", "3"]) == 2
-    assert "made (dense) has no --code; leave it out" in capsys.readouterr().err
-    assert cli.main(["train", "made", "--form", "convolutional"]) == 2
-    assert "unknown form 'convolutional'. Known names: dense" in " ".join(capsys.readouterr().err.split())
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["made", "--code", "3"], "unknown setting of made (standard) 'code'"),
+        (["made", "--form", "convolutional"], "unknown form 'convolutional'. Known names: standard"),
+        (["vae", "--set", "codes=3"], "unknown setting of vae (dense) 'codes'; did you mean 'code'?"),
+        (["vae", "--set", "code"], "--set expected KEY=VALUE, such as code=20, got 'code'"),
+        (["vae", "--set", "code=2", "--code", "3"], "--set expected each setting once, got code twice"),
+        (["vae", "--set", "code=two"], "--set code expected a whole number or none, got 'two'"),
+        (["vae", "--set", "code=2.5"], "--set code expected a whole number or none, got '2.5'"),
+        (["vae", "--set", "hidden=a,b"], "--set hidden expected a whole number or widths such as 400,200"),
+        (["vae", "--set", "beta=high"], "--set beta expected a number, got 'high'"),
+        (["vae", "--set", "activation=Sillu"], "unknown name 'Sillu'; expected a public class of scratchgen"),
+        (["vae", "--set", "observation=NormalPixels(x)"], "expected plain values in 'NormalPixels(x)'"),
+        (["vae", "--set", "activation=__import__('os')"], "expected the name of a public class"),
+        (["real_nvp", "--set", "bound=true"], "--set bound expected a number, got 'true'"),
+        (["pca", "--epochs", "3"], "pca is fitted in one step and has no --epochs; leave it out"),
+        (["pca", "--budget", "3m"], "pca is fitted in one step and has no --budget; leave it out"),
+        (["hidden_markov_model"], "hidden_markov_model expected --set states=VALUE, which has no default"),
+        (["vae", "--data", "nowhere"], "--data expected a file or a folder, but nowhere does not exist"),
+        (["vae", "--size", "8x8"], "--size expected --data PATH as well, got none"),
+        (["ngram", "--label", "a"], "ngram is trained on a text and has no --label"),
+    ],
+)
+def test_train_names_what_is_wrong_before_it_writes(few, capsys, words, message):
+    assert cli.main(["train", *words]) == 2
+    err = capsys.readouterr().err
+    assert message in " ".join(err.split()) and err.count("\n") == 1
     assert not list(Path().iterdir())
 
 
-def test_train_lists_every_form_with_its_defaults(capsys):
+@pytest.mark.parametrize("text", ["5x", "0s", "1e3", "inf", "m"])
+def test_budget_that_is_wrong(few, capsys, text):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "vae", "--budget", text])
+    assert f"expected a time such as 90s, 5m or 2h, got {text!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5m", 90), ("2h", 7200), ("3s", 3)])
+def test_budget_has_a_unit(text, seconds):
+    assert duration(text) == seconds
+
+
+def test_budget_ends_the_run_within_an_epoch_and_it_can_be_resumed(few, capsys):
+    words = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "2", "--batch-size", "32"]
+    assert cli.main([*words, "--budget", "0.000001s", "--out", "a"]) == 0
+    assert "stopped after step 1, 0 of 2 epochs done: the time limit" in capsys.readouterr().err
+    assert cli.main([*words, "--resume", "--out", "a"]) == 0
+    assert cli.main([*words, "--out", "whole"]) == 0
+    found = [Autoencoder.dense((784, 6, 2), rng=0) for _ in range(2)]
+    for model, out in zip(found, ("a", "whole"), strict=True):
+        load_model(f"{out}/model.safetensors", model)
+    for a, b in zip(*(m.parameters().values() for m in found), strict=True):
+        np.testing.assert_array_equal(a.value, b.value)
+
+
+def test_run_on_other_data_is_not_resumed(few, tmp_path, capsys):
+    words = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "1"]
+    assert cli.main([*words, "--out", "a"]) == 0
+    np.savez("other.npz", x=np.zeros((20, 28, 28)))
+    assert cli.main([*words, "--data", "other.npz", "--resume", "--out", "a"]) == 2
+    assert "other settings: data: a few in the file, other.npz: 18 + 2 images" in capsys.readouterr().err
+
+
+def test_quiet_prints_the_result_only(few, capsys):
+    words = ["train", "autoencoder", "--hidden", "6", "--code", "2", "--epochs", "1", "--quiet"]
+    assert cli.main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and out.startswith("squared error per test example: ") and "a few" not in out
+    assert cli.main(words) == 2
+    assert "has a finished run" in capsys.readouterr().err
+
+
+def test_quiet_does_not_hide_warnings(few, monkeypatch, capsys):
+    shown, stderr = [], sys.stderr
+    monkeypatch.setattr(warnings, "showwarning", lambda *args: shown.append(args))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert cli.main(["train", "logistic_regression", "--set", "iterations=1", "--quiet"]) == 0
+    ((message, category, _, _, file, *_),) = shown
+    assert category is NotConverged and file is stderr and sys.stderr is stderr
+
+
+def test_train_lists_every_form_with_its_defaults(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["train", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [tuple(line.split()[:2]) for line in lines] == FORMS + TRANSLATORS
-    assert "autoencoder      dense          --hidden 400,150  --code 30" in lines
+    assert [tuple(line.split()[:2]) for line in lines if line[0] != " "] == FORMS + TRANSLATORS
+    assert lines[0].split() == ["autoencoder", "dense"]
+    assert lines[1].startswith("    hidden=400,150  code=30  activation=SiLU")
+    assert "batch_size=128" in lines[2]
     assert max(map(len, lines)) <= 80
+    assert cli.main(["train", "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"]["vae"]["dense"]["code"] == "20"
 
 
 @pytest.mark.parametrize(
@@ -289,26 +413,10 @@ def test_train_without_a_known_model_gets_one_line(tmp_path, monkeypatch, capsys
     assert not list(tmp_path.iterdir())
 
 
-def test_train_seed_decides_the_weights(few):
-    model, lines = command.models()["autoencoder"], []
-    for seed in (0, 0, 7):
-        path = Path(f"{len(lines)}.safetensors")
-        lines.append(command.train("autoencoder", model, path, hidden=(6,), code=2, epochs=1, seed=seed))
-    assert lines[0] == lines[1] != lines[2]
-
-
-def test_every_public_image_model_can_be_trained():
-    """Every class that builds networks for images is in a card, except for the base class of the flows."""
-    public = {
-        name
-        for name in models.__all__
-        if inspect.isclass(getattr(models, name))
-        and issubclass(getattr(models, name), models.Model)
-        and (hasattr(getattr(models, name), "dense") or hasattr(getattr(models, name), "convolutional"))
-    }
-    built = {
-        type(build(np.random.default_rng(0))).__name__
-        for model in command.models().values()
-        for build in model.forms.values()
-    }
-    assert public - {"Flow"} <= built and {"MADE", "PixelCNN", "MLPClassifier", "ConvClassifier"} <= built
+def test_train_seed_decides_the_weights(few, capsys):
+    told = []
+    for i, seed in enumerate((0, 0, 7)):
+        words = ["--hidden", "6", "--code", "2", "--epochs", "1", "--seed", str(seed), "--out", str(i)]
+        assert cli.main(["train", "autoencoder", *words, "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out)["squared_error"])
+    assert told[0] == told[1] != told[2]

@@ -41,8 +41,8 @@ def test_every_form_is_trained_and_saved_with_its_settings(few, capsys, name, fo
     out = " ".join(capsys.readouterr().out.split())
     figure = {"translate": "exact translations of unseen values: ", "translate_verses": "BLEU of 4 unseen"}
     assert figure[name] in out and "; last epoch: loss " in out
-    assert out.endswith(f"weights and run are in runs/{name}.safetensors")
-    path = Path(f"runs/{name}.safetensors")
+    assert out.endswith(f"weights and run are in runs/{name}")
+    path = Path(f"runs/{name}/model.safetensors")
     assert is_finished(path)
     assert read_config(path) == {
         "model": name, "form": form, "seed": 3, "hidden": [8, 8], "lr": 0.001, "batch_size": 24,
@@ -51,8 +51,8 @@ def test_every_form_is_trained_and_saved_with_its_settings(few, capsys, name, fo
 
 def test_the_figure_is_that_of_the_saved_weights(few, capsys):
     assert command("translate", "--hidden", "8", "--lr", "0.02", "--seed", "3") == 0
-    line = train_translator.exact_translations(loaded("runs/translate.safetensors", few), few)
-    assert line in capsys.readouterr().out
+    line = train_translator.exact_translations(loaded("runs/translate/model.safetensors", few), few)
+    assert line in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_finished_run_is_continued_but_not_replaced(few, capsys):
@@ -68,7 +68,7 @@ def test_a_finished_run_is_continued_but_not_replaced(few, capsys):
 def test_the_seed_decides_the_weights(few):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert command("translate", "--hidden", "8", "--seed", seed, "--out", name) == 0
-    a, b, c = (loaded(name, few).head.weight.value for name in "abc")
+    a, b, c = (loaded(f"{name}/model.safetensors", few).head.weight.value for name in "abc")
     assert (a == b).all() and (a != c).all()
 
 
@@ -77,6 +77,8 @@ def test_the_seed_decides_the_weights(few):
     (["--hidden", "8,6"], "train expected --hidden with the same width for all layers, got 8,6"),
     (["--form", "convolutional"], "unknown form 'convolutional'. Known names: gru, lstm, transformer"),
     (["--form", "transformer", "--hidden", "6"], "expected features divisible by the 4 heads, got 6"),
+    (["--set", "depth=3"], "unknown setting of translate (gru) 'depth'"),
+    (["--data", "a.txt"], "translate is trained on sentences of the library and has no --data"),
     (["--lr", "-1"], "train expected --lr to be a finite number >= 0, got -1"),
 ])  # fmt: skip
 def test_wrong_settings_get_one_line(few, capsys, words, message):

@@ -110,22 +110,42 @@ def test_load_digits_full_downloads_only_what_is_missing(tiny_mnist, tiny_files,
     assert len(load_digits("full").x_train) == 40
 
 
-@pytest.mark.parametrize("source", ["auto", "full"])
 def test_load_digits_does_not_fall_back_if_a_folder_is_given(
-    tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch, source
+    tiny_mnist, tiny_files, put_files, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SCRATCHGEN_DATA", str(tmp_path / "gone"))
     with pytest.raises(FileNotFoundError, match="expected a folder .*, but .*gone does not exist"):
-        load_digits(source)
+        load_digits("full")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        load_digits()
     folder = put_files(tmp_path / "part", dict(list(tiny_files.items())[:3]))
     with pytest.raises(FileNotFoundError, match=r"expected test-labels or test-labels.gz in .*part"):
-        load_digits(source, folder)
+        load_digits("full", folder)
+    with pytest.raises(ValueError, match="expected .* labels for only one"):
+        load_digits("auto", folder)
     put_files(folder, {**tiny_files, "test-labels": tiny_files["test-labels"][:-1]})
-    with pytest.raises(ValueError, match=r"test-labels.gz: .*truncated"):
-        load_digits(source, folder)
+    for source in ("auto", "full"):
+        with pytest.raises(ValueError, match=r"test-labels.gz: .*truncated"):
+            load_digits(source, folder)
     put_files(folder, {**tiny_files, "test-labels": tiny_files["train-labels"]})
     with pytest.raises(ValueError, match=r"test-labels.gz: expected uncompressed bytes with SHA-256"):
-        load_digits(source, folder)
+        load_digits("full", folder)
+    with pytest.raises(ValueError, match=r"expected 20 labels for test-images.gz"):
+        load_digits("auto", folder)
+
+
+def test_other_data_under_the_names_of_mnist_are_read_but_are_not_the_full_mnist(
+    tiny_mnist, tiny_files, put_files, tmp_path
+):
+    """Hashes are for files that were downloaded, and for the published figures of MNIST."""
+    other = bytearray(tiny_files["train-images"])
+    other[-1] ^= 1
+    folder = put_files(tmp_path / "other", {**tiny_files, "train-images": bytes(other)})
+    digits = load_digits(folder=folder)
+    assert len(digits.x_train) == 40 and digits.shape == (28, 28, 1)
+    assert digits.source == f"other: 40 + 20 images of 28 x 28 x 1, read from {folder}"
+    with pytest.raises(ValueError, match="expected uncompressed bytes with SHA-256"):
+        load_digits("full", folder)
 
 
 def test_load_digits_rejects_unknown_sources_and_contradictions(tmp_path):

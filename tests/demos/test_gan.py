@@ -123,3 +123,15 @@ def test_one_pixel_discriminator_detects_what_its_generator_makes(run_demo):
     assert specked.speck > 0.70 and specked.isolated > 0.90     # its images have many isolated pixels then
     (taught,) = results["runs"]["noise only"]
     assert taught.speck > 0.58 and taught.speck_below > 0.60    # of 1,000 digits: chance gives 0.5 ± 0.016
+
+
+@pytest.mark.slow
+def test_a_label_tells_a_gan_what_to_draw(run_demo):
+    """Half of the training of the demo, in which the labels give 88 %, directions 58 % and InfoGAN 24 %."""
+    results = run_demo("gan.told_what_to_draw", shown=18_000, generated=500)
+    shares = {way: row["all"] for way, row in results["table"].items()}
+    assert shares["with labels"] > 0.6
+    assert shares["with labels"] > shares["found afterwards"] + 0.1
+    assert shares["found afterwards"] > 0.2 and shares["without labels"] < 0.5      # 0.1 by chance
+    assert results["read back"] > 0.8 and 0.2 < results["matched"] < 0.6
+    assert sorted(results["assigned"]) == list(range(10))

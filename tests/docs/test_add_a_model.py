@@ -41,5 +41,5 @@ def test_page_adds_a_family(tmp_path):
     run([sys.executable, "-c", ROUND_TRIP], root)
     run([sys.executable, "-c", COMPARISON], root)
     assert (root / "gallery" / "templates.png").is_file()
-    assert "nats" in printed["scratchgen train mixture --epochs 2"]
-    assert "mixture" in run([sys.executable, "-m", "scratchgen", "train", "--help"], root)
+    assert "nats" in printed["scratchgen train spherical_mixture --epochs 2"]
+    assert "mixture" in run([sys.executable, "-m", "scratchgen", "train", "--list"], root)

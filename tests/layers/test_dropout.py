@@ -70,3 +70,20 @@ def test_dropout_state_of_its_generator_can_be_restored(rng):
 def test_dropout_error_messages(rng, p):
     with pytest.raises(ValueError, match=r"Dropout expected p to be a number in \[0, 1\), got"):
         Dropout(p, rng=rng)
+
+
+def test_shared_axis_has_one_mask_for_all_steps(rng):
+    """(DROP.1) and (DROP.2) with one number for all entries along the axis."""
+    layer = Dropout(0.5, shared_axis=1, rng=rng)
+    out, cache = layer.forward(np.ones((20, 7, 30)), training=True)
+    np.testing.assert_array_equal(out, np.repeat(out[:, :1], 7, axis=1))
+    assert np.mean(out[:, 0] == 0) == pytest.approx(0.5, abs=0.1)      # 600 masks: 5 standard errors
+    np.testing.assert_array_equal(layer.backward(np.ones_like(out), cache), out)
+    assert repr(layer) == "Dropout(0.5, shared_axis=1)"
+
+
+def test_shared_axis_must_be_one_of_the_input():
+    with pytest.raises(ValueError, match=r"an array with an axis 2, got shape \(3, 4\)"):
+        Dropout(0.5, shared_axis=2, rng=0).forward(np.ones((3, 4)), training=True)
+    with pytest.raises(ValueError, match="shared_axis of at least 0, got -1"):
+        Dropout(0.5, shared_axis=-1, rng=0)

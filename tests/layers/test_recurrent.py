@@ -369,3 +369,22 @@ def test_recurrent_layer_refuses_settings(cell, settings, error, message):
 def test_lstm_refuses_a_forget_bias_that_is_no_number():
     with pytest.raises(TypeError, match="LSTM expected .*forget_bias.*, got 'open'"):
         LSTM(2, 3, forget_bias="open", rng=0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_weight_dropout_is_a_layer_with_the_dropped_weights(cell, rng):
+    """(BPTT.12) in training: the values and gradients of a layer whose U is U·mask, and dU·mask."""
+    dropped, plain = build(cell, weight_dropout=0.5), build(cell)
+    x, dout = rng.standard_normal((2, 5, 2)), rng.standard_normal((2, 5, 3))
+    np.testing.assert_array_equal(dropped.forward(x)[0], plain.forward(x)[0])       # evaluation
+    out, cache = dropped.forward(x, training=True)
+    mask = cache.weight / dropped.recurrent_weight.value
+    assert set(np.round(np.unique(mask), 12)) == {0.0, 2.0}
+    plain.recurrent_weight.value *= mask
+    expected, theirs = plain.forward(x)
+    np.testing.assert_allclose(out, expected, rtol=1e-13)
+    np.testing.assert_allclose(dropped.backward(dout, cache), plain.backward(dout, theirs), rtol=1e-12)
+    np.testing.assert_allclose(
+        dropped.recurrent_weight.grad, plain.recurrent_weight.grad * mask, rtol=1e-12, atol=1e-15
+    )
+    np.testing.assert_allclose(dropped.weight.grad, plain.weight.grad, rtol=1e-12, atol=1e-15)

@@ -33,7 +33,7 @@ BAD = {
     **dict.fromkeys(["ahead", "layers"], [-1, None, *NOT_INTS]),
     **dict.fromkeys(["beta", "l2", "smoothing"], [-1, -1e-9, *NOT_FINITE]),
     **dict.fromkeys(["clip", "penalty", "bound", "strength", "std"], [0, -1, *NOT_FINITE]),
-    **dict.fromkeys(["dropout", "shrinkage"], [-0.1, 1.5, *NOT_FINITE]),
+    **dict.fromkeys(["dropout", "input_dropout", "weight_dropout", "shrinkage"], [-0.1, 1.5, *NOT_FINITE]),
     **dict.fromkeys(
         ["encoder", "decoder", "generator", "discriminator"], [None, 5, "x", Linear, [SiLU()], len]
     ),
@@ -66,6 +66,9 @@ BAD = {
     "sizes": [0, 5, *NOT_WIDTHS, (), (5,), (5, 0), (5, -1), (5, 2.5), (5, True)],
     "strengths": [5, None, (0,), (NAN,), (), "x", (-1.0,)],
     "text": [None, 5, ""],
+    "categories": [*NOT_WIDTHS, (1,), 1, None],
+    "continuous": [-1, None, *NOT_INTS],
+    "weight": [-1, -1e-9, *NOT_FINITE],
     "threshold": [NAN, INF, -INF, True, *NOT_NUMBERS],
 }
 # Those of a parameter with another name, by its annotation.
@@ -81,7 +84,9 @@ ALSO = {
     ("PixelCNN", "kernel"): [0, -1, 2, *NOT_INTS],
     ("PixelCNN", "first"): [0, 1, 4, *NOT_INTS],
 }
-for _model in ("Autoencoder", "VAE", "ClassPriorVAE", "DCGAN", "WGAN", "ConvClassifier"):
+for _model in (
+    "Autoencoder", "VAE", "ClassPriorVAE", "ConditionalGAN", "DCGAN", "InfoGAN", "WGAN", "ConvClassifier",
+):
     _other = (16, 16) if _model == "ConvClassifier" else (16, 16, 16)
     ALSO[_model, "channels"] = [None, 0, 16, *NOT_WIDTHS, (16,), (16,) * 4, (16, 0), (16, 2.5), _other]
     ALSO[_model, "shape"] = [*NOT_SHAPES, None, (28, 28), (3, 28, 1), (28, 3, 1)]
@@ -113,7 +118,10 @@ NEEDED = {
     "target": Vocabulary(["a", "b"]),
     "text": "abcabcabcabc",
 }
-SMALL = {"NICE.dense": {"features": 4, "hidden": 3}}   # its defaults take most of the time
+SMALL = {
+    "NICE.dense": {"features": 4, "hidden": 3},     # its defaults take most of the time
+    "InfoGAN": {"code": 12},                        # its codes need 12 numbers
+}
 
 
 def constructors():

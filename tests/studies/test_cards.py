@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scratchgen import models
-from scratchgen.cli import train as command
+from scratchgen.cli.catalogue import entries
 from scratchgen.data import load_digits
 from scratchgen.studies.cards import Card, Trainable, cards
 from scratchgen.studies.compare.contender import Contender
@@ -32,9 +32,11 @@ def test_names_are_listed_once_over_all_cards():
     for part in ("contenders", "detectors"):
         names = [entry.name for card in cards().values() for entry in getattr(card, part)]
         assert len(set(names)) == len(names)
-    for part in ("reproductions", "trainable", "benchmarks"):
+    for part in ("reproductions", "benchmarks"):
         names = [name for card in cards().values() for name in getattr(card, part)]
         assert len(set(names)) == len(names)
+    trained = [trainable.model for card in cards().values() for trainable in card.trainable]
+    assert len(set(trained)) == len(trained)
 
 
 def test_listed_modules_exist_and_no_others():
@@ -83,18 +85,26 @@ def test_new_family_takes_part_when_it_is_in_families(monkeypatch):
     contender = Contender(
         name="a new model", family="new", space=SPACES[0], minimises="KL", build=lambda rng: None, settings={}
     )
+
+    class New(models.PCA):
+        def __init__(self, size: "int"):
+            super().__init__(size)
+
     card = Card(
         title="new",
         contenders=(contender,),
         detectors=(type(pca)(name="new", title="new", build=pca.build, scores=pca.scores),),
-        trainable={"new": Trainable(forms={"dense": lambda rng: None})},
+        trainable=(Trainable(New, {"standard": {"size": 3}}),),
     )
     module = types.ModuleType("scratchgen.studies.cards.new")
     module.CARD = card
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    family = types.ModuleType("scratchgen.models.new")
+    family.New, family.__all__ = New, ["New"]
+    monkeypatch.setitem(sys.modules, family.__name__, family)
     monkeypatch.setattr(models, "FAMILIES", (*models.FAMILIES, "new"))
     assert contenders()[-1] is contender
-    assert list(detectors())[-1] == "new" and list(command.models())[-1] == "new"
+    assert list(detectors())[-1] == "new" and list(entries())[-1] == "new"
 
 
 def test_family_without_a_card_is_an_error(monkeypatch):

@@ -188,7 +188,7 @@ def test_plan_refuses_bad_values(wrong, message):
 
 
 def test_usual_plan_is_every_protocol_digit_and_seed():
-    assert len(Plan().cells()) == len(set(Plan().cells())) == 2 * 10 * 9 * 2
+    assert len(Plan().cells()) == len(set(Plan().cells())) == 2 * 10 * 11 * 2
     assert Plan().usual and Plan(full=True).usual and not Plan(seeds=1).usual
 
 

@@ -8,6 +8,7 @@ import pytest
 from helpers.tiny_run import Net, ctrl_c_in_step, tiny_trainer
 
 from scratchgen import SGD, checkpoint, kernels
+from scratchgen.training import callbacks
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar, ReduceOnPlateau, TimeLimit
 
 
@@ -135,3 +136,18 @@ def test_reduced_rate_survives_a_checkpoint(tmp_path):
     assert second.callbacks[0].scale == whole.callbacks[0].scale == 0.125
     np.testing.assert_array_equal(second.optimizer.value, whole.optimizer.value)
     assert second.history.epochs["lr"] == whole.history.epochs["lr"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(100, ("validation", "loss", "size")), (64, ("validation",))]
+)
+def test_progress_bar_shows_the_important_value_first_and_drops_what_does_not_fit(
+    monkeypatch, columns, shown
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    trainer = tiny_trainer(epochs=3)
+    trainer.epoch = 1
+    values = {"loss": 170.6, "size": 1.5, "validation": 171.25, "step": 3.0, "seconds": 1.0, "lr": 0.1}
+    text = callbacks._shown(trainer, values)
+    assert [part.split()[0] for part in text.split(", ")[1:]] == list(shown)
+    assert text.startswith("epoch 2/3, validation 171.2") and len(text) <= columns - callbacks.REST_OF_BAR

@@ -17,7 +17,7 @@ import numpy as np
 
 import scratchgen.data
 from scratchgen import cli
-from scratchgen.cli.train import models
+from scratchgen.cli.catalogue import entries
 from scratchgen.data import Alphabet, Digits, Jitter, load_digits
 from scratchgen.models import (
     DCGAN,
@@ -36,8 +36,8 @@ from scratchgen.training.loop import Trainer
 from scratchgen.training.schedules import OneCycle
 
 EPOCHS, TRAIN, TEST = 4, 160, 20
-SLOW_FORMS = {("realnvp", "convolutional")}     # six seconds for four epochs; the dense form takes its place
-NARROW = {"made": "24", "mlp": "24,16", "gan": "24,16", "wgan": "24,16", "nice": "24,16", "realnvp": "24,16"}
+SLOW_FORMS = {("real_nvp", "convolutional")}     # six seconds for four epochs; the dense form takes its place
+NARROW = {"made": "24", "mlp": "24,16", "gan": "24,16", "wgan": "24,16", "nice": "24,16", "real_nvp": "24,16"}
 
 
 def use_few_digits() -> None:
@@ -147,7 +147,7 @@ def fingerprint(trainer: Trainer) -> str:
 def command(model: str, form: str) -> Callable[[Path, bool, int], int]:
     """A run of `scratchgen train` with few, narrow layers."""
     options = ["--form", form, "--epochs", str(EPOCHS), "--batch-size", "16" if model == "wgan" else "32"]
-    if form == "dense":
+    if "hidden" in entries()[model].forms[form].settings and form != "convolutional":
         options += ["--hidden", NARROW.get(model, "24")]
 
     def work(path: Path, resume: bool, seed: int) -> int:
@@ -225,11 +225,11 @@ SCRIPTS = {
 
 def all_runs() -> list[Run]:
     """Every form of every model that the command trains, and the scripts."""
-    families = {name: card.title for card in cards().values() for name in card.trainable}
+    titles = {model: card.title for card in cards().values() for model in (t.model for t in card.trainable)}
     commands = [
-        Run(f"{name}, {form}", families[name], command(name, form), is_command=True)
-        for name, model in models().items()
-        for form in model.forms
-        if (name, form) not in SLOW_FORMS
+        Run(f"{name}, {form}", titles[entry.model], command(name, form), is_command=True)
+        for name, entry in entries().items()
+        for form in entry.forms
+        if entry.model in titles and entry.by_epochs and (name, form) not in SLOW_FORMS
     ]
     return commands + [Run(name, family, script(build)) for name, (family, build) in SCRIPTS.items()]

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, seconds
+from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
 
 HELP = "compare the families of models after the same training time"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=seconds, metavar="S", help="CPU seconds of training per model (default: 60)"
     )
     parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
+    parser.add_argument("--data", default="", metavar="PATH", help=OTHER_IMAGES)
     parser.add_argument(
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/comparison.md",
@@ -36,11 +38,12 @@ def main(args: argparse.Namespace) -> int:
         study.write_chapter(RESULTS / "compare.json", PICTURES / "compare.png")
         print(f"{study.CHAPTER} has the tables of {RESULTS / 'compare.json'}")
         return 0
+    expect_readable(args.data or None)
     for folder in (RESULTS, PICTURES):
         check_writable(folder)
     spent = args.seconds or study.SECONDS
-    comparison = study.compare(spent, args.full, RESULTS, PICTURES)
+    comparison = study.compare(spent, args.full, RESULTS, PICTURES, data=args.data)
     print("", *comparison.tables().values(), "", sep="\n\n")
-    name = study.file_name(spent, args.full)
+    name = study.file_name(spent, args.full, args.data)
     print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, whole_number
+from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
 
 HELP = "measure how well each model detects digits it was not trained on"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=whole_number(1), metavar="N", help="number of seeds (default: 2)")
     parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
+    parser.add_argument("--data", default="", metavar="PATH", help=OTHER_IMAGES)
     parser.add_argument(
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/out-of-distribution.md",
@@ -48,6 +50,7 @@ def main(args: argparse.Namespace) -> int:
         study.write_chapter(RESULTS / "ood.json")
         print(f"{study.CHAPTER} and {study.FIGURE} show {RESULTS / 'ood.json'}")
         return 0
+    expect_readable(args.data or None)
     for folder in (study.FOLDER, RESULTS, PICTURES):
         check_writable(folder)
     usual = Plan(full=args.full)
@@ -57,6 +60,7 @@ def main(args: argparse.Namespace) -> int:
         digits=tuple(args.digits or usual.digits),
         seeds=args.seeds or usual.seeds,
         full=args.full,
+        data=args.data,
     )
     result = study.detect(plan, study.FOLDER, RESULTS, PICTURES)
     print(f"\n{result.tables()}\n\n{result.seconds:.0f} seconds of processor time")

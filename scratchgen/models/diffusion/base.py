@@ -42,6 +42,10 @@ class DenoisingModel(Model):
         if not isinstance(net, TimeNetwork):
             raise TypeError(f"{who} expected net to be a TimeNetwork, such as UNet, got {type(net).__name__}")
         count(who, "features", features)
+        width = net.features if isinstance(net, ResidualNet) else features
+        width = math.prod(net.shape) if isinstance(net, UNet) else width
+        if width != features:
+            raise ValueError(f"{who} expected features of {width}, as the net has, got {features}")
         if levels is not None:
             count(who, "levels", levels, least=2)
         finite(who, "label_dropout", label_dropout, least=0, most=1)
@@ -114,9 +118,15 @@ class DenoisingModel(Model):
 
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), within [0, 1] if it will be dequantised, and the labels of a model with classes."""
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        X = as_examples(self._who("fit"), X, self.dtype, features=self.features, low=low, high=high)
+        X = self._as_data(X, "fit", least=1 if self.levels is not None else 2)
         return X, self._labels(y, len(X), "fit")
+
+    def _as_data(self, X: Any, method: str, least: int = 1) -> np.ndarray:
+        """Return data X (N, D) in the dtype of the network, or raise an error. Pixels must be in [0, 1]."""
+        low, high = (0, 1) if self.levels is not None else (None, None)
+        return as_examples(
+            self._who(method), X, self.dtype, features=self.features, low=low, high=high, least=least
+        )
 
     def _labels(self, y: Any, n: int, method: str, needed: bool = True) -> np.ndarray | None:
         if not self.classes:
@@ -128,7 +138,7 @@ class DenoisingModel(Model):
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Take mean, standard deviation and range of continuous data, once."""
-        if self.levels is None and not self.shift.any():
+        if self.levels is None and not self._knows_scale():
             scale = X.std(axis=0, dtype=np.float64)
             if not scale.all():
                 raise ValueError(
@@ -138,6 +148,27 @@ class DenoisingModel(Model):
             self.shift[...], self.scale[...] = X.mean(axis=0, dtype=np.float64), scale
             self.low[...], self.high[...] = (self._scaled(end) for end in (X.min(axis=0), X.max(axis=0)))
         return X
+
+    def _expect_noise(self, name: str, noise: np.ndarray, x: np.ndarray) -> None:
+        """Check noise that was passed to `loss`. It would be broadcast if it had fewer rows."""
+        if noise.shape != x.shape:
+            raise ValueError(
+                f"{self._who('loss')} expected {name} of shape {x.shape}, as the data has, got {noise.shape}"
+            )
+
+    def _expect_finite(self, samples: np.ndarray, method: str) -> np.ndarray:
+        """Return samples. Raises ValueError if some are not finite, as with a very strong guidance."""
+        if not np.isfinite(samples).all():
+            raise ValueError(
+                f"{self._who(method)} expected finite samples, got NaN or infinity; use less guidance, or "
+                "train the model again with a smaller learning rate"
+            )
+        return samples
+
+    def _knows_scale(self) -> bool:
+        """Whether mean, standard deviation or range differ from those of a new model, 0, 1 and [-1, 1]."""
+        new = ((self.shift, 0), (self.scale, 1), (self.low, -1), (self.high, 1))
+        return any((value != start).any() for value, start in new)
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         """Data on the scale of the network."""

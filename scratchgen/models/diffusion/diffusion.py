@@ -14,7 +14,6 @@ from scratchgen.losses import squared_error
 from scratchgen.models.arguments import choice, count, flag
 from scratchgen.models.diffusion.sampling import DiffusionSampler
 from scratchgen.models.diffusion.schedule import SCHEDULES, TARGETS, NoiseSchedule, target_of
-from scratchgen.models.examples import as_examples
 
 VARIANCES = ("small", "large")
 
@@ -62,10 +61,10 @@ class Diffusion(DiffusionSampler):
     steps : T
     schedule : "linear" or "cosine"
     predicts : "eps", "x0" or "v"
-    variance : of (DIFF.4), "small" or "large". They are the best ones for data that is a single point, and
-        for data from N(0, I); the truth is between them (Ho et al. 2020, section 3.2)
-    clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Where a_t is nearly 0,
-        x̂_0 from eps is a difference of large numbers divided by a_t, and its error without clipping is large
+    variance : of (DIFF.4), "small" or "large". "small" is best for data that is a single point, and "large"
+        for data from N(0, I). For other data, the best variance is between them (Ho et al. 2020, section 3.2)
+    clip : whether `bound` and the samplers clip x̂_0 to the range of the training data. Without clipping, x̂_0
+        from eps has a large error where a_t is nearly 0, because it is divided by a_t
     net, features, levels, label_dropout : see DenoisingModel
     """
 
@@ -122,6 +121,8 @@ class Diffusion(DiffusionSampler):
             rng = as_generator(self._who("loss"), rng)
             eps = rng.standard_normal(x0.shape).astype(x0.dtype) if eps is None else eps
             t = rng.integers(1, self.steps + 1, len(x0)) if t is None else t
+        self._expect_noise("eps", eps, x0)
+        self.noise.expect_steps(self._who("loss"), t)
         a, s = self._factors(t, x0.dtype)
         xt = a * x0 + s * eps                                               # (DIFF.1)
         f, cache = self.net.forward(xt, self._times(t, x0.dtype), y, training)
@@ -144,8 +145,9 @@ class Diffusion(DiffusionSampler):
         return self._bound(X, y, rng, "bound")
 
     def _bound(self, X: np.ndarray, y: Any, rng: np.random.Generator | int, method: str) -> Bound:
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        X = as_examples(self._who(method), X, self.dtype, features=self.features, low=low, high=high)
+        X = self._as_data(X, method)
+        if self.levels is not None:
+            _expect_grey_levels(self._who(method), X, self.levels)
         y = self._labels(y, len(X), method, needed=False)
         rng = as_generator(self._who(method), rng)
         rows = [slice(i, i + 500) for i in range(0, len(X), 500)]
@@ -198,6 +200,16 @@ class Diffusion(DiffusionSampler):
     ) -> np.ndarray:
         """A lower bound on log p(x) in nats of each example, (N,), with one x_t per step; see `bound`."""
         return -self._bound(X, y, rng, "score_samples").total
+
+
+def _expect_grey_levels(who: str, X: np.ndarray, levels: int) -> None:
+    """Raise ValueError unless all values of X are grey levels k/(levels − 1), up to rounding."""
+    k = X * (levels - 1)
+    if np.abs(k - np.rint(k)).max() > 0.01:
+        raise ValueError(
+            f"{who} expected {levels} grey levels, k/{levels - 1} with an integer k, got values between "
+            f"them; pass np.rint(X * {levels - 1}) / {levels - 1}"
+        )
 
 
 def grey_level_log_prob(x0: np.ndarray, mean: np.ndarray, std: float, levels: int) -> np.ndarray:

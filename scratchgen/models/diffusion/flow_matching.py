@@ -49,8 +49,7 @@ class FlowMatching(DenoisingModel):
     (FM.7)  log p(x_1) = log N(x_0; 0, I) − ∫₀¹ div f(x_t, t) dt
 
     The network works on standardised data, x_1 = (x − shift) / scale, so log p(x) has − Σ log scale as well.
-    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023. Derived
-    in docs/diffusion.md.
+    Sources: Lipman et al. 2023, equations 9 and 22; Liu et al. 2023. Derived in docs/diffusion.md.
 
     net : a TimeNetwork, such as ResidualNet or UNet
     features : D
@@ -112,6 +111,10 @@ class FlowMatching(DenoisingModel):
                 raise TypeError(f"{self._who('loss')} expected x0 and t, or rng to draw them")
             x0 = rng.standard_normal(x1.shape).astype(x1.dtype) if x0 is None else x0
             t = self._times(len(x1), rng) if t is None else t
+        self._expect_noise("x0", x0, x1)
+        if not (t.min() >= 0 and t.max() <= 1):
+            who, got = self._who("loss"), f"{t.min():g} to {t.max():g}"
+            raise ValueError(f"{who} expected times t in [0, 1], got {got}")
         xt = (1 - t[:, None]) * x0 + t[:, None] * x1                        # (FM.1)
         v, cache = self.net.forward(xt, t, y, training)
         loss, dv = squared_error(v, x1 - x0)                                # (FM.2), (FM.3), (FM.4)
@@ -162,7 +165,8 @@ class FlowMatching(DenoisingModel):
         y = self._expect_condition(y, n, guidance, "sample")
         guide = expect_guide(self._who("sample"), guide, n)
         x0 = self.prior_sample(n, rng=as_generator(self._who("sample"), rng))
-        return self._carried(x0, y, guidance, steps, method, "sample", guide)
+        x1 = self._carried(x0, y, guidance, steps, method, "sample", guide)
+        return self._expect_finite(x1, "sample")
 
     def inverse_transform(
         self, Z: np.ndarray, y: np.ndarray | None = None, *, steps: int = 25, method: str = "heun"
@@ -196,8 +200,8 @@ class FlowMatching(DenoisingModel):
 
         (GUIDE.5)  v ← v + (1 − t)/t·w·g      by (SCORE.6)
 
-        g and t go to zero together. Before EARLIEST, v is that of EARLIEST, because at t = 0 the term would
-        be 0/0.
+        At t = 0 both g and t are zero, and the term would be 0/0. So before the time EARLIEST, v at
+        EARLIEST is used.
         """
         if guide is None:
             return self._predict_at(x, t, y, guidance)
@@ -247,6 +251,9 @@ class FlowMatching(DenoisingModel):
     ) -> LogLikelihood:
         """log p(x) in nats by (FM.7), and its change from half as many steps.
 
+        X : (N, D). With `levels`, these are dequantised pixels, ``data.dequantise(pixels, rng=rng)``
+        steps : of the solver, at least 2
+
         The divergence is exact up to 16 features; above that it is an unbiased estimate with one random
         direction v per example, drawn from rng, whose spread is not in `error`.
         """
@@ -255,10 +262,10 @@ class FlowMatching(DenoisingModel):
     def _log_likelihood(
         self, X: np.ndarray, y: Any, steps: int, method: str, rng: np.random.Generator | int, who: str
     ) -> LogLikelihood:
-        X = as_examples(self._who(who), X, self.dtype, features=self.features)
+        X = self._as_data(X, who)
         y, who = self._labels(y, len(X), who, needed=False), self._who(who)
         rng = as_generator(who, rng)
-        count(who, "steps", steps)
+        count(who, "steps", steps, least=2)
         probe = None
         if self.features > EXACT_UP_TO:
             probe = rng.choice(np.array([-1, 1], self.dtype), X.shape)
@@ -279,7 +286,7 @@ class FlowMatching(DenoisingModel):
 
         rows = np.arange(len(X))
         fine = in_batches(lambda r: solve(r, steps), rows)
-        coarse = in_batches(lambda r: solve(r, max(1, steps // 2)), rows)
+        coarse = in_batches(lambda r: solve(r, steps // 2), rows)
         return LogLikelihood(fine, np.abs(fine - coarse))
 
     def score_samples(

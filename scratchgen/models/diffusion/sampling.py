@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples, expect_rows
+from scratchgen.checks import as_generator, expect_rows
 from scratchgen.models.arguments import count, finite, flag
 from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
@@ -136,7 +136,7 @@ class DiffusionSampler(DenoisingModel):
                 x = self._ddim(self._denoise_clipped(x, t, part, guidance, part_guide), t, u, eta, rng)
             return self._unscaled(x)
 
-        return in_batches(solve, np.arange(n))
+        return self._expect_finite(in_batches(solve, np.arange(n)), "sample")
 
     def _visited(self, steps: int | None, method: str) -> list[int]:
         """The steps that a sampler visits, from T down to 0."""
@@ -213,7 +213,7 @@ class DiffusionSampler(DenoisingModel):
                     x = x.dtype.type(self.noise.a[u] / self.noise.a[t]) * x     # (LANG.3)
             return self._unscaled(x)
 
-        return in_batches(solve, np.arange(n))
+        return self._expect_finite(in_batches(solve, np.arange(n)), "langevin")
 
     def _noise_levels(self, levels: int, who: str) -> list[int]:
         """Steps from T to 1 whose noise-to-data ratio s_t/a_t falls geometrically."""
@@ -247,14 +247,14 @@ class DiffusionSampler(DenoisingModel):
         """Draw the features that are not observed, given those that are, (N, D) (Lugmayr et al. 2022).
 
         At every step, the observed features are replaced by those of X with the right amount of noise
-        (FILL.1). The other features of this step were drawn without them and do not fit to them. So each
+        (FILL.1). The other features of this step were drawn without them, so both parts do not match. So each
         step is repeated: noise is added again (FILL.2) and removed, now from both parts together. With more
         steps and repeats, the result tends to the exact conditional distribution.
 
         X : (N, D), whose values at features that are not observed are ignored
         observed : (D,) of bool. The observed features are returned exactly as they are
         y, guidance, steps : as for `sample`
-        repeats : how often each step is made; 1 is replacement alone, whose result is too varied
+        repeats : how often each step is made; 1 is replacement alone, whose variance is too large
         """
         who = self._who("complete")
         known = self._expect_observed(X, observed, who)
@@ -274,7 +274,7 @@ class DiffusionSampler(DenoisingModel):
                     x = np.where(observed, self._noised(x0, 0, u, rng), x)  # (FILL.1)
             return np.where(observed, known[rows], self._unscaled(x))
 
-        return in_batches(solve, np.arange(len(X)))
+        return self._expect_finite(in_batches(solve, np.arange(len(X))), "complete")
 
     def _expect_observed(self, X: Any, observed: Any, who: str) -> np.ndarray:
         """Check the arguments of `complete`; return X with 0 where it is not observed."""
@@ -284,9 +284,7 @@ class DiffusionSampler(DenoisingModel):
             raise ValueError(f"{who} expected observed to be ({self.features},) bools, got {got}")
         expect_rows(who, X, features=self.features, dtype=self.dtype)
         known = np.where(observed, X, X.dtype.type(0))
-        low, high = (0, 1) if self.levels is not None else (None, None)
-        expect_examples(who, known, features=self.features, low=low, high=high)
-        return known
+        return self._as_data(known, "complete")
 
     def _noised(self, x: np.ndarray, u: int, t: int, rng: np.random.Generator) -> np.ndarray:
         """x_t for a later step t, from x at step u."""

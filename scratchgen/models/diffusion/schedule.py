@@ -51,8 +51,20 @@ class NoiseSchedule:
         self.alpha_bar = np.cumprod(1 - self.beta)                                      # (SCHED.2)
         self.a, self.s = np.sqrt(self.alpha_bar), np.sqrt(1 - self.alpha_bar)
 
+    def expect_steps(self, who: str, t: Any) -> None:
+        """Raise TypeError unless t is an integer or an array of integers, ValueError outside 1 … T."""
+        steps = np.asarray(t)
+        if steps.dtype.kind not in "iu":
+            raise TypeError(f"{who} expected integer steps t, got dtype {steps.dtype}")
+        if steps.size and not (steps.min() >= 1 and steps.max() <= self.steps):
+            raise ValueError(f"{who} expected steps t in 1..{self.steps}, got {steps.min()}..{steps.max()}")
+
     def posterior(self, t: Any) -> tuple[Array, Array, Array]:
-        """(factor of x_0, factor of x_t, variance) of q(x_(t−1) | x_t, x_0), for steps t in 1 … T."""
+        """(factor of x_0, factor of x_t, variance) of q(x_(t−1) | x_t, x_0), for steps t in 1 … T.
+
+        Raises TypeError for steps that are not integers, and ValueError for steps outside 1 … T.
+        """
+        self.expect_steps("NoiseSchedule.posterior", t)
         before, beta = self.alpha_bar[t - 1], self.beta[t]
         rest = 1 - self.alpha_bar[t]
         of_x0 = np.sqrt(before) * beta / rest                                           # (SCHED.5)

@@ -63,7 +63,7 @@ class AveragedGenerator(AveragedWeights):
             for p, part in zip(parameters, parts, strict=True):
                 p.value[...] = part.reshape(p.shape)
             for _ in range(BATCHES if statistics else 0):
-                generator.forward(self.model.prior_sample(500, rng=rng), training=True)
+                generator.forward(self.model.random_input(500, rng=rng), training=True)
             yield
         finally:
             for p, value in zip(parameters, own, strict=True):

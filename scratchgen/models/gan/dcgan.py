@@ -25,6 +25,7 @@ class DCGAN(GAN):
         whether distant parts of an image fit together. In G, each of the H/4×W/4 places is then linear in the
         code (docs/gan.md, section 13). An int stands for one layer, 0 for none
     shape : (H, W, C) of the images, with H and W of at least 4; H/2 and so on are rounded down
+    spectral_norm : whether each Linear and Conv2d of D is inside a SpectralNorm, in place of batch norm
     settings : other arguments of GAN (noise, objective, k, ahead)
 
     The number and the widths of the layers differ from the paper, which generates 64×64 colour images. G ends
@@ -39,6 +40,7 @@ class DCGAN(GAN):
         hidden: int | Sequence[int] = (),
         shape: tuple[int, int, int] = (28, 28, 1),
         output_range: tuple[float, float] | None = (0.0, 1.0),
+        spectral_norm: bool = False,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
         **settings: Any,
@@ -46,7 +48,7 @@ class DCGAN(GAN):
         who = type(self).__name__
         generator, critic = conv_players(
             who, code, channels, hidden, shape, batch_norm=True,
-            output_range=output_range, rng=rng, dtype=dtype,
+            output_range=output_range, spectral_norm=spectral_norm, rng=rng, dtype=dtype,
         )
         super().__init__(generator, critic, code=code, output_range=output_range, **settings)
         self.channels, self.hidden = tuple(channels), widths(who, "hidden", hidden)

@@ -44,8 +44,8 @@ class Game(Model):
         """Add the discriminator's gradients."""
         raise TypeError(f"{type(self).__name__} has no discriminator_backward")
 
-    def generator_loss(self, z: np.ndarray) -> tuple[float, Any]:
-        """Return the generator's loss and its cache, for latent codes z."""
+    def generator_loss(self, z: np.ndarray, x: np.ndarray | None = None) -> tuple[float, Any]:
+        """Return the generator's loss and its cache, for latent codes z and real examples x if needed."""
         raise TypeError(f"{type(self).__name__} has no generator_loss")
 
     def generator_backward(self, cache: Any) -> Any:
@@ -62,42 +62,58 @@ class Game(Model):
         norms of both gradients; the generator's norm is 0 while it does not train.
         """
         waits = optimizer["discriminator"].steps < self.ahead
-        x = batch[0]
-        m = len(x) // self.k
+        m = len(batch[0]) // self.k
         if m < 1:
             who = type(self).__name__
-            raise ValueError(f"{who} expected batches of at least k = {self.k} examples, got {len(x)}")
+            raise ValueError(
+                f"{who} expected batches of at least k = {self.k} examples, got {len(batch[0])}"
+            )
         for i in range(self.k):
-            part = x[i * m : (i + 1) * m]
-            noise = self._discriminator_noise(part, rng)
-            values = self.discriminator_step(part, optimizer=optimizer["discriminator"], **noise)
-        z = self.prior_sample(m, rng=rng)
+            part = [array[i * m : (i + 1) * m] for array in batch]
+            inputs = self._discriminator_inputs(part, rng)
+            values = self.discriminator_step(**inputs, optimizer=optimizer["discriminator"])
+        inputs = self._generator_inputs(part, rng)
         if waits:
-            loss, _ = self.generator_loss(z)
+            loss, _ = self.generator_loss(**inputs)
             return values | {"generator_loss": loss, "generator_grad": 0.0}
-        return values | self.generator_step(z, optimizer=optimizer["generator"])
+        return values | self.generator_step(**inputs, optimizer=optimizer["generator"])
 
-    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The random numbers of a discriminator step on x."""
-        return {"z": self.prior_sample(len(x), rng=rng)}
+    def _discriminator_inputs(
+        self, batch: list[np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """The arguments of a discriminator step on a batch (x, …), with new random numbers."""
+        return {"x": batch[0], "z": self.prior_sample(len(batch[0]), rng=rng)}
 
-    def discriminator_step(self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
-        """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K)."""
+    def _generator_inputs(self, batch: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The arguments of a generator step after a discriminator step on a batch."""
+        return {"z": self.prior_sample(len(batch[0]), rng=rng)}
+
+    def discriminator_step(
+        self, x: np.ndarray, z: np.ndarray, *, optimizer: Optimizer, **more: np.ndarray
+    ) -> dict[str, float]:
+        """Make one update of the discriminator, with real examples x (m, D) and latent codes z (m, K).
+
+        more : further arguments of `discriminator_loss`, such as labels
+        """
         loss, cache, _, norm = player_step(
-            self, optimizer, lambda: self.discriminator_loss(x, z), self.discriminator_backward,
+            self, optimizer, lambda: self.discriminator_loss(x, z, **more), self.discriminator_backward,
             "the discriminator's loss", norm=True,
         )
-        return {
-            "loss": loss,
-            "d_real": cache.d_real,
-            "d_fake": cache.d_fake,
-            "discriminator_grad": norm,
-        }
+        return {"loss": loss, **self._report(cache), "discriminator_grad": norm}
 
-    def generator_step(self, z: np.ndarray, *, optimizer: Optimizer) -> dict[str, float]:
-        """Make one update of the generator, with latent codes z (m, K)."""
+    def _report(self, cache: Any) -> dict[str, float]:
+        """The numbers besides the loss that a discriminator step records."""
+        return {"d_real": cache.d_real, "d_fake": cache.d_fake}
+
+    def generator_step(
+        self, z: np.ndarray, *, optimizer: Optimizer, **more: np.ndarray
+    ) -> dict[str, float]:
+        """Make one update of the generator, with latent codes z (m, K).
+
+        more : further arguments of `generator_loss`, such as real examples
+        """
         step = player_step(
-            self, optimizer, lambda: self.generator_loss(z), self.generator_backward,
+            self, optimizer, lambda: self.generator_loss(z, **more), self.generator_backward,
             "the generator's loss", norm=True,
         )
         return {"generator_loss": step.loss, "generator_grad": step.norm}
@@ -105,7 +121,7 @@ class Game(Model):
     def trainer(  # type: ignore[override]  # two learning rates, and always whole batches
         self,
         X: np.ndarray,
-        y: None = None,
+        y: np.ndarray | None = None,
         *,
         epochs: int,
         rng: np.random.Generator | int,
@@ -139,7 +155,7 @@ class Game(Model):
     def fit(  # type: ignore[override]  # two learning rates, and always whole batches
         self,
         X: np.ndarray,
-        y: None = None,
+        y: np.ndarray | None = None,
         *,
         epochs: int,
         rng: np.random.Generator | int,
@@ -155,6 +171,7 @@ class Game(Model):
     ) -> Self:
         """Train both networks, each with its own optimiser; return the model.
 
+        X : (N, D);  y : labels (N,), for ConditionalGAN alone
         batch_size : m, the real examples of one discriminator step; a batch has k·m examples
         lr : learning rate of the generator: a number, a schedule, or a function of the fraction of training
             completed;  discriminator_lr : learning rate of the discriminator, by default the same

@@ -11,14 +11,14 @@ from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Bernoulli
 from scratchgen.initializers import glorot_uniform
 from scratchgen.layers import Layer
-from scratchgen.losses import bce_with_logits
 from scratchgen.models.arguments import choice, count, layer, value_range
 from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.game import Game
 from scratchgen.models.gan.networks import Init, dense_players
+from scratchgen.models.gan.objectives import OBJECTIVES, Objective
 from scratchgen.models.networks import in_batches, input_width
 
-LOSSES = ("non-saturating", "minimax")
+LOSSES = tuple(OBJECTIVES)
 NOISES = ("normal", "uniform")
 
 
@@ -29,8 +29,8 @@ class DiscriminatorCache(NamedTuple):
     fake: Any           # cache of the generated batch
     dreal: np.ndarray   # (m, 1)
     dfake: np.ndarray   # (m, 1)
-    d_real: float       # mean D(x)
-    d_fake: float       # mean D(G(z))
+    d_real: float       # mean D(x), or mean l(x) for an objective without probabilities
+    d_fake: float       # mean D(G(z)), or mean l(G(z))
 
 
 class GeneratorCache(NamedTuple):
@@ -58,7 +58,9 @@ class GAN(Game):
 
     generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1)
     code : K, the width of the latent code;  noise : its prior, "normal" N(0, I) or "uniform" U(−1, 1)
-    objective : of the generator, "non-saturating" or "minimax"
+    objective : "non-saturating" or "minimax", the two losses of G above; or "least-squares" (LSGAN.1),
+        "hinge" (HINGE.1), which needs spectral_norm or another limit of D's slope, or "relativistic"
+        (RAGAN.1). For these three, l is a score and not a logit (docs/conditional-gan.md)
     k : discriminator steps per generator step
     ahead : discriminator steps before the first generator step, rounded up to a multiple of k
     output_range : the range of G's output, or None. Real data must lie within it, too; otherwise the range
@@ -96,6 +98,7 @@ class GAN(Game):
         dropout: float = 0.3,
         pixel_init: Init = glorot_uniform,
         output_range: tuple[float, float] | None = (0.0, 1.0),
+        spectral_norm: bool = False,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
         **settings: Any,
@@ -109,11 +112,12 @@ class GAN(Game):
             gan.networks.small_pixel_init and a larger learning rate for G, generated digits are clearer
             (docs/gan.md, sections 10 and 12).
         output_range : G ends with a sigmoid that is scaled to this range; None makes its output linear
+        spectral_norm : whether each Linear of D is inside a SpectralNorm
         settings : the other arguments of the constructor
         """
         critic, generator = dense_players(
             f"{cls.__name__}.dense", code, hidden, features, dropout=dropout, pixel_init=pixel_init,
-            output_range=output_range, rng=rng, dtype=dtype,
+            output_range=output_range, spectral_norm=spectral_norm, rng=rng, dtype=dtype,
         )
         return cls(generator, critic, code=code, output_range=output_range, **settings)
 
@@ -141,32 +145,57 @@ class GAN(Game):
         )
 
     def discriminator_loss(self, x: np.ndarray, z: np.ndarray) -> tuple[float, Any]:
-        """Return (GAN.2) and its cache, for m real examples x and m latent codes z."""
+        """Return D's loss, such as (GAN.2), and its cache, for m real examples x and m latent codes z."""
         fake, _ = self.generator.forward(z, training=True)      # (m, D)
         # Two separate batches, so that batch norm does not mix them.
         l_real, real_cache = self.discriminator.forward(x, training=True)       # (m, 1)
         l_fake, fake_cache = self.discriminator.forward(fake, training=True)
-        loss_real, dreal = bce_with_logits(l_real, np.ones_like(l_real))
-        loss_fake, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))  # (GAN.2, GAN.3)
-        d_real, d_fake = float(Bernoulli.mean(l_real).mean()), float(Bernoulli.mean(l_fake).mean())
-        cache = DiscriminatorCache(real_cache, fake_cache, dreal, dfake, d_real, d_fake)
-        return loss_real + loss_fake, cache                     # −V of (GAN.1)
+        return self._discriminator_cache(l_real, l_fake, real_cache, fake_cache)
+
+    def _discriminator_cache(
+        self, l_real: np.ndarray, l_fake: np.ndarray, real_cache: Any, fake_cache: Any
+    ) -> tuple[float, DiscriminatorCache]:
+        """The loss of the objective, −V of (GAN.1) for the first two, and what backward needs."""
+        loss, dreal, dfake = self._rule.discriminator(l_real, l_fake)
+        d_real, d_fake = self._mean_output(l_real), self._mean_output(l_fake)
+        return loss, DiscriminatorCache(real_cache, fake_cache, dreal, dfake, d_real, d_fake)
+
+    @property
+    def _rule(self) -> Objective:
+        return OBJECTIVES[self.objective]
+
+    def _mean_output(self, logits: np.ndarray) -> float:
+        """The mean of D(x) = σ(l), or of l if the objective has no probabilities."""
+        return float((Bernoulli.mean(logits) if self._rule.probabilities else logits).mean())
 
     def discriminator_backward(self, cache: Any) -> Any:
         """Add D's gradients. No gradient is computed for G."""
         self.discriminator.backward(cache.dfake, cache.fake, input_grad=False)
         self.discriminator.backward(cache.dreal, cache.real, input_grad=False)
 
-    def generator_loss(self, z: np.ndarray) -> tuple[float, GeneratorCache]:
-        """Return (GAN.5) or (GAN.4), and its cache, for latent codes z."""
+    def generator_loss(self, z: np.ndarray, x: np.ndarray | None = None) -> tuple[float, GeneratorCache]:
+        """Return G's loss, such as (GAN.5), and its cache, for latent codes z (m, K).
+
+        x : real examples (m, D), which only the objective "relativistic" needs
+        """
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         logits, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
-        if self.objective == "minimax":
-            loss, dlogits = bce_with_logits(logits, np.zeros_like(logits))
-            loss, dlogits = -loss, -dlogits                     # (GAN.4)
-        else:
-            loss, dlogits = bce_with_logits(logits, np.ones_like(logits))  # (GAN.5)
+        l_real = self._real_scores(x)
+        loss, dlogits = self._rule.generator(l_real, logits)
         return loss, GeneratorCache(gen, dis, dlogits)
+
+    def _real_scores(self, x: np.ndarray | None) -> np.ndarray | None:
+        """l(x) if the loss of G depends on it; otherwise None."""
+        if not self._rule.uses_real:
+            return None
+        if x is None:
+            who = self._who("generator_loss")
+            raise ValueError(f"{who} expected real examples x for the objective {self.objective}, got none")
+        return self.discriminator.forward(x, training=True)[0]
+
+    def _generator_inputs(self, batch: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        real = {"x": batch[0]} if self._rule.uses_real else {}
+        return super()._generator_inputs(batch, rng) | real
 
     def generator_backward(self, cache: GeneratorCache) -> dict[str, Any]:
         """Add G's gradients. D is frozen and only passes the gradient on."""
@@ -175,26 +204,37 @@ class GAN(Game):
         self.generator.backward(dfake, cache.gen, input_grad=False)
         return {"dlogits": cache.dlogits, "dfake": dfake}
 
-    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Check X (N, D), and that both networks have the right shapes for it."""
         expect_no_labels(self._who("fit"), y)
         X = as_examples(self._who("fit"), X, self.dtype)
-        self._expect_fit(X)
+        self._expect_fit(X, X[:2])
         return X, None
 
-    def _expect_fit(self, X: np.ndarray) -> None:
-        """Apply both networks once, so that an error names the one with a wrong shape before training."""
+    outputs = 1     # of the discriminator
+
+    def random_input(self, n: int, rng: np.random.Generator | int) -> np.ndarray:
+        """The inputs of G for n random examples: here the latent codes, (n, K)."""
+        self._expect_count(n, "random_input")
+        return self.prior_sample(n, rng=as_generator(self._who("random_input"), rng))
+
+    def _expect_fit(self, X: np.ndarray, real: np.ndarray) -> None:
+        """Apply both networks once, so that an error names the one with a wrong shape before training.
+
+        real : the inputs of D for the first examples
+        """
         who = self._who("fit")
-        z = self.prior_sample(2, rng=0)                         # (2, K)
-        fake = _first_pass(f"{who}: the generator does not take noise (N, {self.code})", self.generator, z)
+        z = self.random_input(2, rng=0)                         # (2, K)
+        fake = _first_pass(f"{who}: the generator does not take noise (N, {z.shape[1]})", self.generator, z)
         if fake.shape != (2, X.shape[1]):
             raise ValueError(
                 f"{who} expected a generator with {X.shape[1]} outputs, got {fake.shape[1:]}"
             )
         refused = f"{who}: the discriminator does not take data (N, {X.shape[1]})"
-        logits = _first_pass(refused, self.discriminator, X[:2])
-        if logits.shape != (len(X[:2]), 1):
-            raise ValueError(f"{who} expected a discriminator with one output, got {logits.shape[1:]}")
+        logits = _first_pass(refused, self.discriminator, real)
+        if logits.shape != (len(real), self.outputs):
+            wanted = "one output" if self.outputs == 1 else f"{self.outputs} outputs"
+            raise ValueError(f"{who} expected a discriminator with {wanted}, got {logits.shape[1:]}")
         if self.output_range is not None:
             low, high = self.output_range
             if X.min() < low or X.max() > high:
@@ -215,9 +255,25 @@ class GAN(Game):
         return in_batches(lambda z: self.generator.forward(z)[0], Z)
 
     def predict_real(self, X: np.ndarray) -> np.ndarray:
-        """D(x), the probability that each example is real: (N, D) -> (N,) within (0, 1)."""
+        """D(x), the probability that each example is real: (N, D) -> (N,) within (0, 1).
+
+        Raises TypeError for an objective without probabilities.
+        """
+        self._expect_probabilities()
         X = as_examples(self._who("predict_real"), X, self.dtype, features=self.features)
         return Bernoulli.mean(in_batches(lambda x: self.discriminator.forward(x)[0], X))[:, 0]
+
+    def critic_score(self, X: np.ndarray) -> np.ndarray:
+        """l(x), the output of D for each example, (N, D) -> (N,): for the first two objectives a logit."""
+        X = as_examples(self._who("critic_score"), X, self.dtype, features=self.features)
+        return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
+
+    def _expect_probabilities(self) -> None:
+        if not self._rule.probabilities:
+            who = self._who("predict_real")
+            raise TypeError(
+                f"{who} expected an objective with probabilities, got {self.objective}; use critic_score"
+            )
 
     def _because(self, method: str) -> str:
         return ": its generator gives samples, but no formula for their density"

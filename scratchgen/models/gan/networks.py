@@ -22,8 +22,18 @@ from scratchgen.layers import (
     ReLU,
     Reshape,
     Sequential,
+    SpectralNorm,
 )
-from scratchgen.models.arguments import as_dtype, count, finite, function, image_shape, value_range, widths
+from scratchgen.models.arguments import (
+    as_dtype,
+    count,
+    finite,
+    flag,
+    function,
+    image_shape,
+    value_range,
+    widths,
+)
 from scratchgen.models.arguments import channels as as_channels
 from scratchgen.models.networks import Range, doubling, output_layers
 
@@ -35,6 +45,13 @@ small_pixel_init = functools.partial(normal, std=0.004)
 A dense D reads pixels through its first weights, and G writes them through its last. As long as these weights
 are mostly initial noise, each pixel gets an update in its own random direction (docs/gan.md, section 12).
 """
+
+
+def spectrally_normalised(net: Layer) -> Any:
+    """The same network, in which every Linear and Conv2d is inside a SpectralNorm."""
+    if isinstance(net, Sequential):
+        return Sequential(*(spectrally_normalised(layer) for layer in net.layers))
+    return SpectralNorm(net) if isinstance(net, Linear | Conv2d) else net
 
 
 def dense_generator(
@@ -176,10 +193,15 @@ def dense_players(
     dropout: float = 0.0,
     pixel_init: Init = glorot_uniform,
     output_range: Range | None,
+    spectral_norm: bool = False,
+    labels: tuple[int, int] = (0, 0),
     rng: np.random.Generator | int,
     dtype: Any,
 ) -> tuple[Sequential, Sequential]:
-    """Check the arguments of a constructor; return its `dense_critic`, which draws first, and generator."""
+    """Check the arguments of a constructor; return its `dense_critic`, which draws first, and generator.
+
+    labels : numbers of further inputs of the critic and of the generator, for a label
+    """
     code, features = count(who, "code", code), count(who, "features", features)
     hidden = widths(who, "hidden", hidden)
     net_args: dict[str, Any] = {
@@ -189,8 +211,10 @@ def dense_players(
     }
     dropout = finite(who, "dropout", dropout, least=0, below=1)
     output_range = value_range(who, output_range)
-    critic = dense_critic(features, hidden, dropout=dropout, **net_args)
-    return critic, dense_generator(code, hidden, features, output_range=output_range, **net_args)
+    spectral_norm = flag(who, "spectral_norm", spectral_norm)
+    critic = dense_critic(features + labels[0], hidden, dropout=dropout, **net_args)
+    generator = dense_generator(code + labels[1], hidden, features, output_range=output_range, **net_args)
+    return spectrally_normalised(critic) if spectral_norm else critic, generator
 
 
 def conv_players(
@@ -202,10 +226,16 @@ def conv_players(
     *,
     batch_norm: bool,
     output_range: Range | None,
+    spectral_norm: bool = False,
+    labels: tuple[int, int] = (0, 0),
     rng: np.random.Generator | int,
     dtype: Any,
 ) -> tuple[Sequential, Sequential]:
-    """Check the arguments of a constructor; return its `conv_generator`, which draws first, and critic."""
+    """Check the arguments of a constructor; return its `conv_generator`, which draws first, and critic.
+
+    With spectral_norm the critic has no batch norm, which would undo it.
+    labels : numbers of further channels of the critic and of further inputs of the generator, for a label
+    """
     code, channels = count(who, "code", code), as_channels(who, channels, 2)
     net_args: dict[str, Any] = {
         "hidden": widths(who, "hidden", hidden),
@@ -213,5 +243,10 @@ def conv_players(
         "rng": as_generator(who, rng),
         "dtype": as_dtype(who, dtype),
     }
-    generator = conv_generator(code, channels, output_range=value_range(who, output_range), **net_args)
-    return generator, conv_critic(channels, batch_norm=batch_norm, **net_args)
+    output_range = value_range(who, output_range)
+    generator = conv_generator(code + labels[1], channels, output_range=output_range, **net_args)
+    height, width, depth = net_args["shape"]
+    net_args["shape"] = (height, width, depth + labels[0])
+    spectral_norm = flag(who, "spectral_norm", spectral_norm)
+    critic = conv_critic(channels, batch_norm=batch_norm and not spectral_norm, **net_args)
+    return generator, spectrally_normalised(critic) if spectral_norm else critic

@@ -13,7 +13,9 @@ from scratchgen.checks import as_generator, expect_examples
 from scratchgen.metrics.pairwise import squared_distances
 from scratchgen.models.arguments import count
 from scratchgen.models.gan.model import GAN
+from scratchgen.models.gan.objectives import OBJECTIVES
 from scratchgen.models.gan.wgan import WGAN
+from scratchgen.models.networks import in_batches
 from scratchgen.training.loop import Callback, Trainer
 from scratchgen.training.step import first_not_finite
 
@@ -55,12 +57,14 @@ class WatchGame(Callback):
         one class       a class has more than (1 + s)/2 of the samples, where s is its share of the data
         D has won       D(x) > 0.98 and D(G(z)) < 0.02, and samples did not come closer to the data
         D cannot tell   D(x) and D(G(z)) differ by less than 0.02, although unlike > 0.1
-        diverges        D's loss is above 4 nats (1.39 by guessing), or a number is not finite
+        diverges        D's loss is above 4 nats (1.39 by guessing), or a number is not finite; for the
+                        objectives "hinge" and "least-squares", the limits are 6 and 1.5
 
     A problem is reported when it is found `patience` times in a row; a number that is not finite is reported
-    at once. Rounds before the first generator step are skipped. The critic of a WGAN gives no probabilities:
-    for a WGAN the third problem is not checked, the fourth is a distance below zero, and the fifth a penalty
-    above 10 times its weight. The callback does not change the run, because it has its own `rng`.
+    at once. Rounds before the first generator step are skipped. A critic gives no probabilities: for a
+    WGAN and for the objectives without probabilities, the third problem is not checked, and the fourth is a
+    mean score of samples that is not below that of real examples. The fifth is a penalty above 10 times its
+    weight for a WGAN. The callback does not change the run, because it has its own `rng`.
 
     real : data to compare with, (N, D);  classify : (N, D) -> classes from 0, such as classifier.predict
     every : steps between two examinations;  size : number of samples, and of real examples
@@ -98,7 +102,7 @@ class WatchGame(Callback):
         if not isinstance(trainer.model, GAN):
             raise TypeError(f"WatchGame expected a GAN, got {type(trainer.model).__name__}")
         if not len(self.z):
-            self.z = trainer.model.prior_sample(self.size, rng=self.rng)
+            self.z = trainer.model.random_input(self.size, rng=self.rng)
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         waits = trainer.optimizer["generator"].steps == 0
@@ -135,7 +139,7 @@ class WatchGame(Callback):
     def _snapshot(self, model: GAN, trainer: Trainer) -> Snapshot:
         steps = trainer.history.steps
         means = {name: float(np.mean(column[-self.every :])) for name, column in steps.items()}
-        samples = model.inverse_transform(self.z)              # (size, D)
+        samples = in_batches(lambda z: model.generator.forward(z)[0], self.z)      # (size, D)
         between, within = _mean_distance(self.real, samples), _mean_distance(samples)
         unlike = (2 * between - self.spread - within) / self.spread  # (WATCH.1)
         shares = [] if self.classify is None else self._shares(self.classify(samples)).tolist()
@@ -159,8 +163,12 @@ class WatchGame(Callback):
                 problems["one class"] = f"{what}, but {in_data:.0%} of the data", MORE_D
         if isinstance(model, WGAN):
             cannot_tell, diverges = last.d_real <= last.d_fake, last.loss > 10 * (model.penalty or math.inf)
+        elif not OBJECTIVES[model.objective].probabilities:
+            limit = OBJECTIVES[model.objective].diverges
+            cannot_tell, diverges = last.d_real <= last.d_fake, last.loss > limit
         else:
-            cannot_tell, diverges = abs(last.d_real - last.d_fake) < 0.02, last.loss > 4
+            limit = OBJECTIVES[model.objective].diverges
+            cannot_tell, diverges = abs(last.d_real - last.d_fake) < 0.02, last.loss > limit
             won = last.d_real > 0.98 and last.d_fake < 0.02
             if won and len(self.snapshots) > 1 and last.unlike > 0.95 * self.snapshots[-2].unlike:
                 problems["won"] = f"the discriminator has won: {values}, and samples do not improve", LESS_D

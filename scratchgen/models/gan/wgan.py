@@ -10,11 +10,9 @@ import numpy as np
 
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import finite
-from scratchgen.models.examples import as_examples
 from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_players, dense_players
-from scratchgen.models.networks import in_batches
 from scratchgen.training.optimisers import Optimizer, RMSProp
 from scratchgen.training.schedules import Rate
 from scratchgen.training.step import TrainingDiverged, player_step
@@ -142,27 +140,25 @@ class WGAN(GAN):
             return 0.0
         return gradient_penalty(self.discriminator, cache.between, self.penalty)[0]
 
-    def generator_loss(self, z: np.ndarray) -> tuple[float, GeneratorCache]:
-        """Return (WGAN.3) and its cache, for latent codes z."""
+    def generator_loss(self, z: np.ndarray, x: np.ndarray | None = None) -> tuple[float, GeneratorCache]:
+        """Return (WGAN.3) and its cache, for latent codes z; x is not used."""
         fake, gen = self.generator.forward(z, training=True)    # (m, D)
         f_fake, dis = self.discriminator.forward(fake, training=True)  # (m, 1)
         dlogits = np.full_like(f_fake, -1 / len(z))             # (WGAN.3)
         return -float(f_fake.mean()), GeneratorCache(gen, dis, dlogits)
 
-    def critic_score(self, X: np.ndarray) -> np.ndarray:
-        """f(x), the critic's value of each example: (N, D) -> (N,). It is defined up to a constant."""
-        X = as_examples(self._who("critic_score"), X, self.dtype, features=self.features)
-        return in_batches(lambda x: self.discriminator.forward(x)[0], X)[:, 0]
-
     def predict_real(self, X: np.ndarray) -> np.ndarray:
         """Raise TypeError: the values of a critic are not probabilities."""
         raise TypeError(f"{type(self).__name__} has a critic, which gives no probabilities; use critic_score")
 
-    def _discriminator_noise(self, x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _discriminator_inputs(
+        self, batch: list[np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        x = batch[0]
         u = {} if self.penalty is None else {"u": rng.random((len(x), 1), x.dtype)}
-        return u | super()._discriminator_noise(x, rng)
+        return u | super()._discriminator_inputs(batch, rng)
 
-    def discriminator_step(
+    def discriminator_step(  # type: ignore[override]  # u instead of further arguments
         self, x: np.ndarray, z: np.ndarray, u: np.ndarray | None = None, *, optimizer: Optimizer
     ) -> dict[str, float]:
         """Make one update of the critic, with real examples x (m, D), latent codes z (m, K), and u (m, 1).

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet
 from scratchgen.models.base import Estimator
 
@@ -18,14 +19,18 @@ class TextModel(Estimator):
     (TXT.3)  perplexity  = exp(−score)                                 the effective number of choices
     (TXT.4)  bits        = −score / log 2                              bits per character, compressed
 
+    If the model reads tokens of several characters, (TXT.1) runs over the tokens of the text, and L is still
+    its number of characters. So the score can be compared with that of a model of characters. A text can be
+    written with other tokens too, and p(text) counts only those that the tokenizer gives.
+
     Derived in docs/attention.md.
     """
 
     likelihood = "exact"
-    alphabet: Alphabet
+    alphabet: Alphabet | BytePairTokenizer
 
     def log_probabilities(self, text: str) -> np.ndarray:
-        """log p(c_i | c_1 … c_{i−1}) in nats of each character of a text, (L,)."""
+        """log p(c_i | c_1 … c_{i−1}) in nats of each character (or token) of a text, (L,)."""
         return self._log_probabilities("log_probabilities", text)
 
     def log_likelihood(self, text: str) -> float:
@@ -57,7 +62,7 @@ class TextModel(Estimator):
         return self._log_likelihood(method, text) / len(text)                   # (TXT.2)
 
     def _ids(self, method: str, text: str, least: int = 1) -> np.ndarray:
-        """The characters of a text as integers, (L,).
+        """The characters (or tokens) of a text as integers, (L,).
 
         Raises TypeError for anything but a string, and ValueError for a text that is shorter than `least` or
         has characters outside the alphabet.
@@ -67,9 +72,10 @@ class TextModel(Estimator):
             raise TypeError(f"{who} expected a string, got {type(text).__name__}")
         if len(text) < least:
             raise ValueError(f"{who} expected at least one character, got an empty text")
-        for unknown in sorted(set(text) - set(self.alphabet.characters))[:1]:
+        known = set(self.alphabet.characters) if isinstance(self.alphabet, Alphabet) else set(text)
+        for unknown in sorted(set(text) - known)[:1]:
             raise ValueError(
                 f"{who} got an unknown character {unknown!r} (U+{ord(unknown):04X}) at position "
-                f"{text.index(unknown)}: replace or remove it; the alphabet is {self.alphabet.characters!r}"
+                f"{text.index(unknown)}: replace or remove it; the alphabet is {''.join(sorted(known))!r}"
             )
         return self.alphabet.encode(text)

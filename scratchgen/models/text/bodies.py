@@ -30,15 +30,26 @@ class RecurrentBody(Sequential):
 
 
 def build_body(
-    body: str, features: int, heads: int, depth: int, dropout: float, *, rng: np.random.Generator, dtype: Any
+    body: str,
+    features: int,
+    heads: int,
+    depth: int,
+    *,
+    rotary: bool,
+    dropout: float,
+    weight_dropout: float,
+    shared_dropout: bool,
+    rng: np.random.Generator,
+    dtype: Any,
 ) -> Sequential:
     """The body of this name, (N, T, C) -> (N, T, C): `depth` transformer blocks or recurrent layers."""
+    kind: dict[str, Any] = {"rng": rng, "dtype": dtype}
     if body == "transformer":
-        return Sequential(
-            *(TransformerBlock(features, heads, dropout=dropout, rng=rng, dtype=dtype) for _ in range(depth))
-        )
+        kind |= {"rotary": rotary, "dropout": dropout}
+        return Sequential(*(TransformerBlock(features, heads, **kind) for _ in range(depth)))
+    axis = 1 if shared_dropout else None
     layers: list[Any] = []
     for _ in range(depth):
-        cell = CELLS[body](features, features, rng=rng, dtype=dtype)
-        layers += [cell, Dropout(dropout, rng=rng.spawn(1)[0])]
+        cell = CELLS[body](features, features, weight_dropout=weight_dropout, **kind)
+        layers += [cell, Dropout(dropout, shared_axis=axis, rng=rng.spawn(1)[0])]
     return RecurrentBody(*layers)

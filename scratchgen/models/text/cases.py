@@ -97,6 +97,20 @@ MODELS = (
         (5, 3),
         classes=5,
     ),
+    TextCase(
+        "CharacterModel rotary, input dropout",
+        lambda rng, dtype: _characters(rng, dtype, features=8, rotary=True, input_dropout=0.3),
+        (3, 4),
+        classes=5,
+    ),
+    TextCase(
+        "CharacterModel lstm, shared dropout",
+        lambda rng, dtype: _characters(
+            rng, dtype, body="lstm", dropout=0.3, input_dropout=0.3, weight_dropout=0.3, shared_dropout=True
+        ),
+        (3, 4),
+        classes=5,
+    ),
     *(TextCase(f"CharacterModel {body}, dropout", _recurrent(body), (3, 4), classes=5) for body in CELLS),
     *translation_cases.MODELS,
 )

@@ -8,16 +8,19 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
+from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet, RandomCrop, windows
 from scratchgen.distributions import Categorical
-from scratchgen.layers import Embedding, LayerNorm, Linear
+from scratchgen.layers import Dropout, Embedding, LayerNorm, Linear
 from scratchgen.losses import softmax_cross_entropy
-from scratchgen.models.arguments import as_dtype, choice, count, finite
-from scratchgen.models.base import Model
+from scratchgen.models.arguments import as_dtype, choice, count, finite, flag
+from scratchgen.models.base import Model, Optimise
 from scratchgen.models.text.base import TextModel
 from scratchgen.models.text.bodies import BODIES, RecurrentBody, build_body
+from scratchgen.models.text.truncation import expect_truncation, truncated
 from scratchgen.models.text.writing import FullWriter, StateWriter, Writer
 from scratchgen.training.loop import Callback
+from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Rate
 
 
@@ -25,7 +28,8 @@ class CharacterCache(NamedTuple):
     """The values that backward needs."""
 
     characters: Any
-    positions: Any          # None for a recurrent body
+    positions: Any          # None without learnt positions
+    drop: Any
     blocks: list[Any]       # the cache of each block
     norm: Any
     head: Any
@@ -54,44 +58,73 @@ class CharacterModel(TextModel, Model):
     layers. T is then the length of the training windows only. In scoring and in sampling the state is carried
     on from character to character, so each one is predicted from all before it (docs/recurrent.md).
 
-    alphabet : an Alphabet of V characters
+    alphabet : an Alphabet of V characters, or a BytePairTokenizer of V tokens. "Character" then means a token
+        everywhere but in (TXT.2) to (TXT.4), which stay per character of the text
     window, features, heads, depth : T, C, the number of attention heads, and the number of blocks
     body : "transformer", or the recurrent layers "lstm", "gru" or "rnn", which have no heads
+    rotary : whether attention rotates queries and keys by their position, in place of W_positions
     dropout : probability with which training drops entries of the blocks' branches, or of the outputs of
         recurrent layers
+    input_dropout : the same for entries of h₀
+    weight_dropout : the same for entries of a recurrent body's U
+    shared_dropout : whether a recurrent body drops the same features at all steps of a window, also of h₀
 
     Raises ValueError for a window below 2 or a depth below 1, and for sizes that the layers do not accept.
     """
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        alphabet: Alphabet | BytePairTokenizer,
         *,
         window: int = 64,
         features: int = 64,
         heads: int = 4,
         depth: int = 2,
         body: str = "transformer",
+        rotary: bool = False,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+        shared_dropout: bool = False,
         rng: np.random.Generator | int,
         dtype: Any = np.float32,
     ):
         who = "CharacterModel"
-        if not isinstance(alphabet, Alphabet):
-            raise TypeError(f"{who} expected alphabet to be an Alphabet, got {alphabet!r}")
+        if not isinstance(alphabet, Alphabet | BytePairTokenizer):
+            raise TypeError(
+                f"{who} expected alphabet to be an Alphabet or a BytePairTokenizer, got {alphabet!r}"
+            )
         self.alphabet, self.window = alphabet, count(who, "window", window, least=2)
         self.features, self.heads = count(who, "features", features), count(who, "heads", heads)
         self.body = choice(who, "body", body, BODIES)
         if body == "transformer" and features % heads:
             raise ValueError(f"{who} expected features divisible by the {heads} heads, got {features}")
         self.depth = count(who, "depth", depth)
+        self.rotary = flag(who, "rotary", rotary)
+        self.shared_dropout = flag(who, "shared_dropout", shared_dropout)
+        if rotary and (body != "transformer" or features // heads % 2):
+            raise ValueError(
+                f"{who} expected rotary only for a transformer with an even number of features per head, "
+                f"got body={body!r} with {features} features and {heads} heads"
+            )
+        self.weight_dropout = finite(who, "weight_dropout", weight_dropout, least=0, below=1)
+        if (shared_dropout or weight_dropout) and body == "transformer":
+            name = "shared_dropout" if shared_dropout else "weight_dropout"
+            raise ValueError(f"{who} expected {name} only for a recurrent body, got body={body!r}")
         self.dropout = finite(who, "dropout", dropout, least=0, below=1)
+        self.input_dropout = finite(who, "input_dropout", input_dropout, least=0, below=1)
         net_args: dict[str, Any] = {"rng": as_generator(who, rng), "dtype": as_dtype(who, dtype)}
         # The last row is the start token. Recurrent layers do not normalise their input, so it starts at 1.
         std = 0.02 if body == "transformer" else 1.0
         self.characters = Embedding(len(alphabet) + 1, features, std=std, **net_args)
-        self.positions = Embedding(window, features, **net_args) if body == "transformer" else None
-        self.blocks = build_body(body, features, heads, depth, dropout, **net_args)
+        learnt = body == "transformer" and not rotary
+        self.positions = Embedding(window, features, **net_args) if learnt else None
+        self.blocks = build_body(
+            body, features, heads, depth, rotary=rotary, dropout=dropout, weight_dropout=weight_dropout,
+            shared_dropout=shared_dropout, **net_args,
+        )  # fmt: skip
+        axis = 1 if shared_dropout else None
+        self.drop = Dropout(input_dropout, shared_axis=axis, rng=net_args["rng"].spawn(1)[0])
         self.norm = LayerNorm(features, dtype=dtype)
         self.head = Linear(features, len(alphabet), **net_args)
 
@@ -105,10 +138,11 @@ class CharacterModel(TextModel, Model):
         if self.positions is not None:
             places, positions = self.positions.forward(np.arange(x.shape[1]))
             h += places                                                         # (CHR.2)
+        h, drop = self.drop.forward(h, training)
         h, blocks = self.blocks.forward(h, training)
         h, norm = self.norm.forward(h)
         logits, head = self.head.forward(h)                                     # (CHR.3)
-        return logits, CharacterCache(characters, positions, blocks, norm, head)
+        return logits, CharacterCache(characters, positions, drop, blocks, norm, head)
 
     def loss(
         self, x: np.ndarray, *, rng: np.random.Generator | int | None = None, training: bool = False
@@ -127,7 +161,7 @@ class CharacterModel(TextModel, Model):
         assert cache.dlogits is not None
         dnorm: Any = self.head.backward(cache.dlogits, cache.head)
         dout: Any = self.norm.backward(dnorm, cache.norm)
-        dh: Any = self.blocks.backward(dout, cache.blocks)
+        dh: Any = self.drop.backward(self.blocks.backward(dout, cache.blocks), cache.drop)
         if self.positions is not None:
             self.positions.backward(dh.sum(axis=0), cache.positions)            # (CHR.6)
         self.characters.backward(dh, cache.characters)
@@ -139,8 +173,8 @@ class CharacterModel(TextModel, Model):
         ids = self._ids("fit", X)
         if len(ids) < self.window:
             raise ValueError(
-                f"CharacterModel.fit expected a text of at least one window, {self.window} characters, "
-                f"got {len(ids)}"
+                f"CharacterModel.fit expected a text of at least one window, "
+                f"{self.window} {self.alphabet.unit}, got {len(ids)}"
             )
         return windows(ids, min(2 * self.window - 1, len(ids)), self.window), None
 
@@ -158,6 +192,7 @@ class CharacterModel(TextModel, Model):
         rng: np.random.Generator | int,
         batch_size: int = 128,
         lr: float | Rate = 1e-3,
+        optimizer: Optimise = Adam,
         drop_last: bool = False,
         clip: float | None = None,
         callbacks: Sequence[Callback] = (),
@@ -171,9 +206,9 @@ class CharacterModel(TextModel, Model):
         random place; the last T or so characters of the text are used less often than the others.
         """
         self.trainer(
-            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, drop_last=drop_last,  # type: ignore
-            clip=clip, callbacks=callbacks, validate=validate, validation_data=validation_data,
-            warm_start=warm_start,
+            X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer,  # type: ignore
+            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
 
@@ -215,12 +250,16 @@ class CharacterModel(TextModel, Model):
         length: int | None = None,
         prompt: str = "",
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         cached: bool = True,
     ) -> np.ndarray:
         """Sample n texts as integers, (n, length), that continue `prompt`, which is not included.
 
         length : by default the window
         temperature : divides the logits; values below 1 make likely characters more likely
+        top_k : sample only from the k likeliest characters
+        top_p : sample only from the likeliest characters that together have this probability (nucleus)
         cached : whether to cache keys and values, or to carry the state. Without it, the result is the same,
             but each character costs a full forward pass.
 
@@ -229,7 +268,7 @@ class CharacterModel(TextModel, Model):
         """
         self._expect_count(n)
         length = self.window if length is None else length
-        return self._sample("sample", n, rng, length, prompt, temperature, cached)
+        return self._sample("sample", n, rng, length, prompt, (temperature, top_k, top_p), cached)
 
     def _sample(
         self,
@@ -238,19 +277,19 @@ class CharacterModel(TextModel, Model):
         rng: np.random.Generator | int,
         length: int,
         prompt: str,
-        temperature: float,
+        settings: tuple[float, int | None, float | None],
         cached: bool = True,
     ) -> np.ndarray:
         who = self._who(method)
         count(who, "length", length)
-        finite(who, "temperature", temperature, above=0)
+        expect_truncation(who, *settings)
         before = self._ids(method, prompt, least=0)
         rng = as_generator(who, rng)
         text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
         writer = self._writer(n, cached)
         for i in range(len(before), text.shape[1]):
             logits = writer.next_logits(text[:, :i])                            # (n, V)
-            text[:, i] = Categorical.sample(logits / np.float64(temperature), rng.random(n))
+            text[:, i] = Categorical.sample(truncated(logits, *settings), rng.random(n))
         return text[:, len(before) :]
 
     def _writer(self, n: int, cached: bool) -> Writer | StateWriter | FullWriter:
@@ -259,10 +298,17 @@ class CharacterModel(TextModel, Model):
         return StateWriter(self) if self.recurrent else Writer(self, n)
 
     def write(
-        self, length: int, *, rng: np.random.Generator | int, prompt: str = "", temperature: float = 1.0
+        self,
+        length: int,
+        *,
+        rng: np.random.Generator | int,
+        prompt: str = "",
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
     ) -> str:
-        """Sample one text: the prompt, followed by `length` characters."""
-        ids = self._sample("write", 1, rng, length, prompt, temperature)
+        """Sample one text: the prompt and `length` characters more. The settings are those of `sample`."""
+        ids = self._sample("write", 1, rng, length, prompt, (temperature, top_k, top_p))
         return prompt + self.alphabet.decode(ids[0])
 
     def _window_log_probabilities(self, X: np.ndarray) -> np.ndarray:

@@ -34,6 +34,8 @@ class NGram(TextModel):
     Raises ValueError for an order below 1 and for a strength that is not positive.
     """
 
+    alphabet: Alphabet
+
     def __init__(self, alphabet: Alphabet, order: int = 5, strength: float = 1.0):
         if not isinstance(alphabet, Alphabet):
             raise TypeError(f"NGram expected alphabet to be an Alphabet, got {alphabet!r}")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet
 from scratchgen.distributions import Categorical
 
@@ -16,7 +17,7 @@ class CharacterNetwork(Protocol):
     """What sampling needs of a CharacterModel."""
 
     window: int
-    alphabet: Alphabet
+    alphabet: Alphabet | BytePairTokenizer
     characters: Any
     positions: Any
     blocks: Any
@@ -82,7 +83,9 @@ class Writer:
         position = length - start               # of the next character
         if self.filled != position or self.start != start:
             return self._read(text[:, start:], start)
-        h = model.characters.forward(text[:, -1])[0] + model.positions.weight.value[position]
+        h = model.characters.forward(text[:, -1])[0]
+        if model.positions is not None:
+            h += model.positions.weight.value[position]
         blocks: list[Any] = model.blocks.layers
         for block, keys, values in zip(blocks, self.keys, self.values, strict=True):
             h = block.step(h, keys, values, position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scratchgen.models import PCA, Autoencoder
-from scratchgen.studies.cards.card import SIZE, Card, Trainable, error_per_digit
+from scratchgen.studies.cards.card import SIZE, Card, Trainable
 from scratchgen.studies.ood.scores import (
     DENSITY,
     ERROR,
@@ -37,17 +37,12 @@ CARD = Card(
         ),
     ),
     reproductions=("autoencoder",),
-    trainable={
-        "autoencoder": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(400, 150), code=30: Autoencoder.dense(
-                    (SIZE, *hidden, code), rng=rng
-                ),
-                "convolutional": lambda rng, code=30: Autoencoder.convolutional(code, rng=rng),
-            },
-            figure=error_per_digit,
+    trainable=(
+        Trainable(
+            Autoencoder, {"dense": {"hidden": (400, 150), "code": 30}, "convolutional": {"code": 30}}
         ),
-    },
+        Trainable(PCA, {"standard": {"n_components": 30}}),
+    ),
     interpolate_in=("latent code",),
     benchmarks=("autoencoder",),
 )

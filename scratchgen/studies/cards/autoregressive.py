@@ -66,21 +66,11 @@ CARD = Card(
         ),
     ),
     reproductions=("made", "made_wide"),
-    trainable={
-        "made": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(500,): MADE(SIZE, hidden, rng=rng, binarisation="dynamic")
-            },
-            space=BINARY,
+    trainable=(
+        Trainable(MADE, {"standard": {"hidden": (500,), "binarisation": "dynamic"}}, BINARY),
+        Trainable(
+            PixelCNN, {"standard": {"channels": 16, "layers": 3, "binarisation": "dynamic"}}, BINARY
         ),
-        "pixelcnn": Trainable(
-            forms={
-                "convolutional": lambda rng: PixelCNN(
-                    channels=16, layers=3, rng=rng, binarisation="dynamic"
-                )
-            },
-            space=BINARY,
-        ),
-    },
+    ),
     benchmarks=("made",),
 )

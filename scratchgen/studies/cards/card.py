@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from scratchgen.data import Digits
+from scratchgen.data import Dataset
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.studies.compare.contender import Contender
 from scratchgen.studies.ood.scores import Detector
@@ -15,51 +15,54 @@ from scratchgen.studies.spaces import GREY, Space
 SIZE = 784      # pixels of a digit
 
 
-def likelihood_per_digit(model: Any, digits: Digits, space: Space) -> str:
-    """A line with the mean log p(x) of the test digits, how it is computed, and the data it describes."""
-    nats = float(model.score_samples(space.prepare(digits.x_test)).mean())
-    return f"log p(x) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
+class Figure(NamedTuple):
+    """The result of a model on the test data: a name, a number, and a line of text."""
+
+    name: str
+    value: float
+    text: str
 
 
-def conditional_likelihood(model: Any, digits: Digits, space: Space) -> str:
-    """A line with the mean log p(x | y) of the test digits, given their labels."""
-    nats = float(model.score_samples(space.prepare(digits.x_test), digits.y_test).mean())
-    return f"log p(x | y) per test digit: {nats:.2f} nats ({model.likelihood}; {space.name})"
+def result_on_test_data(model: Any, data: Dataset, space: Space) -> Figure | None:
+    """The result of a model on the test data; None for a model without one, such as a GAN.
 
-
-def error_per_digit(model: Any, digits: Digits, space: Space) -> str:
-    """A line with the squared error of the reconstruction, averaged over the test digits."""
-    x = space.prepare(digits.x_test)
-    error = float(squared_error_per_example(model.reconstruct(x), x).mean())
-    return f"squared error per test digit: {error:.2f}"
-
-
-def error_rate(model: Any, digits: Digits, space: Space) -> str:
-    """A line with the percentage of test digits that are classified wrongly."""
-    return f"test error: {100 * (1 - model.score(space.prepare(digits.x_test), digits.y_test)):.2f} %"
-
-
-def no_figure(model: Any, digits: Digits, space: Space) -> str:
-    """An empty line, for models that have no result on the test digits."""
-    return ""
+    The error rate of a classifier, the mean log-likelihood, or the squared error of the reconstructions.
+    """
+    x, y = space.prepare(data.x_test), data.y_test
+    if hasattr(model, "predict_proba"):
+        wrong = 1 - model.score(x, y)
+        return Figure("error", wrong, f"test error: {100 * wrong:.2f} %")
+    if model.likelihood is not None:
+        given = () if not getattr(model, "classes", 0) else (y,)
+        nats = float(model.score_samples(x, *given).mean())
+        p = "p(x | y)" if given else "p(x)"
+        return Figure(
+            "log_prob", nats,
+            f"log {p} per test example: {nats:.2f} nats ({model.likelihood}; {space.name})",
+        )
+    if hasattr(model, "reconstruct"):
+        error = float(squared_error_per_example(model.reconstruct(x), x).mean())
+        return Figure("squared_error", error, f"squared error per test example: {error:.2f}")
+    return None
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """A model that `scratchgen train` can train on digits.
+    """What `scratchgen train` needs to know of a model that is trained on images.
 
-    forms  : name ("dense", "convolutional") -> build(rng, hidden=..., code=...) -> model. The first form is
-        the default, and the defaults of `hidden` and `code` are those of --hidden and --code. A form
-        leaves out what it does not have
-    space  : the form of the data that `figure` uses; in training, the model prepares each batch itself
-    figure : (model, digits, space) -> one line with the model's result on the test digits
-    labels : whether `fit` takes the digits' labels
+    model    : the class
+    settings : form ("dense", "convolutional", or "standard" for the constructor) -> arguments that differ
+        from their defaults. The first form is the default. Pixels and classes are counted in the data
+    space    : the form of the data that the figure describes; in training, the model prepares each batch
+    figure   : the model's result on the test data
+
+    A model that is in no card is trained with its own defaults.
     """
 
-    forms: Mapping[str, Callable[..., Any]]
+    model: Any
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     space: Space = GREY
-    figure: Callable[[Any, Digits, Space], str] = likelihood_per_digit
-    labels: bool = False
+    figure: Callable[[Any, Dataset, Space], Figure | None] = result_on_test_data
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Card:
     detectors      : models of the out-of-distribution study
     classifiers    : rows of the table of classifiers
     reproductions  : modules NAME of studies/reproduce, each with a RECIPE
-    trainable      : models of `scratchgen train`, by name
+    trainable      : models of `scratchgen train` with settings for images
     interpolate_in : spaces in which an interpolation between two examples is meaningful, such as "latent
         code"
     benchmarks     : modules NAME of benchmarks/steps
@@ -92,6 +95,6 @@ class Card:
     detectors: tuple[Detector, ...] = ()
     classifiers: tuple[TimedClassifier, ...] = ()
     reproductions: tuple[str, ...] = ()
-    trainable: Mapping[str, Trainable] = field(default_factory=dict)
+    trainable: tuple[Trainable, ...] = ()
     interpolate_in: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()

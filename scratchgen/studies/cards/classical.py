@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from scratchgen.models import (
     BernoulliNaiveBayes,
-    ConvClassifier,
     DecisionTree,
     GaussianDiscriminant,
     GaussianNaiveBayes,
@@ -13,7 +12,7 @@ from scratchgen.models import (
     MLPClassifier,
     NearestNeighbours,
 )
-from scratchgen.studies.cards.card import SIZE, Card, TimedClassifier, Trainable, error_rate
+from scratchgen.studies.cards.card import Card, TimedClassifier, Trainable
 from scratchgen.training.schedules import Cosine
 
 JOINT, CONDITIONAL = "p(x, y)", "P(y given x)"
@@ -41,21 +40,10 @@ CARD = Card(
         TimedClassifier("decision tree", CONDITIONAL, DecisionTree),
         TimedClassifier("5 nearest neighbours", CONDITIONAL, NearestNeighbours),
     ),
-    trainable={
-        "mlp": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(200, 200): MLPClassifier((SIZE, *hidden, 10), rng=rng)
-            },
-            figure=error_rate,
-            labels=True,
-        ),
-        "linear_svm": Trainable(
-            forms={"linear": lambda rng: LinearSVM(SIZE, 10)}, figure=error_rate, labels=True
-        ),
-        "conv": Trainable(
-            forms={"convolutional": lambda rng: ConvClassifier(rng=rng)},
-            figure=error_rate,
-            labels=True,
-        ),
-    },
+    trainable=(
+        Trainable(MLPClassifier, {"standard": {"hidden": (200, 200)}}),
+        Trainable(BernoulliNaiveBayes, {"standard": {"threshold": 0.5}}),
+        Trainable(GaussianDiscriminant, {"standard": {"shrinkage": 0.1}}),
+        Trainable(GaussianNaiveBayes, {"standard": {"smoothing": 0.1}}),
+    ),
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, dequantise
+from scratchgen.data import Dataset, dequantise
 from scratchgen.metrics import squared_error_per_example
 from scratchgen.models import Diffusion, FlowMatching
-from scratchgen.studies.cards.card import SIZE, Card, Trainable
+from scratchgen.studies.cards.card import SIZE, Card, Figure, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.ood.scores import (
     BOUND,
@@ -36,22 +36,27 @@ BATCH = 500
 LONG_CHAIN = "its latent codes are a chain of noisy images, and there is no estimate for it"
 
 
-def loss_of(model: Any, x: np.ndarray) -> float:
-    """The mean loss of grey digits x (N, D), each with one noise and one time, drawn with a fixed seed."""
+def loss_of(model: Any, x: np.ndarray, y: np.ndarray | None = None) -> float:
+    """The mean loss of grey digits x (N, D), each with one noise and one time, drawn with a fixed seed.
+
+    y : (N,), for a model with classes
+    """
     rng, total = np.random.default_rng(SEED), 0.0
     for start in range(0, len(x), BATCH):
-        part = x[start : start + BATCH]
-        total += len(part) * model.loss(*model.prepare((part,), rng))[0]
+        part = tuple(a[start : start + BATCH] for a in (x, y) if a is not None)
+        total += len(part[0]) * model.loss(*model.prepare(part, rng))[0]
     return total / len(x)
 
 
-def loss_of_test_digits(model: Any, digits: Digits, space: Space) -> str:
-    """A line with the loss of the test digits.
+def loss_of_test_data(model: Any, data: Dataset, space: Space) -> Figure:
+    """The loss of the test data.
 
-    A likelihood takes hundreds of evaluations of the network per digit, so it is not computed here.
+    A likelihood takes hundreds of evaluations of the network per example, so it is not computed here.
     """
-    loss = loss_of(model, space.prepare(digits.x_test))
-    return f"loss of the test digits: {loss:.4f} (noise and times with seed {SEED})"
+    given = (data.y_test,) if model.classes else ()
+    loss = loss_of(model, space.prepare(data.x_test), *given)
+    text = f"loss of the test examples: {loss:.4f} (noise and times with seed {SEED})"
+    return Figure("test_loss", loss, text)
 
 
 def grey_levels(X: np.ndarray) -> np.ndarray:
@@ -89,12 +94,10 @@ def round_trip_error(model: Diffusion, X: np.ndarray) -> np.ndarray:
     return squared_error_per_example(X, model.reconstruct(X, steps=ROUND_TRIP_STEPS))
 
 
-def forms(kind: Any) -> dict[str, Any]:
-    """Both forms of a model. Each trains for about a minute on the embedded digits."""
-    return {
-        "dense": lambda rng: kind.dense(SIZE, HIDDEN, BLOCKS, levels=LEVELS, rng=rng),
-        "convolutional": lambda rng: kind.convolutional(CHANNELS, levels=LEVELS, rng=rng),
-    }
+FORMS: dict[str, dict[str, Any]] = {        # each trains for about a minute on the embedded digits
+    "dense": {"hidden": HIDDEN, "blocks": BLOCKS, "levels": LEVELS},
+    "convolutional": {"channels": CHANNELS, "levels": LEVELS},
+}
 
 
 CARD = Card(
@@ -126,7 +129,7 @@ CARD = Card(
     detectors=(
         Detector(
             name="diffusion",
-            title="diffusion, 4 dense blocks of 512",
+            title="diffusion, 4 × 512",
             build=lambda rng: Diffusion.dense(SIZE, HIDDEN, BLOCKS, levels=LEVELS, steps=STEPS, rng=rng),
             scores={BOUND: minus_log_p, ERROR: round_trip_error},
             density=BOUND,
@@ -136,7 +139,7 @@ CARD = Card(
         ),
         Detector(
             name="flow_matching",
-            title="flow matching, 4 dense blocks of 512",
+            title="flow matching, 4 × 512",
             build=lambda rng: FlowMatching.dense(SIZE, HIDDEN, BLOCKS, levels=LEVELS, rng=rng),
             scores={DENSITY: minus_log_density},
             density=DENSITY,
@@ -147,10 +150,10 @@ CARD = Card(
         ),
     ),
     reproductions=("diffusion", "flow_matching", "latent_flow_matching"),
-    trainable={
-        "diffusion": Trainable(forms=forms(Diffusion), space=GREY, figure=loss_of_test_digits),
-        "flow_matching": Trainable(forms=forms(FlowMatching), space=GREY, figure=loss_of_test_digits),
-    },
+    trainable=(
+        Trainable(Diffusion, FORMS, GREY, loss_of_test_data),
+        Trainable(FlowMatching, FORMS, GREY, loss_of_test_data),
+    ),
     interpolate_in=("latent code",),
     benchmarks=("unet",),
 )

@@ -69,25 +69,21 @@ CARD = Card(
         ),
     ),
     reproductions=("nice",),
-    trainable={
-        "nice": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(500, 500): NICE.dense(
-                    SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng
-                )
-            },
-            space=DEQUANTISED,
+    trainable=(
+        Trainable(
+            NICE,
+            {"dense": {"hidden": (500, 500), "couplings": COUPLINGS, "levels": LEVELS}},
+            DEQUANTISED,
         ),
-        "realnvp": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(500, 500): RealNVP.dense(
-                    SIZE, hidden, COUPLINGS, levels=LEVELS, rng=rng
-                ),
-                "convolutional": lambda rng: RealNVP.convolutional(levels=LEVELS, rng=rng),
+        Trainable(
+            RealNVP,
+            {
+                "dense": {"hidden": (500, 500), "couplings": COUPLINGS, "levels": LEVELS},
+                "convolutional": {"levels": LEVELS},
             },
-            space=DEQUANTISED,
+            DEQUANTISED,
         ),
-    },
+    ),
     interpolate_in=("latent code",),
     benchmarks=("nice",),
 )

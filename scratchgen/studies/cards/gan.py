@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchgen.models import DCGAN, GAN, WGAN
-from scratchgen.studies.cards.card import Card, Trainable, no_figure
+from scratchgen.models import DCGAN, GAN, WGAN, ConditionalGAN, InfoGAN
+from scratchgen.studies.cards.card import Card, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.compare.inversion import invert
 from scratchgen.studies.ood.scores import (
@@ -50,23 +50,19 @@ CARD = Card(
         ),
     ),
     reproductions=("gan", "dcgan", "wgan_gp"),
-    trainable={
-        "gan": Trainable(
-            forms={"dense": lambda rng, hidden=(400, 400), code=100: GAN.dense(code, hidden, rng=rng)},
-            figure=no_figure,
+    trainable=(
+        Trainable(GAN, {"dense": {"hidden": (400, 400), "code": 100}}),
+        Trainable(DCGAN, {"standard": {"code": 64}}),
+        Trainable(
+            ConditionalGAN,
+            {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64, "hidden": 256}},
         ),
-        "dcgan": Trainable(
-            forms={"convolutional": lambda rng, code=64: DCGAN(code, rng=rng)},
-            figure=no_figure,
+        Trainable(
+            InfoGAN,
+            {"dense": {"hidden": (400, 400), "code": 74}, "convolutional": {"code": 74, "hidden": 256}},
         ),
-        "wgan": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(400, 400), code=100: WGAN.dense(code, hidden, rng=rng),
-                "convolutional": lambda rng, code=64: WGAN.convolutional(code, rng=rng),
-            },
-            figure=no_figure,
-        ),
-    },
+        Trainable(WGAN, {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64}}),
+    ),
     interpolate_in=("latent code",),
     benchmarks=("gan", "dcgan", "wgan_gp"),
 )

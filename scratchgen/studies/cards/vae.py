@@ -10,7 +10,7 @@ import numpy as np
 from scratchgen.data import binarise, dequantise
 from scratchgen.distributions import Normal
 from scratchgen.models import VAE, ClassPriorVAE, ConditionalVAE, NormalPixels
-from scratchgen.studies.cards.card import SIZE, Card, Trainable, conditional_likelihood
+from scratchgen.studies.cards.card import SIZE, Card, Trainable
 from scratchgen.studies.compare.contender import Contender, Latent
 from scratchgen.studies.ood.scores import (
     BOUND,
@@ -122,36 +122,13 @@ CARD = Card(
     ),
     detectors=(detector("vae2", 2), detector("vae", 32)),
     reproductions=("vae",),
-    trainable={
-        "vae": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(400,), code=20: VAE.dense((SIZE, *hidden, code), rng=rng),
-                "convolutional": lambda rng, code=20: VAE.convolutional(code, rng=rng),
-            },
-            space=BINARY,
+    trainable=(
+        Trainable(VAE, {"dense": {"hidden": (400,), "code": 20}, "convolutional": {"code": 20}}, BINARY),
+        Trainable(ConditionalVAE, {"dense": {"hidden": (400,), "code": 4}}, BINARY),
+        Trainable(
+            ClassPriorVAE, {"dense": {"hidden": (400,), "code": 20}, "convolutional": {"code": 20}}, BINARY
         ),
-        "conditional_vae": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(400,), code=4: ConditionalVAE.dense(
-                    (SIZE, *hidden, code), rng=rng
-                )
-            },
-            space=BINARY,
-            figure=conditional_likelihood,
-            labels=True,
-        ),
-        "class_prior_vae": Trainable(
-            forms={
-                "dense": lambda rng, hidden=(400,), code=20: ClassPriorVAE.dense(
-                    (SIZE, *hidden, code), rng=rng
-                ),
-                "convolutional": lambda rng, code=20: ClassPriorVAE.convolutional(code, rng=rng),
-            },
-            space=BINARY,
-            figure=conditional_likelihood,
-            labels=True,
-        ),
-    },
+    ),
     interpolate_in=("latent code",),
     benchmarks=("vae",),
 )

@@ -23,6 +23,7 @@ from scratchgen.studies.compare.report import Comparison
 from scratchgen.studies.compare.train import train
 from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.studies.machine import machine
+from scratchgen.studies.own_digits import other_digits, suffix
 from scratchgen.studies.parts import Parts
 from scratchgen.studies.spaces import SPACES
 
@@ -42,11 +43,13 @@ def compare(
     results: Path = Path("results"),
     pictures: Path = Path("gallery"),
     runs: Path = Path("runs"),
+    data: str = "",
 ) -> Comparison:
     """Train and measure every contender, write compare.json and compare.png, and return the comparison.
 
     seconds : processor time of training for each model
     full    : all of MNIST instead of the embedded part
+    data    : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
     runs    : folder in which measured models are kept until all are measured. If a comparison is killed, the
         next one continues with these models
 
@@ -57,10 +60,10 @@ def compare(
     """
     if not seconds > 0:
         raise ValueError(f"compare expected seconds > 0, got {seconds:g}")
-    digits = load_digits("full" if full else "embedded")
+    digits = other_digits(data) if data else load_digits("full" if full else "embedded")
     print(digits.source)
     measurements = Measurements(Split.of(digits), trained_digit_classifier(digits))
-    name = file_name(seconds, full)
+    name = file_name(seconds, full, data)
     parts = Parts(runs / name, digits=digits.which, seconds=seconds, machine=machine())
     measured = []
     for contender in contenders():
@@ -87,9 +90,9 @@ def compare(
     return comparison
 
 
-def file_name(seconds: float, full: bool) -> str:
+def file_name(seconds: float, full: bool, data: str = "") -> str:
     """The name of the result files, without the ending."""
-    name = "compare-full" if full else "compare"
+    name = ("compare-full" if full else "compare") + suffix(data)
     return name if seconds == SECONDS else f"{name}-{seconds:g}-seconds"
 
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from scratchgen.data import Alphabet
 from scratchgen.models import CharacterModel, NGram
 from scratchgen.models.text.base import TextModel
 
@@ -16,6 +17,8 @@ ORDERS = (1, 2, 3, 4, 5)
 def scores(model: CharacterModel, train: str, test: str) -> tuple[dict[str, dict[str, float]], str]:
     """Nats, perplexity and bits per character of several models on a text; name of the tuned n-gram."""
     alphabet = model.alphabet
+    if not isinstance(alphabet, Alphabet):
+        raise TypeError(f"scores expected a model of characters, got {alphabet!r}")
     tuned = NGram.tuned(alphabet, train)
     name = f"n = {tuned.order}, strength {tuned.strength:g}, tuned"
     found = {f"uniform over {len(alphabet)} characters": -math.log(len(alphabet))}

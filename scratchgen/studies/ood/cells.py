@@ -29,6 +29,7 @@ class Plan:
 
     full   : all of MNIST instead of the embedded part
     effort : length of the fits, in units of the usual length
+    data   : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
 
     Raises ValueError for unknown or repeated names and for numbers out of range.
     """
@@ -39,6 +40,7 @@ class Plan:
     seeds: int = SEEDS
     full: bool = False
     effort: float = 1.0
+    data: str = ""
 
     def __post_init__(self) -> None:
         for what, given in (("protocol", self.protocols), ("model", self.models), ("digit", self.digits)):
@@ -57,8 +59,8 @@ class Plan:
 
     @property
     def usual(self) -> bool:
-        """Whether this is the default plan, apart from the choice of the full set."""
-        return self == Plan(full=self.full)
+        """Whether this is the default plan, apart from the choice of the images."""
+        return self == Plan(full=self.full, data=self.data)
 
     def cells(self) -> list[tuple[str, int, str, int]]:
         """(protocol, digit, model, seed) of each cell, ordered by seed."""

@@ -13,6 +13,7 @@ from scratchgen.studies.machine import machine
 from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
 from scratchgen.studies.ood.detectors import detector
 from scratchgen.studies.ood.report import Result, read, rows_of
+from scratchgen.studies.own_digits import other_digits, suffix
 
 FOLDER = Path("runs/ood")
 COMMAND = "scratchgen study ood --write-chapter"
@@ -53,7 +54,7 @@ def file_name(plan: Plan) -> str:
     """The name of the result files, without the ending."""
     full = "-full" if plan.full else ""
     part = "" if plan.usual else "-part"
-    return f"ood{full}{part}"
+    return f"ood{full}{suffix(plan.data)}{part}"
 
 
 def collect(plan: Plan, runs: Path) -> Result:
@@ -90,6 +91,7 @@ def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE)
 def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:
     """The digits of a plan, and the store of its cells."""
     size = "full" if plan.full else "embedded"
-    digits = load_digits(size)
+    digits = other_digits(plan.data) if plan.data else load_digits(size)
+    size += suffix(plan.data)
     effort = plan.effort * (FULL_EFFORT if plan.full else 1)
     return digits, Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)

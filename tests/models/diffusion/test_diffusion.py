@@ -224,3 +224,49 @@ def test_wrong_input_is_refused():
     pixels = Diffusion.convolutional((8, 8), shape=(4, 4, 1), rng=0)
     with pytest.raises(ValueError, match=r"^Diffusion\.fit expected .*\[0, 1\]"):
         pixels.fit(np.full((4, 16), 2, np.float32), epochs=1, rng=0)
+
+
+def test_the_scale_of_data_with_a_mean_of_zero_is_kept(rng):
+    x = np.array([[-1, -2], [1, 2]], np.float32)
+    model = Diffusion.dense(2, 8, 1, rng=0).fit(x, epochs=1, rng=0)
+    model.fit(50 * x, epochs=1, rng=0, warm_start=True)
+    np.testing.assert_array_equal(model.scale, [1, 2])
+
+
+def test_noise_and_steps_that_do_not_fit_are_refused(rng):
+    model, x = Diffusion.dense(2, 8, 1, steps=10, rng=0), rng.standard_normal((4, 2), np.float32)
+    for t in (0, -1, 11):
+        with pytest.raises(ValueError, match=rf"^Diffusion\.loss expected steps t in 1\.\.10, got {t}"):
+            model.loss(x, x, np.full(4, t))
+        with pytest.raises(ValueError, match=r"^NoiseSchedule\.posterior expected steps t in 1\.\.10"):
+            model.noise.posterior(t)
+    with pytest.raises(TypeError, match=r"^Diffusion\.loss expected integer steps t, got dtype float64"):
+        model.loss(x, x, np.full(4, 0.5))
+    with pytest.raises(ValueError, match=r"^Diffusion\.loss expected eps of shape \(4, 2\)"):
+        model.loss(x, x[:1], np.full(4, 5))
+
+
+def test_the_bound_refuses_values_between_the_grey_levels(rng):
+    model = Diffusion.dense(4, 8, 1, steps=3, levels=256, rng=0)
+    x = (rng.integers(0, 256, (3, 4)) / 255).astype(np.float32)
+    assert np.isfinite(model.score_samples(x)).all()
+    with pytest.raises(ValueError, match=r"^Diffusion\.score_samples expected 256 grey levels, k/255"):
+        model.score_samples(x * np.float32(0.999))
+
+
+def test_a_net_for_other_data_is_refused():
+    with pytest.raises(ValueError, match=r"^Diffusion expected features of 2, as the net has, got 3"):
+        Diffusion(Diffusion.dense(2, 8, 1, rng=0).net, 3)
+    with pytest.raises(ValueError, match=r"^Diffusion expected features of 64, as the net has, got 3"):
+        Diffusion(Diffusion.convolutional((8, 8), shape=(8, 8, 1), rng=0).net, 3)
+
+
+def test_one_example_and_samples_that_are_not_finite_are_refused(rng):
+    model = Diffusion.dense(2, 8, 1, steps=3, clip=False, rng=0)
+    with pytest.raises(ValueError, match=r"^Diffusion\.fit expected at least 2 examples, got 1"):
+        model.fit(rng.standard_normal((1, 2), np.float32), epochs=1, rng=0)
+    for weights in model.parameters().values():
+        weights.value[...] = 1e30
+    for method in (lambda: model.sample(2, rng=0), lambda: model.langevin(2, rng=0)):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="expected finite samples, got NaN"):
+            method()

@@ -175,3 +175,21 @@ def test_wrong_input_is_refused(rng):
     with pytest.raises(TypeError, match="expected net to be a TimeNetwork"):
         FlowMatching("unet", 3)
     assert set(SOLVERS) == set(EVALUATIONS)
+
+
+def test_one_step_has_no_half(rng):
+    """With one step, half as many would be one step too, and the error would always be 0."""
+    model = FlowMatching(BestVelocity(np.zeros(3), np.full(3, 0.02)), 3)
+    for method in ("log_likelihood", "score_samples"):
+        with pytest.raises(ValueError, match=rf"^FlowMatching\.{method} expected steps of at least 2, got 1"):
+            getattr(model, method)(rng.standard_normal((2, 3)), steps=1)
+
+
+def test_pixels_noise_and_times_that_do_not_fit_are_refused(rng):
+    model, x = FlowMatching.dense(4, 8, 1, levels=256, rng=0), rng.random((3, 4), np.float32)
+    with pytest.raises(ValueError, match=r"^FlowMatching\.score_samples expected values within \[0, 1\]"):
+        model.score_samples(255 * x)
+    with pytest.raises(ValueError, match=r"^FlowMatching\.loss expected x0 of shape \(3, 4\)"):
+        model.loss(x, x[:1], np.full(3, 0.5, np.float32))
+    with pytest.raises(ValueError, match=r"^FlowMatching\.loss expected times t in \[0, 1\], got 2 to 2"):
+        model.loss(x, x, np.full(3, 2, np.float32))

@@ -283,7 +283,11 @@ def misfit(generator, discriminator, code=3):
         (lambda: fit(ahead=-2), "GAN expected ahead of at least 0, got -2"),
         (lambda: GAN(Tanh(), Tanh(), code=0), "GAN expected code of at least 1, got 0"),
         (lambda: fit(noise="pink"), "GAN expected noise to be one of normal, uniform, got 'pink'"),
-        (lambda: fit(objective="fair"), "objective to be one of non-saturating, minimax, got 'fair'"),
+        (
+            lambda: fit(objective="fair"),
+            "GAN expected objective to be one of non-saturating, minimax, least-squares, hinge, "
+            "relativistic, got 'fair'",
+        ),
         (lambda: fit(width=6), "GAN.fit expected a generator with 7 outputs, got (6,)"),
         (
             lambda: misfit((4, 7), (7, 1)),

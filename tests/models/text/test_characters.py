@@ -233,5 +233,5 @@ def test_character_model_refuses_settings(settings, message, rng):
     settings = {"window": 4, "features": 6, "heads": 2, "depth": 1} | settings
     with pytest.raises(ValueError, match=message):
         CharacterModel(Alphabet("ab"), rng=rng, **settings)
-    with pytest.raises(TypeError, match="expected alphabet to be an Alphabet, got 'ab'"):
+    with pytest.raises(TypeError, match="to be an Alphabet or a BytePairTokenizer, got 'ab'"):
         CharacterModel("ab", rng=rng)
