@@ -51,6 +51,11 @@ def test_chapter_has_the_three_parts(chapter):
     assert chapter.text.count("<details>") == chapter.text.count("</details>") == len(questions)
 
 
+def test_chapters_that_are_left_out_have_no_parts_yet():
+    titles = [title for name in WITHOUT_PARTS for title in PARTS if f"## {title}" in Chapter(name).text]
+    assert titles == [], f"take the chapter out of WITHOUT_PARTS: {WITHOUT_PARTS}"
+
+
 @each
 def test_skills_name_exercises_that_exist(chapter):
     named = chapter.exercises
