@@ -99,7 +99,7 @@ class BoundNotGivenToGenerator(CaughtByGradient, InformedEntry):
     symptom = "Q learns and L stays near 0: the generator has no reason to show the code."
     numbers = (1.05, -0.00333)
     fix = "The image is the input of D and of Q, so its gradient is the sum of both."
-    seen = "InfoGAN code with a step for Q whose optimiser has the weights of Q only"
+    seen = "issues of InfoGAN projects about which networks the bound trains"
 
     class Wrong(Informed):
         @staticmethod
@@ -137,7 +137,7 @@ class BoundWithWrongSign(InformedEntry):
     caught_by = "closed form: a Q that is certain and right has the loss −λ·H(c)"
     bound = 1e-6
     fix = "L is maximised, so it is subtracted from a loss: loss − λ·L, with −log Q as a cross-entropy."
-    seen = "loss = loss_G + λ·L, written from the formula of the maximum"
+    seen = "issues of InfoGAN projects about the sign of the bound and of its cross-entropy"
 
     class Wrong(Informed):
         @staticmethod
