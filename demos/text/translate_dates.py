@@ -1,4 +1,6 @@
-"""A translator reads dates it never saw, and attends to the word that it translates.
+"""A translator reads dates that it never saw.
+
+It attends to the word that it translates.
 
 The data are numbers and dates, written out in English and in Chinese, and the same in digits:
 "march 3rd, 1994" and "一九九四年三月三日" become "1994-03-03". No number or date of the test occurs in the

@@ -11,41 +11,30 @@ import numpy as np
 from scratchgen.exercises.kinds import all_of, of_function, of_model, of_values
 from scratchgen.exercises.spec import Check, Equation, Exercise
 from scratchgen.gradcheck.differences import Result
-from scratchgen.layers import Layer, Linear, Sequential, Tanh
+from scratchgen.layers import Layer, Linear, Sequential
 from scratchgen.module import Module
 
 
-def _game(objective: str) -> Check:
-    """Check both players of a GAN."""
+def _objective(name: str, inputs: tuple[str, ...]) -> Check:
+    """Check the value and the gradients of an objective of a GAN.
 
-    def check(names: SimpleNamespace) -> list[Result]:
-        from scratchgen.models.gan.cases import GameCase
-        from scratchgen.models.networks import dense
+    inputs : l_real and l_fake, or l_fake alone
+    """
 
-        def build(rng: Any, dtype: Any) -> Any:
-            widths = ((2, 3, 4), (4, 3, 1))
-            players = (dense(sizes, rng=rng, activation=Tanh, dtype=dtype) for sizes in widths)
-            return names.GAN(*players, code=2, objective=objective)
+    def loss_and_gradients(names: SimpleNamespace, *logits: np.ndarray) -> tuple[Any, ...]:
+        return getattr(names, name)(*(logits if len(logits) == 2 else (None, *logits)))
 
-        return GameCase("", build, (3, 4)).run()
-
-    return check
-
-
-def _losses_of_game(names: SimpleNamespace) -> dict[str, np.ndarray]:
-    from scratchgen.models.networks import dense
-
-    found = {}
-    for objective in ("non-saturating", "minimax"):
+    def loss(names: SimpleNamespace) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(20)
-        players = [
-            dense(sizes, rng=rng, activation=Tanh, dtype=np.float64) for sizes in ((2, 3, 4), (4, 3, 1))
-        ]
-        game = names.GAN(*players, code=2, objective=objective)
-        z, x = rng.standard_normal((3, 2)), rng.uniform(size=(3, 4))
-        found[f"{objective}: the generator's loss"] = np.array(game.generator_loss(z)[0])
-        found[f"{objective}: the discriminator's loss"] = np.array(game.discriminator_loss(x, z)[0])
-    return found
+        found = loss_and_gradients(names, *(rng.standard_normal((3, 1)) for _ in inputs))
+        return {"loss": np.array(found[0])}
+
+    gradients = of_function(
+        lambda names, *logits: loss_and_gradients(names, *logits)[0],
+        lambda names, *logits: loss_and_gradients(names, *logits)[1:],
+        dict.fromkeys(inputs, (3, 1)),
+    )
+    return all_of(loss=of_values(loss, "scratchgen.models.gan.objectives", name), gradient=gradients)
 
 
 def _informed_game(names: SimpleNamespace) -> list[Result]:
@@ -164,43 +153,36 @@ EXERCISES = (
         "of a VAE has only z as input, so a slice is not needed.",
     ),
     Exercise(
-        "gan", "two losses of two players", "scratchgen.models.gan.model",
-        ("GAN.discriminator_loss", "GAN.discriminator_backward", "GAN.generator_loss",
-         "GAN.generator_backward"),
+        "gan", "two losses of two players", "scratchgen.models.gan.objectives",
+        ("log_discriminator", "minimax_generator", "non_saturating_generator"),
         (
             Equation(
-                "GAN.3", "GAN.discriminator_loss",
+                "GAN.3", "log_discriminator",
                 "bce_with_logits(logits, target) returns −log p of the targets, averaged, and its gradient. "
                 "Real examples have the target 1, as in the line above. Which one do generated examples "
                 "have?",
             ),
             Equation(
-                "GAN.4", "GAN.generator_loss",
+                "GAN.4", "minimax_generator",
                 "In the minimax game G maximises what D minimises. The line above has computed D's loss and "
                 "gradient for generated examples.",
             ),
             Equation(
-                "GAN.5", "GAN.generator_loss",
+                "GAN.5", "non_saturating_generator",
                 "The non-saturating loss is small where D takes the generated examples for real ones: the "
                 "cross-entropy with the target that D uses for real examples.",
             ),
-            Equation(
-                "GAN.6", "GAN.generator_backward",
-                "The gradient of the generated images comes from D's backward pass, with the cache of D's "
-                "forward pass.",
-            ),
         ),
         all_of(
-            loss=of_values(_losses_of_game, "scratchgen.models.gan.model", "GAN"),
-            non_saturating=_game("non-saturating"),
-            minimax=_game("minimax"),
+            discriminator=_objective("log_discriminator", ("l_real", "l_fake")),
+            minimax=_objective("minimax_generator", ("l_fake",)),
+            non_saturating=_objective("non_saturating_generator", ("l_fake",)),
         ),
         "docs/gan.md",
-        "Both losses are binary cross-entropies of D's logits, with target 1 or 0. The generator's gradient "
-        "first goes through D, whose weights do not change in this step.",
-        ("GAN",),
-        note="The blanks are in the losses as well, so the check also compares the losses with the "
-        "library's.",
+        "Both losses are binary cross-entropies of D's logits, with target 1 or 0.",
+        ("log_discriminator", "minimax_generator", "non_saturating_generator"),
+        note="l_real and l_fake are D's logits of real and of generated examples. The blanks are in the "
+        "losses as well, so the check also compares the losses with the library's.",
     ),
     Exercise(
         "wgan-gp", "the gradient of a gradient", "scratchgen.models.gan.gradient_penalty",

@@ -159,8 +159,7 @@ class SelfAttention(Layer):
         return f"(N, T, {self.features})"
 
     def __repr__(self) -> str:
-        option = ", rotary=True" if self.rotary else ""
-        return f"{type(self).__name__}({self.features}, {self.heads}{option})"
+        return f"{type(self).__name__}({self.features}, {self.heads}, rotary={self.rotary})"
 
 
 class CausalSelfAttention(SelfAttention):
@@ -298,5 +297,4 @@ class TransformerBlock(Layer):
 
     def __repr__(self) -> str:
         a = self.attention
-        option = ", rotary=True" if a.rotary else ""
-        return f"TransformerBlock({a.features}, {a.heads}{option}, dropout={self.drop1.p})"
+        return f"TransformerBlock({a.features}, {a.heads}, rotary={a.rotary}, dropout={self.drop1.p})"

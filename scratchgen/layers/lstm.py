@@ -115,5 +115,6 @@ class LSTM(Recurrent):
 
     def __repr__(self) -> str:
         return (
-            f"LSTM({self.features}, {self.hidden}, forget_bias={self.forget_bias}, truncate={self.truncate})"
+            f"LSTM({self.features}, {self.hidden}, forget_bias={self.forget_bias}, truncate={self.truncate}, "
+            f"weight_dropout={self.weight_dropout})"
         )

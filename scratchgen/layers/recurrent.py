@@ -277,7 +277,10 @@ class Recurrent(Layer):
         return f"(N, T, {self.hidden})"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.features}, {self.hidden}, truncate={self.truncate})"
+        return (
+            f"{type(self).__name__}({self.features}, {self.hidden}, truncate={self.truncate}, "
+            f"weight_dropout={self.weight_dropout})"
+        )
 
 
 class RNN(Recurrent):

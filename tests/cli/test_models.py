@@ -26,6 +26,8 @@ SPECIAL = {
     ("diffusion", "dense"): {"steps": "5"},
     ("diffusion", "convolutional"): {"steps": "5", "channels": "8,8"},
     ("flow_matching", "convolutional"): {"channels": "8,8"},
+    ("info_gan", "dense"): {"code": "13"},
+    ("info_gan", "convolutional"): {"code": "13"},
     ("character_model", STANDARD): {"features": "4"},
 }
 FORMS = [(name, form) for name, entry in entries().items() for form in entry.forms]

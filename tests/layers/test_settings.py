@@ -90,8 +90,8 @@ SHOWN = [
     (AvgPool2d(2, 1), "AvgPool2d(kernel_size=(2, 2), stride=(1, 1), padding=(0, 0))"),
     (Embedding(5, 2, rng=0), "Embedding(5, 2, std=0.02)"),
     (Scaling(3), "Scaling(3)"),
-    (CausalSelfAttention(4, 2, rng=0), "CausalSelfAttention(4, 2)"),
-    (TransformerBlock(4, 2, dropout=0.1, rng=0), "TransformerBlock(4, 2, dropout=0.1)"),
+    (CausalSelfAttention(4, 2, rng=0), "CausalSelfAttention(4, 2, rotary=False)"),
+    (TransformerBlock(4, 2, dropout=0.1, rng=0), "TransformerBlock(4, 2, rotary=False, dropout=0.1)"),
     (
         MaskedConv2d(1, 2, np.tri(3, 3) > 0, rng=0),
         "MaskedConv2d(1, 2, kernel_size=(3, 3), taps=6 of 9, stride=(1, 1), padding=(0, 0), bias=True)",

@@ -169,7 +169,7 @@ MODELS = (
         classes=3,
     ),
     GameCase(
-        "ConditionalGAN convolutional, projection, hinge with spectral normalisation",
+        "ConditionalGAN convolutional, hinge, spectral norm",
         lambda rng, dtype: ConditionalGAN.convolutional(
             4, (2, 3), hidden=5, shape=(8, 8, 1), classes=3, projection=True, objective="hinge",
             spectral_norm=True, rng=rng, dtype=dtype,

@@ -20,21 +20,33 @@ GeneratorLoss = tuple[float, Array]                 # loss, dl(x̃)
 
 
 def log_discriminator(l_real: Array, l_fake: Array) -> DiscriminatorLoss:
-    """The cross-entropy of "real or generated?", (GAN.2) and (GAN.3)."""
+    """The cross-entropy of "real or generated?", for m real and m generated examples.
+
+    (GAN.2)  loss = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))      −V of (GAN.1)
+    (GAN.3)  dl(xᵢ) = −(1 − D(xᵢ)) / m,   dl(x̃ᵢ) = D(x̃ᵢ) / m
+    """
     loss_real, dreal = bce_with_logits(l_real, np.ones_like(l_real))
     loss_fake, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))       # (GAN.2, GAN.3)
     return loss_real + loss_fake, dreal, dfake                              # −V of (GAN.1)
 
 
 def minimax_generator(l_real: Array | None, l_fake: Array) -> GeneratorLoss:
-    """The negative of D's loss on generated examples, (GAN.4)."""
+    """The negative of D's loss on generated examples.
+
+    (GAN.4)  loss = −1/m·Σ log(1 + e^l(x̃ᵢ)),   dl = −D(x̃ᵢ) / m
+    """
     loss, dfake = bce_with_logits(l_fake, np.zeros_like(l_fake))
-    return -loss, -dfake                                                    # (GAN.4)
+    loss, dfake = -loss, -dfake                                             # (GAN.4)
+    return loss, dfake
 
 
 def non_saturating_generator(l_real: Array | None, l_fake: Array) -> GeneratorLoss:
-    """The cross-entropy of generated examples with the target "real", (GAN.5)."""
-    return bce_with_logits(l_fake, np.ones_like(l_fake))                    # (GAN.5)
+    """The cross-entropy of generated examples with the target "real".
+
+    (GAN.5)  loss = 1/m·Σ log(1 + e^−l(x̃ᵢ)),   dl = −(1 − D(x̃ᵢ)) / m
+    """
+    loss, dfake = bce_with_logits(l_fake, np.ones_like(l_fake))             # (GAN.5)
+    return loss, dfake
 
 
 def least_squares_discriminator(l_real: Array, l_fake: Array) -> DiscriminatorLoss:

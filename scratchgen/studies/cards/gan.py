@@ -58,7 +58,8 @@ CARD = Card(
             {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64, "hidden": 256}},
         ),
         Trainable(
-            InfoGAN, {"dense": {"hidden": (400, 400), "code": 74}, "convolutional": {"code": 74, "hidden": 256}}
+            InfoGAN,
+            {"dense": {"hidden": (400, 400), "code": 74}, "convolutional": {"code": 74, "hidden": 256}},
         ),
         Trainable(WGAN, {"dense": {"hidden": (400, 400), "code": 100}, "convolutional": {"code": 64}}),
     ),

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from scratchgen.data import BytePairTokenizer
 from scratchgen.models import CharacterModel
+from scratchgen.studies.experiments.dynamic_evaluation import dynamic_log_probabilities, mean_square_gradient
 from scratchgen.training import AveragedWeights
 from scratchgen.training.muon import Muon
 from scratchgen.training.optimisers import Adam, AdamW
@@ -27,6 +28,11 @@ GRU: dict[str, Any] = {
     "body": "gru", "features": 256, "depth": 2, "window": 128, "batch_size": 8, "dropout": 0.3,
     "lr": 5e-3, "optimizer": partial(AdamW, weight_decay=0.4),
 }  # fmt: skip
+# Two of them to train side by side, and settings of dynamic evaluation that were chosen on the ninth tenth.
+DYNAMIC: dict[str, Any] = {"lr": 4e-4, "pull": 0.003, "eps": 1e-3, "size": 32}
+PAIR: list[dict[str, Any]] = [
+    GRU | {"dropout": dropout, "seed": seed, "dynamic": DYNAMIC} for dropout, seed in ((0.3, 1), (0.4, 2))
+]
 TRANSFORMER = GRU | {"body": "transformer", "features": 128, "lr": 3e-3}
 
 # For a table of what each part brings: all of them have to be trained for the same time.
@@ -55,6 +61,7 @@ class Trained(NamedTuple):
     epochs: int
     seconds: float          # processor time of the training alone
     log_probabilities: np.ndarray   # of each character or token of the test text, with averaged weights
+    dynamic: np.ndarray | None = None   # the same from dynamic evaluation, if it was asked for
 
 
 def train_within(
@@ -68,12 +75,14 @@ def train_within(
     batch_size: int = 16,
     lr: float = 3e-3,
     optimizer: Callable[..., Any] = Adam,
+    dynamic: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Trained:
     """Train a CharacterModel for about `seconds` of processor time, with as many epochs as fit.
 
     The time of an epoch is measured on a part of the text first. The learning rate rises and falls once.
     tokens : the size of a BytePairTokenizer of the training text, which then replaces the alphabet
+    dynamic : settings of dynamic_log_probabilities, with which the test text is scored once more
     settings : of CharacterModel
     """
     if tokens is not None:
@@ -86,8 +95,11 @@ def train_within(
     taken = time.process_time() - start
     last, end = -model.score(test), -model.score(train[-len(test) :])
     with averaged.applied():
-        each = model.log_probabilities(test)
-    return Trained(model, last, -float(each.sum()) / len(test), end, epochs, taken, each)
+        each, learning = model.log_probabilities(test), None
+        if dynamic is not None:
+            square = mean_square_gradient(model, train[-len(test) :])
+            learning = dynamic_log_probabilities(model, test, square, **dynamic)
+    return Trained(model, last, -float(each.sum()) / len(test), end, epochs, taken, each, learning)
 
 
 def train_together(

@@ -13,13 +13,15 @@ def test_training_fits_the_time_and_measures_both_texts(monkeypatch):
     monkeypatch.setattr(experiment, "seconds_per_epoch", lambda *_: 2.0)
     train, test = TEXT[:800], TEXT[800:]
     found = experiment.train_within(
-        8.0, train, test, alphabet=Alphabet(TEXT), body="rnn", window=8, features=8, depth=1, lr=1e-2
-    )
+        8.0, train, test, alphabet=Alphabet(TEXT), body="rnn", window=8, features=8, depth=1, lr=1e-2,
+        dynamic={"lr": 0.0},
+    )  # fmt: skip
     assert found.epochs == 4 and found.seconds > 0
     assert found.test == -found.model.score(test)      # its own weights are back
     assert found.train == -found.model.score(train[-len(test) :])
     assert found.averaged != found.test
     assert found.averaged == pytest.approx(-found.log_probabilities.mean())
+    np.testing.assert_allclose(found.dynamic, found.log_probabilities, rtol=2e-6)    # a step of zero
 
 
 def test_time_of_an_epoch_is_positive():
