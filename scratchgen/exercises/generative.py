@@ -37,6 +37,31 @@ def _objective(name: str, inputs: tuple[str, ...]) -> Check:
     return all_of(loss=of_values(loss, "scratchgen.models.gan.objectives", name), gradient=gradients)
 
 
+def _informed_game(names: SimpleNamespace) -> list[Result]:
+    """Check both players of an InfoGAN with a categorical and two continuous codes."""
+    from scratchgen.models.gan.cases import GameCase
+
+    def build(rng: Any, dtype: Any) -> Any:
+        settings: dict[str, Any] = {"categories": (3,), "continuous": 2, "weight": 0.7, "std": 0.6}
+        return names.InfoGAN.dense(6, (4,), 4, head=3, dropout=0, rng=rng, dtype=dtype, **settings)
+
+    return GameCase("", build, (3, 4), smooth=False).run()
+
+
+def _information(names: SimpleNamespace) -> dict[str, np.ndarray]:
+    """H(c), and L of one kind of code or of both."""
+    found, kinds = {}, {"categories": ((3, 2), 0), "both kinds": ((3,), 2)}
+    for kind, (categories, continuous) in kinds.items():
+        rng = np.random.default_rng(20)
+        game = names.InfoGAN.dense(
+            7, (4,), 4, categories=categories, continuous=continuous, std=0.6, rng=rng, dtype=np.float64
+        )
+        z, q = game.prior_sample(5, rng=rng), rng.standard_normal((5, game.structured))
+        found[f"{kind}: H(c)"] = np.array(game.entropy)
+        found[f"{kind}: L"] = np.array(game._bound_and_gradient(q, z)[0])
+    return found
+
+
 class Penalised(Module):
     """A critic whose backward is that of its gradient penalty."""
 
@@ -197,5 +222,47 @@ EXERCISES = (
         "in it once.",
         ("gradient_penalty",),
         note="(GP.3) stands before (GP.2) in the code: the penalty needs g.",
+    ),
+    Exercise(
+        "info-gan", "a bound on the information in a code", "scratchgen.models.gan.info",
+        ("InfoGAN.entropy", "InfoGAN._bound_and_gradient", "InfoGAN.generator_backward"),
+        (
+            Equation(
+                "INFO.5", "InfoGAN.entropy",
+                "The entropy of independent codes is a sum. A category is uniform over its values, a "
+                "continuous code has the density ½ on (−1, 1); each entropy is the mean of −log of the "
+                "probability or the density.",
+            ),
+            Equation(
+                "INFO.3", "InfoGAN._bound_and_gradient",
+                "loss is −log Q of the true categories, averaged over the batch, for a softmax of these "
+                "columns of q; dq is its gradient. A loss of the library computes both from logits and "
+                "integer labels. The factor weight is in the last line.",
+            ),
+            Equation(
+                "INFO.4", "InfoGAN._bound_and_gradient",
+                "loss is −log of a Normal density with mean `mean` and standard deviation self.std at "
+                "`target`, summed over the codes and averaged over the batch, with its constants for every "
+                "code. Differentiate it for the mean.",
+                first="squares, dq =",
+            ),
+            Equation(
+                "INFO.6", "InfoGAN.generator_backward",
+                "The discriminator has the output [l, q], (N, 1 + Q). One backward pass takes the gradients "
+                "of both, side by side.",
+                first="dout =",
+            ),
+        ),
+        all_of(
+            value=of_values(_information, "scratchgen.models.gan.info", "InfoGAN"),
+            gradient=_informed_game,
+        ),
+        "docs/conditional-gan.md",
+        "The bound is L = H(c) + E[log Q(c | x̃)]. Both players add −weight·L to their losses, so the "
+        "gradients are those of a negative log-likelihood: of a classifier for the categories, and of a "
+        "regression for the continuous codes.",
+        ("InfoGAN",),
+        note="bound begins with H(c), and each loss is subtracted from it. The blanks are in the value as "
+        "well, so the check also compares the values with the library's.",
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.exercises.kinds import all_of, of_layer
+from scratchgen.exercises.kinds import all_of, of_layer, of_values
 from scratchgen.exercises.spec import Check, Equation, Exercise
 from scratchgen.layers.base import Layer
 
@@ -62,6 +62,17 @@ def _attention(part: int) -> Check:
     return of_layer(lambda names, rng, dtype: OneOfThree(names, part, rng, shape), shape)
 
 
+def _attended(names: Any) -> dict[str, np.ndarray]:
+    """The weights and values of attention with and without a mask, and for large scores."""
+    qkv = np.random.default_rng(20).standard_normal((2, 4, 3 * 6))
+    kinds = {"all positions": (qkv, False), "causal": (qkv, True), "large scores": (30 * qkv, True)}
+    found: dict[str, np.ndarray] = {}
+    for kind, (inputs, causal) in kinds.items():
+        y, p = names.attention(inputs, 2, causal)
+        found |= {f"{kind}: weights p": p, f"{kind}: y": y}
+    return found
+
+
 GATES = (
     "Each gate is a function of its own block of a_t + u_t, so its gradient is multiplied by the slope of "
     "this function, written with the gate itself: sigmoid_backward(d, out) and tanh_backward(d, out) "
@@ -86,6 +97,37 @@ EXERCISES = (
         "A row of the table that was copied to three positions gets three gradients. A row that was not "
         "used gets none.",
         ("Embedding",),
+    ),
+    Exercise(
+        "attention-mask", "weights that do not see the future", "scratchgen.layers.attention",
+        ("attention",),
+        (
+            Equation(
+                "ATT.3", "attention",
+                "A score is a sum of D products, so its variance is D if q and k have variance 1. D is the "
+                "last axis of q. Which factor gives the variance 1?",
+            ),
+            Equation(
+                "ATT.4", "attention",
+                "Row t of the scores belongs to the position that looks, column s to the one that is seen. "
+                "With causal, only s ≤ t is seen. What is hidden needs a score whose exponential is 0, and "
+                "not a score of 0. The mask is the same for all N and H.",
+                first="seen =",
+            ),
+            Equation(
+                "ATT.5", "attention",
+                "A softmax over the positions that are seen, axis 3 with keepdims=True. Subtract the "
+                "largest entry of each row first: it changes no weight, and nothing overflows.",
+                first="e =",
+            ),
+        ),
+        of_values(_attended, "scratchgen.layers.attention", "attention"),
+        ATTENTION,
+        "Each position asks with q, and gets a weighted mean of the values v of the positions that it sees. "
+        "The weights of a row are positive and add up to 1, and those of hidden positions are exactly 0.",
+        ("CausalSelfAttention",),
+        note="This is a forward pass, so the check compares its values with the library's, also for scores "
+        "of about 1,000. The exercise attention goes back through the same lines.",
     ),
     Exercise(
         "attention", "softmax between two matrix products", "scratchgen.layers.attention",

@@ -16,7 +16,8 @@ __all__ = ["FAMILIES", "Entry", "Outcome", "entries", "find"]
 
 FAMILIES = (        # in the order of the chapters
     "linear", "activations", "losses", "numerics", "normalisation", "convolution", "dropout", "attention",
-    "recurrent", "padding", "optimisers", "training", "vae", "gan", "flow", "autoregressive", "diffusion",
+    "recurrent", "padding", "optimisers", "training", "vae", "gan", "infogan", "flow", "autoregressive",
+    "diffusion",
 )  # fmt: skip
 
 

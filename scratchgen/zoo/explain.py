@@ -22,7 +22,7 @@ KEYS = (                # of an entry as JSON; they are attributes of Entry
     "name", "family", "title", "symptom", "measure", "direction", "caught_by", "bound", "fix", "seen",
     "where", "gradcheck", "exercise",
 )  # fmt: skip
-HEADINGS = {"vae": "VAE", "gan": "GAN"}
+HEADINGS = {"vae": "VAE", "gan": "GAN", "infogan": "InfoGAN"}
 COLUMNS = ("name", "mistake", "measured: right → wrong", "gradient check", "caught by")
 VERDICTS = {True: "passes", False: "fails", None: "no gradient"}
 

@@ -145,6 +145,32 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("EMB.2", ZEROS + "np.add.at(dW, ids, -dout)\nreturn dW", "The sign is wrong"),
         ("EMB.2", "return dout", "could not be broadcast"),
     ],
+    "attention-mask": [
+        ("ATT.3", "scale = 1 / q.shape[3]", "all positions: weights p (2, 2, 4, 4)"),
+        (
+            "ATT.4",
+            "seen = np.tril(np.ones(scores.shape[2:], bool)) if causal else True\n"
+            "masked = np.where(seen, scale * scores, 0)",
+            "causal: weights p",
+        ),
+        (
+            "ATT.4",
+            "seen = np.triu(np.ones(scores.shape[2:], bool)) if causal else True\n"
+            "masked = np.where(seen, scale * scores, -np.inf)",
+            "causal: weights p",
+        ),
+        (
+            "ATT.5",
+            "e = np.exp(masked - masked.max(axis=3, keepdims=True))\np = e / e.sum(axis=2, keepdims=True)",
+            "all positions: weights p",
+        ),
+        (
+            "ATT.5",
+            "with np.errstate(all='ignore'):\n    e = np.exp(masked)\n"
+            "    p = e / e.sum(axis=3, keepdims=True)",
+            "large scores: weights p",
+        ),
+    ],
     "attention": [
         ("ATT.8", "dv = p @ dy", "the transpose of the matrix that it needs"),
         ("ATT.10", "dmasked = p * dp", "No single known mistake gives these numbers"),
@@ -224,6 +250,36 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("GP.4", "tangent = tangent", "Linear expected input of shape (N, 4), got (3, 3)"),
         ("GP.5", "tangent_backward(layer, -a, tangent)", "The sign is wrong"),
         ("GP.3", "adjoint = layer.jvp(adjoint, cache)", "expected a gradient or tangent of shape (3, 4)"),
+    ],
+    "info-gan": [
+        (
+            "INFO.5", "return sum(map(math.log, self.categories)) + self.continuous * math.log(0.5)",
+            "both kinds: H(c)",
+        ),
+        (
+            "INFO.3",
+            "loss, dq = softmax_cross_entropy(np.ascontiguousarray(q[:, columns]), labels)\n"
+            "loss, dq = -loss, -dq",
+            "value: categories: L",
+        ),
+        (
+            "INFO.4",
+            "squares, dq = squared_error(mean, target)\n"
+            "loss = squares / (2 * self.std**2) + self.continuous * (math.log(self.std) + 0.5 * LOG_2PI)",
+            "gradient: discriminator.0.weight",
+        ),
+        (
+            "INFO.4",
+            "squares, dq = squared_error(mean, target)\nscale = 1 / (2 * self.std**2)\n"
+            "loss, dq = squares * scale + math.log(self.std) + 0.5 * LOG_2PI, dq * scale",
+            "both kinds: L",
+        ),
+        (
+            "INFO.6",
+            "dout = np.concatenate([game.dlogits, 0 * cache.dq], axis=1)\n"
+            "dfake = self.discriminator.backward(dout, game.dis)",
+            "gradient: generator.0.weight",
+        ),
     ],
     "masked-linear": [
         ("MASK.2", "return rows(x).T @ rows(dout)", "Backward gives a gradient to 6 entries that have none"),

@@ -22,12 +22,14 @@ from scratchgen.layers.attention import attention as library_attention
 from scratchgen.layers.attention import attention_backward
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.cases import CASES
+from scratchgen.models.gan import InfoGAN
 from scratchgen.training import Adam
 from scratchgen.zoo import (
     activations,
     attention,
     convolution,
     explain,
+    infogan,
     linear,
     losses,
     normalisation,
@@ -333,6 +335,18 @@ def test_lstm_agrees_with_the_library(rng):
     *dweights, dh_first, dc_first = recurrent.LSTM.backward(dh, dc, kept)
     agree(*zip(state, cache.state, strict=True), (dh_first, dstate[0]), (dc_first, dstate[1]))
     agree(*((d.reshape(p.grad.shape), p.grad) for d, p in zip(dweights, parameters, strict=True)))
+
+
+def test_bound_of_infogan_agrees_with_the_library(rng):
+    """L, and the gradient of −L at the outputs of Q, for one categorical code."""
+    sizes = {"categories": (infogan.CATEGORIES,), "continuous": 0, "weight": infogan.WEIGHT}
+    game = InfoGAN.dense(4, (3,), 2, rng=0, dtype=np.float64, **sizes)
+    q, c = rng.standard_normal((6, infogan.CATEGORIES)), np.array([0, 2, 1, 1, 0, 2])
+    z = np.concatenate([np.zeros((6, 1)), np.eye(infogan.CATEGORIES)[c]], axis=1)
+    log_q, dlog_q = infogan.Informed.log_q(q, c)
+    bound = np.log(infogan.CATEGORIES) + log_q
+    _, dq = infogan.Informed.objective(bound, dlog_q)
+    agree(*zip((bound, dq), game._bound_and_gradient(q, z), strict=True))
 
 
 def test_inputs_for_which_wrong_code_is_right(rng):

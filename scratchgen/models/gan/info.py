@@ -261,8 +261,10 @@ class InfoGAN(GAN):
             mean, target = (np.ascontiguousarray(a[:, start:]) for a in (q, c))
             squares, dq = squared_error(mean, target)
             constant = self.continuous * (math.log(self.std) + 0.5 * LOG_2PI)
-            bound -= squares / (2 * self.std**2) + constant     # (INFO.4)
-            parts.append(dq * q.dtype.type(1 / (2 * self.std**2)))
+            scale = 1 / (2 * self.std**2)
+            loss, dq = squares * scale + constant, dq * q.dtype.type(scale)     # (INFO.4)
+            bound -= loss
+            parts.append(dq)
         return bound, np.concatenate(parts, axis=1) * q.dtype.type(self.weight)
 
     def information(self, n: int = 1000, *, rng: np.random.Generator | int) -> float:
