@@ -10,7 +10,7 @@ from helpers.pages import ROOT
 
 from scratchgen.exercises.catalogue import EXERCISES
 
-WITHOUT_PARTS = {"conditional-gan"}        # its questions are not written yet
+WITHOUT_PARTS: set[str] = set()
 CHAPTERS = [chapter for chapter in chapters() if chapter.name not in WITHOUT_PARTS]
 # Chapters whose first epoch takes more than a second
 SLOW = {
