@@ -6,7 +6,7 @@ discriminator, a penalty keeps the points near the origin.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class InformedEntry(Entry):
 
     measure = "L at the end, in nats; log 3 = 1.1 is the most"
     y_label = "L, nats"
-    direction = "lower"
+    direction: ClassVar[Literal["higher", "lower"]] = "lower"
     apart = 0.3
     passes_gradient_check = True
     where = "scratchgen/models/gan/info.py"

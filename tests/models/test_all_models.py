@@ -303,6 +303,7 @@ SETTINGS = {
     "callbacks": [5, None, Callback, [Callback], [print]],
     "drop_last": [None, 1, "x"],
     "clip": [0, -1, math.nan, "x", True],
+    "clip_value": [0, -1, math.nan, "x", True],
     "validation_data": [5, "", (1, 2), [[0.5]]],
     "warm_start": [None, 1, "x"],
     "iterations": [0, -1, 2.5, "x", None, True],

@@ -131,6 +131,7 @@ class Game(Model):
         betas: tuple[float, float] | None = None,
         augment: Augment | None = None,
         clip: float | None = None,
+        clip_value: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         warm_start: bool = False,
@@ -148,7 +149,7 @@ class Game(Model):
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
-            clip=clip, callbacks=callbacks, validate=validate, warm_start=warm_start,
+            clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate, warm_start=warm_start,
             optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
         )
 
@@ -165,6 +166,7 @@ class Game(Model):
         betas: tuple[float, float] | None = None,
         augment: Augment | None = None,
         clip: float | None = None,
+        clip_value: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         warm_start: bool = False,
@@ -185,8 +187,8 @@ class Game(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
-            betas=betas, augment=augment, clip=clip, callbacks=callbacks, validate=validate,
-            warm_start=warm_start,
+            betas=betas, augment=augment, clip=clip, clip_value=clip_value, callbacks=callbacks,
+            validate=validate, warm_start=warm_start,
         ).run()
         return self
 

@@ -190,6 +190,7 @@ class Translator(Model):
         optimizer: Any = Adam,
         drop_last: bool = False,
         clip: float | None = None,
+        clip_value: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         validation_data: tuple[Sequence[str], Sequence[str]] | None = None,
@@ -202,7 +203,7 @@ class Translator(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer,  # type: ignore
-            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            drop_last=drop_last, clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate,
             validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
