@@ -38,7 +38,7 @@ def answer_of(
     done = subprocess.run(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env=environment(who, threads) | dict(env),
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )

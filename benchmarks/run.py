@@ -49,7 +49,7 @@ class Worker:
             command(contender, model, batch),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment(contender, threads),
             process_group=0,                                    # so that its child processes stop with it
             preexec_fn=lambda: os.sched_setaffinity(0, cores),  # JAX has no setting for the number of threads

@@ -111,7 +111,7 @@ class Run:
         self.counts["most_megabytes"] = round(max(self.counts["most_megabytes"], megabytes), 1)
         if time.monotonic() - self.saved > 1:
             self.saved = time.monotonic()
-            (self.folder / "counts.json").write_text(json.dumps(self.counts))
+            (self.folder / "counts.json").write_text(json.dumps(self.counts), encoding="utf-8")
 
     def defect(self, data: bytes, what: str, error: BaseException | None) -> None:
         """Save the input of a defect, unless the same error was already raised in the same line."""
@@ -127,7 +127,7 @@ class Run:
         file = inputs / hashlib.sha1(data).hexdigest()
         file.write_bytes(data)
         message = " ".join(str(error).split())[:300]
-        with (self.folder / "defects.txt").open("a") as lines:
+        with (self.folder / "defects.txt").open("a", encoding="utf-8") as lines:
             lines.write(f"{file.name}: {what}: {message}\n")
 
 
@@ -151,14 +151,14 @@ def mutator(reader: Reader) -> Callable[[bytes, int, int], bytes]:
 
 def start_peak() -> float:
     """Reset the peak memory of this process; return its current memory in MB."""
-    with open("/proc/self/clear_refs", "w") as file:
+    with open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
         file.write("5")
     return peak_megabytes()
 
 
 def peak_megabytes() -> float:
     """The peak memory of this process since start_peak, in MB."""
-    with open("/proc/self/status") as file:
+    with open("/proc/self/status", encoding="utf-8") as file:
         return next(int(line.split()[1]) / 1000 for line in file if line.startswith("VmHWM:"))
 
 

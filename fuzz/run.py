@@ -79,17 +79,18 @@ def fuzz(name: str, folder: Path, seconds: int) -> dict[str, Any]:
     ]  # fmt: skip
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    with open(folder / "log.txt", "w") as log, tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch:
+    log_file, memory = folder / "log.txt", tempfile.TemporaryDirectory(dir=IN_MEMORY)
+    with open(log_file, "w", encoding="utf-8") as log, memory as scratch:
         env["TMPDIR"] = scratch
         code = subprocess.run(command, env=env, stdout=log, stderr=log).returncode
-    text = (folder / "log.txt").read_text(errors="replace")
+    text = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
     defects = folder / "defects.txt"
-    lines = defects.read_text().splitlines() if defects.is_file() else []
+    lines = defects.read_text(encoding="utf-8").splitlines() if defects.is_file() else []
     if code != 0:
         lines.append(f"the process ended with code {code}; see {folder / 'log.txt'}")
     figures = {"executions": 0, "refused": 0, "read": 0}
     if (folder / "counts.json").is_file():
-        figures = json.loads((folder / "counts.json").read_text())
+        figures = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
     coverage = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text) or [("0", "0", "0")]
     return {
         "seconds": seconds,

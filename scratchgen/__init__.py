@@ -14,8 +14,8 @@ __version__ = "0.1.0"       # a plain literal, which the build reads without an 
 # Public names are looked up in these packages, in this order. Each package lists its names in `__all__`.
 _PACKAGES = ("layers", "losses", "data", "training", "models")
 _MODULES = (
-    "checkpoint", "data", "distributions", "gradcheck", "initializers", "kernels", "layers", "losses",
-    "metrics", "models", "optim", "plots", "progress", "schedules", "trace", "training",
+    "checkpoint", "data", "distributions", "export", "gradcheck", "initializers", "kernels", "layers",
+    "losses", "metrics", "models", "optim", "plots", "progress", "schedules", "trace", "training",
 )
 _OPTIONAL = ("sklearn",)        # needs a package that may be missing, so it is not listed in `__all__`
 

@@ -2,6 +2,7 @@
 from scratchgen import checkpoint as checkpoint
 from scratchgen import data as data
 from scratchgen import distributions as distributions
+from scratchgen import export as export
 from scratchgen import gradcheck as gradcheck
 from scratchgen import initializers as initializers
 from scratchgen import kernels as kernels
@@ -165,10 +166,10 @@ from scratchgen.training.callbacks import ProgressBar as ProgressBar
 from scratchgen.training.callbacks import ReduceOnPlateau as ReduceOnPlateau
 from scratchgen.training.callbacks import TimeLimit as TimeLimit
 from scratchgen.training.checkpoint import Checkpointer as Checkpointer
+from scratchgen.training.history import History as History
 from scratchgen.training.loggers import CSVLogger as CSVLogger
 from scratchgen.training.loggers import JSONLinesLogger as JSONLinesLogger
 from scratchgen.training.loop import Callback as Callback
-from scratchgen.training.loop import History as History
 from scratchgen.training.loop import Trainer as Trainer
 from scratchgen.training.model_files import load as load
 from scratchgen.training.model_files import save as save

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scratchgen.checks import MISREAD, Array, describe, float_dtype, is_plain_array
+from scratchgen.html_table import html_table
 from scratchgen.kernels.gradient import LazyGradient
 
 T = TypeVar("T")
@@ -275,6 +276,12 @@ class Summary:
         return "\n".join([self.title, table[0], rule, *table[1:-1], rule, table[-1]])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same table, without cut texts, which a notebook displays."""
+        rows = [(*texts, "" if count is None else f"{count:,}") for *texts, count in self.rows]
+        total = ("Total", "", "", "", f"{self.total:,}")
+        return html_table(self.title, self.HEAD, rows, foot=total, text=4)
 
 
 def _summary_rows(prefix: str, module: Module) -> Iterator[tuple[str, str, str, str, int | None]]:

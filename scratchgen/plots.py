@@ -201,11 +201,14 @@ def curves(history: History, *, title: str = "Loss while training") -> Figure:
 
 
 def new_figure(height: float, *, title: str = "") -> Figure:
-    """Return an empty figure, WIDTH inches wide, with a canvas in memory."""
+    """Return an empty figure, WIDTH inches wide, with a canvas in memory. A notebook displays it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained" if title else None)
+    from scratchgen.figure import DisplayedFigure
+
+    fig = DisplayedFigure(
+        figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained" if title else None
+    )
     FigureCanvasAgg(fig)
     if title:
         fig.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold", color=TEXT)

@@ -2,7 +2,9 @@
 
 import ast
 import configparser
+import email
 import importlib
+import importlib.util
 import inspect
 import os
 import re
@@ -24,14 +26,14 @@ PACKAGE = ROOT / "scratchgen"
 
 # A module may import from its own level and from the levels above it in this list.
 LEVELS = (
-    ("runtime", "kernels", "checks", "constants"),
+    ("runtime", "kernels", "checks", "constants", "html_table", "figure"),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "saving"),
     ("training",),
     ("plots",),
     ("gradcheck", "optim", "schedules", "progress", "checkpoint"),
     ("models",),
-    ("sklearn",),
+    ("sklearn", "export"),
     ("studies", "exercises", "zoo"),
     ("trace",),
     ("cli", "__main__"),
@@ -113,9 +115,9 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     come_along = {"PIL", "mpl_toolkits", "llvmlite"}    # with Matplotlib and with Numba
     allowed = {"scratchgen", *wanted, *come_along, *sys.stdlib_module_names} - {"pickle", "shelve"}
     extras = declared["options.extras_require"]
-    assert "scikit-learn" in extras["sklearn"]
+    assert "scikit-learn" in extras["sklearn"] and "onnx" in extras["onnx"]
     for path in PACKAGE.rglob("*.py"):
-        optional = {"sklearn"} if path.parent == PACKAGE / "sklearn" else set()
+        optional = {"sklearn": {"sklearn"}, "export": {"onnx"}}.get(path.parent.name, set())
         for name in imports(path):
             assert name.split(".")[0] in allowed | optional, f"{path.relative_to(ROOT)} imports {name}"
 
@@ -207,7 +209,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def built(tmp_path_factory):
     """Build an sdist and, from it, a wheel; return the folder with both. The checkout does not change."""
     here = tmp_path_factory.mktemp("build")
-    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "gallery", "runs")
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
     shutil.copytree(ROOT, here / "source", ignore=unwanted)
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", here, here / "source", cwd=here)
     return here
@@ -223,6 +225,7 @@ def test_sdist_contains_documentation_and_tests(built):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= archived
     assert {"Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= archived
+    assert {"CHANGELOG.md", "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md"} <= archived
     assert not [name for name in archived if re.search(r"\.(pyc|nbi|nbc)$", name)]
 
 
@@ -241,7 +244,26 @@ def test_wheel_contains_only_the_package_and_the_demos(built):
     source = built / "source"
     files = {p.relative_to(source).as_posix() for p in (source / "scratchgen").rglob("*") if p.is_file()}
     demos = {f"scratchgen/{p.relative_to(source).as_posix()}" for p in (source / "demos").rglob("*.py")}
-    assert len(demos) > 20 and archived == files | demos
+    assert len(demos) > 20 and archived == files | demos | {"scratchgen/demos/README.md"}
+
+
+@pytest.mark.slow
+def test_metadata_suits_a_package_index(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown" and metadata["Author"]
+    description = metadata.get_payload()
+    assert isinstance(description, str) and description.startswith("# scratchgen\n")
+    assert not re.search(r'\]\((?!https?:)|<img src="(?!https?:)', description)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("twine") is None, reason="twine is not installed")
+def test_twine_accepts_the_sdist_and_the_wheel(built):
+    archives = [*built.glob("*.tar.gz"), *built.glob("*.whl")]
+    run(sys.executable, "-m", "twine", "check", "--strict", *archives, cwd=built)
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def find_python(version: str) -> str | None:
     candidates += sorted(map(str, pyenv.glob(f"{version}.*/bin/python")), reverse=True)
     code = "import ensurepip, sys, venv; print('{}.{}'.format(*sys.version_info))"
     for python in filter(None, candidates):
-        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        found = subprocess.run([python, "-c", code], capture_output=True, encoding="utf-8", check=False)
         if found.stdout.strip() == version:
             return python
     return None
@@ -165,8 +165,8 @@ def run(*command: str, folder: str) -> subprocess.CompletedProcess[str]:
         "NUMBA_CACHE_DIR": f"{folder}/cache", "MPLCONFIGDIR": f"{folder}/matplotlib",
     }  # fmt: skip
     return subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", check=False,
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def check(target: str, shape: tuple[int, ...] | None, width: int, plot: Path | N
 def load(path: Path) -> ModuleType:
     """Run a file and return it as a module. Files in the same folder can be imported by it."""
     if not path.is_file():
-        raise Refused(f"{path}: no such file")
+        raise Refused(f"{path}: {'a directory, not a Python file' if path.is_dir() else 'no such file'}")
     sys.path.append(str(path.absolute().parent))
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_yours"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -228,6 +228,8 @@ def check_own_loss(
             f"pred and target of shape {pred.shape}; the rows of target have sum 1",
         )
     except (ValueError, TypeError, IndexError) as error:
+        if not frames_in(error, Path(file)):
+            raise Refused(str(error)) from None     # of the checker: what the loss returned
         labels = rng.integers(pred.shape[-1], size=len(pred))
         try:
             return check_loss(loss, pred, labels, tolerance=KINKED), f"pred {pred.shape} and integer labels"
@@ -280,9 +282,15 @@ def where(error: BaseException, path: Path) -> str:
     if isinstance(error, SystemExit):
         text = f"it called exit({error.code if error.code is not None else ''})"
     if isinstance(error, SyntaxError):
-        return f"{text.partition(' (')[0]} ({path.name}, line {error.lineno})"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_file(f.filename, path)]
+        line = f", line {error.lineno}" if error.lineno else ""     # none for a file that is not text
+        return f"{text.partition(' (')[0]} ({path.name}{line})"
+    frames = frames_in(error, path)
     return f"{text} ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else text
+
+
+def frames_in(error: BaseException, path: Path) -> list[traceback.FrameSummary]:
+    """The calls of the file that were running when the exception was raised."""
+    return [f for f in traceback.extract_tb(error.__traceback__) if is_file(f.filename, path)]
 
 
 def is_file(name: str, path: Path) -> bool:

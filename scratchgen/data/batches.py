@@ -116,9 +116,15 @@ class Batches:
             raise ValueError(f"Batches expected a state with keys {', '.join(own)}, got {', '.join(state)}")
         for key in ("examples", "batch_size", "shuffle", "drop_last"):
             if state[key] != own[key]:
-                raise ValueError(f"Batches expected a state with {key} {own[key]}, got {state[key]}")
+                raise ValueError(
+                    f"Batches expected a state with {key} {own[key]}, got {state[key]}; to resume a run, "
+                    "pass the same data and settings as at its start"
+                )
         if state["data"] != own["data"]:
-            raise ValueError("Batches expected a state of the same data, but X or y has other values or rows")
+            raise ValueError(
+                "Batches expected a state of the same data, but X or y has other values or rows; to resume a "
+                "run, pass the data of its start, in the same order"
+            )
         position = state["position"]
         if not isinstance(position, int) or not 0 <= position <= len(self):
             raise ValueError(f"Batches expected a state with a position in 0..{len(self)}, got {position}")

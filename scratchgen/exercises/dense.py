@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from scratchgen.exercises.kinds import all_of, of_layer, of_loss, of_model, of_values
+from scratchgen.exercises.kinds import all_of, and_then, of_layer, of_loss, of_model, of_values
 from scratchgen.exercises.spec import Equation, Exercise
 
 BACKPROP = "docs/backprop.md"
@@ -70,7 +70,10 @@ EXERCISES = (
                 "over m.",
             ),
         ),
-        of_layer(lambda names, rng, dtype: names.Linear(5, 3, rng=rng, dtype=dtype), (7, 5)),
+        and_then(
+            of_layer(lambda names, rng, dtype: names.Linear(5, 3, rng=rng, dtype=dtype), (7, 5)),
+            sequences=of_layer(lambda names, rng, dtype: names.Linear(4, 3, rng=rng, dtype=dtype), (2, 3, 4)),
+        ),
         BACKPROP,
         "Write one entry of the output as a sum: out[n, m] = Σ_d x[n, d]·W[d, m] + b[m]. Ask of each "
         "variable in which entries of out it appears, and add up dout times its factor there.",

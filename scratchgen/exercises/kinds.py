@@ -130,6 +130,16 @@ def compare_arrays(what: str, mine: np.ndarray, expected: np.ndarray) -> Result:
     return replace(result, explanation=replace(found, text=text))
 
 
+def and_then(first: Check, **later: Check) -> Check:
+    """A check and, if nothing fails in it, other ones, whose names come before the names of their arrays."""
+
+    def check(names: Names) -> list[Result]:
+        results = first(names)
+        return results + all_of(**later)(names) if all(r.ok for r in results) else results
+
+    return check
+
+
 def all_of(**checks: Check) -> Check:
     """Several checks, whose names come before the names of their arrays."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import expect_flags, expect_float, expect_number
+from scratchgen.checks import as_generator, expect_flags, expect_float, expect_number
 from scratchgen.gradcheck.differences import Entry, Result, compare, line, summary
 from scratchgen.gradcheck.evidence import Evidence
 from scratchgen.gradcheck.explain import explain, explain_missing
@@ -86,3 +87,18 @@ def expect_settings(who: str, training: bool = False, tolerance: float = SMOOTH)
 
 def not_float64(who: str, what: str, dtype: np.dtype) -> str:
     return f"{who} expected {what} in float64, got {dtype}: differences would be dominated by rounding"
+
+
+def expect_output(who: str, out: np.ndarray) -> None:
+    """Raise TypeError unless forward has kept to float64."""
+    if out.dtype != np.float64:
+        raise TypeError(not_float64(who, "the output of forward", out.dtype))
+
+
+def generator_of_check(who: str, rng: Any) -> np.random.Generator:
+    """A new random generator, seeded with a number drawn from `rng`.
+
+    Callers often draw x from default_rng(0) and pass rng=0 to the check. If u came from default_rng(0) too,
+    it would have the same numbers as x, and a backward that uses x in place of dout would pass.
+    """
+    return np.random.default_rng(int(as_generator(who, rng).integers(2**63)))

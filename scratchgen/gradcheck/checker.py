@@ -22,14 +22,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_float, expect_function
+from scratchgen.checks import as_generator, describe, expect_float, expect_function
 from scratchgen.gradcheck.arrays import (
     KINKED,
     SMOOTH,
     check_array,
     expect_float64,
     expect_input,
+    expect_output,
     expect_settings,
+    generator_of_check,
     not_float64,
 )
 from scratchgen.gradcheck.calls import backward, remember
@@ -77,17 +79,21 @@ def check_layer(
     The check also fails for an array of floats that is neither a Parameter nor a buffer, because it would be
     neither trained nor saved, and for a Parameter or layer inside an object that Module does not search.
 
-    Raises TypeError if x or a parameter is not float64, and if forward does not return (out, cache).
+    Raises TypeError if x, a parameter or the output is not float64, and if forward does not return
+    (out, cache).
     """
     expect_float64("check_layer", layer)
     expect_input("check_layer", x)
     expect_settings("check_layer", training, tolerance)
     unlearned = _unlearned(layer, tolerance)
-    rng = as_generator("check_layer", rng)
+    rng = generator_of_check("check_layer", rng)
     x = x.copy()
     before = x.copy()
     restore = remember(layer)
+    layer.forward(x[::-1].copy(), training)     # a layer that keeps what it saw first fails below
+    restore()
     out, cache = layer.forward(x, training)
+    expect_output("check_layer", out)
     u = rng.standard_normal(out.shape)
 
     def terms() -> np.ndarray:
@@ -150,7 +156,7 @@ def check_loss(
 ) -> list[Result]:
     """Check the gradient that a loss f(pred, target) -> (loss, dpred) returns, entry by entry.
 
-    Raises TypeError if pred is not float64.
+    Raises TypeError if pred is not float64, and if the loss does not return a number and an array.
     """
     expect_function("check_loss", "loss", loss)
     expect_float("check_loss (its pred)", pred)
@@ -158,7 +164,7 @@ def check_loss(
     if pred.dtype != np.float64:
         raise TypeError(not_float64("check_loss", "the prediction", pred.dtype))
     pred = pred.copy()
-    dpred = loss(pred, target)[1]
+    dpred = _gradient_of_loss(loss, pred, target)
     dpred = None if dpred is None else dpred.copy()
 
     target = np.asarray(target)
@@ -172,6 +178,16 @@ def check_loss(
         )
 
     return [check_array("pred", pred, dpred, lambda: np.array([loss(pred, target)[0]]), tolerance, evidence)]
+
+
+def _gradient_of_loss(loss: Loss, pred: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+    returned = loss(pred, target)
+    name = getattr(loss, "__name__", "check_loss")
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise TypeError(f"{name} expected to return (loss, dpred), got {describe(returned)}")
+    if np.ndim(returned[0]) != 0:
+        raise TypeError(f"{name} expected the loss to be one number, got shape {np.shape(returned[0])}")
+    return returned[1]
 
 
 def _smaller_loss(loss: Loss, pred: np.ndarray, target: np.ndarray) -> Callable[[], Pair] | None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, describe, expect_flags, is_plain_array
+from scratchgen.checks import describe, expect_flags, is_plain_array
+from scratchgen.gradcheck.arrays import generator_of_check
 from scratchgen.gradcheck.calls import backward, remember
 from scratchgen.gradcheck.causes.words import join, number
 from scratchgen.gradcheck.differences import Result, exact_result
@@ -25,7 +26,10 @@ FROZEN = (
     "Inside frozen(), the gradient of {} is wrong: add to p.grad only if self.trainable, and return dx "
     "as usual."
 )
-
+RANDOM = (
+    "Two calls of backward with the same dout and cache give different results. If it draws random numbers, "
+    "draw them in forward and put them into the cache."
+)
 
 GUARANTEES = (
     "dout, x and cache kept", "gradients add up", "cache is complete", "frozen", "input_grad=False",
@@ -50,7 +54,7 @@ def check_contract(
     if not is_plain_array(x):
         raise TypeError(f"check_contract expected x to be an array, got {describe(x)}")
     expect_flags("check_contract", training=training)
-    rng = as_generator("check_contract", rng)
+    rng = generator_of_check("check_contract", rng)
     restore = remember(layer)
     given, x = x, x.copy()
     out, cache = layer.forward(x, training)
@@ -67,9 +71,10 @@ def check_contract(
         ["dout", "x", *caches], [dout, x, *arrays_in(cache)], [u, given, *cache_before]
     )
 
-    layer.backward(u.copy(), cache)
+    again = layer.backward(u.copy(), cache)
     twice = _gradients(layer)
     added = _compare(names, twice, [2 * g for g in once])
+    repeated = _compare(["dx"], [again], [first])
 
     restore()
     _, cache = layer.forward(x, training)
@@ -90,11 +95,12 @@ def check_contract(
     layer.zero_grad()
     restore()
     overwritten = [name for name, g, old in zip(names, twice, once, strict=True) if np.array_equal(g, old)]
+    random = repeated["dx"] > 1e-12 and not any(kept.values())
     found = (
         (kept, *_changing(x_changed, dout, u)),
         (added, "overwritten", _adding(overwritten)),
-        (complete, "other cache", _replaced(replaced)),
-        (still, "frozen", FROZEN),
+        (complete, *(("random", RANDOM) if random else ("other cache", _replaced(replaced)))),
+        (still, *(("random", RANDOM) if random else ("frozen", FROZEN))),
         (same, "input_grad", _without_dx(returned)),
     )
     return [_result(what, x.shape, *rest) for what, rest in zip(GUARANTEES, found, strict=True)]
@@ -130,7 +136,10 @@ def _ratio(dout: np.ndarray, u: np.ndarray) -> str:
 def _adding(overwritten: Sequence[str]) -> str:
     if not overwritten:
         return "The second call of backward did not add the same gradient to {} as the first."
-    return "Two calls of backward leave {} with the gradient of one: write p.grad += a, not p.grad[...] = a."
+    return (
+        "Two calls of backward leave {} with the gradient of one: write p.grad += a, not p.grad[...] = a "
+        "or p.grad = a."
+    )
 
 
 def _replaced(names: Sequence[str]) -> str:
@@ -182,13 +191,14 @@ def _gradients(layer: Layer) -> list[np.ndarray]:
 def _compare(names: Sequence[str], found: Sequence[Any], expected: Sequence[np.ndarray]) -> dict[str, float]:
     """The largest difference of each array from the expected one, relative to the largest entry of that.
 
-    A difference is inf for None or another shape, and NaN if the array contains a NaN.
+    A difference is inf for None or another shape, and NaN if only one of the two has a number at an entry.
     """
     errors = {}
     for name, a, b in zip(names, found, expected, strict=True):
         if a is None or a.shape != b.shape:
             errors[name] = float("inf")
             continue
-        scale = np.abs(b).max(initial=0.0) or 1.0
-        errors[name] = float(np.abs(a.astype(float) - b).max(initial=0.0) / scale)
+        scale = np.abs(b[np.isfinite(b)]).max(initial=0.0) or 1.0
+        differs = (a != b) & ~(np.isnan(a) & np.isnan(b))
+        errors[name] = float(np.abs(a[differs].astype(float) - b[differs]).max(initial=0.0) / scale)
     return errors

@@ -206,6 +206,8 @@ def layer_sizes(layer: Layer, x: np.ndarray, out: np.ndarray) -> dict[str, float
         sizes["the number of features of the output"] = out.shape[-1]
     if out.ndim > 2:
         sizes["the number of output positions"] = math.prod(out.shape[1:-1])
+    if out.ndim > 1:
+        sizes["the number of entries of the output"] = out.size
     return {**sizes, **_settings(layer)}
 
 

@@ -53,11 +53,10 @@ def explain(evidence: Evidence, kinks: np.ndarray) -> Explanation:
         place = f"one of them, in {e.what}"
     verb = "is" if wrong == 1 else "are"
     count = f"All {total} entries are wrong" if wrong == total else f"{wrong} of {total} entries {verb} wrong"
-    if total == 1:
-        count = "The only entry is wrong"
     if not e.complete:
         place, count = f"one along {e.what}", count.replace("entries", "directional derivatives")
-    text = f"{count}. The worst is {place}: backward gives {number(claimed)}, "
+    where = "The only entry is wrong" if total == 1 else f"{count}. The worst is {place}"
+    text = f"{where}: backward gives {number(claimed)}, "
     text += f"differences give {number(numeric)}."
     text += f"\n{found.text}" if found.text else ""
     return Explanation(text, found.cause, index, claimed, numeric, wrong, total)
@@ -87,6 +86,8 @@ def find_cause(e: Evidence) -> Found:
 def _what_is_excluded(e: Evidence) -> str:
     if e.wrong.sum() == 1 and e.wrong.size > 1:
         return "All other entries are right, so a constant factor, a sign and a transpose are excluded."
+    if e.wrong.size == 1:
+        return "One number alone does not show what kind of mistake it is."
     tried = ["constant factor", "sign", "transpose", "mask"]
     with suppress(Exception):       # what forward or backward may raise
         if e.trial is not None and e.trial.jacobian(e.what) is not None:
@@ -110,7 +111,8 @@ def explain_missing(what: str, shape: tuple[int, ...], claimed: np.ndarray | Non
     if claimed is None:
         text = "Backward returned None. It has to return dx, unless it is called with input_grad=False."
         return Explanation(text, "None", total=total)
-    text = f"Backward gave an array of shape {claimed.shape}, expected {shape}, the shape of the {what}."
+    of = "the input" if what == "input" else what
+    text = f"Backward gave an array of shape {claimed.shape}, expected {shape}, the shape of {of}."
     return Explanation(f"{text}{_shape_hint(claimed.shape, shape)}", "shape", total=total)
 
 

@@ -8,8 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_int
-from scratchgen.gradcheck.arrays import KINKED, SMOOTH, compare_entries, expect_float64, expect_settings
+from scratchgen.checks import expect_int
+from scratchgen.gradcheck.arrays import (
+    KINKED,
+    SMOOTH,
+    compare_entries,
+    expect_float64,
+    expect_settings,
+    generator_of_check,
+)
 from scratchgen.gradcheck.calls import backward, remember
 from scratchgen.gradcheck.differences import Entry, Result, compare, line, summary
 from scratchgen.gradcheck.evidence import Evidence
@@ -40,7 +47,7 @@ def check_model(
     expect_settings("check_model", tolerance=tolerance)
     if expect_int("check_model", "directions", directions) < 2:
         raise ValueError(f"check_model expected at least 2 directions, got {directions}")
-    rng = as_generator("check_model", rng)
+    rng = generator_of_check("check_model", rng)
     restore = remember(model)
     _, cache = loss()
     _, gradients = backward(model, None, cache)

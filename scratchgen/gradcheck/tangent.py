@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator
-from scratchgen.gradcheck.arrays import expect_float64, expect_input, expect_settings
+from scratchgen.gradcheck.arrays import expect_float64, expect_input, expect_settings, generator_of_check
 from scratchgen.gradcheck.calls import backward, remember
 from scratchgen.gradcheck.differences import EXACT, STEPS, Result, exact_result, line
 from scratchgen.gradcheck.evidence import Evidence, layer_sizes
@@ -26,7 +25,7 @@ def check_jvp(layer: Any, x: np.ndarray, *, rng: np.random.Generator | int, trai
     expect_float64("check_jvp", layer)
     expect_input("check_jvp", x)
     expect_settings("check_jvp", training)
-    rng = as_generator("check_jvp", rng)
+    rng = generator_of_check("check_jvp", rng)
     restore = remember(layer)
     out, cache = layer.forward(x, training)
     u, v = rng.standard_normal(out.shape), rng.standard_normal(x.shape)

@@ -7,8 +7,11 @@ user called, and names the argument. `count` is checks.expect_count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +20,14 @@ from scratchgen.checks import expect_flags, expect_function, float_dtype
 from scratchgen.layers import Activation, Layer
 from scratchgen.training.loop import Callback
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+# How the required arguments of `fit` appear in the example of a message.
+EXAMPLES = {"epochs": "epochs=10", "rng": "rng=0"}
+# Names that other libraries use for the settings of `fit`.
+SYNONYMS = {
+    "learning_rate": "lr", "random_state": "rng", "seed": "rng", "n_epochs": "epochs", "max_iter": "epochs",
+    "clip_grad_norm": "clip", "clipnorm": "clip", "clipvalue": "clip_value", "opt": "optimizer",
+}  # fmt: skip
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -147,14 +158,18 @@ def expect_run(
     validate: Any,
     warm_start: Any,
     clip: Any = None,
+    clip_value: Any = None,
 ) -> None:
     """Check the settings of `fit` that all models share."""
     count(who, "epochs", epochs, least=0)
     count(who, "batch_size", batch_size)
     flag(who, "drop_last", drop_last)
     flag(who, "warm_start", warm_start)
-    if clip is not None:
-        finite(who, "clip", clip, above=0)
+    for name, limit in (("clip", clip), ("clip_value", clip_value)):
+        if limit is not None:
+            finite(who, name, limit, above=0)
+    if clip is not None and clip_value is not None:
+        raise ValueError(f"{who} expected clip, for the norm, or clip_value, for each number, got both")
     if drop_last and batch_size > examples:
         raise ValueError(
             f"{who} expected batch_size of at most {examples} with drop_last, the number of examples, "
@@ -166,6 +181,41 @@ def expect_run(
     for callback in _sequence(who, "callbacks", callbacks, "a sequence of callbacks"):
         if not isinstance(callback, Callback):
             raise TypeError(f"{who} expected callbacks to be instances of Callback, got {callback!r}")
+
+
+def named_settings(method: Method) -> Method:
+    """Let `fit` or `trainer` raise a TypeError that names the model for a call with the wrong arguments.
+
+    Python's own message names the class that defines the method, such as Model, and gives no example.
+    """
+    parameters = inspect.signature(method).parameters.values()
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        return method
+    data = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]     # without self
+    names = [*data, *(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)]
+    required = [p.name for p in parameters if p.default is p.empty][1:]
+    example = ", ".join(EXAMPLES.get(name, name) for name in required)
+
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **settings: Any) -> Any:
+        who = f"{type(self).__name__}.{method.__name__}"
+        if len(args) > len(data):
+            raise TypeError(
+                f"{who} expected {' and '.join(data)}, and all settings by name, such as epochs=10, "
+                f"got {len(args)} arguments without a name"
+            )
+        unknown = next((name for name in settings if name not in names), None)
+        if unknown is not None:
+            near = [SYNONYMS.get(unknown), *get_close_matches(unknown, names, n=1)]
+            hint = next((f"; did you mean {name}?" for name in near if name in names), "")
+            raise TypeError(f"{who} expected settings among {', '.join(names)}, got {unknown}{hint}")
+        missing = [name for name in required if name not in settings and name not in data[: len(args)]]
+        if missing:
+            values = " and ".join(missing)
+            raise TypeError(f"{who} expected {values}, got none; for example {method.__name__}({example})")
+        return method(self, *args, **settings)
+
+    return cast(Method, checked)
 
 
 def learning_rate(who: str, name: str, value: Any) -> Any:

@@ -26,7 +26,7 @@ import numpy as np
 
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.batches import Batches
-from scratchgen.models.arguments import count, expect_run, learning_rate
+from scratchgen.models.arguments import count, expect_run, learning_rate, named_settings
 from scratchgen.models.examples import as_examples
 from scratchgen.models.validation import HeldOutLoss
 from scratchgen.module import Module, Parameter
@@ -137,6 +137,12 @@ class Model(Estimator, Module):
 
     history_ = LastHistory()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let the fit and trainer of a subclass name settings that are missing or unknown."""
+        super().__init_subclass__(**options)
+        for name in {"fit", "trainer"} & vars(cls).keys():
+            setattr(cls, name, named_settings(vars(cls)[name]))
+
     def loss(
         self, x: Any, *, rng: np.random.Generator | int | None = None, training: bool = False
     ) -> tuple[float, Any]:
@@ -190,6 +196,7 @@ class Model(Estimator, Module):
         make: Any = import_module("scratchgen.trace")   # it imports the models, so not at the top of the file
         return make.trace(self, X, y, rng=rng)
 
+    @named_settings
     def trainer(
         self,
         X: np.ndarray,
@@ -203,6 +210,7 @@ class Model(Estimator, Module):
         augment: Augment | None = None,
         drop_last: bool = False,
         clip: float | None = None,
+        clip_value: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         validation_data: Any = None,
@@ -222,10 +230,11 @@ class Model(Estimator, Module):
 
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
-            clip=clip, callbacks=callbacks, validate=validate, validation_data=validation_data,
-            warm_start=warm_start, optimizers=optimizers,
+            clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate,
+            validation_data=validation_data, warm_start=warm_start, optimizers=optimizers,
         )
 
+    @named_settings
     def fit(
         self,
         X: np.ndarray,
@@ -239,6 +248,7 @@ class Model(Estimator, Module):
         augment: Augment | None = None,
         drop_last: bool = False,
         clip: float | None = None,
+        clip_value: float | None = None,
         callbacks: Sequence[Callback] = (),
         validate: Callable[[], float] | None = None,
         validation_data: Any = None,
@@ -260,6 +270,7 @@ class Model(Estimator, Module):
         augment : called on each batch of inputs, ``augment(x, rng=rng)``, such as data.Jitter()
         drop_last : skip the last batch if it is smaller than the others, which batch norm may need
         clip : the largest norm of a gradient; longer ones are scaled down (CLIP.1)
+        clip_value : the largest magnitude of each number of a gradient (CLIP.2); pass clip or clip_value
         callbacks : called during the run, such as EarlyStopping, TimeLimit or ProgressBar
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
         validation_data : X, or (X, y), whose mean loss is recorded in place of the value of `validate`
@@ -270,7 +281,7 @@ class Model(Estimator, Module):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer, augment=augment,
-            drop_last=drop_last, clip=clip, callbacks=callbacks, validate=validate,
+            drop_last=drop_last, clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate,
             validation_data=validation_data, warm_start=warm_start,
         ).run()
         return self
@@ -290,6 +301,7 @@ class Model(Estimator, Module):
         warm_start: bool,
         optimizers: Callable[[int], Any],
         clip: float | None = None,
+        clip_value: float | None = None,
         validation_data: Any = None,
     ) -> Trainer:
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
@@ -298,6 +310,7 @@ class Model(Estimator, Module):
         expect_run(
             self._who("fit"), epochs=epochs, batch_size=batch_size, examples=len(X), drop_last=drop_last,
             augment=augment, callbacks=callbacks, validate=validate, warm_start=warm_start, clip=clip,
+            clip_value=clip_value,
         )
         held_out = None if validation_data is None else self._held_out(validation_data, validate)
         if augment is not None:
@@ -308,7 +321,7 @@ class Model(Estimator, Module):
         batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
         made = optimizers(epochs * len(batches))
         for optimizer in made.values() if isinstance(made, dict) else (made,):
-            optimizer.max_norm = clip
+            optimizer.max_norm, optimizer.max_value = clip, clip_value
         return Trainer(
             self, batches, made, epochs=epochs, rng=rng, augment=augment,
             callbacks=callbacks, validate=validate, warm_start=warm_start,

@@ -8,8 +8,9 @@ from scratchgen.training.average import AveragedWeights
 from scratchgen.training.callbacks import EarlyStopping, ProgressBar, ReduceOnPlateau, TimeLimit
 from scratchgen.training.checkpoint import Checkpointer
 from scratchgen.training.earlier import ContinuedTraining as ContinuedTraining
+from scratchgen.training.history import History
 from scratchgen.training.loggers import CSVLogger, JSONLinesLogger
-from scratchgen.training.loop import Callback, History, Trainer, TrainingDiverged
+from scratchgen.training.loop import Callback, Trainer, TrainingDiverged
 from scratchgen.training.loop import Trainable as Trainable
 from scratchgen.training.model_files import load, save
 from scratchgen.training.muon import Muon

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import expect_count, expect_number
-from scratchgen.training.loop import Callback, Trainer, is_result
+from scratchgen.training.history import is_result
+from scratchgen.training.loop import Callback, Trainer
 
 __all__ = ["EarlyStopping", "ProgressBar", "ReduceOnPlateau", "TimeLimit"]
 
@@ -21,6 +22,8 @@ REST_OF_BAR = 34        # columns for the bar, the number of steps and the time
 class ProgressBar(Callback):
     """A bar on stderr with the loss and the remaining time; one line per epoch if stderr is not a terminal.
 
+    In a notebook, it is the bar of tqdm.auto: a widget if ipywidgets is installed, and text otherwise.
+
     During an epoch, the bar shows the loss of the last step. After an epoch, it shows the validation value,
     if there is one, and the mean loss of the epoch. These values come first. Values that do not fit into the
     terminal are left out.
@@ -30,11 +33,14 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_start(self, trainer: Trainer) -> None:
-        if sys.stderr is None or not sys.stderr.isatty():      # None without a console, as in pythonw
+        if in_notebook():
+            from tqdm.auto import tqdm as bar
+        elif sys.stderr is None or not sys.stderr.isatty():     # None without a console, as in pythonw
             return
-        from tqdm import tqdm
+        else:
+            from tqdm import tqdm as bar
 
-        self._bar = tqdm(
+        self._bar = bar(
             desc=_epoch_shown(trainer),
             bar_format="{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
             total=trainer.epochs * len(trainer.batches),
@@ -65,6 +71,13 @@ class ProgressBar(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def in_notebook() -> bool:
+    """Whether the code runs in a notebook or another front end of IPython with a kernel of its own."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel")
 
 
 class EarlyStopping(Callback):

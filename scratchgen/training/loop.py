@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +22,8 @@ import numpy as np
 from scratchgen.checks import as_generator, as_number, describe, is_plain_array
 from scratchgen.training.earlier import mark_as_trained, remember_history, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
+from scratchgen.training.history import History as History
+from scratchgen.training.history import is_result as is_result
 from scratchgen.training.step import Stateful, first_not_finite
 from scratchgen.training.step import TrainingDiverged as TrainingDiverged
 
@@ -38,44 +39,6 @@ class Augment(Protocol):
     """A function that returns augmented examples for a batch, (N, D) -> (N, D), such as data.Jitter."""
 
     def __call__(self, x: np.ndarray, *, rng: np.random.Generator) -> np.ndarray: ...
-
-
-@dataclass
-class History:
-    """The numbers that a run recorded. All lists of a table have the same length.
-
-    steps  : name -> one value per update: "loss", and whatever else the model's step returns
-    epochs : name -> one value per epoch: the epoch's mean of everything in `steps`, "validation" if the run
-             has a validate function, "lr" (learning rate of the last update of the epoch; for several
-             optimisers one per name, such as "generator_lr"), "step" (updates so far), "seconds" (training
-             time so far)
-    seconds : training time so far
-    interrupted : whether Ctrl-C ended the run
-    ended  : a sentence that says how the run ended; empty while it is running, or after an error
-    """
-
-    steps: dict[str, list[float]] = field(default_factory=dict)
-    epochs: dict[str, list[float]] = field(default_factory=dict)
-    seconds: float = 0.0
-    interrupted: bool = False
-    ended: str = ""
-
-    def add(self, table: dict[str, list[float]], values: dict[str, float]) -> None:
-        """Append one row to a table. Raises ValueError if its names differ from those of earlier rows."""
-        if table and table.keys() != values.keys():
-            raise ValueError(f"History expected the values {', '.join(table)}, got {', '.join(values)}")
-        for name, value in values.items():
-            table.setdefault(name, []).append(float(value))
-
-    def epoch_means(self) -> dict[str, float]:
-        """Return the mean of each column of `steps` since the last recorded epoch."""
-        start = int(self.epochs["step"][-1]) if self.epochs else 0
-        return {name: float(np.mean(column[start:])) for name, column in self.steps.items()}
-
-
-def is_result(name: str) -> bool:
-    """Whether a column of History.epochs is a result, and not a count, a time or a learning rate."""
-    return name not in ("step", "seconds", "lr") and not name.endswith("_lr")
 
 
 class Callback:

@@ -32,6 +32,7 @@ class Optimizer:
     value, grad : the flat buffers, (P,) for P numbers in all
     steps : updates made so far
     max_norm : None, or the norm to which `step` clips the gradients first; `fit(clip=...)` sets it
+    max_value : None, or the value to which `step` clips each gradient first; `fit(clip_value=...)` sets it
 
     Raises ValueError if there are no parameters and for settings out of range, TypeError for anything but a
     dict of parameters, for mixed dtypes and for settings that are not numbers.
@@ -39,6 +40,7 @@ class Optimizer:
 
     moments: tuple[str, ...] = ()
     max_norm: float | None = None
+    max_value: float | None = None
     _last_rate: float | None = None
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float | Schedule):
@@ -127,7 +129,8 @@ class Optimizer:
     def step(self) -> None:
         """Update the parameters once from their gradients.
 
-        If `max_norm` is set, the gradients are clipped first (CLIP.1). Otherwise they do not change.
+        If `max_norm` or `max_value` is set, the gradients are clipped first, (CLIP.1) or (CLIP.2). Otherwise
+        they do not change.
 
         Raises ValueError if backward has changed no gradient since zero_grad.
         """
@@ -138,6 +141,8 @@ class Optimizer:
             )
         if self.max_norm is not None:
             self.clip_grad_norm(self.max_norm)
+        if self.max_value is not None:
+            self.clip_grad_value(self.max_value)
         self._last_rate = self.rate
         self._update(self._last_rate)
         self.steps += 1
@@ -183,6 +188,23 @@ class Optimizer:
             grad = self._current_grad()
             grad *= self._number(max_norm / norm)                       # (CLIP.1)
         return norm
+
+    def clip_grad_value(self, max_value: float) -> float:
+        """Limit each number of the gradients to ±max_value; return the largest magnitude before.
+
+        (CLIP.2)  gradᵢ ← min(max(gradᵢ, −max_value), max_value)
+
+        If a gradient is NaN or infinite, so is the returned number, and the gradients are not changed. Raises
+        ValueError for max_value ≤ 0.
+        """
+        if not max_value > 0:
+            raise ValueError(f"clip_grad_value expected max_value > 0, got {max_value}")
+        grad = self._current_grad()
+        largest = float(max(grad.max(), -grad.min()))   # both are NaN if a gradient is NaN
+        if max_value < largest < math.inf:
+            limit = self._number(max_value)
+            np.clip(grad, -limit, limit, out=grad)                      # (CLIP.2)
+        return largest
 
     def state(self) -> dict[str, Array]:
         """Return the moments, name -> flat array (P,). With `steps`, they are the state of the optimiser."""

@@ -139,7 +139,7 @@ class StdIsExpLogvar(SampleEntry):
     caught_by = "moment test: samples of z have the variance exp(logvar)"
     bound = 0.05
     passes_gradient_check = True
-    fix = "Decide what the network puts out, and use std = exp(½·logvar) in the sample and in the KL term."
+    fix = "Decide what the network returns, and use std = exp(½·logvar) in the sample and in the KL term."
     seen = "VAE tutorials that name the output log_sigma in one place and logvar in another"
 
     class Wrong(VAE):

@@ -81,6 +81,12 @@ def cross_entropy(logits, labels):
 def likelihood(pred, target):
     return -(target * np.log(pred)).sum(), -target / pred
 
+def only_value(pred, target):
+    return ((pred - target)**2).sum()
+
+def of_each_example(pred, target):
+    return ((pred - target)**2).sum(axis=1), 2 * (pred - target)
+
 def example_likelihood():
     return np.full((3, 2), 0.5), np.ones((3, 2))
 """
@@ -164,6 +170,8 @@ def test_loss_is_checked(check, name, code, says):
         ("Exits", own_code.FAILED, "it called exit(0) (my_layer.py, line {SystemExit}, in backward)"),
         ("NeedsText", own_code.REFUSED, "its constructor raised TypeError"),
         ("NeedsText", own_code.REFUSED, "write a staticmethod example() that returns (layer, x)"),
+        ("only_value", own_code.REFUSED, "error: only_value expected to return (loss, dpred), got float64\n"),
+        ("of_each_example", own_code.REFUSED, "expected the loss to be one number, got shape (7,)\n"),
         ("NoLayer", own_code.REFUSED, "NoLayer expected scratchgen.Layer as its base class"),
         ("Sqare", own_code.REFUSED, "did you mean 'Square'?"),
     ],
@@ -179,12 +187,24 @@ def test_layer_that_cannot_be_checked_is_reported_in_one_line(check, file, name,
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("class Square(:\n", "SyntaxError"), ("import nowhere\n", "(my_layer.py, line 1, in <module>)")],
+    [
+        ("class Square(:\n", "SyntaxError"),
+        ("import nowhere\n", "(my_layer.py, line 1, in <module>)"),
+        ("\0", "null bytes"),
+    ],
 )
 def test_file_that_cannot_be_run_is_reported_in_one_line(check, file, text, says):
     file.write_text(text, encoding="utf-8")
     code, out, err = check("Square")
     assert (code, out) == (own_code.FAILED, "") and says in err and err.count("\n") == 1
+    assert "None" not in err
+
+
+def test_directory_is_not_called_missing(file, check):
+    file.unlink()
+    file.mkdir()
+    code, out, err = check("Square")
+    assert (code, out) == (own_code.REFUSED, "") and err.endswith("a directory, not a Python file\n")
 
 
 LOOP = "import time\n        while True: time.sleep(0.01)"

@@ -217,6 +217,74 @@ def test_float32_is_refused(rng):
         check_model(Tanh(), lambda: (0.0, None), rng=rng, directions=1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+def test_output_in_another_dtype_is_refused(dtype, rng):
+    class Converts(Layer):
+        def forward(self, x, training=False):
+            return x.astype(dtype), None
+
+        def backward(self, dout, cache, input_grad=True):
+            return dout if input_grad else None
+
+    with pytest.raises(TypeError, match="check_layer expected the output of forward in float64, got"):
+        check_layer(Converts(), rng.standard_normal(SHAPE), rng=rng)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("use", [lambda dout, x: x * x, lambda dout, x: dout * dout])
+def test_input_from_the_same_seed_is_not_equal_to_dout(seed, use):
+    """Half of the square: both backward passes would be right for dout = x."""
+
+    class Half(Layer):
+        def forward(self, x, training=False):
+            return x**2 / 2, x
+
+        def backward(self, dout, x, input_grad=True):
+            return use(dout, x) if input_grad else None
+
+        def jvp(self, dx, x):
+            return x * dx
+
+    x = np.random.default_rng(seed).standard_normal(SHAPE)
+    for check in (check_layer, lambda *args, rng: [check_jvp(*args, rng=rng)]):
+        for rng in (seed, np.random.default_rng(seed)):
+            (result,) = check(Half(), x, rng=rng)
+            assert not result.ok
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_layer_that_keeps_its_first_mask_fails(training, rng):
+    class KeepsMask(Layer):
+        mask = None
+
+        def forward(self, x, training=False):
+            if self.mask is None:
+                self.mask = x > 0
+            return np.maximum(x, 0), self.mask
+
+        def backward(self, dout, mask, input_grad=True):
+            return dout * mask if input_grad else None
+
+    (result,) = check_layer(KeepsMask(), rng.standard_normal(SHAPE), rng=rng, training=training)
+    assert not result.ok and "A mask or an index differs" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (1.0, r"^loss expected to return \(loss, dpred\), got float"),
+        ((np.ones(7), np.ones(SHAPE)), r"^loss expected the loss to be one number, got shape \(7,\)"),
+        ((np.ones(SHAPE), 1.0), r"^loss expected the loss to be one number, got shape \(7, 5\)"),
+    ],
+)
+def test_loss_that_does_not_return_a_number_and_an_array_is_refused(returned, says):
+    def loss(pred, target):
+        return returned
+
+    with pytest.raises(TypeError, match=says):
+        check_loss(loss, np.ones(SHAPE), np.ones(SHAPE))
+
+
 def test_checks_accept_a_seed_instead_of_a_generator():
     """A seed gives the same result as a new generator with that seed."""
     x = np.random.default_rng(0).standard_normal((3, 4))

@@ -133,7 +133,12 @@ def test_parameter_without_axes_is_checked(rng):
     assert [r.verdict for r in check_layer(layer, x, rng=rng)] == ["ok", "ok"]
     layer._backward = lambda s, d, x: s.a.add_grad((d * x).sum() / len(x)) or d * s.a.value
     result = check_layer(layer, x, rng=rng)[1]
-    assert "The only entry is wrong" in str(result) and "batch size N (7)" in str(result)
+    assert "The only entry is wrong: backward gives" in str(result) and "batch size N (7)" in str(result)
+    layer._backward = lambda s, d, x: s.a.add_grad((d * x).mean()) or d * s.a.value
+    assert "the number of entries of the output (35) once too often" in str(check_layer(layer, x, rng=rng)[1])
+    layer._backward = lambda s, d, x: s.a.add_grad((d * np.cos(3 * x)).sum()) or d * s.a.value
+    result = check_layer(layer, x, rng=rng)[1]
+    assert str(result).endswith("\nOne number alone does not show what kind of mistake it is.")
 
 
 def test_batch_size_is_named_only_if_the_factor_changes_with_it(rng):

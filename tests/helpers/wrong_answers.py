@@ -18,6 +18,8 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
             "LIN.2", "self.weight.grad += rows(dout).T @ rows(x)",
             "could not be broadcast together with shapes (5,3) (3,5)",
         ),
+        ("LIN.2", "self.weight.grad += x.T @ dout", "ValueError"),
+        ("LIN.3", "return dout.sum(axis=0)", "ValueError: non-broadcastable output"),
         ("LIN.2", "self.weight.grad[...] = rows(x).T @ rows(dout)", "write p.grad += a, not p.grad[...] = a"),
     ],
     "relu": [

@@ -111,6 +111,24 @@ def test_clipping_scales_the_joint_norm_and_returns_the_old_one(parameters):
     np.testing.assert_allclose(parameters["b"].grad, np.arange(6, 9) * 5 / norm)
 
 
+# (CLIP.2)
+def test_clipping_by_value_limits_each_number_and_returns_the_largest_before(parameters):
+    optimizer = SGD(parameters, 0.1)
+    grad = np.array([-7.0, -2, -0.5, 0, 0.5, 1, 2, 3, 9])
+    optimizer.grad[:] = grad
+    assert optimizer.clip_grad_value(2.0) == 9
+    assert optimizer.grad.tolist() == [min(max(g, -2), 2) for g in grad]
+    assert optimizer.clip_grad_value(2.5) == 2
+    assert optimizer.grad.tolist() == [min(max(g, -2), 2) for g in grad]
+    for wrong in (math.nan, math.inf, -math.inf):
+        optimizer.grad[4] = wrong
+        before = optimizer.grad.copy()
+        assert not math.isfinite(optimizer.clip_grad_value(1.0))
+        np.testing.assert_array_equal(optimizer.grad, before)
+    with pytest.raises(ValueError, match="clip_grad_value expected max_value > 0, got 0"):
+        optimizer.clip_grad_value(0)
+
+
 def test_gradient_norm_is_joint_and_changes_nothing(parameters):
     optimizer = SGD(parameters, 0.1)
     assert optimizer.grad_norm() == 0

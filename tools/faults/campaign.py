@@ -81,7 +81,7 @@ class Campaign:
             bits, again = first.read_bits(), second.read_bits()
             if same(bits) != same(again):
                 raise RuntimeError(f"{run.name}: two undisturbed runs have different bits")
-            operations = int(second.operations.read_text())
+            operations = int(second.operations.read_text(encoding="utf-8"))
             size = first.path.stat().st_size
             self.references[run.name] = Reference(same(bits), ended.seconds, operations, size)
             first.remove()
@@ -91,7 +91,7 @@ class Campaign:
 
 def warm_up(run: Run, place: Place) -> None:
     """Run once in this process to compile the kernels, which every child inherits."""
-    with open(place.log(), "w") as log, redirect_stdout(log), redirect_stderr(log):
+    with open(place.log(), "w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         code = run.work(place.path, False, 0)
     if code != 0:
         raise RuntimeError(f"{run.name}: a run in this process ended with {code}")
@@ -130,14 +130,14 @@ class Place:
             names: list[str] = []
             watch(self.run, names.append)
             code = run.into(self.path, self.bits)()
-            self.operations.write_text(str(len(names)))
+            self.operations.write_text(str(len(names)), encoding="utf-8")
             return code
 
         return work
 
     def read_bits(self) -> dict[str, Any]:
         """The records of a run that ended successfully."""
-        return dict(json.loads(self.bits.read_text()))
+        return dict(json.loads(self.bits.read_text(encoding="utf-8")))
 
     def remove(self) -> None:
         """Remove the folder, except for a file system that is mounted there."""

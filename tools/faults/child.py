@@ -78,7 +78,8 @@ class Child:
                 self.signal(signal.SIGKILL)
             time.sleep(0.002)
         code = BUG if stuck else os.waitstatus_to_exitcode(status)
-        text = self.log.read_text(errors="replace") + ("\nTraceback: the process was stuck" if stuck else "")
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        text += "\nTraceback: the process was stuck" if stuck else ""
         return Ended(code, text, seconds)
 
 

@@ -143,7 +143,7 @@ def memory_limit(campaign: Campaign, run: Run, rng: np.random.Generator) -> Outc
 
     def work() -> int:
         ctypes.CDLL(None).malloc_trim(0)        # so that memory that earlier runs freed is not used again
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         used = pages * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
         return run.into(place.path, place.bits)()
@@ -236,7 +236,7 @@ def ended_process(command: list[str], place: Place, interrupt: float | None) -> 
             time.sleep(interrupt)
             process.send_signal(signal.SIGINT)
         code = process.wait(child.LIMIT)
-    return child.Ended(code, log.read_text(errors="replace"), time.perf_counter() - start)
+    return child.Ended(code, log.read_text(encoding="utf-8", errors="replace"), time.perf_counter() - start)
 
 
 def tensors_of(path: Path) -> dict[str, str]:

@@ -110,7 +110,7 @@ def record(trainer: Trainer, path: Path, bits: Path) -> None:
     seconds = [*trainer.history.epochs["seconds"], trainer.history.seconds]
     checkpoint.load(path, trainer)
     found = {"memory": in_memory, "file": fingerprint(trainer), "seconds": seconds}
-    bits.write_text(json.dumps(found))
+    bits.write_text(json.dumps(found), encoding="utf-8")
 
 
 def fingerprint(trainer: Trainer) -> str:

@@ -83,7 +83,7 @@ def killed(
     ended = child.run(study(place, arguments), place.log())
     if ended.code != 0:
         return Outcome(LOST, f"{name} cannot be continued: {ended.last_lines}")
-    found = without_durations(json.loads((place.run / result).read_text()))
+    found = without_durations(json.loads((place.run / result).read_text(encoding="utf-8")))
     if found != expected if exact else set(found) != set(expected):
         return Outcome(LOST, f"{name}: other results than those of an undisturbed study")
     after = parts(place)
@@ -104,7 +104,7 @@ def undisturbed(
             ended = child.run(study(place, arguments), place.log())
             if ended.code != 0:
                 raise RuntimeError(f"an undisturbed study ended with {ended.code}: {ended.text[-2000:]}")
-            found = without_durations(json.loads((place.run / result).read_text()))
+            found = without_durations(json.loads((place.run / result).read_text(encoding="utf-8")))
             place.remove()
         campaign.studies[name] = ended.seconds, found
     return campaign.studies[name]

@@ -164,6 +164,7 @@ BOUNDS: dict[str, Bound] = {
     "training.optimisers.Optimizer.clip_grad_norm": Bound(
         4, "the norm must be representable in float64, and the factor is rounded to the dtype"
     ),
+    "training.optimisers.Optimizer.clip_grad_value": EXACT,
     "metrics.pairwise.squared_distances": PAIRS,
     "metrics.squared_error_per_example": SHORT,
     "metrics.nearest_distance": PAIRS,

@@ -105,6 +105,16 @@ def clip_grad_norm(grad: np.ndarray, most: float) -> tuple[float, np.ndarray]:
     return norm, o.grad.copy()
 
 
+def clip_grad_value(grad: np.ndarray, most: float) -> tuple[float, np.ndarray]:
+    o = optimiser(grad)
+    return o.clip_grad_value(most), o.grad.copy()
+
+
+def limited(grad: Any, most: float) -> tuple:
+    limit = exact(grad.dtype.type(most))
+    return absolute(exact(grad)).max(), np.minimum(np.maximum(exact(grad), -limit), limit)
+
+
 def norm(grad: Any) -> Any:
     return sqrt((exact(grad) ** 2).sum())
 
@@ -141,4 +151,5 @@ ENTRIES = [
     step("adam_step", 3, adam_cases, adam),
     Entry("training.optimisers.Optimizer.grad_norm", grad_norm, gradients(), norm),
     Entry("training.optimisers.Optimizer.clip_grad_norm", clip_grad_norm, gradients(0.5), clipped),
+    Entry("training.optimisers.Optimizer.clip_grad_value", clip_grad_value, gradients(0.5), limited),
 ]

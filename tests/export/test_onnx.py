@@ -1,0 +1,159 @@
+"""ONNX files: onnx's checker accepts them, and onnxruntime computes what the models compute."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.exported import MODELS, exportable, trained, unit
+
+from scratchgen import export
+from scratchgen.export.graph import ONNX_RULES
+from scratchgen.layers import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Scaling,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from scratchgen.models import MADE, VAE, Autoencoder, MLPClassifier, RealNVP
+
+
+def run(path, x):
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})
+
+
+@pytest.mark.slow
+def test_onnxruntime_computes_what_every_part_of_every_model_computes(tmp_path, rng):
+    onnx = pytest.importorskip("onnx")
+    path, largest = tmp_path / "part.onnx", 0.0
+    for name, model, part, each in exportable(rng):
+        shape = each.shape if part == "network" else None
+        assert export.to_onnx(model, path, part, shape=shape) == path
+        onnx.checker.check_model(str(path), full_check=True)
+        for n in (1, 5):
+            x = rng.random((n, *each.shape), np.float32)
+            expected, _ = each.net.forward(x)
+            out = np.concatenate(run(path, x), axis=1)
+            assert out.dtype == np.float32 and out.shape == expected.shape, (name, part)
+            difference = np.abs(out - expected).max() / unit(model, expected)
+            assert difference <= 1e-5, (name, part, difference)
+            largest = max(largest, difference)
+    assert largest > 0
+
+
+METHODS = [
+    ("convolutional autoencoder", "encoder", "transform"),
+    ("convolutional autoencoder", "decoder", "inverse_transform"),
+    ("vae", "encoder", "posterior"),
+    ("vae", "decoder", "inverse_transform"),
+    ("convolutional vae", "decoder", "inverse_transform"),
+    ("dcgan", "generator", "inverse_transform"),
+    ("svm", "classifier", "decision_function"),
+    ("nice", "forward", "transform"),
+    ("convolutional real nvp", "inverse", "inverse_transform"),
+]
+
+
+@pytest.mark.parametrize(("name", "part", "method"), METHODS)
+def test_parts_compute_what_their_methods_return(name, part, method, rng):
+    model = trained(MODELS[name](), rng)
+    found = export.parts(model)[part]
+    assert found.method == method
+    x = rng.random((4, *found.shape), np.float32)
+    expected = getattr(model, method)(x)
+    expected = np.concatenate(expected, axis=1) if isinstance(expected, tuple) else expected
+    np.testing.assert_allclose(found.net.forward(x)[0], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_logits_of_made_are_those_of_each_ordering(rng):
+    model = trained(MADE(9, 12, orderings=2, rng=0), rng)
+    x = rng.integers(0, 2, (4, 9)).astype(np.float32)
+    for ordering in range(2):
+        out = export.parts(model)[f"logits_{ordering}"].net.forward(x)[0]
+        np.testing.assert_allclose(out, model.logits(x, ordering=ordering)[0], rtol=1e-6, atol=1e-6)
+
+
+def test_file_names_its_inputs_outputs_and_weights(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = VAE.dense(features=6, hidden=5, code=2, rng=0, activation=Tanh, dtype=np.float64)
+    graph = onnx.load(export.to_onnx(model, tmp_path / "a.onnx", "encoder")).graph
+    (x,) = graph.input
+    kinds = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
+    assert x.name == "x" and x.type.tensor_type.shape.dim[0].dim_param == "N"
+    assert [output.name for output in graph.output] == ["mean", "logvar"]
+    assert kinds == {onnx.TensorProto.DOUBLE} and graph.name == "VAE.encoder"
+    assert "encoder.0.weight" in {array.name for array in graph.initializer}
+    mean, logvar = run(tmp_path / "a.onnx", np.ones((3, 6)))
+    for out, expected in zip((mean, logvar), model.posterior(np.ones((3, 6))), strict=True):
+        np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
+EXTREME = np.array([[-1e3], [-90], [-30], [-1e-3], [0], [1e-3], [30], [90], [1e3]], np.float32)
+
+
+@pytest.mark.parametrize("kind", [ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh])
+def test_activations_agree_at_extreme_inputs(kind, tmp_path):
+    net = Sequential(kind())
+    expected, _ = net.forward(EXTREME)
+    pytest.importorskip("onnx")
+    (out,) = run(export.to_onnx(net, tmp_path / "a.onnx", shape=(1,)), EXTREME)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_own_layer_needs_a_rule(tmp_path):
+    pytest.importorskip("onnx")
+
+    class Mine(SiLU):
+        pass
+
+    net = Sequential(Linear(3, 2, rng=0), Mine())
+    with pytest.raises(export.NotExportable, match=r"cannot write a Mine.*@export\.onnx_rule\(Mine\)"):
+        export.to_onnx(net, tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
+    try:
+        export.onnx_rule(Mine)(lambda graph, layer, x: graph.node("Relu", x.name))
+        (out,) = run(export.to_onnx(net, tmp_path / "a.onnx"), np.ones((1, 3), np.float32))
+    finally:
+        ONNX_RULES.pop(Mine, None)
+    np.testing.assert_allclose(out, np.maximum(net[0].forward(np.ones((1, 3), np.float32))[0], 0), atol=1e-6)
+
+
+def test_missing_package_is_named_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r'^to_onnx needs .* pip install "scratchgen\[onnx\]"$'):
+        export.to_onnx(MLPClassifier(rng=0), tmp_path / "a.onnx")
+
+
+def test_bad_paths_and_parts_are_refused_before_anything_is_written(tmp_path):
+    pytest.importorskip("onnx")
+    model = Autoencoder.dense((5, 2), rng=0)
+    with pytest.raises(IsADirectoryError):
+        export.to_onnx(model, tmp_path, "decoder")
+    for part in (None, "generator"):
+        with pytest.raises(ValueError, match=r"expected part to be one of encoder, decoder, got"):
+            export.to_onnx(model, tmp_path / "a.onnx", part)
+    with pytest.raises(ValueError, match=r"expected shape, that of one example"):
+        export.to_onnx(Sequential(SiLU()), tmp_path / "a.onnx")
+    with pytest.raises(ValueError, match="expected shape only for a layer"):
+        export.to_onnx(model, tmp_path / "a.onnx", "decoder", shape=(5,))
+    assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_flow_of_an_unknown_bijection_has_no_inverse(tmp_path):
+    pytest.importorskip("onnx")
+
+    class Other(Scaling):
+        pass
+
+    model = RealNVP([Other(3)], 3)
+    with pytest.raises(export.NotExportable, match="inverse of a Other"):
+        export.to_onnx(model, tmp_path / "a.onnx", "inverse")
