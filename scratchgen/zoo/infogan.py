@@ -6,7 +6,7 @@ discriminator, a penalty keeps the points near the origin.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +69,6 @@ class InformedEntry(Entry):
 
     measure = "L at the end, in nats; log 3 = 1.1 is the most"
     y_label = "L, nats"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
     apart = 0.3
     passes_gradient_check = True
     where = "scratchgen/models/gan/info.py"
@@ -98,6 +97,7 @@ class BoundNotGivenToGenerator(CaughtByGradient, InformedEntry):
     title = "the bound trains Q alone: its gradient at the image is not added to the generator's"
     symptom = "Q learns and L stays near 0: the generator has no reason to show the code."
     numbers = (1.05, -0.00333)
+    direction = "lower"
     fix = "The image is the input of D and of Q, so its gradient is the sum of both."
     seen = "issues of InfoGAN projects about which networks the bound trains"
 
@@ -111,7 +111,6 @@ class SoftmaxOfCodeForgotten(InformedEntry):
     title = "the outputs of Q are taken for the log-probabilities of the category"
     symptom = "L rises above the entropy of the code, which no distribution Q allows, and has no maximum."
     numbers = (1.05, 126.0)
-    direction = "higher"
     caught_by = "closed form: three equal outputs give log Q = −log 3"
     bound = 1e-12
     fix = "log Q is the output minus the log-sum-exp of all outputs: a cross-entropy of logits."
@@ -134,6 +133,7 @@ class BoundWithWrongSign(InformedEntry):
     title = "the bound is added to both losses in place of subtracted"
     symptom = "L falls below 0 without end: Q learns to name a wrong category with certainty."
     numbers = (1.05, -253.0)
+    direction = "lower"
     caught_by = "closed form: a Q that is certain and right has the loss −λ·H(c)"
     bound = 1e-6
     fix = "L is maximised, so it is subtracted from a loss: loss − λ·L, with −log Q as a cross-entropy."
