@@ -11,7 +11,10 @@ from pathlib import Path
 from helpers.pages import ROOT, Block, blocks
 
 PARTS = ("scratchgen", "tests", "docs", "demos", "tools", "results", "gallery", "benchmarks", "fuzz")
-FILES = ("README.md", "LICENSE", "MANIFEST.in", "Makefile", "setup.cfg", "setup.py", "pyproject.toml")
+FILES = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "CODE_OF_CONDUCT.md",
+    "LICENSE", "MANIFEST.in", "Makefile", "setup.cfg", "setup.py", "pyproject.toml",
+)
 
 
 def copy_repository(to: Path) -> Path:

@@ -11,6 +11,7 @@ from PIL import Image
 from scratchgen.data import Digits, load_digits
 from scratchgen.distributions import Normal
 from scratchgen.models import PCA
+from scratchgen.studies.cards import diffusion
 from scratchgen.studies.chapters import between
 from scratchgen.studies.ood import cells as cells_module
 from scratchgen.studies.ood.cells import Plan, Store, auroc_of, measure
@@ -287,8 +288,10 @@ def test_study_continues_where_it_was_interrupted(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
-def test_every_model_scores_ones_after_training_without_them(tmp_path):
+def test_every_model_scores_ones_after_training_without_them(tmp_path, monkeypatch):
     """After a short fit of every model, no score is missing, noise is detected, and a 1 is more probable."""
+    monkeypatch.setattr(diffusion, "STEPS", 20)
+    monkeypatch.setattr(diffusion, "SOLVER_STEPS", 5)
     plan = Plan(("without",), digits=(1,), seeds=1, effort=0.2)
     result = detect(plan, tmp_path / "runs", tmp_path, tmp_path)
     rows = {(row.model, row.score): row for row in result.rows["without"]}
