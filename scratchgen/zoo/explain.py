@@ -166,7 +166,7 @@ def as_json(entry: Entry, outcomes: dict[str, Outcome] | None = None) -> dict[st
 
 
 def finite(value: Any) -> Any:
-    """A number, or an array as nested lists, with None for what is not finite."""
+    """Convert a number, or an array to nested lists. Numbers that are not finite become None."""
     if value is None:
         return None
     if np.ndim(value):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scratchgen.cli.studies import pictures as command
 from scratchgen.data import Digits, dequantise, load_digits
 from scratchgen.metrics import bits_per_dim, frechet_distance, parzen_log_likelihood
 from scratchgen.models import Autoencoder, ConvClassifier, FlowMatching
@@ -133,6 +134,10 @@ def test_codes_are_those_of_a_saved_autoencoder(part, classifier, tmp_path):
     nats = parzen_log_likelihood(part.x_test, samples, sigma).mean()
     assert found.other_figures["Parzen-window log p(x) of the samples, nats"] == pytest.approx(nats, abs=0.5)
     assert not [name for name in found.other_figures if "asked for" in name]
+
+
+def test_command_offers_every_picture():
+    assert tuple(pictures.FIGURES) == command.FIGURES
 
 
 @pytest.mark.slow
