@@ -61,7 +61,10 @@ class Optimizer:
             raise TypeError(f"{who} expected lr to be a number or a schedule, got {lr!r}")
         if not callable(lr):
             expect_number(who, "lr", lr, least=0)
-        self.parameters, self.lr, self.steps = dict(parameters), lr, 0
+        # A layer that is used twice has its Parameters under two names. They are updated once.
+        names = {id(p): name for name, p in reversed(parameters.items())}
+        own = {name: p for name, p in parameters.items() if names[id(p)] == name}
+        self.parameters, self.lr, self.steps = own, lr, 0
         self._flatten(dtypes.pop())
         for name in self.moments:
             setattr(self, name, np.zeros_like(self.value))
