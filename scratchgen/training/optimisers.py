@@ -62,9 +62,11 @@ class Optimizer:
         if not callable(lr):
             expect_number(who, "lr", lr, least=0)
         # A layer that is used twice has its Parameters under two names. They are updated once.
-        names = {id(p): name for name, p in reversed(parameters.items())}
-        own = {name: p for name, p in parameters.items() if names[id(p)] == name}
-        self.parameters, self.lr, self.steps = own, lr, 0
+        self.parameters: dict[str, Parameter] = {}
+        for name, p in parameters.items():
+            if all(p is not known for known in self.parameters.values()):
+                self.parameters[name] = p
+        self.lr, self.steps = lr, 0
         self._flatten(dtypes.pop())
         for name in self.moments:
             setattr(self, name, np.zeros_like(self.value))
