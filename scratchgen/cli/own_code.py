@@ -285,7 +285,9 @@ def where(error: BaseException, path: Path) -> str:
         line = f", line {error.lineno}" if error.lineno else ""     # none for a file that is not text
         return f"{text.partition(' (')[0]} ({path.name}{line})"
     frames = frames_in(error, path)
-    return f"{text} ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else text
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
+    place = f" ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    return text + place + notes
 
 
 def frames_in(error: BaseException, path: Path) -> list[traceback.FrameSummary]:

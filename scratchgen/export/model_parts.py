@@ -141,6 +141,8 @@ def _gan(model: GAN) -> list[Part]:
 
 
 def _net_classifier(model: NetClassifier) -> list[Part]:
+    if not hasattr(model, "net"):
+        raise ValueError(f"export expected a trained {type(model).__name__}; call fit first")
     return [_part("classifier", model.net, "logits")]
 
 
