@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,24 +21,25 @@ RENAMED = {
     ("batch_norm_backward", "dx"): "dh1",
     ("bce_with_logits", "nll"): "nll_terms",
 }
-MODELS = ("two layers", "batch norm", "VAE")
-# Two gradients are computed in other units: the factor that turns them into the gradient of the loss.
+# Two gradients are computed in other units: what the gradient of the loss is divided by.
 UNITS = {"dvar": "inv ** 2", "dxc": "inv"}
 # Gradients of something other than the loss: gradient -> (what it is the gradient of, of which variable).
 OF_OTHERS = {"dkl_dlogvar": ("kl * len(x)", "logvar")}
+STARTS = "The loss function returns this gradient together with the loss. The backward pass starts here."
 NOTES = {
     "mean": "The source adds the rounding error back in a second statement, which is left out here.",
     "small": "At most 1, so nothing overflows.",
-    "dvar": "The code computes dvar and dxc in units of 1/inv, so that inv³ does not underflow. So dvar is "
-    "compared after multiplication by inv².",
-    "dxc": "As dvar, in units of 1/inv. It is compared after multiplication by inv.",
-    "dpred": "The function of the loss returns this gradient together with the loss. The backward pass starts here.",
-    "dlogits": "The function of the loss returns this gradient together with the loss. The backward pass starts here.",
+    "dvar": "The code computes dvar and dxc in units of 1/inv, so that inv³ does not underflow. So the "
+    "finite differences are divided by inv².",
+    "dxc": "As dvar, in units of 1/inv. The finite differences are divided by inv.",
+    "dpred": STARTS,
+    "dlogits": STARTS,
     "z": "All randomness is in eps: with eps fixed, z is an ordinary function of mu and std.",
     "dz": "The gradient of the decoder's input.",
     "dmu": "mu is used twice, in z and in the KL: two terms.",
     "dlogvar": "logvar is used twice, in z (through std) and in the KL: two terms.",
-    "dkl_dlogvar": "The gradient of the KL alone, summed over the examples. It is compared with differences of kl·N.",
+    "dkl_dlogvar": "The gradient of the KL alone, summed over the examples. It is compared with differences "
+    "of kl·N.",
     "dx": "Nothing is trained here, but a layer before this one would need it.",
 }
 
@@ -70,7 +70,7 @@ def two_layers(activation: str, loss: str, batch_norm: bool = False, **given: np
 
     given : values that replace those of the example, by the page's name of the variable
     """
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(409)    # ReLU passes some of each unit's numbers, and none is at the kink
     first, second = (Linear(a, b, rng=rng, dtype=np.float64) for a, b in ((2, 3), (3, 2)))
     norm, act = BatchNorm(3, dtype=np.float64), ACTIVATIONS[activation]()
     normed = {norm.weight: "weight", norm.bias: "bias"} if batch_norm else {}
@@ -93,8 +93,8 @@ def two_layers(activation: str, loss: str, batch_norm: bool = False, **given: np
 
 
 def vae(activation: str, **given: np.ndarray) -> Program:
-    """One step of a VAE with Bernoulli pixels: four pixels, two latent dimensions; `given` as for two_layers."""
-    rng = np.random.default_rng(1)
+    """One step of a VAE with four Bernoulli pixels and two latent dimensions; `given` as for two_layers."""
+    rng = np.random.default_rng(550)    # as above
     model = VAE.dense((4, 3, 2), rng=rng, activation=ACTIVATIONS[activation], dtype=np.float64)
     e1, ea, e2 = model.encoder.layers
     d1, da, d2 = model.decoder.layers
@@ -160,13 +160,13 @@ def gradient_of(name: str, program: Program) -> dict[str, Any] | None:
 
     of : the tree of the number whose gradient it is
     wrt : the variable
-    times : the tree of the factor in front of it
+    unit : the tree of the unit in which the code computes it
     """
     if name in OF_OTHERS:
         of, wrt = OF_OTHERS[name]
-        return {"of": _tree(of), "wrt": wrt, "times": 1}
+        return {"of": _tree(of), "wrt": wrt, "unit": 1}
     if name[:1] == "d" and name[1:] in program.values:
-        return {"of": "loss", "wrt": name[1:], "times": _tree(UNITS.get(name, "1"))}
+        return {"of": "loss", "wrt": name[1:], "unit": _tree(UNITS.get(name, "1"))}
     return None
 
 
@@ -187,13 +187,13 @@ def code_of(line: Line) -> str:
 
 def _line(line: Line, program: Program) -> dict[str, Any]:
     classes = {"Normal", *(type(m).__name__ for m in program.model.modules())}
-    numbers = [e.number for e in applicable((equation(n, line.statement.file) for n in line.numbers), classes)]
+    numbered = applicable((equation(n, line.statement.file) for n in line.numbers), classes)
     notes = [NOTES[name] for name in line.names if name in NOTES]
     gradients = {name: gradient_of(name, program) for name in line.names}
     return {
         "code": code_of(line),
         "assigns": [[name, tree(e)] for name, e in zip(line.names, line.expressions, strict=True)],
-        "equations": numbers,
+        "equations": [e.number for e in numbered],
         "where": line.where,
         "place": line.statement.place,
         "source": line.statement.code.partition("  #")[0].strip(),

@@ -94,7 +94,7 @@
       return evaluate(of, run(forward, inputs, { name, array })).data[0];
     };
     for (let i = 0; i < at.data.length; i++) {
-      const h = 1e-5 * Math.max(1, Math.abs(at.data[i])), above = moved(i, h), below = moved(i, -h);
+      const h = 1e-6 * Math.max(1, Math.abs(at.data[i])), above = moved(i, h), below = moved(i, -h);
       out.data[i] = (above - below) / (2 * h);
       left.data[i] = (middle - below) / h;
       right.data[i] = (above - middle) / h;
