@@ -135,7 +135,7 @@ def test_every_option_answers_as_json(folder, capfd):
     (folder / "relu.py").write_text(text, encoding="utf-8")
     (equation,) = told(capfd, "--check", "relu.py", code=1)["equations"]
     assert equation["numbers"] == ["RELU.2"] and equation["state"] == "wrong"
-    assert "every entry is 2 times what it should be" in equation["failed"][0]["explanation"]
+    assert "every entry is twice what it should be" in equation["failed"][0]["explanation"]
     hint = told(capfd, "--hint", "RELU.2")
     assert hint["exercise"] == "relu" and (hint["index"], hint["hint"][-1]) == (1, ".")
     assert "np.where" in told(capfd, "--solution", "relu")["solution"]
