@@ -222,7 +222,7 @@ def test_sdist_contains_documentation_and_tests(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archived = {name.partition("/")[2] for name in archive.getnames()}
-    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css"}
+    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css", ".safetensors"}
     for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= archived

@@ -25,5 +25,5 @@ def main(args: argparse.Namespace) -> int:
     width = max(map(len, names)) + 2
     for name in names:
         print(row(name, pretrained.title(name), width))
-    print('\nIn Python: scratchgen.load("NAME"). `scratchgen pretrained NAME` shows data, recipe and figures.')
+    print('\nscratchgen.load("NAME") loads one. `scratchgen pretrained NAME` shows its recipe and figures.')
     return 0

@@ -159,7 +159,7 @@ RECIPES = {
         "a variational autoencoder with codes of two numbers",
         f"784-200-100-2 and back, SiLU; {ADAM} 0.004; batch 128; {{epochs}} epochs; pixels binarised anew in "
         "every epoch",
-        60, vae_2d, figures.of_vae,
+        45, vae_2d, figures.of_vae,
         "All of its codes can be shown in a plane. Two numbers are too few for a faithful reconstruction, "
         "and 4 and 9 overlap.",
     ),
@@ -167,28 +167,28 @@ RECIPES = {
         "a variational autoencoder with codes of 20 numbers",
         f"784-200-20 and back, SiLU; {ADAM} 0.004; batch 128; {{epochs}} epochs; pixels binarised anew in "
         "every epoch",
-        30, vae_20, figures.of_vae,
+        20, vae_20, figures.of_vae,
         "Reconstructions are good. Some codes from N(0, I) decode to pictures between two digits.",
     ),
     "cvae": Recipe(
         "a conditional variational autoencoder: the digit is chosen, a code of 6 numbers has the style",
         f"784-200-100-6 and back with the label, SiLU; {ADAM} 0.004; batch 128; {{epochs}} epochs; pixels "
         "binarised anew in every epoch",
-        40, cvae, figures.of_cvae,
+        25, cvae, figures.of_cvae,
         "It generates the digit that it is asked for, in many styles.",
     ),
     "cgan": Recipe(
         "a conditional GAN with convolutions",
         "code 16, channels 8, 16, hidden layers of 96, projection discriminator; Adam, learning rates 0.002 "
         "(generator) and 0.0002 on a cosine; batch 64; {epochs} epochs; averaged generator (decay 0.999)",
-        10, cgan, figures.of_cgan,
+        6, cgan, figures.of_cgan,
         "It generates sharp digits of the class that it is asked for. It has no likelihood and no encoder.",
     ),
     "realnvp-codes": Recipe(
         "a RealNVP flow of the codes of the pretrained autoencoder",
         "8 couplings with hidden layers of 96, 96; Adam on a cosine from 0.002; batch 256; {epochs} epochs; "
         "averaged weights (decay 0.999)",
-        40, realnvp_codes, figures.of_flow,
+        30, realnvp_codes, figures.of_flow,
         "It maps a code to independent Normal numbers and back without loss. Its log p(x) is the density of "
         "codes, not of pixels.",
     ),
@@ -203,7 +203,7 @@ RECIPES = {
         "a diffusion of two moons in the plane",
         f"residual net of 3 blocks of 64; 200 steps, cosine schedule, predicts v; {POINTS:,} points; Adam on "
         "a cosine from 0.003; batch 256; {epochs} epochs; averaged weights (decay 0.999)",
-        60, moons_diffusion, figures.of_moons,
+        40, moons_diffusion, figures.of_moons,
         "It is small enough to draw every step and every score.",
         uses_digits=False,
     ),

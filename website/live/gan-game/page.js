@@ -16,7 +16,7 @@
   ];
   // Each experiment: title, text, settings, and rounds of one player before it starts.
   const EXPERIMENTS = [
-    ["It works", "p_g approaches p, and D approaches 1/2 everywhere. D follows D*, but not at once.",
+    ["It works", "The orange density approaches the blue one, and D approaches 1/2. D follows D*, but not at once.",
      { data: "near", objective: "non-saturating", k: 1, lr: -3.3, dlr: -2.3, seed: 1 }, 0],
     ["Saturation", "D has learnt for 300 rounds and is sure. With the minimax loss, the arrows vanish: G learns almost "
      + "nothing. Change the loss to non-saturating while it runs.",
@@ -27,7 +27,8 @@
      { data: "distant", objective: "wasserstein", k: 5, lr: -2.7, dlr: -2.3, seed: 1 }, 100],
   ];
   const LIMIT = 400;          // points of the course; then every second one is dropped
-  const COVERED = 0.05;       // a mode with less of p_g counts as missed
+  const COVERED = 0.05;       // a mode with less of the generated numbers counts as missed
+  const LEAST = 1e-4;         // D* is not drawn where p + p_g is smaller
 
   const at = grid(-2, 6, 240, 400);
   let game, p, modes, history, playing = false, speed = 2, frames = 0;
@@ -108,7 +109,8 @@
       const low = Math.min(...scores), high = Math.max(...scores);
       d = scores.map((v) => (v - low) / (high - low || 1));
     }
-    const best = objective === "wasserstein" ? null : p.map((v, i) => v / Math.max(v + q[i], 1e-30));
+    const best = objective === "wasserstein" ? null
+      : p.map((v, i) => v + q[i] > LEAST ? v / (v + q[i]) : NaN);
     const share = modes.map(({ low, high }) =>
       q.reduce((sum, v, i) => at.x[i] >= low && at.x[i] < high ? sum + v * at.width : sum, 0));
     return { at, p, q, d, best, tips, forces: game.forces(tips), share, jsd: jensenShannon(at, p, q) };
@@ -133,7 +135,7 @@
       `mean of ${probability ? "D" : "the score"}: ${number(last.dReal)} on data, ${number(last.dFake)} on generated`,
       `loss of D ${number(last.loss)}, of G ${number(last.generatorLoss)}`,
       `gradient of G ${Number.isFinite(last.generatorGrad) ? last.generatorGrad.toExponential(1) : "–"}`,
-      ...(modes.length > 1 ? [`p_g ${near}`] : []),
+      ...(modes.length > 1 ? [`generated numbers ${near}`] : []),
     ];
     return { lines, text: `Round ${game.round.toLocaleString("en")}: ${verdict(view)}` };
   }
@@ -143,9 +145,9 @@
     if (game.settings.objective === "minimax" && game.last.dFake < 0.01) {
       return "saturation: D is sure, and G gets hardly any gradient";
     }
-    if (jsd > 0.6) return "p and p_g hardly overlap";
-    if (modes.length > 1 && missed.length) return `collapse: hardly any p_g near ${missed.join(", ")}`;
-    return jsd < 0.02 ? "p_g is close to p" : "p_g differs from p";
+    if (jsd > 0.6) return "data and generated numbers hardly overlap";
+    if (modes.length > 1 && missed.length) return `collapse: hardly any generated number near ${missed.join(", ")}`;
+    return jsd < 0.02 ? "the generated density is close to that of the data" : "the two densities differ";
   }
 
   // ---- drawing

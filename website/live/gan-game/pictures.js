@@ -14,7 +14,7 @@
 
   // view : {at, p, q, d, best or null, tips, forces}
   function stage(ctx, width, height, colours, view) {
-    const { at } = view, below = 84, left = 36, right = 10;
+    const { at } = view, below = 104, left = 36, right = 10;
     const axes = makeAxes({
       x: [at.low, at.high], y: [0, TOP], left, top: 8, width: width - left - right, height: height - below - 8,
     });
