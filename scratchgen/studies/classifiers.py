@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
-from scratchgen.studies.parts import Parts
+from scratchgen.studies.parts import Cell, Parts
+from scratchgen.studies.source import shared_digits
+from scratchgen.studies.workers import BuiltOnce, Workers
 
 COMMAND = "scratchgen study classifiers --write-chapter"
 CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
@@ -57,23 +60,37 @@ def table(rows: list[dict[str, Any]]) -> str:
     return grid(("", "models", "test error", "fit", "predict"), cells)
 
 
-def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
+def run(
+    results: Path = RESULTS,
+    runs: Path = RUNS,
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
+) -> list[dict[str, Any]]:
     """Measure all classifiers on the full set, write the results, and return the rows.
 
     runs : folder in which the rows are kept until all are measured. If a study is killed, the next one
         continues with these rows. Earlier results are kept until the new ones are complete
+    workers : where they are measured
     """
-    digits = load_digits("full")
-    print(digits.source)
-    parts = Parts(runs, digits=digits.which, machine=machine())
-    rows: list[dict[str, Any]] = []
-    for entry in entries():
-        row = parts.get(entry.title, lambda entry=entry: measure(entry, digits))  # type: ignore[misc]
-        print(table([row]).splitlines()[-1], flush=True)
-        rows.append(row)
-    write_json(results, {"digits": digits.which, "machine": machine(), "classifiers": rows})
+    digits = shared_digits(_digits, "", True)
+    print(digits.value.source)
+    parts = Parts(runs, digits=digits.value.which, machine=machine())
+    cells = [Cell(entry.title, partial(_measured, digits, entry.title)) for entry in entries()]
+    found = parts.measured(
+        cells, workers, lambda name, row, known: print(table([row]).splitlines()[-1], flush=True)
+    )
+    rows = [*found.values()]
+    write_json(results, {"digits": digits.value.which, "machine": machine(), "classifiers": rows})
     parts.remove()
     return rows
+
+
+def _digits(data: str, full: bool) -> Digits:
+    return load_digits("full")
+
+
+def _measured(digits: BuiltOnce, title: str) -> dict[str, Any]:
+    (entry,) = (entry for entry in entries() if entry.title == title)
+    return measure(entry, digits.value)
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

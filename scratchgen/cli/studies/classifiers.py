@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from scratchgen.cli.common import check_writable
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure test errors and times of the classifiers on all of MNIST"
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results into docs/discriminative.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -29,6 +31,6 @@ def main(args: argparse.Namespace) -> int:
         print(f"{classifiers.CHAPTER} has the table of {classifiers.RESULTS}")
     else:
         check_writable(classifiers.RESULTS.parent)
-        classifiers.run()
+        classifiers.run(workers=workers_of(args))
         print(f"saved in {classifiers.RESULTS}; `{classifiers.COMMAND}` puts it into the chapter")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from scratchgen.cli.common import check_writable
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure ConditionalGAN, InfoGAN and the objectives of GANs on all of MNIST"
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results into docs/conditional-gan.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -34,7 +36,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"{gans.CHAPTER} has the tables of {gans.RESULTS}")
     else:
         check_writable(gans.RESULTS)
+        workers = workers_of(args)
         for name in args.table or gans.TABLES:
-            gans.run(name)
+            gans.run(name, workers=workers)
             print(f"saved in {gans.file(name)}; `{gans.COMMAND}` puts it into the chapter")
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, whole_number
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure how well each model detects digits it was not trained on"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/out-of-distribution.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -51,6 +53,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"{study.CHAPTER} and {study.FIGURE} show {RESULTS / 'ood.json'}")
         return 0
     expect_readable(args.data or None)
+    workers = workers_of(args)
     for folder in (study.FOLDER, RESULTS, PICTURES):
         check_writable(folder)
     usual = Plan(full=args.full)
@@ -62,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
         full=args.full,
         data=args.data,
     )
-    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES)
+    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES, workers)
     print(f"\n{result.tables()}\n\n{result.seconds:.0f} seconds of processor time")
     name = study.file_name(plan)
     print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
