@@ -36,7 +36,10 @@ def number_of_jobs(text: str) -> int:
 
 
 def workers_of(args: argparse.Namespace) -> Workers:
-    """The workers that the options describe. Raises ValueError or ImportError before any work is done."""
+    """The workers that the options describe. Raises ValueError before any work is done."""
     from scratchgen.studies.workers import Workers
 
-    return Workers(args.jobs, args.backend, args.address)
+    try:
+        return Workers(args.jobs, args.backend, args.address)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
