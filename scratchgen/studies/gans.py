@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_json, write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
@@ -24,6 +24,7 @@ from scratchgen.metrics.samples import FeatureClassifier, SampleMetrics
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.experiments import gan_objectives, prescribed_codes
 from scratchgen.studies.machine import machine, minutes
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.reproduce.quality import SAMPLES, sample_metrics
 from scratchgen.studies.source import shared_digits, shared_metrics
@@ -169,33 +170,34 @@ def run(
     name: str,
     results: Path = RESULTS,
     runs: Path = RUNS,
+    data: str = "",
     workers: Workers = Workers(),  # noqa: B008   (frozen)
 ) -> dict[str, Any]:
     """Measure the cells of one table on the full set, and return them with the settings.
 
+    data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
+    workers : where the cells are measured. A worker on another machine continues a training run only if
+        `runs` is in a file system that they share
+
     The file results/gan_NAME.json is written after each cell. The training runs and the finished cells are
     kept in `runs`, so that a study that was killed continues there. "seconds" is the processor time of a
     cell, or None if its training was continued.
-
-    workers : where the cells are measured. A worker on another machine continues a training run only if
-        `runs` is in a file system that they share
     """
-    table, digits = TABLES[name], shared_digits(_digits, "", True)
+    table, digits = TABLES[name], shared_digits(digits_of(data), data)
     print(digits.value.source)
-    classifier = sample_metrics(digits.value).classifier
-    metrics = shared_metrics(_metrics, digits, classifier)
+    metrics = shared_metrics(_metrics, digits, sample_metrics(digits.value).classifier)
     settings = {"digits": digits.value.which, "machine": machine(), "epochs": table.epochs}
-    folder = (runs / name).resolve()
+    folder = (runs / f"{name}{suffix(data)}").resolve()
     cells = [
         Cell(cell, partial(_measured, name, cell, digits, metrics, folder, settings)) for cell in table.cells
     ]
 
     def report(cell: str, value: Values, known: dict[str, Values]) -> None:
         print(f"{name}, {cell}: {value}", flush=True)
-        write_json(file(name, results), {**settings, "cells": known})
+        write_json(file(name, results, data), {**settings, "cells": known})
 
     found = Parts(folder, **settings).measured(cells, workers, report)
-    write_json(file(name, results), {**settings, "cells": found})
+    write_json(file(name, results, data), {**settings, "cells": found})
     return {**settings, "cells": found}
 
 
@@ -213,17 +215,13 @@ def _measured(
     return {**found, "seconds": None if continued else round(time.process_time() - start, 1)}
 
 
-def _digits(data: str, full: bool) -> Digits:
-    return load_digits("full")
-
-
 def _metrics(digits: Digits, classifier: FeatureClassifier) -> SampleMetrics:
     return SampleMetrics(classifier, digits.x_test, digits.y_test)
 
 
-def file(name: str, results: Path = RESULTS) -> Path:
+def file(name: str, results: Path = RESULTS, data: str = "") -> Path:
     """The file of the results of a table."""
-    return results / f"gan_{name}.json"
+    return results / f"gan_{name}{suffix(data)}.json"
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

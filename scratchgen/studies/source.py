@@ -11,24 +11,20 @@ from typing import Any
 import numpy as np
 
 from scratchgen.data import Digits
+from scratchgen.studies.own_digits import digits_of
 from scratchgen.studies.workers import BuiltOnce
 
 
-def shared_digits(load: Callable[[str, bool], Digits], data: str, full: bool) -> BuiltOnce:
-    """The digits, for tasks that run on workers.
+def shared_digits(digits: Digits, data: str, size: str = "full") -> BuiltOnce:
+    """The digits that `digits_of(data, size)` has loaded, for tasks that run on workers.
 
-    load : function (data, full) -> Digits of a module
-    data : a path as for load_dataset, or ""; a worker needs it at the same place
-
-    A worker raises ValueError if it loads other digits than this process did.
+    A worker needs the data at the same path. It raises ValueError if it loads other digits.
     """
-    digits = load(data, full)
-    return BuiltOnce(digits, _same_digits, load, _absolute(data), full, checksum(digits))
+    path = os.path.abspath(data) if os.path.exists(data) else data      # it may also be a name
+    return BuiltOnce(digits, same_digits, path, size, fingerprint(digits))
 
 
-def shared_metrics(
-    make: Callable[[Digits, Any], Any], digits: BuiltOnce, classifier: Any
-) -> BuiltOnce:
+def shared_metrics(make: Callable[[Digits, Any], Any], digits: BuiltOnce, classifier: Any) -> BuiltOnce:
     """What `make` builds from the digits and from a trained classifier, which is sent to the workers.
 
     make : function (digits, classifier) of a module
@@ -36,7 +32,7 @@ def shared_metrics(
     return BuiltOnce(make(digits.value, classifier), _metrics, make, digits.args, pickle.dumps(classifier))
 
 
-def checksum(digits: Digits) -> int:
+def fingerprint(digits: Digits) -> int:
     """A number that differs, almost certainly, between different digits."""
     found = 0
     for array in (digits.x_train, digits.y_train, digits.x_test, digits.y_test):
@@ -44,9 +40,10 @@ def checksum(digits: Digits) -> int:
     return found
 
 
-def _same_digits(load: Callable[[str, bool], Digits], data: str, full: bool, expected: int) -> Digits:
-    digits = load(data, full)
-    if checksum(digits) != expected:
+def same_digits(data: str, size: str, expected: int) -> Digits:
+    """Load digits. Raises ValueError if their fingerprint is another one."""
+    digits = digits_of(data, size)
+    if fingerprint(digits) != expected:
         raise ValueError(
             f"a worker expected the digits of the study, but has loaded others: {digits.source}; give all "
             "machines the same data"
@@ -55,8 +52,4 @@ def _same_digits(load: Callable[[str, bool], Digits], data: str, full: bool, exp
 
 
 def _metrics(make: Callable[[Digits, Any], Any], digits: tuple, classifier: bytes) -> Any:
-    return make(_same_digits(*digits), pickle.loads(classifier))
-
-
-def _absolute(data: str) -> str:
-    return os.path.abspath(data) if os.path.exists(data) else data      # it may also be a name
+    return make(same_digits(*digits), pickle.loads(classifier))

@@ -11,7 +11,8 @@ from helpers import tasks
 from scratchgen import cli
 from scratchgen.studies import source, workers
 from scratchgen.studies.ood.cells import Plan
-from scratchgen.studies.ood.study import _digits, detect
+from scratchgen.studies.ood.study import detect
+from scratchgen.studies.own_digits import digits_of
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.workers import BuiltOnce, TaskFailed, Workers, WorkersDied
 
@@ -131,11 +132,11 @@ def test_value_of_a_worker_is_built_once_and_again_for_other_arguments():
 
 
 def test_worker_with_other_digits_is_refused():
-    shared = source.shared_digits(_digits, "", False)
-    load, data, full, expected = shared.args
+    shared = source.shared_digits(digits_of("", "embedded"), "", "embedded")
+    data, size, expected = shared.args
     with pytest.raises(ValueError, match="a worker expected the digits of the study, but has loaded others"):
-        source._same_digits(load, data, full, expected + 1)
-    assert source._same_digits(*shared.args).which == shared.value.which
+        source.same_digits(data, size, expected + 1)
+    assert source.same_digits(*shared.args).which == shared.value.which
 
 
 def without_times(folder):

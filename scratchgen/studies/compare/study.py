@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scratchgen import plots
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
@@ -25,7 +25,7 @@ from scratchgen.studies.compare.report import Comparison
 from scratchgen.studies.compare.train import train
 from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.studies.machine import machine
-from scratchgen.studies.own_digits import other_digits, suffix
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.source import shared_digits, shared_metrics
 from scratchgen.studies.spaces import SPACES
@@ -69,7 +69,8 @@ def compare(
     """
     if not seconds > 0:
         raise ValueError(f"compare expected seconds > 0, got {seconds:g}")
-    digits = shared_digits(_digits, data, full)
+    size = "full" if full else "embedded"
+    digits = shared_digits(digits_of(data, size), data, size)
     print(digits.value.source)
     metrics = shared_metrics(_measurements, digits, trained_digit_classifier(digits.value))
     measurements: Measurements = metrics.value
@@ -98,10 +99,6 @@ def compare(
     plots.save(comparison.figure(), pictures / f"{name}.png")
     parts.remove()
     return comparison
-
-
-def _digits(data: str, full: bool) -> Digits:
-    return other_digits(data) if data else load_digits("full" if full else "embedded")
 
 
 def _measurements(digits: Digits, classifier: FeatureClassifier) -> Measurements:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from scratchgen import plots
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.machine import machine
 from scratchgen.studies.ood.cells import FULL_EFFORT, Key, Plan, cell_of
 from scratchgen.studies.ood.report import Result, read, rows_of
-from scratchgen.studies.own_digits import other_digits, suffix
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.source import shared_digits
 from scratchgen.studies.workers import Workers
@@ -93,14 +93,11 @@ def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE)
 
 def _prepare(plan: Plan, runs: Path) -> tuple[Digits, dict[Key, Cell], Parts]:
     """The digits of a plan, its cells, and their files."""
-    size = ("full" if plan.full else "embedded") + suffix(plan.data)
-    digits = shared_digits(_digits, plan.data, plan.full)
+    size = "full" if plan.full else "embedded"
+    digits = shared_digits(digits_of(plan.data, size), plan.data, size)
+    size += suffix(plan.data)
     effort = plan.effort * (FULL_EFFORT if plan.full else 1)
     cells = {key: cell_of(digits, key, effort) for key in plan.cells()}
     some: Digits = digits.value
     source = f"{size}, {len(some.x_train):,} + {len(some.x_test):,}"
     return some, cells, Parts(runs / size, digits=source)
-
-
-def _digits(data: str, full: bool) -> Digits:
-    return other_digits(data) if data else load_digits("full" if full else "embedded")
