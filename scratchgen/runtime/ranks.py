@@ -62,7 +62,7 @@ class Ranks:
     def all_reduce(self, grad: np.ndarray) -> None:
         """Replace the gradient of this rank's part by that of the batch, (DP.1), in place."""
         if self.size > 1:
-            grad *= grad.dtype.type(self.share)
+            grad *= grad.dtype.type(self.share)                 # (DP.1)
             self.sum(grad)
 
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zlib
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from scratchgen.data import Digits
 from scratchgen.studies.own_digits import digits_of
 from scratchgen.studies.workers import BuiltOnce
+from scratchgen.training.model_files import load, save
 
 
 def shared_digits(digits: Digits, data: str, size: str = "full") -> BuiltOnce:
@@ -29,7 +31,7 @@ def shared_metrics(make: Callable[[Digits, Any], Any], digits: BuiltOnce, classi
 
     make : function (digits, classifier) of a module
     """
-    return BuiltOnce(make(digits.value, classifier), _metrics, make, digits.args, pickle.dumps(classifier))
+    return BuiltOnce(make(digits.value, classifier), _metrics, make, digits.args, _packed(classifier))
 
 
 def fingerprint(digits: Digits) -> int:
@@ -52,4 +54,15 @@ def same_digits(data: str, size: str, expected: int) -> Digits:
 
 
 def _metrics(make: Callable[[Digits, Any], Any], digits: tuple, classifier: bytes) -> Any:
-    return make(same_digits(*digits), pickle.loads(classifier))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "classifier.safetensors"
+        path.write_bytes(classifier)
+        return make(same_digits(*digits), load(path))
+
+
+def _packed(model: Any) -> bytes:
+    """A model as the bytes of its file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "classifier.safetensors"
+        save(path, model)
+        return path.read_bytes()

@@ -77,10 +77,8 @@ def data_parallel(comm: Any = None, *, ordered: bool = False, debug: bool = Fals
             if debug:
                 traceback.print_exc()
             what = " ".join(str(error).split()) or type(error).__name__
-            print(
-                f"scratchgen: error: rank {ranks.rank} of {ranks.size}: {what}; all ranks end",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+            sys.stderr.write(f"scratchgen: error: rank {ranks.rank} of {ranks.size}: {what}; all ranks end\n")
+            sys.stderr.flush()
             comm.Abort(1)
 
 

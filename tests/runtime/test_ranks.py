@@ -60,7 +60,7 @@ def test_every_model_has_the_weights_of_one_process(name):
 @pytest.mark.parametrize("train", [vae, gan, partial(gan, 1)], ids=["VAE", "GAN, k = 2", "GAN, k = 1"])
 @pytest.mark.parametrize("size", [2, 3])
 def test_weights_equal_those_of_one_process_to_rounding(train, size):
-    """In float64. The batches of 9 and of 4 examples are divided into parts of different sizes."""
+    """(DP.1) in float64. The batches of 9 and of 4 examples are divided into parts of different sizes."""
     alone = train()
     for model in in_threads(size, train):
         assert far(model, alone) < 1e-11
@@ -225,7 +225,7 @@ def _after(draw, n):
 
 
 def test_shared_batch_norm_is_that_of_the_whole_batch():
-    """Outputs, statistics and all gradients of the parts, in float64."""
+    """(DP.2): outputs, statistics and all gradients of the parts, in float64."""
     x, dout = RNG.standard_normal((10, 2, 2, 3)) + 5, RNG.standard_normal((10, 2, 2, 3))
     weight = RNG.random(3)
 

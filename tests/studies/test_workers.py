@@ -5,10 +5,12 @@ import sys
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from helpers import tasks
 
 from scratchgen import cli
+from scratchgen.models import MLPClassifier
 from scratchgen.studies import source, workers
 from scratchgen.studies.ood.cells import Plan
 from scratchgen.studies.ood.study import detect
@@ -137,6 +139,15 @@ def test_worker_with_other_digits_is_refused():
     with pytest.raises(ValueError, match="a worker expected the digits of the study, but has loaded others"):
         source.same_digits(data, size, expected + 1)
     assert source.same_digits(*shared.args).which == shared.value.which
+
+
+def test_metrics_of_a_worker_have_the_classifier_of_the_study():
+    shared = source.shared_digits(digits_of("", "embedded"), "", "embedded")
+    classifier = MLPClassifier((784, 8, 10), rng=0)
+    metrics = source.shared_metrics(tasks.labels_of, shared, classifier)
+    build, args, _ = metrics.__reduce__()[1]
+    np.testing.assert_array_equal(build(*args), metrics.value)
+    assert {*map(type, args[1:])} == {tuple, bytes}     # the digits are not sent
 
 
 def without_times(folder):

@@ -85,6 +85,7 @@ for ordered in (False, True):
 """
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_one_process_and_in_order_those_of_threads(mpirun, tmp_path):
     """To rounding in general. The bits are equal if a process adds the same parts in the same order."""
     names = {}
@@ -102,6 +103,7 @@ def test_weights_are_those_of_one_process_and_in_order_those_of_threads(mpirun, 
 COMMAND = ("-m", "scratchgen", "train", "autoencoder", "--set", "hidden=16", "--code", "4", "--mpi")
 
 
+@pytest.mark.slow
 def test_rank_that_is_killed_ends_the_run_and_one_process_continues_it(mpirun, tmp_path, monkeypatch, capsys):
     """Kill -9 of rank 1 after the first checkpoint; the run is continued to the end of one process alone."""
     path = tmp_path / "runs" / "autoencoder" / "model.safetensors"
@@ -150,6 +152,7 @@ print("not reached")
 """
 
 
+@pytest.mark.slow
 def test_rank_that_raises_ends_all_ranks_with_its_message(mpirun, tmp_path):
     (tmp_path / "train.py").write_text(FAILING, encoding="utf-8")
     code, out, err = run(mpirun, tmp_path, 2, "train.py")
@@ -157,6 +160,7 @@ def test_rank_that_raises_ends_all_ranks_with_its_message(mpirun, tmp_path):
     assert "scratchgen: error: rank 1 of 2: rank 1 cannot read its data; all ranks end" in err
 
 
+@pytest.mark.slow
 def test_command_prints_and_writes_once(mpirun, tmp_path):
     code, out, err = run(mpirun, tmp_path, 2, *COMMAND, "--epochs", "1")
     assert code == 0, err
