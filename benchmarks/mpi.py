@@ -2,9 +2,9 @@
 
     python benchmarks/mpi.py            about three minutes; needs mpirun and mpi4py
 
-Each is a run of `fit` on digits. The three take turns, and the table has the median over the rounds of the
-time of a step, which includes the shuffling of batches. Every process computes with one thread, except for the
-one with two.
+Each is a run of `fit`. The three take turns, and the table has the median over the rounds of the time of a
+step, which includes the shuffling of batches. Every process computes with one thread, except for the one with
+two.
 """
 
 from __future__ import annotations

@@ -64,5 +64,5 @@ def _packed(model: Any) -> bytes:
     """A model as the bytes of its file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "classifier.safetensors"
-        save(path, model)
+        save(model, path)
         return path.read_bytes()
