@@ -28,6 +28,7 @@
   ];
   const LIMIT = 400;          // points of the course; then every second one is dropped
   const COVERED = 0.05;       // a mode with less of the generated numbers counts as missed
+  const EARLY = 100;          // rounds before which a missed mode is not called a collapse
   const LEAST = 1e-4;         // D* is not drawn where p + p_g is smaller
 
   const at = grid(-2, 6, 240, 400);
@@ -145,8 +146,10 @@
     if (game.settings.objective === "minimax" && game.last.dFake < 0.01) {
       return "saturation: D is sure, and G gets hardly any gradient";
     }
+    if (missed.length && missed.length < modes.length && game.round >= EARLY) {
+      return `collapse: hardly any generated number near ${missed.join(", ")}`;
+    }
     if (jsd > 0.6) return "data and generated numbers hardly overlap";
-    if (modes.length > 1 && missed.length) return `collapse: hardly any generated number near ${missed.join(", ")}`;
     return jsd < 0.02 ? "the generated density is close to that of the data" : "the two densities differ";
   }
 
