@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 
@@ -115,6 +116,8 @@ def test_command_lists_models_and_shows_cards(capsys):
     assert all(re.search(rf"^{name} +\w", listed, re.MULTILINE) for name in NAMES)
     assert cli.main(["pretrained", "cvae"]) == 0
     assert capsys.readouterr().out == pretrained.card("cvae")
+    assert cli.main(["pretrained", "--json"]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)["models"]) == NAMES
     assert cli.main(["pretrained", "nonsense"]) == 2
     assert "one of autoencoder" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, whole_number
+from scratchgen.cli.studies import Outcome
 
 HELP = "train the models that come with the package, and write their cards"
 
@@ -22,21 +23,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> Outcome:
     """Train the models one after another, or list them."""
     from scratchgen import pretrained
     from scratchgen.studies.pretrained import build
 
     if args.list:
-        for name, recipe in build.RECIPES.items():
-            print(row(name, recipe.title, 21))
-        return 0
+        titles = {name: recipe.title for name, recipe in build.RECIPES.items()}
+        return Outcome({"models": titles}, [row(name, title, 21) for name, title in titles.items()])
     names = build.expect_names(args.name)
     folder = pretrained.FOLDER if args.out is None else args.out
     check_writable(folder)
+    found, lines = {}, []
     for name in names:
+        path = folder / f"{name}.safetensors"
         figures = build.build(name, epochs=args.epochs, out=folder)
-        print(f"{folder / name}.safetensors")
-        for key, value in figures.items():
-            print(f"  {key}: {value:,.2f}", flush=True)
-    return 0
+        print(f"{path} is written", flush=True)
+        found[name] = {"file": path, "figures": figures}
+        lines += [name, *(f"  {figure}: {value:,.2f}" for figure, value in figures.items())]
+    return Outcome({"models": found}, lines)

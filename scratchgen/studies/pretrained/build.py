@@ -99,8 +99,7 @@ def written_card(
         "All figures are of the model as it is stored. Those of digits are measured on the 1,000 test digits "
         "that come with the package, or on 1,000 samples; the classifier is `digit-classifier`.", "",
         "| figure | value |", "|---|---|",
-        *(f"| {key} | {value:,.2f} |".replace("-", "−") if value < 0 else f"| {key} | {value:,.2f} |"
-          for key, value in figures.items()), "",
+        *(f"| {key} | {f'{value:,.2f}'.replace('-', '−')} |" for key, value in figures.items()), "",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -92,7 +92,7 @@ def of_flow(model: Any) -> Figures:
 
 def of_flow_matching(model: Any) -> Figures:
     coder = load("autoencoder")
-    found = {}
+    found: Figures = {}
     for guidance in (0.0, GUIDANCE):
         codes = model.sample(SAMPLES, y=asked(), rng=SEED, guidance=guidance)
         drawn = coder.inverse_transform(codes)
