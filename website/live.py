@@ -22,9 +22,9 @@ import argparse
 import base64
 import json
 import re
+import runpy
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -89,9 +89,10 @@ def assemble(content: str, data: Mapping[str, Any], files: Sequence[Path], *, ho
 
 def page_data(name: str) -> dict[str, Any]:
     """The data of a page; empty without a data.py."""
-    if not (LIVE / name / "data.py").is_file():
+    path = LIVE / name / "data.py"
+    if not path.is_file():
         return {}
-    found: dict[str, Any] = import_module(f"website.live.{name}.data").data()
+    found: dict[str, Any] = runpy.run_path(str(path))["data"]()
     return found
 
 
