@@ -2,6 +2,7 @@
 
     scratchgen study classifiers                   about three minutes of one core
     scratchgen study classifiers --write-chapter   put saved results into the chapter
+    scratchgen study classifiers --data fashion-mnist   measure them on other images
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_json, write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Parts
 
 COMMAND = "scratchgen study classifiers --write-chapter"
@@ -57,21 +59,27 @@ def table(rows: list[dict[str, Any]]) -> str:
     return grid(("", "models", "test error", "fit", "predict"), cells)
 
 
-def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
+def file(data: str = "") -> Path:
+    """The file of the results: results/classifiers.json for MNIST."""
+    return RESULTS.with_stem(RESULTS.stem + suffix(data))
+
+
+def run(results: Path | None = None, runs: Path = RUNS, data: str = "") -> list[dict[str, Any]]:
     """Measure all classifiers on the full set, write the results, and return the rows.
 
+    data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
     runs : folder in which the rows are kept until all are measured. If a study is killed, the next one
         continues with these rows. Earlier results are kept until the new ones are complete
     """
-    digits = load_digits("full")
+    digits = digits_of(data)
     print(digits.source)
-    parts = Parts(runs, digits=digits.which, machine=machine())
+    parts = Parts(runs.with_name(runs.name + suffix(data)), digits=digits.which, machine=machine())
     rows: list[dict[str, Any]] = []
     for entry in entries():
         row = parts.get(entry.title, lambda entry=entry: measure(entry, digits))  # type: ignore[misc]
         print(table([row]).splitlines()[-1], flush=True)
         rows.append(row)
-    write_json(results, {"digits": digits.which, "machine": machine(), "classifiers": rows})
+    write_json(results or file(data), {"digits": digits.which, "machine": machine(), "classifiers": rows})
     parts.remove()
     return rows
 

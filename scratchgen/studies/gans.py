@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_json, write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
@@ -23,6 +23,7 @@ from scratchgen.metrics.samples import SampleMetrics
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.experiments import gan_objectives, prescribed_codes
 from scratchgen.studies.machine import machine, minutes
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Parts
 from scratchgen.studies.reproduce.quality import SAMPLES, sample_metrics
 from scratchgen.training.loop import Trainer
@@ -162,20 +163,23 @@ TABLES = {
 }  # fmt: skip
 
 
-def run(name: str, results: Path = RESULTS, runs: Path = RUNS) -> dict[str, Any]:
+def run(name: str, results: Path = RESULTS, runs: Path = RUNS, data: str = "") -> dict[str, Any]:
     """Measure the cells of one table on the full set, and return them with the settings.
+
+    data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
 
     The file results/gan_NAME.json is written after each cell. The training runs and the finished cells are
     kept in `runs`, so that a study that was killed continues there. "seconds" is the processor time of a
     cell, or None if its training was continued.
     """
-    table, digits = TABLES[name], load_digits("full")
+    table, digits = TABLES[name], digits_of(data)
+    folder = runs / f"{name}{suffix(data)}"
     print(digits.source)
     metrics = sample_metrics(digits)
     settings = {"digits": digits.which, "machine": machine(), "epochs": table.epochs}
-    parts, cells = Parts(runs / name, **settings), {}
+    parts, cells = Parts(folder, **settings), {}
     for cell in table.cells:
-        path = runs / name / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
+        path = folder / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
 
         def measure(cell: str = cell, path: Path = path) -> Cell:
             start, continued = time.process_time(), path.is_file()
@@ -188,13 +192,13 @@ def run(name: str, results: Path = RESULTS, runs: Path = RUNS) -> dict[str, Any]
 
         cells[cell] = parts.get(cell, measure)
         print(f"{name}, {cell}: {cells[cell]}", flush=True)
-        write_json(file(name, results), {**settings, "cells": cells})
+        write_json(file(name, results, data), {**settings, "cells": cells})
     return {**settings, "cells": cells}
 
 
-def file(name: str, results: Path = RESULTS) -> Path:
+def file(name: str, results: Path = RESULTS, data: str = "") -> Path:
     """The file of the results of a table."""
-    return results / f"gan_{name}.json"
+    return results / f"gan_{name}{suffix(data)}.json"
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

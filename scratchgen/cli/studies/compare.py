@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, seconds
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
+from scratchgen.cli.studies import Outcome
 
 HELP = "compare the families of models after the same training time"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -26,24 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> Outcome:
     """Compare the models and write results/ and gallery/, list the models, or write the chapter."""
     from scratchgen.studies.compare import study
 
     if args.list:
-        for contender in study.contenders():
-            print(row(contender.name, contender.space.name, 40))
-        return 0
+        known = {contender.name: contender.space.name for contender in study.contenders()}
+        return Outcome({"models": known}, [row(name, space, 40) for name, space in known.items()])
     if args.write_chapter:
-        study.write_chapter(RESULTS / "compare.json", PICTURES / "compare.png")
-        print(f"{study.CHAPTER} has the tables of {RESULTS / 'compare.json'}")
-        return 0
+        saved = RESULTS / "compare.json"
+        study.write_chapter(saved, PICTURES / "compare.png")
+        values = {"chapter": study.CHAPTER, "results": saved}
+        return Outcome(values, [f"{study.CHAPTER} has the tables of {saved}"])
     expect_readable(args.data or None)
     for folder in (RESULTS, PICTURES):
         check_writable(folder)
     spent = args.seconds or study.SECONDS
     comparison = study.compare(spent, args.full, RESULTS, PICTURES, data=args.data)
-    print("", *comparison.tables().values(), "", sep="\n\n")
     name = study.file_name(spent, args.full, args.data)
-    print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
-    return 0
+    file, figure = RESULTS / f"{name}.json", PICTURES / f"{name}.png"
+    lines = ["\n\n".join(["", *comparison.tables().values(), "", ""]) + f"saved in {file} and {figure}"]
+    return Outcome({**comparison.as_json(), "file": file, "figure": figure}, lines)

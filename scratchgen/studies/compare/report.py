@@ -135,9 +135,9 @@ class Comparison:
         head = ("samples", "Fréchet distance", "to nearest in training", "worst share off", "shares 0–9, %")
         return table("samples, as the digit classifier reads them", head, cells)
 
-    def save(self, path: Path) -> Path:
-        """Write all numbers to a JSON file, and return its path."""
-        found = {
+    def as_json(self) -> dict[str, Any]:
+        """All numbers, for a JSON file."""
+        return {
             "digits": self.source,
             "seconds for each model, of the processor": self.seconds,
             "machine": self.machine,
@@ -154,7 +154,10 @@ class Comparison:
             "test digits, shares": np.round(self.expected, 4).tolist(),
             "tables": {name: text.splitlines() for name, text in self.tables().items()},
         }
-        return write_json(path, found)
+
+    def save(self, path: Path) -> Path:
+        """Write all numbers to a JSON file, and return its path."""
+        return write_json(path, self.as_json())
 
     def figure(self) -> Figure:
         """Samples of each model, the nearest training digit to each, and the share of each digit."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from scratchgen import plots
-from scratchgen.data import load_digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
@@ -23,7 +22,7 @@ from scratchgen.studies.compare.report import Comparison
 from scratchgen.studies.compare.train import train
 from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.studies.machine import machine
-from scratchgen.studies.own_digits import other_digits, suffix
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.parts import Parts
 from scratchgen.studies.spaces import SPACES
 
@@ -60,7 +59,7 @@ def compare(
     """
     if not seconds > 0:
         raise ValueError(f"compare expected seconds > 0, got {seconds:g}")
-    digits = other_digits(data) if data else load_digits("full" if full else "embedded")
+    digits = digits_of(data, "full" if full else "embedded")
     print(digits.source)
     measurements = Measurements(Split.of(digits), trained_digit_classifier(digits))
     name = file_name(seconds, full, data)

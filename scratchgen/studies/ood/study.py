@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scratchgen import plots
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, save_with_few_colours
@@ -13,7 +13,7 @@ from scratchgen.studies.machine import machine
 from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
 from scratchgen.studies.ood.detectors import detector
 from scratchgen.studies.ood.report import Result, read, rows_of
-from scratchgen.studies.own_digits import other_digits, suffix
+from scratchgen.studies.own_digits import digits_of, suffix
 
 FOLDER = Path("runs/ood")
 COMMAND = "scratchgen study ood --write-chapter"
@@ -91,7 +91,7 @@ def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE)
 def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:
     """The digits of a plan, and the store of its cells."""
     size = "full" if plan.full else "embedded"
-    digits = other_digits(plan.data) if plan.data else load_digits(size)
+    digits = digits_of(plan.data, size)
     size += suffix(plan.data)
     effort = plan.effort * (FULL_EFFORT if plan.full else 1)
     return digits, Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)
