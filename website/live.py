@@ -12,8 +12,8 @@ A page is a folder website/live/NAME with
     data.py     optional: data() -> dict. NumPy arrays in it are stored as base64, in their own dtype, and
                 scratchgen.data(key) returns them as tensors.
 
-    files.py    optional: files() -> dict of bytes, by paths next to the page. It raises FileNotFoundError if they
-                were not fetched; the page is then written without them.
+    files.py    optional: files() -> dict of bytes, by paths next to the page. It raises FileNotFoundError if
+                they were not fetched; the page is then written without them.
 
 The scripts of live/shared come first. The pages use no module, no fetch and no framework, so they also work
 when they are opened as files; only a page with files needs a server.

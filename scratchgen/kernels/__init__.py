@@ -29,10 +29,10 @@ from scratchgen.runtime.process import keep_memory
 
 BACKENDS = ("jit", "reference")
 WITHOUT_NUMBA = (
-    "Numba is not installed, so scratchgen runs its reference functions, which are plain NumPy. Results are the "
-    "same up to rounding. Convolutions, pooling, attention, recurrent layers, normalisation, activations, "
-    "optimisers and sampling from MADE are slower. Install numba, or set SCRATCHGEN_KERNELS=reference to use "
-    "these functions without this warning"
+    "Numba is not installed, so scratchgen runs its reference functions, which are plain NumPy. Results are "
+    "the same up to rounding. Convolutions, pooling, attention, recurrent layers, normalisation, "
+    "activations, optimisers and sampling from MADE are slower. Install numba, or set "
+    "SCRATCHGEN_KERNELS=reference to use these functions without this warning"
 )
 FUNCTIONS: list[Callable[..., Any]] = []    # every function that was decorated with `compiled`
 

@@ -40,7 +40,7 @@ LARGEST_HEADER = 2**24      # bytes; a forged header cannot fill the memory
 
 def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write tensors and metadata to `path`, atomically. Raises OSError if the file cannot be written."""
-    from safetensors.numpy import save as to_bytes      # here, so that the models need no safetensors
+    from safetensors.numpy import save as to_bytes  # here, so that the models need no safetensors
 
     direct, dtypes = {}, {}
     for name, array in tensors.items():

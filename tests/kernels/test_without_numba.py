@@ -1,4 +1,4 @@
-"""The library where Numba cannot be installed, such as in a browser: models train and gradients are checked."""
+"""The library without Numba, as in a browser: models train, and gradients are checked."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ import sys
 import pytest
 
 # None of these packages is needed to train a model or to check a gradient.
-OPTIONAL = ("numba", "llvmlite", "threadpoolctl", "matplotlib", "PIL", "safetensors", "pooch", "tqdm", "fcntl")
+OPTIONAL = (
+    "numba", "llvmlite", "threadpoolctl", "matplotlib", "PIL", "safetensors", "pooch", "tqdm", "fcntl"
+)  # fmt: skip
 BLOCK = f"""
 import sys
 
@@ -52,7 +54,8 @@ def test_models_train_and_gradients_are_checked_without_optional_packages():
 
 def test_compiled_kernels_without_numba_are_refused_before_any_work():
     refused = run("import scratchgen.layers", SCRATCHGEN_KERNELS="jit")
-    assert refused.stderr.endswith("SCRATCHGEN_KERNELS=jit expected Numba to be installed; pip install numba\n")
+    message = "SCRATCHGEN_KERNELS=jit expected Numba to be installed; pip install numba\n"
+    assert refused.stderr.endswith(message)
     code = "from scratchgen import kernels\nwith kernels.use('jit'): pass"
     refused = run(code, SCRATCHGEN_KERNELS="reference")
     assert refused.stderr.endswith('kernels.use("jit") expected Numba to be installed; pip install numba\n')

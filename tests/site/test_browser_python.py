@@ -1,5 +1,6 @@
 """The Python part of the live page `python`, and the files that it loads."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -22,7 +23,8 @@ def test_examples_are_one_correct_layer_and_two_mistakes(tmp_path, monkeypatch):
 
 def test_errors_of_the_code_are_text(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert session.check_text("1 / 0")["text"].startswith("ZeroDivisionError: division by zero (layer.py, line 1")
+    zero = "ZeroDivisionError: division by zero (layer.py, line 1, in <module>)\n"
+    assert session.check_text("1 / 0") == {"ok": False, "text": zero}
     assert "found no layer" in session.check_text("x = 1")["text"]
     assert "layer.py, line 1" in session.check_text("def f(:")["text"]
 
@@ -37,14 +39,15 @@ def test_training_lowers_the_loss_and_draws_the_density():
     assert picture["density"].shape == (session.GRID**2,) and picture["density"].max() == 1
     data, samples = (picture[name].reshape(-1, 2) for name in ("data", "samples"))
     assert len(data) == len(samples) == session.SHOWN
-    assert (0 <= data).all() and (data <= 1).all()
+    assert (data >= 0).all() and (data <= 1).all()
     # The rows of the picture go from the top, so a point of the data is where the density is high.
     rows = ((1 - data[:, 1]) * session.GRID).astype(int).clip(0, session.GRID - 1)
     columns = (data[:, 0] * session.GRID).astype(int)
     density = picture["density"].reshape(session.GRID, session.GRID)
     at_data = density[rows, columns].mean()
     assert at_data > 1.8 * density.mean()
-    assert at_data > density[::-1][rows, columns].mean() + 0.05 and at_data > density[:, ::-1][rows, columns].mean()
+    for turned in (density[::-1], density[:, ::-1]):
+        assert at_data > turned[rows, columns].mean() + 0.02
 
 
 def test_archive_contains_the_library_and_is_always_the_same():
@@ -56,7 +59,7 @@ def test_archive_contains_the_library_and_is_always_the_same():
 
 
 def fake_pyodide(folder, wheel):
-    numpy = {"file_name": "numpy.whl", "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}
+    numpy = {"file_name": "numpy.whl", "sha256": hashlib.sha256(b"foo").hexdigest()}
     lock = {"info": {"version": "0"}, "packages": {"numpy": numpy, "other": {}}}
     for name in files.INTERPRETER:
         (folder / name).write_bytes(b"x")
@@ -66,7 +69,7 @@ def fake_pyodide(folder, wheel):
 
 def test_wheel_of_numpy_must_be_the_one_of_the_lock_file(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "PYODIDE", tmp_path)
-    with pytest.raises(FileNotFoundError, match="has no pyodide.js; run python website/browser_python/files.py"):
+    with pytest.raises(FileNotFoundError, match="has no pyodide.js; run python website/browser_python"):
         files.files()
     assert files.size() == 0
     fake_pyodide(tmp_path, b"foo")

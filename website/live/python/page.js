@@ -215,6 +215,6 @@
     $("start").disabled = true;
     $("needs").textContent = "This copy of the site was built without Pyodide.";
   }
-  scratchgen.check("state", () => ({ ready, busy, training, steps: losses.length, recent: losses.length ? recent() : null,
-                                     best: picture ? picture.best : null }));
+  scratchgen.check("state", () => ({ ready, busy, training, best: picture ? picture.best : null,
+                                     first: losses[0], recent: losses.length ? recent() : null }));
 })();
