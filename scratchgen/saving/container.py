@@ -25,9 +25,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
 from scratchgen.data.files import expect_memory, write_whole
@@ -55,6 +52,8 @@ def write_file(
 
     Raises OSError if the file cannot be written, and ValueError for numbers that are too large for float16.
     """
+    from safetensors.numpy import save as to_bytes  # here, so that the models need no safetensors
+
     direct, dtypes = {}, {}
     for name, array in tensors.items():
         if name in halves:
@@ -92,6 +91,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read and check a file; return its tensors and its metadata. Raises the errors of read_metadata."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
     with _open(path) as file:
         header = _header(path, file)
         metadata = _metadata(path, header)

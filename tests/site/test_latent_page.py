@@ -120,6 +120,7 @@ def test_drawing_with_the_pointer(explorer, digits):
 
 def test_plane_by_keyboard_and_pointer(explorer):
     page, canvas = explorer.page, explorer.page.locator("#plane")
+    canvas.click()
     before = explorer.check("latent.state")["plane"]
     canvas.press("ArrowRight")
     canvas.press("Shift+ArrowUp")

@@ -17,7 +17,8 @@
       for (const points of strokes) {
         target.beginPath();
         points.forEach(([x, y]) => target.lineTo(x * side, y * side));
-        if (points.length === 1) target.lineTo(points[0][0] * side + 0.1, points[0][1] * side);
+        const [x, y] = points.at(-1);
+        target.lineTo(x * side + 0.1, y * side);        // a line without a length would not be drawn
         target.stroke();
       }
     }
