@@ -169,5 +169,5 @@ def test_narrow_page(browser, path, dark):
             "async () => (await scratchgenCheck('latent.state')).pictures[0].data[0] === 0"
         )
         canvases = page.page.locator("canvas")
-        assert canvases.count() == 8
-        assert page.page.locator("canvas[aria-label], canvas[aria-describedby]").count() == 8
+        assert canvases.count() == 9
+        assert page.page.locator("canvas[aria-label], canvas[aria-describedby]").count() == 9

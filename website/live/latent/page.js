@@ -115,7 +115,7 @@
       + `${[...std.data].map((v) => v.toFixed(2)).join(" and ")}. Squared errors: ${squared(found[1])} with 2 numbers, `
       + `${squared(found[2])} with 24.`;
     byId("sketch-text").textContent = text;
-    byId("bars-text").textContent = `Each bar is one of ${bars.length} numbers, which are N(0, 1) for true digits. `
+    byId("bars-text").textContent = `Each bar is one of ${bars.length} numbers, which are close to N(0, 1) for true digits. `
       + `The largest has the absolute value ${Math.max(...bars.map(Math.abs)).toFixed(1)}. The flow loses nothing: `
       + `after the way back, the largest error of the code is ${error.toExponential(0)}.`;
     scratchgen.say(text);
@@ -125,7 +125,7 @@
   const buttons = byId("sketch-controls");
   controls.button(buttons, { label: "Clear", onClick() { sketch.clear(); } });
   const digits = data("digits");
-  let offered = 17;
+  let offered = 2;
   function takeDigit() {
     offered = (offered + 7) % digits.shape[0];
     const pixels = Float32Array.from(digits.data.subarray(784 * offered, 784 * (offered + 1)), (v) => v / 255);

@@ -34,23 +34,44 @@
           ctx.fillText(k, axes.x(x), axes.y(y));
         }
         ctx.globalAlpha = 1;
-        if (plane.posterior) ellipses(ctx, colours);
+        if (plane.posterior) {
+          const { mu, std } = plane.posterior;
+          ellipses(ctx, colours, axes.x(mu[0]), axes.y(mu[1]), std.map((v) => v * axes.width / (2 * REACH)));
+        }
         ring(ctx, colours);
+        if (plane.posterior) magnified(ctx, colours);
       },
     });
 
-    function ellipses(ctx, colours) {
-      const { mu, std } = plane.posterior;
+    // At one and two standard deviations, given in pixels.
+    function ellipses(ctx, colours, x, y, std) {
       ctx.strokeStyle = colours.text;
       ctx.lineWidth = 2;
       for (const [deviations, dash] of [[1, []], [2, [5, 4]]]) {
         ctx.setLineDash(dash);
         ctx.beginPath();
-        ctx.ellipse(axes.x(mu[0]), axes.y(mu[1]), deviations * std[0] * axes.width / (2 * REACH),
-                    deviations * std[1] * axes.height / (2 * REACH), 0, 0, 2 * Math.PI);
+        ctx.ellipse(x, y, deviations * std[0], deviations * std[1], 0, 0, 2 * Math.PI);
         ctx.stroke();
       }
       ctx.setLineDash([]);
+    }
+
+    // The same ellipses in a square in the corner, as large as fits.
+    function magnified(ctx, colours) {
+      const { std } = plane.posterior, side = 0.26 * axes.width, unit = axes.width / (2 * REACH);
+      const times = Math.max(Math.floor(0.42 * side / (2 * Math.max(...std) * unit)), 1);
+      const left = axes.left + 6, top = axes.top + axes.height - side - 6;
+      ctx.fillStyle = colours.page;
+      ctx.strokeStyle = colours.border;
+      ctx.lineWidth = 1;
+      ctx.fillRect(left, top, side, side);
+      ctx.strokeRect(left, top, side, side);
+      ellipses(ctx, colours, left + side / 2, top + side / 2, std.map((v) => v * unit * times));
+      ctx.fillStyle = colours.text;
+      ctx.font = "12px system-ui, sans-serif";
+      ctx.textAlign = "left";
+      ctx.textBaseline = "top";
+      ctx.fillText(`×${times}`, left + 5, top + 4);
     }
 
     function ring(ctx, colours) {
