@@ -106,6 +106,7 @@ REASONS = {
     "FlowMatching": TWO_INPUTS,
     "CharacterModel": STEPS,
     "Translator": STEPS,
+    "TextMixture": STEPS,
     "NGram": "it is a table of counts, not a network",
     "PixelCNN": "it has two stacks of convolutions with connections between them, for which there is no rule",
 }
