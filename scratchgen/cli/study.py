@@ -8,7 +8,7 @@ from importlib import import_module
 from scratchgen.cli.common import row, sentence
 
 HELP = "run an experiment of the docs: reproduce a published figure, compare models, detect OOD digits"
-STUDIES = ("reproduce", "compare", "ood", "classifiers", "gans", "pictures")
+STUDIES = ("reproduce", "compare", "ood", "classifiers", "gans", "language", "pictures")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -163,7 +163,7 @@ def test_saved_mixture_is_the_same(mixture, tmp_path):
         (lambda m: TextMixture(m).fit("abz"), ValueError, "TextMixture.fit got an unknown character 'z'"),
         (lambda m: TextMixture(m).fit(""), ValueError, "TextMixture.fit expected at least one character"),
         (lambda m: TextMixture(m).fit("ab", "y"), ValueError, "TextMixture.fit expected no labels"),
-        (lambda m: TextMixture(m).sample(0, rng=0), ValueError, "TextMixture.sample expected n of at least 1"),
+        (lambda m: TextMixture(m).sample(0, rng=0), ValueError, "sample expected n of at least 1"),
         (lambda m: TextMixture(m).sample(1, rng=0, length=0), ValueError, "expected length of at least 1"),
         (lambda m: TextMixture(m).sample(1, rng=0, top_k=0), ValueError, "expected top_k of at least 1"),
         (lambda m: TextMixture(m).sample(1, rng=0, prompt="z"), ValueError, "unknown character 'z'"),
