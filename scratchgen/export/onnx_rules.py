@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.export.adapters import Inverse
 from scratchgen.export.graph import (
     TO_NCHW,
     TO_NHWC,
     Graph,
-    Value,
     expect_rows,
     expect_rows_or_images,
     onnx_rule,
 )
 from scratchgen.export.layout import torch_array
-from scratchgen.export.model_parts import Inverse, NotExportable
+from scratchgen.export.part import NotExportable, Value
 from scratchgen.layers import (
     ELU,
     GELU,

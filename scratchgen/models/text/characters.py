@@ -290,6 +290,7 @@ class CharacterModel(TextModel, Model):
 
     def next_character(self, n: int) -> NextCharacter:
         """As that of TextModel: with cached keys and values, or a carried state."""
+        self._expect_count(n, "next_character")
         writer = self._writer(n, cached=True)
         return lambda text: Categorical.log_probabilities(writer.next_logits(text).astype(np.float64))
 

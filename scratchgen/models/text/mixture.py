@@ -95,6 +95,7 @@ class TextMixture(TextModel):
 
     def next_character(self, n: int) -> NextCharacter:
         """As that of TextModel: the next log-probabilities of each model, mixed."""
+        self._expect_count(n, "next_character")
         each = [model.next_character(n) for model in self.models]
 
         def log_probabilities(text: np.ndarray) -> np.ndarray:

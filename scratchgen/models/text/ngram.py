@@ -138,6 +138,7 @@ class NGram(TextModel):
 
     def next_character(self, n: int) -> NextCharacter:
         """As that of TextModel. The prediction depends on the last order − 1 characters alone."""
+        self._expect_count(n, "next_character")
         before = self.order - 1
 
         def log_probabilities(text: np.ndarray) -> np.ndarray:
