@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from scratchgen.cli.common import check_writable
+from scratchgen.cli.studies import Outcome
 
 HELP = "measure mixtures of two recurrent nets and an n-gram model on one book"
 
@@ -17,17 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> Outcome:
     """Train and measure, and write results/; list the models, or write the chapter."""
     from scratchgen.studies import language
 
     if args.list:
-        print(*language.NAMES, *map(language.title, language.MIXTURES), sep="\n")
-    elif args.write_chapter:
+        titles = [*language.NAMES, *map(language.title, language.MIXTURES)]
+        return Outcome({"models": titles}, titles)
+    if args.write_chapter:
         language.write_chapter()
-        print(f"{language.CHAPTER} has the table of {language.RESULTS}")
-    else:
-        check_writable(language.RESULTS.parent)
-        print(language.table(language.run()))
-        print(f"saved in {language.RESULTS}; `{language.COMMAND}` puts it into the chapter")
-    return 0
+        values = {"chapter": language.CHAPTER, "results": language.RESULTS}
+        return Outcome(values, [f"{language.CHAPTER} has the table of {language.RESULTS}"])
+    check_writable(language.RESULTS.parent)
+    found = language.run()
+    hint = f"saved in {language.RESULTS}; `{language.COMMAND}` puts it into the chapter"
+    return Outcome(found | {"file": language.RESULTS}, [language.table(found), hint])
