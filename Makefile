@@ -8,7 +8,7 @@ NAME ?= autoencoder
 SECONDS ?= 600
 
 .PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
-.PHONY: oldest newest pythons versions site site-test
+.PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
 	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
@@ -20,6 +20,7 @@ help:
 	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
 	@echo "make site       build the site from docs/ and the docstrings; open site/index.html"
 	@echo "make site-test  open every page of the site in headless Chromium"
+	@echo "make pyodide    fetch Python for the browser (needs npm), which the site's page of gradient checks runs"
 	@echo "make stubs      write the stub files, which tell type checkers the public names"
 	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
@@ -58,6 +59,9 @@ site: $(VENV)/site.stamp
 
 site-test: $(VENV)/site.stamp
 	$(PY) -m pytest -q -n 0 --durations=5 -rs tests/site
+
+pyodide: $(VENV)/test.stamp
+	$(PY) website/browser_python/files.py
 
 numbers: $(VENV)/test.stamp
 	$(PY) tools/sweep_numbers.py

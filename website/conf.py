@@ -62,5 +62,5 @@ html_js_files = [
     ("katex/katex.min.js", {"defer": "defer"}),
     ("formulas.js", {"defer": "defer"}),
     ("pairs.js", {"defer": "defer"}),
-    ("local_files.js", {"priority": 100}),
+    ("local_files.js", {"priority": 300}),
 ]

@@ -175,6 +175,8 @@ def _gan(model: models.GAN) -> list[Part]:
 
 
 def _net_classifier(model: NetClassifier) -> list[Part]:
+    if not hasattr(model, "net"):
+        raise ValueError(f"export expected a trained {type(model).__name__}; call fit first")
     return [make_part("classifier", model.net, "logits")]
 
 

@@ -214,3 +214,9 @@ def test_flow_of_an_unknown_bijection_has_no_inverse(tmp_path):
     model = RealNVP([Other(3)], 3)
     with pytest.raises(export.NotExportable, match="inverse of a Other"):
         export.to_onnx(model, tmp_path / "a.onnx", "inverse")
+
+
+def test_classifier_without_a_network_is_named(tmp_path):
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match="^export expected a trained MLPClassifier; call fit first$"):
+        export.to_onnx(MLPClassifier(rng=0), tmp_path / "a.onnx")

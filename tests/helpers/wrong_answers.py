@@ -70,7 +70,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "AE.5", "dz = self.decoder.backward(cache.dout, cache.enc)",
-            "ValueError: zip() argument 2 is shorter",
+            "TypeError: Sequential.backward expected the cache that forward returned, got a list of 3",
         ),
     ],
     "adam": [

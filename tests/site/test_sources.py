@@ -7,7 +7,7 @@ from helpers.pages import ROOT
 from test_equations import collect
 
 from scratchgen.layers import Layer
-from website.literate import all_pages, index
+from website.literate import all_pages, index, units_of
 from website.places import find_places, numbers_in
 
 COMMENT = "# (BN.1) to (BN.3), (LN.7, BN.9), but not f(X.1), BN.1 or (BN.1x)"
@@ -57,13 +57,23 @@ def test_every_equation_of_a_literate_page_has_its_line_of_code():
     assert len(shown) > 250
 
 
-def test_lines_of_a_pair_are_those_of_the_statement():
-    (page,) = (page for page in all_pages() if page.name == "BatchNorm")
-    (forward,) = (unit for unit in page.units if unit.name == "BatchNorm.forward")
-    lines = (ROOT / forward.path).read_text(encoding="utf-8").splitlines()
-    first, last, numbers = next(found for found in forward.numbers if "BN.3" in found[2])
-    assert numbers == ("BN.1", "BN.5", "BN.2", "BN.3", "BN.4")
-    assert "= batch_norm(" in lines[first - 1] and lines[last - 1].strip() == ")" and last > first
+TWO_STATEMENTS = """
+class A:
+    @decorated
+    def forward(self, x):
+        y = f(      # (ZZ.1) to (ZZ.3)
+            x
+        )
+        # (ZZ.9)
+        return y    # (ZZ.4)
+"""
+
+
+def test_lines_of_a_pair_are_those_of_the_statement(tmp_path):
+    (tmp_path / "a.py").write_text(TWO_STATEMENTS, encoding="utf-8")
+    (unit,) = units_of(str(tmp_path / "a.py"))
+    assert (unit.name, unit.first, unit.last) == ("A.forward", 3, 9)
+    assert unit.numbers == ((5, 7, ("ZZ.1", "ZZ.3", "ZZ.2")), (8, 8, ("ZZ.9",)), (9, 9, ("ZZ.4",)))
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,21 @@
     pane.scrollTop += now - Math.min(Math.max(wanted, 40), pane.clientHeight - 40);
   }
 
+  // A reader who points or moves the focus scrolls the page as well: for a moment, scrolling marks nothing.
+  let held = 0;
+  function choose(element) {
+    held = performance.now() + 500;
+    mark(numbersOf(element));
+  }
   for (const element of [...equations, ...lines]) {
-    element.addEventListener("pointerenter", () => mark(numbersOf(element)));
-    element.addEventListener("focusin", () => mark(numbersOf(element)));
+    element.addEventListener("pointerenter", () => choose(element));
+    element.addEventListener("focusin", () => choose(element));
   }
   for (const equation of equations) equation.addEventListener("pointerenter", () => show(equation));
 
   let waiting = false;
   addEventListener("scroll", () => {
-    if (waiting) return;
+    if (waiting || performance.now() < held) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
