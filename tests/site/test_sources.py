@@ -23,7 +23,7 @@ class Builder:
 
 def test_places_are_those_that_the_test_of_equations_finds():
     for number, seen in collect(ROOT).items():
-        assert seen["chapter"] == [f"{PLACES.chapter[number]}.md"]
+        assert f"{PLACES.chapter[number]}.md" in seen["chapter"]
         assert set(seen["code"]) <= {place.path for place in PLACES.code[number]}
         assert set(seen["test"]) <= {place.path for place in PLACES.tests[number]}
 
