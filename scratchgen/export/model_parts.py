@@ -126,6 +126,7 @@ def refusals() -> dict[str, str]:
 REASONS: dict[type, str] = {
     models.Translator: "it attends to a source sentence whose length is an input of its own",
     models.NGram: "it is a table of counts, not a network",
+    models.TextMixture: "it is the weighted mean of several models; export those in models",
     models.HiddenMarkovModel: "its forward recursion has as many steps as the sequence",
     models.DecisionTree: "it is a tree of comparisons, not a network",
     models.NearestNeighbours: "its prediction compares an example with the whole training set",
