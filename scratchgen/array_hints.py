@@ -18,6 +18,8 @@ def array_hint(x: Any, dtype: Any = "float32") -> str:
         return f"; pass x.astype(np.{dtype})"
     if isinstance(x, np.ndarray) and x.dtype.kind in "OSUT":
         return f"; pass x.astype(np.{dtype}) if all entries are numbers, or encode the columns of text first"
+    if isinstance(x, np.ndarray):
+        return ""
     if isinstance(x, list | tuple):
         return f"; pass np.asarray(x, np.{dtype})"
     if hasattr(x, "toarray"):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+EPOCHS = 20         # of `train` without --epochs
 PLAIN = {"int", "float", "bool", "str"}
 WIDTHS = {"Sequence", "tuple"}
 EXPECTED = {

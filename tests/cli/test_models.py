@@ -88,6 +88,7 @@ def test_model_is_trained_and_used(digits, capsys, recwarn, name, form):
     about = run(capsys, "info", "run")
     assert about["model"] == entry.model.__name__ and about["form"] == form
     assert about["finished"] is (True if entry.by_epochs else None)
+    assert about["ended"].startswith("finished after step") is entry.by_epochs
     if entry.of_text:
         assert "log_prob" in run(capsys, "score", "run", data) and told["log_prob"] < 0
         assert len(run(capsys, "sample", "run", "--n", "2", "--set", "length=7")["texts"][1]) == 7
