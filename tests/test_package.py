@@ -118,6 +118,7 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     assert "scikit-learn" in extras["sklearn"] and "onnx" in extras["onnx"]
     for path in PACKAGE.rglob("*.py"):
         optional = {"sklearn": {"sklearn"}, "export": {"onnx"}}.get(path.parent.name, set())
+        optional |= {"workers.py": {"joblib", "distributed"}, "mpi.py": {"mpi4py"}}.get(path.name, set())
         for name in imports(path):
             assert name.split(".")[0] in allowed | optional, f"{path.relative_to(ROOT)} imports {name}"
 

@@ -123,6 +123,7 @@ STEPS = "it generates symbol by symbol, with a state or a cache that one pass of
 REASONS: dict[type, str] = {
     models.Translator: STEPS,
     models.NGram: "it is a table of counts, not a network",
+    models.TextMixture: "it is the weighted mean of several models; export those in models",
     models.HiddenMarkovModel: "its forward recursion has as many steps as the sequence",
     models.DecisionTree: "it is a tree of comparisons, not a network",
     models.NearestNeighbours: "its prediction compares an example with the whole training set",

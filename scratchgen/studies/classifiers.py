@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
 from scratchgen.studies.own_digits import digits_of, suffix
-from scratchgen.studies.parts import Parts
+from scratchgen.studies.parts import Cell, Parts
+from scratchgen.studies.source import shared_digits
+from scratchgen.studies.workers import BuiltOnce, Workers
 
 COMMAND = "scratchgen study classifiers --write-chapter"
 CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
@@ -64,24 +67,36 @@ def file(data: str = "") -> Path:
     return RESULTS.with_stem(RESULTS.stem + suffix(data))
 
 
-def run(results: Path | None = None, runs: Path = RUNS, data: str = "") -> list[dict[str, Any]]:
+def run(
+    results: Path | None = None,
+    runs: Path = RUNS,
+    data: str = "",
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
+) -> list[dict[str, Any]]:
     """Measure all classifiers on the full set, write the results, and return the rows.
 
     data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
     runs : folder in which the rows are kept until all are measured. If a study is killed, the next one
         continues with these rows. Earlier results are kept until the new ones are complete
+    workers : where the classifiers are measured
     """
-    digits = digits_of(data)
-    print(digits.source)
-    parts = Parts(runs.with_name(runs.name + suffix(data)), digits=digits.which, machine=machine())
-    rows: list[dict[str, Any]] = []
-    for entry in entries():
-        row = parts.get(entry.title, lambda entry=entry: measure(entry, digits))  # type: ignore[misc]
-        print(table([row]).splitlines()[-1], flush=True)
-        rows.append(row)
-    write_json(results or file(data), {"digits": digits.which, "machine": machine(), "classifiers": rows})
+    digits = shared_digits(digits_of(data), data)
+    which = digits.value.which
+    print(digits.value.source)
+    parts = Parts(runs.with_name(runs.name + suffix(data)), digits=which, machine=machine())
+    cells = [Cell(entry.title, partial(_measured, digits, entry.title)) for entry in entries()]
+    found = parts.measured(
+        cells, workers, lambda name, row, known: print(table([row]).splitlines()[-1], flush=True)
+    )
+    rows = [*found.values()]
+    write_json(results or file(data), {"digits": which, "machine": machine(), "classifiers": rows})
     parts.remove()
     return rows
+
+
+def _measured(digits: BuiltOnce, title: str) -> dict[str, Any]:
+    (entry,) = (entry for entry in entries() if entry.title == title)
+    return measure(entry, digits.value)
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

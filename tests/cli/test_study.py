@@ -105,7 +105,7 @@ def test_reproduce_passes_its_options_on(empty, monkeypatch, capsys):
 
 
 def test_reproduce_unknown_name_gets_one_line(empty, capsys):
-    assert cli.main(["reproduce", "autoencodr"]) == 2
+    assert cli.main(["reproduce", "nice", "autoencodr"]) == 2
     assert "did you mean 'autoencoder'?" in capsys.readouterr().err
     assert list(empty.iterdir()) == []
 
@@ -120,9 +120,9 @@ def test_write_chapter_of_reproduce_writes_both_tables(monkeypatch, capsys):
 def test_compare_passes_its_options_on_and_prints_what_was_saved(empty, monkeypatch, capsys):
     seen = []
 
-    def compare(seconds, full, results, pictures, data):
+    def compare(seconds, full, results, pictures, data, epochs, workers):
         seen.append((seconds, full, str(results), str(pictures)))
-        assert data == ""
+        assert data == "" and epochs is None and workers.in_this_process
         return Table({"one": "| a |"})
 
     monkeypatch.setattr(comparison, "compare", compare)

@@ -7,6 +7,7 @@ import argparse
 from scratchgen.cli.common import check_writable
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
 from scratchgen.cli.studies import Outcome
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure test errors and times of the classifiers on all of MNIST"
 
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results into docs/discriminative.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> Outcome:
@@ -34,6 +36,7 @@ def main(args: argparse.Namespace) -> Outcome:
         return Outcome(values, [f"{classifiers.CHAPTER} has the table of {classifiers.RESULTS}"])
     expect_readable(args.data or None)
     check_writable(classifiers.RESULTS.parent)
-    rows, path = classifiers.run(data=args.data), classifiers.file(args.data)
+    workers = workers_of(args)
+    rows, path = classifiers.run(data=args.data, workers=workers), classifiers.file(args.data)
     hint = "" if args.data else f"; `{classifiers.COMMAND}` puts it into the chapter"
     return Outcome({"classifiers": rows, "file": path}, [f"saved in {path}{hint}"])

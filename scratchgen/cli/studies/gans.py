@@ -7,6 +7,7 @@ import argparse
 from scratchgen.cli.common import check_writable
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
 from scratchgen.cli.studies import Outcome
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure ConditionalGAN, InfoGAN and the objectives of GANs on all of MNIST"
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results into docs/conditional-gan.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> Outcome:
@@ -39,8 +41,9 @@ def main(args: argparse.Namespace) -> Outcome:
         return Outcome(values, [f"{gans.CHAPTER} has the tables of {gans.RESULTS}"])
     expect_readable(args.data or None)
     check_writable(gans.RESULTS)
-    found = {}
+    workers, found = workers_of(args), {}
     for name in args.table or gans.TABLES:
-        found[name] = {**gans.run(name, data=args.data), "file": gans.file(name, data=args.data)}
+        measured = gans.run(name, data=args.data, workers=workers)
+        found[name] = {**measured, "file": gans.file(name, data=args.data)}
     hint = "" if args.data else f"; `{gans.COMMAND}` puts it into the chapter"
     return Outcome({"tables": found}, [f"saved in {table['file']}{hint}" for table in found.values()])

@@ -8,6 +8,7 @@ from pathlib import Path
 from scratchgen.cli.common import check_writable, row, whole_number
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
 from scratchgen.cli.studies import Outcome
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure how well each model detects digits it was not trained on"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/out-of-distribution.md",
     )
+    add_worker_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> Outcome:
@@ -52,6 +54,7 @@ def main(args: argparse.Namespace) -> Outcome:
         values = {"chapter": study.CHAPTER, "figure": study.FIGURE, "results": saved}
         return Outcome(values, [f"{study.CHAPTER} and {study.FIGURE} show {saved}"])
     expect_readable(args.data or None)
+    workers = workers_of(args)
     for folder in (study.FOLDER, RESULTS, PICTURES):
         check_writable(folder)
     usual = Plan(full=args.full)
@@ -63,7 +66,7 @@ def main(args: argparse.Namespace) -> Outcome:
         full=args.full,
         data=args.data,
     )
-    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES)
+    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES, workers)
     name = study.file_name(plan)
     file, figure = RESULTS / f"{name}.json", PICTURES / f"{name}.png"
     lines = [
