@@ -64,7 +64,7 @@ def names() -> dict[tuple[str, str], list[str]]:
         ("gradcheck", "names"): list(dict.fromkeys(map(kind, CASES))),
         ("trace", "name"): list(cases_by_model()),
         ("zoo", "name"): [entry.name for entry in zoo.entries()],
-        ("study reproduce", "name"): list(recipe_names()),
+        ("study reproduce", "names"): list(recipe_names()),
         ("study gans", "table"): list(TABLES),
         ("study ood", "models"): list(detectors()),
     }
