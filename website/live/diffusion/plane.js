@@ -83,7 +83,7 @@ scratchgen.plane = (canvas, { model, points, onProgress }) => {
     const dot = (x, y, r) => { ctx.moveTo(x + r, y); ctx.arc(x, y, r, 0, 2 * Math.PI); };
     ctx.fillStyle = colours.panel;
     ctx.fillRect(0, 0, width, height);
-    ctx.fillStyle = colours.border;                 // the data, as a reference
+    ctx.fillStyle = colours.muted;                  // the data, as a reference
     ctx.globalAlpha = 0.4;
     ctx.beginPath();
     for (let i = 0; i < N; i++) dot(axes.x(data.data[2 * i]), axes.y(data.data[2 * i + 1]), 3);
