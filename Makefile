@@ -8,7 +8,7 @@ NAME ?= autoencoder
 SECONDS ?= 600
 
 .PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce pretrained clean
-.PHONY: oldest newest pythons versions site pyodide
+.PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
 	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
@@ -19,6 +19,7 @@ help:
 	@echo "make pythons    do both with each installed Python from 3.11 to 3.13"
 	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
 	@echo "make site       build the site from docs/ and the docstrings; open site/index.html"
+	@echo "make site-test  open every page of the site in headless Chromium"
 	@echo "make pyodide    fetch Python for the browser (needs npm), which the site's page of gradient checks runs"
 	@echo "make stubs      write the stub files, which tell type checkers the public names"
 	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
@@ -56,6 +57,9 @@ stubs: $(VENV)/run.stamp
 
 site: $(VENV)/site.stamp
 	$(PY) website/build.py
+
+site-test: $(VENV)/site.stamp
+	$(PY) -m pytest -q -n 0 --durations=5 -rs tests/site
 
 pyodide: $(VENV)/test.stamp
 	$(PY) website/browser_python/files.py

@@ -80,9 +80,9 @@ def test_a_drawing_is_centred_like_mnist(explorer, digits):
     rng, x = np.random.default_rng(0), digits.x_test[:12]
     enlarged = []
     for digit in x:
-        canvas = np.zeros((224, 224), np.float32)
-        top, left = rng.integers(0, 224 - 6 * 28, 2)
-        canvas[top : top + 168, left : left + 168] = np.kron(digit.reshape(28, 28), np.ones((6, 6)))
+        canvas = np.zeros((112, 112), np.float32)
+        top, left = rng.integers(0, 112 - 3 * 28, 2)
+        canvas[top : top + 84, left : left + 84] = np.kron(digit.reshape(28, 28), np.ones((3, 3)))
         enlarged.append(canvas)
     found = np.array([explorer.check("latent.centred", picture=picture) for picture in enlarged])
     # The box of a digit of MNIST may be 19 or 20 pixels long, and its centre is rounded.

@@ -31,6 +31,8 @@ def test_every_recipe_has_a_file_and_a_card():
 def test_figures_of_the_card_are_those_of_the_file(name):
     model, card = load(name), pretrained.card(name)
     written, found = build.figures_of(card), RECIPES[name].figures(model)
+    assert card.count("\n| ") == 2 + 10 + len(written)       # rows of both tables, each with one bar inside
+    assert not re.search(r"^\|.*\|.*\|.*\|", card, re.MULTILINE)
     assert written.keys() == found.keys() and written
     for figure, value in found.items():
         # a figure has two decimals; another BLAS may round a sum differently
@@ -132,7 +134,7 @@ def test_command_of_the_study(tmp_path, monkeypatch, capsys, tiny_digits):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["vae-2d.md", "vae-2d.safetensors"]
     assert "−1,000.50" in (tmp_path / "vae-2d.md").read_text(encoding="utf-8")
     assert cli.main(["study", "pretrained", "--list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RECIPES)
+    assert re.findall(r"^[\w-]+", capsys.readouterr().out, re.MULTILINE) == list(RECIPES)
     assert cli.main(["study", "pretrained", "vae-3d"]) == 2
     assert "study pretrained expected NAME to be one of digit-classifier" in capsys.readouterr().err
 

@@ -70,7 +70,7 @@ def of_cvae(model: Any) -> Figures:
     y = asked()
     drawn = model.inverse_transform(model.prior_sample(SAMPLES, rng=SEED, y=y), y)
     bound = model.elbo(binary(), digits().y_test, rng=SEED)
-    return {"bound on log p(x | y) of a test digit with binary pixels, nats": mean(bound), **requested(drawn)}
+    return {"bound on log p(x) of a test digit with its label, nats": mean(bound), **requested(drawn)}
 
 
 def of_cgan(model: Any) -> Figures:
