@@ -132,6 +132,7 @@
       return [event.clientX - box.left, event.clientY - box.top];
     };
     let pressed = null;
+    if (!canvas.classList.contains("pan-y")) canvas.style.touchAction = "none";     // no scrolling
     canvas.addEventListener("pointerdown", (event) => {
       if (pressed !== null || event.button > 0) return;
       pressed = event.pointerId;
