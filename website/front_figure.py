@@ -22,7 +22,7 @@ from scratchgen import AveragedWeights, Cosine, FlowMatching, Muon, load_digits
 
 STATIC = Path(__file__).resolve().parent / "static"
 SEED, EPOCHS, BATCH = 0, 1, 32
-CHANNELS, GUIDANCE, STEPS = (16, 32), 1.0, 32
+CHANNELS, GUIDANCE, STEPS = (16, 32), 2.0, 32
 ROWS, CLASSES, SIDE, GAP = 5, 10, 28, 2
 MOVING, FIRST, LAST = 110, 500, 800      # milliseconds of a frame
 
