@@ -7,7 +7,7 @@ NAME ?= autoencoder
 # How many seconds `make fuzz` spends on each file reader.
 SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
+.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce pretrained clean
 .PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
 	@echo "make fuzz       fuzz the file readers, SECONDS=600 for each; writes results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
+	@echo "make pretrained train the models that come with the package; MODELS=vae-2d: one of them"
 	@echo "make clean      remove .venv, builds and caches"
 
 demo: $(VENV)/run.stamp
@@ -82,6 +83,9 @@ fuzz: $(VENV)/test.stamp
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)
+
+pretrained: $(VENV)/run.stamp
+	$(PY) -m scratchgen study pretrained $(MODELS)
 
 clean:
 	rm -rf $(VENV) build dist site scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
