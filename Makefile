@@ -8,7 +8,7 @@ NAME ?= autoencoder
 SECONDS ?= 600
 
 .PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
-.PHONY: oldest newest pythons versions site
+.PHONY: oldest newest pythons versions site pyodide
 
 help:
 	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
@@ -19,6 +19,7 @@ help:
 	@echo "make pythons    do both with each installed Python from 3.11 to 3.13"
 	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
 	@echo "make site       build the site from docs/ and the docstrings; open site/index.html"
+	@echo "make pyodide    fetch Python for the browser (needs npm), which the site's page of gradient checks runs"
 	@echo "make stubs      write the stub files, which tell type checkers the public names"
 	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
@@ -54,6 +55,9 @@ stubs: $(VENV)/run.stamp
 
 site: $(VENV)/site.stamp
 	$(PY) website/build.py
+
+pyodide: $(VENV)/test.stamp
+	$(PY) website/browser_python/files.py
 
 numbers: $(VENV)/test.stamp
 	$(PY) tools/sweep_numbers.py

@@ -12,8 +12,11 @@ A page is a folder website/live/NAME with
     data.py     optional: data() -> dict. NumPy arrays in it are stored as base64, in their own dtype, and
                 scratchgen.data(key) returns them as tensors.
 
+    files.py    optional: files() -> dict of bytes, by paths next to the page. It raises FileNotFoundError if
+                they were not fetched; the page is then written without them.
+
 The scripts of live/shared come first. The pages use no module, no fetch and no framework, so they also work
-when they are opened as files.
+when they are opened as files; only a page with files needs a server.
 """
 
 from __future__ import annotations
@@ -96,6 +99,15 @@ def page_data(name: str) -> dict[str, Any]:
     return found
 
 
+def page_files(name: str) -> dict[str, bytes]:
+    """The files of a page by their paths next to it; empty without a files.py."""
+    path = LIVE / name / "files.py"
+    if not path.is_file():
+        return {}
+    found: dict[str, bytes] = runpy.run_path(str(path))["files"]()
+    return found
+
+
 def with_links(content: str, chapters: str) -> str:
     """Replace the addresses chapter:NAME.md and live:NAME."""
     content = re.sub(r'href="chapter:([\w-]+)\.md', lambda m: f'href="{chapters.format(m.group(1))}', content)
@@ -138,6 +150,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = args.out / f"{name}.html"
         path.write_text(page, encoding="utf-8")
         print(f"{path}  {len(page.encode()) / 1e6:.2f} MB")
+        try:
+            more = page_files(name)
+        except FileNotFoundError as error:
+            print(f"live.py: {path} needs further files: {error}", file=sys.stderr)
+            continue
+        for below, content in more.items():
+            (args.out / below).parent.mkdir(parents=True, exist_ok=True)
+            (args.out / below).write_bytes(content)
+        if more:
+            print(f"  and {len(more)} files next to it, {sum(map(len, more.values())) / 1e6:.2f} MB")
     return 0
 
 

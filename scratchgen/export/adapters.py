@@ -55,7 +55,7 @@ class MaskedWithLabel(Module):
 class CharacterLogits(Module):
     """The logits of every character of a window, from those before it: integers (N, T) -> (N, T, V).
 
-    model : a CharacterModel with a transformer as its body
+    model : a CharacterModel
     """
 
     def __init__(self, model: Any):

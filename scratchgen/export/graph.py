@@ -91,10 +91,8 @@ def onnx_rule(*classes: type[Module]) -> Callable[[RuleT], RuleT]:
     return register
 
 
-RECURRENT = "it is recurrent: it computes one step after another"
 SECOND_INPUT = "it attends to a second sequence, of which the length is another input"
 REASONS = {         # why there is no rule, by name of the class
-    **dict.fromkeys(("RNN", "LSTM", "GRU"), RECURRENT),
     **dict.fromkeys(("CrossAttention", "AdditiveAttention"), SECOND_INPUT),
 }
 

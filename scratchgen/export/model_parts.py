@@ -22,6 +22,7 @@ from scratchgen.export.adapters import (
     Shift,
     WithLabel,
 )
+from scratchgen.export.graph import REASONS as LAYER_REASONS
 from scratchgen.export.part import NotExportable, Part, Value, make_part
 from scratchgen.layers import (
     Embedding,
@@ -55,6 +56,9 @@ def parts(model: Any, *, shape: tuple[int, ...] | None = None) -> dict[str, Part
 
     Raises NotExportable, a TypeError, for a model without such a network.
     """
+    if type(model).__name__ in LAYER_REASONS:
+        name = type(model).__name__
+        raise NotExportable(f"export cannot write a {name}: {LAYER_REASONS[name]}")
     if isinstance(model, TimeNetwork):
         return {"network": _time_network("network", model, shape)}
     if isinstance(model, Layer):
@@ -119,10 +123,10 @@ def refusals() -> dict[str, str]:
 
 
 # Why other models cannot be exported.
-STEPS = "it generates symbol by symbol, with a state or a cache that one pass of a graph does not have"
 REASONS: dict[type, str] = {
-    models.Translator: STEPS,
+    models.Translator: "it attends to a source sentence whose length is an input of its own",
     models.NGram: "it is a table of counts, not a network",
+    models.TextMixture: "it is the weighted mean of several models; export those in models",
     models.HiddenMarkovModel: "its forward recursion has as many steps as the sequence",
     models.DecisionTree: "it is a tree of comparisons, not a network",
     models.NearestNeighbours: "its prediction compares an example with the whole training set",
@@ -269,11 +273,6 @@ def _pixel_cnn(model: models.PixelCNN) -> list[Part]:
 
 
 def _characters(model: models.CharacterModel) -> list[Part]:
-    if model.body != "transformer":
-        raise NotExportable(
-            f'export cannot write a CharacterModel with body="{model.body}": {STEPS}; it can write one with '
-            'body="transformer"'
-        )
     windows = Value("x", (model.window,), len(model.alphabet))
     return [Part("logits", CharacterLogits(model), (windows,), ("logits",))]
 

@@ -5,6 +5,8 @@ Images are (N, C, H, W) here; see graph.py. The equations are those of the layer
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scratchgen.export.adapters import (
@@ -17,7 +19,11 @@ from scratchgen.export.adapters import (
 )
 from scratchgen.export.graph import TO_NCHW, TO_NHWC, Graph, expect_rows, onnx_rule
 from scratchgen.export.part import Value
+from scratchgen.export.recurrent import onnx_weights
 from scratchgen.layers import (
+    GRU,
+    LSTM,
+    RNN,
     CausalSelfAttention,
     Embedding,
     PixelAttention,
@@ -28,6 +34,7 @@ from scratchgen.layers import (
     TransformerBlock,
     UNet,
 )
+from scratchgen.layers.recurrent import Recurrent
 from scratchgen.layers.rotary import rotary
 from scratchgen.layers.time_embedding import frequencies
 from scratchgen.layers.time_network import Condition
@@ -144,6 +151,20 @@ def transformer_block(graph: Graph, block: TransformerBlock, x: Value) -> str:
     h = x._replace(name=graph.node("Add", x.name, a.name))                  # (TFB.1)
     f = graph.apply(block.mlp, graph.apply(block.norm2, h, "norm2"), "mlp")
     return graph.node("Add", h.name, f.name)                                # (TFB.2)
+
+
+@onnx_rule(RNN, LSTM, GRU)
+def recurrent(graph: Graph, layer: Recurrent, x: Value) -> str:
+    """All sequences start with a state of zeros and have T steps."""
+    weights = zip("WRB", onnx_weights(layer), strict=True)
+    settings: dict[str, Any] = {"hidden_size": layer.hidden}
+    if isinstance(layer, GRU):
+        settings["linear_before_reset"] = 1                                 # (GRU.2)
+    steps = graph.node("Transpose", x.name, perm=(1, 0, 2))                 # (T, N, D)
+    names = [graph.constant(name, array) for name, array in weights]
+    out = graph.node(type(layer).__name__, steps, *names, **settings)       # (T, 1, N, H)
+    out = graph.node("Squeeze", out, integers(graph, "axis", 1))
+    return graph.node("Transpose", out, perm=(1, 0, 2))
 
 
 @onnx_rule(PixelStacks)

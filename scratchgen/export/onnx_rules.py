@@ -53,9 +53,10 @@ from scratchgen.layers import (
 from scratchgen.layers.activations import GELU_A, GELU_B
 from scratchgen.layers.masks import MASKS, Checkerboard
 from scratchgen.models.networks import ScaledSigmoid
+from scratchgen.models.text.bodies import RecurrentBody
 
 
-@onnx_rule(Sequential)
+@onnx_rule(Sequential, RecurrentBody)
 def sequential(graph: Graph, layer: Sequential, x: Value) -> str:
     for i, child in enumerate(layer.layers):
         x = graph.apply(child, x, str(i))

@@ -181,17 +181,14 @@ class TransformerBlock(nn.Module):
 class CharacterLogits(nn.Module):
     """The logits of every character of windows (N, T), from those before it: (N, T, V).
 
-    positions : the length of the window, or None for rotary positions
+    positions : the length of the window, or None without learnt positions
     """
 
-    def __init__(self, characters, features, heads, depth, positions, dropout):
+    def __init__(self, characters, features, positions, blocks):
         super().__init__()
         self.characters = nn.Embedding(characters + 1, features)      # the last row is the start
         self.positions = nn.Embedding(positions, features) if positions else None
-        rotary = positions is None
-        self.blocks = nn.Sequential(
-            *(TransformerBlock(features, heads, rotary, dropout) for _ in range(depth))
-        )
+        self.blocks = blocks
         self.norm, self.head = nn.LayerNorm(features), nn.Linear(features, characters)
 
     def forward(self, x):
@@ -201,6 +198,19 @@ class CharacterLogits(nn.Module):
             h = h + self.positions.weight[: x.shape[1]]
         return self.head(self.norm(self.blocks(h)))
 ''',
+    **{
+        name: f'''
+class {name}(nn.{name}):
+    """nn.{name} of sequences (N, T, features), without its final state."""
+
+    def __init__(self, features, hidden):
+        super().__init__(features, hidden, batch_first=True)
+
+    def forward(self, x):
+        return super().forward(x)[0]
+'''
+        for name in ("RNN", "LSTM", "GRU")
+    },
     "PixelStacks": '''
 class PixelStacks(nn.Module):
     """Masked convolutions of images: `vertical` for the rows above, `horizontal` for the pixels to the left.

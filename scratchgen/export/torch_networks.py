@@ -7,6 +7,9 @@ from typing import Any
 from scratchgen.export.adapters import CharacterLogits, GaussianScores, MaskedWithLabel, Shift, WithLabel
 from scratchgen.export.torch_rules import Shape, constructor, torch_rule
 from scratchgen.layers import (
+    GRU,
+    LSTM,
+    RNN,
     CausalSelfAttention,
     Embedding,
     PixelAttention,
@@ -17,6 +20,7 @@ from scratchgen.layers import (
     TransformerBlock,
     UNet,
 )
+from scratchgen.layers.recurrent import Recurrent
 from scratchgen.layers.time_network import Condition
 from scratchgen.models.autoregressive.pixelcnn import PixelStacks
 from scratchgen.models.gan.heads import Branches, LabelMaps, Projection
@@ -79,6 +83,11 @@ def transformer_block(block: TransformerBlock, shape: Shape, dtype: Any) -> str:
     return f"TransformerBlock({a.features}, {a.heads}, {a.rotary}, {block.drop1.p})"
 
 
+@torch_rule(RNN, LSTM, GRU)
+def recurrent(layer: Recurrent, shape: Shape, dtype: Any) -> str:
+    return f"{type(layer).__name__}({layer.features}, {layer.hidden})"
+
+
 @torch_rule(PixelStacks)
 def pixel_stacks(net: PixelStacks, shape: Shape, dtype: Any) -> str:
     convolutions: Any = net.vertical.layers
@@ -118,14 +127,10 @@ def masked_with_label(net: MaskedWithLabel, shape: Shape, dtype: Any) -> str:
 
 @torch_rule(CharacterLogits)
 def character_logits(net: CharacterLogits, shape: Shape, dtype: Any) -> str:
-    blocks: Any = net.blocks
     characters, features = net.characters.num_embeddings - 1, net.characters.embedding_dim
-    a, dropout = blocks[0].attention, blocks[0].drop1.p
+    blocks, _ = constructor(net.blocks, (*shape, features), dtype)
     window = "None" if net.positions is None else shape[0]
-    return (
-        f"CharacterLogits({characters}, {features}, heads={a.heads}, depth={len(blocks)}, "
-        f"positions={window}, dropout={dropout})"
-    )
+    return f"CharacterLogits({characters}, {features}, {window}, {blocks})"
 
 
 @torch_rule(Shift)

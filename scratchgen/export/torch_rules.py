@@ -42,6 +42,7 @@ from scratchgen.layers import (
 from scratchgen.layers.coupling import Coupling
 from scratchgen.layers.masks import MASKS, Checkerboard, Strided
 from scratchgen.models.networks import ScaledSigmoid
+from scratchgen.models.text.bodies import RecurrentBody
 from scratchgen.module import Module
 
 Shape = tuple[int, ...]
@@ -72,7 +73,7 @@ def constructor(layer: Module, shape: Shape, dtype: Any, inputs: tuple[Value, ..
     return text, output_shape(layer, *(inputs or (Value("x", shape),)), dtype=dtype)
 
 
-@torch_rule(Sequential)
+@torch_rule(Sequential, RecurrentBody)
 def sequential(layer: Sequential, shape: Shape, dtype: Any) -> str:
     texts = []
     for child in layer.layers:

@@ -12,6 +12,7 @@ from scratchgen.export.flattening import ORDERS, Axis, image_axes
 from scratchgen.export.layout import own_array, torch_array
 from scratchgen.export.model_parts import find_part
 from scratchgen.export.part import NotExportable, Part
+from scratchgen.export.recurrent import renamed, torch_name, with_own_names
 from scratchgen.models.arguments import choice
 from scratchgen.module import Module
 
@@ -53,7 +54,7 @@ def to_torch_state_dict(
         state[entry.name] = array
         if entry.own == "running_var":
             state[entry.name.replace(entry.own, COUNTER)] = np.array(0)
-    return state
+    return renamed(found.net, state)
 
 
 def from_torch_state_dict(
@@ -85,11 +86,13 @@ def from_torch_state_dict(
         )
     axes = _axes(who, found, flatten)
     wanted = {entry.name: entry for entry in entries(found.net)}
+    known = renamed(found.net, {name: entry.array for name, entry in wanted.items()})
     given = {name: value for name, value in state.items() if not str(name).endswith(f".{COUNTER}")}
-    for problem, names in (("also", wanted.keys() - given.keys()), ("no", given.keys() - wanted.keys())):
+    for problem, names in (("also", known.keys() - given.keys()), ("no", given.keys() - known.keys())):
         if names:
             raise ValueError(f"{who} expected {problem} {', '.join(sorted(map(str, names)))}, "
                              f"got {', '.join(map(str, given)) or 'no arrays'}")
+    given = with_own_names(found.net, {name: _as_array(who, name, value) for name, value in given.items()})
     arrays = {name: _checked(who, entry, given[name], axes.get(name, [])) for name, entry in wanted.items()}
     for name, entry in wanted.items():
         entry.array[...] = arrays[name]
@@ -111,17 +114,23 @@ def _axes(who: str, part: Part, flatten: str) -> dict[str, list[Axis]]:
     return image_axes(part) if flatten == "nchw" else {}
 
 
-def _checked(who: str, entry: Entry, value: Any, axes: list[Axis]) -> Array:
-    """An array or tensor as an array in scratchgen's layout."""
-    if hasattr(value, "detach"):        # a tensor of PyTorch
+def _as_array(who: str, name: str, value: Any) -> Array:
+    """An array or a tensor of PyTorch as an array."""
+    if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{who} expected {entry.name} to be an array or a tensor, got {describe(value)}")
+        raise TypeError(f"{who} expected {name} to be an array or a tensor, got {describe(value)}")
+    return value
+
+
+def _checked(who: str, entry: Entry, value: Array, axes: list[Axis]) -> Array:
+    """An array in scratchgen's layout."""
     wanted = torch_array(entry.layer, entry.own, entry.array)
+    name = entry.name.removesuffix(entry.own) + torch_name(entry.layer, entry.own)
     if value.shape != wanted.shape:
-        raise ValueError(f"{who} expected {entry.name} of shape {wanted.shape}, got {value.shape}")
+        raise ValueError(f"{who} expected {name} of shape {wanted.shape}, got {value.shape}")
     if value.dtype != wanted.dtype:
-        raise TypeError(f"{who} expected {entry.name} of dtype {wanted.dtype}, got {value.dtype}; convert it")
+        raise TypeError(f"{who} expected {name} of dtype {wanted.dtype}, got {value.dtype}; convert it")
     for axis in axes:
         value = axis.to_nhwc(value)
     if entry.own == "mask" and not np.array_equal(value, wanted):

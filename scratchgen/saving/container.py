@@ -24,9 +24,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
 from scratchgen.data.files import expect_memory, write_whole
@@ -43,6 +40,8 @@ LARGEST_HEADER = 2**24      # bytes; a forged header cannot fill the memory
 
 def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write tensors and metadata to `path`, atomically. Raises OSError if the file cannot be written."""
+    from safetensors.numpy import save as to_bytes  # here, so that the models need no safetensors
+
     direct, dtypes = {}, {}
     for name, array in tensors.items():
         # safetensors writes the memory of an array as it is, so it must be in C order.
@@ -77,6 +76,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read and check a file; return its tensors and its metadata. Raises the errors of read_metadata."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
     with _open(path) as file:
         header = _header(path, file)
         metadata = _metadata(path, header)

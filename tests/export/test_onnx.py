@@ -102,6 +102,7 @@ def test_denoiser_takes_images_times_and_labels(label, rng):
     x = rng.random((4, model.features), np.float32)
     y = None if label == model.classes else np.full(4, label)
     expected = model.predict_at(x, 0.25, y)
+    assert str(export.parts(model)["denoiser"].inputs[2]) == "y (N,) of integers from 0 to 3"
     given = x, np.full(4, 0.25, np.float32), np.full(4, label)
     np.testing.assert_allclose(export.parts(model)["denoiser"].forward(*given), expected, atol=1e-6)
 
@@ -116,8 +117,8 @@ def test_outputs_of_info_gan_are_those_of_both_networks(tmp_path, rng):
     np.testing.assert_array_equal(codes[:, :4].argmax(axis=1), model.infer_codes(x)[:, 0])
 
 
-def test_logits_of_a_transformer_are_those_of_the_model(rng):
-    for name in ("transformer", "transformer with rotary positions"):
+def test_logits_of_a_character_model_are_those_of_the_model(rng):
+    for name in ("transformer", "transformer with rotary positions", "character lstm", "character gru"):
         model = trained(MODELS[name](), rng)
         part = export.parts(model)["logits"]
         x = inputs(part, 3, rng)["x"]

@@ -8,11 +8,11 @@ from helpers.exported import MODELS
 from helpers.pages import ROOT
 
 from scratchgen import export, layers, models
-from scratchgen.data.text import Alphabet
+from scratchgen.data.pairs import Vocabulary
 from scratchgen.export.graph import ONNX_RULES, REASONS
 from scratchgen.export.model_parts import public_models
 from scratchgen.export.torch_rules import TORCH_RULES
-from scratchgen.layers import LSTM, BatchNorm, LayerNorm, Linear, Sequential
+from scratchgen.layers import BatchNorm, LayerNorm, Linear
 from scratchgen.module import Module
 
 
@@ -51,7 +51,8 @@ def test_page_has_the_table_of_refusals():
     ("build", "reason"),
     [
         (lambda: models.NearestNeighbours(), "compares an example with the whole training set"),
-        (lambda: models.CharacterModel(Alphabet("ab"), body="gru", rng=0), 'body="gru": it generates'),
+        (lambda: models.Translator(Vocabulary(["a"]), Vocabulary(["b"]), rng=0), "attends to a"),
+        (lambda: layers.CrossAttention(4, 2, rng=0), "CrossAttention: it attends to a second sequence"),
         (lambda: Own(), "export knows no part of this class"),
         (lambda: 3, "expected a model or a layer, got int"),
     ],
@@ -82,7 +83,6 @@ def test_models_without_networks_are_exported_after_fit(kind):
 @pytest.mark.parametrize(
     ("net", "shape", "reason"),
     [
-        (lambda: Sequential(LSTM(3, 2, rng=0)), (4, 3), "LSTM: it is recurrent"),
         (lambda: layers.Sequential(Custom()), (4,), "Custom: there is no rule for this class; write"),
         (lambda: Linear(3, 2, rng=0), (4, 4, 3), "Linear of images"),
         (lambda: LayerNorm(3), (4, 4, 3), "LayerNorm of images"),

@@ -10,6 +10,9 @@ from scratchgen import export
 from scratchgen.layers import (
     ELU,
     GELU,
+    GRU,
+    LSTM,
+    RNN,
     BatchNorm,
     Conv2d,
     Flatten,
@@ -196,3 +199,35 @@ def test_layers_that_use_the_order_of_a_flattened_image_are_refused():
         export.to_torch_state_dict(net, shape=(2, 3, 3), flatten="nchw")
     with pytest.raises(ValueError, match="flatten"):
         export.to_torch_state_dict(net, shape=(2, 3, 3), flatten="chw")
+
+
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+def test_recurrent_layers_have_the_names_and_biases_of_pytorch(kind, rng):
+    net, copy = (trained(Sequential(kind(3, 4, rng=0)), rng) for _ in range(2))
+    state = export.to_torch_state_dict(net, shape=(5, 3))
+    assert set(state) == {f"0.{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    moved = 0.1 * np.arange(len(state["0.bias_ih_l0"]), dtype=np.float32)
+    if kind is GRU:
+        moved[2 * 4 :] = 0          # the biases of the candidate are two parameters
+    state["0.bias_ih_l0"] += moved
+    state["0.bias_hh_l0"] -= moved
+    export.from_torch_state_dict(copy, state, shape=(5, 3))
+    x = rng.standard_normal((2, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(copy.forward(x)[0], net.forward(x)[0], atol=1e-6)
+    with pytest.raises(ValueError, match=r"0\.weight_ih_l0 of shape \(\d+, 3\)"):
+        export.from_torch_state_dict(copy, state | {"0.weight_ih_l0": moved}, shape=(5, 3))
+    del state["0.bias_hh_l0"]
+    with pytest.raises(ValueError, match=r"expected also 0\.bias_hh_l0"):
+        export.from_torch_state_dict(copy, state, shape=(5, 3))
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_weights_of_recurrent_layers_of_pytorch_give_their_outputs(name, rng):
+    torch = pytest.importorskip("torch")
+    theirs = getattr(torch.nn, name)(3, 4, batch_first=True)
+    own = Sequential({"RNN": RNN, "GRU": GRU, "LSTM": LSTM}[name](3, 4, rng=0))
+    state = {f"0.{key}": value for key, value in theirs.state_dict().items()}
+    export.from_torch_state_dict(own, state, shape=(5, 3))
+    x = rng.standard_normal((2, 5, 3)).astype(np.float32)
+    expected = theirs(torch.from_numpy(x))[0].detach().numpy()
+    np.testing.assert_allclose(own.forward(x)[0], expected, atol=1e-6)

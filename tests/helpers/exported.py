@@ -109,6 +109,12 @@ MODELS = {
     "transformer": lambda: CharacterModel(
         Alphabet("abcde"), window=6, features=8, heads=2, depth=2, rng=0
     ),
+    "character lstm": lambda: CharacterModel(
+        Alphabet("abcde"), window=6, features=8, depth=2, body="lstm", rng=0
+    ),
+    "character gru": lambda: CharacterModel(
+        Alphabet("abcde"), window=6, features=8, depth=1, body="gru", weight_dropout=0.2, rng=0
+    ),
     "transformer with rotary positions": lambda: CharacterModel(
         Alphabet("abcde"), window=6, features=8, heads=2, depth=1, rotary=True, rng=0
     ),
@@ -147,6 +153,9 @@ NETWORKS = {
             L.Flatten(), L.Reshape(2, 3, 4), L.Reshape(4, 2, 3), L.Reshape(3, 8), L.Dropout(0.5, rng=0),
         ),
         (6, 4),
+    ),
+    "recurrent layers": (
+        lambda: L.Sequential(L.RNN(3, 5, rng=0), L.GRU(5, 4, rng=1), L.LSTM(4, 3, rng=2)), (7, 3)
     ),
     "squeeze": (lambda: L.Sequential(L.Scaling(4, 6, 2), L.Squeeze()), (4, 6, 2)),
 }  # fmt: skip

@@ -258,8 +258,7 @@ def test_numbers_that_are_not_accepted(opened):
     assert field.get_attribute("aria-invalid") == "true"
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("size", "dark"), [(NARROW, True), (WIDE, False)])
 def test_no_model_is_wider_than_the_screen(browser, path, size, dark):
     with open_page(browser, path, size, dark=dark, has_touch=True) as page:
         for model in EDITS:

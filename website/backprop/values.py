@@ -137,7 +137,12 @@ class Expressions:
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in SKIPPED or name.startswith(("expect", "_expect")):
             return None
-        arguments = [self._of(a, frame) for a in node.args]
+        arguments: list[Any] = []
+        for argument in node.args:
+            if isinstance(argument, ast.Starred):
+                arguments += self._of(argument.value, frame)
+            else:
+                arguments.append(self._of(argument, frame))
         keywords = {str(k.arg): self._of(k.value, frame) for k in node.keywords}
         if name in SAME and isinstance(arguments[0], Quantity):
             return arguments[0]
@@ -150,7 +155,7 @@ class Expressions:
             return self._attribute(arguments[0], "shape")
         if name == "in_units":                              # the unit is 1 unless numbers are huge
             return arguments[0], 1
-        if isinstance(function, FunctionType | MethodType) and _is_ours(function):
+        if _is_walked(function, [*arguments, *keywords.values()]):
             return self._inserted(function, arguments, keywords)
         takes_arrays = name == "concatenate" or any(isinstance(a, Quantity) for a in arguments)
         if isinstance(function, type) or not takes_arrays:
@@ -209,8 +214,14 @@ class Expressions:
         return Quantity(whole.node, value, whole.numbers, whole.origin)
 
 
-def _is_ours(function: Any) -> bool:
-    return str(function.__module__).startswith("scratchgen.")
+def _is_walked(function: Any, arguments: list[Any]) -> bool:
+    """Whether it is a function of the library that computes with arrays, and not one of its tools."""
+    if not isinstance(function, FunctionType | MethodType):
+        return False
+    if not function.__module__.startswith("scratchgen."):
+        return False
+    of_module = isinstance(getattr(function, "__self__", None), Module)
+    return of_module or any(isinstance(a, Quantity | tuple | list) for a in arguments)
 
 
 def _plain(value: Any) -> Any:
