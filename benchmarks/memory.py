@@ -20,7 +20,7 @@ from typing import Any
 from measured import RESULTS, save_rows
 from processes import answer_of
 
-SECONDS = 5
+SECONDS = 1
 
 
 def models() -> list[str]:
