@@ -43,7 +43,8 @@ def end_to_end(rows: list[dict[str, Any]]) -> str:
         low, high = r["spread"]
         both = [f"{r[who]['seconds']:.1f}, {r[who]['epochs']:.0f}" for who in ("ours", "theirs")]
         until = f"{r['figure']} ≤ {r['target']:g}"
-        ratio = f"{r['ratio']:.2f} ({low:.2f} to {high:.2f})"
+        spread = f"{low:.2f} to {high:.2f}" if r["rounds"] > 1 else "one round"
+        ratio = f"{r['ratio']:.2f} ({spread})"
         lines.append(f"| {r['task']} | {until} | {both[0]} | {r['against']} | {both[1]} | {ratio} |")
     return "\n".join(lines)
 
