@@ -7,8 +7,8 @@ NAME ?= autoencoder
 # How many seconds `make fuzz` spends on each file reader.
 SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
-.PHONY: oldest newest pythons versions site pyodide
+.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce pretrained clean
+.PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
 	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
@@ -19,6 +19,7 @@ help:
 	@echo "make pythons    do both with each installed Python from 3.11 to 3.13"
 	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
 	@echo "make site       build the site from docs/ and the docstrings; open site/index.html"
+	@echo "make site-test  open every page of the site in headless Chromium"
 	@echo "make pyodide    fetch Python for the browser (needs npm), which the site's page of gradient checks runs"
 	@echo "make stubs      write the stub files, which tell type checkers the public names"
 	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
@@ -26,6 +27,7 @@ help:
 	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
 	@echo "make fuzz       fuzz the file readers, SECONDS=600 for each; writes results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
+	@echo "make pretrained train the models that come with the package; MODELS=vae-2d: one of them"
 	@echo "make clean      remove .venv, builds and caches"
 
 demo: $(VENV)/run.stamp
@@ -56,6 +58,9 @@ stubs: $(VENV)/run.stamp
 site: $(VENV)/site.stamp
 	$(PY) website/build.py
 
+site-test: $(VENV)/site.stamp
+	$(PY) -m pytest -q -n 0 --durations=5 -rs tests/site
+
 pyodide: $(VENV)/test.stamp
 	$(PY) website/browser_python/files.py
 
@@ -82,6 +87,9 @@ fuzz: $(VENV)/test.stamp
 
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)
+
+pretrained: $(VENV)/run.stamp
+	$(PY) -m scratchgen study pretrained $(MODELS)
 
 clean:
 	rm -rf $(VENV) build dist site scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from scratchgen import metrics as metrics
 from scratchgen import models as models
 from scratchgen import optim as optim
 from scratchgen import plots as plots
+from scratchgen import pretrained as pretrained
 from scratchgen import progress as progress
 from scratchgen import schedules as schedules
 from scratchgen import trace as trace

@@ -26,7 +26,10 @@ PACKAGE = ROOT / "scratchgen"
 
 # A module may import from its own level and from the levels above it in this list.
 LEVELS = (
-    ("runtime", "kernels", "checks", "constants", "html_table", "figure", "backward_errors"),
+    (
+        "runtime", "kernels", "checks", "constants", "html_table", "figure", "backward_errors", "array_hints",
+        "pretrained",
+    ),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "saving"),
     ("training",),
@@ -221,7 +224,7 @@ def test_sdist_contains_documentation_and_tests(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archived = {name.partition("/")[2] for name in archive.getnames()}
-    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css"}
+    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css", ".safetensors"}
     for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= archived

@@ -32,8 +32,8 @@ def live_pages(out: Path) -> list[Path]:
     return sorted(out.glob("*.html"))
 
 
-def build(out: Path, jobs: str = "auto") -> int:
-    live = live_pages(WORK / "live")
+def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
+    live = live_pages(WORK / "live") if with_live else []
     stage.stage(ROOT, WORK / "source", live)
     command = [
         sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", jobs, "-b", "html",
@@ -52,8 +52,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("out", nargs="?", type=Path, default=ROOT / "site", help="the folder of the site")
     parser.add_argument("--jobs", default="auto", help="processes of Sphinx")
+    parser.add_argument("--no-live", action="store_true", help="leave the live pages out, for a quick look")
     given = parser.parse_args()
-    return build(given.out.resolve(), given.jobs)
+    return build(given.out.resolve(), given.jobs, not given.no_live)
 
 
 if __name__ == "__main__":

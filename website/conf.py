@@ -20,7 +20,9 @@ extensions = [
     "website.extensions.api",
     "website.extensions.repository",
     "website.extensions.formulas",
+    "website.extensions.literate",
     "website.extensions.prose_links",
+    "website.extensions.front",
 ]
 
 # Chapters: Markdown as a code host renders it
@@ -59,5 +61,6 @@ html_css_files = ["katex/katex.min.css", "site.css"]
 html_js_files = [
     ("katex/katex.min.js", {"defer": "defer"}),
     ("formulas.js", {"defer": "defer"}),
-    ("local_files.js", {"priority": 100}),
+    ("pairs.js", {"defer": "defer"}),
+    ("local_files.js", {"priority": 300}),
 ]

@@ -5,8 +5,8 @@
 
 A page is a folder website/live/NAME with
 
-    page.html   the content of <main>; its <h1> is the title. A link "chapter:gan.md#objective" leads to a
-                chapter, and "live:latent" to another page.
+    page.html   the content of <main>; its <h1> is the title, and its first <p> the description. A link
+                "chapter:gan.md#objective" leads to a chapter, and "live:latent" to another page.
     page.css    optional
     page.js     and other *.js files, which come before it in alphabetical order
     data.py     optional: data() -> dict. NumPy arrays in it are stored as base64, in their own dtype, and
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import html
 import json
 import re
 import runpy
@@ -75,19 +76,26 @@ def assemble(content: str, data: Mapping[str, Any], files: Sequence[Path], *, ho
 
     Raises ValueError for a content without <h1>.
     """
-    title = re.search(r"<h1[^>]*>(.*?)</h1>", content, re.DOTALL)
-    if title is None:
+    title, description = (plain_text(content, tag) for tag in ("h1", "p"))
+    if not title:
         raise ValueError(f"assemble expected a content with an <h1>, got {content[:60]!r}")
     everything = [SHARED / "theme.css", *(SHARED / f"{name}.js" for name in SCRIPTS), *files]
     texts = [(path.suffix, path.read_text(encoding="utf-8")) for path in everything if path.is_file()]
     return Template((SHARED / "page.html").read_text(encoding="utf-8")).substitute(
-        title=re.sub(r"<[^>]+>|\s+", " ", title.group(1)).strip(),
+        title=title,
+        description=html.escape(html.unescape(description)),
         style="\n".join(text for suffix, text in texts if suffix == ".css"),
         home=home,
         content=content,
         data=json.dumps(encoded(data), separators=(",", ":")).replace("<", "\\u003c"),
         scripts="\n".join(f"<script>\n{text}</script>" for suffix, text in texts if suffix == ".js"),
     )
+
+
+def plain_text(content: str, tag: str) -> str:
+    """The text of the first element with this tag, without markup; empty if there is none."""
+    found = re.search(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", content, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", "", found.group(1)).split()) if found else ""
 
 
 def page_data(name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ NUMBER = r"[A-Z][A-Z0-9]{1,5}\.[1-9][0-9]*"
 IN_BRACKETS = re.compile(rf"\({NUMBER}(?:, ?{NUMBER})*\)")
 RANGE = re.compile(rf"\(({NUMBER})\) to \(({NUMBER})\)")
 TAG = re.compile(rf"\\tag\{{({NUMBER})\}}")
+LISTED = re.compile(rf"^ +\(({NUMBER})\)  ", re.MULTILINE)       # in the list of a docstring
 MATHEMATICS = re.compile(r"\$\$.*?\$\$|```math.*?```", re.DOTALL)
 
 
@@ -73,21 +74,22 @@ class Places(NamedTuple):
 def find_places(root: Path = ROOT) -> Places:
     """Scan docs/, scratchgen/ and tests/.
 
-    The lines of the readable functions come before those of their compiled versions, and a line that names
-    one number comes before a line that names several.
+    The files that list a number in a docstring come first and the compiled versions in kernels/ last. Within
+    the same rank, a line that names one number comes before a line that names several.
     """
     places = Places({}, {}, {})
     for path in sorted((root / "docs").rglob("*.md")):
         for block in MATHEMATICS.findall(path.read_text(encoding="utf-8")):
             for number in TAG.findall(block):
                 places.chapter[number] = path.relative_to(root).with_suffix("").as_posix()
-    ranked: dict[str, list[tuple[bool, int, Place]]] = {}
+    ranked: dict[str, list[tuple[int, int, Place]]] = {}
     for path in sorted((root / "scratchgen").rglob("*.py")):
         name = path.relative_to(root).as_posix()
+        listed = set(LISTED.findall(path.read_text(encoding="utf-8")))
         for line, numbers in lines_of_code(path):
             for number in numbers:
-                compiled = name.startswith("scratchgen/kernels/")
-                ranked.setdefault(number, []).append((compiled, len(numbers), Place(name, line)))
+                rank = 2 if name.startswith("scratchgen/kernels/") else number not in listed
+                ranked.setdefault(number, []).append((rank, len(numbers), Place(name, line)))
     places.code.update({number: [place for *_, place in sorted(found)] for number, found in ranked.items()})
     for path in sorted((root / "tests").rglob("test_*.py")):
         if path.name == "test_equations.py":        # its numbers are examples

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from website import reference
+from website import literate, reference
 
 FIGURES = (".png", ".svg", ".gif", ".webp")
 LISTED = re.compile(r"^(?:\d+\.|-) +\[[^\]]+\]\(([\w-]+)\.md\)", re.MULTILINE)
@@ -53,11 +53,12 @@ def generated(root: Path, live: Iterable[Path]) -> Mapping[str, str]:
     chapters, others = reading_list(root)
     project = sorted(path.stem for path in root.glob("*.md"))
     pages = dict(reference.pages())
+    pages["literate.md"] = literate.index()
     pages["live.md"] = live_index(live)
     pages["index.md"] = "\n\n".join([
         "# scratchgen",
         tree("Learn", ["docs/README", *(f"docs/{name}" for name in chapters)]),
-        tree("Look", ["live", "gallery/README"]),
+        tree("Look", ["live", "literate", "gallery/README"]),
         tree("Use", [f"docs/{name}" for name in others]),
         tree("Reference", ["api/index"]),
         tree("Project", project),

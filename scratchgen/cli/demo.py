@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the figures (default: gallery)",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="format of the figures (default: png); gif for animations only"
+        "--format", choices=FORMATS,
+        help="format of the figures (default: png); gif for the demos that draw an animation",
     )
     parser.add_argument("--seed", metavar="S", help="short for --set seed=S")
     add_json_argument(parser)
@@ -74,8 +75,9 @@ def main(args: argparse.Namespace) -> int:
     check_writable(args.out)
     function = load(demo)
     settings = parse_settings(function, [*args.settings, *([f"seed={args.seed}"] if args.seed else [])])
-    if args.format == "gif" and "animate" not in vars(sys.modules[function.__module__]):
-        raise ValueError(f"{demo.name} draws no animation; choose --format png or svg")
+    if args.format == "gif" and not demo.is_animated:
+        known = ", ".join(name for name, other in demos.items() if other.is_animated)
+        raise ValueError(f"{demo.name} draws no animation; --format gif is for {known}")
     with ExitStack() as stack:
         if args.data is not None:
             stack.enter_context(replaced_digits(demo, args))
@@ -147,6 +149,11 @@ class Demo:
     def claim(self) -> str:
         """What the demo shows, in one sentence."""
         return self.docstring.partition("\n\n")[0]
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether the demo draws an animation: "animation" is among its results."""
+        return '"animation"' in self.path.read_text(encoding="utf-8")
 
     @property
     def notes(self) -> str:

@@ -14,7 +14,7 @@ from scratchgen.cli.common import add_json_argument, print_result, row, sentence
 from scratchgen.cli.studies import Outcome
 
 HELP = "run an experiment of the docs: reproduce a published figure, compare models, detect OOD digits"
-STUDIES = ("reproduce", "compare", "ood", "classifiers", "gans", "language", "pictures")
+STUDIES = ("reproduce", "compare", "ood", "classifiers", "gans", "language", "pretrained", "pictures")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

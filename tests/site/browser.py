@@ -66,7 +66,7 @@ class Page:
         self.page.goto(path.resolve().as_uri())
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
-    def check(self, name: str, **inputs: Any) -> Any:
+    def check(self, name: str, /, **inputs: Any) -> Any:
         """The result of a function of a live page (live/shared/check.js). Tensors become arrays."""
         return decoded(self.page.evaluate("([n, x]) => scratchgenCheck(n, x)", [name, plain(inputs)]))
 

@@ -244,6 +244,18 @@ def test_keys_and_the_list_of_lines(opened):
     assert "Line 1 of" in page.locator("#live-description").inner_text()
 
 
+def test_address_of_a_model(browser, path):
+    """backprop.html#vae opens the step of the VAE, so that a chapter can link to it."""
+    with open_page(browser, path) as page:
+        for model, fragment in (("VAE", "vae"), ("batch norm", "batch-norm")):
+            page.page.goto("about:blank")
+            page.page.goto(f"{path.resolve().as_uri()}#{fragment}")
+            button = page.page.get_by_role("button", name=model, exact=True)
+            assert button.get_attribute("aria-pressed") == "true"
+            key = next(key for key in KEYS if key[0] == model)
+            assert page.check("state")["values"].keys() == PROGRAMS[key].values.keys()
+
+
 def test_numbers_that_are_not_accepted(opened):
     page = opened.page
     field = page.get_by_label("W1, row 1, column 1")

@@ -31,6 +31,8 @@ def sample_layers() -> list[tuple[str, Any, tuple[int, ...]]]:
         ("Conv2d", L.Conv2d(2, 3, (3, 2), stride=(2, 1), padding=(1, 0), **net), (2, 6, 5, 2)),
         ("ConvTranspose2d", L.ConvTranspose2d(2, 3, 4, stride=2, padding=1, **net), (2, 4, 3, 2)),
         ("output_padding", L.ConvTranspose2d(2, 1, (3, 2), stride=2, output_padding=1, **net), (1, 3, 3, 2)),
+        ("MaxPool2d", L.MaxPool2d(2, stride=1), (2, 5, 4, 3)),
+        ("MaxPool2d of odd size", L.MaxPool2d(2), (2, 5, 7, 1)),
         ("Upsample", L.Upsample(2), (2, 3, 2, 2)),
         ("BatchNorm", norm, (4, 5)),
         ("BatchNorm of images", norm, (2, 3, 2, 5)),
@@ -222,6 +224,23 @@ def test_contrast_of_the_themes():
 def test_describe_refuses_other_layers():
     with pytest.raises(TypeError, match="describe expected layers that network.js can run, got a GRU"):
         networks.describe(L.GRU(2, 3, rng=0))
+
+
+def test_compact_keeps_every_number():
+    short, long = np.array([0.5, -3], np.float32), np.array([0.1, 1e6], np.float32)
+    found = networks.compact({"a": [short, long], "b": "text", "c": np.arange(3)})
+    assert [a.dtype for a in found["a"]] == [np.float16, np.float32]
+    np.testing.assert_array_equal(found["a"][0], short)
+    assert found["a"][1] is long and found["b"] == "text" and found["c"].dtype == np.int64
+
+
+def test_title_and_description():
+    content = '<h1>Two <i>parts</i></h1>\n<p class="a">p<sub>g</sub> is\n "new".</p><p>Last</p>'
+    page = live.assemble(content, {}, [])
+    assert "<title>Two parts</title>" in page
+    assert '<meta name="description" content="pg is &quot;new&quot;.">' in page
+    with pytest.raises(ValueError, match="assemble expected a content with an <h1>"):
+        live.assemble("<p>text</p>", {}, [])
 
 
 def test_unknown_page(tmp_path: Path, capsys):

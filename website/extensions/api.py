@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -22,6 +23,7 @@ from website.places import NUMBER, ROOT
 ARGUMENT = re.compile(r"^(\*{0,2}[\w.\[\]…]+(?:, \*{0,2}[\w.\[\]…]+)*) : (.*)$")
 EQUATION = re.compile(rf"^ *\({NUMBER}\)  ")
 BULLET = re.compile(r"^ *(?:-|\d+\.) ")
+BEFORE, AFTER = " \n'\"([{<-/:", " \n'\")]}>-/:.,;!?"     # what may stand next to ``code``
 CHAPTER = re.compile(r"\bdocs/([\w-]+)\.md\b")
 
 
@@ -94,8 +96,8 @@ def inline(text: str) -> str:
             content = part[1:-1]
             parts[n] = f"``{content}``" if content == content.strip() else rf"\`{content}\`"
             before, after = parts[n - 1], parts[n + 1]
-            parts[n] = ("\\ " if before and not before[-1].isspace() else "") + parts[n]
-            parts[n] += "\\ " if after and not after[0].isspace() else ""
+            parts[n] = ("\\ " if before and before[-1] not in BEFORE else "") + parts[n]
+            parts[n] += "\\ " if after and after[0] not in AFTER else ""
         else:
             escaped = re.sub(r"([\\*|`])", r"\\\1", part)
             escaped = re.sub(r"_(?!\w)", r"\\_", escaped)
@@ -112,9 +114,8 @@ def source_line(value: Any) -> tuple[str, int] | None:
         line = inspect.getsourcelines(value)[1]
     except (TypeError, OSError):
         return None
-    if not path or not path.startswith(str(ROOT)):
-        return None
-    return path[len(str(ROOT)) + 1 :], max(line, 1)
+    name = Path(path or "/").as_posix().removeprefix(f"{ROOT.as_posix()}/")
+    return (name, max(line, 1)) if name in repository.paths() else None
 
 
 def add_source_links(app: Sphinx, doctree: nodes.document) -> None:

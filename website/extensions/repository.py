@@ -5,6 +5,7 @@ Equation numbers in comments and docstrings link to the equation in its chapter.
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from website.places import IN_BRACKETS, NUMBER, ROOT, find_places
 
 PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn)">(.*?)</span>')      # shown like text without a class
 FOLDERS = ("scratchgen", "demos", "tests", "benchmarks", "tools", "fuzz", "docs/figures")
-SHOWN = (".py", ".css")
+SHOWN = (".py", ".css", ".md")
 SINGLE = ("CITATION.cff", "setup.cfg", "Makefile")
 RAW = ("results",)          # copied as they are
 
@@ -37,6 +38,11 @@ def files(root: Path = ROOT) -> list[str]:
         if path.suffix in SHOWN and "__pycache__" not in path.parts
     ]
     return sorted([*found, *SINGLE])
+
+
+@functools.cache
+def paths() -> frozenset[str]:
+    return frozenset(files())
 
 
 def page_of(path: str) -> str:
@@ -80,8 +86,7 @@ def collect_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         for n in range(1, len(parts)):
             folders.setdefault("/".join(parts[:n]), set()).add("/".join(parts[: n + 1]))
     for path in shown:
-        body = _file_body(path, app.builder)
-        yield page_of(path), {"title": path, "body": body, "crumbs": _crumbs(path, app.builder)}, "code.html"
+        yield page_of(path), context(path, _file_body(path, app.builder), app.builder), "code.html"
     for folder, inside in folders.items():
         name = page_of(folder)
         items = "".join(
@@ -91,8 +96,12 @@ def collect_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         )
         about = _about(ROOT / folder / "__init__.py")
         body = f'<p>{html.escape(about)}</p><ul class="files">{items}</ul>'
-        crumbs = _crumbs(folder, app.builder)
-        yield name, {"title": f"{folder}/", "body": body, "crumbs": crumbs}, "code.html"
+        yield name, context(folder, body, app.builder), "code.html"
+
+
+def context(path: str, body: str, builder: Any) -> dict[str, Any]:
+    """What the template needs. It has no sidebar, so its tree of pages is left empty, which is faster."""
+    return {"title": path, "body": body, "crumbs": _crumbs(path, builder), "toctree": lambda **_: ""}
 
 
 def _about(path: Path) -> str:

@@ -13,7 +13,7 @@
   // The text of this function is the worker's script. It uses nothing of the page.
   function work(files, session) {
     const say = (text) => postMessage({ kind: "loading", text });
-    const FRAME = 150;          // milliseconds of training between two pictures, about
+    const FRAME = 150;          // milliseconds of training between two pictures, at least about
     let module = null, training = null, running = false, rate = 0.002, steps = 4, toJs = null;
 
     async function load() {
@@ -46,10 +46,11 @@
 
     function advance() {
       if (!running) return;
-      const begun = performance.now(), losses = toJs(training.advance(steps, rate));
+      const begun = performance.now(), losses = toJs(training.advance(steps, rate)), trained = performance.now();
       picture(losses);
-      const took = performance.now() - begun;
-      steps = Math.max(1, Math.min(50, Math.round(steps * Math.min(2, FRAME / took))));
+      // Training takes at least as long as the pictures, however slow the machine is.
+      const wanted = Math.max(FRAME, performance.now() - trained), took = Math.max(1, trained - begun);
+      steps = Math.max(1, Math.min(100, Math.round(steps * Math.min(2, wanted / took))));
       setTimeout(advance);        // so that a message can arrive in between
     }
 

@@ -82,7 +82,7 @@
     ctx.restore();
   };
 
-  // A line through points, clipped to the axes.
+  // A line through points, clipped to the axes. It has a gap where y is NaN.
   K.line = (ctx, axes, xs, ys, { colour, width = 2, dash = [] }) => {
     ctx.save();
     ctx.beginPath();
@@ -93,7 +93,12 @@
     ctx.lineJoin = "round";
     ctx.setLineDash(dash);
     ctx.beginPath();
-    for (let i = 0; i < xs.length; i++) ctx.lineTo(axes.x(xs[i]), axes.y(ys[i]));
+    let drawn = false;
+    for (let i = 0; i < xs.length; i++) {
+      const known = Number.isFinite(ys[i]);
+      if (known) ctx[drawn ? "lineTo" : "moveTo"](axes.x(xs[i]), axes.y(ys[i]));
+      drawn = known;
+    }
     ctx.stroke();
     ctx.restore();
   };

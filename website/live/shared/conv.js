@@ -57,6 +57,22 @@
     return out;
   };
 
+  T.maxPool2d = (x, kernel, stride) => {                                                        // (MAXP.1)
+    const [n, height, width, c] = x.shape, [kh, kw] = kernel, [sh, sw] = stride;
+    const oh = Math.floor((height - kh) / sh) + 1, ow = Math.floor((width - kw) / sw) + 1;
+    const out = T.like(x, [n, oh, ow, c]);
+    for (let b = 0, at = 0; b < n; b++) for (let i = 0; i < oh; i++) for (let j = 0; j < ow; j++) {
+      for (let d = 0; d < c; d++, at++) {
+        let largest = -Infinity;
+        for (let u = 0; u < kh; u++) for (let v = 0; v < kw; v++) {
+          largest = Math.max(largest, x.data[((b * height + i * sh + u) * width + j * sw + v) * c + d]);
+        }
+        out.data[at] = largest;
+      }
+    }
+    return out;
+  };
+
   T.upsample = (x, scale) => {
     const [n, height, width, c] = x.shape, out = T.like(x, [n, scale * height, scale * width, c]);
     for (let b = 0, at = 0; b < n; b++) for (let i = 0; i < scale * height; i++) {

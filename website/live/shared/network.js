@@ -24,6 +24,7 @@
     Conv2d: (s, x) => T.conv2d(x, s.weight, s.bias, s.stride, s.padding),
     ConvTranspose2d: (s, x) =>
       T.convTranspose2d(x, s.weight, s.bias, s.stride, s.padding, s.output_padding),
+    MaxPool2d: (s, x) => T.maxPool2d(x, s.kernel, s.stride),
     BatchNorm: (s, x) => T.batchNorm(x, s.weight, s.bias, s.running_mean, s.running_var, s.eps),
     LayerNorm: (s, x) => T.layerNorm(x, s.weight, s.bias, s.eps),
     GroupNorm: (s, x) => T.groupNorm(x, s.weight, s.bias, s.groups, s.eps),
