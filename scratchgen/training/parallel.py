@@ -87,7 +87,7 @@ def expect_same_step(trainer: Any, alone: tuple[Any, Any] | None, ranks: Ranks) 
     if ranks.any(bool(wrong)):
         who = type(trainer.model).__name__
         raise ValueError(
-            f"{who} cannot be trained on {ranks.size} ranks: {wrong or 'a result'} is not that of one "
+            f"{who} cannot be trained on {ranks.size} ranks: {wrong or 'the first step'} is not that of one "
             "process; its loss must be a mean over the examples of the batch, and no layer but BatchNorm may "
             "mix examples"
         )
