@@ -71,6 +71,10 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/convolution.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
+	$(PY) benchmarks/scaling.py
+	$(PY) benchmarks/memory.py
+	$(PY) benchmarks/end_to_end.py
+	$(PY) benchmarks/mpi.py
 	$(PY) benchmarks/chart.py
 
 faults: $(VENV)/run.stamp
