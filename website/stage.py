@@ -60,7 +60,7 @@ def generated(root: Path, live: Iterable[Path]) -> Mapping[str, str]:
     pages["index.md"] = "\n\n".join([
         "# scratchgen",
         tree("Learn", ["docs/README", *(f"docs/{name}" for name in chapters)]),
-        tree("Look", ["live", "literate", "demos/index", "gallery/README"]),
+        tree("Look", ["live", "literate", "demos/index", "How to run the demos <gallery/README>"]),
         tree("Use", [f"docs/{name}" for name in others]),
         tree("Reference", ["api/index"]),
         tree("Project", project),
