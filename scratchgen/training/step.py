@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from scratchgen.module import Parameter
+from scratchgen.runtime.threads import one_blas_thread
 from scratchgen.training.optimisers import Optimizer
 
 
@@ -71,12 +72,13 @@ def player_step(
 
     Raises TrainingDiverged, before any update, if the loss is nan or infinite.
     """
-    optimizer.zero_grad()
-    value, cache = loss()
-    expect_finite(model, value, lambda: backward(cache), name)
-    grads = backward(cache)
-    length = optimizer.grad_norm() if norm else math.nan
-    optimizer.step()
+    with one_blas_thread():         # so that the result does not depend on the number of threads
+        optimizer.zero_grad()
+        value, cache = loss()
+        expect_finite(model, value, lambda: backward(cache), name)
+        grads = backward(cache)
+        length = optimizer.grad_norm() if norm else math.nan
+        optimizer.step()
     return Step(value, cache, grads, length)
 
 
