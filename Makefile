@@ -60,6 +60,7 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/convolution.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
+	$(PY) benchmarks/load.py
 	$(PY) benchmarks/chart.py
 
 faults: $(VENV)/run.stamp

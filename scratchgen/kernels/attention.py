@@ -9,8 +9,9 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
+from scratchgen.kernels.panels import product
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import WORK, code, product
+from scratchgen.kernels.products import WORK, code
 from scratchgen.kernels.shapes import expects
 
 

@@ -87,7 +87,7 @@ def test_helpers_compute_blocks(use):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "shape",
-    [(3, 3, 3), (1, 5, 1), (7, 300, 33), (4, 0, 5), (130, 257, 99), (17, 31, 16), (400, 100, 30), (30, 128, 500)],
+    [(3, 3, 3), (1, 5, 1), (7, 300, 33), (4, 0, 5), (130, 257, 99), (400, 9, 30), (30, 128, 500)],
 )
 def test_product_is_that_of_the_definition(use, small_blocks, rng, dtype, shape):
     """For each layout of both factors, with and without a bias, and added to what was there."""
