@@ -115,11 +115,21 @@ def call(typingctx, address, arguments):
 
 
 @intrinsic
+def call_task(typingctx, address, data, block):
+    """Compute a block of a `task`; return 1 if there was no memory for it, else 0."""
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(WORD, [WORD, WORD])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def task(typingctx, function, arguments):
-    """Store arguments for `call`: (address of a C function, address of its data).
+    """Store arguments for `call_task`: (address of a C function, address of its data).
 
     The C function calls function(block, *arguments), for a compiled function and a tuple. The data is valid
-    until the caller returns. The function must not raise an exception.
+    until the caller returns. The only exception that the function may raise is MemoryError.
     """
     argtypes = (types.int64, *arguments.types)
     resolved = function.get_call_type(typingctx, argtypes, {})
@@ -167,7 +177,7 @@ def _wrapper(builder: Any, values: Any) -> tuple[Any, Any, Any, list[Any]]:
     stored = cgutils.alloca_once(builder, values.type)
     builder.store(values, stored)
     name = f"{builder.function.name}.task.{next(_numbers)}"
-    wrapper = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [WORD, WORD]), name)
+    wrapper = ir.Function(builder.module, ir.FunctionType(WORD, [WORD, WORD]), name)
     wrapper.linkage = "internal"
     inner = ir.IRBuilder(wrapper.append_basic_block())
     data, block = wrapper.args
@@ -176,12 +186,14 @@ def _wrapper(builder: Any, values: Any) -> tuple[Any, Any, Any, list[Any]]:
 
 
 def call_compiled(context: Any, inner: Any, compiled: Any, values: list[Any]) -> None:
-    """Call a compiled function, ignore its result, and return."""
+    """Call a compiled function, and return 1 if it raised an exception, which is a MemoryError, else 0."""
     context.active_code_library.add_linking_library(compiled.library)
     target = context.declare_function(inner.module, compiled.fndesc)
     description = compiled.fndesc
-    context.call_conv.call_function(inner, target, description.restype, description.argtypes, values)
-    inner.ret_void()
+    status, _ = context.call_conv.call_function(
+        inner, target, description.restype, description.argtypes, values
+    )
+    inner.ret(inner.zext(status.is_error, WORD))
 
 
 def _part(context: Any, builder: Any, kind: Any, value: Any, start: Any, stop: Any) -> Any:

@@ -22,17 +22,17 @@ loop: Any = None        # in `_shared`, a kernel
 
 def _shared(queue, helpers, parts, whole, step, size, count, wake):
     function, data = task_of_parts(loop, parts, whole, step, size)
-    run(queue, helpers, function, data, count, wake)
+    return run(queue, helpers, function, data, count, wake)
 
 
 @functools.cache
-def _caller(chosen: Any) -> Callable[..., None]:
+def _caller(chosen: Any) -> Callable[..., int]:
     """`_shared` for one kernel. It has its own name, under which the cache of kernels finds it."""
     name = f"{chosen.py_func.__module__.rpartition('.')[2]}.{chosen.py_func.__name__}.blocks"
     caller = types.FunctionType(_shared.__code__, globals() | {"loop": chosen}, name)
     caller.__qualname__ = name
     caller.__module__ = __name__
-    found: Callable[..., None] = kernel()(caller)
+    found: Callable[..., int] = kernel()(caller)
     return found
 
 
@@ -56,4 +56,5 @@ def share(
         chosen(*parts, *whole)
         return
     queue, helpers = threads.helpers()
-    _caller(chosen)(queue, helpers, parts, whole, step, size, count, count >= ENOUGH)
+    if _caller(chosen)(queue, helpers, parts, whole, step, size, count, count >= ENOUGH):
+        raise MemoryError(f"{chosen.py_func.__name__} found no memory for a block of its work")

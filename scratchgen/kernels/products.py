@@ -142,13 +142,13 @@ def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded
 @kernel("contract")
 def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns, padded, packed):
     function, data = task(_pack_block, (number, code, b, b_step, b_column, depth, columns, padded, packed))
-    run(queue, helpers, function, data, -(-depth // DEPTH), 0)
+    return run(queue, helpers, function, data, -(-depth // DEPTH), 0)
 
 
 @kernel("contract")
 def _run(queue, helpers, number, code, table, count, blocks, wake):
     function, data = task(_block, (number, code, table, count))
-    run(queue, helpers, function, data, blocks, wake)
+    return run(queue, helpers, function, data, blocks, wake)
 
 
 @functools.cache
@@ -252,10 +252,12 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
         rows_of_table = np.array(table, np.int64)
         dtype = products[0][0].dtype
         queue, helpers = threads.helpers()
-        _run(
+        failed = _run(
             queue, helpers, dtype.type(0), code(dtype), address(rows_of_table), len(table), blocks,
             work >= 4 * WORK,
         )
+        if failed:
+            raise MemoryError("a matrix product found no memory for a block of its work")
 
 
 SMALL = 1 << 16     # multiplications; BLAS never uses more than one thread for so few

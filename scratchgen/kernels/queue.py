@@ -34,7 +34,7 @@ from scratchgen.kernels.native import (
     atomic_add,
     atomic_load,
     atomic_store,
-    call,
+    call_task,
     compare_exchange,
     pause,
 )
@@ -53,7 +53,8 @@ LIMIT = 512         # helpers that may take part
 LOOKS = 576         # pauses in SPIN, and pauses in PATIENCE
 CORES = 640         # MASK bytes: the cores that may be used, one bit for each
 CHOSEN = 768        # MASK bytes: the cores for one helper
-HELPERS = 896       # one line for each helper: whether it computes a block, and its thread number
+FAILED = 896        # blocks for which there was no memory
+HELPERS = 960       # one line for each helper: whether it computes a block, and its thread number
 LINE, MASK = 64, 128
 MOST = (1 << 16) - 1        # blocks
 SPIN, PATIENCE = 60, 200    # µs
@@ -61,12 +62,17 @@ SPIN, PATIENCE = 60, 200    # µs
 # In Linux a thread can sleep until a word in memory changes.
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
 WAIT, WAKE = 128, 129       # FUTEX_WAIT and FUTEX_WAKE within one process
+GETTID = {"x86_64": 186, "aarch64": 178}.get(platform.machine(), 0)
 _syscall: Any = types.ExternalFunction("syscall", types.intp(*(types.intp,) * 7))
 _core: Any = types.ExternalFunction("sched_getcpu", types.int32())
-_thread: Any = types.ExternalFunction("gettid", types.int32())
 _set_cores: Any = types.ExternalFunction(
     "sched_setaffinity", types.int32(types.int32, types.intp, types.intp)
 )
+
+if not FUTEX:       # there are no helpers, and these functions of the C library may not exist
+    _syscall = kernel("contract")(lambda number, a, b, c, d, e, f: 0)
+    _core = kernel("contract")(lambda: 0)
+    _set_cores = kernel("contract")(lambda thread, size, mask: 0)
 
 
 def size(helpers: int) -> int:
@@ -106,7 +112,7 @@ def _move(queue, helper, core, there):
 def help_out(queue, number):
     """Compute blocks as helper `number`, from 0, until `stop` is called."""
     me = queue + HELPERS + number * LINE
-    atomic_store(me + 8, _thread())
+    atomic_store(me + 8, _syscall(GETTID, 0, 0, 0, 0, 0, 0))
     spin = atomic_load(queue + LOOKS)
     while atomic_load(queue + STOP) == 0:
         computation = atomic_load(queue + NUMBER)
@@ -117,7 +123,7 @@ def help_out(queue, number):
             atomic_store(me, 1)
             taken = compare_exchange(queue + QUEUE, word, word + 1)
             if taken:       # so function and data are those of this computation
-                call(function, (data, word & MOST))
+                atomic_add(queue + FAILED, call_task(function, data, word & MOST))
             atomic_store(me, 0)
             if taken:
                 atomic_add(queue + DONE, 1)
@@ -147,15 +153,19 @@ def stop(queue):
 def run(queue, helpers, function, data, count, wake):
     """Compute the blocks 0 … count − 1 of a `task`, with the help of at most so many helpers.
 
+    Returns how many of them failed, because there was no memory.
+
     wake : whether there is enough work to wake helpers that sleep, which takes 5 to 50 µs
     """
     if helpers < 1 or count < 2 or count > MOST or not compare_exchange(queue + OWNER, 0, 1):
+        failed = 0
         for block in range(count):
-            call(function, (data, block))
-        return
+            failed += call_task(function, data, block)
+        return failed
     atomic_store(queue + TASK, function)
     atomic_store(queue + TASK + 8, data)
     atomic_store(queue + DONE, 0)
+    atomic_store(queue + FAILED, 0)
     atomic_store(queue + LIMIT, helpers)
     computation = atomic_load(queue + NUMBER) + 1
     atomic_store(queue + QUEUE, computation << 32 | count << 16)
@@ -166,7 +176,7 @@ def run(queue, helpers, function, data, count, wake):
     word = atomic_load(queue + QUEUE)
     while word & MOST < count:
         if compare_exchange(queue + QUEUE, word, word + 1):
-            call(function, (data, word & MOST))
+            atomic_add(queue + FAILED, call_task(function, data, word & MOST))
             others -= 1
         word = atomic_load(queue + QUEUE)
     looks, patience = 0, atomic_load(queue + LOOKS + 8)
@@ -175,7 +185,9 @@ def run(queue, helpers, function, data, count, wake):
         looks += 1
     if atomic_load(queue + DONE) < others:
         _wait(queue, helpers, others)
+    failed = atomic_load(queue + FAILED)
     atomic_store(queue + OWNER, 0)
+    return failed
 
 
 @kernel("contract")

@@ -42,6 +42,9 @@ class Helpers:
         for core in os.sched_getaffinity(0):
             if core < 8 * queue.MASK:
                 words[queue.CORES // 8 + core // 64] |= np.left_shift(np.int64(1), core % 64)
+        whole = queue.types.int64
+        help_out: Any = queue.help_out
+        help_out.compile((whole, whole))            # here, as a fork while a helper compiles could block
         each = min(self._pauses(10_000) for _ in range(3)) / 10_000
         words[queue.LOOKS // 8 :][:2] = int(queue.SPIN / each), int(queue.PATIENCE / each)
 

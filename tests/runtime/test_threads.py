@@ -324,3 +324,38 @@ def test_adam_gives_the_same_bits_on_every_number_of_threads(use, rng):
         found.append(layer.weight.value.copy())
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+@kernel("contract")
+def _allocate(found, size):
+    for i in range(found.size):
+        found[i] = np.empty(size).size
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_block_without_memory_is_an_error(use, number):
+    use(number)
+    found = np.zeros(4)
+    parts.share(_allocate, (found,), (10,), entries=1)
+    assert (found == 10).all()
+    with pytest.raises(MemoryError, match="_allocate found no memory"):
+        parts.share(_allocate, (found,), (1 << 58,), entries=1)
+    parts.share(_count, (np.zeros(4, np.int64),), entries=1)
+
+
+OTHER_SYSTEM = """
+import sys
+sys.platform = "other"
+import numpy as np
+from scratchgen.kernels import queue, products
+from scratchgen.runtime import threads
+assert not queue.FUTEX and threads.helpers() == (0, 0)
+a, out = np.random.default_rng(0).random((300, 300)), np.empty((300, 300))
+products.matmul(a, a, out)
+print(np.allclose(out, a @ a))
+"""
+
+
+@pytest.mark.slow
+def test_other_systems_compute_without_helpers(tmp_path):
+    assert in_new_process(OTHER_SYSTEM, NUMBA_CACHE_DIR=str(tmp_path)) == ["True"]
