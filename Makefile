@@ -7,8 +7,8 @@ NAME ?= autoencoder
 # How many seconds `make fuzz` spends on each file reader.
 SECONDS ?= 600
 
-.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce clean
-.PHONY: oldest newest pythons versions
+.PHONY: help demo test check lint types stubs numbers bench faults fuzz reproduce pretrained clean
+.PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
 	@echo "make demo       compress and reconstruct digits; writes the figures to gallery/"
@@ -18,12 +18,16 @@ help:
 	@echo "make newest     run the quick tests with the newest dependencies"
 	@echo "make pythons    do both with each installed Python from 3.11 to 3.13"
 	@echo "make versions   run a small part of the tests with these dependencies and Pythons, as CI does"
+	@echo "make site       build the site from docs/ and the docstrings; open site/index.html"
+	@echo "make site-test  open every page of the site in headless Chromium"
+	@echo "make pyodide    fetch Python for the browser (needs npm), which the site's page of gradient checks runs"
 	@echo "make stubs      write the stub files, which tell type checkers the public names"
 	@echo "make numbers    compare every function with 60-digit arithmetic; writes results/numbers.json"
 	@echo "make bench      measure the speed against PyTorch and JAX (installs both first); see docs/speed.md"
 	@echo "make faults     kill training runs, fill disks, remove folders (ten minutes); writes results/faults.json"
 	@echo "make fuzz       fuzz the file readers, SECONDS=600 for each; writes results/fuzz.json"
 	@echo "make reproduce  reproduce a published figure, NAME=autoencoder; writes to results/"
+	@echo "make pretrained train the models that come with the package; MODELS=vae-2d: one of them"
 	@echo "make clean      remove .venv, builds and caches"
 
 demo: $(VENV)/run.stamp
@@ -51,6 +55,15 @@ types: $(VENV)/test.stamp
 stubs: $(VENV)/run.stamp
 	$(PY) tools/write_stubs.py
 
+site: $(VENV)/site.stamp
+	$(PY) website/build.py
+
+site-test: $(VENV)/site.stamp
+	$(PY) -m pytest -q -n 0 --durations=5 -rs tests/site
+
+pyodide: $(VENV)/test.stamp
+	$(PY) website/browser_python/files.py
+
 numbers: $(VENV)/test.stamp
 	$(PY) tools/sweep_numbers.py
 
@@ -72,8 +85,11 @@ fuzz: $(VENV)/test.stamp
 reproduce: $(VENV)/run.stamp
 	$(PY) -m scratchgen reproduce $(NAME)
 
+pretrained: $(VENV)/run.stamp
+	$(PY) -m scratchgen study pretrained $(MODELS)
+
 clean:
-	rm -rf $(VENV) build dist scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site scratchgen.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Each stamp depends on the previous one, so that parallel targets (make -j) never run pip at the same time.
 $(VENV)/run.stamp: setup.cfg pyproject.toml
@@ -94,4 +110,8 @@ $(VENV)/test.stamp: $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: $(VENV)/test.stamp
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+$(VENV)/site.stamp: $(VENV)/test.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[site]"
 	@touch $@

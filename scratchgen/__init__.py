@@ -15,7 +15,8 @@ __version__ = "0.1.0"       # a plain literal, which the build reads without an 
 _PACKAGES = ("layers", "losses", "data", "training", "models")
 _MODULES = (
     "checkpoint", "data", "distributions", "export", "gradcheck", "initializers", "kernels", "layers",
-    "losses", "metrics", "models", "optim", "plots", "progress", "schedules", "trace", "training",
+    "losses", "metrics", "models", "optim", "plots", "pretrained", "progress", "schedules", "trace",
+    "training",
 )
 _OPTIONAL = ("sklearn",)        # needs a package that may be missing, so it is not listed in `__all__`
 

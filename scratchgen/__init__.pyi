@@ -12,6 +12,7 @@ from scratchgen import metrics as metrics
 from scratchgen import models as models
 from scratchgen import optim as optim
 from scratchgen import plots as plots
+from scratchgen import pretrained as pretrained
 from scratchgen import progress as progress
 from scratchgen import schedules as schedules
 from scratchgen import trace as trace
@@ -150,6 +151,7 @@ from scratchgen.models.gan.model import GAN as GAN
 from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN
 from scratchgen.models.text.characters import CharacterModel as CharacterModel
+from scratchgen.models.text.mixture import TextMixture as TextMixture
 from scratchgen.models.text.ngram import NGram as NGram
 from scratchgen.models.text.translator import Translator as Translator
 from scratchgen.models.vae.codes import LatentUsage as LatentUsage

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from scratchgen.backward_errors import explain_errors
 from scratchgen.checks import MISREAD, Array, describe, float_dtype, is_plain_array
 from scratchgen.html_table import html_table
 from scratchgen.kernels.gradient import LazyGradient
@@ -108,6 +109,10 @@ class Module:
 
     buffer_names: tuple[str, ...] = ()
     trainable = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        explain_errors(cls)
 
     def children(self) -> dict[str, Any]:
         """The modules directly inside this one, by name."""

@@ -26,7 +26,9 @@ PACKAGE = ROOT / "scratchgen"
 
 # A module may import from its own level and from the levels above it in this list.
 LEVELS = (
-    ("runtime", "kernels", "checks", "constants", "html_table", "figure"),
+    (
+        "runtime", "kernels", "checks", "constants", "html_table", "figure", "backward_errors", "pretrained",
+    ),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "saving"),
     ("training",),
@@ -118,6 +120,7 @@ def test_imports_are_declared_and_include_no_framework_and_no_pickle():
     assert "scikit-learn" in extras["sklearn"] and "onnx" in extras["onnx"]
     for path in PACKAGE.rglob("*.py"):
         optional = {"sklearn": {"sklearn"}, "export": {"onnx"}}.get(path.parent.name, set())
+        optional |= {"workers.py": {"joblib", "distributed"}, "mpi.py": {"mpi4py"}}.get(path.name, set())
         for name in imports(path):
             assert name.split(".")[0] in allowed | optional, f"{path.relative_to(ROOT)} imports {name}"
 
@@ -220,7 +223,7 @@ def test_sdist_contains_documentation_and_tests(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archived = {name.partition("/")[2] for name in archive.getnames()}
-    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css"}
+    kinds = {".py", ".md", ".png", ".npz", ".txt", ".json", ".typed", ".css", ".safetensors"}
     for folder in ("scratchgen", "tests", "demos", "docs", "benchmarks", "results"):
         files = [p for p in (built / "source" / folder).rglob("*") if p.suffix in kinds]
         assert {p.relative_to(built / "source").as_posix() for p in files} <= archived

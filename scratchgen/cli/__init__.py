@@ -24,7 +24,7 @@ from scratchgen.runtime import process
 
 COMMANDS = (        # in the order of --help
     "demo", "gradcheck", "trace", "zoo", "exercise", "train", "sample", "reconstruct", "encode", "score",
-    "info", "export", "study", "data", "download", "completion",
+    "info", "pretrained", "export", "study", "data", "download", "completion",
 )  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from scratchgen.cli.common import columns
 
@@ -22,6 +24,18 @@ def run_apart(module: str, target: str, timeout: float, options: Sequence[str] =
     Prints one line to stderr if the process did not end within `timeout` seconds, or if the code of the user
     ended it.
     """
+    return _run(module, target, timeout, options, None)[0]
+
+
+def ask_apart(module: str, target: str, timeout: float, options: Sequence[str] = ()) -> tuple[int, Any]:
+    """The same with the option --json: the exit code, and the object that was printed or None."""
+    code, output = _run(module, target, timeout, [*options, "--json"], subprocess.PIPE)
+    return code, json.loads(output) if output else None
+
+
+def _run(
+    module: str, target: str, timeout: float, options: Sequence[str], stdout: int | None
+) -> tuple[int, bytes]:
     command = [
         sys.executable, "-P", "-m", module, target, f"--timeout={timeout}", f"--width={columns()}", *options,
     ]  # fmt: skip
@@ -29,20 +43,23 @@ def run_apart(module: str, target: str, timeout: float, options: Sequence[str] =
     environment = {"SCRATCHGEN_KERNELS": "reference", **os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
     sys.stdout.flush()
-    process = subprocess.Popen(command, env=environment, start_new_session=os.name == "posix")
+    process = subprocess.Popen(
+        command, env=environment, stdout=stdout, start_new_session=os.name == "posix"
+    )
     try:
-        code = process.wait(timeout + GRACE)
+        output = process.communicate(timeout=timeout + GRACE)[0] or b""
     except subprocess.TimeoutExpired:
         print(f"scratchgen: error: {target} did not finish within {timeout:g} s", file=sys.stderr)
-        return 1
+        return 1, b""
     finally:
         end(process)
+    code = process.returncode
     if code not in UNUSUAL:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         text = f"{target} ended its process, with {how}, before it was checked"
         print(f"scratchgen: error: {text}", file=sys.stderr)
-        return 1
-    return UNUSUAL[code]
+        return 1, b""
+    return UNUSUAL[code], output
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.apart import run_apart
-from scratchgen.cli.common import check_output, paragraph, row, seconds
+from scratchgen.cli.apart import ask_apart, run_apart
+from scratchgen.cli.common import (
+    add_json_argument,
+    check_output,
+    paragraph,
+    print_result,
+    row,
+    seconds,
+)
 
 HELP = "derive gradients yourself: exercises with blanks, checked with an explanation"
 
@@ -29,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=seconds, default=60.0, metavar="SECONDS",
         help="the time limit of --check (default: 60)",
     )
+    add_json_argument(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -41,37 +49,37 @@ def main(args: argparse.Namespace) -> int:
     if args.name is None and (args.out is not None or args.overwrite):
         raise ValueError("--out and --overwrite expected the NAME of an exercise to write")
     if args.list:
-        return show_list()
+        return show_list(args)
     if args.check is not None:
-        return check_file(args.check, args.timeout)
+        return check_file(args.check, args)
     if args.hint is not None:
-        return show_hint(args.hint)
+        return show_hint(args.hint, args)
     if args.solution is not None:
-        return show_solution(args.solution)
+        return show_solution(args.solution, args)
     if args.name is None:
         raise ValueError("exercise expected a NAME, --list, --check FILE, --hint NAME or --solution NAME")
-    return write(args.name, args.out, args.overwrite)
+    return write(args.name, args)
 
 
-def write(name: str, out: Path | None, overwrite: bool) -> int:
+def write(name: str, args: argparse.Namespace) -> int:
     """Write the file of an exercise."""
     from scratchgen.checks import check_name
     from scratchgen.data.files import write_whole
     from scratchgen.exercises.catalogue import EXERCISES, text_of
 
     exercise = EXERCISES[check_name("exercise", name, EXERCISES)]
-    path = Path(exercise.file) if out is None else out
+    path = Path(exercise.file) if args.out is None else args.out
     check_output(path)
-    if path.exists() and not overwrite:
+    if path.exists() and not args.overwrite:
         raise ValueError(f"{path} exists, and may contain your work; --overwrite replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text_of(exercise))
-    print(f"written: {path}")
-    print(f"to check it: scratchgen exercise --check {path}")
+    lines = [f"written: {path}", f"to check it: scratchgen exercise --check {path}"]
+    print_result(args, {"exercise": name, "file": path}, *lines)
     return 0
 
 
-def check_file(path: Path, timeout: float) -> int:
+def check_file(path: Path, args: argparse.Namespace) -> int:
     """Check a file in a process of its own, and remember that it is solved."""
     from scratchgen.exercises.check import parse
     from scratchgen.exercises.progress import Progress
@@ -80,39 +88,57 @@ def check_file(path: Path, timeout: float) -> int:
         exercise, _ = parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError:
         raise ValueError(f"{path} expected a Python file in UTF-8") from None
-    code = run_apart("scratchgen.cli.own_exercise", str(path), timeout)
+    module, found = "scratchgen.cli.own_exercise", None
+    if args.json:
+        code, found = ask_apart(module, str(path), args.timeout)
+    else:
+        code = run_apart(module, str(path), args.timeout)
+    progress = Progress.load()
     if code == 0:
-        progress = Progress.load()
         progress.solve(exercise.name)
         progress.save()
-        print(summary(progress.solved))
+        if not args.json:
+            print(summary(progress.solved))
+    if found is not None:
+        print_result(args, {**found, "next": next(iter(left(progress.solved)), None)})
     return code
+
+
+def left(solved: list[str]) -> list[str]:
+    """The exercises that are not solved."""
+    from scratchgen.exercises.catalogue import EXERCISES
+
+    return [name for name in EXERCISES if name not in solved]
 
 
 def summary(solved: list[str]) -> str:
     """How many exercises are solved, and which one is next."""
     from scratchgen.exercises.catalogue import EXERCISES
 
-    left = [name for name in EXERCISES if name not in solved]
-    count = f"solved: {len(EXERCISES) - len(left)} of {len(EXERCISES)}"
-    return f"{count}; next: scratchgen exercise {left[0]}" if left else count
+    others = left(solved)
+    count = f"solved: {len(EXERCISES) - len(others)} of {len(EXERCISES)}"
+    return f"{count}; next: scratchgen exercise {others[0]}" if others else count
 
 
-def show_list() -> int:
+def show_list(args: argparse.Namespace) -> int:
     """Print all exercises in their order, with a mark at those that are solved."""
     from scratchgen.exercises.catalogue import EXERCISES
     from scratchgen.exercises.progress import Progress
 
-    progress = Progress.load()
+    solved = Progress.load().solved
     width = max(map(len, EXERCISES)) + 9
+    lines, values = [], {}
     for i, exercise in enumerate(EXERCISES.values(), 1):
-        mark = "x" if exercise.name in progress.solved else " "
-        print(row(f"[{mark}] {i:>2} {exercise.name}", exercise.title, width))
-    print(summary(progress.solved))
+        mark = "x" if exercise.name in solved else " "
+        lines.append(row(f"[{mark}] {i:>2} {exercise.name}", exercise.title, width))
+        values[exercise.name] = {
+            "title": exercise.title, "equations": exercise.numbers, "solved": exercise.name in solved,
+        }  # fmt: skip
+    print_result(args, {"exercises": values, "next": next(iter(left(solved)), None)}, *lines, summary(solved))
     return 0
 
 
-def show_hint(name: str) -> int:
+def show_hint(name: str, args: argparse.Namespace) -> int:
     """Print the next hint, and remember that it was read."""
     from scratchgen.exercises.catalogue import find_hints
     from scratchgen.exercises.progress import Progress
@@ -121,19 +147,21 @@ def show_hint(name: str) -> int:
     progress = Progress.load()
     index = progress.next_hint(name, len(hints))
     progress.save()
-    print(f"hint {index + 1} of {len(hints)} for {name}:")
-    print(paragraph(hints[index]))
+    lines = [f"hint {index + 1} of {len(hints)} for {name}:", paragraph(hints[index])]
     if index + 1 == len(hints):
-        print(f"This is the last hint. The code: scratchgen exercise --solution {exercise}")
+        lines.append(f"This is the last hint. The code: scratchgen exercise --solution {exercise}")
+    values = {"exercise": exercise, "for": name, "hint": hints[index], "index": index + 1, "of": len(hints)}
+    print_result(args, values, *lines)
     return 0
 
 
-def show_solution(name: str) -> int:
+def show_solution(name: str, args: argparse.Namespace) -> int:
     """Print the library's lines for all blanks."""
     from scratchgen.checks import check_name
     from scratchgen.exercises.catalogue import EXERCISES, solution_text
 
     exercise = EXERCISES[check_name("exercise", name, EXERCISES)]
-    print(f"{exercise.name}, from {exercise.module}:\n")
-    print(solution_text(exercise))
+    code = solution_text(exercise)
+    values = {"exercise": name, "module": exercise.module, "solution": code}
+    print_result(args, values, f"{exercise.name}, from {exercise.module}:\n", code)
     return 0

@@ -39,11 +39,11 @@ def main(args: argparse.Namespace) -> int:
     else:
         files = list(export.to_torch(run.model, args.out, part.name))
     values: dict[str, Any] = {
-        "model": run.name, "part": part.name, "format": args.format, "inputs": part.shape, "files": files,
+        "model": run.name, "part": part.name, "format": args.format,
+        "inputs": {value.name: value.shape for value in part.inputs}, "files": files,
     }  # fmt: skip
-    shape = ", ".join(map(str, part.shape))
     print_result(
         args, values, f"The {part.name} of the {run.name} is in {' and '.join(map(str, files))}",
-        f"It takes an array (N, {shape})",
+        f"Inputs: {', '.join(map(str, part.inputs))}",
     )  # fmt: skip
     return 0

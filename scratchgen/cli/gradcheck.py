@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from scratchgen.cli.apart import run_apart
+from scratchgen.cli.apart import ask_apart, run_apart
 from scratchgen.cli.common import add_json_argument, check_output, columns, print_result, seconds
 
 HELP = "compare hand-written gradients with central differences"
@@ -56,8 +56,6 @@ def main(args: argparse.Namespace) -> int:
     if args.plot is not None:
         check_output(args.plot)
     own = [name for name in args.names if FILE.search(name)]
-    if own and args.json:
-        raise ValueError("--json expected names of the library; the check of your own file is text")
     if own:
         return check_own(own, args)
     if args.input is not None:
@@ -86,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
         failed += sum(not r.ok for found in results.values() for r in found)
         kinks += sum(r.verdict == "kink" for r in results[versions[-1]])
         checked += [
-            {"case": case.name, "kernels": version, "what": r.what, "error": r.error, "verdict": r.verdict}
+            {"case": case.name, "kernels": version, **report.as_values(r)}
             for version, found in results.items()
             for r in found
         ]
@@ -122,4 +120,17 @@ def check_own(targets: list[str], args: argparse.Namespace) -> int:
         options.append(f"--input={','.join(map(str, args.input))}")
     if args.plot is not None:
         options.append(f"--plot={args.plot}")
-    return max(run_apart("scratchgen.cli.own_code", target, args.timeout, options) for target in targets)
+    module = "scratchgen.cli.own_code"
+    if not args.json:
+        return max(run_apart(module, target, args.timeout, options) for target in targets)
+    answers = {target: ask_apart(module, target, args.timeout, options) for target in targets}
+    checks = [
+        {"case": target, "kernels": "reference", **check}
+        for target, (_, found) in answers.items() if found is not None for check in found["checks"]
+    ]  # fmt: skip
+    failed = sum(check["verdict"] == "FAIL" for check in checks)
+    kinks = sum(check["verdict"] == "kink" for check in checks)
+    refused = [target for target, (_, found) in answers.items() if found is None]   # stderr says why
+    values = {"cases": len(targets) - len(refused), "failed": failed, "kinks": kinks, "checks": checks}
+    print_result(args, {**values, "not_checked": refused})
+    return max(code for code, _ in answers.values())

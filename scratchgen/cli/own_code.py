@@ -16,11 +16,13 @@ import argparse
 import copy
 import importlib.util
 import inspect
+import json
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -32,7 +34,7 @@ from scratchgen.checks import check_name, describe, is_plain_array
 from scratchgen.gradcheck.checker import KINKED, check_jvp, check_layer, check_loss, has_jvp
 from scratchgen.gradcheck.contract import check_contract
 from scratchgen.gradcheck.differences import Result
-from scratchgen.gradcheck.report import NARROWEST, detailed_rows, error_figure, head
+from scratchgen.gradcheck.report import NARROWEST, as_values, detailed_rows, error_figure, head
 from scratchgen.layers.base import Layer, Parameter
 
 if TYPE_CHECKING:
@@ -56,10 +58,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, required=True)
     parser.add_argument("--width", type=int, required=True)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args(words)
     width = max(NARROWEST, args.width)
     return guarded(
-        lambda: check(args.target, args.input, width, args.plot),
+        lambda: check(args.target, args.input, width, args.plot, args.json),
         args.target, Path(args.target.rpartition(":")[0]), args.timeout,
     )  # fmt: skip
 
@@ -96,29 +99,35 @@ def leave(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def check(target: str, shape: tuple[int, ...] | None, width: int, plot: Path | None) -> int:
-    """Print the checks of FILE.py:NAME and return PASSED or FAILED."""
+def check(
+    target: str, shape: tuple[int, ...] | None, width: int, plot: Path | None, as_json: bool = False
+) -> int:
+    """Print the checks of FILE.py:NAME, as a table or as JSON; return PASSED or FAILED."""
     file, _, name = target.rpartition(":")
-    thing = find(load(Path(file)), name, file)
-    if inspect.isclass(thing):
-        layer, x = make_layer(thing, shape, file)
-        results = check_own_layer(layer, x)
-        print(f"{name} with an input of shape {x.shape}")
-    else:
-        results, title = check_own_loss(thing, shape, file)
-        print(f"{name} with {title}")
-        if plot is not None:
-            raise Refused(f"--plot expected a layer, got the loss {name}")
-    print(head(True, width))
-    for result in results:
-        print(*detailed_rows(result, width), sep="\n")
+    # With --json, only the results are written to stdout, and not what the user's file prints.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        thing = find(load(Path(file)), name, file)
+        if inspect.isclass(thing):
+            layer, x = make_layer(thing, shape, file)
+            results, title = check_own_layer(layer, x), f"an input of shape {x.shape}"
+        else:
+            results, title = check_own_loss(thing, shape, file)
+            if plot is not None:
+                raise Refused(f"--plot expected a layer, got the loss {name}")
     failed = sum(not result.ok for result in results)
-    print(f"checks: {len(results)}, failed: {failed}")
+    if as_json:
+        print(json.dumps({"input": title, "checks": [as_values(result) for result in results]}))
+    else:
+        print(f"{name} with {title}")
+        print(head(True, width))
+        for result in results:
+            print(*detailed_rows(result, width), sep="\n")
+        print(f"checks: {len(results)}, failed: {failed}")
     if plot is not None:
         from scratchgen import plots
 
         path = plots.save(own_figure(name, layer, x, results), plot)
-        print(f"error against step size: {path}")
+        print(f"error against step size: {path}", file=sys.stderr if as_json else sys.stdout)
     return FAILED if failed else PASSED
 
 
@@ -285,7 +294,9 @@ def where(error: BaseException, path: Path) -> str:
         line = f", line {error.lineno}" if error.lineno else ""     # none for a file that is not text
         return f"{text.partition(' (')[0]} ({path.name}{line})"
     frames = frames_in(error, path)
-    return f"{text} ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else text
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
+    place = f" ({path.name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    return text + place + notes
 
 
 def frames_in(error: BaseException, path: Path) -> list[traceback.FrameSummary]:

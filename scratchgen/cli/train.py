@@ -16,9 +16,11 @@ from scratchgen.cli.common import (
     row,
     whole_number,
 )
+from scratchgen.cli.ranks import add_rank_arguments, on_all_ranks
 from scratchgen.cli.run_folder import model_path
 from scratchgen.cli.settings import shown, split_settings
 from scratchgen.cli.sources import add_data_arguments, expect_readable
+from scratchgen.runtime.ranks import run_ranks
 
 if TYPE_CHECKING:
     from scratchgen.cli.catalogue import Entry, Form
@@ -64,18 +66,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--overwrite", action="store_true", help="replace the run in RUN")
     add_json_argument(parser)
     add_data_arguments(parser, default="the digits that `scratchgen data` shows, or a text")
+    add_rank_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Train the model, save the run, and print its result on the test data; or list the models."""
     from scratchgen.cli.catalogue import find_entry
-    from scratchgen.cli.job import Job, TextJob
 
     if args.list:
         print_result(args, {"models": models_as_json()}, *listing())
         return 0
     if args.model is None:
         raise ValueError("train expected a MODEL or --list (see scratchgen train --help)")
+    if args.ordered and not args.mpi:
+        raise ValueError("train expected --ordered together with --mpi")
+    if not args.mpi:
+        return train(args)
+    if args.model in train_translator.tasks():
+        raise ValueError(f"{args.model} has no --mpi: its loss is a mean over words, not over sentences")
+    if not find_entry(args.model).by_epochs:
+        raise ValueError(f"{args.model} is fitted in one step and has no --mpi; leave it out")
+    return on_all_ranks(args, train)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train the model that was named, and print its result."""
+    from scratchgen.cli.catalogue import find_entry
+    from scratchgen.cli.job import Job, TextJob
+
     if args.model in train_translator.tasks():
         return train_translator.main(args)
     entry = find_entry(args.model)
@@ -90,7 +108,7 @@ def main(args: argparse.Namespace) -> int:
     if not (args.json or getattr(args, "quiet", False)):
         print(paragraph(job.source), flush=True)
     last = job.train(path)
-    figure = job.figure()
+    figure = job.figure() if run_ranks().rank == 0 else None
     where = args.out or path.parent
     lines = [paragraph(figure.text)] if figure else []
     if last:

@@ -17,22 +17,24 @@ class Batches:
 
         for x, y in Batches(X, Y, batch_size=128, rng=rng): ...
         for (x,) in Batches(X, batch_size=128, rng=rng): ...
+        for x, y, w in Batches(X, Y, weights, batch_size=128, rng=rng): ...
 
-    X (N, ...), y (N, ...); x (batch_size, ...) has X's dtype, is contiguous, and is a new array each time, so
-    it may be kept in a cache. If batch_size does not divide N, the last batch is smaller; drop_last skips it.
-    `rng`, a Generator or an integer seed, is used once, to seed a separate generator. The order of the
-    batches therefore does not depend on other uses of `rng`. With shuffle=False, the examples are in the
-    order of X.
+    X (N, ...), y (N, ...), weights (N,); x (batch_size, ...) has X's dtype, is contiguous, and is a new array
+    each time, so it may be kept in a cache. If batch_size does not divide N, the last batch is smaller;
+    drop_last skips it. `rng`, a Generator or an integer seed, is used once, to seed a separate generator. The
+    order of the batches therefore does not depend on other uses of `rng`. With shuffle=False, the examples
+    are in the order of X.
 
-    Raises TypeError if X or y is not an array of numbers, batch_size is not an integer, or rng is neither a
-    Generator nor an integer. Raises ValueError for no examples, NaN or infinity, X and y of different
-    lengths, batch_size < 1, and if drop_last would leave no batch.
+    Raises TypeError if X, y or weights is not an array of numbers, batch_size is not an integer, or rng is
+    neither a Generator nor an integer. Raises ValueError for no examples, NaN or infinity, arrays of
+    different lengths, weights without y, batch_size < 1, and if drop_last would leave no batch.
     """
 
     def __init__(
         self,
         X: np.ndarray,
         y: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
         *,
         batch_size: int,
         rng: np.random.Generator | int,
@@ -42,10 +44,14 @@ class Batches:
         expect_flags("Batches", shuffle=shuffle, drop_last=drop_last)
         self.X = _checked("X", X)
         self.y = None if y is None else _checked("y", y)
-        if self.y is not None and len(self.y) != len(self.X):
-            raise ValueError(
-                f"Batches expected X and y of the same length, got {len(self.X)} and {len(self.y)}"
-            )
+        self.weights = None if weights is None else _checked("weights", weights)
+        for name, array in (("y", self.y), ("weights", self.weights)):
+            if array is not None and len(array) != len(self.X):
+                raise ValueError(
+                    f"Batches expected X and {name} of the same length, got {len(self.X)} and {len(array)}"
+                )
+        if self.y is None and self.weights is not None:
+            raise ValueError("Batches expected weights only together with y")
         self.batch_size = expect_count("Batches", "batch_size", batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
@@ -72,8 +78,8 @@ class Batches:
         order = self._rng.permutation(n) if self.shuffle else np.arange(n)
         for i in range(first, len(self)):
             index = order[i * self.batch_size : (i + 1) * self.batch_size]
-            x = np.ascontiguousarray(self.X[index])
-            batch = (x,) if self.y is None else (x, np.ascontiguousarray(self.y[index]))
+            arrays = (array for array in (self.X, self.y, self.weights) if array is not None)
+            batch = tuple(np.ascontiguousarray(array[index]) for array in arrays)
             self._position = i + 1
             yield batch
         self._epoch_start = self._rng.bit_generator.state
@@ -81,9 +87,9 @@ class Batches:
 
     @cached_property
     def _fingerprint(self) -> str:
-        """A checksum of about 1,000 examples, evenly spaced, with the shapes and dtypes of X and y."""
+        """A checksum of about 1,000 examples, evenly spaced, with the shapes and dtypes of the arrays."""
         digest = hashlib.sha256()
-        for array in (self.X, self.y):
+        for array in (self.X, self.y, self.weights):
             if array is not None:
                 part = np.ascontiguousarray(array[:: max(1, len(array) // 1000)])
                 digest.update(f"{array.shape} {array.dtype.str}".encode() + part.tobytes())

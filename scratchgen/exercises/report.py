@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from scratchgen.exercises.check import BLANK, LOST, RIGHT, WAITS, Part, Report
 from scratchgen.gradcheck.contract import GUARANTEES
 from scratchgen.gradcheck.differences import Result
+from scratchgen.gradcheck.report import as_values
 
 MOST = 3        # arrays that are shown for an equation
 Where = Callable[[BaseException], str]      # an exception as one line
@@ -35,6 +37,28 @@ def report_lines(report: Report, width: int, where: Where) -> list[str]:
         lines += wrapped(f"line {report.changed}, outside the blanks, is not as it was written", width)
     hint = report.wrong or (report.blanks[0] if report.blanks else name)
     return [*lines, f"a hint: scratchgen exercise --hint {hint}"]
+
+
+def report_values(report: Report, where: Where) -> dict[str, Any]:
+    """The report as plain values, for JSON."""
+
+    def told(error: BaseException | None, failed: Iterable[Result]) -> dict[str, Any]:
+        return {"error": None if error is None else where(error), "failed": [as_values(r) for r in failed]}
+
+    return {
+        "exercise": report.exercise.name,
+        "solved": report.solved,
+        "blanks": list(report.blanks),
+        **told(report.error, report.failed),
+        "equations": [
+            {
+                "numbers": list(part.numbers), "state": part.state, "suspect": part.suspect or None,
+                **told(part.error, part.failed),
+            }
+            for part in report.parts
+        ],
+        "changed_line": report.changed,
+    }  # fmt: skip
 
 
 def part_lines(part: Part, width: int, where: Where) -> list[str]:

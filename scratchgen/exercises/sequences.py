@@ -8,6 +8,7 @@ import numpy as np
 
 from scratchgen.exercises.kinds import all_of, of_layer, of_values
 from scratchgen.exercises.spec import Check, Equation, Exercise
+from scratchgen.gradcheck.memory_cases import WithMemory
 from scratchgen.layers.base import Layer
 
 ATTENTION = "docs/attention.md"
@@ -71,6 +72,14 @@ def _attended(names: Any) -> dict[str, np.ndarray]:
         y, p = names.attention(inputs, 2, causal)
         found |= {f"{kind}: weights p": p, f"{kind}: y": y}
     return found
+
+
+ASKING = (2, 2 * 6 + 4 * 5)    # two queries of 6 features, and a memory of four positions with 5 features
+
+
+def _asking(names: Any, heads: int, lengths: list[int] | None, rng: Any, dtype: Any) -> Layer:
+    """Cross-attention as a function of its two inputs side by side."""
+    return WithMemory(names.CrossAttention(6, heads, memory_features=5, rng=rng, dtype=dtype), 2, 4, lengths)
 
 
 GATES = (
@@ -182,6 +191,40 @@ EXERCISES = (
         "A variable that is used twice gets the sum of two gradients. In a residual sum, one of the two "
         "ways has slope 1.",
         ("TransformerBlock",),
+    ),
+    Exercise(
+        "cross-attention", "attention to another sequence", "scratchgen.layers.cross_attention",
+        ("cross_attention", "softmax_backward", "cross_attention_backward", "CrossAttention.forward",
+         "CrossAttention.backward"),
+        (
+            Equation(
+                "XATT.7", "cross_attention_backward",
+                "y = p·v is a matrix product for each example and head, as in (LIN.2) and (LIN.4). "
+                "a.swapaxes(2, 3) transposes the last two axes. p is (T, S), v is (S, D).",
+            ),
+            Equation(
+                "XATT.8", "softmax_backward",
+                "Row by row, p = softmax(scores). If scores_s grows, p_s grows by p_s, and every p_r "
+                "shrinks by p_r·p_s. In the padding p is 0, and the formula gives 0 there by itself. The "
+                "sum is over the last axis, with keepdims=True.",
+                left="return ",
+            ),
+            Equation(
+                "XATT.9", "cross_attention_backward",
+                "scores = q·kᵀ / √D, and scale is 1/√D. q and k are the two factors of a product, and k is "
+                "transposed in it.",
+            ),
+        ),
+        all_of(
+            whole_memory=of_layer(lambda names, rng, dtype: _asking(names, 2, None, rng, dtype), ASKING),
+            padded=of_layer(lambda names, rng, dtype: _asking(names, 1, [3, 1], rng, dtype), ASKING),
+        ),
+        "docs/translation.md",
+        "The queries come from one sequence, the keys and values from another one, which may have another "
+        "length. So the matrix of the weights is not square, and both sequences get a gradient.",
+        ("CrossAttention",),
+        note="The check puts both sequences side by side into one array, and compares the gradients of "
+        "both. In its second part, the memory has padding.",
     ),
     Exercise(
         "rnn", "backpropagation through time", "scratchgen.layers.recurrent",

@@ -9,9 +9,10 @@ A part is a network of a model that maps arrays to arrays: the encoder and the d
 ``pip install "scratchgen[onnx]"``. Nothing here needs torch: a state dict is a dict of NumPy arrays.
 """
 
-from scratchgen.export.graph import Graph, Value, onnx_rule
-from scratchgen.export.model_parts import NotExportable, Part, find_part, parts
+from scratchgen.export.graph import Graph, onnx_rule
+from scratchgen.export.model_parts import find_part, parts, refusals
 from scratchgen.export.onnx_file import to_onnx
+from scratchgen.export.part import NotExportable, Part, Value
 from scratchgen.export.torch_rules import torch_rule
 from scratchgen.export.torch_script import to_torch, torch_script
 from scratchgen.export.torch_weights import from_torch_state_dict, to_torch_state_dict
@@ -25,6 +26,7 @@ __all__ = [
     "from_torch_state_dict",
     "onnx_rule",
     "parts",
+    "refusals",
     "to_onnx",
     "to_torch",
     "to_torch_state_dict",

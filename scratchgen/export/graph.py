@@ -1,8 +1,9 @@
 """A graph of ONNX operators under construction, and the table of the rules that extend it.
 
 A rule says which operators a layer is: ``rule(graph, layer, x)`` adds them and returns the name of the
-output. Images are (N, H, W, C) in scratchgen and (N, C, H, W) in ONNX. Inside a graph they are always
-(N, C, H, W); transpositions are only at its borders, and where a layer turns rows into images or back.
+output. The rule of a network with several inputs takes one argument for each: ``rule(graph, net, x, t)``.
+Images are (N, H, W, C) in scratchgen and (N, C, H, W) in ONNX. Inside a graph they are always (N, C, H, W);
+transpositions are only at its borders, and where a layer turns rows into images or back.
 """
 
 from __future__ import annotations
@@ -13,24 +14,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from scratchgen.checks import Array
-from scratchgen.export.model_parts import NotExportable, output_shape
-from scratchgen.layers import Layer
+from scratchgen.export.part import NotExportable, Value, output_shape
+from scratchgen.module import Module
 
 TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 RuleT = TypeVar("RuleT", bound=Callable[..., Any])
-
-
-class Value(NamedTuple):
-    """An array in the graph: its name, and the shape of one example as in scratchgen, such as (H, W, C)."""
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it is a batch of images, which the graph has as (N, C, H, W)."""
-        return len(self.shape) == 3
 
 
 class Node(NamedTuple):
@@ -54,11 +43,14 @@ class Graph:
         self.constants: dict[str, Array] = {}
         self.path: list[str] = []       # the names of the layers around the current one
 
-    def apply(self, layer: Layer, x: Value, name: str) -> Value:
-        """Add the operators of a layer. Raises NotExportable if there is no rule for its class."""
+    def apply(self, layer: Module, x: Value, name: str, *others: Value) -> Value:
+        """Add the operators of a layer. Raises NotExportable if there is no rule for its class.
+
+        name : of the layer in the network around it;  others : the inputs after x, if it has several
+        """
         rule = find_rule(ONNX_RULES, layer, "onnx_rule")
         self.path.append(name)
-        out = Value(rule(self, layer, x), output_shape(layer, x.shape, self.dtype))
+        out = Value(rule(self, layer, x, *others), output_shape(layer, x, *others, dtype=self.dtype))
         self.path.pop()
         return out
 
@@ -67,7 +59,7 @@ class Graph:
         return self.split(operator, *inputs, outputs=1, **settings)[0]
 
     def split(self, operator: str, *inputs: str, outputs: int, **settings: Any) -> tuple[str, ...]:
-        """Add an operator with several outputs, and return their names."""
+        """Add an operator with this number of outputs, and return their names."""
         start = f"{'.'.join(self.path)}.{operator}_{len(self.nodes)}"
         names = tuple(start if outputs == 1 else f"{start}_{i}" for i in range(outputs))
         self.nodes.append(Node(operator, inputs, names, settings))
@@ -85,10 +77,10 @@ class Graph:
         return full
 
 
-ONNX_RULES: dict[type, Callable[[Graph, Any, Value], str]] = {}
+ONNX_RULES: dict[type, Callable[..., str]] = {}
 
 
-def onnx_rule(*classes: type[Layer]) -> Callable[[RuleT], RuleT]:
+def onnx_rule(*classes: type[Module]) -> Callable[[RuleT], RuleT]:
     """A decorator: the function is the rule of these classes of layers, and not of their subclasses."""
 
     def register(rule: RuleT) -> RuleT:
@@ -99,24 +91,13 @@ def onnx_rule(*classes: type[Layer]) -> Callable[[RuleT], RuleT]:
     return register
 
 
-RECURRENT = "it is recurrent: it computes one step after another"
-ATTENTION = "there is no rule for attention, which is used with a cache of keys and values"
-TWO_INPUTS = "it takes a time or an embedding as a second input"
+SECOND_INPUT = "it attends to a second sequence, of which the length is another input"
 REASONS = {         # why there is no rule, by name of the class
-    **dict.fromkeys(("RNN", "LSTM", "GRU"), RECURRENT),
-    **dict.fromkeys(
-        (
-            "SelfAttention", "CausalSelfAttention", "CrossAttention", "AdditiveAttention", "PixelAttention",
-            "TransformerBlock",
-        ),
-        ATTENTION,
-    ),
-    **dict.fromkeys(("UNet", "ResidualNet", "ResidualBlock", "TimeEmbedding"), TWO_INPUTS),
-    "Embedding": "its input are integers, not numbers",
+    **dict.fromkeys(("CrossAttention", "AdditiveAttention"), SECOND_INPUT),
 }
 
 
-def find_rule(rules: dict[type, Any], layer: Layer, decorator: str) -> Any:
+def find_rule(rules: dict[type, Any], layer: Module, decorator: str) -> Any:
     """The rule of the class of a layer. Raises NotExportable with the reason if there is none."""
     kind = type(layer)
     if kind not in rules:
@@ -125,7 +106,7 @@ def find_rule(rules: dict[type, Any], layer: Layer, decorator: str) -> Any:
     return rules[kind]
 
 
-def expect_rows(layer: Layer, x: Value) -> None:
+def expect_rows(layer: Module, x: Value) -> None:
     """Raise NotExportable for images, where the layer works on rows of features."""
     if x.is_image:
         raise NotExportable(
@@ -133,7 +114,7 @@ def expect_rows(layer: Layer, x: Value) -> None:
         )
 
 
-def expect_rows_or_images(layer: Layer, x: Value) -> None:
+def expect_rows_or_images(layer: Module, x: Value) -> None:
     """Raise NotExportable for sequences (N, T, D), where ONNX and PyTorch have the channels on axis 1."""
     if len(x.shape) == 2:
         raise NotExportable(f"export cannot write a {type(layer).__name__} of sequences (N, T, D)")

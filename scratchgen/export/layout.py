@@ -9,7 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from scratchgen.checks import Array
-from scratchgen.layers import Conv2d, ConvTranspose2d, Linear, MaskedConv2d, MaskedLinear, Scaling
+from scratchgen.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Conv2d,
+    ConvTranspose2d,
+    Linear,
+    MaskedConv2d,
+    MaskedLinear,
+    Scaling,
+)
 from scratchgen.module import Module
 
 CONV = (3, 2, 0, 1)         # (KH, KW, C_in, C_out) -> (C_out, C_in, KH, KW)
@@ -21,6 +31,7 @@ AXES: dict[tuple[type, str], tuple[int, ...]] = {
     (MaskedConv2d, "weight"): CONV,
     (ConvTranspose2d, "weight"): (2, 3, 0, 1),          # (KH, KW, C_in, C_out) -> (C_in, C_out, KH, KW)
     (Scaling, "log_scale"): (2, 0, 1),                  # (H, W, C) -> (C, H, W); of rows, (D,) stays
+    **{(kind, name): (1, 0) for kind in (RNN, LSTM, GRU) for name in ("weight", "recurrent_weight")},
 }
 
 

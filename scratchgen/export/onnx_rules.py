@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.export.adapters import Inverse
 from scratchgen.export.graph import (
     TO_NCHW,
     TO_NHWC,
     Graph,
-    Value,
     expect_rows,
     expect_rows_or_images,
     onnx_rule,
 )
 from scratchgen.export.layout import torch_array
-from scratchgen.export.model_parts import Inverse, NotExportable
+from scratchgen.export.part import NotExportable, Value
 from scratchgen.layers import (
     ELU,
     GELU,
@@ -53,9 +53,10 @@ from scratchgen.layers import (
 from scratchgen.layers.activations import GELU_A, GELU_B
 from scratchgen.layers.masks import MASKS, Checkerboard
 from scratchgen.models.networks import ScaledSigmoid
+from scratchgen.models.text.bodies import RecurrentBody
 
 
-@onnx_rule(Sequential)
+@onnx_rule(Sequential, RecurrentBody)
 def sequential(graph: Graph, layer: Sequential, x: Value) -> str:
     for i, child in enumerate(layer.layers):
         x = graph.apply(child, x, str(i))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scratchgen.export.graph import RuleT, Value, expect_rows, expect_rows_or_images, find_rule
-from scratchgen.export.model_parts import Inverse, output_shape
+from scratchgen.export.adapters import Inverse
+from scratchgen.export.graph import RuleT, expect_rows, expect_rows_or_images, find_rule
+from scratchgen.export.part import Value, output_shape
 from scratchgen.layers import (
     ELU,
     GELU,
@@ -41,12 +42,14 @@ from scratchgen.layers import (
 from scratchgen.layers.coupling import Coupling
 from scratchgen.layers.masks import MASKS, Checkerboard, Strided
 from scratchgen.models.networks import ScaledSigmoid
+from scratchgen.models.text.bodies import RecurrentBody
+from scratchgen.module import Module
 
 Shape = tuple[int, ...]
 TORCH_RULES: dict[type, Callable[[Any, Shape, Any], str]] = {}
 
 
-def torch_rule(*classes: type[Layer]) -> Callable[[RuleT], RuleT]:
+def torch_rule(*classes: type[Module]) -> Callable[[RuleT], RuleT]:
     """A decorator: the function is the rule of these classes of layers, and not of their subclasses.
 
     ``rule(layer, shape, dtype)`` returns the text of the constructor of a module. shape is that of one
@@ -61,13 +64,16 @@ def torch_rule(*classes: type[Layer]) -> Callable[[RuleT], RuleT]:
     return register
 
 
-def constructor(layer: Layer, shape: Shape, dtype: Any) -> tuple[str, Shape]:
-    """The text of the constructor of a layer's module, and the shape of one example of its output."""
+def constructor(layer: Module, shape: Shape, dtype: Any, inputs: tuple[Value, ...] = ()) -> tuple[str, Shape]:
+    """The text of the constructor of a layer's module, and the shape of one example of its output.
+
+    inputs : all inputs of a network that takes several, or one of integers
+    """
     text = find_rule(TORCH_RULES, layer, "torch_rule")(layer, shape, dtype)
-    return text, output_shape(layer, shape, dtype)
+    return text, output_shape(layer, *(inputs or (Value("x", shape),)), dtype=dtype)
 
 
-@torch_rule(Sequential)
+@torch_rule(Sequential, RecurrentBody)
 def sequential(layer: Sequential, shape: Shape, dtype: Any) -> str:
     texts = []
     for child in layer.layers:
@@ -202,7 +208,7 @@ def affine_coupling(layer: AffineCoupling, shape: Shape, dtype: Any) -> str:
 
 @torch_rule(Inverse)
 def inverse(layer: Inverse, shape: Shape, dtype: Any) -> str:
-    out = output_shape(layer, shape, dtype)
+    out = output_shape(layer, Value("x", shape), dtype=dtype)
     return f"Inverse({constructor(layer.bijection, out, dtype)[0]})"
 
 

@@ -1,7 +1,8 @@
 """A Python script that rebuilds a network in PyTorch, with the names of the layers as they are here.
 
 Images are (N, C, H, W) between the layers, as PyTorch has them; see graph.py. The modules of torch_modules.py
-are copied into the script if it uses them. The rules of the layers are in torch_rules.py.
+and torch_network_modules.py are copied into the script if it uses them. The rules of the layers are in
+torch_rules.py and torch_networks.py.
 """
 
 from __future__ import annotations
@@ -13,26 +14,33 @@ from typing import Any
 
 import numpy as np
 
+import scratchgen.export.torch_networks  # noqa: F401  # registers its rules
 from scratchgen.data.files import expect_replaceable, write_whole
-from scratchgen.export.model_parts import Part, find_part
-from scratchgen.export.torch_modules import MODULES
+from scratchgen.export.adapters import WithLabel
+from scratchgen.export.model_parts import find_part
+from scratchgen.export.part import Part
+from scratchgen.export.torch_modules import MODULES as LAYERS
+from scratchgen.export.torch_network_modules import NETWORKS
 from scratchgen.export.torch_rules import constructor
 from scratchgen.export.torch_weights import to_torch_state_dict
+from scratchgen.layers import Sequential
+
+MODULES = LAYERS | NETWORKS
 
 SCRIPT = '''"""The {part} of a scratchgen {model}, for PyTorch.
 
     network = load("{weights}")
-    out = network(x)
+    out = network({arguments})
 
-x is (N, {inputs}). This file needs the packages torch and safetensors.
+Inputs: {inputs}. This file needs the packages torch and safetensors.
 """
 
 import torch
 from torch import nn
 {modules}
 
-class Network(nn.Sequential):
-    """The layers in the order of scratchgen; the keys of state_dict() are the names of scratchgen."""
+class Network({base}):
+    """{about}; the keys of state_dict() are the names of scratchgen."""
 
     def __init__(self):
         super().__init__(
@@ -97,37 +105,64 @@ def to_torch(
 
 
 def _script(part: Part, model: str, weights: str) -> str:
-    dtype = part.net.dtype or np.dtype(np.float32)
-    lines, shape = [], part.shape
-    for layer in part.net.layers:
-        text, shape = constructor(layer, shape, dtype)
-        lines.append(f"            {text},")
-    layers = "\n".join(lines)
+    base, lines, shape = _base(part)
+    layers = "\n".join(f"            {line}," for line in lines)
     return SCRIPT.format(
         part=part.name,
         model=model,
         weights=weights,
-        inputs=", ".join(map(str, part.shape)),
-        modules="".join(f"\n{MODULES[name]}" for name in _used(layers)),
+        arguments=", ".join(value.name for value in part.inputs),
+        inputs=", ".join(map(str, part.inputs)),
+        modules="".join(f"\n{MODULES[name]}" for name in _used(f"{base}(\n{layers}")),
+        base=base,
+        about="The layers in the order of scratchgen" if base == "nn.Sequential" else "The network",
         layers=layers,
-        double="\n        self.double()" if dtype == np.float64 else "",
+        double="\n        self.double()" if part.dtype == np.float64 else "",
         forward=_forward(part, shape),
     )
 
 
+def _base(part: Part) -> tuple[str, list[str], tuple[int, ...]]:
+    """The class of the network, the arguments of its constructor, and the shape of its output."""
+    shape = part.shape
+    if type(part.net) is not Sequential and not isinstance(part.net, WithLabel):
+        text, shape = constructor(part.net, shape, part.dtype, part.inputs)
+        base, _, arguments = text.removesuffix(")").partition("(")
+        return base, [arguments], shape
+    lines = []
+    net: Any = part.net
+    if isinstance(net, WithLabel):
+        lines, shape, net = [str(net.classes)], (shape[0] + net.classes,), net.net
+    for layer in net.layers:
+        text, shape = constructor(layer, shape, part.dtype)
+        lines.append(text)
+    return ("WithLabel" if isinstance(part.net, WithLabel) else "nn.Sequential"), lines, shape
+
+
 def _forward(part: Part, out_shape: tuple[int, ...]) -> str:
     """The method forward, if it does more than call the layers."""
-    x = IMAGES_IN if len(part.shape) == 3 else "x"
-    back = IMAGES_OUT if len(out_shape) == 3 else ""
-    halves = ".chunk(2, -1)" if len(part.outputs) == 2 else ""
-    if x == "x" and not back and not halves:
+    names = [value.name for value in part.inputs]
+    layers = isinstance(part.net, Sequential)       # other networks take images as scratchgen does
+    x = IMAGES_IN if layers and len(part.shape) == 3 else "x"
+    back = IMAGES_OUT if layers and len(out_shape) == 3 else ""
+    pieces = f".chunk({len(part.outputs)}, -1)" if len(part.outputs) > 1 else ""
+    pieces = f".split({part.widths}, -1)" if part.widths else pieces
+    if x == "x" and not back and not pieces:
         return ""
-    text = f"\n    def forward(self, x):\n        return super().forward({x}){back}{halves}\n"
-    if halves:
+    given, passed = ", ".join(names), ", ".join([x, *names[1:]])
+    text = f"\n    def forward(self, {given}):\n        return super().forward({passed}){back}{pieces}\n"
+    if pieces:
         text = text.replace("return", f'"""Return {" and ".join(part.outputs)}."""\n        return')
     return text
 
 
 def _used(text: str) -> list[str]:
-    """The names of the modules that a text uses, in the order of MODULES."""
-    return [name for name in MODULES if re.search(rf"\b(?<!\.){name}\(", text)]
+    """The names of the modules that a text uses, directly or in other modules, in the order of MODULES."""
+    found: set[str] = set()
+    texts = [text]
+    while texts:
+        source = texts.pop()
+        new = {name for name in MODULES if re.search(rf"\b(?<!\.){name}\(", source)} - found
+        found |= new
+        texts += [MODULES[name] for name in new]
+    return [name for name in MODULES if name in found]

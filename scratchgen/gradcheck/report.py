@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,18 @@ def error_curve(
         errors = np.maximum(errors, np.abs(found - claimed[index]))
     largest = float(np.abs(claimed).max(initial=0.0)) or 1.0
     return [float(error) / largest for error in errors]
+
+
+def as_values(result: Result) -> dict[str, Any]:
+    """A result as plain values, for JSON: infinity as text, and the explanation of a failure or None."""
+    error = float(result.error)
+    return {
+        "what": result.what,
+        "shape": list(result.shape),
+        "error": error if math.isfinite(error) else str(error),
+        "verdict": result.verdict,
+        "explanation": None if result.explanation is None else str(result.explanation),
+    }
 
 
 def detailed_rows(r: Result, width: int) -> list[str]:

@@ -17,31 +17,58 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
 from scratchgen.runtime.process import keep_memory
 
 BACKENDS = ("jit", "reference")
+WITHOUT_NUMBA = (
+    "Numba is not installed, so scratchgen runs its reference functions, which are plain NumPy. Results are "
+    "the same up to rounding. Convolutions, pooling, attention, recurrent layers, normalisation, "
+    "activations, optimisers and sampling from MADE are slower. Install numba, or set "
+    "SCRATCHGEN_KERNELS=reference to use these functions without this warning"
+)
 FUNCTIONS: list[Callable[..., Any]] = []    # every function that was decorated with `compiled`
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def from_environment() -> str:
-    """Return the value of SCRATCHGEN_KERNELS. Raises ValueError if it is not one of BACKENDS.
+    """Return the value of SCRATCHGEN_KERNELS.
 
     If it is not set, the answer is "jit", and "reference" with NUMBA_DISABLE_JIT=1: without the compiler,
-    Python would run the loops of the twins, slowly and with other errors.
+    Python would run the loops of the twins, slowly and with other errors. Without Numba the answer is
+    "reference", with a warning that says what is slower.
+
+    Raises ValueError if it is not one of BACKENDS, and ImportError for "jit" without Numba.
     """
-    compiler = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
-    name = os.environ.get("SCRATCHGEN_KERNELS") or ("jit" if compiler else "reference")
+    name = os.environ.get("SCRATCHGEN_KERNELS")
+    if not name:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            return "reference"
+        if has_numba():
+            return "jit"
+        warnings.warn(WITHOUT_NUMBA, RuntimeWarning, stacklevel=2)
+        return "reference"
     if name not in BACKENDS:
         raise ValueError(f"SCRATCHGEN_KERNELS expected one of {', '.join(BACKENDS)}, got {name!r}")
+    if name == "jit" and not has_numba():
+        raise ImportError("SCRATCHGEN_KERNELS=jit expected Numba to be installed; pip install numba")
     return name
+
+
+def has_numba() -> bool:
+    """Whether Numba is installed. It is not imported."""
+    try:
+        return find_spec("numba") is not None
+    except (ImportError, ValueError):
+        return False
 
 
 _usual = from_environment()
@@ -87,10 +114,12 @@ def use(name: str) -> Iterator[None]:
 
     This overrides the environment variable, in this thread only, like numpy.errstate. Other threads are not
     affected, and threads that are started inside the block use the default. Raises ValueError for any other
-    name.
+    name, and ImportError for "jit" without Numba.
     """
     if name not in BACKENDS:
         raise ValueError(f"kernels.use expected one of {', '.join(BACKENDS)}, got {name!r}")
+    if name == "jit" and not has_numba():
+        raise ImportError('kernels.use("jit") expected Numba to be installed; pip install numba')
     token = _chosen.set(name)
     try:
         yield

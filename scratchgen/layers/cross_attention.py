@@ -27,7 +27,7 @@ def masked_softmax(scores: Array, within: Array | None) -> Array:
 
 def softmax_backward(dp: Array, p: Array) -> Array:
     """The gradient of the scores, given that of p = softmax(scores) on the last axis; zero where p is."""
-    return p * (dp - (p * dp).sum(axis=-1, keepdims=True))
+    return p * (dp - (p * dp).sum(axis=-1, keepdims=True))              # (XATT.8)
 
 
 def cross_attention(q: Array, k: Array, v: Array, within: Array | None) -> tuple[Array, Array]:
@@ -38,6 +38,18 @@ def cross_attention(q: Array, k: Array, v: Array, within: Array | None) -> tuple
     scores = q.shape[3] ** -0.5 * (q @ k.swapaxes(2, 3))                # (XATT.3)  (N, H, T, S)
     p = masked_softmax(scores, within)                                  # (XATT.4)
     return join_heads((p @ v)[None]), p                                 # (XATT.5)
+
+
+def cross_attention_backward(
+    dy: Array, q: Array, k: Array, v: Array, p: Array
+) -> tuple[Array, Array, Array]:
+    """The gradients (dq, dk, dv) of what `cross_attention` took, given dy (N, T, C) and its p."""
+    dy = split_heads(dy, q.shape[1], parts=1)[0]                        # (N, H, T, D)
+    dv, dp = p.swapaxes(2, 3) @ dy, dy @ v.swapaxes(2, 3)               # (XATT.7)  y = p·v
+    dscores = softmax_backward(dp, p)                                   # (XATT.8)  p = softmax(scores)
+    scale = q.shape[3] ** -0.5
+    dq, dk = scale * (dscores @ k), scale * (dscores.swapaxes(2, 3) @ q)    # (XATT.9)  scores = q·kᵀ / √D
+    return dq, dk, dv
 
 
 def expect_memory(who: str, x: Array, memory: Array, features: int) -> None:
@@ -139,10 +151,8 @@ class CrossAttention(CheckedModule):
         """Return (dx, dmemory), or (None, None) without input_grad; add the parameters' gradients."""
         x, memory, q, k, v, p, y = cache
         self.expect_gradient(dout, x.shape, x.dtype)
-        dy = split_heads(self.proj.backward(dout, y), self.heads, parts=1)[0]
-        dv, dp = p.swapaxes(2, 3) @ dy, dy @ v.swapaxes(2, 3)               # (XATT.7)  y = p·v
-        dscores = q.shape[3] ** -0.5 * softmax_backward(dp, p)              # (XATT.8)  p = softmax(scores)
-        dq, dk = dscores @ k, dscores.swapaxes(2, 3) @ q                    # (XATT.9)  scores = q·kᵀ / √D
+        dy: Any = self.proj.backward(dout, y)
+        dq, dk, dv = cross_attention_backward(dy, q, k, v, p)
         dkv = join_heads(np.stack([dk, dv]))
         dx = self.query.backward(join_heads(dq[None]), x, input_grad)       # (XATT.10) q = x·W_q + b_q
         dmemory = self.key_value.backward(dkv, memory, input_grad)          # (XATT.11)

@@ -15,6 +15,8 @@ from numpy.typing import DTypeLike
 from scratchgen.checks import Array, expect_number, positive
 from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
+from scratchgen.layers.shared_batch_norm import shared_batch_norm, shared_batch_norm_backward
+from scratchgen.runtime.ranks import step_ranks
 
 
 @compiled
@@ -124,12 +126,15 @@ class BatchNorm(Layer):
             inv = 1 / np.sqrt(self.running_var + self.eps)
             xhat = (x - self.running_mean) * inv                                # (BN.12)
             return self.weight.value * xhat + self.bias.value, BatchNormCache(xhat, inv, False)
-        if x.size < 2 * self.num_features:
+        ranks = step_ranks()
+        m = ranks.total(x.size // self.num_features)
+        if m < 2:
             raise ValueError(f"BatchNorm expected at least two values per channel in training, got {x.shape}")
-        out, xhat, inv, mean, var = batch_norm(                                 # (BN.1) to (BN.5)
-            rows(x), self.weight.value, self.bias.value, self.eps
+        arguments = rows(x), self.weight.value, self.bias.value, self.eps
+        out, xhat, inv, mean, var = (                                           # (BN.1) to (BN.5)
+            batch_norm(*arguments) if ranks.size == 1 else shared_batch_norm(*arguments, ranks)
         )
-        self._update_running_statistics(mean, var, m=x.size // self.num_features)
+        self._update_running_statistics(mean, var, m)
         return out.reshape(x.shape), BatchNormCache(xhat.reshape(x.shape), inv, True)
 
     def _update_running_statistics(self, mean: Array, var: Array, m: int) -> None:
@@ -143,8 +148,11 @@ class BatchNorm(Layer):
             if self.trainable:
                 _add_gradients(self, *scale_shift_backward(rows(dout), rows(xhat)))  # (BN.7)
             return dout * (self.weight.value * inv) if input_grad else None     # (BN.13)
-        dx, dweight, dbias = batch_norm_backward(                               # (BN.6) to (BN.10)
-            rows(dout), rows(xhat), inv, self.weight.value
+        ranks, arguments = step_ranks(), (rows(dout), rows(xhat), inv, self.weight.value)
+        dx, dweight, dbias = (                                                  # (BN.6) to (BN.10)
+            batch_norm_backward(*arguments)
+            if ranks.size == 1
+            else shared_batch_norm_backward(*arguments, ranks)
         )
         if self.trainable:
             _add_gradients(self, dweight, dbias)

@@ -49,7 +49,7 @@ class Condition(Module):
         self.label = Embedding(classes + 1, embedding, std=0.02, **net) if classes else None
         self.activation = SiLU()
 
-    def forward(self, t: Array, y: Array | None) -> tuple[Array, Any]:
+    def forward(self, t: Array, y: Array | None = None) -> tuple[Array, Any]:
         r, time = self.time.forward(t)
         label = None
         if self.label is not None:

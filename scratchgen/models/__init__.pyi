@@ -38,6 +38,7 @@ from scratchgen.models.gan.model import GAN as GAN
 from scratchgen.models.gan.watch import WatchGame as WatchGame
 from scratchgen.models.gan.wgan import WGAN as WGAN
 from scratchgen.models.text.characters import CharacterModel as CharacterModel
+from scratchgen.models.text.mixture import TextMixture as TextMixture
 from scratchgen.models.text.ngram import NGram as NGram
 from scratchgen.models.text.translator import Translator as Translator
 from scratchgen.models.vae.codes import LatentUsage as LatentUsage

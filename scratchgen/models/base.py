@@ -27,7 +27,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.batches import Batches
 from scratchgen.models.arguments import count, expect_run, learning_rate, named_settings
-from scratchgen.models.examples import as_examples
+from scratchgen.models.examples import as_examples, expect_weights
 from scratchgen.models.validation import HeldOutLoss
 from scratchgen.module import Module, Parameter
 from scratchgen.training.earlier import last_history
@@ -135,6 +135,7 @@ class Model(Estimator, Module):
     history_ : the History of the last run
     """
 
+    takes_weights = False       # whether loss(x, y, sample_weight) uses weights of the examples
     history_ = LastHistory()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -215,6 +216,7 @@ class Model(Estimator, Module):
         validate: Callable[[], float] | None = None,
         validation_data: Any = None,
         warm_start: bool = False,
+        sample_weight: Any = None,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
         who, classes = self._who("fit"), "a class such as AdamW, or a function (parameters, lr) -> Optimizer"
@@ -232,6 +234,7 @@ class Model(Estimator, Module):
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, augment=augment, drop_last=drop_last,
             clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate,
             validation_data=validation_data, warm_start=warm_start, optimizers=optimizers,
+            sample_weight=sample_weight,
         )
 
     @named_settings
@@ -253,6 +256,7 @@ class Model(Estimator, Module):
         validate: Callable[[], float] | None = None,
         validation_data: Any = None,
         warm_start: bool = False,
+        sample_weight: Any = None,
     ) -> Self:
         """Train with Adam on shuffled batches; return the model.
 
@@ -275,6 +279,8 @@ class Model(Estimator, Module):
         validate : called after each epoch; its value is recorded, and EarlyStopping watches it
         validation_data : X, or (X, y), whose mean loss is recorded in place of the value of `validate`
         warm_start : whether to continue the training of a model that was trained before
+        sample_weight : weights of the examples (N,), >= 0, for classifiers. They are divided by their mean.
+            An example of weight 2 counts as two equal examples, and one of weight 0 is left out
 
         Raises ValueError or TypeError for invalid data or settings, and TrainingDiverged at the first nan or
         infinity.
@@ -282,7 +288,7 @@ class Model(Estimator, Module):
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, optimizer=optimizer, augment=augment,
             drop_last=drop_last, clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate,
-            validation_data=validation_data, warm_start=warm_start,
+            validation_data=validation_data, warm_start=warm_start, sample_weight=sample_weight,
         ).run()
         return self
 
@@ -303,9 +309,15 @@ class Model(Estimator, Module):
         clip: float | None = None,
         clip_value: float | None = None,
         validation_data: Any = None,
+        sample_weight: Any = None,
     ) -> Trainer:
         """Check the data and set up the run. optimizers : number of steps -> optimiser(s)."""
         X, y = self.check_data(X, y)
+        weights = None
+        if sample_weight is not None:
+            weights = self._checked_weights(sample_weight, len(X))
+            used = weights > 0
+            X, y, weights = X[used], None if y is None else y[used], weights[used] / weights[used].mean()
         rng = as_generator(self._who("fit"), rng)
         expect_run(
             self._who("fit"), epochs=epochs, batch_size=batch_size, examples=len(X), drop_last=drop_last,
@@ -318,7 +330,7 @@ class Model(Estimator, Module):
         X = self.before_training(X, rng)
         if held_out is not None:
             validate = HeldOutLoss(self, *held_out, batch_size)
-        batches = Batches(X, y, batch_size=batch_size, rng=rng, drop_last=drop_last)
+        batches = Batches(X, y, weights, batch_size=batch_size, rng=rng, drop_last=drop_last)
         made = optimizers(epochs * len(batches))
         for optimizer in made.values() if isinstance(made, dict) else (made,):
             optimizer.max_norm, optimizer.max_value = clip, clip_value
@@ -326,6 +338,13 @@ class Model(Estimator, Module):
             self, batches, made, epochs=epochs, rng=rng, augment=augment,
             callbacks=callbacks, validate=validate, warm_start=warm_start,
         )
+
+    def _checked_weights(self, sample_weight: Any, n: int) -> np.ndarray:
+        """Weights of n examples; raises ValueError if the model does not use them."""
+        who = self._who("fit")
+        if not self.takes_weights:
+            raise ValueError(f"{who} expected no sample_weight: the model does not use weights")
+        return expect_weights(who, sample_weight, n)
 
     def _held_out(self, data: Any, validate: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Check validation data, X or (X, y), like training data."""

@@ -41,6 +41,26 @@ def cast(who: str, X: Any, dtype: Any = None) -> Any:
     return found
 
 
+def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
+    """Return the weights of n examples, (n,) of float64.
+
+    Raises TypeError for weights that are not numbers, ValueError for weights that are negative or not finite.
+    """
+    weights = np.asarray(sample_weight)
+    if weights.dtype.kind not in "biuf":
+        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
+    if weights.shape != (n,):
+        raise ValueError(f"{who} expected sample_weight of shape ({n},), got {weights.shape}")
+    weights = weights.astype(np.float64)
+    if not (weights.min() >= 0 and np.isfinite(weights.sum())):
+        raise ValueError(
+            f"{who} expected a finite sample_weight >= 0, got {weights.min():g} to {weights.max():g}"
+        )
+    if not weights.any():
+        raise ValueError(f"{who} expected a sample_weight above zero, got only zeros")
+    return weights
+
+
 def _converted(who: str, X: Any, dtype: Any) -> Any:
     if not is_plain_array(X) or X.dtype.kind not in "iuf":
         return X

@@ -2,7 +2,8 @@
 
 Each array is one tensor. Arrays of a dtype that safetensors does not support, such as text or numbers in the
 other byte order, are stored as bytes, and the metadata entry `dtypes` contains their dtypes and shapes.
-Everything else is text in the metadata. Two of its entries are checksums (SHA-256):
+The metadata entry `halves` names the tensors that were rounded to float16 to make the file smaller; they are
+read as float32. Everything else is text in the metadata. Two of its entries are checksums (SHA-256):
 
     data_checksum   of the bytes of all tensors
     checksum        of the header, with this entry set to zeros; the header has data_checksum, too
@@ -17,16 +18,13 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from scratchgen import __version__
 from scratchgen.data.files import expect_memory, write_whole
@@ -39,12 +37,27 @@ WRONG_CONTENT = (
     ValueError, TypeError, LookupError, AttributeError, SyntaxError, OverflowError, RecursionError
 )  # fmt: skip
 LARGEST_HEADER = 2**24      # bytes; a forged header cannot fill the memory
+LARGEST_HALF = 65_504       # the largest number of float16
 
 
-def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write tensors and metadata to `path`, atomically. Raises OSError if the file cannot be written."""
+def write_file(
+    path: Path,
+    tensors: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    halves: Sequence[str] = (),
+) -> None:
+    """Write tensors and metadata to `path`, atomically.
+
+    halves : names of float32 tensors to round to float16
+
+    Raises OSError if the file cannot be written, and ValueError for numbers that are too large for float16.
+    """
+    from safetensors.numpy import save as to_bytes  # here, so that the models need no safetensors
+
     direct, dtypes = {}, {}
     for name, array in tensors.items():
+        if name in halves:
+            array = _as_half(path, name, array)
         # safetensors writes the memory of an array as it is, so it must be in C order.
         ordered = np.asarray(array, order="C")
         if not _is_native(ordered.dtype):
@@ -53,6 +66,7 @@ def write_file(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[
         direct[name] = ordered
     text = {
         "format": FORMAT, "version": __version__, **metadata, "dtypes": json.dumps(dtypes),
+        **({"halves": json.dumps(list(halves))} if halves else {}),
         "data_checksum": ZEROS, "checksum": ZEROS,
     }
     expect_memory(3 * sum(array.nbytes for array in direct.values()))      # for the copies of to_bytes
@@ -77,12 +91,15 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read and check a file; return its tensors and its metadata. Raises the errors of read_metadata."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
     with _open(path) as file:
         header = _header(path, file)
         metadata = _metadata(path, header)
         file.seek(0)
         whole = file.read()
-        expect_memory(2 * len(whole))       # for the copies of from_bytes
+        expect_memory((4 if "halves" in metadata else 2) * len(whole))      # for the copies of from_bytes
     data = memoryview(whole)[len(header):]
     if metadata["format"] != FORMER and sha256(data).hexdigest() != metadata.get("data_checksum"):
         raise ValueError(f"{path} is damaged: the checksum of its data does not agree")
@@ -90,10 +107,26 @@ def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         tensors: dict[str, np.ndarray] = from_bytes(whole)
         for name, (dtype, shape) in json.loads(metadata.get("dtypes", "{}")).items():
             tensors[name] = _from_memory(tensors[name].tobytes(), np.dtype(dtype), tuple(shape))
+        for name in json.loads(metadata.get("halves", "[]")):
+            if tensors[name].dtype != np.float16:
+                raise ValueError(f"a tensor of {tensors[name].dtype} in place of float16")
+            tensors[name] = tensors[name].astype(np.float32)
     except (SafetensorError, *WRONG_CONTENT) as error:
         reason = shown(error, quote=False, longest=LONGEST_REASON)      # may have a name from the file
         raise ValueError(f"{path} is not a complete safetensors file: {reason}") from None
     return tensors, metadata
+
+
+def _as_half(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    """A float32 array, rounded to float16."""
+    largest = float(np.abs(array).max(initial=0))
+    if array.dtype != np.float32 or largest >= LARGEST_HALF:
+        what = f"{largest:.3g}" if array.dtype == np.float32 else f"the dtype {array.dtype}"
+        raise ValueError(
+            f"{path} expected float32 numbers below {LARGEST_HALF:,} to store in half precision, "
+            f"got {what} in {name}"
+        )
+    return array.astype(np.float16)
 
 
 def _is_native(dtype: np.dtype) -> bool:

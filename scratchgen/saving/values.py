@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.module import Module, Parameter
+from scratchgen.runtime.ranks import PartOfGenerator
 from scratchgen.saving import names
 from scratchgen.saving.generators import as_generator, generator_state
 
@@ -114,7 +115,7 @@ class Encoder:
             return {"$same": list(self._places[id(value)])}
         self._places[id(value)] = place
         self._kept.append(value)
-        if kind is np.random.Generator:
+        if kind in (np.random.Generator, PartOfGenerator):      # the latter is saved as the former
             return self._encode_generator(value, place)
         if kind is Parameter:
             return {"$parameter": self._name(value.value, place)}

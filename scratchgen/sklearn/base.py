@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scratchgen.data.batches import Batches
 from scratchgen.distributions import Categorical
+from scratchgen.models.examples import expect_weights
 from scratchgen.training.loop import Trainer
 from scratchgen.training.optimisers import Adam
 
@@ -157,20 +158,28 @@ class BatchTraining:
     loss_curve_ : the mean loss in each epoch of the last `fit`
     """
 
-    def _train(self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0) -> Any:
+    def _train(
+        self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0, sample_weight: Any = None
+    ) -> Any:
         """Train a new model; with warm_start, continue with the model of the last fit."""
         continues = self._continues()
-        model, rng = (self.model_, self._rng) if continues else self._new_model(X, classes)
+        if sample_weight is not None:
+            sample_weight = expect_weights(f"{type(self).__name__}.fit", sample_weight, len(X))
+        model, rng = (
+            (self.model_, self._rng) if continues else self._new_model(X, classes, sample_weight)
+        )
         trainer = model.trainer(
             X, y, epochs=self.epochs, batch_size=self.batch_size, lr=self._rate(), rng=rng,
-            warm_start=continues,
+            warm_start=continues, sample_weight=sample_weight,
         )
         self.loss_curve_ = trainer.run().epochs.get("loss", [])
         self.model_, self._rng = model, rng
         vars(self).pop("_optimizer", None)          # that of partial_fit
         return self
 
-    def _train_part(self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0) -> Any:
+    def _train_part(
+        self: Any, X: np.ndarray, y: np.ndarray | None = None, classes: int = 0, sample_weight: Any = None
+    ) -> Any:
         """Pass over X once. The optimiser keeps its state from one call to the next."""
         if callable(self.lr):
             raise ValueError(
@@ -178,11 +187,16 @@ class BatchTraining:
                 "needs to know the number of updates"
             )
         first = not hasattr(self, "model_")
-        model, rng = self._new_model(X, classes) if first else (self.model_, self._rng)
+        if sample_weight is not None:
+            sample_weight = expect_weights(f"{type(self).__name__}.partial_fit", sample_weight, len(X))
+        model, rng = (
+            self._new_model(X, classes, sample_weight) if first else (self.model_, self._rng)
+        )
         if y is None:
             model.check_data(X)                     # of classifiers, a part need not have all classes
         optimizer = vars(self).get("_optimizer") or Adam(model.parameters(), self.lr)
-        batches = Batches(model.before_training(X, rng), y, batch_size=self.batch_size, rng=rng)
+        X = model.before_training(X, rng)
+        batches = Batches(X, y, sample_weight, batch_size=self.batch_size, rng=rng)
         Trainer(model, batches, optimizer, epochs=1, rng=rng, warm_start=True).run()
         self.model_, self._rng, self._optimizer = model, rng, optimizer
         return self
@@ -190,9 +204,17 @@ class BatchTraining:
     def _continues(self: Any) -> bool:
         return self.warm_start and hasattr(self, "model_")
 
-    def _new_model(self: Any, X: np.ndarray, classes: int) -> tuple[Any, np.random.Generator]:
+    def _new_model(
+        self: Any, X: np.ndarray, classes: int, sample_weight: np.ndarray | None
+    ) -> tuple[Any, np.random.Generator]:
         rng = self._new_rng()
-        return self._build(X, rng, classes), rng
+        model = self._build(X, rng, classes)
+        if sample_weight is not None:
+            self._weigh(model, sample_weight)
+        return model, rng
+
+    def _weigh(self, model: Any, sample_weight: np.ndarray) -> None:
+        """Adapt a new model to the weights of the examples."""
 
     def _rate(self: Any) -> Any:
         """The learning rate of `fit`, a number or a schedule."""

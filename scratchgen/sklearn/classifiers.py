@@ -60,12 +60,15 @@ class DecisionTree(ProbabilityMixin, LabelEstimator):
         self.max_depth = max_depth
         self.min_samples_leaf = min_samples_leaf
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Grow the tree on X (N, D) and labels y (N,)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Grow the tree on X (N, D) and labels y (N,). An example of weight 2 counts as two equal examples.
+
+        For min_samples_leaf, each example counts as one, whatever its weight, as in scikit-learn.
+        """
         X, numbers = self._labelled_data(X, y)
         self.model_ = models.DecisionTree(
             criterion=self.criterion, max_depth=self.max_depth, min_leaf=self.min_samples_leaf
-        ).fit(X, numbers)
+        ).fit(X, numbers, sample_weight=sample_weight)
         self.n_leaves_ = self.model_.leaves
         return self
 
@@ -138,18 +141,20 @@ class BatchClassifier(BatchTraining, LabelEstimator):
     `fit` starts anew, unless warm_start is set; `partial_fit` always continues.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train on X (N, D) and labels y (N,)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on X (N, D) and labels y (N,). An example of weight 2 counts as two equal examples."""
         if self._continues():
             X, y = self._training_data(X, y, reset=False)
-            return self._train(X, self._numbers(y, "fit"))
+            return self._train(X, self._numbers(y, "fit"), sample_weight=sample_weight)
         X, numbers = self._labelled_data(X, y)
-        return self._train(X, numbers, len(self.classes_))
+        return self._train(X, numbers, len(self.classes_), sample_weight)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Pass once over X (N, D) and labels y (N,), a part of the data.
 
         classes : all labels; needed in the first call, unless `fit` was called before
+        sample_weight : (N,), factors of the loss of each example. Unlike in `fit`, they are not divided by
+            their mean, which is not known before the last part
         """
         first = not hasattr(self, "model_")
         if first and classes is None:
@@ -159,14 +164,15 @@ class BatchClassifier(BatchTraining, LabelEstimator):
         X, y = self._training_data(X, y, reset=first)
         if first:
             self.classes_ = np.unique(classes)
-        return self._train_part(X, self._numbers(y, "partial_fit"), len(self.classes_))
+        numbers = self._numbers(y, "partial_fit")
+        return self._train_part(X, numbers, len(self.classes_), sample_weight)
 
 
 class LinearSVM(BatchClassifier):
     """A linear classifier with hinge loss, one class against the others, trained by Adam on batches.
 
-    C : the inverse of the strength of the penalty, ½·‖W‖² / (C·N). In `partial_fit`, N is the number of
-        examples in the first part
+    C : the inverse of the strength of the penalty, ½·‖W‖² / (C·N), where N is the number of examples, or the
+        sum of their weights; in `partial_fit`, those of the first part
     epochs, batch_size : passes over the data, and examples in a batch
     lr : the first learning rate, which decreases to zero along a cosine in `fit`; or a schedule
     random_state : seed of the order of the examples
@@ -195,6 +201,9 @@ class LinearSVM(BatchClassifier):
         if not self.C > 0:
             raise ValueError(f"LinearSVM.fit expected C > 0, got {self.C!r}")
         return models.LinearSVM(X.shape[1], classes, l2=1 / (self.C * len(X)), dtype=X.dtype)
+
+    def _weigh(self, model: Any, sample_weight: np.ndarray) -> None:
+        model.l2 *= len(sample_weight) / float(sample_weight.sum())
 
     def _rate(self) -> Any:
         return self.lr if callable(self.lr) else Cosine(self.lr)

@@ -2,24 +2,29 @@
 
     scratchgen study classifiers                   about three minutes of one core
     scratchgen study classifiers --write-chapter   put saved results into the chapter
+    scratchgen study classifiers --data fashion-mnist   measure them on other images
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_json, write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.cards import TimedClassifier, cards
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.machine import machine
-from scratchgen.studies.parts import Parts
+from scratchgen.studies.own_digits import digits_of, suffix
+from scratchgen.studies.parts import Cell, Parts
+from scratchgen.studies.source import shared_digits
+from scratchgen.studies.workers import BuiltOnce, Workers
 
 COMMAND = "scratchgen study classifiers --write-chapter"
 CHAPTER, RESULTS = Path("docs/discriminative.md"), Path("results/classifiers.json")
@@ -57,23 +62,41 @@ def table(rows: list[dict[str, Any]]) -> str:
     return grid(("", "models", "test error", "fit", "predict"), cells)
 
 
-def run(results: Path = RESULTS, runs: Path = RUNS) -> list[dict[str, Any]]:
+def file(data: str = "") -> Path:
+    """The file of the results: results/classifiers.json for MNIST."""
+    return RESULTS.with_stem(RESULTS.stem + suffix(data))
+
+
+def run(
+    results: Path | None = None,
+    runs: Path = RUNS,
+    data: str = "",
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
+) -> list[dict[str, Any]]:
     """Measure all classifiers on the full set, write the results, and return the rows.
 
+    data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
     runs : folder in which the rows are kept until all are measured. If a study is killed, the next one
         continues with these rows. Earlier results are kept until the new ones are complete
+    workers : where the classifiers are measured
     """
-    digits = load_digits("full")
-    print(digits.source)
-    parts = Parts(runs, digits=digits.which, machine=machine())
-    rows: list[dict[str, Any]] = []
-    for entry in entries():
-        row = parts.get(entry.title, lambda entry=entry: measure(entry, digits))  # type: ignore[misc]
-        print(table([row]).splitlines()[-1], flush=True)
-        rows.append(row)
-    write_json(results, {"digits": digits.which, "machine": machine(), "classifiers": rows})
+    digits = shared_digits(digits_of(data), data)
+    which = digits.value.which
+    print(digits.value.source)
+    parts = Parts(runs.with_name(runs.name + suffix(data)), digits=which, machine=machine())
+    cells = [Cell(entry.title, partial(_measured, digits, entry.title)) for entry in entries()]
+    found = parts.measured(
+        cells, workers, lambda name, row, known: print(table([row]).splitlines()[-1], flush=True)
+    )
+    rows = [*found.values()]
+    write_json(results or file(data), {"digits": which, "machine": machine(), "classifiers": rows})
     parts.remove()
     return rows
+
+
+def _measured(digits: BuiltOnce, title: str) -> dict[str, Any]:
+    (entry,) = (entry for entry in entries() if entry.title == title)
+    return measure(entry, digits.value)
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from scratchgen.data import Digits, Jitter
 from scratchgen.models import ConvClassifier
+from scratchgen.studies.own_digits import checksum
 from scratchgen.training import checkpoint
 from scratchgen.training.runs import run_saved
 from scratchgen.training.schedules import OneCycle
@@ -24,14 +25,15 @@ def trained_digit_classifier(digits: Digits, folder: Path = FOLDER) -> ConvClass
     """A ConvClassifier trained on these digits: read from `folder`, or trained once and saved there.
 
     Training takes about three minutes of one core on the full set (test accuracy 99.6 %) and 15 seconds on
-    the embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits. An
-    interrupted run is continued. Prints whether the classifier is trained or read from the file.
+    the embedded digits. The file is digit-classifier-60000.safetensors, after the number of digits; for other
+    images in their place, the name also has a checksum of them. An interrupted run is continued. Prints
+    whether the classifier is trained or read from the file.
     """
     size = len(digits.x_train)
     epochs = EPOCHS["full" if size > 10_000 else "embedded"]
     rng = np.random.default_rng(SEED)
     model = ConvClassifier(rng=rng)
-    path = folder / f"digit-classifier-{size}.safetensors"
+    path = folder / f"digit-classifier-{size}{checksum(digits)}.safetensors"
     if path.is_file() and checkpoint.is_finished(path):
         checkpoint.load_model(path, model)
         print(f"digit classifier: a ConvClassifier trained on {size:,} digits, read from {path}")

@@ -10,21 +10,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_json, write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
-from scratchgen.metrics.samples import SampleMetrics
+from scratchgen.metrics.samples import FeatureClassifier, SampleMetrics
 from scratchgen.studies.chapters import fill, grid
 from scratchgen.studies.experiments import gan_objectives, prescribed_codes
 from scratchgen.studies.machine import machine, minutes
-from scratchgen.studies.parts import Parts
+from scratchgen.studies.own_digits import digits_of, suffix
+from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.reproduce.quality import SAMPLES, sample_metrics
+from scratchgen.studies.source import shared_digits, shared_metrics
+from scratchgen.studies.workers import BuiltOnce, Workers
 from scratchgen.training.loop import Trainer
 from scratchgen.training.runs import run_saved
 
@@ -37,7 +41,7 @@ CONDITIONAL = {
 }
 FREE = 10_000       # samples of InfoGAN whose codes are all drawn
 
-Cell = dict[str, Any]
+Values = dict[str, Any]
 Finish = Callable[[Trainer], Any]
 
 
@@ -53,11 +57,11 @@ class Table:
 
     cells: tuple[str, ...]
     epochs: int
-    measure: Callable[[str, Digits, SampleMetrics, int, Finish], Cell]
-    markdown: Callable[[dict[str, Cell]], str]
+    measure: Callable[[str, Digits, SampleMetrics, int, Finish], Values]
+    markdown: Callable[[dict[str, Values]], str]
 
 
-def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
+def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Values:
     """How many of a ConditionalGAN's samples are read as ordered. The name is that of its networks."""
     model = CONDITIONAL[name](0)
     finish(prescribed_codes.trainer(model, digits, epochs, 0, labels=True))
@@ -67,7 +71,7 @@ def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, 
     return {"read as ordered": read, **gan_objectives.quality(metrics, samples)}
 
 
-def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
+def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Values:
     """How well an InfoGAN's category matches the digit, and what its codes change. The name is the seed."""
     seed = int(name)
     model = prescribed_codes.informed(seed, **prescribed_codes.SMALL)
@@ -88,13 +92,13 @@ def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, fin
     }
 
 
-def objectives(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Cell:
+def objectives(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Values:
     """The samples of a DCGAN with one objective and seed, "OBJECTIVE SEED"."""
     setting, seed = name.rsplit(" ", 1)
     return gan_objectives.run(digits, metrics, setting, epochs, int(seed), finish)
 
 
-def conditional_table(cells: dict[str, Cell]) -> str:
+def conditional_table(cells: dict[str, Values]) -> str:
     """A row for each kind of networks."""
     rows = []
     for name, cell in cells.items():
@@ -108,7 +112,7 @@ def conditional_table(cells: dict[str, Cell]) -> str:
     )  # fmt: skip
 
 
-def informed_table(cells: dict[str, Cell]) -> str:
+def informed_table(cells: dict[str, Values]) -> str:
     """A row for each seed, and the means."""
     rows = []
     for name, cell in cells.items():
@@ -122,7 +126,7 @@ def informed_table(cells: dict[str, Cell]) -> str:
     )  # fmt: skip
 
 
-def objectives_table(cells: dict[str, Cell]) -> str:
+def objectives_table(cells: dict[str, Values]) -> str:
     """A row for each objective: mean and range over the seeds."""
     rows = []
     for setting in gan_objectives.SETTINGS:
@@ -138,7 +142,7 @@ def objectives_table(cells: dict[str, Cell]) -> str:
     )
 
 
-def time_of(cells: list[Cell]) -> str:
+def time_of(cells: list[Values]) -> str:
     """The mean processor time of the cells that were measured without interruption."""
     seconds = [cell["seconds"] for cell in cells if cell["seconds"]]
     return minutes(float(np.mean(seconds))) if seconds else "—"
@@ -162,39 +166,62 @@ TABLES = {
 }  # fmt: skip
 
 
-def run(name: str, results: Path = RESULTS, runs: Path = RUNS) -> dict[str, Any]:
+def run(
+    name: str,
+    results: Path = RESULTS,
+    runs: Path = RUNS,
+    data: str = "",
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
+) -> dict[str, Any]:
     """Measure the cells of one table on the full set, and return them with the settings.
+
+    data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
+    workers : where the cells are measured. A worker on another machine continues a training run only if
+        `runs` is in a file system that they share
 
     The file results/gan_NAME.json is written after each cell. The training runs and the finished cells are
     kept in `runs`, so that a study that was killed continues there. "seconds" is the processor time of a
     cell, or None if its training was continued.
     """
-    table, digits = TABLES[name], load_digits("full")
-    print(digits.source)
-    metrics = sample_metrics(digits)
-    settings = {"digits": digits.which, "machine": machine(), "epochs": table.epochs}
-    parts, cells = Parts(runs / name, **settings), {}
-    for cell in table.cells:
-        path = runs / name / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
+    table, digits = TABLES[name], shared_digits(digits_of(data), data)
+    print(digits.value.source)
+    metrics = shared_metrics(_metrics, digits, sample_metrics(digits.value).classifier)
+    settings = {"digits": digits.value.which, "machine": machine(), "epochs": table.epochs}
+    folder = (runs / f"{name}{suffix(data)}").resolve()
+    cells = [
+        Cell(cell, partial(_measured, name, cell, digits, metrics, folder, settings)) for cell in table.cells
+    ]
 
-        def measure(cell: str = cell, path: Path = path) -> Cell:
-            start, continued = time.process_time(), path.is_file()
-            config = {"cell": cell, **settings}
-            found = table.measure(
-                cell, digits, metrics, table.epochs,
-                lambda trainer: run_saved(trainer, path, resume=continued, config=config),
-            )  # fmt: skip
-            return {**found, "seconds": None if continued else round(time.process_time() - start, 1)}
+    def report(cell: str, value: Values, known: dict[str, Values]) -> None:
+        print(f"{name}, {cell}: {value}", flush=True)
+        write_json(file(name, results, data), {**settings, "cells": known})
 
-        cells[cell] = parts.get(cell, measure)
-        print(f"{name}, {cell}: {cells[cell]}", flush=True)
-        write_json(file(name, results), {**settings, "cells": cells})
-    return {**settings, "cells": cells}
+    found = Parts(folder, **settings).measured(cells, workers, report)
+    write_json(file(name, results, data), {**settings, "cells": found})
+    return {**settings, "cells": found}
 
 
-def file(name: str, results: Path = RESULTS) -> Path:
+def _measured(
+    name: str, cell: str, digits: BuiltOnce, metrics: BuiltOnce, folder: Path, settings: dict[str, Any]
+) -> Values:
+    """Train and measure one cell. Its training is continued if its file exists."""
+    path = folder / f"{cell.replace(', ', '-').replace(' ', '-')}.safetensors"
+    start, continued = time.process_time(), path.is_file()
+    config = {"cell": cell, **settings}
+    found = TABLES[name].measure(
+        cell, digits.value, metrics.value, TABLES[name].epochs,
+        lambda trainer: run_saved(trainer, path, resume=continued, config=config),
+    )  # fmt: skip
+    return {**found, "seconds": None if continued else round(time.process_time() - start, 1)}
+
+
+def _metrics(digits: Digits, classifier: FeatureClassifier) -> SampleMetrics:
+    return SampleMetrics(classifier, digits.x_test, digits.y_test)
+
+
+def file(name: str, results: Path = RESULTS, data: str = "") -> Path:
     """The file of the results of a table."""
-    return results / f"gan_{name}.json"
+    return results / f"gan_{name}{suffix(data)}.json"
 
 
 def write_chapter(results: Path = RESULTS, chapter: Path = CHAPTER) -> None:

@@ -29,6 +29,8 @@ class ProgressBar(Callback):
     terminal are left out.
     """
 
+    writes = True
+
     def __init__(self) -> None:
         self._bar: Any = None
 

@@ -58,6 +58,8 @@ class Checkpointer(Callback):
     cannot be written to.
     """
 
+    writes = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -27,6 +27,8 @@ class HistoryLogger(Callback):
     folder that does not exist.
     """
 
+    writes = True
+
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False):
         expect_flags(type(self).__name__, overwrite=overwrite)
         self.path, self.overwrite = Path(expect_path(type(self).__name__, path)), overwrite

@@ -20,6 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from scratchgen.checks import as_generator, as_number, describe, is_plain_array
+from scratchgen.runtime.ranks import ONE, Ranks, one_step, run_ranks
+from scratchgen.training import parallel
 from scratchgen.training.earlier import mark_as_trained, remember_history, warn_of_earlier_training
 from scratchgen.training.exclusive import only_run_of
 from scratchgen.training.history import History as History
@@ -45,7 +47,11 @@ class Callback:
     """Base class of callbacks, which the trainer calls during a run. Override the methods that you need.
 
     Callbacks are called between two updates, never in the middle of one, so they may save the run.
+
+    writes : whether the callback writes files or prints; in a data-parallel run, only rank 0 calls those
     """
+
+    writes = False
 
     def on_start(self, trainer: Trainer) -> None:
         """Called before the first step of each call of run()."""
@@ -123,6 +129,8 @@ class Trainer:
         self.saved_in: Path | None = None       # the file of this run, once it is saved or loaded
         self._stop_reason = ""
         self._stop_now = self._interrupted = False
+        self._ranks: Ranks = ONE
+        self._step_rng = self.rng
 
     @property
     def augment(self) -> Augment | None:
@@ -153,19 +161,21 @@ class Trainer:
         self._stop_reason, self._stop_now, self._interrupted = "", False, False
         self.history.ended, self.history.interrupted = "", False
         steps_before, epochs_before = self.step, self.epoch
-        self._clock = time.perf_counter()
+        self._clock, self._ranks = time.perf_counter(), run_ranks()
+        self._first = self._ranks.size > 1
         remember_history(self.model, self.history)
         with only_run_of(self.model), self._interruptible(), ExitStack() as at_end:
-            for callback in reversed(self.callbacks):       # the stack calls the last one first
+            self._step_rng = at_end.enter_context(parallel.divided(self, self._ranks))
+            for callback in reversed(self._own_callbacks()):    # the stack calls the last one first
                 at_end.callback(callback.on_end, self)      # also if the on_end of another raises an error
             try:
-                for callback in self.callbacks:
+                for callback in self._own_callbacks():
                     callback.on_start(self)
                 while self.epoch < self.epochs and not (self._stop_reason or self._interrupted):
                     self._run_epoch()
                 self.history.interrupted = self._interrupted
                 self.history.ended = self._how_it_ended(self.step - steps_before, self.epoch - epochs_before)
-                for callback in self.callbacks:
+                for callback in self._own_callbacks():
                     callback.on_stop(self)
             finally:
                 if self.step > steps_before:
@@ -210,8 +220,9 @@ class Trainer:
             values = self._train_step(batch)
             self.history.add(self.history.steps, values)
             self._count_seconds()
-            for callback in self.callbacks:
+            for callback in self._own_callbacks():
                 callback.on_step(self, values)
+            self._agree_on_the_end()
             if self._interrupted or self._stop_now:
                 # The epoch is not complete. The next call of run() continues with the next batch.
                 self.batches.load_state(self.batches.state())
@@ -219,15 +230,31 @@ class Trainer:
         self.expect_finite()
         row = self.history.epoch_means()
         if self.validate is not None:
-            row["validation"] = as_number(f"{type(self.model).__name__}.fit", "validate()", self.validate())
+            value = as_number(f"{type(self.model).__name__}.fit", "validate()", self.validate())
+            row["validation"] = self._ranks.first(value)
             self._expect_finite_values(row)
         self._count_seconds()
         row |= self._learning_rates()
         row |= {"step": self.step, "seconds": self.history.seconds}
         self.history.add(self.history.epochs, row)
         self.epoch += 1
-        for callback in self.callbacks:
+        parallel.copy_first(self, self._ranks)
+        for callback in self._own_callbacks():
             callback.on_epoch(self, row)
+        self._agree_on_the_end()
+
+    def _own_callbacks(self) -> list[Callback]:
+        """The callbacks of this rank: those that write belong to rank 0."""
+        return [callback for callback in self.callbacks if self._ranks.rank == 0 or not callback.writes]
+
+    def _agree_on_the_end(self) -> None:
+        """Stop this rank if another one stops, by Ctrl-C or by a callback such as TimeLimit."""
+        if self._ranks.size > 1:
+            wishes = np.array([self._interrupted, self._stop_now, bool(self._stop_reason)], np.float64)
+            self._ranks.sum(wishes)
+            self._interrupted, self._stop_now = bool(wishes[0]), bool(wishes[1])
+            if wishes[2] and not self._stop_reason:
+                self._stop_reason = "another rank stopped the run"
 
     def _learning_rates(self) -> dict[str, float]:
         """The learning rates of the last update. A resumed run whose file has none records none."""
@@ -248,11 +275,20 @@ class Trainer:
             if self.augment is not None:
                 batch = (self._augmented(self.augment, batch[0]), *batch[1:])
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # reported once, below
-                values = self.model.train_step(batch, self.optimizer, self.rng)
+                values = self._step_on_all_ranks(batch)
         except TrainingDiverged as error:
             raise self._with_position(error) from None
         self._expect_finite_values(values)
         return values
+
+    def _step_on_all_ranks(self, batch: tuple) -> dict[str, float]:
+        ranks, first, self._first = self._ranks, self._first, False
+        alone = parallel.step_of_one_process(self, batch) if first and ranks.rank == 0 else None
+        with one_step(ranks):
+            values = self.model.train_step(batch, self.optimizer, self._step_rng)
+        if first:
+            parallel.expect_same_step(self, alone, ranks)
+        return ranks.mean(values)
 
     def _augmented(self, augment: Augment, x: np.ndarray) -> np.ndarray:
         found = augment(x, rng=self.rng)

@@ -2,6 +2,7 @@
 
     scratchgen.save(model, path)            any model of the library, or a layer
     model = scratchgen.load(path)           also in another process; the outputs have the same bits
+    model = scratchgen.load("vae-2d")       a model that comes with the package (scratchgen/pretrained)
     load_model(path, model)                 read a file into a model that exists
 
 A file describes the model as JSON: the class and the settings of the model and of its layers, and the values
@@ -25,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen import pretrained
+from scratchgen.checks import expect_flags
 from scratchgen.data.files import expect_replaceable
 from scratchgen.saving.container import one_line_errors, parsed, read_file, write_file
 from scratchgen.saving.differences import expect_equal, has_structure, is_fitted
@@ -38,25 +41,32 @@ PathLike = str | os.PathLike[str]
 Arrays = Mapping[str, np.ndarray]
 
 
-def save(model: Any, path: PathLike) -> None:
+def save(model: Any, path: PathLike, *, half: bool = False) -> None:
     """Write a model with its class, settings, architecture and everything that it learnt to `path`.
+
+    half : whether float32 parameters are rounded to float16, for a file of half the size. `load` returns them
+        as float32, with relative errors of up to 2⁻¹¹, so the outputs of the loaded model differ slightly
 
     Before anything is written, raises TypeError for anything but a model, and ValueError for weights that are
     not finite or for an attribute that a file cannot store, such as a lambda. The message names the
     attribute.
     """
-    _save("save", model, Path(expect_path("save", path)), None)
+    expect_flags("save", half=half)
+    _save("save", model, Path(expect_path("save", path)), None, half)
 
 
 def load(path: PathLike, *, custom: Sequence[Any] = ()) -> Any:
-    """Return the model in a file that `save`, `save_model` or a training run wrote.
+    """Return the model in a file that `save`, `save_model` or a training run wrote, or a pretrained model.
 
+    path : a file, or the name of a model that comes with the package, such as "vae-2d";
+        `pretrained.names()` lists them. A file with that path comes first
     custom : classes and functions from outside scratchgen that the model uses, such as your own layers
 
     From a finished run with EarlyStopping, the weights of the best epoch are read. Raises ValueError if the
-    file is damaged, contains an unknown class, or has only weights.
+    file is damaged, contains an unknown class, or has only weights, and FileNotFoundError if there is neither
+    a file nor a pretrained model of that name.
     """
-    path = Path(expect_path("load", path))
+    path = _found(expect_path("load", path))
     tensors, metadata = read_file(path)
     description = parsed(path, metadata, "model")
     if description is None:
@@ -88,7 +98,23 @@ def load_model(path: PathLike, model: Any, *, strict: bool = True, custom: Seque
     prepared(path, model, best_weights(path, tensors, metadata), metadata, strict, expect_custom(custom))()
 
 
-def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> None:
+def _found(path: PathLike) -> Path:
+    """The file that `load` reads: the path itself, or the file of a pretrained model."""
+    is_name = isinstance(path, str) and Path(path).name == path and not Path(path).suffix
+    if not is_name or Path(path).is_file():
+        return Path(path)
+    known = pretrained.names()
+    if path not in known:
+        raise FileNotFoundError(
+            "load expected a file, or the name of a pretrained model, one of "
+            f"{', '.join(known)}; got {path!r}"
+        )
+    return pretrained.file(str(path))
+
+
+def _save(
+    who: str, model: Any, path: Path, config: dict[str, Any] | None, half: bool = False
+) -> None:
     expect_model(who, model)
     expect_replaceable(path)
     try:
@@ -103,7 +129,9 @@ def _save(who: str, model: Any, path: Path, config: dict[str, Any] | None) -> No
         "model": json.dumps(description),
         "trained": json.dumps(has_weights(model) and is_trained(model)),
     }
-    write_file(path, arrays, metadata)
+    weights = model_arrays(model) if half else {}
+    halves = [name for name, a in weights.items() if name.startswith("model.") and a.dtype == np.float32]
+    write_file(path, arrays, metadata, halves)
 
 
 def describe(model: Any, *, strict: bool = True) -> tuple[Any, dict[str, np.ndarray], Encoder]:

@@ -17,6 +17,7 @@ import numpy as np
 from scratchgen.checks import Array, as_number, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
+from scratchgen.runtime.ranks import step_ranks
 
 __all__ = ["Schedule", "Adam", "AdamW", "Optimizer", "RMSProp", "SGD"]
 
@@ -157,6 +158,15 @@ class Optimizer:
 
     def _number(self, x: float) -> np.floating:
         return self.value.dtype.type(x)
+
+    def all_reduce(self) -> None:
+        """In a step of a data-parallel run, replace the gradients by their sum over the ranks, (DP.1).
+
+        Without other ranks, the gradients do not change.
+        """
+        ranks = step_ranks()
+        if ranks.size > 1:
+            ranks.all_reduce(self._current_grad())
 
     def zero_grad(self) -> None:
         """Set all gradients to zero. They accumulate until this is called."""

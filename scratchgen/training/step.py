@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from scratchgen.module import Parameter
+from scratchgen.runtime.ranks import step_ranks
 from scratchgen.runtime.threads import one_blas_thread
 from scratchgen.training.optimisers import Optimizer
 
@@ -77,6 +78,7 @@ def player_step(
         value, cache = loss()
         expect_finite(model, value, lambda: backward(cache), name)
         grads = backward(cache)
+        optimizer.all_reduce()              # (DP.1)  over the ranks of a data-parallel run
         length = optimizer.grad_norm() if norm else math.nan
         optimizer.step()
     return Step(value, cache, grads, length)
@@ -88,12 +90,13 @@ def training_step(model: Any, batch: tuple, optimizer: Any, rng: np.random.Gener
         batch = model.prepare(batch, rng)               binarise, dequantise, add noise
         loss, cache = model.loss(*batch, rng=rng, training=True)
         model.backward(cache)
+        optimizer.all_reduce()                          the sum over the ranks of a data-parallel run
         optimizer.step()
         return model.report(loss, cache)                {"loss": loss, …}
 
     Raises TrainingDiverged, before any update, if the loss is nan or infinite.
     """
-    batch = model.prepare(batch, rng)
+    batch = step_ranks().part(model.prepare(batch, rng))        # of an MPI run, this rank's part
     step = player_step(
         model, optimizer, lambda: model.loss(*batch, rng=rng, training=True), model.backward
     )

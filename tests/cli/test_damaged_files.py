@@ -7,8 +7,8 @@ import pytest
 
 from scratchgen import cli
 from scratchgen.layers import Linear
-from scratchgen.studies.ood.cells import Plan, Store
-from scratchgen.studies.ood.study import collect
+from scratchgen.studies.ood.cells import Plan
+from scratchgen.studies.ood.study import _prepare, collect
 from scratchgen.training import checkpoint
 
 DAMAGED = {
@@ -66,8 +66,8 @@ def test_study_that_continues_from_a_damaged_cell(folder, damage):
 @pytest.mark.parametrize("cell", [3, [], {}, {"seconds": 1}, {"seconds": 1, "auroc": 2, "controls": []}])
 def test_study_with_a_cell_of_another_form(folder, cell):
     plan = Plan(("only",), ("intensity",), (1,), 1)
-    store = Store(folder / "embedded", "embedded, 6,000 + 1,000", 1.0)
-    store.save(cell, "only", 1, "intensity", 0)
+    _, cells, parts = _prepare(plan, folder)
+    parts.save(*cells.values(), cell)
     with pytest.raises(ValueError, match="embedded.* damaged"):
         collect(plan, folder)
 

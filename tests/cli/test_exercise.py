@@ -1,5 +1,6 @@
 """`scratchgen exercise`: files, hints, progress, and the check in a process of its own."""
 
+import json
 import re
 
 import pytest
@@ -54,7 +55,7 @@ def test_wrong_answer_and_exception_are_reported_with_their_lines(folder, capfd)
     code = {"LIN.3": "return dout.mean(axis=0)", "LIN.4": "return nothing"}
     text = filled("linear", **code)
     (folder / "linear.py").write_text(text, encoding="utf-8")
-    assert own_exercise.check("linear.py", folder / "linear.py", 80) == own_exercise.FAILED
+    assert own_exercise.check("linear.py", folder / "linear.py", 80, False) == own_exercise.FAILED
     out = capfd.readouterr().out
     line = text.splitlines().index("    return nothing") + 1
     assert "divided by the batch size N (7)" in " ".join(out.split())
@@ -119,3 +120,27 @@ def test_two_questions_at_once_are_refused(capsys):
     assert "exercise expected one of --list, --check, --hint and --solution, got several" in (
         capsys.readouterr().err
     )
+
+
+def told(capfd, *words, code=0):
+    assert cli.main(["exercise", *words, "--json"]) == code
+    return json.loads(capfd.readouterr().out)
+
+
+def test_every_option_answers_as_json(folder, capfd):
+    assert told(capfd, "relu") == {"exercise": "relu", "file": "relu.py"}
+    found = told(capfd, "--check", "relu.py", code=1)
+    assert found["blanks"] == ["RELU.2"] and not found["solved"] and found["next"] == "linear"
+    text = filled("relu", **{"RELU.2": "return 2 * np.where(out > 0, dout, 0)"}) + "print('hello')\n"
+    (folder / "relu.py").write_text(text, encoding="utf-8")
+    (equation,) = told(capfd, "--check", "relu.py", code=1)["equations"]
+    assert equation["numbers"] == ["RELU.2"] and equation["state"] == "wrong"
+    assert "every entry is twice what it should be" in equation["failed"][0]["explanation"]
+    hint = told(capfd, "--hint", "RELU.2")
+    assert hint["exercise"] == "relu" and (hint["index"], hint["hint"][-1]) == (1, ".")
+    assert "np.where" in told(capfd, "--solution", "relu")["solution"]
+    (folder / "relu.py").write_text(filled("relu"), encoding="utf-8")
+    assert told(capfd, "--check", "relu.py")["solved"]
+    listed = told(capfd, "--list")["exercises"]
+    assert [name for name, entry in listed.items() if entry["solved"]] == ["relu"]
+    assert list(listed) == list(EXERCISES) and listed["relu"]["equations"] == ["RELU.2"]

@@ -28,7 +28,7 @@ def run(capsys, *words, code=0):
 def test_torch_files_contain_the_part(model, capsys):
     told = json.loads(run(capsys, "--format", "torch", "--part", "decoder", "--out", "net.py", "--json"))
     assert told == {
-        "model": "Autoencoder", "part": "decoder", "format": "torch", "inputs": [2],
+        "model": "Autoencoder", "part": "decoder", "format": "torch", "inputs": {"x": [2]},
         "files": ["net.py", "net.safetensors"],
     }  # fmt: skip
     torch = pytest.importorskip("torch")

@@ -1,5 +1,6 @@
 """`scratchgen gradcheck FILE.py:NAME` checks a layer or loss of the user in a process of its own."""
 
+import json
 import re
 import subprocess
 import sys
@@ -292,3 +293,28 @@ def test_plot_of_your_own_layer_is_saved(check, tmp_path):
     assert out.endswith(f"error against step size: {path}\n")
     code, _, err = check("loss", f"--plot={path}")
     assert code == own_code.REFUSED and "--plot expected a layer" in err
+
+
+def test_checks_as_json(file, capfd):
+    """One object for all targets, without what the file prints; a target that cannot be checked is named."""
+    file.write_text(SQUARE.replace("FACTOR", "3") + OTHERS + "\nprint('hello')\n", encoding="utf-8")
+    words = ["gradcheck", f"{file}:Square", f"{file}:Raises", f"{file}:loss", "--json"]
+    assert cli.main(words) == 1
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    assert found["not_checked"] == [f"{file}:Raises"] and found["cases"] == 2
+    wrong = [check for check in found["checks"] if check["verdict"] == "FAIL"]
+    assert len(wrong) == found["failed"]
+    assert {check["case"] for check in wrong} == {f"{file}:Square", f"{file}:loss"}
+    assert "every entry is 1.5 = 3/2 times what it should be" in wrong[0]["explanation"]
+    assert wrong[0]["what"] == "input" and wrong[0]["shape"] == [7, 5]
+    assert "Raises: ValueError" in err and err.count("hello") == 3
+
+
+def test_matrix_product_of_sequences_is_explained(file, capfd):
+    """The message of NumPy has only sizes; the shapes and what to do follow."""
+    assert cli.main(["gradcheck", f"{file}:Dense", "--input", "2,4,5"]) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and "ValueError: matmul" in err
+    assert "Dense.backward was given an array of shape (2, 4, 3) and an array of shape (2, 4, 5)" in err
+    assert "x.reshape(-1, x.shape[-1]).T @ dout.reshape(-1, dout.shape[-1])" in err

@@ -201,3 +201,17 @@ def test_batches_refuse_the_state_of_other_data(rng):
     for other in ((X[::-1], y), (X, y[::-1]), (X + 1e-9, y), (X.astype(np.float32), y), (X[:, :3], y)):
         with pytest.raises(ValueError, match="expected a state of the same data"):
             Batches(*other, batch_size=7, rng=0).load_state(saved)
+
+
+def test_batches_of_weights_stay_with_their_examples(rng):
+    X, y, w = rng.standard_normal((7, 2)), np.arange(7), np.arange(7) / 10
+    for x, labels, weights in Batches(X, y, w, batch_size=3, rng=0):
+        np.testing.assert_array_equal(x, X[labels])
+        np.testing.assert_array_equal(weights, w[labels])
+    plain, other = (Batches(X, y, v, batch_size=3, rng=0) for v in (w, w + 1))
+    with pytest.raises(ValueError, match="state of the same data"):
+        plain.load_state(other.state())
+    with pytest.raises(ValueError, match="X and weights of the same length, got 7 and 6"):
+        Batches(X, y, w[:6], batch_size=3, rng=0)
+    with pytest.raises(ValueError, match="weights only together with y"):
+        Batches(X, None, w, batch_size=3, rng=0)

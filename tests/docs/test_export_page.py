@@ -30,4 +30,4 @@ def test_examples_print_what_the_page_shows(tmp_path, monkeypatch):
     finally:
         ONNX_RULES.clear()
         ONNX_RULES.update(before)
-    assert compared == 5
+    assert compared == 7

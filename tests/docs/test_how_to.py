@@ -1,7 +1,9 @@
 """The recipes of docs/how-to.md run as they are, in an empty folder."""
 
 import logging
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -12,8 +14,9 @@ SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
 RECIPES = {section.splitlines()[0]: section for section in SECTIONS}
 SLOW = {
     "Train a model", "Plot the training curve", "Sample and plot in a notebook", "Stop early",
-    "Your own callback",
+    "Your own callback", "Train with MPI",
 }
+APART = {"Train with MPI"}      # in a process of its own, because MPI is started once per process
 OUTPUT = {      # what a recipe prints, as a pattern
     "Train a model": r"(?:epoch \d: loss \d+\.\d, validation \d+\.\d nats\n){3}",
     "Resume a run": r"finished after step 40, 5 of 5 epochs done\n",
@@ -21,6 +24,8 @@ OUTPUT = {      # what a recipe prints, as a pattern
     "Train within a time budget": r"stopped after .*: the time limit of 0\.5 s is reached\nloss [\d.]+\n",
     "Log to CSV": r"epoch,loss,lr,step,seconds\n1,.*\n2,.*\n3,.*\n\n\('epoch', .*\) \(3, 5\)\n",
     "Your own callback": r"stopped after .*: the loss is \d+ \d+ \(4, 784\)\n",
+    "Run a study on several machines": r"(?s).*\['pca', 'pca', 'pca', 'intensity'\]\n",
+    "Train with MPI": r"1 ranks, loss [\d.]+\n|training on several ranks needs .*\n",
     "Your own images": r"\(80, 144\) 0\.0 1\.0 \[40 40\]\n[\d.]+ [\d.]+\n",
     "Debug with pdb": r"(?s).*encoder.*\d\.\d\de[+-]\d\d\n",
 }
@@ -44,6 +49,11 @@ def test_recipe_runs_in_an_empty_folder(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "breakpointhook", lambda: None)
     (block,) = blocks(RECIPES[name])
+    if name in APART:
+        words, path = [sys.executable, "-c", block.text], {"PYTHONPATH": str(ROOT)}
+        run = subprocess.run(words, env=os.environ | path, capture_output=True, text=True, check=True)
+        assert re.fullmatch(OUTPUT[name], run.stdout), run.stdout
+        return
     with monkeypatch.context() as patch:
         patch.setattr(logging.getLogger("scratchgen"), "level", logging.ERROR)
         exec(compile(block.text, f"{name}.py", "exec"), {"__name__": "recipe"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.exported import MODELS, exportable, trained, unit
+from helpers.exported import MODELS, exportable, inputs, trained, unit
 
 from scratchgen import export
 from scratchgen.export.graph import ONNX_RULES
@@ -28,7 +28,7 @@ from scratchgen.models import MADE, VAE, Autoencoder, MLPClassifier, RealNVP
 def run(path, x):
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": x})
+    return session.run(None, x if isinstance(x, dict) else {"x": x})
 
 
 @pytest.mark.slow
@@ -40,24 +40,38 @@ def test_onnxruntime_computes_what_every_part_of_every_model_computes(tmp_path, 
         assert export.to_onnx(model, path, part, shape=shape) == path
         onnx.checker.check_model(str(path), full_check=True)
         for n in (1, 5):
-            x = rng.random((n, *each.shape), np.float32)
-            expected, _ = each.net.forward(x)
-            out = np.concatenate(run(path, x), axis=1)
-            assert out.dtype == np.float32 and out.shape == expected.shape, (name, part)
+            given = inputs(each, n, rng)
+            expected = each.forward(*given.values())
+            out = np.concatenate(run(path, given), axis=-1)
+            assert out.dtype == expected.dtype and out.shape == expected.shape, (name, part)
             difference = np.abs(out - expected).max() / unit(model, expected)
             assert difference <= 1e-5, (name, part, difference)
             largest = max(largest, difference)
     assert largest > 0
 
 
+# The name of a model, a part, the method that computes the same, and the inputs for which it is called.
 METHODS = [
     ("convolutional autoencoder", "encoder", "transform"),
     ("convolutional autoencoder", "decoder", "inverse_transform"),
     ("vae", "encoder", "posterior"),
     ("vae", "decoder", "inverse_transform"),
     ("convolutional vae", "decoder", "inverse_transform"),
+    ("conditional vae", "encoder", "posterior"),
+    ("conditional vae", "decoder", "inverse_transform"),
+    ("class prior vae", "encoder", "posterior"),
+    ("pca", "encoder", "transform"),
+    ("pca", "decoder", "inverse_transform"),
     ("dcgan", "generator", "inverse_transform"),
+    ("dcgan", "discriminator", "critic_score"),
+    ("convolutional conditional gan", "generator", "inverse_transform"),
+    ("convolutional conditional gan", "discriminator", "critic_score"),
+    ("conditional gan with projection", "discriminator", "critic_score"),
+    ("wgan", "discriminator", "critic_score"),
     ("svm", "classifier", "decision_function"),
+    ("gaussian naive bayes", "classifier", "log_joint"),
+    ("gaussian discriminant", "classifier", "log_joint"),
+    ("quadratic discriminant", "classifier", "log_joint"),
     ("nice", "forward", "transform"),
     ("convolutional real nvp", "inverse", "inverse_transform"),
 ]
@@ -68,18 +82,62 @@ def test_parts_compute_what_their_methods_return(name, part, method, rng):
     model = trained(MODELS[name](), rng)
     found = export.parts(model)[part]
     assert found.method == method
-    x = rng.random((4, *found.shape), np.float32)
-    expected = getattr(model, method)(x)
+    given = inputs(found, 4, rng)
+    expected = getattr(model, method)(*given.values())
     expected = np.concatenate(expected, axis=1) if isinstance(expected, tuple) else expected
-    np.testing.assert_allclose(found.net.forward(x)[0], expected, rtol=1e-6, atol=1e-6)
+    out = found.forward(*given.values())
+    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=2e-6, atol=1e-6)
+
+
+def test_bernoulli_naive_bayes_is_a_linear_classifier_of_zeros_and_ones(rng):
+    model = MODELS["bernoulli naive bayes"]()
+    x = rng.integers(0, 2, (6, 5)).astype(np.float64)
+    out = export.parts(model)["classifier"].forward(x)
+    np.testing.assert_allclose(out, model.log_joint(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("label", [0, 2, 3])
+def test_denoiser_takes_images_times_and_labels(label, rng):
+    model = trained(MODELS["diffusion of images"](), rng)
+    x = rng.random((4, model.features), np.float32)
+    y = None if label == model.classes else np.full(4, label)
+    expected = model.predict_at(x, 0.25, y)
+    assert str(export.parts(model)["denoiser"].inputs[2]) == "y (N,) of integers from 0 to 3"
+    given = x, np.full(4, 0.25, np.float32), np.full(4, label)
+    np.testing.assert_allclose(export.parts(model)["denoiser"].forward(*given), expected, atol=1e-6)
+
+
+def test_outputs_of_info_gan_are_those_of_both_networks(tmp_path, rng):
+    pytest.importorskip("onnx")
+    model = trained(MODELS["convolutional info gan"](), rng)
+    x = rng.random((4, model.features), np.float32)
+    logits, codes = run(export.to_onnx(model, tmp_path / "a.onnx", "discriminator"), x)
+    assert logits.shape == (4, 1) and codes.shape == (4, 6)
+    np.testing.assert_allclose(logits[:, 0], model.critic_score(x), atol=1e-5)
+    np.testing.assert_array_equal(codes[:, :4].argmax(axis=1), model.infer_codes(x)[:, 0])
+
+
+def test_logits_of_a_character_model_are_those_of_the_model(rng):
+    for name in ("transformer", "transformer with rotary positions", "character lstm", "character gru"):
+        model = trained(MODELS[name](), rng)
+        part = export.parts(model)["logits"]
+        x = inputs(part, 3, rng)["x"]
+        np.testing.assert_allclose(part.forward(x), model.forward(x)[0], atol=1e-6)
 
 
 def test_logits_of_made_are_those_of_each_ordering(rng):
     model = trained(MADE(9, 12, orderings=2, rng=0), rng)
     x = rng.integers(0, 2, (4, 9)).astype(np.float32)
     for ordering in range(2):
-        out = export.parts(model)[f"logits_{ordering}"].net.forward(x)[0]
+        out = export.parts(model)[f"logits_{ordering}"].forward(x)
         np.testing.assert_allclose(out, model.logits(x, ordering=ordering)[0], rtol=1e-6, atol=1e-6)
+
+
+def test_logits_of_made_depend_on_the_label(rng):
+    model = trained(MODELS["made with classes"](), rng)
+    given = inputs(export.parts(model)["logits"], 4, rng)
+    out = export.parts(model)["logits"].forward(*given.values())
+    np.testing.assert_allclose(out, model.logits(*given.values())[0], rtol=1e-6, atol=1e-6)
 
 
 def test_file_names_its_inputs_outputs_and_weights(tmp_path):
@@ -157,3 +215,9 @@ def test_flow_of_an_unknown_bijection_has_no_inverse(tmp_path):
     model = RealNVP([Other(3)], 3)
     with pytest.raises(export.NotExportable, match="inverse of a Other"):
         export.to_onnx(model, tmp_path / "a.onnx", "inverse")
+
+
+def test_classifier_without_a_network_is_named(tmp_path):
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match="^export expected a trained MLPClassifier; call fit first$"):
+        export.to_onnx(MLPClassifier(rng=0), tmp_path / "a.onnx")

@@ -70,7 +70,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "AE.5", "dz = self.decoder.backward(cache.dout, cache.enc)",
-            "ValueError: zip() argument 2 is shorter",
+            "TypeError: Sequential.backward expected the cache that forward returned, got a list of 3",
         ),
     ],
     "adam": [
@@ -185,6 +185,16 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("TFB.3", "dh = df", "input (2, 2, 3)"),
         ("TFB.4", "return da if input_grad else None", "input (2, 2, 3)"),
         ("TFB.4", "return dout + da if input_grad else None", "input (2, 2, 3)"),
+    ],
+    "cross-attention": [
+        ("XATT.7", "dv, dp = p @ dy, dy @ v.swapaxes(2, 3)", "mismatch in its core dimension"),
+        ("XATT.8", "return p * dp", "No single known mistake gives these numbers"),
+        ("XATT.8", "return p * (dp - (p * dp).sum(axis=-2, keepdims=True))", "All 64 entries are wrong"),
+        ("XATT.9", "dq, dk = dscores @ k, dscores.swapaxes(2, 3) @ q", "every entry is 1.73205 times"),
+        (
+            "XATT.9", "dq, dk = scale * (dscores @ k), scale * (dscores.swapaxes(2, 3) @ v)",
+            "mismatch in its core dimension",
+        ),
     ],
     "rnn": [
         ("RNN.2", "da = dh", "No single known mistake gives these numbers"),

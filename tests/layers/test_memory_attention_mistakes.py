@@ -17,13 +17,13 @@ FILES = {"CrossAttention": "cross_attention", "AdditiveAttention": "additive_att
 MISTAKES = {
     "the gradients of k and v are swapped": ("CrossAttention", "np.stack([dk, dv])", "np.stack([dv, dk])"),
     "the scale is missing on the way back": (
-        "CrossAttention", "q.shape[3] ** -0.5 * softmax_backward(dp, p)", "softmax_backward(dp, p)"
+        "CrossAttention", "scale = q.shape[3] ** -0.5\n    dq", "scale = 1.0\n    dq"
     ),
     "p is not transposed": ("CrossAttention", "p.swapaxes(2, 3) @ dy", "p @ dy"),
     "dscores is not transposed": ("CrossAttention", "dscores.swapaxes(2, 3) @ q", "dscores @ q"),
     "softmax without the sum": ("CrossAttention", "dp - (p * dp).sum(axis=-1, keepdims=True)", "dp"),
     "the memory is treated as a constant": ("CrossAttention", "return dx, dmemory", "return dx, 0 * memory"),
-    "the gradient of the query goes through k": ("CrossAttention", "dscores @ k, ", "dscores @ v, "),
+    "the gradient of the query goes through k": ("CrossAttention", "dscores @ k)", "dscores @ v)"),
     "the memory has one gradient instead of two": (
         "AdditiveAttention", "p.swapaxes(1, 2) @ dout + dmemory", "dmemory"
     ),

@@ -5,10 +5,20 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn import datasets, decomposition, discriminant_analysis, linear_model, naive_bayes, neighbors
+from sklearn import (
+    datasets,
+    decomposition,
+    discriminant_analysis,
+    linear_model,
+    naive_bayes,
+    neighbors,
+    svm,
+    tree,
+)
 from sklearn.model_selection import train_test_split
 
 from scratchgen import sklearn as ours
+from scratchgen.training.schedules import Cosine
 
 NAMES = ("iris", "wine", "breast_cancer", "digits")
 
@@ -103,6 +113,29 @@ def test_logistic_regression(name, weighted):
     np.testing.assert_allclose(mine.predict_proba(new), theirs.predict_proba(new), atol=1e-5)
     np.testing.assert_allclose(mine.decision_function(new), theirs.decision_function(new), atol=1e-3)
     assert mine.score(new, labels) == theirs.score(new, labels) > 0.85
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weighted_decision_tree(name):
+    """Probabilities agree to 1e-9 if no two questions tie, which the noise makes unlikely."""
+    X, new, y, labels = halves(name)
+    rng = np.random.default_rng(0)
+    X, w = X + 1e-3 * rng.standard_normal(X.shape), rng.uniform(0.2, 3, len(X))
+    mine = ours.DecisionTree(max_depth=3, min_samples_leaf=9).fit(X, y, sample_weight=w)
+    theirs = tree.DecisionTreeClassifier(max_depth=3, min_samples_leaf=9, random_state=0)
+    theirs.fit(X, y, sample_weight=w)
+    np.testing.assert_allclose(mine.predict_proba(new), theirs.predict_proba(new), atol=1e-9)
+    assert mine.score(new, labels) == theirs.score(new, labels)
+
+
+def test_weighted_linear_svm():
+    """The scores come near those of SVC, which finds the minimum exactly, up to its tolerance."""
+    X, new, y, _ = halves("breast_cancer")
+    w = np.random.default_rng(0).uniform(0, 4, len(X))
+    mine = ours.LinearSVM(C=0.1, epochs=1500, batch_size=len(X), lr=Cosine(0.02, 1500), random_state=0)
+    theirs = svm.SVC(kernel="linear", C=0.1, tol=1e-6).fit(X, y, sample_weight=w)
+    scores = mine.fit(X, y, sample_weight=w).decision_function(new)
+    np.testing.assert_allclose(scores, theirs.decision_function(new), atol=0.03)
 
 
 @pytest.mark.parametrize("name", NAMES)

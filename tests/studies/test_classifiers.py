@@ -39,7 +39,7 @@ def test_table_of_classifiers_has_a_line_for_each_and_no_bars_within_cells():
 
 def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, capsys):
     """With two quick classifiers, the file has a row of each, and the chapter gets the table."""
-    monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
+    monkeypatch.setattr(classifiers, "digits_of", lambda data: a_few())
     monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
     path, chapter = tmp_path / "a.json", tmp_path / "a.md"
     rows = classifiers.run(path, tmp_path / "runs")
@@ -50,7 +50,7 @@ def test_results_and_chapter_are_written_from_one_run(tmp_path, monkeypatch, cap
 
 
 def test_study_that_was_interrupted_keeps_its_rows_and_the_earlier_results(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(classifiers, "load_digits", lambda source: a_few())
+    monkeypatch.setattr(classifiers, "digits_of", lambda data: a_few())
     monkeypatch.setattr(classifiers, "entries", lambda: entries()[:2])
     calls = []
 

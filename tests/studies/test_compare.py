@@ -354,7 +354,7 @@ def test_compare_runs_from_digits_to_tables(monkeypatch, tmp_path):
     d = load_digits("embedded")
     part = Digits(d.x_train[:240], d.y_train[:240], d.x_test[:60], d.y_test[:60], "a part")
     classifier = ConvClassifier((2, 3, 3), 6, rng=np.random.default_rng(5))
-    monkeypatch.setattr(study, "load_digits", lambda source: part if source == "embedded" else None)
+    monkeypatch.setattr(study, "digits_of", lambda data, size: part if size == "embedded" else None)
     monkeypatch.setattr(study, "trained_digit_classifier", lambda digits: classifier)
     monkeypatch.setattr(diffusion_card, "STEPS", 10)
     monkeypatch.setattr(diffusion_card, "SOLVER_STEPS", 2)

@@ -1,5 +1,7 @@
 """The digit classifier: trained once, then read from its file, and continued after an interruption."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,14 @@ def test_digit_classifier_of_the_embedded_digits_is_a_good_one(tmp_path, capsys)
     model = trained_digit_classifier(digits, tmp_path)
     assert isinstance(model, ConvClassifier)
     assert model.score(digits.x_test, digits.y_test) > 0.97
+
+
+def test_other_images_of_the_same_number_have_their_own_classifier(tmp_path, monkeypatch):
+    monkeypatch.setitem(digit_classifier.EPOCHS, "embedded", 0)
+    digits = small_digits(20)
+    others = replace(digits, x_train=1 - digits.x_train)
+    mnist = replace(digits, source="full MNIST: 60,000 + 10,000 digits, read from a")
+    for data in (digits, others, mnist):
+        trained_digit_classifier(data, tmp_path)
+    names = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(names) == 3 and names[-1] == "digit-classifier-20.safetensors"

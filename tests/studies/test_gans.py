@@ -22,7 +22,7 @@ def a_few() -> Digits:
 @pytest.fixture
 def small(monkeypatch):
     """A few digits, few samples, small networks, an untrained classifier, and one epoch."""
-    monkeypatch.setattr(gans, "load_digits", lambda source: a_few())
+    monkeypatch.setattr(gans, "digits_of", lambda data: a_few())
     monkeypatch.setattr(gans, "SAMPLES", 100)
     monkeypatch.setattr(gans, "FREE", 100)
     monkeypatch.setattr(gans.gan_objectives, "SAMPLES", 100)

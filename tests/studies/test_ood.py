@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from scratchgen.models import PCA
 from scratchgen.studies.cards import diffusion
 from scratchgen.studies.chapters import between
 from scratchgen.studies.ood import cells as cells_module
-from scratchgen.studies.ood.cells import Plan, Store, auroc_of, measure
+from scratchgen.studies.ood.cells import Plan, auroc_of, cell_of, measure
 from scratchgen.studies.ood.detectors import detector, detectors, usual
 from scratchgen.studies.ood.protocols import CONTROLS, controls, task
 from scratchgen.studies.ood.report import Result, read, rows_of
 from scratchgen.studies.ood.scores import INTENSITY, SCORES, minus_log_p, typicality
 from scratchgen.studies.ood.study import collect, detect, write_chapter
+from scratchgen.studies.workers import BuiltOnce
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -157,21 +159,14 @@ def test_cell_of_intensity_can_be_counted():
     assert cell["means"]["intensity"]["known"] == 78 and cell["spreads"]["intensity"]["known"] == 0
 
 
-def test_store_gives_back_a_cell_of_the_same_settings_only(tmp_path):
-    key = "only", 1, "intensity", 0
-    store = Store(tmp_path, "embedded", 1.0)
-    assert store.load(*key) is None
-    store.save({"auroc": {"intensity": 0.5}}, *key)
-    assert store.load(*key) == {"auroc": {"intensity": 0.5}}
-    assert Store(tmp_path, "embedded", 2.0).load(*key) is None
-    assert Store(tmp_path, "full", 1.0).load(*key) is None
-    assert [path.name for path in tmp_path.iterdir()] == ["only-1-intensity-0.json"]
-
-
-def test_store_names_a_damaged_file(tmp_path):
-    (tmp_path / "only-1-intensity-0.json").write_text('{"settings": ')
-    with pytest.raises(ValueError, match="only-1-intensity-0.json is damaged .* delete it"):
-        Store(tmp_path, "embedded", 1.0).load("only", 1, "intensity", 0)
+def test_cell_depends_on_the_length_of_the_fit_and_on_the_detector(monkeypatch):
+    digits, key = BuiltOnce(few(), few), ("only", 1, "vae2", 0)
+    cell = cell_of(digits, key, 1.0)
+    assert cell.name == "only 1, vae2, 0"
+    assert cell.settings != cell_of(digits, key, 2.0).settings
+    changed = replace(detector("vae2"), batch=7)
+    monkeypatch.setattr(cells_module, "detector", lambda name: changed)
+    assert cell.settings != cell_of(digits, key, 1.0).settings
 
 
 @pytest.mark.parametrize("wrong, message", [
@@ -274,7 +269,7 @@ def test_study_continues_where_it_was_interrupted(tmp_path, monkeypatch, capsys)
         measured.append((protocol, digit, detector.name))
         return measure(digits, protocol, digit, detector, *rest)
 
-    monkeypatch.setattr("scratchgen.studies.ood.study.measure", counted)
+    monkeypatch.setattr(cells_module, "measure", counted)
     again = detect(plan, **places)
     assert measured == [("only", 1, "intensity")]
     for path, when in kept.items():

@@ -118,7 +118,7 @@ def part(monkeypatch, tmp_path):
     full = load_digits("embedded")
     part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes, "load_digits", lambda source: part)
+    monkeypatch.setattr(recipes, "digits_of", lambda data: part)
     return part
 
 

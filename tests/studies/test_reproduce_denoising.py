@@ -37,7 +37,7 @@ def part(monkeypatch, tmp_path, classifier):
     d = load_digits("embedded")
     part = Digits(d.x_train[:200], d.y_train[:200], d.x_test[:80], d.y_test[:80], "a part")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes, "load_digits", lambda source: part)
+    monkeypatch.setattr(recipes, "digits_of", lambda data: part)
     monkeypatch.setattr(quality, "trained_digit_classifier", lambda digits: classifier)
     small = {
         quality: {"SAMPLES": SAMPLES, "HELD_OUT": 40},
@@ -142,7 +142,7 @@ def test_command_offers_every_picture():
 
 @pytest.mark.slow
 def test_picture_shows_the_samples_of_all_three_runs(part, monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "load_digits", lambda source: part)
+    monkeypatch.setattr(pictures, "digits_of", lambda data: part)
     for module in (diffusion, flow_matching, latent_flow_matching):
         module.RECIPE.run(epochs=1)
     trainer, averaged = trained(diffusion, part, 1)

@@ -26,7 +26,7 @@ def part(monkeypatch, tmp_path, classifier):
     part = Digits(d.x_train[:200], d.y_train[:200], d.x_test[:120], d.y_test[:120], "a part")
     monkeypatch.chdir(tmp_path)
     for module in (recipes, pictures):
-        monkeypatch.setattr(module, "load_digits", lambda source: part)
+        monkeypatch.setattr(module, "digits_of", lambda data: part)
     monkeypatch.setattr(quality, "trained_digit_classifier", lambda digits: classifier)
     monkeypatch.setattr(quality, "SAMPLES", SAMPLES)
     return part

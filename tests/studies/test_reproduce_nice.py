@@ -22,7 +22,7 @@ def test_nice_is_measured_on_the_whole_test_set_dequantised_once(tmp_path, monke
     full = load_digits("embedded")
     part = Digits(full.x_train[:256], full.y_train[:256], full.x_test[:60], full.y_test[:60], "a part")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes, "load_digits", lambda source: part)
+    monkeypatch.setattr(recipes, "digits_of", lambda data: part)
     monkeypatch.setattr(nice, "HIDDEN", (20,))
     found = nice.RECIPE.run(epochs=4)
     trainer = nice.build(part, 4)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scratchgen.cli.common import check_writable, row, seconds
+from scratchgen.cli.common import check_writable, row, seconds, whole_number
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
+from scratchgen.cli.studies import Outcome
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "compare the families of models after the same training time"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -15,8 +17,13 @@ RESULTS, PICTURES = Path("results"), Path("gallery")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the study."""
     parser.add_argument("--list", action="store_true", help="list the models")
-    parser.add_argument(
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
         "--seconds", type=seconds, metavar="S", help="CPU seconds of training per model (default: 60)"
+    )
+    length.add_argument(
+        "--epochs", type=whole_number(1), metavar="N",
+        help="epochs of training per model, so that the results can be repeated exactly",
     )
     parser.add_argument("--full", action="store_true", help="all of MNIST (default: the embedded part)")
     parser.add_argument("--data", default="", metavar="PATH", help=OTHER_IMAGES)
@@ -24,26 +31,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/comparison.md",
     )
+    add_worker_arguments(parser)
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> Outcome:
     """Compare the models and write results/ and gallery/, list the models, or write the chapter."""
     from scratchgen.studies.compare import study
 
     if args.list:
-        for contender in study.contenders():
-            print(row(contender.name, contender.space.name, 40))
-        return 0
+        known = {contender.name: contender.space.name for contender in study.contenders()}
+        return Outcome({"models": known}, [row(name, space, 40) for name, space in known.items()])
     if args.write_chapter:
-        study.write_chapter(RESULTS / "compare.json", PICTURES / "compare.png")
-        print(f"{study.CHAPTER} has the tables of {RESULTS / 'compare.json'}")
-        return 0
+        saved = RESULTS / "compare.json"
+        study.write_chapter(saved, PICTURES / "compare.png")
+        values = {"chapter": study.CHAPTER, "results": saved}
+        return Outcome(values, [f"{study.CHAPTER} has the tables of {saved}"])
     expect_readable(args.data or None)
     for folder in (RESULTS, PICTURES):
         check_writable(folder)
-    spent = args.seconds or study.SECONDS
-    comparison = study.compare(spent, args.full, RESULTS, PICTURES, data=args.data)
-    print("", *comparison.tables().values(), "", sep="\n\n")
-    name = study.file_name(spent, args.full, args.data)
-    print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
-    return 0
+    workers, spent = workers_of(args), args.seconds or study.SECONDS
+    comparison = study.compare(
+        spent, args.full, RESULTS, PICTURES, data=args.data, epochs=args.epochs, workers=workers
+    )
+    name = study.file_name(spent, args.full, args.data, args.epochs)
+    file, figure = RESULTS / f"{name}.json", PICTURES / f"{name}.png"
+    lines = ["\n\n".join(["", *comparison.tables().values(), "", ""]) + f"saved in {file} and {figure}"]
+    return Outcome({**comparison.as_json(), "file": file, "figure": figure}, lines)

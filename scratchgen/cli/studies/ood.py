@@ -7,6 +7,8 @@ from pathlib import Path
 
 from scratchgen.cli.common import check_writable, row, whole_number
 from scratchgen.cli.sources import OTHER_IMAGES, expect_readable
+from scratchgen.cli.studies import Outcome
+from scratchgen.cli.workers import add_worker_arguments, workers_of
 
 HELP = "measure how well each model detects digits it was not trained on"
 RESULTS, PICTURES = Path("results"), Path("gallery")
@@ -33,9 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-chapter", action="store_true",
         help="only write the saved results and the figure into docs/out-of-distribution.md",
     )
+    add_worker_arguments(parser)
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> Outcome:
     """Measure the results that are missing, list the models, or write the chapter."""
     from scratchgen.studies.ood import study
     from scratchgen.studies.ood.cells import Plan
@@ -43,14 +46,15 @@ def main(args: argparse.Namespace) -> int:
 
     if args.list:
         width = max(map(len, detectors())) + 2
-        for name, detector in detectors().items():
-            print(row(name, detector.title, width))
-        return 0
+        titles = {name: detector.title for name, detector in detectors().items()}
+        return Outcome({"models": titles}, [row(name, title, width) for name, title in titles.items()])
     if args.write_chapter:
-        study.write_chapter(RESULTS / "ood.json")
-        print(f"{study.CHAPTER} and {study.FIGURE} show {RESULTS / 'ood.json'}")
-        return 0
+        saved = RESULTS / "ood.json"
+        study.write_chapter(saved)
+        values = {"chapter": study.CHAPTER, "figure": study.FIGURE, "results": saved}
+        return Outcome(values, [f"{study.CHAPTER} and {study.FIGURE} show {saved}"])
     expect_readable(args.data or None)
+    workers = workers_of(args)
     for folder in (study.FOLDER, RESULTS, PICTURES):
         check_writable(folder)
     usual = Plan(full=args.full)
@@ -62,8 +66,11 @@ def main(args: argparse.Namespace) -> int:
         full=args.full,
         data=args.data,
     )
-    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES)
-    print(f"\n{result.tables()}\n\n{result.seconds:.0f} seconds of processor time")
+    result = study.detect(plan, study.FOLDER, RESULTS, PICTURES, workers)
     name = study.file_name(plan)
-    print(f"saved in {RESULTS / name}.json and {PICTURES / name}.png")
-    return 0
+    file, figure = RESULTS / f"{name}.json", PICTURES / f"{name}.png"
+    lines = [
+        f"\n{result.tables()}\n\n{result.seconds:.0f} seconds of processor time",
+        f"saved in {file} and {figure}",
+    ]
+    return Outcome({**result.as_json(), "file": file, "figure": figure}, lines)

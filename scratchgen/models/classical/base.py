@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchgen.checks import RENUMBER, as_generator, expect_labels
-from scratchgen.distributions import log_sum_exp
+from scratchgen.distributions import Categorical, log_sum_exp
+from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.base import Estimator
-from scratchgen.models.examples import as_examples
+from scratchgen.models.examples import as_examples, expect_weights
 
 LISTED = 10         # classes that a message names
 
@@ -200,26 +201,6 @@ def expect_weighted(who: str, X: Any, y: Any, sample_weight: Any, **expected: in
     return Weighted(X[used], y[used], weights[used], classes)
 
 
-def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
-    """Return the weights of n examples, (n,) of float64.
-
-    Raises TypeError for weights that are not numbers, ValueError for weights that are negative or not finite.
-    """
-    weights = np.asarray(sample_weight)
-    if weights.dtype.kind not in "biuf":
-        raise TypeError(f"{who} expected sample_weight to be numbers, got dtype {weights.dtype}")
-    if weights.shape != (n,):
-        raise ValueError(f"{who} expected sample_weight of shape ({n},), got {weights.shape}")
-    weights = weights.astype(np.float64)
-    if not (weights.min() >= 0 and np.isfinite(weights.sum())):
-        raise ValueError(
-            f"{who} expected a finite sample_weight >= 0, got {weights.min():g} to {weights.max():g}"
-        )
-    if not weights.any():
-        raise ValueError(f"{who} expected a sample_weight above zero, got only zeros")
-    return weights
-
-
 def class_sizes(y: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """N_y, the number of examples of each class, or the sum of their weights, (C,)."""
     return np.bincount(y, weights, minlength=classes)           # (BAYES.4)
@@ -229,3 +210,15 @@ def log_frequencies(y: np.ndarray, classes: int, weights: np.ndarray | None = No
     """log p(y), (C,), by counting: N_y / N."""
     sizes = class_sizes(y, classes, weights)
     return np.log(sizes / sizes.sum())
+
+
+def weighted_cross_entropy(
+    who: str, logits: np.ndarray, y: Any, sample_weight: Any = None
+) -> tuple[float, np.ndarray]:
+    """softmax_cross_entropy of logits (N, C) and labels y (N,), with weights (N,) of the examples or None."""
+    loss, dlogits = softmax_cross_entropy(logits, y)
+    if sample_weight is None:
+        return loss, dlogits
+    weights = expect_weights(who, sample_weight, len(y)).astype(logits.dtype)
+    log_p = Categorical.log_prob(y, logits)
+    return -float((weights * log_p).mean(dtype=np.float64)), weights[:, None] * dlogits     # (LR.4)

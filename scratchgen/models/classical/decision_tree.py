@@ -9,7 +9,7 @@ import numpy as np
 
 from scratchgen.checks import one_hot
 from scratchgen.models.arguments import choice, count
-from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.classical.base import Classifier, expect_weighted
 from scratchgen.models.examples import as_examples
 
 COLUMNS = 16        # features examined together, so that memory does not grow with their number
@@ -58,12 +58,18 @@ class DecisionTree(Classifier):
         self.max_depth = None if max_depth is None else count("DecisionTree", "max_depth", max_depth)
         self.min_leaf = count("DecisionTree", "min_leaf", min_leaf)
 
-    def fit(self, X: np.ndarray, y: Any = None) -> Self:
-        """Grow the tree on X (N, D), y (N,)."""
-        X, y, classes = expect_labelled("DecisionTree.fit", X, y)
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None) -> Self:
+        """Grow the tree on X (N, D), y (N,).
+
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples in N and p_c
+            (BAYES.4), but as one for `min_leaf`
+        """
+        X, y, weights, classes = expect_weighted("DecisionTree.fit", X, y, sample_weight)
         self.features_ = X.shape[1]
         members = one_hot(y, classes)                           # (N, C)
-        self.root_ = Node(members.mean(axis=0))
+        if weights is not None:
+            members *= weights[:, None]                         # (BAYES.4)
+        self.root_ = Node(shares(members))
         # A list instead of recursion, since a deep tree would exceed Python's recursion limit.
         waiting = [(self.root_, np.arange(len(X)), 0)]
         while waiting:
@@ -76,7 +82,7 @@ class DecisionTree(Classifier):
             node.feature, node.threshold = split.feature, split.threshold
             left = X[rows, split.feature] <= split.threshold
             below, above = rows[left], rows[~left]
-            node.left, node.right = Node(members[below].mean(axis=0)), Node(members[above].mean(axis=0))
+            node.left, node.right = Node(shares(members[below])), Node(shares(members[above]))
             waiting += [(node.left, below, depth + 1), (node.right, above, depth + 1)]
         return self
 
@@ -124,25 +130,34 @@ class DecisionTree(Classifier):
         return found
 
 
+def shares(members: np.ndarray) -> np.ndarray:
+    """p_c, the share of each class, (C,), in a node with the rows `members`, (N, C)."""
+    counts: np.ndarray = members.sum(axis=0)
+    return counts / counts.sum()
+
+
 def impurity(counts: np.ndarray, criterion: str) -> np.ndarray:
-    """N times the impurity of nodes that hold `counts`, (C, …) -> (…); entropy in nats.
+    """N times the impurity of nodes that hold `counts`, (C, …) -> (…), the weights of classes; in nats.
 
     N·gini = N − Σ_c N_c²/N,   N·entropy = N·log N − Σ_c N_c·log N_c
     """
     total = counts.sum(axis=0)
     if criterion == "gini":
-        return total - (counts**2).sum(axis=0) / np.maximum(total, 1)           # (TREE.1)
+        return total - (counts**2).sum(axis=0) / np.where(total > 0, total, 1)  # (TREE.1)
     return _n_log_n(total) - _n_log_n(counts).sum(axis=0)                       # (TREE.1)
 
 
 def best_split(X: np.ndarray, members: np.ndarray, criterion: str, min_leaf: int) -> Split | None:
-    """The question that leaves the least impurity in X (N, D), classes `members` (N, C), or None.
+    """The question that leaves the least impurity in X (N, D), or None.
+
+    members : (N, C), the weight of each example in the column of its class, else 0
 
     Each feature is sorted once. Cumulative counts along the sorted examples give the classes to the left of
     every threshold, for several features at a time.
     """
     best: Split | None = None
     n = len(X)
+    members = members * (n / members.sum())                     # so that the sum of the weights is n
     # Impurities are sums of numbers up to N·log N. Differences within their rounding errors are ties.
     rounding = 8 * n * np.log2(n + 1) * np.finfo(np.float64).eps
     total = members.sum(axis=0)[:, None, None]                  # (C, 1, 1)
@@ -207,4 +222,4 @@ def nodes_from_arrays(
 
 
 def _n_log_n(n: np.ndarray) -> np.ndarray:
-    return n * np.log(np.maximum(n, 1))
+    return n * np.log(np.where(n > 0, n, 1))

@@ -24,6 +24,8 @@ class LinearClassifier(Classifier, Model):
     Raises ValueError for fewer than one feature or two classes, and for a negative l2.
     """
 
+    takes_weights = True
+
     def __init__(
         self,
         features: int | None = None,

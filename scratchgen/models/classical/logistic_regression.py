@@ -9,9 +9,8 @@ import numpy as np
 
 from scratchgen.checks import expect_rows
 from scratchgen.distributions import Categorical
-from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.arguments import count, finite, flag
-from scratchgen.models.classical.base import NotConverged, expect_weighted, expect_weights
+from scratchgen.models.classical.base import NotConverged, expect_weighted, weighted_cross_entropy
 from scratchgen.models.classical.linear import LinearClassifier
 from scratchgen.training.lbfgs import minimise
 
@@ -29,7 +28,7 @@ class LogisticRegression(LinearClassifier):
     (LR.1)  P(y | x) = softmax(x·W + b)[y]                             x (N, D), W (D, C), b (C,)
     (LR.2)  loss = −1/N · Σₙ log P(yₙ | xₙ) + ½·l2·‖W‖²
     (LR.3)  dW = xᵀ·dlogits + l2·W,   db = Σₙ dlogitsₙ,   dlogits = (P − onehot(y)) / N
-    (LR.4)  with weights wₙ of the examples, wₙ / Σₘ wₘ takes the place of 1/N in both
+    (LR.4)  with weights wₙ of the examples, whose mean is 1, wₙ/N takes the place of 1/N in both
 
     The loss is convex, so `fit` finds its minimum, by L-BFGS on all examples. If the classes can be separated
     and l2 = 0, the minimum is at infinity, and `fit` ends when the gradient is below `tolerance`.
@@ -57,8 +56,8 @@ class LogisticRegression(LinearClassifier):
         self,
         x: np.ndarray,
         y: np.ndarray | None = None,
-        *,
         sample_weight: np.ndarray | None = None,
+        *,
         rng: np.random.Generator | int | None = None,
         training: bool = False,
     ) -> tuple[float, LogisticCache]:
@@ -66,12 +65,7 @@ class LogisticRegression(LinearClassifier):
         self._expect_fitted("weight")
         expect_rows(self._who("loss"), x, features=len(self.weight.value), dtype=self.weight.dtype)
         logits = x @ self.weight.value + self.bias.value        # (LR.1)  (N, C)
-        nll, dlogits = softmax_cross_entropy(logits, y)         # type: ignore[arg-type]  # it refuses None
-        if sample_weight is not None and y is not None:
-            weights = expect_weights(self._who("loss"), sample_weight, len(x))
-            share = (weights / weights.sum()).astype(x.dtype)   # (LR.4)  (N,)
-            nll = -float(share @ Categorical.log_prob(y, logits))
-            dlogits = len(x) * share[:, None] * dlogits
+        nll, dlogits = weighted_cross_entropy(self._who("loss"), logits, y, sample_weight)
         return nll + self._penalty(), LogisticCache(x, dlogits)  # (LR.2)
 
     def backward(self, cache: LogisticCache) -> dict[str, np.ndarray]:
@@ -106,6 +100,7 @@ class LogisticRegression(LinearClassifier):
         X, y = self.check_data(X, y)
         who = self._who("fit")
         X, y, weights, _ = expect_weighted(who, X, y, sample_weight, classes=len(self.bias.value))
+        weights = None if weights is None else weights / weights.mean()         # (LR.4)
         finite(who, "tolerance", tolerance, least=0)
         count(who, "iterations", iterations)
         flag(who, "warm_start", warm_start)

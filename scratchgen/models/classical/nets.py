@@ -23,7 +23,7 @@ from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.arguments import as_dtype, count, image_shape, widths
 from scratchgen.models.arguments import channels as as_channels
 from scratchgen.models.base import Model
-from scratchgen.models.classical.base import Classifier
+from scratchgen.models.classical.base import Classifier, expect_labelled, weighted_cross_entropy
 from scratchgen.models.examples import as_examples
 from scratchgen.models.networks import dense, dense_arguments, in_batches, input_width
 
@@ -42,22 +42,25 @@ class NetClassifier(Classifier, Model):
     (CE.2)  dlogits = 1/N · (p − onehot(y))
     (CE.3)  ∇ₓ log p(y | x) = Jᵀ·(onehot(y) − p)                       J = dlogits/dx of one example
 
-    Labels are 0 … C − 1. Derived in docs/backprop.md.
+    Labels are 0 … C − 1. Weights of the examples are used as in (LR.4). Derived in docs/backprop.md.
     """
 
+    takes_weights = True
     net: Sequential
 
     def loss(
         self,
         x: np.ndarray,
         y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
         *,
         rng: np.random.Generator | int | None = None,
         training: bool = False,
     ) -> tuple[float, NetCache]:
-        """Return (loss, cache) for x (N, D) and labels y (N,)."""
+        """Return (loss, cache) for x (N, D) and labels y (N,), and for weights of the examples (N,)."""
+        self._expect_fitted("net")
         logits, net = self.net.forward(x, training)             # (N, C)
-        loss, dlogits = softmax_cross_entropy(logits, y)        # type: ignore[arg-type]  # it refuses None
+        loss, dlogits = weighted_cross_entropy(self._who("loss"), logits, y, sample_weight)
         return loss, NetCache(net, dlogits)                     # (CE.1), (CE.2)
 
     def backward(self, cache: NetCache) -> dict[str, np.ndarray]:
@@ -71,15 +74,16 @@ class NetClassifier(Classifier, Model):
         return X, expect_labels(self._who("fit"), y, len(X), self.classes)
 
     @property
-    def classes(self) -> int:
-        """C, the number of classes."""
-        last: Any = self.net[-1]
-        return last.out_features
+    def classes(self) -> Any:
+        """C, the number of classes; None before the first fit of a model that takes it from the data."""
+        last: Any = self.net[-1] if hasattr(self, "net") else None
+        return None if last is None else last.out_features
 
     def _probabilities(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return Categorical.probabilities(self._logits(X, method))
 
     def _number_of_classes(self) -> int:
+        self._expect_fitted("net")
         return self.classes
 
     def _predict(self, method: str, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
@@ -91,6 +95,7 @@ class NetClassifier(Classifier, Model):
         Classifier guidance adds it to a score; see ClassifierGuidance.
         """
         who = self._who("log_prob_gradient")
+        self._expect_fitted("net")
         X = as_examples(who, X, self.dtype, features=input_width(self.net))
         y = expect_labels(who, y, len(X), self.classes)
 
@@ -106,11 +111,13 @@ class NetClassifier(Classifier, Model):
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """The input of the last layer: (N, D) -> (N, F)."""
+        self._expect_fitted("net")
         X = as_examples(self._who("features"), X, self.dtype, features=input_width(self.net))
         body = Sequential(*self.net.layers[:-1])
         return in_batches(lambda x: body.forward(x)[0], X)
 
     def _logits(self, X: np.ndarray, method: str) -> np.ndarray:
+        self._expect_fitted("net")
         X = as_examples(self._who(method), X, self.dtype, features=input_width(self.net))
         return in_batches(lambda x: self.net.forward(x)[0], X)
 
@@ -118,7 +125,8 @@ class NetClassifier(Classifier, Model):
 class MLPClassifier(NetClassifier):
     """Linear layers with an activation between any two; the last gives the logits of the classes.
 
-    features, hidden, classes : by default 784, (64,) and 10
+    features, classes : D and C; the first `fit` takes those that are None from its data, and builds the net
+    hidden : widths of the hidden layers, by default (64,)
     sizes : the same widths in one sequence, (features, *hidden, classes), instead of the three arguments
 
     Loss and gradient are (CE.1) and (CE.2). Raises ValueError for fewer than two sizes.
@@ -135,14 +143,35 @@ class MLPClassifier(NetClassifier):
         activation: type[Activation] = SiLU,
         dtype: Any = np.float32,
     ):
-        self.sizes, net_args = dense_arguments(
-            type(self).__name__, sizes, (784, 64, 10), features, hidden, classes, last="classes",
+        found, net_args = dense_arguments(
+            type(self).__name__, sizes, (1, 64, 2), features, hidden, classes, last="classes",
             rng=rng, activation=activation, dtype=dtype,
         )
-        self.net = dense(self.sizes, **net_args)
+        self.sizes: tuple[int | None, ...] = found if sizes else (features, *found[1:-1], classes)
+        if None in self.sizes:
+            self._net_args = net_args
+        else:
+            self.net = dense(found, **net_args)
+
+    def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Check X (N, D) and labels y (N,); build the network if it does not exist yet."""
+        if hasattr(self, "net"):
+            return super().check_data(X, y)
+        features, *hidden, classes = self.sizes
+        X, y, classes = expect_labelled(
+            self._who("fit"), X, y, classes=classes, features=features, dtype=self._net_args["dtype"]
+        )
+        self.sizes = sizes = (X.shape[1], *(width for width in hidden if width is not None), classes)
+        self.net = dense(sizes, **self._net_args)
+        del self._net_args
+        return X, y
 
     def __repr__(self) -> str:
-        return f"MLPClassifier({self.sizes})"
+        features, *hidden, classes = self.sizes
+        if None not in self.sizes:
+            return f"MLPClassifier({self.sizes})"
+        given = {"features": features, "hidden": tuple(hidden), "classes": classes}
+        return f"MLPClassifier({', '.join(f'{k}={v}' for k, v in given.items() if v is not None)})"
 
 
 class ConvClassifier(NetClassifier):

@@ -10,6 +10,7 @@ import numpy as np
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import count, expect_betas, learning_rate
 from scratchgen.models.base import Model
+from scratchgen.runtime.ranks import step_ranks
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer
 from scratchgen.training.schedules import Rate, bind
@@ -70,9 +71,9 @@ class Game(Model):
             )
         for i in range(self.k):
             part = [array[i * m : (i + 1) * m] for array in batch]
-            inputs = self._discriminator_inputs(part, rng)
+            inputs = step_ranks().part(self._discriminator_inputs(part, rng))
             values = self.discriminator_step(**inputs, optimizer=optimizer["discriminator"])
-        inputs = self._generator_inputs(part, rng)
+        inputs = step_ranks().part(self._generator_inputs(part, rng))
         if waits:
             loss, _ = self.generator_loss(**inputs)
             return values | {"generator_loss": loss, "generator_grad": 0.0}

@@ -47,18 +47,16 @@ class GAN(Game):
     G generates x̃ = G(z) from noise z. D gives a logit l, and D(x) = σ(l) is its probability that x is real.
 
     (GAN.1)  min_G max_D V = E[log D(x)] + E[log(1 − D(G(z)))]           the game
-    (GAN.2)  loss_D = 1/m·Σ log(1 + e^−l(xᵢ)) + 1/m·Σ log(1 + e^l(x̃ᵢ))    = −V on m real, m generated examples
-    (GAN.3)  dl(xᵢ) = −(1 − D(xᵢ)) / m,   dl(x̃ᵢ) = D(x̃ᵢ) / m
-    (GAN.4)  minimax:         loss_G = −1/m·Σ log(1 + e^l(x̃ᵢ)),   dl = −D(x̃ᵢ) / m
-    (GAN.5)  non-saturating:  loss_G =  1/m·Σ log(1 + e^−l(x̃ᵢ)),  dl = −(1 − D(x̃ᵢ)) / m
     (GAN.6)  dx̃ = J_Dᵀ·dl, with D frozen;  then G's backward takes dx̃
+
+    (GAN.2) to (GAN.5), the losses of both players and their gradients dl, are in gan/objectives.py.
 
     When D is sure that x̃ is generated, D(x̃) ≈ 0, the gradient of (GAN.4) is nearly zero, while that of
     (GAN.5) is largest. A GAN has no likelihood: G gives samples, not densities. Derived in docs/gan.md.
 
     generator : z (N, K) -> x̃ (N, D);  discriminator : x (N, D) -> logits (N, 1)
     code : K, the width of the latent code;  noise : its prior, "normal" N(0, I) or "uniform" U(−1, 1)
-    objective : "non-saturating" or "minimax", the two losses of G above; or "least-squares" (LSGAN.1),
+    objective : "non-saturating" (GAN.5) or "minimax" (GAN.4), two losses of G; or "least-squares" (LSGAN.1),
         "hinge" (HINGE.1), which needs spectral_norm or another limit of D's slope, or "relativistic"
         (RAGAN.1). For these three, l is a score and not a logit (docs/conditional-gan.md)
     k : discriminator steps per generator step

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet
 from scratchgen.models.base import Estimator
+
+NextCharacter = Callable[[np.ndarray], np.ndarray]
 
 
 class TextModel(Estimator):
@@ -48,6 +51,13 @@ class TextModel(Estimator):
     def bits(self, text: str) -> float:
         """Bits per character: the size of the text if it is compressed with this model's predictions."""
         return -self._score("bits", text) / math.log(2)                         # (TXT.4)
+
+    def next_character(self, n: int) -> NextCharacter:
+        """A function that predicts the next character of n texts, which grow from call to call.
+
+        It takes texts as integers, (n, L), and returns log p of each possible next character, (n, V).
+        """
+        raise TypeError(f"{type(self).__name__} has no next_character")
 
     # In these methods, `method` is the name of the public method that was called. It appears in error
     # messages.

@@ -12,7 +12,7 @@ from scratchgen.gradcheck.cases import ONE_EPOCH, Build, Example, ModelCase
 from scratchgen.gradcheck.checker import SMOOTH, check_model
 from scratchgen.gradcheck.differences import Result
 from scratchgen.layers import Embedding, Layer
-from scratchgen.models.text import CharacterModel, NGram, translation_cases
+from scratchgen.models.text import CharacterModel, NGram, TextMixture, translation_cases
 from scratchgen.models.text.bodies import CELLS
 from scratchgen.module import Module, Parameter
 
@@ -126,4 +126,12 @@ EXAMPLES = (
         text=TEXT,
     ),
     Example("NGram", lambda rng: NGram(Alphabet("abc"), 3), text=TEXT),
+    Example(
+        "TextMixture",
+        lambda rng: TextMixture([
+            CharacterModel(Alphabet("abc"), window=4, features=6, heads=2, depth=1, rng=rng),
+            NGram(Alphabet("abc"), 3).fit("abcabca"),
+        ]),
+        text=TEXT,
+    ),
 )

@@ -15,10 +15,10 @@ from scratchgen.layers import Dropout, Embedding, LayerNorm, Linear
 from scratchgen.losses import softmax_cross_entropy
 from scratchgen.models.arguments import as_dtype, choice, count, finite, flag
 from scratchgen.models.base import Model, Optimise
-from scratchgen.models.text.base import TextModel
+from scratchgen.models.text.base import NextCharacter, TextModel
 from scratchgen.models.text.bodies import BODIES, RecurrentBody, build_body
-from scratchgen.models.text.truncation import expect_truncation, truncated
-from scratchgen.models.text.writing import FullWriter, StateWriter, Writer
+from scratchgen.models.text.truncation import expect_truncation
+from scratchgen.models.text.writing import FullWriter, StateWriter, Writer, continued
 from scratchgen.training.loop import Callback
 from scratchgen.training.optimisers import Adam
 from scratchgen.training.schedules import Rate
@@ -286,12 +286,13 @@ class CharacterModel(TextModel, Model):
         expect_truncation(who, *settings)
         before = self._ids(method, prompt, least=0)
         rng = as_generator(who, rng)
-        text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
-        writer = self._writer(n, cached)
-        for i in range(len(before), text.shape[1]):
-            logits = writer.next_logits(text[:, :i])                            # (n, V)
-            text[:, i] = Categorical.sample(truncated(logits, *settings), rng.random(n))
-        return text[:, len(before) :]
+        return continued(self._writer(n, cached).next_logits, before, n, length, rng, settings)
+
+    def next_character(self, n: int) -> NextCharacter:
+        """As that of TextModel: with cached keys and values, or a carried state."""
+        self._expect_count(n, "next_character")
+        writer = self._writer(n, cached=True)
+        return lambda text: Categorical.log_probabilities(writer.next_logits(text).astype(np.float64))
 
     def _writer(self, n: int, cached: bool) -> Writer | StateWriter | FullWriter:
         if not cached:

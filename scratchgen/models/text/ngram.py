@@ -12,7 +12,7 @@ import numpy as np
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
 from scratchgen.models.arguments import count, finite, one_or_more
-from scratchgen.models.text.base import TextModel
+from scratchgen.models.text.base import NextCharacter, TextModel
 
 
 class NGram(TextModel):
@@ -130,11 +130,26 @@ class NGram(TextModel):
             for i, uniform in enumerate(rng.random(length)):
                 context = context[max(len(context) - self.order + 1, 0) :]
                 if context not in sums:
-                    p = [self._mixture(c, context)[-1] for c in self.alphabet.characters]
+                    p = self._probabilities(context)
                     sums[context] = np.cumsum(p) / np.sum(p)
                 row[i] = np.searchsorted(sums[context][:-1], uniform, side="right")
                 context += self.alphabet.characters[row[i]]
         return texts
+
+    def next_character(self, n: int) -> NextCharacter:
+        """As that of TextModel. The prediction depends on the last order − 1 characters alone."""
+        self._expect_count(n, "next_character")
+        before = self.order - 1
+
+        def log_probabilities(text: np.ndarray) -> np.ndarray:
+            contexts = [self.alphabet.decode(row) for row in text[:, max(text.shape[1] - before, 0) :]]
+            return np.log([self._probabilities(context) for context in contexts])
+
+        return log_probabilities
+
+    def _probabilities(self, context: str) -> list[float]:
+        """p(c | context) for each c of the alphabet."""
+        return [self._mixture(c, context)[-1] for c in self.alphabet.characters]
 
     def _mixture(self, c: str, context: str) -> list[float]:
         """p(c | the last k characters of context) for k = 0, 1, …, as long as such a context was seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet
 from scratchgen.distributions import Categorical
+from scratchgen.models.text.truncation import truncated
 
 READ_AT_ONCE = 1024     # characters of a text that are scored in one forward pass
 
@@ -132,3 +134,23 @@ class StateWriter:
             logits = self.read(inputs[None, part]).astype(np.float64)           # (1, T, V)
             found.append(Categorical.log_prob(ids[None, part], logits))
         return np.concatenate(found, axis=1)[0]
+
+
+def continued(
+    next_logits: Callable[[np.ndarray], np.ndarray],
+    before: np.ndarray,
+    n: int,
+    length: int,
+    rng: np.random.Generator,
+    settings: tuple[float, int | None, float | None],
+) -> np.ndarray:
+    """Sample n texts of `length` characters that continue `before` (L,), as integers (n, length).
+
+    next_logits : texts (n, L) -> logits of the next characters, (n, V)
+    settings : of `truncated`
+    """
+    text = np.concatenate([np.tile(before, (n, 1)), np.zeros((n, length), np.int64)], axis=1)
+    for i in range(len(before), text.shape[1]):
+        logits = truncated(next_logits(text[:, :i]), *settings)                 # (n, V)
+        text[:, i] = Categorical.sample(logits, rng.random(n))
+    return text[:, len(before) :]

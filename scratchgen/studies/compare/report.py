@@ -28,6 +28,7 @@ class Comparison:
     """All results of a comparison.
 
     source, seconds, machine : the digits, the training time of each model, and the machine
+    epochs    : the length of training of each model, if it is given in epochs and not in seconds
     models    : one entry for each contender
     true      : the quality of true training digits in place of samples, for each space
     baselines : likelihoods without a trained model, by name, for each space
@@ -41,6 +42,12 @@ class Comparison:
     true: dict[Space, SampleQuality]
     baselines: dict[Space, dict[str, Likelihood]]
     expected: np.ndarray
+    epochs: int | None = None
+
+    @property
+    def length(self) -> str:
+        """How long each model was trained, as text."""
+        return f"{self.seconds:g} seconds" if self.epochs is None else f"{self.epochs} epochs"
 
     def of(self, space: Space) -> list[Measured]:
         """The models whose likelihood describes data of this space."""
@@ -135,11 +142,15 @@ class Comparison:
         head = ("samples", "Fréchet distance", "to nearest in training", "worst share off", "shares 0–9, %")
         return table("samples, as the digit classifier reads them", head, cells)
 
-    def save(self, path: Path) -> Path:
-        """Write all numbers to a JSON file, and return its path."""
-        found = {
+    def as_json(self) -> dict[str, Any]:
+        """All numbers, for a JSON file."""
+        return {
             "digits": self.source,
-            "seconds for each model, of the processor": self.seconds,
+            **(
+                {"seconds for each model, of the processor": self.seconds}
+                if self.epochs is None
+                else {"epochs for each model": self.epochs}
+            ),
             "machine": self.machine,
             "spaces": [
                 {
@@ -154,14 +165,17 @@ class Comparison:
             "test digits, shares": np.round(self.expected, 4).tolist(),
             "tables": {name: text.splitlines() for name, text in self.tables().items()},
         }
-        return write_json(path, found)
+
+    def save(self, path: Path) -> Path:
+        """Write all numbers to a JSON file, and return its path."""
+        return write_json(path, self.as_json())
 
     def figure(self) -> Figure:
         """Samples of each model, the nearest training digit to each, and the share of each digit."""
         side, top, gap, left, right = 0.6, 0.72, 0.18, 1.12, 1.36      # inches
         height = top + len(self.models) * (2 * side + gap)
         fig = plots.new_figure(height)
-        title = f"Samples, not selected, after {self.seconds:g} seconds of training each"
+        title = f"Samples, not selected, after {self.length} of training each"
         note = "below each sample: the nearest training digit; right: share of each digit, %; line: test set"
         fig.text(0.1 / plots.WIDTH, 1 - 0.12 / height, title, fontsize=12, weight="bold", va="top")
         fig.text(0.1 / plots.WIDTH, 1 - 0.40 / height, note, fontsize=9.5, color=plots.GREY, va="top")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scratchgen import plots
-from scratchgen.data import load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.records import read_json
 from scratchgen.data.untrusted import refusing_damage
+from scratchgen.metrics.samples import FeatureClassifier
 from scratchgen.studies.cards import cards
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.compare.contender import Contender
@@ -23,9 +25,11 @@ from scratchgen.studies.compare.report import Comparison
 from scratchgen.studies.compare.train import train
 from scratchgen.studies.digit_classifier import trained_digit_classifier
 from scratchgen.studies.machine import machine
-from scratchgen.studies.own_digits import other_digits, suffix
-from scratchgen.studies.parts import Parts
+from scratchgen.studies.own_digits import digits_of, suffix
+from scratchgen.studies.parts import Cell, Parts
+from scratchgen.studies.source import shared_digits, shared_metrics
 from scratchgen.studies.spaces import SPACES
+from scratchgen.studies.workers import BuiltOnce, Workers
 
 SECONDS = 60.0
 COMMAND = "scratchgen study compare --write-chapter"
@@ -44,6 +48,8 @@ def compare(
     pictures: Path = Path("gallery"),
     runs: Path = Path("runs"),
     data: str = "",
+    epochs: int | None = None,
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
 ) -> Comparison:
     """Train and measure every contender, write compare.json and compare.png, and return the comparison.
 
@@ -52,6 +58,9 @@ def compare(
     data    : other images of 28 x 28 in the place of MNIST, a path as for load_dataset
     runs    : folder in which measured models are kept until all are measured. If a comparison is killed, the
         next one continues with these models
+    epochs  : length of training, instead of `seconds`. The results then depend neither on the speed of the
+        processor nor on the workers
+    workers : where the models are trained
 
     If settings differ from the defaults, the files get another name ("compare-full-60-seconds"), so that the
     results of the chapter are not overwritten.
@@ -60,25 +69,27 @@ def compare(
     """
     if not seconds > 0:
         raise ValueError(f"compare expected seconds > 0, got {seconds:g}")
-    digits = other_digits(data) if data else load_digits("full" if full else "embedded")
-    print(digits.source)
-    measurements = Measurements(Split.of(digits), trained_digit_classifier(digits))
-    name = file_name(seconds, full, data)
-    parts = Parts(runs / name, digits=digits.which, seconds=seconds, machine=machine())
-    measured = []
-    for contender in contenders():
-        print(f"{contender.name}: {seconds:g} seconds", flush=True)
+    size = "full" if full else "embedded"
+    digits = shared_digits(digits_of(data, size), data, size)
+    print(digits.value.source)
+    metrics = shared_metrics(_measurements, digits, trained_digit_classifier(digits.value))
+    measurements: Measurements = metrics.value
+    name = file_name(seconds, full, data, epochs)
+    length = {"seconds": seconds} if epochs is None else {"epochs": epochs}
+    parts = Parts(runs / name, digits=digits.value.which, machine=machine(), **length)
+    names = [contender.name for contender in contenders()]
+    cells = [Cell(of, partial(_measured, of, metrics, seconds, epochs)) for of in names]
 
-        def measure(contender: Contender = contender) -> dict[str, Any]:
-            trained = train(contender, measurements.split.train, measurements.split.held_out, seconds)
-            return measured_as_json(measurements.measure(contender, trained))
+    def report(name: str, value: dict[str, Any], known: dict[str, Any]) -> None:
+        print(f"[{len(known)}/{len(cells)}] {name}: {value['epochs']} epochs", flush=True)
 
-        measured.append(measured_from_json(contender, parts.get(contender.name, measure)))
+    found = parts.measured(cells, workers, report)
     comparison = Comparison(
-        source=digits.which,
+        source=digits.value.which,
         seconds=seconds,
+        epochs=epochs,
         machine=machine(),
-        models=tuple(measured),
+        models=tuple(measured_from_json(of, found[of.name]) for of in contenders()),
         true={space: measurements.true_digits(space) for space in SPACES},
         baselines={space: measurements.baselines(space) for space in SPACES},
         expected=measurements.expected,
@@ -90,9 +101,22 @@ def compare(
     return comparison
 
 
-def file_name(seconds: float, full: bool, data: str = "") -> str:
+def _measurements(digits: Digits, classifier: FeatureClassifier) -> Measurements:
+    return Measurements(Split.of(digits), classifier)
+
+
+def _measured(name: str, metrics: BuiltOnce, seconds: float, epochs: int | None) -> dict[str, Any]:
+    (contender,) = (contender for contender in contenders() if contender.name == name)
+    measurements: Measurements = metrics.value
+    trained = train(contender, measurements.split.train, measurements.split.held_out, seconds, epochs)
+    return measured_as_json(measurements.measure(contender, trained))
+
+
+def file_name(seconds: float, full: bool, data: str = "", epochs: int | None = None) -> str:
     """The name of the result files, without the ending."""
     name = ("compare-full" if full else "compare") + suffix(data)
+    if epochs is not None:
+        return f"{name}-{epochs}-epochs"
     return name if seconds == SECONDS else f"{name}-{seconds:g}-seconds"
 
 

@@ -55,8 +55,10 @@ class Trained:
     kept: int
 
 
-def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float) -> Trained:
-    """Train on grey digits x (N, D) for `seconds` seconds of processor time.
+def train(
+    contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: float, epochs: int | None = None
+) -> Trained:
+    """Train on grey digits x (N, D) for `seconds` seconds of processor time, or for a number of epochs.
 
     A model with a likelihood keeps the weights of the epoch with the best score of held-out digits, which
     is a likelihood for all but diffusion and flow matching.
@@ -74,10 +76,12 @@ def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: fl
     model = contender.build(rng)
     budget = Budget(seconds)
     settings: dict[str, Any] = dict(contender.settings)
-    for rate in ("lr", "discriminator_lr"):
-        if rate in settings:
-            settings[rate] = budget.over(settings[rate])
-    callbacks: list[Callback] = [budget]
+    callbacks: list[Callback] = []
+    if epochs is None:
+        for rate in ("lr", "discriminator_lr"):
+            if rate in settings:
+                settings[rate] = budget.over(settings[rate])
+        callbacks.append(budget)
     has_likelihood = model.likelihood is not None
     if has_likelihood:
         x_held_out = contender.space.prepare(held_out)
@@ -88,10 +92,12 @@ def train(contender: Contender, x: np.ndarray, held_out: np.ndarray, seconds: fl
 
         callbacks.append(EarlyStopping(MANY))
         settings["validate"] = validate
-    trainer = model.trainer(x, epochs=MANY, rng=rng, callbacks=callbacks, **settings)
+    trainer = model.trainer(x, epochs=epochs or MANY, rng=rng, callbacks=callbacks, **settings)
+    budget.on_start(trainer)
     history = trainer.run()
+    spent = budget.spent
     if has_likelihood:
         contender.adjust(model, x_held_out)     # again, for the weights of the best epoch
-    epochs = trainer.epoch
-    kept = 1 + int(np.argmin(history.epochs["validation"])) if has_likelihood else epochs
-    return Trained(model, epochs, budget.spent / epochs, kept)
+    done = trainer.epoch
+    kept = 1 + int(np.argmin(history.epochs["validation"])) if has_likelihood else done
+    return Trained(model, done, spent / done, kept)

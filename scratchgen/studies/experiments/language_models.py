@@ -51,6 +51,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+class Predictions(NamedTuple):
+    """log p of each character (or token) of two texts that a model was not trained on."""
+
+    held_out: np.ndarray    # to choose the weights of a mixture; empty if there is no such text
+    test: np.ndarray
+
+
 class Trained(NamedTuple):
     """A trained model, and its measures in nats per character."""
 
@@ -60,8 +67,8 @@ class Trained(NamedTuple):
     train: float            # on the end of the training text, as long as the test text
     epochs: int
     seconds: float          # processor time of the training alone
-    log_probabilities: np.ndarray   # of each character or token of the test text, with averaged weights
-    dynamic: np.ndarray | None = None   # the same from dynamic evaluation, if it was asked for
+    static: Predictions     # with averaged weights
+    dynamic: Predictions | None = None  # the same from dynamic evaluation, if it was asked for
 
 
 def train_within(
@@ -75,6 +82,7 @@ def train_within(
     batch_size: int = 16,
     lr: float = 3e-3,
     optimizer: Callable[..., Any] = Adam,
+    held_out: str = "",
     dynamic: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Trained:
@@ -82,7 +90,8 @@ def train_within(
 
     The time of an epoch is measured on a part of the text first. The learning rate rises and falls once.
     tokens : the size of a BytePairTokenizer of the training text, which then replaces the alphabet
-    dynamic : settings of dynamic_log_probabilities, with which the test text is scored once more
+    held_out : a text to score besides the test text, for the weights of a mixture
+    dynamic : settings of dynamic_log_probabilities, with which both texts are scored once more
     settings : of CharacterModel
     """
     if tokens is not None:
@@ -95,11 +104,16 @@ def train_within(
     taken = time.process_time() - start
     last, end = -model.score(test), -model.score(train[-len(test) :])
     with averaged.applied():
-        each, learning = model.log_probabilities(test), None
+        static, learning = _predictions(model.log_probabilities, held_out, test), None
         if dynamic is not None:
             square = mean_square_gradient(model, train[-len(test) :])
-            learning = dynamic_log_probabilities(model, test, square, **dynamic)
-    return Trained(model, last, -float(each.sum()) / len(test), end, epochs, taken, each, learning)
+            learns = partial(dynamic_log_probabilities, model, square=square, **dynamic)
+            learning = _predictions(learns, held_out, test)
+    return Trained(model, last, -float(static.test.sum()) / len(test), end, epochs, taken, static, learning)
+
+
+def _predictions(predict: Callable[[str], np.ndarray], held_out: str, test: str) -> Predictions:
+    return Predictions(predict(held_out) if held_out else np.empty(0), predict(test))
 
 
 def train_together(

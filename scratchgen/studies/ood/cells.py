@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from scratchgen.checks import check_name
 from scratchgen.data import Digits
-from scratchgen.data.files import write_json
-from scratchgen.data.records import read_json
 from scratchgen.metrics import auroc
 from scratchgen.studies.ood.detectors import detector, usual
 from scratchgen.studies.ood.protocols import CONTROLS, PROTOCOLS, controls, task
 from scratchgen.studies.ood.scores import Detector
+from scratchgen.studies.parts import Cell
+from scratchgen.studies.workers import BuiltOnce
 
 SEEDS = 2
 FULL_EFFORT = 4.0       # with all of MNIST, each fit uses four times as many digits
 CONTROL_IMAGES = 32
+Key = tuple[str, int, str, int]     # protocol, digit, model, seed
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Plan:
         """Whether this is the default plan, apart from the choice of the images."""
         return self == Plan(full=self.full, data=self.data)
 
-    def cells(self) -> list[tuple[str, int, str, int]]:
+    def cells(self) -> list[Key]:
         """(protocol, digit, model, seed) of each cell, ordered by seed."""
         return [
             (protocol, digit, model, seed)
@@ -103,43 +104,20 @@ def auroc_of(ood: np.ndarray, known: np.ndarray) -> float:
     return auroc(np.concatenate([ood, known]), y)               # (OOD.3)
 
 
-class Store:
-    """Cells that were measured before, one file each, so that an interrupted run can continue."""
+def cell_of(digits: BuiltOnce, key: Key, effort: float) -> Cell:
+    """The cell of (protocol, digit, model, seed), with what it depends on."""
+    protocol, digit, model, seed = key
+    used = detector(model)
+    settings = {
+        "effort": effort,
+        "typicality": "from the median",
+        "model": used.title,
+        "shown": used.shown,
+        "batch": used.batch,
+    }
+    return Cell(f"{protocol} {digit}, {model}, {seed}", partial(_measured, digits, key, effort), settings)
 
-    def __init__(self, folder: Path, source: str, effort: float):
-        self.folder, self.effort = folder, effort
-        self.settings = {"digits": source, "effort": effort}
 
-    def load(self, protocol: str, digit: int, model: str, seed: int) -> dict[str, Any] | None:
-        """The cell, or None if it was not measured yet or was measured with other settings.
-
-        Raises ValueError, naming the file, if it is damaged.
-        """
-        path = self.path(protocol, digit, model, seed)
-        if not path.is_file():
-            return None
-        try:
-            found = read_json(path)
-            if found["settings"] != self._settings(model):
-                return None
-            return dict(found["cell"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it to measure the cell again") from None
-
-    def save(self, cell: dict[str, Any], protocol: str, digit: int, model: str, seed: int) -> None:
-        """Write the cell to its file."""
-        write_json(self.path(protocol, digit, model, seed), {"settings": self._settings(model), "cell": cell})
-
-    def path(self, protocol: str, digit: int, model: str, seed: int) -> Path:
-        """The file of a cell."""
-        return self.folder / f"{protocol}-{digit}-{model}-{seed}.json"
-
-    def _settings(self, model: str) -> dict[str, Any]:
-        used = detector(model)
-        return {
-            **self.settings,
-            "typicality": "from the median",
-            "model": used.title,
-            "shown": used.shown,
-            "batch": used.batch,
-        }
+def _measured(digits: BuiltOnce, key: Key, effort: float) -> dict[str, Any]:
+    protocol, digit, model, seed = key
+    return measure(digits.value, protocol, digit, detector(model), seed, effort)

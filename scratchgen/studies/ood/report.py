@@ -157,9 +157,9 @@ class Result:
         text = table(f"mean AUROC, {' / '.join(self.rows)}", ("", *scores), cells)
         return text + "\n\n" + "\n".join(reasons)
 
-    def save(self, path: Path) -> Path:
-        """Write all numbers to a JSON file, and return its path."""
-        return write_json(path, {
+    def as_json(self) -> dict[str, Any]:
+        """All numbers, for a JSON file."""
+        return {
             "digits": self.source,
             "machine": self.machine,
             "seconds of the processor": round(self.seconds, 1),
@@ -174,7 +174,11 @@ class Result:
                 "without": {title: list(values) for title, values in TONNAER.items()},
                 "only": {DEEP_SVDD[0]: DEEP_SVDD[1]},
             },
-        })
+        }
+
+    def save(self, path: Path) -> Path:
+        """Write all numbers to a JSON file, and return its path."""
+        return write_json(path, self.as_json())
 
     def figure(self) -> Figure:
         """The matrix in colours: blue if OOD images score above known digits, red if below."""

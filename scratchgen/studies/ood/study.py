@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from scratchgen import plots
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.data.files import write_whole
 from scratchgen.data.untrusted import refusing_damage
 from scratchgen.studies.chapters import fill, save_with_few_colours
 from scratchgen.studies.machine import machine
-from scratchgen.studies.ood.cells import FULL_EFFORT, Plan, Store, measure
-from scratchgen.studies.ood.detectors import detector
+from scratchgen.studies.ood.cells import FULL_EFFORT, Key, Plan, cell_of
 from scratchgen.studies.ood.report import Result, read, rows_of
-from scratchgen.studies.own_digits import other_digits, suffix
+from scratchgen.studies.own_digits import digits_of, suffix
+from scratchgen.studies.parts import Cell, Parts
+from scratchgen.studies.source import shared_digits
+from scratchgen.studies.workers import Workers
 
 FOLDER = Path("runs/ood")
 COMMAND = "scratchgen study ood --write-chapter"
@@ -25,23 +28,23 @@ def detect(
     runs: Path = FOLDER,
     results: Path = Path("results"),
     pictures: Path = Path("gallery"),
+    workers: Workers = Workers(),  # noqa: B008   (frozen)
 ) -> Result:
     """Measure the cells that are missing, write ood.json and ood.png, and return the result.
+
+    workers : where the cells are measured; the result does not depend on it
 
     With a plan other than the default, the files get another name ("ood-part"), so that the results of the
     chapter are not overwritten.
     """
-    digits, store = _prepare(plan, runs)
+    digits, cells, parts = _prepare(plan, runs)
     print(digits.source)
-    cells = plan.cells()
-    for i, (protocol, digit, model, seed) in enumerate(cells, start=1):
-        key = protocol, digit, model, seed
-        if store.load(*key) is None:
-            cell = measure(digits, protocol, digit, detector(model), seed, store.effort)
-            store.save(cell, *key)
-            found = ", ".join(f"{score} {value:.3f}" for score, value in cell["auroc"].items())
-            place = f"[{i}/{len(cells)}] {protocol} {digit}, {model}, seed {seed}"
-            print(f"{place}: AUROC {found} ({cell['seconds']:.1f} s)", flush=True)
+
+    def report(name: str, value: dict[str, Any], known: dict[str, Any]) -> None:
+        found = ", ".join(f"{score} {value:.3f}" for score, value in value["auroc"].items())
+        print(f"[{len(known)}/{len(cells)}] {name}: AUROC {found} ({value['seconds']:.1f} s)", flush=True)
+
+    parts.measured([*cells.values()], workers, report)
     result = collect(plan, runs)
     name = file_name(plan)
     result.save(results / f"{name}.json")
@@ -59,13 +62,13 @@ def file_name(plan: Plan) -> str:
 
 def collect(plan: Plan, runs: Path) -> Result:
     """Read the saved cells. Raises ValueError, with the number of missing cells, if any are missing."""
-    digits, store = _prepare(plan, runs)
-    cells = {key: store.load(*key) for key in plan.cells()}
-    known = {key: cell for key, cell in cells.items() if cell is not None}
+    digits, cells, parts = _prepare(plan, runs)
+    values = parts.known([*cells.values()])
+    known = {key: values[cell.name] for key, cell in cells.items() if cell.name in values}
     if len(known) < len(cells):
-        missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {store.folder}"
+        missing = f"{len(cells) - len(known)} of {len(cells)} cells are missing in {parts.folder}"
         raise ValueError(f"ood: {missing}; `scratchgen study ood` measures them")
-    with refusing_damage(str(store.folder), "the cells that this study measured"):
+    with refusing_damage(str(parts.folder), "the cells that this study measured"):
         return Result(
             source=digits.which,
             machine=machine(),
@@ -88,10 +91,13 @@ def write_chapter(results: Path, chapter: Path = CHAPTER, figure: Path = FIGURE)
     write_whole(chapter, text)
 
 
-def _prepare(plan: Plan, runs: Path) -> tuple[Digits, Store]:
-    """The digits of a plan, and the store of its cells."""
+def _prepare(plan: Plan, runs: Path) -> tuple[Digits, dict[Key, Cell], Parts]:
+    """The digits of a plan, its cells, and their files."""
     size = "full" if plan.full else "embedded"
-    digits = other_digits(plan.data) if plan.data else load_digits(size)
+    digits = shared_digits(digits_of(plan.data, size), plan.data, size)
     size += suffix(plan.data)
     effort = plan.effort * (FULL_EFFORT if plan.full else 1)
-    return digits, Store(runs / size, f"{size}, {len(digits.x_train):,} + {len(digits.x_test):,}", effort)
+    cells = {key: cell_of(digits, key, effort) for key in plan.cells()}
+    some: Digits = digits.value
+    source = f"{size}, {len(some.x_train):,} + {len(some.x_test):,}"
+    return some, cells, Parts(runs / size, digits=source)

@@ -16,6 +16,7 @@ import numpy as np
 from scratchgen.data import Digits
 from scratchgen.models import Autoencoder, FlowMatching
 from scratchgen.studies.curve import Point
+from scratchgen.studies.own_digits import checksum
 from scratchgen.studies.reproduce import denoising, quality
 from scratchgen.studies.reproduce.recipe import RUNS, Measurement, Recipe
 from scratchgen.training import Cosine, OneCycle, checkpoint
@@ -32,7 +33,7 @@ def trained_autoencoder(digits: Digits, folder: Path = RUNS) -> Autoencoder:
     train, _ = quality.split(digits)
     rng = np.random.default_rng(denoising.SEED)
     model = Autoencoder.dense(SIZES, rng=rng)
-    path = folder / f"autoencoder-of-codes-{len(train)}.safetensors"
+    path = folder / f"autoencoder-of-codes-{len(train)}{checksum(digits)}.safetensors"
     if path.is_file() and checkpoint.is_finished(path):
         checkpoint.load_model(path, model)
         print(f"autoencoder: read from {path}")

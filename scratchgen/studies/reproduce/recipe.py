@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scratchgen.checks import check_name
-from scratchgen.data import Digits, load_digits
+from scratchgen.data import Digits
 from scratchgen.studies.cards import cards
 from scratchgen.studies.curve import Curve, Point
 from scratchgen.studies.machine import machine
+from scratchgen.studies.own_digits import digits_of, suffix
 from scratchgen.studies.reproduce.record import Record
 from scratchgen.training.loop import Trainer
 from scratchgen.training.runs import expect_place, run_saved
@@ -55,20 +56,26 @@ class Recipe:
     build: Callable[[Digits, int], Trainer]
     measure: Callable[[Trainer, Digits], Measurement]
 
-    def run(self, epochs: int | None = None, resume: bool = False, overwrite: bool = False) -> Record:
+    def run(
+        self, epochs: int | None = None, resume: bool = False, overwrite: bool = False, data: str = ""
+    ) -> Record:
         """Train on the 60,000 training digits and measure on all 10,000 test digits.
 
         epochs : length of training, if not the recipe's; the schedule is stretched to it
         resume : continue the run that was saved in runs/
         overwrite : replace it
+        data : other images of 28 x 28 in the place of MNIST, a path as for load_dataset. The published figure
+            is of MNIST, so the record has none
 
         Raises FileNotFoundError if there is no run to resume, ValueError if there is one but it is to be
         neither resumed nor overwritten.
         """
         epochs = epochs or self.epochs
-        path, config = self.path, {"run": self.name, "epochs": epochs}
+        path = self.path(data)
+        config: dict[str, Any] = {"run": self.name, "epochs": epochs}
+        config |= {"data": suffix(data).removeprefix("-")} if data else {}
         expect_place(path, resume=resume, config=config, overwrite=overwrite)
-        digits = load_digits("full")
+        digits = digits_of(data)
         print(digits.source)
         trainer, measurement, curve = self.prepare(digits, epochs)
         note = getattr(trainer.model, "data_note", "")
@@ -82,15 +89,16 @@ class Recipe:
             name=self.name,
             figure=self.title,
             unit=self.unit,
-            paper=self.paper,
-            source=self.source,
+            paper=None if data else self.paper,
+            source="" if data else self.source,
             ours=points[-1]["figure"],
             seconds=history.seconds,
             machine=machine(),
             recipe="",
             curve=points,
         )
-        return replace(record, **measurement.finish(points))
+        record = replace(record, **measurement.finish(points))
+        return replace(record, figure=f"{record.figure}; on {digits.which}") if data else record
 
     def prepare(self, digits: Digits, epochs: int) -> tuple[Trainer, Measurement, Curve]:
         """The run, its measurement, and its curve, which is one of the run's callbacks."""
@@ -100,10 +108,9 @@ class Recipe:
         trainer.callbacks.append(curve)
         return trainer, measurement, curve
 
-    @property
-    def path(self) -> Path:
-        """The file of the run."""
-        return RUNS / f"reproduce-{self.name}.safetensors"
+    def path(self, data: str = "") -> Path:
+        """The file of the run; data : as for `run`."""
+        return RUNS / f"reproduce-{self.name}{suffix(data)}.safetensors"
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -125,6 +132,7 @@ def reproduce(
     resume: bool = False,
     overwrite: bool = False,
     out: Path = Path("results"),
+    data: str = "",
 ) -> tuple[Record, Path]:
     """Run the reproduction of that name, save its record, and return the record and its file.
 
@@ -132,8 +140,10 @@ def reproduce(
         ("autoencoder-55-epochs.json")
     resume : continue the run that an interruption left in runs/
     overwrite : replace a run in runs/
+    data : other images of 28 x 28 in the place of MNIST; the file name then contains their name
 
     Raises ValueError for an unknown name, and what Recipe.run raises.
     """
-    record = recipe(name).run(epochs=epochs, resume=resume, overwrite=overwrite)
-    return record, record.save(out, suffix="" if epochs is None else f"-{epochs}-epochs")
+    record = recipe(name).run(epochs=epochs, resume=resume, overwrite=overwrite, data=data)
+    length = "" if epochs is None else f"-{epochs}-epochs"
+    return record, record.save(out, suffix=suffix(data) + length)

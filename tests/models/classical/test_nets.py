@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import scratchgen
 from scratchgen.data import load_digits
 from scratchgen.layers import Tanh
 from scratchgen.models import ConvClassifier, MLPClassifier, NoLikelihood
@@ -146,3 +147,30 @@ def test_gradient_of_the_log_probability_is_that_of_differences(kind, rng):
         model.log_prob_gradient(X, y + 1)
     with pytest.raises(ValueError, match=rf"^{kind.__name__}\.log_prob_gradient expected 4 integer labels"):
         model.log_prob_gradient(X, y[:3])
+
+
+def test_mlp_classifier_takes_features_and_classes_from_the_data(rng):
+    X, y = rng.standard_normal((9, 5)).astype(np.float32), np.arange(9) % 3
+    model, same = MLPClassifier(hidden=(4,), rng=7), MLPClassifier((5, 4, 3), rng=7)
+    assert repr(model) == "MLPClassifier(hidden=(4,))" and not model.parameters() and model.classes is None
+    for call in (lambda: model.predict(X), lambda: model.loss(X, y), lambda: model.features(X)):
+        with pytest.raises(ValueError, match="MLPClassifier is not fitted yet"):
+            call()
+    for m in (model, same):
+        m.fit(X, y, epochs=2, rng=3)
+    np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+    assert repr(model) == repr(same) == "MLPClassifier((5, 4, 3))" and model.sizes == (5, 4, 3)
+    with pytest.raises(ValueError, match=r"\(N, 5\), got \(9, 4\)"):
+        model.fit(X[:, :4], y, epochs=1, rng=0, warm_start=True)
+    with pytest.raises(ValueError, match=r"MLPClassifier.fit expected data of shape \(N, 3\), got \(9, 5\)"):
+        MLPClassifier(features=3, rng=0).fit(X, y, epochs=1, rng=0)
+
+
+def test_mlp_classifier_is_saved_before_its_first_fit(rng, tmp_path):
+    X, y = rng.standard_normal((9, 5)).astype(np.float32), np.arange(9) % 3
+    model = MLPClassifier(rng=7)
+    scratchgen.save(model, tmp_path / "a.safetensors")
+    again = scratchgen.load(tmp_path / "a.safetensors")
+    for m in (model, again):
+        m.fit(X, y, epochs=2, rng=3)
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))

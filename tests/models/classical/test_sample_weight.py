@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
+from scratchgen.layers import Tanh
 from scratchgen.models import (
+    VAE,
     BernoulliNaiveBayes,
+    ConvClassifier,
+    DecisionTree,
     GaussianDiscriminant,
     GaussianNaiveBayes,
+    LinearSVM,
     LogisticRegression,
+    MLPClassifier,
 )
 
 MODELS = {
@@ -17,6 +23,16 @@ MODELS = {
     "shared": lambda: GaussianNaiveBayes(shared=True),
     "bernoulli": lambda: BernoulliNaiveBayes(threshold=0.0),
     "logistic": lambda: LogisticRegression(3, 3, l2=0.1, dtype=np.float64),
+    "gini": lambda: DecisionTree(max_depth=3),
+    "entropy": lambda: DecisionTree(max_depth=3, criterion="entropy"),
+}
+F64 = {"rng": 0, "dtype": np.float64}
+# The models that are trained by batches; l2 is a weight of the penalty per example.
+BATCHES = {
+    "svm": lambda: LinearSVM(3, 3, l2=0.1, dtype=np.float64),
+    "mlp": lambda: MLPClassifier((3, 5, 3), activation=Tanh, **F64),
+    "inferred": lambda: MLPClassifier(hidden=5, **F64),
+    "conv": lambda: ConvClassifier((2, 2, 2), 4, 3, shape=(4, 4, 1), **F64),
 }
 
 
@@ -28,6 +44,10 @@ def data(rng, n=40):
     X, y = rng.standard_normal((n, 3)), np.arange(n) % 3
     X[y == 1] += 1
     return X, y, rng.integers(0, 4, n)
+
+
+def scores(model, X):
+    return model.decision_function(X) if isinstance(model, LinearSVM) else model.predict_proba(X)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -107,3 +127,108 @@ def test_logistic_loss_refuses_bad_weights(rng, weights, message):
     X, y, _ = data(rng, 9)
     with pytest.raises(ValueError, match=message):
         MODELS["logistic"]().loss(X, y, sample_weight=weights)
+
+
+def batch_data(rng, name, n=40):
+    X, y, w = data(rng, n)
+    return (X if name != "conv" else rng.uniform(size=(n, 16)), y, w)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_weights_count_as_repetitions_in_a_batch(rng, name):
+    """(LR.4): with all examples in one batch, every update is the same."""
+    X, y, w = batch_data(rng, name)
+    run = {"epochs": 20, "batch_size": 200, "lr": 0.05, "rng": 0}
+    weighted = BATCHES[name]().fit(X, y, sample_weight=w, **run)
+    repeated = BATCHES[name]().fit(X.repeat(w, axis=0), y.repeat(w), **run)
+    np.testing.assert_allclose(scores(weighted, X), scores(repeated, X), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(weighted.history_.epochs["loss"], repeated.history_.epochs["loss"], rtol=1e-9)
+    without = BATCHES[name]().fit(X, y, **run)
+    assert np.abs(scores(without, X) - scores(weighted, X)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_examples_of_weight_zero_are_left_out_and_equal_weights_change_nothing(rng, name):
+    X, y, w = batch_data(rng, name)
+    run = {"epochs": 3, "batch_size": 8, "rng": 0}
+    some = BATCHES[name]().fit(X, y, sample_weight=5.0 * (w > 0), **run)
+    subset = BATCHES[name]().fit(X[w > 0], y[w > 0], **run)
+    np.testing.assert_allclose(scores(some, X), scores(subset, X), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_the_mean_gradient_of_the_batches_is_that_of_all_examples(rng, name):
+    """(LR.4): batches of equal size are unbiased, whatever the weights in them."""
+    X, y, w = batch_data(rng, name)
+    w = w / w.mean()
+    model = BATCHES[name]()
+    model.trainer(X, y, epochs=1, rng=0)                    # builds the network
+    for p in model.parameters().values():
+        p.value[...] = rng.standard_normal(p.shape)
+
+    def gradient(rows):
+        model.zero_grad()
+        loss, cache = model.loss(X[rows], y[rows], w[rows])
+        model.backward(cache)
+        return loss, {key: p.grad.copy() for key, p in model.parameters().items()}
+
+    loss, whole = gradient(slice(None))
+    parts = [gradient(slice(i, i + 8)) for i in range(0, 40, 8)]
+    assert loss == pytest.approx(np.mean([part for part, _ in parts]), rel=1e-12)
+    for key, expected in whole.items():
+        np.testing.assert_allclose(np.mean([g[key] for _, g in parts], axis=0), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_gradient_of_the_weighted_loss_is_its_slope(rng, name):
+    """(LR.4), along a random line."""
+    X, y, w = batch_data(rng, name, 9)
+    model = BATCHES[name]()
+    model.trainer(X, y, epochs=1, rng=0)
+    parameters = model.parameters().values()
+    for p in parameters:
+        p.value[...] = rng.standard_normal(p.shape)
+    directions = [rng.standard_normal(p.shape) for p in parameters]
+    model.backward(model.loss(X, y, w)[1])
+    slope = sum((p.grad * d).sum() for p, d in zip(parameters, directions, strict=True))
+
+    def moved(step):
+        for p, d in zip(parameters, directions, strict=True):
+            p.value += step * d
+        loss = model.loss(X, y, w)[0]
+        for p, d in zip(parameters, directions, strict=True):
+            p.value -= step * d
+        return loss
+
+    assert slope == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("criterion", ["gini", "entropy"])
+def test_a_tree_does_not_depend_on_the_scale_of_the_weights(rng, criterion):
+    X, y, _ = data(rng, 200)
+    w = rng.uniform(0.1, 3, 200)
+    first = DecisionTree(criterion=criterion).fit(X, y, sample_weight=w)
+    for scale in (1e-9, 1e9):
+        again = DecisionTree(criterion=criterion).fit(X, y, sample_weight=scale * w)
+        np.testing.assert_array_equal(again.predict(X + 0.1), first.predict(X + 0.1))
+        assert again.leaves == first.leaves
+
+
+def test_a_model_without_weights_refuses_them(rng):
+    with pytest.raises(ValueError, match="^VAE.fit expected no sample_weight: the model does not"):
+        VAE.dense(features=3, hidden=4, code=2, rng=0).fit(
+            rng.uniform(size=(9, 3)).astype(np.float32), epochs=1, rng=0, sample_weight=np.ones(9)
+        )
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_bad_weights_of_batches_are_refused(rng, name):
+    X, y, _ = batch_data(rng, name)
+    for weights, error, message in [
+        (np.ones(7), ValueError, r"fit expected sample_weight of shape \(40,\), got \(7,\)"),
+        (np.full(40, -1.0), ValueError, "fit expected a finite sample_weight >= 0, got -1 to -1"),
+        (np.zeros(40), ValueError, "fit expected a sample_weight above zero, got only zeros"),
+        (["1"] * 40, TypeError, "fit expected sample_weight to be numbers"),
+    ]:
+        with pytest.raises(error, match=message):
+            BATCHES[name]().fit(X, y, sample_weight=weights, epochs=1, rng=0)

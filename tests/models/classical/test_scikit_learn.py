@@ -124,6 +124,43 @@ def test_linear_svm_comes_near_the_minimum_of_scikit_learn(name):
     assert ours.loss(X, y)[0] == pytest.approx(loss, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["wine", "breast_cancer"])
+def test_weighted_linear_svm_comes_near_the_minimum_of_scikit_learn(name):
+    """(LR.4): SVC multiplies C by the weight of each example."""
+    from sklearn.svm import SVC
+
+    X, y, new = standardised(name)
+    y, C = (y > 0).astype(int), 0.1
+    w = np.random.default_rng(0).uniform(0, 4, len(X))
+    ours = LinearSVM(X.shape[1], 2, l2=1 / (C * w.sum()), dtype=np.float64)
+    ours.fit(
+        X, y, sample_weight=w, epochs=1500, batch_size=len(X), lr=Cosine(0.02, 1500),
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    theirs = SVC(kernel="linear", C=C, tol=1e-6).fit(X, y, sample_weight=w)
+    scores = ours.decision_function(new)[:, 1]
+    np.testing.assert_allclose(scores, theirs.decision_function(new), atol=0.03)
+    without = SVC(kernel="linear", C=C, tol=1e-6).fit(X, y)
+    assert np.abs(scores - without.decision_function(new)).max() > 0.1
+
+
+@pytest.mark.parametrize("criterion", ["gini", "entropy"])
+@pytest.mark.parametrize("name", NAMES)
+def test_weighted_tree_agrees_with_scikit_learn(name, criterion):
+    """(BAYES.4): noise in the features makes ties unlikely, which scikit-learn breaks at random."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    X, y, new = standardised(name)
+    rng = np.random.default_rng(0)
+    X, w = X + 1e-3 * rng.standard_normal(X.shape), rng.uniform(0.2, 3, len(X))
+    ours = DecisionTree(criterion=criterion, max_depth=2, min_leaf=8).fit(X, y, sample_weight=w)
+    theirs = DecisionTreeClassifier(criterion=criterion, max_depth=2, min_samples_leaf=8, random_state=0)
+    theirs.fit(X.astype(np.float32), y, sample_weight=w)
+    np.testing.assert_allclose(ours.predict_proba(new), theirs.predict_proba(new), atol=1e-9)
+    without = DecisionTree(criterion=criterion, max_depth=2, min_leaf=8).fit(X, y)
+    assert np.abs(ours.predict_proba(new) - without.predict_proba(new)).max() > 1e-3
+
+
 @pytest.mark.slow
 def test_classifiers_agree_with_scikit_learn_on_digits():
     """After training on 800 digits, at most two of 1,000 predictions differ."""

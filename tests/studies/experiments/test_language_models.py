@@ -20,8 +20,8 @@ def test_training_fits_the_time_and_measures_both_texts(monkeypatch):
     assert found.test == -found.model.score(test)      # its own weights are back
     assert found.train == -found.model.score(train[-len(test) :])
     assert found.averaged != found.test
-    assert found.averaged == pytest.approx(-found.log_probabilities.mean())
-    np.testing.assert_allclose(found.dynamic, found.log_probabilities, rtol=2e-6)    # a step of zero
+    assert found.averaged == pytest.approx(-found.static.test.mean())
+    np.testing.assert_allclose(found.dynamic.test, found.static.test, rtol=2e-6)    # a step of zero
 
 
 def test_time_of_an_epoch_is_positive():
@@ -51,5 +51,5 @@ def test_members_that_train_together_are_those_that_train_alone():
     found = experiment.train_together(1e-6, TEXT[:800], TEXT[800:], [settings | {"seed": s} for s in (1, 2)])
     alone = experiment.train_within(1e-6, TEXT[:800], TEXT[800:], **settings, seed=2)
     assert [each.epochs for each in found] == [1, 1]
-    np.testing.assert_array_equal(found[1].log_probabilities, alone.log_probabilities)
+    np.testing.assert_array_equal(found[1].static.test, alone.static.test)
     assert found[0].test != found[1].test

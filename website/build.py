@@ -1,0 +1,61 @@
+"""Build the site: python website/build.py [OUT], by default site/.
+
+The sources are staged in build/site/source: the Markdown files of the repository at their own paths, so that
+their relative links stay valid, and generated pages (the front page, the reference). Sphinx reads them with
+website/conf.py. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from website import stage  # noqa: E402
+
+WORK = ROOT / "build" / "site"
+
+
+def live_pages(out: Path) -> list[Path]:
+    """Make the live pages, one self-contained file each."""
+    script = ROOT / "website" / "live.py"
+    shutil.rmtree(out, ignore_errors=True)
+    if not script.exists():
+        return []
+    out.mkdir(parents=True)
+    subprocess.run([sys.executable, str(script), str(out)], check=True)
+    return sorted(out.glob("*.html"))
+
+
+def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
+    live = live_pages(WORK / "live") if with_live else []
+    stage.stage(ROOT, WORK / "source", live)
+    command = [
+        sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", jobs, "-b", "html",
+        "-c", str(ROOT / "website"), "-d", str(WORK / "doctrees"), str(WORK / "source"), str(out),
+    ]  # fmt: skip
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if code == 0:
+        shutil.copytree(ROOT / "results", out / "results", dirs_exist_ok=True)
+        if live:
+            shutil.copytree(WORK / "live", out / "live", dirs_exist_ok=True)
+        print(f"open {out / 'index.html'}")
+    return code
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("out", nargs="?", type=Path, default=ROOT / "site", help="the folder of the site")
+    parser.add_argument("--jobs", default="auto", help="processes of Sphinx")
+    parser.add_argument("--no-live", action="store_true", help="leave the live pages out, for a quick look")
+    given = parser.parse_args()
+    return build(given.out.resolve(), given.jobs, not given.no_live)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
