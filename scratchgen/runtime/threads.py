@@ -115,7 +115,7 @@ def _stop() -> None:
 
 def count() -> int:
     """The number of threads that share a computation."""
-    return min(_usual or _blas_threads(), _processors())
+    return min(_usual or _blas_threads() or _processors(), _processors())
 
 
 @functools.cache
@@ -129,13 +129,16 @@ def _processors() -> int:
 
 
 def _blas_threads() -> int:
-    return min((blas.get_num_threads() for blas in _blas()), default=_processors())
+    """The number of threads of BLAS; 0 if threadpoolctl does not know the library, like Accelerate."""
+    return min((blas.get_num_threads() for blas in _blas()), default=0)
 
 
 @functools.cache
 def _blas() -> list[Any]:
-    from threadpoolctl import ThreadpoolController
-
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:     # in a browser
+        return []
     found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
     return found
 
