@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pages
 import tables
 from measured import RESULTS, read
 from PIL import Image
@@ -108,6 +109,9 @@ def main() -> None:
     text = tables.fill(args.chapter.read_text(encoding="utf-8"), found)
     args.chapter.write_text(text, encoding="utf-8")
     print(f"{args.chapter} and its figures are up to date with {args.results}")
+    if args.chapter == CHAPTER:
+        for path in pages.write(args.chapter.parent, found):
+            print(f"{path} is up to date with {args.results}")
 
 
 if __name__ == "__main__":

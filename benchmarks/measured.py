@@ -25,6 +25,22 @@ def put(path: Path, **parts: Any) -> None:
     write_json(path, read(path) | {"machine": machine()} | parts)
 
 
+def save_rows(path: Path, part: str, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:
+    """Add rows to a part of the results that has its own machine, {"machine", "rows"}.
+
+    Older rows with the same values of `keys` are replaced, and all of them if they are from another machine,
+    because rows of different machines cannot be compared.
+    """
+    from scratchgen.data.files import write_json
+    from scratchgen.studies.machine import machine
+
+    found, here = read(path), machine()
+    old = found.get(part, {})
+    kept = old.get("rows", []) if old.get("machine") == here else []
+    every = {tuple(row[key] for key in keys): row for row in [*kept, *rows]}
+    write_json(path, found | {part: {"machine": here, "rows": [*every.values()]}})
+
+
 def versions() -> dict[str, str]:
     """The versions of the measured packages."""
     return {name: metadata.version(name) for name in ("torch", "jax", "numpy", "numba")}

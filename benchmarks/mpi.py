@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from measured import RESULTS, put
+from measured import RESULTS, save_rows
 from processes import OURS, environment
 
 from scratchgen.training.loop import Callback
@@ -102,12 +102,11 @@ def main() -> None:
         if ranks.rank == 0:
             print(json.dumps(found))
         return
-    rows = []
     for model in args.models:
         for batch in args.batches:
-            rows.append(measure(model, batch, args.rounds))
-            print(rows[-1], flush=True)
-    put(args.out, mpi=rows)
+            row = measure(model, batch, args.rounds)
+            print(row, flush=True)
+            save_rows(args.out, "mpi", [row], ("model", "batch"))
 
 
 if __name__ == "__main__":

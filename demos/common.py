@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -143,6 +143,8 @@ def _cell(value: Any, specification: str) -> str:
 
 # Figures
 
+FRAMES = 25     # of an animation from one digit to another
+
 _format: ContextVar[str | None] = ContextVar("format", default=None)
 
 
@@ -166,6 +168,37 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def animated() -> bool:
+    """Whether the demo is asked for its animation, `--format gif`."""
+    return _format.get() == "gif"
+
+
+def film(
+    path: Path,
+    draw: Callable[[Figure, Any], None],
+    moments: Iterable[Any],
+    *,
+    size: tuple[float, float] = (5.2, 5.0),
+    fps: int = 8,
+    hold: int = 12,
+) -> Path:
+    """Save an animation as a looping GIF, and return its path.
+
+    draw : function (figure, moment), called with an empty figure for each of the moments
+    size : of the figure, in inches;  fps : frames per second;  hold : how often the last frame is repeated
+    """
+    from matplotlib.animation import PillowWriter
+
+    figure, writer, moments = plots.new_figure(size[1]), PillowWriter(fps=fps), list(moments)
+    figure.set_size_inches(*size)
+    with writer.saving(figure, path, dpi=90):
+        for moment in [*moments, *[moments[-1]] * hold]:
+            figure.clear()
+            draw(figure, moment)
+            writer.grab_frame()
+    return path
+
+
 def tidy(
     ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", *, grid: bool = True, size: float = 10
 ) -> None:
@@ -185,6 +218,19 @@ def plot_lines(ax: Axes, curves: Mapping[str, tuple[Any, Any]], **style: Any) ->
     style = {"markersize": 5, "linewidth": 1.8} | style
     for (colour, marker), (name, (x, y)) in zip(plots.LINES, curves.items(), strict=False):
         ax.plot(x, y, color=colour, marker=marker, label=name, **style)
+
+
+def film_of_images(path: Path, images: Mapping[str, np.ndarray]) -> Path:
+    """Save an animation of several series of digits, title -> (frames, 784), there and back."""
+
+    def frame(figure: Figure, i: int) -> None:
+        axes = figure.subplots(1, len(images), squeeze=False)[0]
+        for ax, (title, series) in zip(axes, images.items(), strict=True):
+            show_image(ax, series[i], title)
+
+    there = range(len(next(iter(images.values()))))
+    size = (1.7 * len(images), 2.2)
+    return film(path, frame, [*there, *reversed(there)], size=size, fps=12, hold=4)
 
 
 def show_image(ax: Axes, pixels: np.ndarray, title: str = "") -> None:

@@ -69,6 +69,8 @@ def _is_from_inside(error: Exception) -> bool:
     """
     if type(error).__module__.startswith("numba."):
         return True
+    if "read-only" in str(error):       # a gradient that the caller has locked
+        return False
     return isinstance(error, FROM_INSIDE) and not OF_CLASS.match(str(error))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from scratchgen.array_hints import array_hint, shape_hint
+
 Array = np.ndarray
 MISREAD = (np.ma.MaskedArray, np.matrix)    # arrays that need other rules than np.ndarray
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))   # the dtypes of layers, in native byte order
@@ -201,12 +203,8 @@ def describe(x: Any) -> str:
 def expect_float(who: str, x: Any) -> None:
     """Raise TypeError unless x is an array of float32 or float64."""
     if not is_plain_array(x) or x.dtype not in FLOATS:
-        hint = ""
-        if is_plain_array(x) and x.dtype.kind in "biuf":
-            hint = "; pass x.astype(np.float32)"
-        elif not isinstance(x, np.ndarray) and (isinstance(x, list | tuple) or hasattr(x, "__array__")):
-            hint = "; pass np.asarray(x, np.float32)"
-        raise TypeError(f"{who} expected an array of float32 or float64, got {describe(x)}{hint}")
+        got = f"{describe(x)}{array_hint(x)}"
+        raise TypeError(f"{who} expected an array of float32 or float64, got {got}")
 
 
 def expect_pair(who: str, pred: Any, target: Any) -> None:
@@ -259,9 +257,7 @@ def expect_examples(
     expect_float(who, X)
     wanted = f"(N, {features})" if features is not None else "(N, D)"
     if X.ndim != 2 or (features is not None and X.shape[1] != features):
-        rows = X.ndim > 2 and features in (None, math.prod(X.shape[1:]))
-        hint = "; pass X.reshape(len(X), -1)" if rows else ""
-        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}{hint}")
+        raise ValueError(f"{who} expected data of shape {wanted}, got {X.shape}{shape_hint(X, features)}")
     if len(X) < least:
         examples = "example" if least == 1 else "examples"
         raise ValueError(f"{who} expected at least {least} {examples}, got {len(X)}")
@@ -282,14 +278,13 @@ def expect_rows(who: str, x: Any, *, features: int, dtype: Any) -> None:
     Raises TypeError for another dtype, ValueError for another shape.
     """
     if not is_plain_array(x) or x.dtype != dtype:
-        hint = ""
+        hint = array_hint(x, dtype)
         if is_plain_array(x) and x.dtype in FLOATS:
-            hint = f"; pass x.astype(np.{dtype}), or build the model with dtype=np.{x.dtype}"
-        elif isinstance(x, list | tuple):
-            hint = f"; pass np.asarray(x, np.{dtype})"
+            hint += f", or build the model with dtype=np.{x.dtype}"
         raise TypeError(f"{who} expected an array of dtype {dtype}, got {describe(x)}{hint}")
     if x.ndim != 2 or x.shape[1] != features:
-        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}")
+        hint = shape_hint(x, features)
+        raise ValueError(f"{who} expected data of shape (N, {features}), got {x.shape}{hint}")
 
 
 def expect_no_labels(who: str, y: Any, hint: str = "the model does not use them") -> None:

@@ -218,11 +218,16 @@ def new_figure(height: float, *, title: str = "") -> Figure:
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a figure to a file and return the path. The ending of the file name sets the format.
 
+    The text of an SVG is kept as text, so that it can be searched and read aloud.
+
     Raises ValueError if the ending is not one of FORMATS, and OSError if the file cannot be written. The file
     is written completely or not at all.
     """
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
-    fig.savefig(buffer, format=picture_format(path), dpi=DPI)
+    with rc_context({"svg.fonttype": "none"}):
+        fig.savefig(buffer, format=picture_format(path), dpi=DPI)
     return write_whole(path, buffer.getvalue())
 
 

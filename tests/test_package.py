@@ -27,7 +27,8 @@ PACKAGE = ROOT / "scratchgen"
 # A module may import from its own level and from the levels above it in this list.
 LEVELS = (
     (
-        "runtime", "kernels", "checks", "constants", "html_table", "figure", "backward_errors", "pretrained",
+        "runtime", "kernels", "checks", "constants", "html_table", "figure", "backward_errors", "array_hints",
+        "pretrained",
     ),
     ("data", "distributions", "initializers", "layers", "losses", "module"),
     ("metrics", "saving"),

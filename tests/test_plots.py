@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -199,3 +200,9 @@ def test_save_refuses_an_unknown_format(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, got .*a\.xyz"):
         plots.save(fig, tmp_path / "a.xyz")
     assert not list(tmp_path.iterdir())
+
+
+def test_text_of_an_svg_stays_text(tmp_path):
+    """So that it can be searched and read aloud."""
+    path = plots.save(plots.new_figure(2.0, title="A title to search for"), tmp_path / "a.svg")
+    assert re.search(r"<text[^>]*>A title to search for</text>", path.read_text(encoding="utf-8"))

@@ -35,8 +35,11 @@ def live_pages(out: Path) -> list[Path]:
 def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
     live = live_pages(WORK / "live") if with_live else []
     stage.stage(ROOT, WORK / "source", live)
+    if (out / ".buildinfo").exists():       # an earlier site: pages of files that are gone must not stay
+        shutil.rmtree(out)
+    # Chapters have links to lines of code, which move with the code, so every page is made anew (-E).
     command = [
-        sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", jobs, "-b", "html",
+        sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-j", jobs, "-b", "html",
         "-c", str(ROOT / "website"), "-d", str(WORK / "doctrees"), str(WORK / "source"), str(out),
     ]  # fmt: skip
     code = subprocess.run(command, cwd=ROOT, check=False).returncode

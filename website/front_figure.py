@@ -21,8 +21,8 @@ import scratchgen
 from scratchgen import AveragedWeights, Cosine, FlowMatching, Muon, load_digits
 
 STATIC = Path(__file__).resolve().parent / "static"
-SEED, EPOCHS, BATCH = 0, 4, 32
-CHANNELS, GUIDANCE, STEPS = (16, 32), 1.0, 32
+SEED, EPOCHS, BATCH = 0, 1, 32
+CHANNELS, GUIDANCE, STEPS = (16, 32), 2.0, 32
 ROWS, CLASSES, SIDE, GAP = 5, 10, 28, 2
 MOVING, FIRST, LAST = 110, 500, 800      # milliseconds of a frame
 
@@ -39,9 +39,9 @@ def train(epochs: int = EPOCHS) -> FlowMatching:
     )  # fmt: skip
     trainer.run()
     with averaged.applied():
-        weights = [parameter.value.copy() for parameter in model.parameters()]
-    for parameter, value in zip(model.parameters(), weights, strict=True):
-        parameter.value[...] = value
+        weights = {name: parameter.value.copy() for name, parameter in model.parameters().items()}
+    for name, parameter in model.parameters().items():
+        parameter.value[...] = weights[name]
     return model
 
 

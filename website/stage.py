@@ -71,17 +71,17 @@ def tree(caption: str, entries: Iterable[str]) -> str:
 
 
 def live_index(live: Iterable[Path]) -> str:
-    """The page that lists the live pages, with the title and the description that each one has."""
+    """The page that lists the live pages, with the title and the first paragraph of each."""
     lines = [
         "# Live pages",
         "Each page runs in the browser, without a network. Everything on it is computed by the page itself, "
         "from weights and recordings made by the library.\n",
     ]
     for path in live:
-        head = path.read_text(encoding="utf-8").partition("</head>")[0]
-        title = re.search(r"<title>(.*?)</title>", head, re.DOTALL)
-        about = re.search(r'<meta name="description" content="(.*?)"', head, re.DOTALL)
-        name = title[1].strip() if title else path.stem
-        text = about[1].strip() if about else ""
-        lines.append(f'- <a class="reference internal" href="live/{path.name}">{name}</a>: {text}')
+        text = path.read_text(encoding="utf-8")
+        title = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
+        about = re.search(r"<main.*?<p[^>]*>(.*?)</p>", text, re.DOTALL)
+        name = title[1].partition("·")[0].strip() if title else path.stem
+        first = " ".join(re.sub(r"<[^>]+>", "", about[1]).split()) if about else ""
+        lines.append(f'- <a class="reference internal" href="live/{path.name}">{name}</a>: {first}')
     return "\n".join(lines) + "\n"

@@ -22,7 +22,7 @@ from scratchgen.models import Diffusion
 from scratchgen.studies.experiments import score_matching as experiment
 from scratchgen.training import Cosine
 
-from ..common import print_table, run, save, tidy
+from ..common import animated, film, print_table, run, save, tidy
 
 STEPS = 100
 LEVELS = (8, 25, 50, 75, 95)
@@ -57,7 +57,10 @@ def main(
     path = experiment.langevin_path(model, rng.standard_normal((1, 2)), range(80, 0, -4), 10, rng)[:, 0]
     figure = draw(model, X, path, losses[f"t = {SHOWN}"]["error"], shares)
     picture = save(figure, out / "langevin_and_score.png")
-    return {"losses": losses, "wrong": wrong, "figure": picture}
+    found = {"losses": losses, "wrong": wrong, "figure": picture}
+    if animated():
+        found["animation"] = animate(model, X, path, out / "langevin_and_score.gif")
+    return found
 
 
 def draw(
@@ -92,6 +95,21 @@ def draw(
     bars.set_ylim(0, 85)
     bars.legend(frameon=False, fontsize=8.5, loc="upper right")
     return figure
+
+
+def animate(model: Diffusion, X: np.ndarray, walk: np.ndarray, path: Path) -> Path:
+    """Save the path of Langevin dynamics, ten steps at each noise level, as a GIF."""
+    data = (X[:1500] - model.shift) / model.scale
+
+    def frame(figure: Figure, i: int) -> None:
+        ax, level = figure.subplots(), 80 - 4 * ((i - 1) // 10)
+        ax.scatter(*data.T, s=2, color="#c9c9c9", linewidths=0)
+        ax.plot(*walk[:i].T, color=plots.GREY, linewidth=0.5)
+        ax.plot(*walk[i - 1], "o", color=plots.LINES[0][0], markersize=6)
+        tidy(ax, f"Langevin dynamics: step {i} of {len(walk)}, noise level t = {level}", grid=False)
+        ax.set(aspect="equal", xlim=(-3.5, 3.5), ylim=(-4, 4), xticks=[], yticks=[])
+
+    return film(path, frame, range(1, len(walk) + 1, 3), size=(4.4, 5.4), fps=12)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from scratchgen.data import load_digits
 from scratchgen.models import Diffusion, FlowMatching
 from scratchgen.studies.experiments import round_trips
 
+from .. import common
 from ..common import digit_classifier, plot_lines, print_table, run, save, say, show_rows, tidy, train
 
 HIDDEN, BLOCKS = 256, 3
@@ -76,7 +77,13 @@ def main(
     between = np.concatenate([round_trips.code_path(z[a], z[b], ALONG) for a, b in ends])
     pixels = np.concatenate([np.linspace(x[a], x[b], ALONG) for a, b in ends])
     figure = draw(errors, flow.inverse_transform(between), pixels)
-    return {"table": table, "middle": middle, "figure": save(figure, out / "noise_and_back.png")}
+    found = {"table": table, "middle": middle, "figure": save(figure, out / "noise_and_back.png")}
+    if common.animated():
+        walks = [flow.inverse_transform(round_trips.code_path(z[a], z[b], common.FRAMES)) for a, b in ends]
+        titles = [f"{a} to {b}" for a, b in SHOWN]
+        series = dict(zip(titles, walks, strict=True))
+        found["animation"] = common.film_of_images(out / "noise_and_back.gif", series)
+    return found
 
 
 def order(errors: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from scratchgen.models import FlowMatching
 from scratchgen.models.diffusion.ode import integrate
 from scratchgen.training import Callback, Cosine, Trainer
 
-from ..common import print_table, run, save, tidy
+from ..common import animated, film, print_table, run, save, tidy
 
 TIMES = (0.0, 0.4, 0.7, 1.0)
 
@@ -64,7 +64,8 @@ def main(out: Path, *, points: int = 10_000, epochs: int = 60, seed: int = 0) ->
     longer = float(walked.sum() / straight.sum() - 1)
     print(f"\nThe paths are {longer:.0%} longer than the straight lines between their ends.")
     figure = draw(model, states, np.array(paths))
-    return measure.found | {"longer": longer, "figure": save(figure, out / "noise_to_moons.png")}
+    found = measure.found | {"longer": longer, "figure": save(figure, out / "noise_to_moons.png")}
+    return found | ({"animation": animate(model, z, out / "noise_to_moons.gif")} if animated() else {})
 
 
 def carried(model: FlowMatching, x: np.ndarray, start: float, end: float) -> list[np.ndarray]:
@@ -88,6 +89,24 @@ def draw(model: FlowMatching, states: list[np.ndarray], paths: np.ndarray) -> Fi
     for ax in panels:
         ax.set(aspect="equal", xlim=(-2.7, 2.7), ylim=(-2.7, 2.7), xticks=[], yticks=[])
     return figure
+
+
+def animate(model: FlowMatching, z: np.ndarray, path: Path, frames: int = 40) -> Path:
+    """Save the points on their way from noise to the two moons as a GIF."""
+    colour = np.arctan2(z[:, 1], z[:, 0])
+    states = [(0.0, z)]
+    for i in range(frames):
+        (x,) = carried(model, states[-1][1], i / frames, (i + 1) / frames)
+        states.append(((i + 1) / frames, x))
+
+    def frame(figure: Figure, moment: tuple[float, np.ndarray]) -> None:
+        t, x = moment
+        ax = figure.subplots()
+        ax.scatter(*x.T, s=4, c=colour, cmap="twilight", linewidths=0)
+        tidy(ax, f"flow matching carries noise to data: t = {t:.2f}", grid=False)
+        ax.set(aspect="equal", xlim=(-2.7, 2.7), ylim=(-2.7, 2.7), xticks=[], yticks=[])
+
+    return film(path, frame, states, size=(4.4, 4.6), fps=12)
 
 
 if __name__ == "__main__":

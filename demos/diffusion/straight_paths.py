@@ -32,7 +32,7 @@ from scratchgen.studies.experiments.paths import (
 )
 from scratchgen.training import Cosine
 
-from ..common import print_table, run, save, tidy
+from ..common import animated, film, print_table, run, save, tidy
 
 STEPS = {"1 step": 1, "2 steps": 2, "5 steps": 5, "20 steps": 20, "100 steps": 100}
 FORMATS = {"S": ".4f", "longer": ".1%"} | dict.fromkeys(STEPS, ".3f")
@@ -73,7 +73,9 @@ def main(
     table["two samples"] = dict.fromkeys(STEPS, floor)
     print_table(table, "Straightness S, length beyond a line, and energy distance to the data", FORMATS)
     figure = save(draw(shown, table), out / "straight_paths.png")
-    return {"table": table, "floor": floor, "figure": figure}
+    found = {"table": table, "floor": floor, "figure": figure}
+    fine = {name: walk[::2] for name, (walk, _) in shown.items()}
+    return found | ({"animation": animate(fine, out / "straight_paths.gif")} if animated() else {})
 
 
 def draw(shown: dict[str, Any], table: dict[str, dict[str, float]]) -> Figure:
@@ -91,6 +93,20 @@ def draw(shown: dict[str, Any], table: dict[str, dict[str, float]]) -> Figure:
     for ax in grid.flat:
         ax.set(aspect="equal", xlim=(-2.7, 2.7), ylim=(-2.7, 2.7), xticks=[], yticks=[])
     return figure
+
+
+def animate(walks: dict[str, np.ndarray], path: Path) -> Path:
+    """Save the points of all models on their way from noise to data, (T, N, 2), as a GIF."""
+    steps = len(next(iter(walks.values())))
+
+    def frame(figure: Figure, i: int) -> None:
+        for ax, (name, walk) in zip(figure.subplots(1, len(walks)), walks.items(), strict=True):
+            ax.plot(walk[: i + 1, :40, 0], walk[: i + 1, :40, 1], color=plots.GREY, linewidth=0.6)
+            ax.scatter(*walk[i, :1000].T, s=2, color=plots.LINES[0][0], linewidths=0, zorder=3)
+            tidy(ax, name, f"{i / (steps - 1):.0%} of the way", grid=False)
+            ax.set(aspect="equal", xlim=(-2.7, 2.7), ylim=(-2.7, 2.7), xticks=[], yticks=[])
+
+    return film(path, frame, range(steps), size=(8.4, 3.3), fps=12)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from scratchgen import plots
 from scratchgen.studies.experiments.gan_moments import ARROWS, DATA, GRID, NAMES, Moment, train
 
+from ..common import film as save_film
 from ..common import print_table, run, save, tidy
 
 BLUE, ORANGE, GREEN = (colour for colour, _ in plots.LINES[:3])
@@ -99,21 +100,16 @@ def draw_course(ax: Axes, film: list[Moment]) -> None:
 
 
 def animate(film: list[Moment], path: Path) -> Path:
-    """Save the moments as a looping GIF, whose last frame is shown longer."""
-    from matplotlib.animation import PillowWriter
+    """Save the moments as a looping GIF."""
 
-    fig, writer = plots.new_figure(6.0), PillowWriter(fps=8)
-    fig.set_size_inches(5.2, 5.0)
-    with writer.saving(fig, path, dpi=90):
-        for moment in [*film, *[film[-1]] * 12]:
-            fig.clear()
-            top, bottom = fig.subplots(2, 1, height_ratios=(3, 1.5))
-            title = f"update {moment.step:,}: JSD {moment.jsd:.3f}, D(G(z)) {moment.d_fake:.2f}"
-            draw_moment(top, moment, title)
-            draw_course(bottom, film)
-            bottom.axvline(moment.step, color=plots.TEXT, linewidth=1)
-            writer.grab_frame()
-    return path
+    def frame(fig: Figure, moment: Moment) -> None:
+        top, bottom = fig.subplots(2, 1, height_ratios=(3, 1.5))
+        title = f"update {moment.step:,}: JSD {moment.jsd:.3f}, D(G(z)) {moment.d_fake:.2f}"
+        draw_moment(top, moment, title)
+        draw_course(bottom, film)
+        bottom.axvline(moment.step, color=plots.TEXT, linewidth=1)
+
+    return save_film(path, frame, film)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from scratchgen.data import load_digits
 from scratchgen.layers import LeakyReLU
 from scratchgen.models import VAE
 
+from .. import common
 from ..common import (
     digit_classifier,
     mosaic,
@@ -79,7 +80,13 @@ def main(out: Path, *, shown: int = 240_000, pairs: int = 300, seed: int = 1) ->
     ends = [[np.argmax(np.where(y_test == k, read[:, k], -1)) for k in pair] for pair in SHOWN]
     paths = np.stack([model.interpolate(x_test[a], x_test[b], steps=STEPS) for a, b in ends])
     picture = save(draw(model.inverse_transform(Z), paths, sure, pairs), out / "latent_grid.png")
-    return {"sure": sure, "sure of test digits": test, "figure": picture}
+    found = {"sure": sure, "sure of test digits": test, "figure": picture}
+    if common.animated():
+        walks = [model.interpolate(x_test[a], x_test[b], steps=common.FRAMES) for a, b in ends]
+        found["animation"] = common.film_of_images(out / "latent_grid.gif", {
+            f"{a} to {b}": walk for (a, b), walk in zip(SHOWN, walks, strict=True)
+        })  # fmt: skip
+    return found
 
 
 def blend(path: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ def about(run: Run) -> dict[str, Any]:
     tensors, metadata = read_file(run.path)
     progress = parsed(run.path, metadata, "run")
     progress = progress if isinstance(progress, dict) else {}
+    ended = str(progress.get("ended", ""))      # files of earlier versions have none
     parameters = run.model.parameters() if hasattr(run.model, "parameters") else None
     prefix = "history.epochs."
     history = {k.removeprefix(prefix): a.tolist() for k, a in tensors.items() if k.startswith(prefix)}
@@ -46,7 +47,8 @@ def about(run: Run) -> dict[str, Any]:
         "settings": repr(run.model),
         "parameters": None if parameters is None else sum(p.size for p in parameters.values()),
         **{key: value for key, value in run.config.items() if key != "model"},
-        "finished": progress.get("finished"),
+        "finished": progress.get("finished") and not ended.startswith("stopped"),
+        "ended": ended,
         "epochs": progress.get("epoch"),
         "steps": progress.get("step"),
         "history": history,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scratchgen.cli.settings import EPOCHS
 from scratchgen.cli.sources import load_data, load_text_file, whole_numbers
 from scratchgen.cli.train import given_settings
 from scratchgen.studies.cards.card import Figure
@@ -21,7 +22,6 @@ from scratchgen.training.runs import expect_place, run_saved
 if TYPE_CHECKING:
     from scratchgen.cli.catalogue import Entry, Form
 
-EPOCHS = 20
 NEEDS_LABELS = "put the pictures of each class into its own folder, or pass --labels FILE or --label COLUMN"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+EPOCHS = 20         # of `train` without --epochs
 PLAIN = {"int", "float", "bool", "str"}
 WIDTHS = {"Sequence", "tuple"}
 EXPECTED = {
@@ -36,7 +37,7 @@ def split_settings(words: Sequence[str]) -> list[tuple[str, str]]:
 def can_be_typed(parameter: inspect.Parameter) -> bool:
     """Whether the values of a parameter can be written in a command."""
     types = _types(parameter)
-    return bool(types & (PLAIN | WIDTHS | NAMED)) and "Layer" not in types and "Bijection" not in types
+    return bool(types & (PLAIN | NAMED)) and "Layer" not in types and "Bijection" not in types
 
 
 def parse_setting(key: str, text: str, parameter: inspect.Parameter) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from scratchgen.cli.common import check_output, paragraph, row
+from scratchgen.cli.common import check_output, paragraph, print_result, row
 
 HELP = "take one training step of a model apart: values, equations, gradients"
 
@@ -33,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     if args.list:
         if args.name is not None:
             raise ValueError(f"trace expected MODEL or --list, got both ({args.name})")
-        return show_list()
+        return show_list(args)
     if args.name is None:
         raise ValueError("trace expected a MODEL, such as VAE, or --list")
     for path in (args.html, args.plot):
@@ -50,22 +51,24 @@ def main(args: argparse.Namespace) -> int:
         print(trace.to_json())
     elif args.html is None and args.plot is None:
         print(trace)
+    notes = sys.stderr if args.json else sys.stdout
     if args.html is not None:
-        print(f"page: {trace.save_page(args.html)}")
+        print(f"page: {trace.save_page(args.html)}", file=notes)
     if args.plot is not None:
         from scratchgen.plots import save
 
-        print(f"gradient flow: {save(trace.flow_figure(), args.plot)}")
+        print(f"gradient flow: {save(trace.flow_figure(), args.plot)}", file=notes)
     return 0 if trace.ok else 1
 
 
-def show_list() -> int:
+def show_list(args: argparse.Namespace) -> int:
     """Print the models and their examples."""
     from scratchgen.trace.make import cases_by_model, without_training_step
 
     models = cases_by_model()
     width = max(map(len, models)) + 2
-    for model, names in models.items():
-        print(row(model, "; ".join(names), width))
-    print(paragraph(f"no training step: {', '.join(without_training_step())}"))
+    others = without_training_step()
+    lines = [row(model, "; ".join(names), width) for model, names in models.items()]
+    values = {"models": models, "no training step": others}
+    print_result(args, values, *lines, paragraph(f"no training step: {', '.join(others)}"))
     return 0

@@ -18,7 +18,7 @@ from scratchgen.cli.common import (
 )
 from scratchgen.cli.ranks import add_rank_arguments, on_all_ranks
 from scratchgen.cli.run_folder import model_path
-from scratchgen.cli.settings import shown, split_settings
+from scratchgen.cli.settings import EPOCHS, shown, split_settings
 from scratchgen.cli.sources import add_data_arguments, expect_readable
 from scratchgen.runtime.ranks import run_ranks
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", metavar="N", help="short for --set batch_size=N")
     parser.add_argument("--lr", metavar="RATE", help="short for --set lr=RATE")
     parser.add_argument(
-        "--epochs", type=whole_number(1), metavar="N", help="epochs in total (default: 20)"
+        "--epochs", type=whole_number(1), metavar="N", help=f"epochs in total (default: {EPOCHS})"
     )
     parser.add_argument(
         "--budget", type=duration, metavar="TIME", help="stop after this time, such as 5m, if it comes first"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scratchgen.cli.common import check_output, paragraph, print_result
 from scratchgen.cli.run_folder import model_path
-from scratchgen.cli.settings import parse_setting, split_settings
+from scratchgen.cli.settings import EPOCHS, parse_setting, split_settings
 
 if TYPE_CHECKING:
     from scratchgen.data import Pairs
@@ -145,7 +145,7 @@ def main(args: argparse.Namespace) -> int:
     train, test = task.pairs(args.seed)
     model = builders[form](train, rng, hidden=settings["hidden"])
     trainer = model.trainer(
-        *train, epochs=args.epochs or 20, batch_size=settings["batch_size"],  # type: ignore[arg-type]
+        *train, epochs=args.epochs or EPOCHS, batch_size=settings["batch_size"],  # type: ignore[arg-type]
         lr=OneCycle(settings["lr"]), rng=rng, callbacks=[TimeLimit(args.budget)] if args.budget else [],
     )  # fmt: skip
     history = run_saved(trainer, path, resume=args.resume, config=config, overwrite=args.overwrite)

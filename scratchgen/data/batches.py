@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.array_hints import array_hint
 from scratchgen.checks import as_generator, describe, expect_count, expect_flags, is_plain_array
 
 
@@ -141,7 +142,8 @@ class Batches:
 
 def _checked(name: str, array: np.ndarray) -> np.ndarray:
     if not is_plain_array(array) or array.dtype.kind not in "fiub":
-        raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {describe(array)}")
+        got = f"{describe(array)}{array_hint(array)}"
+        raise TypeError(f"Batches expected {name} to be a NumPy array of numbers, got {got}")
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"Batches expected {name} to have at least one example, got shape {array.shape}")
     # Minimum and maximum propagate NaN and infinity, and need no temporary array.

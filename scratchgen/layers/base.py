@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.array_hints import array_hint
 from scratchgen.checks import (
     FLOATS,
     Array,
@@ -58,7 +59,7 @@ class CheckedModule(Module):
         """
         who = type(self).__name__
         if not is_plain_array(x):
-            raise TypeError(f"{who} expected a NumPy array, got {describe(x)}")
+            raise TypeError(f"{who} expected a NumPy array, got {describe(x)}{array_hint(x)}")
         dtype = self.dtype
         if x.dtype not in FLOATS or (dtype is not None and x.dtype != dtype):
             raise TypeError(wrong_dtype(who, x.dtype, dtype))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-BLOCK = 500         # rows of the distance matrix at a time: 40 MB for 10,000 columns
+BLOCK = 500         # the most rows of the distance matrix at a time
+ENTRIES = 5_000_000     # the most entries at a time, unless one row has more: 40 MB
 CENTRED = 1000      # number of examples whose median is the centre
 CANCELLED = 1e-8    # a squared distance that is relatively smaller than this has lost its digits
 
@@ -34,14 +35,22 @@ def squared_distances(
     """
     scale = np.float64(unit)                                    # float32 / float64 is float64
     middle = np.median(B[:: max(1, len(B) // CENTRED)] / scale, axis=0)
-    centred = B / scale - middle
-    lengths = (centred**2).sum(axis=1)
-    for start in range(0, len(A), BLOCK):
-        part = A[start : start + BLOCK] / scale - middle
+    centred = B / scale
+    centred -= middle           # in place, as below: these arrays are large
+    parts = [slice(start, start + BLOCK) for start in range(0, len(B), BLOCK)]
+    lengths = np.concatenate([(centred[part] ** 2).sum(axis=1) for part in parts] or [np.zeros(0)])
+    rows = max(1, min(BLOCK, ENTRIES // max(1, len(B))))
+    for start in range(0, len(A), rows):
+        part = A[start : start + rows] / scale - middle
         sums = (part**2).sum(axis=1)[:, None] + lengths
-        squared = sums - 2 * (part @ centred.T)
-        cancelled = squared < CANCELLED * sums
+        squared = part @ centred.T
+        squared *= -2
+        squared += sums
+        sums *= CANCELLED
+        cancelled = squared < sums
+        del sums
         for i in np.flatnonzero(cancelled.any(axis=1)):
             columns = np.flatnonzero(cancelled[i])
             squared[i, columns] = ((B[columns] / scale - A[start + i] / scale) ** 2).sum(axis=1)
+        del cancelled
         yield slice(start, start + len(part)), squared

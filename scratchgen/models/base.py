@@ -37,6 +37,7 @@ from scratchgen.training.schedules import Rate, bind
 from scratchgen.training.step import training_step
 
 Optimise = Callable[[Mapping[str, Parameter], float | Schedule], Optimizer]
+OPTIMIZERS = "a class such as AdamW, or a function (parameters, lr) -> Optimizer"
 
 __all__ = ["Augment", "Estimator", "Model", "NoLikelihood"]
 
@@ -219,15 +220,15 @@ class Model(Estimator, Module):
         sample_weight: Any = None,
     ) -> Trainer:
         """Return the Trainer that `fit` would run, without starting it. The arguments are those of `fit`."""
-        who, classes = self._who("fit"), "a class such as AdamW, or a function (parameters, lr) -> Optimizer"
+        who = self._who("fit")
         learning_rate(who, "lr", lr)
         if not callable(optimizer):
-            raise TypeError(f"{who} expected optimizer to be {classes}, got {optimizer!r}")
+            raise TypeError(f"{who} expected optimizer to be {OPTIMIZERS}, got {optimizer!r}")
 
         def optimizers(steps: int) -> Any:
             made = self.optimizers(lr, steps, optimizer)
             if not isinstance(made, Optimizer | dict):
-                raise TypeError(f"{who} expected optimizer to be {classes}, but it returned {made!r}")
+                raise TypeError(f"{who} expected optimizer to be {OPTIMIZERS}, but it returned {made!r}")
             return made
 
         return self._trainer(

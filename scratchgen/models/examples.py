@@ -41,6 +41,19 @@ def cast(who: str, X: Any, dtype: Any = None) -> Any:
     return found
 
 
+def cast_to_integers(who: str, X: Any) -> Any:
+    """An array of floats that are whole numbers as int64, with the warning CastData; others as they are."""
+    if not is_plain_array(X) or X.dtype.kind != "f" or not (np.trunc(X) == X).all() or np.isinf(X).any():
+        return X
+    found = X.astype(np.int64)
+    warnings.warn(
+        f"{who} casts data of {X.dtype} to int64. To avoid this warning, pass X.astype(np.int64)",
+        CastData,
+        stacklevel=level_of_caller(),
+    )
+    return found
+
+
 def expect_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
     """Return the weights of n examples, (n,) of float64.
 

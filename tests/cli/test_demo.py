@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scratchgen import cli
-from scratchgen.cli import demo
+from scratchgen.cli import demo, demo_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = '''"""{title}
@@ -28,6 +29,7 @@ def main(out: Path, *, epochs: int = 3, rate: float = 1e-3, widths=(2, 10), word
     epochs : of training
     """
     write(out / "{name}.txt", repr((epochs, rate, widths, word, fast)))
+    return {{"epochs": epochs, "file": out / "{name}.txt"}}
 '''
 
 
@@ -109,9 +111,9 @@ def test_demo_settings_that_are_wrong_are_refused_before_anything_runs(demos, ca
 
 @pytest.mark.parametrize(("key", "default", "least"), [("seed", 1, 0), ("characters", 0, 0), ("shown", 9, 1)])
 def test_whole_numbers_of_a_demo_have_a_least_value(key, default, least):
-    assert demo.parse_value(key, str(least), default) == least
+    assert demo_settings.parse_value(key, str(least), default) == least
     with pytest.raises(ValueError, match=f"{key} expected a whole number of at least {least}, got "):
-        demo.parse_value(key, str(least - 1), default)
+        demo_settings.parse_value(key, str(least - 1), default)
 
 
 def test_demo_describe_shows_the_docstring_and_the_settings(demos, capsys):
@@ -177,13 +179,17 @@ def test_demo_runs_on_other_images_in_another_format(tmp_path, monkeypatch, caps
     found = json.loads(capsys.readouterr().out)
     assert found["figure"] == "gallery/latent.svg" and "<svg" in Path(found["figure"]).read_text("utf-8")
     assert 0 <= found["table"]["PCA"]["10 nearest right"] <= 0.5      # noise
-    assert [path.name for path in Path("gallery").iterdir()] == ["latent.svg"]
+    assert sorted(path.name for path in Path("gallery").iterdir()) == ["latent.json", "latent.svg"]
+    record = json.loads(Path("gallery/latent.json").read_text("utf-8"))
+    assert record["command"] == (
+        "scratchgen demo latent --set shown=300 --set seed=2 --data a.npz --size 28x28 --format svg"
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["latent", "--format", "gif"], "latent draws no animation; choose --format png or svg"),
+        (["latent", "--format", "gif"], "latent draws no animation; --format gif is for latent_grid, four"),
         (["four_panels", "--data", "a.npz"], "--data expected a demo that uses digits; four_panels does not"),
         (["latent", "--data", "a.npz"], "expect ten classes, 0 to 9, for training and for testing, got 3"),
         (["latent", "--size", "28x28"], "--size expected --data PATH as well, got none"),
@@ -194,3 +200,38 @@ def test_options_of_demos_that_do_not_fit(tmp_path, monkeypatch, capsys, words, 
     np.savez("a.npz", x=np.zeros((30, 28, 28)), y=np.arange(30) % 3)
     assert cli.main(["demo", *words]) == 2
     assert message in capsys.readouterr().err and not Path("gallery").exists()
+
+
+def frames_of(path):
+    with Image.open(path) as film:
+        assert film.format == "GIF" and film.info["loop"] == 0
+        return [np.asarray(film.convert("L"), float) for k in range(film.n_frames) if film.seek(k) is None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("noise_to_moons", "points=200 epochs=1"),
+        ("straight_paths", "points=200 epochs=1 samples=100"),
+        ("langevin_and_score", "points=200 epochs=1 samples=50"),
+        ("latent_grid", "shown=600 pairs=2"),
+        ("noise_and_back", "shown=600 measured=2 pairs=2"),
+    ],
+)
+def test_demo_draws_its_animation(tmp_path, monkeypatch, capsys, name, settings):
+    """With --format gif, there is only the animation, and its frames differ."""
+    monkeypatch.chdir(tmp_path)
+    words = [word for setting in settings.split() for word in ("--set", setting)]
+    assert cli.main(["demo", name, *words, "--format", "gif", "--quiet"]) == 0
+    assert capsys.readouterr().out.endswith(f"Saved gallery/{name}.gif\n")
+    assert [path.name for path in Path("gallery").iterdir()] == [f"{name}.gif"]
+    frames = frames_of(f"gallery/{name}.gif")
+    assert len(frames) >= 20
+    assert len({frame.tobytes() for frame in frames}) > 10
+    assert all(0.002 < (frame < 250).mean() < 0.97 for frame in frames)
+
+
+def test_demos_with_an_animation_are_those_that_return_one():
+    animated = {name for name, found in demo.find_demos().items() if found.is_animated}
+    assert {"four_panels", "noise_to_moons", "latent_grid"} <= animated and "latent" not in animated

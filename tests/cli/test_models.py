@@ -88,6 +88,7 @@ def test_model_is_trained_and_used(digits, capsys, recwarn, name, form):
     about = run(capsys, "info", "run")
     assert about["model"] == entry.model.__name__ and about["form"] == form
     assert about["finished"] is (True if entry.by_epochs else None)
+    assert about["ended"].startswith("finished after step") is entry.by_epochs
     if entry.of_text:
         assert "log_prob" in run(capsys, "score", "run", data) and told["log_prob"] < 0
         assert len(run(capsys, "sample", "run", "--n", "2", "--set", "length=7")["texts"][1]) == 7
@@ -127,12 +128,12 @@ def check_score(capsys, model, data, n):
     assert ("predicted" in header) == ("accuracy" in values) == hasattr(model, "predict_proba")
 
 
-def test_every_public_model_has_a_form_but_flow_and_translator():
-    """Flow is built from layers, and Translator from vocabularies: see `train translate`."""
+def test_every_public_model_has_a_form_but_those_of_other_parts():
+    """Flow is built from layers, TextMixture from models, Translator from vocabularies: `train translate`."""
     classes = [getattr(models, name) for name in models.__all__]
     public = {c.__name__ for c in classes if inspect.isclass(c) and issubclass(c, models.Estimator)}
     found = {entry.model.__name__ for entry in entries().values()}
-    assert found == public - {"Flow", "Translator", "Estimator", "Model"}
+    assert found == public - {"Flow", "TextMixture", "Translator", "Estimator", "Model"}
 
 
 @pytest.mark.parametrize(

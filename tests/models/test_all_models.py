@@ -328,6 +328,8 @@ def test_wrong_settings_of_a_fit_are_named_by_the_class_and_the_setting(name, se
     given = {} if run is None else {**run, "rng": 0}
     for method in ("fit", "trainer") if run is not None else ("fit",):
         for value in SETTINGS[setting]:
+            if setting == "optimizer" and value is None and isinstance(built(name), GAN):
+                continue        # the optimiser of the paper
             with pytest.raises((ValueError, TypeError), match=rf"^{name}\.fit expected .*{setting}") as error:
                 getattr(built(name), method)(X, y, **given | {setting: value})
             assert "\n" not in str(error.value)

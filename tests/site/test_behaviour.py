@@ -100,3 +100,13 @@ def test_terms_lead_to_the_glossary_once_per_chapter(tab, site):
     tab.locator("a.term").first.click()
     tab.wait_for_url("**/docs/glossary.html#*")
     tab.locator(":target").wait_for()
+
+
+def test_front_page_leads_to_a_moving_decoder_in_two_clicks(tab, site):
+    if not (site / "live" / "latent.html").exists():
+        pytest.skip("the site was built without its live pages")
+    tab.goto(f"file://{site}/index.html")
+    tab.locator(".doors a", has_text="Look").click()
+    tab.locator("article a[href='live/latent.html']").click()
+    tab.wait_for_url("**/live/latent.html")
+    tab.locator("canvas").first.wait_for()

@@ -168,6 +168,9 @@ def test_narrow_page(browser, path, dark):
         page.page.wait_for_function(
             "async () => (await scratchgenCheck('latent.state')).pictures[0].data[0] === 0"
         )
+        touched = page.page.locator("canvas[style*='touch-action: none']")
+        ids = [touched.nth(i).get_attribute("id") for i in range(touched.count())]
+        assert ids == ["plane", "sketch"]                   # over the others, a finger scrolls the page
         canvases = page.page.locator("canvas")
         assert canvases.count() == 9
         assert page.page.locator("canvas[aria-label], canvas[aria-describedby]").count() == 9

@@ -218,7 +218,7 @@ def test_contrast_of_the_themes():
                 assert contrast(theme[text], theme[background]) >= 4.5, (text, background)
             assert contrast(theme["border"], theme[background]) >= 3
         assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
-        assert contrast(theme["ink"], theme["paper"]) >= 15
+        assert contrast(theme["stroke"], theme["paper"]) >= 15
 
 
 def test_describe_refuses_other_layers():

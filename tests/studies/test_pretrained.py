@@ -18,6 +18,7 @@ from scratchgen.training.model_files import model_arrays
 
 LARGEST = 8_000_000     # bytes of all files
 NAMES = sorted(RECIPES)
+SLOW = ("flow-matching-codes",)     # to sample
 
 
 def test_every_recipe_has_a_file_and_a_card():
@@ -27,7 +28,9 @@ def test_every_recipe_has_a_file_and_a_card():
     assert sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) < LARGEST
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
+)
 def test_figures_of_the_card_are_those_of_the_file(name):
     model, card = load(name), pretrained.card(name)
     written, found = build.figures_of(card), RECIPES[name].figures(model)

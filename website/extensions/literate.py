@@ -17,6 +17,7 @@ from website.literate import Page, Unit, all_pages
 from website.places import IN_BRACKETS, NUMBER, ROOT, TAG, find_places
 
 FOLDER = "literate"
+BESIDE, MOST = "beside", 12     # sections that share numbers with more pages have no links to them
 ADDRESS = re.compile(r'\b(href|src)="([^"]*)"')
 IDENTIFIER = re.compile(r'\bid="([^"]*)"')
 
@@ -37,9 +38,7 @@ def sections(app: Sphinx, chapter: str) -> list[Section]:
     builder.current_docname, builder.imgpath = chapter, "../_images"
     found = []
     for section in doctree.findall(nodes.section):
-        own = [child for child in section.children if not isinstance(child, nodes.section)]
-        texts = [block.astext() for child in own for block in child.findall(nodes.math_block)]
-        numbers = tuple(number for text in texts for number in TAG.findall(text))
+        own, numbers = own_content(section)
         if numbers:
             title = section.next_node(nodes.title)
             body = nodes.container("", *(child.deepcopy() for child in own if child is not title))
@@ -47,6 +46,31 @@ def sections(app: Sphinx, chapter: str) -> list[Section]:
             anchor = section["ids"][0]
             found.append(Section(chapter, anchor, heading + _render(builder, body), numbers))
     return found
+
+
+def own_content(section: nodes.section) -> tuple[list[nodes.Node], tuple[str, ...]]:
+    """The content of a section without its subsections, and the numbers of its equations."""
+    own = [child for child in section.children if not isinstance(child, nodes.section)]
+    own = [child for child in own if BESIDE not in child.get("classes", ())]
+    texts = [block.astext() for child in own for block in child.findall(nodes.math_block)]
+    return own, tuple(number for text in texts for number in TAG.findall(text))
+
+
+def link_sections(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """A line below the title of each section that leads to the pages with its derivation beside the code."""
+    if not docname.startswith("docs/"):
+        return
+    for section in list(doctree.findall(nodes.section)):
+        numbers = set(own_content(section)[1])
+        names = [page.name for page in all_pages() if numbers & set(page.numbers)]
+        title = section.next_node(nodes.title)
+        if not names or len(names) > MOST or title is None or title.parent is not section:
+            continue
+        line = nodes.paragraph("", "Beside the code: ", classes=[BESIDE])
+        for n, name in enumerate(names):
+            url = app.builder.get_relative_uri(docname, f"{FOLDER}/{name}")
+            line += [nodes.Text(", ")] * bool(n) + [nodes.reference("", name, refuri=url, internal=True)]
+        section.insert(section.index(title) + 1, line)
 
 
 def _render(builder: Any, node: nodes.Element) -> str:
@@ -168,5 +192,6 @@ def _rest_html(page: Page, builder: Any, folded: bool) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("doctree-resolved", link_sections)
     app.connect("html-collect-pages", collect_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,6 +14,8 @@ from scratchgen.models.arguments import count, finite
 from scratchgen.models.base import Estimator
 from scratchgen.models.examples import as_examples
 
+ROWS = 4096     # examples whose deviations are in memory at the same time, in float64
+
 
 class PCA(Estimator):
     """Principal component analysis, and its probabilistic form (Tipping & Bishop 1999).
@@ -64,10 +66,12 @@ class PCA(Estimator):
             )
         self._dtype = X.dtype
         self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
-        centred = X - self.mean_
-        unit = unit_of(centred)                                 # no square over- or underflows in this unit
-        centred /= unit
-        covariance = centred.T @ centred / len(X)               # (D, D)
+        parts = [slice(start, start + ROWS) for start in range(0, len(X), ROWS)]
+        unit = max(unit_of(X[part] - self.mean_) for part in parts)     # no square over- or underflows in it
+        covariance = np.zeros((dimensions, dimensions))         # (D, D)
+        for part in parts:
+            centred = (X[part] - self.mean_) / unit
+            covariance += centred.T @ centred / len(X)
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns
         with np.errstate(over="ignore"):
             variances = unit * variances * unit

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.array_hints import shape_hint
 from scratchgen.checks import (
     expect_binary,
     expect_float,
@@ -61,7 +62,8 @@ class BinaryModel(PixelModel):
         X = cast(who, X, self.dtype)
         expect_float(who, X)
         if X.ndim != 2 or X.shape[1] != self.features:
-            raise ValueError(f"{who} expected an array of shape (N, {self.features}), got {X.shape}")
+            hint = shape_hint(X, self.features)
+            raise ValueError(f"{who} expected data of shape (N, {self.features}), got {X.shape}{hint}")
         known = np.where(observed, X, 0).astype(X.dtype)
         return self.expect_binary("complete", known)
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.checks import as_generator, expect_examples
+from scratchgen.array_hints import array_hint
+from scratchgen.checks import as_generator, describe, is_plain_array
 from scratchgen.distributions import Categorical as Distribution
 from scratchgen.distributions import Normal
 from scratchgen.models.arguments import as_dtype, count
+from scratchgen.models.examples import as_examples, cast_to_integers
 from scratchgen.module import Module, Parameter
 
 FLOOR = 1e-3        # the smallest variance of a state, as a fraction of the data's
@@ -28,16 +30,21 @@ class Categorical(Module):
         rng = as_generator("Categorical", rng)
         self.logits = Parameter(rng.standard_normal((states, symbols)).astype(dtype))
 
-    def expect_data(self, who: str, x: np.ndarray) -> None:
-        """Raise TypeError or ValueError unless x is an array of symbols, (N, T)."""
+    def as_data(self, who: str, x: Any) -> np.ndarray:
+        """Return x, an array of symbols, (N, T); whole numbers that are floats are cast, with CastData.
+
+        Raises TypeError or ValueError for anything else.
+        """
         symbols = self.logits.shape[1]
-        if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu":
-            got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        x = cast_to_integers(who, x)
+        if not is_plain_array(x) or x.dtype.kind not in "iu":
+            got = f"{describe(x)}{array_hint(x, 'int64')}"
             raise TypeError(f"{who} expected an array of integers, the symbols, got {got}")
         if x.ndim != 2 or x.size == 0:
             raise ValueError(f"{who} expected sequences of shape (N, T), at least one of them, got {x.shape}")
         if x.min() < 0 or x.max() >= symbols:
             raise ValueError(f"{who} expected symbols in 0..{symbols - 1}, got {x.min()}..{x.max()}")
+        return x
 
     def start_from(self, x: np.ndarray) -> None:
         """Do nothing: the initial distributions suit all data."""
@@ -83,9 +90,12 @@ class Gaussian(Module):
         self._initial_mu = self.mu.value.copy()
         self.logvar = Parameter(np.zeros(states, dtype))
 
-    def expect_data(self, who: str, x: np.ndarray) -> None:
-        """Raise TypeError or ValueError unless x is a finite array of floats, (N, T)."""
-        expect_examples(who, x)
+    def as_data(self, who: str, x: Any) -> np.ndarray:
+        """Return x, a finite array of floats, (N, T); integers are cast, with CastData.
+
+        Raises TypeError or ValueError for anything else.
+        """
+        return as_examples(who, x)
 
     def start_from(self, x: np.ndarray) -> None:
         """Move the initial parameters to the mean and spread of the data; leave changed ones as they are."""

@@ -13,6 +13,7 @@ from scratchgen.models.arguments import finite, flag
 from scratchgen.models.classical.base import GenerativeClassifier, expect_weighted, log_frequencies
 from scratchgen.models.classical.naive_bayes import expect_seen, weighted_mean
 from scratchgen.models.examples import as_examples
+from scratchgen.training.earlier import level_of_caller
 
 
 class ConstantFeatures(UserWarning):
@@ -99,7 +100,7 @@ class GaussianDiscriminant(GenerativeClassifier):
                 f"GaussianDiscriminant.fit leaves out features that are constant in all examples: {constant}"
                 ". Predictions ignore them, and likelihoods are those of the other features",
                 ConstantFeatures,
-                stacklevel=3,
+                stacklevel=level_of_caller(),
             )
         return varies if varies.any() else ~varies              # all constant: `_factor` raises ValueError
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from scratchgen.array_hints import array_hint
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.distributions import Categorical as Softmax
 from scratchgen.distributions import log_sum_exp
@@ -16,7 +17,7 @@ from scratchgen.models.base import Model
 from scratchgen.models.classical.base import NotConverged
 from scratchgen.models.classical.emissions import Categorical, Gaussian, log_shares
 from scratchgen.module import Parameter
-from scratchgen.training.earlier import mark_as_trained, warn_of_earlier_training
+from scratchgen.training.earlier import level_of_caller, mark_as_trained, warn_of_earlier_training
 
 
 class ForwardPass(NamedTuple):
@@ -91,8 +92,7 @@ class HiddenMarkovModel(Model):
         self, x: np.ndarray, *, rng: np.random.Generator | int | None = None, training: bool = False
     ) -> tuple[float, ForwardPass]:
         """Return (loss, cache) for x (N, T)."""
-        self.emissions.expect_data(self._who("loss"), x)
-        cache = self._forward(x)
+        cache = self._forward(self.emissions.as_data(self._who("loss"), x))
         return -float(cache.log_px.mean()), cache               # (HMM.2)
 
     def _forward(self, x: np.ndarray) -> ForwardPass:
@@ -148,7 +148,7 @@ class HiddenMarkovModel(Model):
         (HMM.6)  p(z_t = j | x) = exp(alpha_t(j) + beta_t(j) − log p(x)),   and z_{t−1} = i, z_t = j together
                  exp(alpha_{t−1}(i) + log A_ij + log b_t(j) + beta_t(j) − log p(x))
         """
-        self.emissions.expect_data(self._who("posterior_counts"), X)
+        X = self.emissions.as_data(self._who("posterior_counts"), X)
         _, alpha, log_b, log_px = self._forward(X)
         log_a, beta = Softmax.log_probabilities(self.transition.value), np.zeros_like(alpha)
         steps = np.zeros_like(log_a)
@@ -162,8 +162,7 @@ class HiddenMarkovModel(Model):
     def check_data(self, X: Any, y: Any = None) -> tuple[np.ndarray, None]:
         """Check sequences X (N, T)."""
         expect_no_labels(self._who("fit"), y)
-        self.emissions.expect_data(self._who("fit"), X)
-        return X, None
+        return self.emissions.as_data(self._who("fit"), X), None
 
     def before_training(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Start Gaussian emissions from the mean and spread of the data."""
@@ -220,7 +219,7 @@ class HiddenMarkovModel(Model):
                 f"HiddenMarkovModel.fit ended after {iterations} iterations, the last of which raised the "
                 f"mean log p(x) by {rise:.2g}, above the tolerance of {tolerance:g}: allow more iterations",
                 NotConverged,
-                stacklevel=2,
+                stacklevel=level_of_caller(),
             )
         return self
 
@@ -283,18 +282,20 @@ class HiddenMarkovModel(Model):
         """The sequences grouped by length: for each length the indices in X (M,) and the sequences (M, T)."""
         who = self._who(verb)
         if not isinstance(X, list | tuple):
-            self.emissions.expect_data(who, X)
+            X = self.emissions.as_data(who, X)
             return [(np.arange(len(X)), X)]
         if not X:
             raise ValueError(f"{who} expected at least one sequence, got an empty list")
+        checked = []
         for i, x in enumerate(X):
             if not isinstance(x, np.ndarray) or x.ndim != 1:
                 got = f"shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
-                raise ValueError(f"{who} expected a list of arrays (T,), got {got} at index {i}")
-            self.emissions.expect_data(f"{who}, in sequence {i},", x[None])
-        lengths = np.array([len(x) for x in X])
+                hint = "" if isinstance(x, np.ndarray) else array_hint(x, "float64")
+                raise ValueError(f"{who} expected a list of arrays (T,), got {got} at index {i}{hint}")
+            checked.append(self.emissions.as_data(f"{who}, in sequence {i},", x[None])[0])
+        lengths = np.array([len(x) for x in checked])
         rows = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
-        return [(group, np.stack([X[i] for i in group])) for group in rows]
+        return [(group, np.stack([checked[i] for i in group])) for group in rows]
 
     def sample(self, n: int, *, rng: np.random.Generator | int, length: int = 1) -> np.ndarray:
         """Draw n sequences, (n, length)."""

@@ -12,6 +12,7 @@ from scratchgen.distributions import Categorical
 from scratchgen.models.arguments import count, finite, flag
 from scratchgen.models.classical.base import NotConverged, expect_weighted, weighted_cross_entropy
 from scratchgen.models.classical.linear import LinearClassifier
+from scratchgen.training.earlier import level_of_caller
 from scratchgen.training.lbfgs import minimise
 
 
@@ -128,7 +129,7 @@ class LogisticRegression(LinearClassifier):
                 f"{slope:.2g}, above the tolerance of {tolerance:g}: allow more iterations, standardise X, "
                 "or set an l2",
                 NotConverged,
-                stacklevel=2,
+                stacklevel=level_of_caller(),
             )
         elif tolerance > 0.1 * (largest := float(max(X.max(), -X.min()))) > 0:
             warnings.warn(
@@ -136,7 +137,7 @@ class LogisticRegression(LinearClassifier):
                 f"optimum: X has no entry above {largest:.2g}, which makes all gradients small: standardise "
                 f"X, or set a tolerance far below {tolerance:g}",
                 NotConverged,
-                stacklevel=2,
+                stacklevel=level_of_caller(),
             )
         return self
 

@@ -14,7 +14,7 @@ from scratchgen.models.diffusion.base import DenoisingModel
 from scratchgen.models.diffusion.guidance import ClassifierGuidance, expect_guide
 from scratchgen.models.diffusion.schedule import NoiseSchedule, x0_and_eps, x0_backward
 from scratchgen.models.diffusion.score import score_of
-from scratchgen.models.examples import as_examples
+from scratchgen.models.examples import as_examples, cast
 from scratchgen.models.networks import in_batches
 
 WIDEST = 10.0       # s_t/a_t of the first noise level of Langevin dynamics, where hardly any data is left
@@ -282,6 +282,7 @@ class DiffusionSampler(DenoisingModel):
         if observed.shape != (self.features,) or observed.dtype != np.bool_:
             got = f"shape {observed.shape} of {observed.dtype}"
             raise ValueError(f"{who} expected observed to be ({self.features},) bools, got {got}")
+        X = cast(who, X, self.dtype)
         expect_rows(who, X, features=self.features, dtype=self.dtype)
         known = np.where(observed, X, X.dtype.type(0))
         return self._as_data(known, "complete")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import count, expect_betas, learning_rate
-from scratchgen.models.base import Model
+from scratchgen.models.base import OPTIMIZERS, Model, Optimise
 from scratchgen.runtime.ranks import step_ranks
 from scratchgen.training.loop import Augment, Callback, Trainer
 from scratchgen.training.optimisers import Adam, Optimizer
 from scratchgen.training.schedules import Rate, bind
 from scratchgen.training.step import player_step
+
+PLAYERS = ("discriminator", "generator")
+OfPlayers = Mapping[str, Optimise]
 
 
 class Game(Model):
@@ -130,6 +134,7 @@ class Game(Model):
         lr: float | Rate | None = None,
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
+        optimizer: Optimise | OfPlayers | None = None,
         augment: Augment | None = None,
         clip: float | None = None,
         clip_value: float | None = None,
@@ -145,13 +150,14 @@ class Game(Model):
                 learning_rate(who, name, rate)
         if betas is not None:
             expect_betas(who, betas)
+        self._expect_optimizer(who, optimizer, betas)
         if len(X) < self.k * count(who, "batch_size", batch_size):
             least = f"k·batch_size = {self.k}·{batch_size}"
             raise ValueError(f"{who} expected at least {least} examples, got {len(X)}")
         return self._trainer(
             X, y, epochs=epochs, rng=rng, batch_size=self.k * batch_size, augment=augment, drop_last=True,
             clip=clip, clip_value=clip_value, callbacks=callbacks, validate=validate, warm_start=warm_start,
-            optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas),
+            optimizers=lambda rounds: self.optimizers(lr, rounds, discriminator_lr, betas, optimizer),
         )
 
     def fit(  # type: ignore[override]  # two learning rates, and always whole batches
@@ -165,6 +171,7 @@ class Game(Model):
         lr: float | Rate | None = None,
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
+        optimizer: Optimise | OfPlayers | None = None,
         augment: Augment | None = None,
         clip: float | None = None,
         clip_value: float | None = None,
@@ -180,6 +187,9 @@ class Game(Model):
             completed;  discriminator_lr : learning rate of the discriminator, by default the same
         betas : the decay rates of Adam. The defaults of the learning rates and of betas are those of the
             paper.
+        optimizer : of both networks, in the place of the paper's: a class such as RMSProp, or a function
+            (parameters, lr) -> Optimizer, such as ``functools.partial(Adam, betas=(0, 0.9))``; or a dict with
+            one for "generator" and one for "discriminator"
         The other arguments are those of Model.fit.
 
         Radford et al. 2016 use equal rates. Other ratios may be better. In one dimension, a tenth of D's rate
@@ -188,10 +198,19 @@ class Game(Model):
         """
         self.trainer(
             X, y, epochs=epochs, rng=rng, batch_size=batch_size, lr=lr, discriminator_lr=discriminator_lr,
-            betas=betas, augment=augment, clip=clip, clip_value=clip_value, callbacks=callbacks,
-            validate=validate, warm_start=warm_start,
+            betas=betas, optimizer=optimizer, augment=augment, clip=clip, clip_value=clip_value,
+            callbacks=callbacks, validate=validate, warm_start=warm_start,
         ).run()
         return self
+
+    def _expect_optimizer(self, who: str, optimizer: Any, betas: Any) -> None:
+        """Check the argument `optimizer` of fit."""
+        wanted = f'{OPTIMIZERS}, or a dict of them for "generator" and "discriminator"'
+        given = optimizer if isinstance(optimizer, Mapping) else dict.fromkeys(PLAYERS, optimizer)
+        if optimizer is not None and (set(given) != set(PLAYERS) or not all(map(callable, given.values()))):
+            raise TypeError(f"{who} expected optimizer to be {wanted}, got {optimizer!r}")
+        if optimizer is not None and betas is not None:
+            raise ValueError(f"{who} expected betas or optimizer, got both; pass partial(Adam, betas=...)")
 
     def optimizers(  # type: ignore[override]  # one optimiser for each network
         self,
@@ -199,14 +218,27 @@ class Game(Model):
         steps: int,
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
+        optimizer: Optimise | OfPlayers | None = None,
     ) -> dict[str, Optimizer]:
         """Adam for each network, with 2e-4 and betas (0.5, 0.999) (Radford et al. 2016); steps : rounds."""
-        lr, betas = 2e-4 if lr is None else lr, betas or (0.5, 0.999)
-        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
-        return {
-            "discriminator": Adam(self.discriminator.parameters(), discriminator_lr, betas),
-            "generator": Adam(self.generator.parameters(), generator_lr, betas),
-        }
+        lr = 2e-4 if lr is None else lr
+        rates = self._bound(lr, discriminator_lr, steps)
+        return self._players(rates, optimizer or partial(Adam, betas=betas or (0.5, 0.999)))
+
+    def _players(
+        self, rates: tuple[float | Rate, float | Rate], optimizer: Optimise | OfPlayers
+    ) -> dict[str, Optimizer]:
+        """An optimiser for each network; rates : of the generator and of the discriminator."""
+        found: dict[str, Optimizer] = {}
+        for name, rate in (("discriminator", rates[1]), ("generator", rates[0])):
+            make = optimizer[name] if isinstance(optimizer, Mapping) else optimizer
+            found[name] = make(getattr(self, name).parameters(), rate)      # type: ignore[arg-type]
+            if not isinstance(found[name], Optimizer):
+                who = self._who("fit")
+                raise TypeError(
+                    f"{who} expected optimizer to be {OPTIMIZERS}, but it returned {found[name]!r}"
+                )
+        return found
 
     def _bound(
         self, lr: float | Rate, discriminator_lr: float | Rate | None, rounds: int

@@ -10,6 +10,8 @@ import numpy as np
 
 from scratchgen.layers import Layer
 from scratchgen.models.arguments import finite
+from scratchgen.models.base import Optimise
+from scratchgen.models.gan.game import OfPlayers
 from scratchgen.models.gan.gradient_penalty import expect_piecewise_linear, gradient_penalty
 from scratchgen.models.gan.model import GAN, GeneratorCache
 from scratchgen.models.gan.networks import conv_players, dense_players
@@ -197,14 +199,17 @@ class WGAN(GAN):
         steps: int,
         discriminator_lr: float | Rate | None = None,
         betas: tuple[float, float] | None = None,
+        optimizer: Optimise | OfPlayers | None = None,
     ) -> dict[str, Optimizer]:
         """RMSProp with 5e-5 if weights are clipped; otherwise Adam with 1e-4 and betas (0.5, 0.9)."""
         if self.penalty is not None:
             lr = 1e-4 if lr is None else lr
-            return super().optimizers(lr, steps, discriminator_lr, betas or (0.5, 0.9))
+            betas = betas if optimizer else betas or (0.5, 0.9)
+            return super().optimizers(lr, steps, discriminator_lr, betas, optimizer)
+        if betas is not None:
+            raise ValueError(
+                f"{self._who('fit')} expected no betas with weight clipping, which uses RMSProp; pass "
+                "optimizer=partial(Adam, betas=...) to use Adam"
+            )
         lr = 5e-5 if lr is None else lr
-        generator_lr, discriminator_lr = self._bound(lr, discriminator_lr, steps)
-        return {
-            "discriminator": RMSProp(self.discriminator.parameters(), discriminator_lr),
-            "generator": RMSProp(self.generator.parameters(), generator_lr),
-        }
+        return self._players(self._bound(lr, discriminator_lr, steps), optimizer or RMSProp)

@@ -20,7 +20,7 @@ STEPS, GAP = 10_000, 1e-6      # at most so many steps of EM; until the likeliho
 def mix(log_p: Array, weights: Array) -> Array:
     """log Σ_k w_k·p_k, (…), for log_p (K, …), the log-probabilities of K models, and weights (K,).
 
-    (MIX.1)  p(c | h) = Σ_k w_k·p_k(c | h)                  w_k >= 0, Σ_k w_k = 1
+    (LMIX.1)  p(c | h) = Σ_k w_k·p_k(c | h)                  w_k >= 0, Σ_k w_k = 1
     """
     with np.errstate(divide="ignore"):                      # a weight may be 0
         log_w = np.log(weights).reshape(-1, *[1] * (log_p.ndim - 1))
@@ -30,26 +30,26 @@ def mix(log_p: Array, weights: Array) -> Array:
 def fit_weights(log_p: Array) -> Array:
     """The weights (K,) with the largest likelihood of a text, for log_p (K, L), by expectation-maximisation.
 
-    (MIX.2)  r_ki = w_k·p_k(c_i | h_i) / p(c_i | h_i)       how much of the prediction of c_i is model k's
-    (MIX.3)  w_k ← 1/L·Σ_i r_ki                             one step: the likelihood cannot fall
-    (MIX.4)  gap <= max_k 1/L·Σ_i p_k(c_i | h_i) / p(c_i | h_i) − 1
+    (LMIX.2)  r_ki = w_k·p_k(c_i | h_i) / p(c_i | h_i)       how much of the prediction of c_i is model k's
+    (LMIX.3)  w_k ← 1/L·Σ_i r_ki                             one step: the likelihood cannot fall
+    (LMIX.4)  gap <= max_k 1/L·Σ_i p_k(c_i | h_i) / p(c_i | h_i) − 1
 
     The likelihood is concave in w, so a climb cannot end below its largest value. The gap is how far below it
-    the mean of log p(c_i | h_i) still is. The steps end when the bound (MIX.4) is at most 1e-6 nats.
+    the mean of log p(c_i | h_i) still is. The steps end when the bound (LMIX.4) is at most 1e-6 nats.
     """
     weights = np.full(len(log_p), 1 / len(log_p))
     for _ in range(STEPS):
         gain = np.exp(log_p - mix(log_p, weights)).mean(axis=1)     # (K,), 1/L·Σ_i p_k / p
-        if gain.max() - 1 <= GAP:                           # (MIX.4)
+        if gain.max() - 1 <= GAP:                           # (LMIX.4)
             break
-        weights = weights * gain                            # (MIX.2, MIX.3)
+        weights = weights * gain                            # (LMIX.2, LMIX.3)
     return weights / weights.sum()                          # the sum is 1 but for rounding
 
 
 class TextMixture(TextModel):
     """Models of the same alphabet whose probabilities are added with weights (Jelinek & Mercer 1980).
 
-    (MIX.1)  p(c | h) = Σ_k w_k·p_k(c | h)                  h: all characters before c
+    (LMIX.1)  p(c | h) = Σ_k w_k·p_k(c | h)                  h: all characters before c
 
     It is a distribution, so the likelihood of a text stays exact. `fit` leaves the models as they are, and
     chooses the weights on a text that none of them was trained on. On the training text, the model that
@@ -87,7 +87,7 @@ class TextMixture(TextModel):
 
     def _log_probabilities(self, method: str, text: str) -> np.ndarray:
         self._ids(method, text)
-        return mix(self._each(text), self.weights_)                             # (MIX.1)
+        return mix(self._each(text), self.weights_)                             # (LMIX.1)
 
     def _each(self, text: str) -> np.ndarray:
         """The log-probabilities of each model, (K, L)."""
@@ -100,7 +100,7 @@ class TextMixture(TextModel):
 
         def log_probabilities(text: np.ndarray) -> np.ndarray:
             log_p = np.stack([found(text) for found in each])                   # (K, n, V)
-            return mix(log_p, self.weights_)                                    # (MIX.1)
+            return mix(log_p, self.weights_)                                    # (LMIX.1)
 
         return log_probabilities
 

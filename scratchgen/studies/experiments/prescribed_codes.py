@@ -91,23 +91,13 @@ def plain(seed: int, **settings: Any) -> DCGAN:
 
 
 def trainer(
-    model: Any,
-    digits: Digits,
-    epochs: int,
-    seed: int,
-    *callbacks: Callback,
-    labels: bool = False,
-    lr: float = LR,
-    discriminator_lr: float = DISCRIMINATOR_LR,
-    **settings: Any,
+    model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Callback, labels: bool = False
 ) -> Trainer:
-    """The training of one of these models, with both learning rates falling to 0 on a cosine.
-
-    settings : other arguments of the model's trainer, such as betas
-    """
+    """The training of one of these models, with both learning rates falling to 0 on a cosine."""
     run: Trainer = model.trainer(
-        digits.x_train, digits.y_train if labels else None, epochs=epochs, batch_size=BATCH, rng=seed,
-        lr=Cosine(lr), discriminator_lr=Cosine(discriminator_lr), callbacks=callbacks, **settings,
+        digits.x_train, digits.y_train if labels else None, epochs=epochs,
+        batch_size=BATCH, rng=seed, lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR),
+        callbacks=callbacks,
     )  # fmt: skip
     return run
 

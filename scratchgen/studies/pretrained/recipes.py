@@ -181,7 +181,7 @@ RECIPES = {
         "a conditional GAN with convolutions",
         "code 16, channels 8, 16, hidden layers of 96, projection discriminator; Adam, learning rates 0.002 "
         "(generator) and 0.0002 on a cosine; batch 64; {epochs} epochs; averaged generator (decay 0.999)",
-        6, cgan, figures.of_cgan,
+        10, cgan, figures.of_cgan,
         "It generates sharp digits of the class that it is asked for. It has no likelihood and no encoder.",
     ),
     "realnvp-codes": Recipe(

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen.distributions import Categorical
 from scratchgen.gradcheck.checker import SMOOTH, check_model
-from scratchgen.models import HiddenMarkovModel
+from scratchgen.models import CastData, HiddenMarkovModel
 from scratchgen.models.classical.base import NotConverged
 
 
@@ -218,7 +218,23 @@ def test_hidden_markov_bad_input_is_named(rng, call, message):
 def test_hidden_markov_wrong_types_are_named(rng):
     model, X = made("categorical", rng)
     with pytest.raises(TypeError, match="expected an array of integers, the symbols, got dtype float64"):
-        model.score_samples(X * 1.0)
+        model.score_samples(X * 0.9)
+    with pytest.raises(ValueError, match=r"a list of arrays \(T,\), got list at index 0; pass np.asarray\(x"):
+        model.score_samples(X.tolist())
+
+
+def test_hidden_markov_casts_whole_numbers_to_symbols_and_integers_to_numbers(rng):
+    model, X = made("categorical", rng)
+    with pytest.warns(CastData, match=r"score_samples casts data of float64 to int64") as caught:
+        found = model.score_samples(X * 1.0)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(found, model.score_samples(X))
+    with pytest.warns(CastData, match="fit, in sequence 1, casts data of float32 to int64"):
+        model.fit([X[0], X[1].astype(np.float32)], iterations=1, tolerance=1e9)
+    gaussian, numbers = HiddenMarkovModel.gaussian(2, rng=rng), rng.integers(0, 9, (5, 6))
+    with pytest.warns(CastData, match="loss casts data of int64 to float64"):
+        loss, _ = gaussian.loss(numbers)
+    assert loss == gaussian.loss(numbers.astype(np.float64))[0]
 
 
 def test_hidden_markov_gradient_keeps_its_digits_in_float32_after_an_outlier(rng):

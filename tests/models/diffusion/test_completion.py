@@ -102,8 +102,8 @@ HALF = np.arange(4) < 2
     [
         ({"X": X[:, :3]}, r"data of shape \(N, 4\), got \(3, 3\)"),
         ({"X": X[:0]}, r"at least 1 example, got 0"),
-        ({"X": X.astype(int)}, r"an array of dtype float32"),
-        ({"X": X.astype(np.float64)}, r"an array of dtype float32, got dtype float64; pass x.astype"),
+        ({"X": X.astype(str)}, r"an array of dtype float32"),
+        ({"X": X.tolist()}, r"an array of dtype float32, got list; pass np.asarray\(x, np.float32\)"),
         ({"X": X + np.float32(np.nan)}, r"finite numbers, got NaN or infinity"),
         ({"observed": HALF[:3]}, r"observed to be \(4,\) bools, got shape \(3,\) of bool"),
         ({"observed": HALF.astype(int)}, r"observed to be \(4,\) bools, got shape \(4,\) of int64"),

@@ -1,6 +1,7 @@
 """Training of GAN and WGAN: the order of steps, recorded values, seeds, and learned distributions."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scratchgen.models.gan.networks import dense_critic
 from scratchgen.models.networks import dense
 from scratchgen.training import checkpoint
 from scratchgen.training.loop import Callback, TrainingDiverged
-from scratchgen.training.optimisers import Adam
+from scratchgen.training.optimisers import SGD, Adam, RMSProp
 
 GAMES = [(GAN, {"k": 2}), (WGAN, {"k": 2}), (WGAN, {"k": 2, "penalty": 10.0})]
 
@@ -314,3 +315,53 @@ def test_schedules_of_both_players_end_with_the_run(rng):
     run.run()
     assert run.optimizer["discriminator"].steps == 16 and run.optimizer["generator"].steps == 6
     assert run.optimizer["discriminator"].rate == run.optimizer["generator"].rate == 0
+
+
+@pytest.mark.parametrize(("kind", "settings"), GAMES)
+def test_fit_takes_optimisers(kind, settings, rng):
+    """One for both players, or one for each; the learning rates are those of the arguments."""
+    X = rng.uniform(size=(16, 7)).astype(np.float32)
+
+    def made(**how):
+        model = kind.dense(3, (6, 6), 7, rng=0, **settings)
+        return model, model.trainer(X, epochs=2, batch_size=4, rng=0, lr=0.01, discriminator_lr=0.02, **how)
+
+    _, trainer = made(optimizer=partial(SGD, momentum=0.5))
+    assert all(type(o) is SGD and o.momentum == 0.5 for o in trainer.optimizer.values())
+    model, trainer = made(optimizer={"generator": SGD, "discriminator": RMSProp})
+    assert type(trainer.optimizer["generator"]) is SGD
+    assert type(trainer.optimizer["discriminator"]) is RMSProp
+    before = values(model.generator)
+    trainer.run()
+    assert trainer.history.epochs["generator_lr"] == [0.01, 0.01]
+    assert trainer.history.epochs["discriminator_lr"] == [0.02, 0.02]
+    assert np.abs(values(model.generator) - before).max() > 0
+
+
+def test_fit_with_the_usual_optimiser_is_the_default(rng):
+    X = rng.uniform(size=(16, 7)).astype(np.float32)
+    plain, given = (GAN.dense(3, (6, 6), 7, rng=0) for _ in range(2))
+    plain.fit(X, epochs=2, batch_size=4, rng=0)
+    given.fit(X, epochs=2, batch_size=4, rng=0, optimizer=partial(Adam, betas=(0.5, 0.999)))
+    np.testing.assert_array_equal(values(given.generator), values(plain.generator))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "more", "error", "message"),
+    [
+        ("adam", {}, TypeError, "expected optimizer to be a class such as AdamW, or .* got 'adam'"),
+        ({"generator": Adam}, {}, TypeError, 'or a dict of them for "generator" and "discriminator", got'),
+        (lambda parameters, lr: 3, {}, TypeError, "but it returned 3"),
+        (Adam, {"betas": (0.5, 0.9)}, ValueError, "expected betas or optimizer, got both"),
+    ],
+)
+def test_other_optimisers_are_refused(rng, optimizer, more, error, message):
+    X = rng.uniform(size=(16, 7)).astype(np.float32)
+    with pytest.raises(error, match=f"^GAN.fit expected .*{message.removeprefix('expected ')}"):
+        GAN.dense(3, (6, 6), 7, rng=0).fit(X, epochs=1, batch_size=4, rng=0, optimizer=optimizer, **more)
+
+
+def test_weight_clipping_refuses_betas_which_it_does_not_use(rng):
+    X = rng.uniform(size=(32, 7)).astype(np.float32)
+    with pytest.raises(ValueError, match="^WGAN.fit expected no betas with weight clipping"):
+        WGAN.dense(3, (6, 6), 7, rng=0).fit(X, epochs=1, batch_size=4, rng=0, betas=(0.5, 0.9))

@@ -32,7 +32,7 @@ def mixture(members):
 
 
 def test_probabilities_are_the_weighted_mean():
-    """(MIX.1) by hand: 0.25·0.2 + 0.75·0.6 = 0.5 and 0.25·0.4 + 0.75·0.8 = 0.7."""
+    """(LMIX.1) by hand: 0.25·0.2 + 0.75·0.6 = 0.5 and 0.25·0.4 + 0.75·0.8 = 0.7."""
     log_p = np.log([[0.2, 0.4], [0.6, 0.8]])
     np.testing.assert_allclose(mix(log_p, np.array([0.25, 0.75])), np.log([0.5, 0.7]), rtol=1e-14)
     np.testing.assert_allclose(mix(log_p, np.array([0.0, 1.0])), log_p[1], rtol=1e-14)
@@ -48,7 +48,7 @@ def test_weights_of_models_that_never_agree_are_shares():
 def test_weight_has_the_closed_form_of_two_characters():
     """p = (0.8, 0.2) and (0.2, 0.5): the derivative of log(0.2 + 0.6w) + log(0.5 − 0.3w) is 0 at w = ⅔."""
     weights = fit_weights(np.log([[0.8, 0.2], [0.2, 0.5]]))
-    np.testing.assert_allclose(weights, [2 / 3, 1 / 3], atol=2e-3)  # the likelihood is flat there: (MIX.4)
+    np.testing.assert_allclose(weights, [2 / 3, 1 / 3], atol=2e-3)  # the likelihood is flat there: (LMIX.4)
 
 
 def test_weights_agree_with_a_grid(rng):
@@ -64,17 +64,17 @@ def test_weights_agree_with_a_grid(rng):
 
 
 def test_steps_never_lower_the_likelihood_and_the_gap_bounds_what_is_missing(rng):
-    """(MIX.2, MIX.3): the shares, by hand. (MIX.4): a bound on the distance from the largest likelihood."""
+    """(LMIX.2, LMIX.3): the shares, by hand. (LMIX.4): a bound on the distance from the largest likelihood."""
     log_p = np.log(rng.uniform(0.05, 1, (4, 60)))
     best = mix(log_p, fit_weights(log_p)).mean()
     weights, before = np.array([0.7, 0.1, 0.1, 0.1]), -np.inf
     for _ in range(20):
         p = np.exp(log_p)
-        shares = weights[:, None] * p / (weights @ p)           # (MIX.2)
+        shares = weights[:, None] * p / (weights @ p)           # (LMIX.2)
         now = np.log(weights @ p).mean()
         assert now >= before - 1e-15
         assert best - now <= (p / (weights @ p)).mean(axis=1).max() - 1 + 1e-12
-        weights, before = shares.mean(axis=1), now              # (MIX.3)
+        weights, before = shares.mean(axis=1), now              # (LMIX.3)
         assert weights.sum() == pytest.approx(1, rel=1e-13)
 
 

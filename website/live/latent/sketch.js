@@ -28,7 +28,7 @@
         target.fillStyle = colours.paper;
         target.fillRect(0, 0, width, height);
         if (picture) scratchgen.canvas.picture(target, picture, 28, 0, 0, width, colours);
-        target.strokeStyle = colours.ink;
+        target.strokeStyle = colours.stroke;
         paint(target, width);
       },
     });

@@ -9,7 +9,7 @@
 window.scratchgen = {};
 
 (() => {
-  const NAMES = ["page", "panel", "text", "muted", "border", "hairline", "accent", "paper", "ink",
+  const NAMES = ["page", "panel", "text", "muted", "border", "hairline", "accent", "paper", "stroke",
                  "blue", "orange", "green", "purple", "red"];
   const listeners = [];
   let colours = null;

@@ -111,10 +111,10 @@
     scratch = scratch || document.createElement("canvas");
     scratch.width = scratch.height = side;
     const inner = scratch.getContext("2d"), image = inner.createImageData(side, side);
-    const paper = rgb(colours.paper), ink = rgb(colours.ink);
+    const paper = rgb(colours.paper), stroke = rgb(colours.stroke);
     for (let i = 0; i < side * side; i++) {
       const intensity = Math.min(Math.max(values[i], 0), 1);
-      for (let c = 0; c < 3; c++) image.data[4 * i + c] = paper[c] + intensity * (ink[c] - paper[c]);
+      for (let c = 0; c < 3; c++) image.data[4 * i + c] = paper[c] + intensity * (stroke[c] - paper[c]);
       image.data[4 * i + 3] = 255;
     }
     inner.putImageData(image, 0, 0);
@@ -132,6 +132,7 @@
       return [event.clientX - box.left, event.clientY - box.top];
     };
     let pressed = null;
+    if (!canvas.classList.contains("pan-y")) canvas.style.touchAction = "none";     // no scrolling
     canvas.addEventListener("pointerdown", (event) => {
       if (pressed !== null || event.button > 0) return;
       pressed = event.pointerId;
