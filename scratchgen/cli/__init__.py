@@ -23,8 +23,8 @@ from scratchgen.cli.common import Parser, sentence
 from scratchgen.runtime import process
 
 COMMANDS = (        # in the order of --help
-    "demo", "gradcheck", "trace", "zoo", "exercise", "train", "sample", "reconstruct", "encode", "score",
-    "info", "pretrained", "export", "study", "data", "download", "completion",
+    "demo", "gallery", "gradcheck", "trace", "zoo", "exercise", "train", "sample", "reconstruct", "encode",
+    "score", "info", "pretrained", "export", "study", "data", "download", "completion",
 )  # fmt: skip
 ALIASES = {"reproduce": "reproduce", "compare": "compare", "ood": "ood", "anomaly": "ood"}    # of studies
 CLOSED_PIPE = 141       # what a shell reports for a program that SIGPIPE ended: 128 + 13

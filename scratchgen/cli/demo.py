@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 import re
 import sys
 import types
@@ -17,7 +16,9 @@ from typing import Any
 
 import scratchgen
 from scratchgen.cli.common import add_json_argument, check_writable, paragraph, print_result, row
-from scratchgen.cli.sources import add_data_arguments, expect_data, load_data
+from scratchgen.cli.demo_record import command_of, numbers_in, recorded
+from scratchgen.cli.demo_settings import parse_settings, settings_of
+from scratchgen.cli.sources import add_data_arguments, data_words, expect_data, load_data
 
 HELP = "run one demo; its figures go to gallery/"
 PACKAGE = "scratchgen.demos"
@@ -25,7 +26,6 @@ FORMATS = ("png", "svg", "gif")
 NOT_DEMOS = ("__init__", "common")
 TIMES = "README.md"     # of the gallery, which has a table with the usual time of each demo
 TIME = re.compile(r"^\| \[`demo (\w+)`\].*\| ([^|]*) \|$", re.MULTILINE)
-LONGEST = 200           # numbers of an array that --json prints
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,9 @@ def main(args: argparse.Namespace) -> int:
             stack.enter_context(redirect_stdout(sys.stderr))
         if args.format is not None:
             stack.enter_context(import_module(f"{PACKAGE}.common").figures_as(args.format))
-        results = function(args.out, **settings)
+        others = [*data_words(args), *(["--format", args.format] if args.format else [])]
+        command = command_of(demo.name, settings_of(function), settings, others)
+        results = recorded(demo, function, args.out, settings, command)
         if args.format == "gif":
             print(f"Saved {results['animation']}")
     if args.json:
@@ -109,18 +111,6 @@ def replaced_digits(demo: Demo, args: argparse.Namespace) -> AbstractContextMana
         )
     print(paragraph(digits.source), file=sys.stderr if args.json else sys.stdout)
     return digits_from(digits)
-
-
-def numbers_in(results: Any) -> dict[str, Any]:
-    """The numbers of a demo's results, without long arrays."""
-    found = {}
-    for name, value in results.items():
-        if isinstance(value, Mapping):
-            value = numbers_in(value)
-        size = getattr(value, "size", len(value) if isinstance(value, list | tuple) else 1)
-        if size <= LONGEST and (not hasattr(value, "__dict__") or hasattr(value, "dtype")):
-            found[str(name)] = value
-    return found
 
 
 def usual_times(folders: Sequence[Path] | None = None) -> dict[str, str]:
@@ -228,57 +218,6 @@ def load(demo: Demo) -> Callable[..., Any]:
     module = import_module(f"{PACKAGE}.{demo.family}.{demo.name}")
     function: Callable[..., Any] = module.main
     return function
-
-
-def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The settings of a demo with their defaults: every argument of main after `out`."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
-
-
-def parse_settings(function: Callable[..., Any], given: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as epochs=3, each with the type of its default.
-
-    Raises ValueError for a word without "=", an unknown setting, and a value of another type.
-    """
-    from scratchgen.checks import check_name
-
-    defaults = settings_of(function)
-    settings = {}
-    for word in given:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"--set expected KEY=VALUE, got {word!r}")
-        settings[key] = parse_value(key, value, defaults[check_name("setting", key, defaults)])
-    return settings
-
-
-def parse_value(key: str, text: str, default: Any) -> Any:
-    """The text as a value of the type of the default: 3, 1e-3, True, (2, 10) or 2,10, or plain text.
-
-    Raises ValueError for a value of another type, a negative seed, and a count below 1 (below 0 if its
-    default is 0).
-    """
-    if isinstance(default, str | Path):
-        return type(default)(text)
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    if isinstance(default, tuple | list):
-        value = type(default)(value if isinstance(value, tuple | list) else (value,))
-        right = not any(isinstance(v, str) for v in value) or any(isinstance(v, str) for v in default)
-    elif isinstance(default, float):
-        right = isinstance(value, int | float) and not isinstance(value, bool)
-        value = float(value) if right else value
-    else:
-        right = default is None or type(value) is type(default)
-    if not right:
-        raise ValueError(f"{key} expected a value like {default!r}, got {text!r}")
-    least = 0 if key == "seed" or default == 0 else 1       # other whole numbers are counts
-    if type(value) is int and value < least:
-        raise ValueError(f"{key} expected a whole number of at least {least}, got {text!r}")
-    return value
 
 
 def describe(demo: Demo) -> str:

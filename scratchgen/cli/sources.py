@@ -67,6 +67,18 @@ def reader_options(args: argparse.Namespace) -> dict[str, Any]:
     return options | {"label": label, "size": args.size, "colour": args.colour, "invert": args.invert}
 
 
+def data_words(args: argparse.Namespace) -> list[str]:
+    """The options of the data as they are typed; none of them without --data."""
+    words: list[str] = []
+    for name in OPTIONS if args.data is not None else ():
+        value = getattr(args, name, None)
+        if value in (None, False) or (name == "colour" and value == "grey"):
+            continue
+        text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
+    return words
+
+
 def expect_readable(path: str | Path | None) -> None:
     """Raise FileNotFoundError for a path of data that does not exist."""
     from scratchgen.data.mnist import PUBLISHED

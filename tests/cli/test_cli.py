@@ -87,8 +87,8 @@ def test_module_and_version_answer():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? Known names: demo, gradcheck, "),
-        (["xyzzy"], "unknown command 'xyzzy'. Known names: demo, gradcheck, "),
+        (["demoo"], "unknown command 'demoo'; did you mean 'demo'? Known names: demo, gallery, "),
+        (["xyzzy"], "unknown command 'xyzzy'. Known names: demo, gallery, "),
         (["demo"], "demo expected a NAME or --list"),
         (["data", "--wrong"], "unrecognized arguments: --wrong"),
         (["reproduce", "a", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from scratchgen import cli
-from scratchgen.cli import demo
+from scratchgen.cli import demo, demo_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = '''"""{title}
@@ -29,6 +29,7 @@ def main(out: Path, *, epochs: int = 3, rate: float = 1e-3, widths=(2, 10), word
     epochs : of training
     """
     write(out / "{name}.txt", repr((epochs, rate, widths, word, fast)))
+    return {{"epochs": epochs, "file": out / "{name}.txt"}}
 '''
 
 
@@ -110,9 +111,9 @@ def test_demo_settings_that_are_wrong_are_refused_before_anything_runs(demos, ca
 
 @pytest.mark.parametrize(("key", "default", "least"), [("seed", 1, 0), ("characters", 0, 0), ("shown", 9, 1)])
 def test_whole_numbers_of_a_demo_have_a_least_value(key, default, least):
-    assert demo.parse_value(key, str(least), default) == least
+    assert demo_settings.parse_value(key, str(least), default) == least
     with pytest.raises(ValueError, match=f"{key} expected a whole number of at least {least}, got "):
-        demo.parse_value(key, str(least - 1), default)
+        demo_settings.parse_value(key, str(least - 1), default)
 
 
 def test_demo_describe_shows_the_docstring_and_the_settings(demos, capsys):
@@ -178,7 +179,11 @@ def test_demo_runs_on_other_images_in_another_format(tmp_path, monkeypatch, caps
     found = json.loads(capsys.readouterr().out)
     assert found["figure"] == "gallery/latent.svg" and "<svg" in Path(found["figure"]).read_text("utf-8")
     assert 0 <= found["table"]["PCA"]["10 nearest right"] <= 0.5      # noise
-    assert [path.name for path in Path("gallery").iterdir()] == ["latent.svg"]
+    assert sorted(path.name for path in Path("gallery").iterdir()) == ["latent.json", "latent.svg"]
+    record = json.loads(Path("gallery/latent.json").read_text("utf-8"))
+    assert record["command"] == (
+        "scratchgen demo latent --set shown=300 --set seed=2 --data a.npz --size 28x28 --format svg"
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ X, y = rng.random((60_000, 784), np.float32), rng.integers(10, size=60_000)
 if sys.argv[1] == "NearestNeighbours":
     NearestNeighbours().fit(X, y).predict(X[:600])
 elif sys.argv[1] == "GaussianDiscriminant":
-    GaussianDiscriminant().fit(X, y).predict(X[:10_000])
+    GaussianDiscriminant().fit(X, y).predict(X[:2000])
 else:
     from scratchgen.training import TimeLimit
     NICE.dense(784, rng=0).fit(X, epochs=1, rng=0, callbacks=[TimeLimit(0.5)])
