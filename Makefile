@@ -72,6 +72,7 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/convolution.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
+	$(PY) benchmarks/load.py
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/end_to_end.py
