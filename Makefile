@@ -57,7 +57,8 @@ site: $(VENV)/site.stamp
 	$(PY) website/build.py
 
 site-test: $(VENV)/site.stamp
-	$(PY) -m pytest -q -n 0 --durations=5 -rs tests/site
+	$(PY) -m pytest -q -rs --durations=5 tests/site --ignore=tests/site/test_pages.py
+	$(PY) -m pytest -q -rs --durations=5 -n 0 tests/site/test_pages.py
 
 pyodide: $(VENV)/test.stamp
 	$(PY) website/browser_python/files.py
@@ -71,6 +72,7 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/convolution.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
+	$(PY) benchmarks/load.py
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/end_to_end.py

@@ -13,8 +13,10 @@ from typing import Any
 OURS, LIMIT = "scratchgen", "matrix products"
 
 
-def environment(who: str, threads: int) -> dict[str, str]:
+def environment(who: str, threads: int | None) -> dict[str, str]:
     """The environment of a contender's process: the number of threads, and our settings if it is ours.
+
+    With None, the variables that set the number of threads are removed.
 
     NumPy reads the setting for BLAS threads (scratchgen/runtime/process.py) when it is imported, so it is
     made here. The other contenders' processes use scratchgen too, for their initial weights; GLIBC_TUNABLES
@@ -24,7 +26,8 @@ def environment(who: str, threads: int) -> dict[str, str]:
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own = {"OPENBLAS_THREAD_TIMEOUT": process.TIMEOUT} if who == OURS else {"GLIBC_TUNABLES": ""}
-    return os.environ | dict.fromkeys(names, str(threads)) | own
+    usual = {name: value for name, value in os.environ.items() if name not in names}
+    return usual | ({} if threads is None else dict.fromkeys(names, str(threads))) | own
 
 
 def answer_of(

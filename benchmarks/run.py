@@ -43,8 +43,12 @@ def command(contender: str, model: str, batch: int) -> list[str]:
 class Worker:
     """A contender's process. It is stopped between its turns, so that its threads do not spin meanwhile."""
 
-    def __init__(self, contender: str, model: str, batch: int, threads: int):
-        cores = sorted(os.sched_getaffinity(0))[:threads]
+    def __init__(self, contender: str, model: str, batch: int, threads: int | None, pinned: bool = True):
+        """With `threads` None, their number is that of the contender's usual settings.
+
+        pinned : whether the process may use only as many cores as threads
+        """
+        cores = sorted(os.sched_getaffinity(0))[: threads if pinned else None]
         self.process = subprocess.Popen(
             command(contender, model, batch),
             stdin=subprocess.PIPE,

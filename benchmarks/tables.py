@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from load import HEADER as HEADER_OF_LOAD
 from run import HEADER, JAX, LIMIT, PYTORCH
 from steps import autoencoder
 
@@ -117,6 +118,18 @@ def convolution(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", EXPLAINED])
 
 
+def load(found: dict[str, Any]) -> str:
+    """Training steps beside busy processes."""
+    lines = [HEADER_OF_LOAD]
+    for r in sorted(found["load"], key=lambda r: (r["model"], r["busy"])):
+        fixed = ratio(r["against_fixed"], r["spread_fixed"], 0.9)
+        pytorch = ratio(r["against_pytorch"], r["spread_pytorch"], 3.0 if r["busy"] == 1 else None)
+        name = r["pytorch"].removeprefix("PyTorch ")
+        cells = f"{r['ms']:.1f} | {fixed}, {r['fixed']} | {pytorch}, {name}"
+        lines.append(f"| {r['model']} | {r['busy']} | {cells} |")
+    return "\n".join([*lines, "", EXPLAINED.replace(", for two threads", "")])
+
+
 def growth(found: dict[str, Any]) -> str:
     """The exponents of time and memory, and the memory at the largest point, ours against PyTorch's."""
     lines = [
@@ -151,6 +164,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "parts": ("parts", parts),
     "steps": ("steps", steps),
     "memory": ("steps", memory),
+    "load": ("load", load),
     "convolution": ("convolution", convolution),
     "growth": ("growth", growth),
     "startup": ("startup", startup),

@@ -57,8 +57,8 @@ def test_training_gives_the_same_bits_in_every_process():
 
 
 @pytest.mark.slow
-def test_training_gives_the_same_bits_in_every_process_with_two_threads():
-    first, second = (in_new_process(*SHARED, OPENBLAS_NUM_THREADS="2", PYTHONHASHSEED=s) for s in "12")
+def test_training_gives_the_same_bits_in_every_process_with_one_thread_and_with_two():
+    first, second = (in_new_process(*LARGE, OPENBLAS_NUM_THREADS=number) for number in "12")
     assert first == second
 
 
@@ -168,28 +168,24 @@ def put_threads_of_blas(queue):
 
 
 @FORKS
-def test_child_that_is_forked_while_blas_is_limited_has_the_usual_number_of_threads(monkeypatch):
-    """During the fork, another thread uses the pool, so BLAS is limited to one thread."""
-    monkeypatch.setattr(threads, "_processors", lambda: 2)
-    is_shared, forked = threading.Event(), threading.Event()
+def test_child_that_is_forked_while_blas_is_limited_has_the_usual_number_of_threads():
+    """During the fork, another thread is in a training step, so BLAS is limited to one thread."""
+    is_limited, forked = threading.Event(), threading.Event()
 
-    def work(part):
-        is_shared.set()
-        return forked.wait(20)
-
-    def share():
-        with threadpool_limits(2, user_api="blas"):
-            return threads.share(work, 2)
+    def step():
+        with threadpool_limits(2, user_api="blas"), threads.one_blas_thread():
+            is_limited.set()
+            return forked.wait(20)
 
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     child = context.Process(target=put_threads_of_blas, args=(queue,), daemon=True)
     with ThreadPoolExecutor(1) as pool:
-        shared = pool.submit(share)
-        assert is_shared.wait(10)
+        limited = pool.submit(step)
+        assert is_limited.wait(10)
         child.start()
         forked.set()
-        assert shared.result(20) == [True, True]
+        assert limited.result(20)
     assert set(queue.get(timeout=20)) == {2}
     child.join(20)
 

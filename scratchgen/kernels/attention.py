@@ -1,4 +1,4 @@
-"""Twins of layers/attention.py. Examples are divided between threads; softmax and mask are one loop.
+"""Twins of layers/attention.py. Threads share the examples; softmax and mask are one loop.
 
 A causal row is computed only at the positions that the mask allows, half of them on average.
 """
@@ -9,8 +9,10 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
+from scratchgen.kernels.panels import product
+from scratchgen.kernels.parts import share
+from scratchgen.kernels.products import WORK, code
 from scratchgen.kernels.shapes import expects
-from scratchgen.runtime import threads
 
 
 @expects(qkv="n t c3")
@@ -20,15 +22,8 @@ def attention(qkv: np.ndarray, heads: int, causal: bool) -> tuple[np.ndarray, np
     q, k, v = _split(qkv, heads)
     scale = qkv.dtype.type(q.shape[3] ** -0.5)
     p, y = np.empty((n, heads, t, t), qkv.dtype), np.empty((n, t, features), qkv.dtype)
-    y_by_head = _by_head(y, heads)
-
-    def work(part: slice) -> None:
-        np.matmul(q[part], k[part].swapaxes(2, 3), out=p[part])
-        flat = p[part].reshape(-1, t, t)
-        _softmax(flat, scale, causal, flat)
-        np.matmul(p[part], v[part], out=y_by_head[part])
-
-    threads.share(work, n, _enough(t, features))
+    arrays = (q, k, v, p, _by_head(y, heads))
+    share(_attend, arrays, (scale, causal, code(qkv.dtype)), each=_work(t, features), entries=WORK)
     return y, p
 
 
@@ -39,18 +34,10 @@ def attention_backward(dy: np.ndarray, qkv: np.ndarray, p: np.ndarray, causal: b
     q, k, v = _split(qkv, heads)
     dqkv = np.empty(qkv.shape, qkv.dtype)
     dq, dk, dv = _split(dqkv, heads)
-    scale, dy = qkv.dtype.type(q.shape[3] ** -0.5), _by_head(dy, heads)
-
-    def work(part: slice) -> None:
-        np.matmul(p[part].swapaxes(2, 3), dy[part], out=dv[part])
-        dscores = np.empty(p[part].shape, p.dtype)      # in C order, so that `flat` is a view
-        np.matmul(dy[part], v[part].swapaxes(2, 3), out=dscores)
-        flat = dscores.reshape(-1, t, t)
-        _softmax_backward(flat, p[part].reshape(-1, t, t), scale, causal, flat)
-        np.matmul(dscores, k[part], out=dq[part])
-        np.matmul(dscores.swapaxes(2, 3), q[part], out=dk[part])
-
-    threads.share(work, len(p), _enough(t, features))
+    scale = qkv.dtype.type(q.shape[3] ** -0.5)
+    p, dy = np.ascontiguousarray(p), np.ascontiguousarray(dy)
+    arrays, settings = (q, k, v, p, _by_head(dy, heads), dq, dk, dv), (scale, causal, code(qkv.dtype))
+    share(_attend_backward, arrays, settings, each=2 * _work(t, features), entries=WORK)
     return dqkv
 
 
@@ -71,9 +58,41 @@ def _by_head(y: np.ndarray, heads: int) -> np.ndarray:
     return y.reshape(*y.shape[:2], heads, -1).swapaxes(1, 2)
 
 
-def _enough(t: int, features: int) -> int:
-    """The number of examples of t positions that is enough work for one thread."""
-    return threads.enough(2 * t * t * features, threads.PRODUCTS)
+def _work(t: int, features: int) -> int:
+    """The multiplications of an example of t positions."""
+    return 2 * t * t * features
+
+
+@kernel("contract")
+def _product(a, b, out, code):
+    """out = a·b for matrices, in the calling thread; the rows of out are contiguous."""
+    product(
+        out.dtype.type(0), code, a.ctypes.data, a.strides[0], a.strides[1], b.ctypes.data, b.strides[0],
+        b.strides[1], out.ctypes.data, out.strides[0], out.shape[0], out.shape[1], a.shape[1], 0,
+    )
+
+
+@kernel("contract")
+def _attend(q, k, v, p, y, scale, causal, code):
+    for n in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            _product(q[n, h], k[n, h].T, p[n, h], code)
+        _softmax(p[n], scale, causal, p[n])
+        for h in range(q.shape[1]):
+            _product(p[n, h], v[n, h], y[n, h], code)
+
+
+@kernel("contract")
+def _attend_backward(q, k, v, p, dy, dq, dk, dv, scale, causal, code):
+    dscores = np.empty(p.shape[1:], p.dtype)
+    for n in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            _product(p[n, h].T, dy[n, h], dv[n, h], code)
+            _product(dy[n, h], v[n, h].T, dscores[h], code)
+        _softmax_backward(dscores, p[n], scale, causal, dscores)
+        for h in range(q.shape[1]):
+            _product(dscores[h], k[n, h], dq[n, h], code)
+            _product(dscores[h].T, q[n, h], dk[n, h], code)
 
 
 @kernel("contract", "reassoc", "nsz")

@@ -22,14 +22,15 @@ would check that for every number (im2col of 64 examples 14x14x64, kernel 4x4, s
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.native import keep
+from scratchgen.kernels.panels import multiply_packed, product
+from scratchgen.kernels.parts import share
+from scratchgen.kernels.products import WORK, code, matmul, packed
 from scratchgen.kernels.shapes import expect_places, expects, window_places
-from scratchgen.runtime import threads
+from scratchgen.kernels.tiles import size_of
 
 # Patches are made for a few examples at a time, in scratch memory of this size in bytes, which fits into the
 # CPU's cache. backward makes the patches again. Times of forward and backward of Conv2d(64, 128, 4, stride=2,
@@ -44,15 +45,18 @@ from scratchgen.runtime import threads
 # for images with one channel: Conv2d(1, 64, 4, stride=2, padding=1) on 28x28 takes 1.35 ms instead of 1.6 ms.
 SCRATCH_BYTES = 2 << 20
 
+GROUPS = 8                      # of examples, each with a gradient of the weight that is then added
+LARGE = 1 << 18                 # numbers of a weight; if there are more, there are no groups
+LARGE_SCRATCH = 16 << 20        # bytes
+
 Pair = tuple[int, int]
-Blocks = Iterator[tuple[slice, np.ndarray]]
 
 
 @expects(x="n h w c")
 def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     places = window_places("im2col", x.shape[1:3], kernel, stride, padding)
     cols = np.empty((len(x), *places, *kernel, x.shape[3]), x.dtype)
-    _im2col(np.ascontiguousarray(x), *stride, *padding, cols)
+    share(_im2col, (np.ascontiguousarray(x), cols), (stride, padding), each=cols[:1].size)
     return cols
 
 
@@ -60,7 +64,7 @@ def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarr
 def col2im(cols: np.ndarray, size: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     expect_places("col2im", cols.shape[1:3], size, cols.shape[3:5], stride, padding)
     x = np.empty((len(cols), *size, cols.shape[5]), cols.dtype)
-    _col2im(np.ascontiguousarray(cols), *stride, *padding, x)
+    share(_col2im, (np.ascontiguousarray(cols), x), (stride, padding), each=cols[:1].size)
     return x
 
 
@@ -184,33 +188,42 @@ def _correlate(
     bias: np.ndarray | None = None,
 ) -> None:
     """out = cols·matrix + bias: image (N, H, W, C), matrix (KH·KW·C, M), bias (M,), out (N, OH, OW, M)."""
-
-    def work(part: slice) -> None:
-        for block, cols in _patches(image[part], kernel, stride, padding, out.shape[1:3]):
-            np.matmul(cols, matrix, out=_rows(out[part][block]))
-            if bias is not None:
-                out[part][block] += bias
-
-    threads.share(work, len(image), _enough(out, matrix.size))
+    panels = packed(matrix)
+    settings = (code(image.dtype), panels.address, kernel, stride, padding, _bias(bias, image))
+    share(_correlate_images, (image, out), settings, entries=_step(out, matrix, image))
 
 
 def _patch_product(
     image: np.ndarray, dout: np.ndarray, kernel: Pair, stride: Pair, padding: Pair
 ) -> np.ndarray:
-    """colsᵀ·dout, (KH·KW·C, M): image (N, H, W, C), dout (N, OH, OW, M)."""
-    shape, size = (kernel[0] * kernel[1] * image.shape[-1], dout.shape[-1]), dout.shape[1:3]
+    """colsᵀ·dout, (KH·KW·C, M): image (N, H, W, C), dout (N, OH, OW, M).
 
-    def work(part: slice) -> np.ndarray:
-        total = None
-        for block, cols in _patches(image[part], kernel, stride, padding, size):
-            product = cols.T @ _rows(dout[part][block])
-            total = product if total is None else np.add(total, product, out=total)
-        return np.zeros(shape, image.dtype) if total is None else total
-
-    first, *others = threads.share(work, len(image), _enough(dout, shape[0] * shape[1]))
-    for other in others:
-        first += other
-    return first
+    Groups of examples have a sum each, if these sums take little memory. Otherwise the threads share the
+    product of a few examples after the other.
+    """
+    n, m, depth = len(image), dout.shape[3], kernel[0] * kernel[1] * image.shape[3]
+    pixels = dout.shape[1] * dout.shape[2]
+    if depth * m > LARGE:
+        total = np.zeros((depth, m), image.dtype)
+        step = max(1, LARGE_SCRATCH // max(1, pixels * depth * image.itemsize))
+        for start in range(0, n, step):
+            part = slice(start, start + step)
+            cols = image[part]
+            if not _is_pointwise(kernel, stride, padding):
+                cols = im2col(cols, kernel, stride, padding)
+            matmul(cols.reshape(-1, depth).T, _rows(dout[part]), total, add=True)
+        return total
+    groups = max(1, min(n, GROUPS, n * pixels * depth * m // WORK))
+    edges = np.arange(groups + 1) * n // groups
+    sums = np.zeros((groups, depth, m), image.dtype)
+    step = max(1, SCRATCH_BYTES // max(1, pixels * depth * image.itemsize))
+    settings = (image, dout, code(image.dtype), kernel, stride, padding, step)
+    share(_patch_products, (sums, edges[:-1], edges[1:]), settings, entries=1)
+    if groups == 1:
+        return sums[0]
+    total = np.empty((depth, m), image.dtype)
+    share(_add_up, (sums.swapaxes(0, 1), total), each=groups * m)
+    return total
 
 
 def _scatter(
@@ -226,32 +239,21 @@ def _scatter(
 
     x (N, OH, OW, M), matrix (M, KH·KW·C), bias (C,), image (N, H, W, C)
     """
-
-    def work(part: slice) -> None:
-        for block, scratch in _blocks(len(x[part]), kernel, x.shape[1:3], image):
-            if _is_pointwise(kernel, stride, padding):
-                np.matmul(_rows(x[part][block]), matrix, out=_rows(image[part][block]))
-            else:
-                np.matmul(_rows(x[part][block]), matrix, out=scratch.reshape(-1, matrix.shape[1]))
-                _col2im(scratch, *stride, *padding, image[part][block])
-            if bias is not None:
-                image[part][block] += bias
-
-    threads.share(work, len(x), _enough(x, matrix.size))
+    panels = packed(matrix)
+    settings = (code(x.dtype), panels.address, kernel, stride, padding, _bias(bias, x))
+    share(_scatter_images, (x, image), settings, entries=_step(x, matrix, image))
 
 
-def _patches(image: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, size: Pair) -> Blocks:
-    """Yield the patches of images block by block, each a matrix (block·OH·OW, KH·KW·C).
+def _bias(bias: np.ndarray | None, image: np.ndarray) -> np.ndarray:
+    """The bias, or no numbers instead of None."""
+    return np.empty(0, image.dtype) if bias is None else np.ascontiguousarray(bias)
 
-    Each block overwrites the matrix of the previous one.
-    """
-    width = math.prod(kernel) * image.shape[3]
-    for part, scratch in _blocks(len(image), kernel, size, image):
-        if _is_pointwise(kernel, stride, padding):
-            yield part, _rows(image[part])
-        else:
-            _im2col(image[part], *stride, *padding, scratch)
-            yield part, scratch.reshape(-1, width)
+
+def _step(pixels: np.ndarray, matrix: np.ndarray, image: np.ndarray) -> int:
+    """How many examples are in a block: few enough for the work of a block and for the scratch memory."""
+    places = max(1, pixels.shape[1] * pixels.shape[2])
+    patches = places * max(matrix.shape) * image.itemsize
+    return max(1, min(WORK // max(1, places * matrix.size), SCRATCH_BYTES // max(1, patches)))
 
 
 def _is_pointwise(kernel: Pair, stride: Pair, padding: Pair) -> bool:
@@ -259,23 +261,91 @@ def _is_pointwise(kernel: Pair, stride: Pair, padding: Pair) -> bool:
     return kernel == (1, 1) and stride == (1, 1) and padding == (0, 0)
 
 
-def _blocks(n: int, kernel: Pair, size: Pair, image: np.ndarray) -> Blocks:
-    """Divide n examples into blocks; yield each with scratch memory (block, OH, OW, KH, KW, C) for it."""
-    shape = (*size, *kernel, image.shape[-1])
-    step = max(1, SCRATCH_BYTES // (math.prod(shape) * image.itemsize))
-    scratch = np.empty((min(step, n), *shape), image.dtype)
-    for start in range(0, n, step):
-        part = slice(start, min(start + step, n))
-        yield part, scratch[: part.stop - part.start]
-
-
-def _enough(image: np.ndarray, each: int) -> int:
-    """The number of examples that is enough for one thread, with `each` products per pixel of `image`."""
-    return threads.enough(image.shape[1] * image.shape[2] * each, threads.PRODUCTS)
+@kernel("contract")
+def _correlate_images(image, out, code, panels, window, stride, padding, bias):
+    examples, out_h, out_w, outputs = out.shape
+    channels, rows = image.shape[3], examples * out_h * out_w
+    depth, number = window[0] * window[1] * channels, image.dtype.type(0)
+    size = size_of(number)
+    cols = image
+    scratch = image.ctypes.data
+    if window != (1, 1) or stride != (1, 1) or padding != (0, 0):
+        cols = np.empty((rows, window[0], window[1], channels), image.dtype)
+        scratch = cols.ctypes.data
+        patches = cols.reshape(examples, out_h, out_w, window[0], window[1], channels)
+        _im2col(image, patches, stride, padding)
+    multiply_packed(
+        number, code, scratch, depth * size, panels, out.ctypes.data, outputs * size, rows, outputs, depth
+    )
+    keep(cols)
+    if bias.size:
+        _add_bias(out.reshape(rows, outputs), bias)
 
 
 @kernel("contract")
-def _im2col(x, stride_h, stride_w, pad_h, pad_w, cols):
+def _patch_products(sums, starts, stops, image, dout, code, window, stride, padding, step):
+    out_h, out_w, outputs = dout.shape[1:]
+    channels, number = image.shape[3], image.dtype.type(0)
+    depth, size = window[0] * window[1] * channels, size_of(number)
+    for g in range(len(sums)):
+        for first in range(starts[g], stops[g], step):
+            part = image[first : min(first + step, stops[g])]
+            rows = len(part) * out_h * out_w
+            cols = part
+            scratch = part.ctypes.data
+            if window != (1, 1) or stride != (1, 1) or padding != (0, 0):
+                cols = np.empty((rows, window[0], window[1], channels), image.dtype)
+                scratch = cols.ctypes.data
+                patches = cols.reshape(len(part), out_h, out_w, window[0], window[1], channels)
+                _im2col(part, patches, stride, padding)
+            product(
+                number, code, scratch, size, depth * size, dout[first:].ctypes.data, outputs * size, size,
+                sums[g].ctypes.data, outputs * size, depth, outputs, rows, 1,
+            )
+            keep(cols)
+
+
+@kernel("contract")
+def _add_up(sums, total):
+    for i in range(total.shape[0]):
+        total[i] = sums[i, 0]
+        for g in range(1, sums.shape[1]):
+            for j in range(total.shape[1]):
+                total[i, j] += sums[i, g, j]
+
+
+@kernel("contract")
+def _scatter_images(x, image, code, panels, window, stride, padding, bias):
+    examples, out_h, out_w, inputs = x.shape
+    channels, rows = image.shape[3], examples * out_h * out_w
+    columns, number = window[0] * window[1] * channels, x.dtype.type(0)
+    size = size_of(number)
+    if window == (1, 1) and stride == (1, 1) and padding == (0, 0):
+        multiply_packed(
+            number, code, x.ctypes.data, inputs * size, panels, image.ctypes.data, columns * size,
+            rows, columns, inputs,
+        )
+    else:
+        cols = np.empty((examples, out_h, out_w, window[0], window[1], channels), x.dtype)
+        multiply_packed(
+            number, code, x.ctypes.data, inputs * size, panels, cols.ctypes.data, columns * size,
+            rows, columns, inputs,
+        )
+        _col2im(cols, image, stride, padding)
+    if bias.size:
+        _add_bias(image.reshape(-1, channels), bias)
+
+
+@kernel("contract")
+def _add_bias(rows, bias):
+    for i in range(rows.shape[0]):
+        for j in range(bias.size):
+            rows[i, j] += bias[j]
+
+
+@kernel("contract")
+def _im2col(x, cols, stride, padding):
+    (stride_h, stride_w), (pad_h, pad_w) = stride, padding
     examples, height, width, channels = x.shape
     _, out_h, out_w, kernel_h, kernel_w, _ = cols.shape
     zero = x.dtype.type(0)
@@ -305,7 +375,8 @@ def _im2col(x, stride_h, stride_w, pad_h, pad_w, cols):
 
 
 @kernel("contract")
-def _col2im(cols, stride_h, stride_w, pad_h, pad_w, x):
+def _col2im(cols, x, stride, padding):
+    (stride_h, stride_w), (pad_h, pad_w) = stride, padding
     examples, height, width, channels = x.shape
     _, out_h, out_w, kernel_h, kernel_w, _ = cols.shape
     rows = x.reshape(examples, height, width * channels)

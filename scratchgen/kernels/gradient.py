@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchgen.kernels import backend
+
 
 class LazyGradient:
     """An array that can be set to zero without writing zeros.
@@ -47,11 +49,22 @@ class LazyGradient:
 
         For a product, the array is treated as a matrix (M, C), where C is the last axis and M all others.
         """
-        array = self.array
-        if not self.is_zero:
-            array += a if b is None else (a @ b).reshape(array.shape)
-        elif b is None:
+        array, zero = self.array, self.is_zero
+        if b is not None:
+            self._add_product(a, b, array.reshape(-1, array.shape[-1]), zero)
+        elif zero:
             array[...] = a
         else:
-            np.matmul(a, b, out=array.reshape(-1, array.shape[-1]))
+            array += a
         self.is_zero = False
+
+    def _add_product(self, a: np.ndarray, b: np.ndarray, matrix: np.ndarray, zero: bool) -> None:
+        same = a.dtype == b.dtype == matrix.dtype and a.shape[1:] == b.shape[:1]
+        if backend() == "jit" and same and matrix.shape == (len(a), b.shape[1]):
+            from scratchgen.kernels.products import matmul  # imports Numba, so not at the top of the file
+
+            matmul(a, b, matrix, add=not zero)
+        elif zero:
+            np.matmul(a, b, out=matrix)
+        else:
+            matrix += a @ b

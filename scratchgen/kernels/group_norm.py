@@ -5,8 +5,8 @@ With g = weight·dout (GN.6), the lines (GN.8) to (GN.10) combine to
     dx = inv·(g − mean(g) − xhat·mean(g·xhat))
 
 All sums are first over the pixels of an example, one for each channel. The sums of the channels then give the
-means of the groups, and dweight and dbias (GN.7). Examples are divided between threads, and the sums over
-examples are computed by one thread, so they do not depend on the number of threads.
+means of the groups, and dweight and dbias (GN.7). Threads share the examples; one thread computes the sums
+over examples.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.normalisation import norm_of_huge_numbers
+from scratchgen.kernels.parts import share
 from scratchgen.kernels.shapes import expects
-from scratchgen.runtime import threads
 
 
 @expects(x="n p c", weight="c", bias="c")
@@ -27,11 +27,7 @@ def group_norm(
     x = np.ascontiguousarray(x)
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     inv = np.empty((len(x), groups), x.dtype)
-
-    def work(part: slice) -> None:
-        _group_norm(x[part], weight, bias, x.dtype.type(eps), inv[part], xhat[part], out[part])
-
-    threads.share(work, len(x), threads.enough(x.shape[1] * x.shape[2], threads.ENTRIES))
+    share(_group_norm, (x, inv, xhat, out), (weight, bias, x.dtype.type(eps)), each=x[:1].size)
     if not (inv > 0).all():
         return _group_norm_of_huge_numbers(x, weight, bias, groups, eps)
     return out, xhat, inv
@@ -58,12 +54,7 @@ def group_norm_backward(
     dout, xhat = np.ascontiguousarray(dout), np.ascontiguousarray(xhat)
     dx = np.empty(dout.shape, dout.dtype)
     sums = np.empty((2, len(dout), dout.shape[2]))      # Σ dout·xhat and Σ dout of each example and channel
-
-    def work(part: slice) -> None:
-        of_dout_xhat, of_dout = sums[:, part]
-        _group_norm_backward(dout[part], xhat[part], inv[part], weight, of_dout_xhat, of_dout, dx[part])
-
-    threads.share(work, len(dout), threads.enough(dout.shape[1] * dout.shape[2], threads.ENTRIES))
+    share(_group_norm_backward, (dout, xhat, inv, *sums, dx), (weight,), each=dout[:1].size)
     dweight, dbias = sums.sum(axis=1).astype(dout.dtype)
     return dx, dweight, dbias
 
@@ -75,7 +66,7 @@ def _expect_groups(who: str, shape: tuple[int, ...], groups: int) -> None:
 
 
 @kernel("contract")
-def _group_norm(x, weight, bias, eps, inv, xhat, out):
+def _group_norm(x, inv, xhat, out, weight, bias, eps):
     examples, pixels, channels = x.shape
     groups = inv.shape[1]
     width = channels // groups
@@ -114,7 +105,7 @@ def _group_norm(x, weight, bias, eps, inv, xhat, out):
 
 
 @kernel("contract")
-def _group_norm_backward(dout, xhat, inv, weight, sum_dout_xhat, sum_dout, dx):
+def _group_norm_backward(dout, xhat, inv, sum_dout_xhat, sum_dout, dx, weight):
     examples, pixels, channels = dout.shape
     groups = inv.shape[1]
     width = channels // groups

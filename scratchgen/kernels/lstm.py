@@ -10,8 +10,10 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp, tanh
+from scratchgen.kernels.parts import share
 from scratchgen.kernels.shapes import expects
-from scratchgen.runtime import threads
+
+CELLS = 1 << 14     # gates in a block, about 15 µs
 
 
 @expects(a="n g", u="n g", c="n h")
@@ -22,11 +24,7 @@ def lstm_cell(
     a, u, c = np.ascontiguousarray(a), np.ascontiguousarray(u), np.ascontiguousarray(c)
     gates = np.empty(a.shape, a.dtype)
     h, after, tanh_c = (np.empty(c.shape, c.dtype) for _ in range(3))
-
-    def work(part: slice) -> None:
-        _lstm_cell(a[part], u[part], c[part], h[part], after[part], gates[part], tanh_c[part])
-
-    threads.share(work, len(c), threads.enough(a.shape[1], threads.ENTRIES))
+    share(_lstm_cell, (a, u, c, h, after, gates, tanh_c), each=a.shape[1], entries=CELLS)
     return h, after, gates, tanh_c
 
 
@@ -37,11 +35,7 @@ def lstm_cell_backward(
     _expect_gates("lstm_cell_backward", gates.shape[1], c.shape[1])
     given = [np.ascontiguousarray(array) for array in (dh, dc, gates, c, tanh_c)]
     da, dc_before = np.empty(gates.shape, gates.dtype), np.empty(c.shape, c.dtype)
-
-    def work(part: slice) -> None:
-        _lstm_cell_backward(*(array[part] for array in given), da[part], dc_before[part])
-
-    threads.share(work, len(c), threads.enough(gates.shape[1], threads.ENTRIES))
+    share(_lstm_cell_backward, (*given, da, dc_before), each=gates.shape[1], entries=CELLS)
     return da, dc_before
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from scratchgen.kernels.blocks import Blocks
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.parts import share
+from scratchgen.kernels.products import Factors, multiply_all
 from scratchgen.kernels.shapes import expects
 
 
@@ -13,10 +15,17 @@ from scratchgen.kernels.shapes import expects
 def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, blocks: Blocks) -> np.ndarray:
     _expect_own(blocks, masked)
     out = np.empty((*x.shape[:-1], masked.shape[1]), x.dtype)
-    for inputs, columns in blocks.parts:
-        np.matmul(x[..., inputs], masked[inputs, columns], out=out[..., columns])
-    if bias is not None:
-        out += bias
+    rows, out_rows = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+    products: list[Factors] = [
+        (
+            rows[:, inputs],
+            masked[inputs, columns],
+            out_rows[:, columns],
+            None if bias is None else bias[columns],
+        )
+        for inputs, columns in blocks.parts
+    ]
+    multiply_all(products)
     return out
 
 
@@ -24,21 +33,26 @@ def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, bl
 def masked_weight_grad(dout: np.ndarray, x: np.ndarray, mask: np.ndarray, blocks: Blocks) -> np.ndarray:
     _expect_own(blocks, mask)
     x, dout = x.reshape(-1, x.shape[-1]), dout.reshape(-1, dout.shape[-1])
-    dweight, mask = np.empty(mask.shape, x.dtype), np.ascontiguousarray(mask).view(np.uint8)
-    for inputs, columns in blocks.parts:
-        dweight[: inputs.start, columns] = 0
-        dweight[inputs.stop :, columns] = 0
-        np.matmul(x[:, inputs].T, dout[:, columns], out=dweight[inputs, columns])
-        _multiply(dweight, mask, inputs.start, inputs.stop, columns.start, columns.stop)
+    dweight = np.empty(mask.shape, x.dtype)
+    products: list[Factors] = [
+        (x[:, inputs].T, dout[:, columns], dweight[inputs, columns], None)
+        for inputs, columns in blocks.parts
+    ]
+    multiply_all(products)
+    share(_keep, (dweight, np.ascontiguousarray(mask).view(np.uint8)), each=mask.shape[1])
     return dweight
 
 
 @expects(dout="... m", masked="d m")
 def masked_input_grad(dout: np.ndarray, masked: np.ndarray, blocks: Blocks) -> np.ndarray:
     _expect_own(blocks, masked)
-    dx = np.zeros((*dout.shape[:-1], masked.shape[0]), dout.dtype)
-    for inputs, columns in blocks.parts:
-        dx[..., inputs] += dout[..., columns] @ masked[inputs, columns].T
+    dx = np.empty((*dout.shape[:-1], masked.shape[0]), dout.dtype)
+    rows, dx_rows = dout.reshape(-1, dout.shape[-1]), dx.reshape(-1, dx.shape[-1])
+    products: list[Factors] = [
+        (rows[:, columns], masked[inputs, columns].T, dx_rows[:, inputs], None)
+        for inputs, columns in blocks.by_input
+    ]
+    multiply_all(products)
     return dx
 
 
@@ -49,9 +63,10 @@ def _expect_own(blocks: Blocks, mask: np.ndarray) -> None:
 
 
 @kernel("contract")
-def _multiply(a, mask, first_row, end_row, first_column, end_column):
-    """a *= mask inside a block: 0.1 ms for 784x500; NumPy converts the mask first and takes 0.4 ms."""
-    for i in range(first_row, end_row):
-        row, factors = a[i, first_column:end_column], mask[i, first_column:end_column]
+def _keep(a, mask):
+    """a = a where the mask is 1, and 0 elsewhere, where a may contain any bits."""
+    zero = a.dtype.type(0)
+    for i in range(a.shape[0]):
+        row, factors = a[i], mask[i]
         for j in range(row.size):
-            row[j] *= a.dtype.type(factors[j])
+            row[j] = row[j] if factors[j] else zero

@@ -18,8 +18,8 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import row_sum, row_sum_in_double, row_sum_of_squares
+from scratchgen.kernels.parts import share
 from scratchgen.kernels.shapes import expects
-from scratchgen.runtime import threads
 
 
 @expects(x="m c", weight="c", bias="c")
@@ -60,11 +60,7 @@ def layer_norm(
     x = np.ascontiguousarray(x)
     xhat, out = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     inv = np.empty((len(x), 1), x.dtype)
-
-    def work(part: slice) -> None:
-        _layer_norm(x[part], weight, bias, x.dtype.type(eps), inv[part, 0], xhat[part], out[part])
-
-    threads.share(work, len(x), threads.enough(x.shape[1], threads.ENTRIES))
+    share(_layer_norm, (x, inv[:, 0], xhat, out), (weight, bias, x.dtype.type(eps)), each=x.shape[1])
     if not (inv > 0).all():
         out, xhat, inv, _, _ = norm_of_huge_numbers(x, weight, bias, eps, axis=1)
         return out, xhat, inv[:, None]
@@ -99,12 +95,7 @@ def layer_norm_backward(
     if inv.shape[1] != 1:
         raise ValueError(f"layer_norm_backward expected inv of shape (M, 1), got {inv.shape}")
     dx = np.empty(dout.shape, dout.dtype)
-    inv = inv[:, 0]
-
-    def work(part: slice) -> None:
-        _layer_norm_backward(dout[part], xhat[part], inv[part], weight, dx[part])
-
-    threads.share(work, len(dout), threads.enough(dout.shape[1], threads.ENTRIES))
+    share(_layer_norm_backward, (dout, xhat, inv[:, 0], dx), (weight,), each=dout.shape[1])
     return dx
 
 
@@ -162,7 +153,7 @@ def _scale_shift_backward(dout, xhat, dweight, dbias):
 
 
 @kernel("contract")
-def _layer_norm(x, weight, bias, eps, inv, xhat, out):
+def _layer_norm(x, inv, xhat, out, weight, bias, eps):
     rows, channels = x.shape
     one = x.dtype.type(1)
     inverse_size = one / x.dtype.type(channels)
@@ -182,7 +173,7 @@ def _layer_norm(x, weight, bias, eps, inv, xhat, out):
 
 
 @kernel("contract")
-def _layer_norm_backward(dout, xhat, inv, weight, dx):
+def _layer_norm_backward(dout, xhat, inv, dx, weight):
     rows, channels = dout.shape
     inverse_size = dout.dtype.type(1) / dout.dtype.type(channels)
     for m in range(rows):

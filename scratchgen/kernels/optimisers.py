@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.parts import share
 from scratchgen.kernels.shapes import expects
-from scratchgen.runtime import threads
 
 
 @expects(value="p", grad="p")
 def sgd_step(value: np.ndarray, grad: np.ndarray, lr: float) -> None:
     _expect_writable("sgd_step", value)
-    _sgd_step(grad, value.dtype.type(lr), value)
+    share(_sgd_step, (grad, value), (value.dtype.type(lr),))
 
 
 @expects(value="p", grad="p", velocity="p")
@@ -23,7 +23,7 @@ def momentum_step(
 ) -> None:
     _expect_writable("momentum_step", value, velocity)
     number = value.dtype.type
-    _momentum_step(grad, number(lr), number(momentum), velocity, value)
+    share(_momentum_step, (grad, velocity, value), (number(lr), number(momentum)))
 
 
 @expects(value="p", grad="p", square="p")
@@ -32,7 +32,8 @@ def rmsprop_step(
 ) -> None:
     _expect_writable("rmsprop_step", value, square)
     number = value.dtype.type
-    _rmsprop_step(grad, number(lr), number(decay), number(1 - decay), number(eps), square, value)
+    settings = (number(lr), number(decay), number(1 - decay), number(eps))
+    share(_rmsprop_step, (grad, square, value), settings)
 
 
 @expects(value="p", grad="p", m="p", v="p")
@@ -51,11 +52,7 @@ def adam_step(
     # Computed in float32, 1 − 0.999 would have an error of 1.3e-5, relative to 0.001.
     rate, unbias = lr / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
     settings = [value.dtype.type(s) for s in (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, unbias)]
-
-    def work(part: slice) -> None:
-        _adam_step(grad[part], *settings, m[part], v[part], value[part])
-
-    threads.share(work, value.size, least=threads.ENTRIES)
+    share(_adam_step, (grad, m, v, value), tuple(settings))
 
 
 def _expect_writable(who: str, *arrays: np.ndarray) -> None:
@@ -64,27 +61,27 @@ def _expect_writable(who: str, *arrays: np.ndarray) -> None:
 
 
 @kernel("contract")
-def _sgd_step(grad, lr, value):
+def _sgd_step(grad, value, lr):
     for i in range(value.size):
         value[i] -= lr * grad[i]
 
 
 @kernel("contract")
-def _momentum_step(grad, lr, momentum, velocity, value):
+def _momentum_step(grad, velocity, value, lr, momentum):
     for i in range(value.size):
         velocity[i] = momentum * velocity[i] + grad[i]
         value[i] -= lr * velocity[i]
 
 
 @kernel("contract")
-def _rmsprop_step(grad, lr, decay, rest, eps, square, value):
+def _rmsprop_step(grad, square, value, lr, decay, rest, eps):
     for i in range(value.size):
         square[i] = decay * square[i] + rest * grad[i] * grad[i]
         value[i] -= lr * grad[i] / (np.sqrt(square[i]) + eps)
 
 
 @kernel("contract")
-def _adam_step(grad, rate, beta1, rest1, beta2, rest2, eps, unbias, m, v, value):
+def _adam_step(grad, m, v, value, rate, beta1, rest1, beta2, rest2, eps, unbias):
     for i in range(value.size):
         m[i] = beta1 * m[i] + rest1 * grad[i]
         v[i] = beta2 * v[i] + rest2 * grad[i] * grad[i]

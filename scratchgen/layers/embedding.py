@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from scratchgen.checks import Array, as_generator, describe, expect_number, is_plain_array, positive
 from scratchgen.initializers import normal
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
+from scratchgen.layers.linear import affine
 
 
 def embedding_weight_grad(dout: Array, ids: Array, num_embeddings: int) -> Array:
@@ -17,7 +18,7 @@ def embedding_weight_grad(dout: Array, ids: Array, num_embeddings: int) -> Array
     onehot = np.zeros((num_embeddings, ids.size), dout.dtype)
     onehot[ids.reshape(-1), np.arange(ids.size)] = 1
     # The product adds up the rows of repeated ids. np.add.at(dW, ids, dout) does the same but is slower.
-    return onehot @ rows(dout)                                  # (EMB.2)  (K, C)
+    return affine(onehot, rows(dout))                           # (EMB.2)  (K, C)
 
 
 class Embedding(Layer):

@@ -154,7 +154,7 @@ class Recurrent(Layer):
             weight, drop = self.drop.forward(weight, training)              # (BPTT.12)  (H, G·H)
         states, saved = [start], []
         for t in range(len(x)):
-            u = states[t][0] @ weight                                       # (BPTT.2)   (N, G·H)
+            u = affine(states[t][0], weight)                                # (BPTT.2)   (N, G·H)
             after, kept = self.cell(a[t], u, states[t])
             mask = None if active is None else active[t]
             states.append(where(mask, after, states[t]))                    # (BPTT.3)
@@ -186,7 +186,7 @@ class Recurrent(Layer):
             (dh_out,) = where(mask, (dout[t],), zeros[:1])
             inside = (inside[0] + dh_out, *inside[1:])                      # (BPTT.5)
             da, du, ds = self.cell_backward(inside, cache.states[t], cache.saved[t])   # (BPTT.6)
-            ds = (ds[0] + du @ cache.weight.T, *ds[1:])                     # (BPTT.7)
+            ds = (ds[0] + affine_input_grad(du, cache.weight), *ds[1:])     # (BPTT.7)
             if mask is not None:
                 ds = tuple(d + s for d, s in zip(ds, skipped, strict=True))
             if self.truncate and t and t % self.truncate == 0:

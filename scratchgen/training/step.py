@@ -15,6 +15,7 @@ import numpy as np
 
 from scratchgen.module import Parameter
 from scratchgen.runtime.ranks import step_ranks
+from scratchgen.runtime.threads import one_blas_thread
 from scratchgen.training.optimisers import Optimizer
 
 
@@ -72,13 +73,14 @@ def player_step(
 
     Raises TrainingDiverged, before any update, if the loss is nan or infinite.
     """
-    optimizer.zero_grad()
-    value, cache = loss()
-    expect_finite(model, value, lambda: backward(cache), name)
-    grads = backward(cache)
-    optimizer.all_reduce()                  # (DP.1)  over the ranks of a data-parallel run
-    length = optimizer.grad_norm() if norm else math.nan
-    optimizer.step()
+    with one_blas_thread():         # so that the result does not depend on the number of threads
+        optimizer.zero_grad()
+        value, cache = loss()
+        expect_finite(model, value, lambda: backward(cache), name)
+        grads = backward(cache)
+        optimizer.all_reduce()              # (DP.1)  over the ranks of a data-parallel run
+        length = optimizer.grad_norm() if norm else math.nan
+        optimizer.step()
     return Step(value, cache, grads, length)
 
 

@@ -105,7 +105,7 @@ def test_tables_are_filled_between_their_marks_and_can_be_replaced(steps):
     blank = "\n".join("{1}\n{0}\nold\n{2}\n".format(name, *marks(name, COMMAND)) for name in TABLES)
     found = {"machine": "one core", "versions": {"torch": "1"}, "steps": steps}
     text = fill(blank, found)
-    assert "old" not in text and text.count(NOTHING) == 4       # the others
+    assert "old" not in text and text.count(NOTHING) == 5       # the others
     assert text.count("| vae |") == 3
     assert fill(text, found) == text
     with pytest.raises(ValueError, match="expected the marks"):
@@ -192,3 +192,26 @@ def test_startup_imports_nothing_that_it_times():
     asked = f"import sys, startup; print([name for name in {timed} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=BENCHMARKS, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_row_of_load_compares_with_the_best_fixed_number_of_threads():
+    from load import USUAL, line, row
+    from tables import load
+
+    times = {USUAL: [10.0, 12.0], "1": [11.2, 12.0], "2": [40.0, 50.0]}
+    times |= {"PyTorch eager": [35.0, 42.0], "PyTorch fused": [30.0, 36.0]}
+    found = {"model": "vae", "busy": 1} | row(times)
+    assert (found["fixed"], found["pytorch"], found["ms"]) == ("1", "PyTorch fused", 11.0)
+    assert found["against_fixed"] == pytest.approx(1.06) and found["against_pytorch"] == pytest.approx(3.0)
+    assert line(found) == "| vae | 1 | 11.0 | 1.06 (1.03 to 1.09), 1 | 3.00 (3.00 to 3.00), fused |"
+    text = load({"load": [found]})
+    assert "| vae | 1 | 11.0 | 1.06 (1.03 to 1.09) of 0.9, 1 | 3.00 of 3.0, fused |" in text
+
+
+def test_busy_processes_end_with_the_block():
+    from load import busy
+
+    with pytest.raises(ZeroDivisionError), busy(2) as started:
+        assert [process.poll() for process in started] == [None, None]
+        raise ZeroDivisionError
+    assert None not in [process.poll() for process in started]

@@ -1,199 +1,362 @@
-"""Work divided between threads: each part is done once, errors are raised, results are the same."""
+"""Work shared by threads: each block is computed once, and the bits never depend on the threads."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from helpers.train_each import KINDS, LARGE, digest, results
+from threadpoolctl import threadpool_limits
 
-from scratchgen import kernels
-from scratchgen.kernels import linear
-from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, LayerNorm, Linear, SiLU
+from scratchgen.kernels import parts, products, queue
+from scratchgen.kernels.compile import kernel
+from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, GroupNorm, LayerNorm, Linear, SiLU
 from scratchgen.runtime import threads
 from scratchgen.training.optimisers import Adam
 
-HERE = threading.get_ident
+pytestmark = pytest.mark.skipif(not queue.FUTEX, reason="there are no helpers on this system")
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 
 
 @pytest.fixture
-def two_threads(monkeypatch):
-    """Use two threads for BLAS and for the pool, on every machine."""
-    monkeypatch.setattr(threads, "_processors", lambda: 2)
-    with threadpool_limits(2, user_api="blas"):
-        yield
+def use(monkeypatch):
+    """A function that sets the number of threads, on a machine with any number of cores."""
+    monkeypatch.setattr(threads, "_processors", lambda: 4)
+    with threadpool_limits(1, user_api="blas"):
+        monkeypatch.setattr(threads, "_blas_threads", lambda: 1)
+        yield lambda number: monkeypatch.setattr(threads, "_blas_threads", lambda: number)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks that are so small that even the examples of tests have many."""
+    monkeypatch.setattr(parts, "ENTRIES", 16)
+    monkeypatch.setattr(products, "SMALL", 1)
+    monkeypatch.setattr(products, "WORK", 64)
+
+
+@pytest.fixture
+def no_patience(use):
+    """Let the caller move a helper to its core and sleep, whenever it has to wait for a block."""
+    use(2)
+    threads.helpers()
+    words = threads._helpers.memory[(threads._helpers.address - threads._helpers.memory.ctypes.data) // 8 :]
+    usual = words[queue.LOOKS // 8 + 1]
+    words[queue.LOOKS // 8 + 1] = 0
+    yield
+    words[queue.LOOKS // 8 + 1] = usual
 
 
 def blas_threads():
-    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    """Of the libraries that the first call found. SciPy loads another one, which training does not use."""
+    return {blas.get_num_threads() for blas in threads._blas()}
 
 
-def test_share_covers_the_range_once_and_keeps_the_order(two_threads):
-    found = threads.share(lambda part: (part.start, part.stop, HERE()), 7)
-    assert [(start, stop) for start, stop, _ in found] == [(0, 3), (3, 7)]
-    assert found[0][2] == HERE() != found[1][2]
+@kernel("contract")
+def _count(found):
+    for i in range(found.size):
+        found[i] += 1
 
 
-@pytest.mark.parametrize(("n", "least"), [(0, 1), (1, 1), (7, 4)])
-def test_share_runs_small_work_in_the_calling_thread(two_threads, n, least):
-    assert threads.share(lambda part: (part, HERE()), n, least) == [(slice(0, n), HERE())]
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("size", [0, 1, 7, 1_000, 70_000])
+def test_each_part_is_computed_once(use, number, size):
+    use(number)
+    found = np.zeros(size, np.int64)
+    for _ in range(20):
+        parts.share(_count, (found,), entries=3)
+    assert (found == 20).all()
 
 
-def test_share_is_serial_if_blas_has_one_thread():
-    with threadpool_limits(1, user_api="blas"):
-        assert len(threads.share(lambda part: part, 100)) == 1
+def test_helpers_compute_blocks(use):
+    """With 20 ms of work, a second thread gets some of it, even if the machine is busy."""
+    use(2)
+    rng = np.random.default_rng(0)
+    a, out = rng.standard_normal((1200, 1200)), np.empty((1200, 1200))
+    address, count = threads.helpers()
+    assert count == 1
+    words = threads._helpers.memory[(address - threads._helpers.memory.ctypes.data) // 8 :]
+    done = 0
+    for _ in range(20):
+        products.matmul(a, a, out)
+        done += words[queue.DONE // 8]
+    assert done > 0
 
 
-def test_share_limits_blas_to_one_thread_and_ends_the_limit(two_threads):
-    assert threads.share(lambda part: blas_threads(), 2) == [{1}, {1}]
-    assert blas_threads() == {2}
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 3, 3), (1, 5, 1), (7, 300, 33), (4, 0, 5), (130, 257, 99), (400, 9, 30), (30, 128, 500)],
+)
+def test_product_is_that_of_the_definition(use, small_blocks, rng, dtype, shape):
+    """For each layout of both factors, with and without a bias, and added to what was there."""
+    use(2)
+    rows, depth, columns = shape
+    sizes = (rows, depth), (depth, columns), (columns,), (rows, columns)
+    a, b, bias, before = (rng.standard_normal(size).astype(dtype) for size in sizes)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    tolerance = (2e-6 if dtype == np.float32 else 2e-15) * max(1, depth)
+    wide_a, wide_b = np.zeros((rows, 2 * depth), dtype), np.zeros((depth, columns + 3), dtype)
+    wide_a[:, ::2], wide_b[:, 1:-2] = a, b
+    for left in (a, np.asfortranarray(a), wide_a[:, ::2]):
+        for right in (b, np.asfortranarray(b), wide_b[:, 1:-2]):
+            for kwargs, expected in (
+                ({}, exact), ({"bias": bias}, exact + bias), ({"add": True}, exact + before),
+            ):
+                out = np.empty((rows, columns + 1), dtype)
+                out[:, :columns], out[:, columns] = before if kwargs.get("add") else np.nan, 7
+                products.matmul(left, right, out[:, :columns], **kwargs)
+                np.testing.assert_allclose(out[:, :columns], expected, rtol=0, atol=tolerance)
+                assert (out[:, columns] == 7).all(), "expected nothing to be written beside the output"
 
 
-@pytest.mark.parametrize("failing", [0, 1])
-def test_share_raises_an_error_after_all_parts_have_finished(two_threads, failing):
-    other_may_end, ended = threading.Event(), []
-
-    def work(part):
-        if (part.start > 0) == failing:
-            other_may_end.set()
-            raise ZeroDivisionError
-        assert other_may_end.wait(5)
-        ended.append(part)
-
-    with pytest.raises(ZeroDivisionError):
-        threads.share(work, 2)
-    assert len(ended) == 1 and blas_threads() == {2}
-    assert len(threads.share(lambda part: part, 2)) == 2
-
-
-def in_another_thread(work):
+def test_bits_of_a_product_do_not_depend_on_its_blocks_and_other_rows(use, rng, monkeypatch):
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in ((150, 700), (700, 90)))
     found = []
-    thread = threading.Thread(target=lambda: found.append(work()))
-    thread.start()
-    thread.join(10)
-    return found[0]
+    for number, work, transposed in ((1, 3 << 20, False), (2, 1000, False), (3, 1 << 16, True)):
+        use(number)
+        monkeypatch.setattr(products, "WORK", work)
+        out = np.empty((150, 90), np.float32)
+        products.matmul(a, np.asfortranarray(b) if transposed else b, out)
+        found.append(out)
+    part = np.empty((5, 40), np.float32)
+    products.matmul(a[31:36], b[:, 20:60], part)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(found[0][31:36, 20:60], part)
 
 
-def test_share_is_serial_while_another_thread_limits_blas(two_threads):
-    """threadpoolctl lets only one thread limit BLAS at a time. Because of the fixture, it is this one."""
-    assert in_another_thread(lambda: len(threads.share(lambda part: part, 2))) == 1
-
-
-def test_share_releases_the_limit_of_blas(monkeypatch):
-    monkeypatch.setattr(threads, "_processors", lambda: 2)
-
-    def shared():
-        with threadpool_limits(2, user_api="blas"):
-            return threads.share(lambda part: blas_threads(), 2)
-
-    assert shared() == [{1}, {1}] == in_another_thread(shared)
-
-
-def test_share_by_concurrent_callers_returns_the_results_of_each(two_threads):
-    def work(part):
-        return list(range(part.start, part.stop))
-
-    def caller():
-        found.extend(sum(threads.share(work, 9), []) == list(range(9)) for _ in range(50))
-
-    found = []
-    callers = [threading.Thread(target=caller) for _ in range(3)]
-    for thread in callers:
-        thread.start()
-    for thread in callers:
-        thread.join(20)
-    assert found == [True] * 150
-
-
-def test_share_works_in_the_calling_thread_if_no_thread_can_be_started(two_threads, monkeypatch):
-    class Ended:
-        def submit(self, *_):
-            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
-
-    monkeypatch.setattr(threads, "_pool", Ended)
-    assert threads.share(lambda part: (part.start, part.stop), 5) == [(0, 2), (2, 5)]
-
-
-def test_share_inside_shared_work_is_serial(two_threads):
-    assert threads.share(lambda part: len(threads.share(lambda inner: inner, 2)), 2) == [1, 1]
-
-
-def test_share_keeps_the_errstate_of_numpy(two_threads):
-    with np.errstate(over="raise"):
-        assert threads.share(lambda part: np.geterr()["over"], 2) == ["raise", "raise"]
-
-
-def doubled(numbers):
-    numbers.put(sum(part.stop - part.start for part in threads.share(lambda part: part, 10)))
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
-def test_share_works_in_a_forked_child(two_threads):
-    threads.share(lambda part: part, 2)
-    context = multiprocessing.get_context("fork")
-    numbers = context.Queue()
-    child = context.Process(target=doubled, args=(numbers,), daemon=True)
-    child.start()
-    assert numbers.get(timeout=20) == 10
-    child.join(20)
-    assert child.exitcode == 0
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_product_keeps_nan_and_infinity(use, number):
+    use(2)
+    a, b = np.ones((40, 60)), np.ones((60, 50))
+    a[3, 4] = number
+    out = np.empty((40, 50))
+    products.matmul(a, b, out)
+    np.testing.assert_array_equal(out, np.where(np.arange(40) == 3, number, 60.0)[:, None] * np.ones(50))
 
 
 LAYERS = {
     "conv": (lambda **kind: Conv2d(3, 2, (3, 2), stride=2, padding=1, **kind), (5, 6, 7, 3)),
+    "conv of few channels": (lambda **kind: Conv2d(6, 2, 3, padding=1, **kind), (5, 6, 7, 6)),
     "conv_transpose": (lambda **kind: ConvTranspose2d(3, 2, (3, 2), stride=2, **kind), (5, 6, 7, 3)),
-    "linear": (lambda **kind: Linear(4, 3, **kind), (5, 2, 4)),
-    "layer_norm": (lambda rng, **kind: LayerNorm(4, **kind), (5, 2, 4)),
-    "attention": (lambda **kind: CausalSelfAttention(4, 2, **kind), (5, 3, 4)),
+    "linear": (lambda **kind: Linear(40, 30, **kind), (50, 2, 40)),
+    "layer_norm": (lambda rng, **kind: LayerNorm(4, **kind), (50, 2, 4)),
+    "group_norm": (lambda rng, **kind: GroupNorm(2, 4, **kind), (50, 2, 3, 4)),
+    "attention": (lambda **kind: CausalSelfAttention(4, 2, **kind), (50, 3, 4)),
+    "silu": (lambda rng, dtype: SiLU(), (50, 7)),
 }
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", LAYERS)
-def test_layer_computes_the_same_on_two_threads(two_threads, monkeypatch, rng, name):
-    for module, limit in ((threads, "PRODUCTS"), (threads, "ENTRIES"), (linear, "ROWS")):
-        monkeypatch.setattr(module, limit, 1)
+def test_layer_gives_the_same_bits_on_one_two_and_three_threads(use, small_blocks, rng, name, dtype):
     make, shape = LAYERS[name]
-    layer, x = make(rng=rng, dtype=np.float64), rng.standard_normal(shape)
-    dout = rng.standard_normal(layer.forward(x)[0].shape)
-    shared = []
-    monkeypatch.setattr(threads, "_pool", lambda pool=threads._pool: shared.append(name) or pool())
+    layer, x = make(rng=rng, dtype=dtype), rng.standard_normal(shape).astype(dtype)
+    dout = rng.standard_normal(layer.forward(x)[0].shape).astype(dtype)
 
-    def results():
+    def computed(number):
+        use(number)
         layer.zero_grad()
         out, cache = layer.forward(x)
         return [out, layer.backward(dout, cache), *(p.grad.copy() for p in layer.parameters().values())]
 
-    on_two = results()
-    assert len(shared) >= 2 - (name == "linear"), "expected two threads in each pass"
-    with threadpool_limits(1, user_api="blas"):
-        on_one = results()
-    for a, b in zip(on_two, on_one, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
+    expected = computed(1)
+    for number in (2, 3, 2):
+        for a, b in zip(expected, computed(number), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
-def test_long_activations_and_adam_compute_the_same_on_two_threads(two_threads, monkeypatch, rng):
-    x = rng.standard_normal((600, 1001))
-    weight = Conv2d(1, 600, (1001, 1), rng=rng, dtype=np.float64)
-
-    def results():
-        out, cache = SiLU().forward(x)
-        weight.weight.value[...] = 1
-        optimizer = Adam({"weight": weight.weight}, 0.1)
-        weight.weight.grad[...] = x.T.reshape(weight.weight.shape)
-        optimizer.step()
-        return out, SiLU().backward(x, cache), weight.weight.value.copy()
-
-    assert x.size >= 2 * threads.ENTRIES
-    shares = []
-    monkeypatch.setattr(threads, "_pool", lambda pool=threads._pool: shares.append(1) or pool())
-    shared = results()
-    assert len(shares) == 3, "expected two threads in forward, backward and update"
-    with threadpool_limits(1, user_api="blas"):
-        alone = results()
-    for a, b in zip(shared, alone, strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted([*KINDS, *LARGE]))
+def test_training_gives_the_same_bits_on_one_two_and_three_threads(use, name):
+    """Every public model. The large ones have several blocks."""
+    found = []
+    for number in (1, 2, 3):
+        use(number)
+        found.append(results(name))
+    assert found[0] == found[1] == found[2]
 
 
-def test_kernels_are_the_chosen_ones_in_every_thread(two_threads):
-    with kernels.use("reference"):
-        assert threads.share(lambda part: kernels.backend(), 2) == ["reference", "reference"]
+@pytest.mark.usefixtures("no_patience")
+def test_caller_that_waits_for_a_helper_gets_the_same_bits(rng):
+    """A helper is moved to the core of the caller and away again, many times."""
+    a, out = rng.standard_normal((300, 300)).astype(np.float32), np.empty((300, 300), np.float32)
+    products.matmul(a, a, out)
+    expected = out.copy()
+    for _ in range(300):
+        out[...] = 0
+        products.matmul(a, a, out)
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_concurrent_callers_get_the_same_bits(use, small_blocks, rng):
+    use(3)
+    a = rng.standard_normal((60, 60)).astype(np.float32)
+    expected = np.empty((60, 60), np.float32)
+    products.matmul(a, a, expected)
+
+    def caller():
+        out = np.empty((60, 60), np.float32)
+        for _ in range(50):
+            out[...] = 0
+            products.matmul(a, a, out)
+            found.append(np.array_equal(out, expected))
+
+    found = []
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(60)
+    assert found == [True] * 200
+
+
+def test_without_helpers_the_caller_computes_everything(use, small_blocks, monkeypatch, rng):
+    """Python is shutting down, or the system refuses another thread."""
+    class Refused(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    use(2)
+    monkeypatch.setattr(threads, "_helpers", None)
+    monkeypatch.setattr(threads, "_ended", False)
+    monkeypatch.setattr(threads.threading, "Thread", Refused)
+    a, out = rng.standard_normal((30, 30)), np.empty((30, 30))
+    products.matmul(a, a, out)
+    np.testing.assert_allclose(out, a @ a, rtol=0, atol=1e-12)
+    assert threads.helpers() == (0, 0)
+
+
+def put_digest(numbers, a):
+    out = np.empty_like(a)
+    products.matmul(a, a, out)
+    numbers.put((digest([out]), threads.helpers()[1]))
+
+
+@FORKS
+def test_forked_child_starts_its_own_helpers(use, small_blocks, rng):
+    use(2)
+    a = rng.standard_normal((40, 40))
+    out = np.empty_like(a)
+    products.matmul(a, a, out)
+    context = multiprocessing.get_context("fork")
+    numbers = context.Queue()
+    child = context.Process(target=put_digest, args=(numbers, a), daemon=True)
+    child.start()
+    assert numbers.get(timeout=20) == (digest([out]), 1)
+    child.join(20)
+    assert child.exitcode == 0
+
+
+def in_new_process(code, **environment):
+    import os
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+PROCESS = """
+import threading
+import numpy as np
+from scratchgen.layers import Linear
+x = np.ones((64, 600), np.float32)
+for _ in range(3):
+    Linear(600, 600, rng=0).forward(x)
+print(sum(thread.name.startswith("scratchgen") for thread in threading.enumerate()))
+"""
+
+
+def test_process_with_helpers_ends_and_one_blas_thread_means_no_helpers():
+    from_system = threads._processors.__wrapped__()
+    assert in_new_process(PROCESS, OPENBLAS_NUM_THREADS="1") == ["0"]
+    assert in_new_process(PROCESS, OPENBLAS_NUM_THREADS="2") == ["1" if from_system > 1 else "0"]
+
+
+def test_a_training_step_limits_blas_and_ends_the_limit(monkeypatch):
+    monkeypatch.setattr(threads, "_processors", lambda: 2)
+    with threadpool_limits(2, user_api="blas"):
+        with threads.one_blas_thread():
+            assert blas_threads() == {1} and threads.count() == 2
+            with threads.one_blas_thread():
+                pass
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+        with pytest.raises(ZeroDivisionError), threads.one_blas_thread():
+            raise ZeroDivisionError
+        assert blas_threads() == {2}
+
+
+def test_threads_that_limit_blas_at_the_same_time_end_the_limit_together(monkeypatch):
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with threads.one_blas_thread():
+            inside.set()
+            assert leave.wait(20)
+
+    with threadpool_limits(2, user_api="blas"):
+        thread = threading.Thread(target=other)
+        with threads.one_blas_thread():
+            thread.start()
+            assert inside.wait(20)
+        assert blas_threads() == {1}
+        leave.set()
+        thread.join(20)
+        assert blas_threads() == {2}
+
+
+def test_adam_gives_the_same_bits_on_every_number_of_threads(use, rng):
+    found = []
+    start, grad = rng.standard_normal(200_000), rng.standard_normal(200_000)
+    for number in (1, 2, 3):
+        use(number)
+        layer = Linear(200, 1000, bias=False, rng=0, dtype=np.float64)
+        layer.weight.value[...] = start.reshape(200, 1000)
+        optimizer = Adam(layer.parameters(), 0.1)
+        for _ in range(3):
+            layer.weight.grad[...] = grad.reshape(200, 1000)
+            optimizer.step()
+        found.append(layer.weight.value.copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+@kernel("contract")
+def _allocate(found, size):
+    for i in range(found.size):
+        found[i] = np.empty(size).size
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_block_without_memory_is_an_error(use, number):
+    use(number)
+    found = np.zeros(4)
+    parts.share(_allocate, (found,), (10,), entries=1)
+    assert (found == 10).all()
+    with pytest.raises(MemoryError, match="_allocate found no memory"):
+        parts.share(_allocate, (found,), (1 << 58,), entries=1)
+    parts.share(_count, (np.zeros(4, np.int64),), entries=1)
+
+
+OTHER_SYSTEM = """
+import sys
+sys.platform = "other"
+import numpy as np
+from scratchgen.kernels import queue, products
+from scratchgen.runtime import threads
+assert not queue.FUTEX and threads.helpers() == (0, 0)
+a, out = np.random.default_rng(0).random((300, 300)), np.empty((300, 300))
+products.matmul(a, a, out)
+print(np.allclose(out, a @ a))
+"""
+
+
+@pytest.mark.slow
+def test_other_systems_compute_without_helpers(tmp_path):
+    assert in_new_process(OTHER_SYSTEM, NUMBA_CACHE_DIR=str(tmp_path)) == ["True"]

@@ -1,0 +1,171 @@
+"""The inner loop of a matrix product: one tile of the output, in the registers of the processor.
+
+A tile has R rows and V vectors of columns, and all R·V sums are in registers. For each of k, V vectors of b
+and R numbers of a are loaded, and R·V vectors of products are added.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+from numba import extending
+from numba.core import cgutils, types
+
+intrinsic: Any = extending.intrinsic
+
+_features = llvm.get_host_cpu_features()
+_triple = llvm.get_process_triple()
+
+
+def _registers() -> tuple[int, dict[int, int]]:
+    """The bytes of a vector register, and for each number of vectors in a tile, the number of its rows."""
+    if _features.get("avx512f"):
+        return 64, {4: 6, 3: 8, 2: 12, 1: 16}       # 32 registers
+    if _features.get("avx2") and _features.get("fma"):
+        return 32, {3: 4, 2: 6, 1: 10}              # 16 registers
+    if _triple.startswith(("aarch64", "arm64")):
+        return 16, {4: 6, 3: 8, 2: 12, 1: 16}
+    return 16, {3: 4, 2: 6, 1: 10}
+
+
+BYTES, ROWS = _registers()
+FUSED = BYTES > 16 or _triple.startswith(("aarch64", "arm64"))
+WORD = ir.IntType(64)
+
+
+def _make(rows: int, vectors: int) -> Any:
+    """The function that computes a tile; see the module."""
+
+    @intrinsic
+    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add):
+        """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
+
+        number : of the dtype;  a, b, out : addresses;  a_row, out_row : bytes from row to row
+        a_step : bytes from one number of a row to the next;  b is packed and aligned
+        """
+        def codegen(context, builder, signature, args):
+            _, a, a_row, a_step, b, depth, out, out_row, add = args
+            single = number == types.float32
+            element = ir.FloatType() if single else ir.DoubleType()
+            size = 4 if single else 8
+            lanes = BYTES // size
+            vector = ir.VectorType(element, lanes)
+            fma = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector] * 3),
+                f"llvm.fma.v{lanes}f{8 * size}",
+            )
+            nowhere = ir.Constant(vector, ir.Undefined)
+            first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+            def at(address: Any, kind: Any, *offsets: Any) -> Any:
+                for offset in offsets:
+                    address = builder.add(address, offset)
+                return builder.inttoptr(address, kind.as_pointer())
+
+            def times(value: Any, factor: int) -> Any:
+                return builder.mul(value, WORD(factor))
+
+            start = builder.block
+            loop, after = builder.append_basic_block("depth"), builder.append_basic_block("store")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            counters = []
+            for initial in (WORD(0), a, b):
+                counter = builder.phi(WORD)
+                counter.add_incoming(initial, start)
+                counters.append(counter)
+            sums = [builder.phi(vector) for _ in range(rows * vectors)]
+            for total in sums:
+                total.add_incoming(ir.Constant(vector, [0.0] * lanes), start)
+            k, a_now, b_now = counters
+            columns = [
+                builder.load(at(b_now, vector, WORD(v * BYTES)), align=BYTES) for v in range(vectors)
+            ]
+            new = []
+            for r in range(rows):
+                x = builder.load(at(a_now, element, times(a_row, r)), align=size)
+                x = builder.insert_element(nowhere, x, ir.IntType(32)(0))
+                x = builder.shuffle_vector(x, nowhere, first)
+                for v in range(vectors):
+                    total = sums[r * vectors + v]
+                    new.append(
+                        builder.call(fma, [x, columns[v], total])
+                        if FUSED
+                        else builder.fadd(total, builder.fmul(x, columns[v]))
+                    )
+            ends = (
+                builder.add(k, WORD(1)), builder.add(a_now, a_step), builder.add(b_now, WORD(vectors * BYTES))
+            )
+            for phi, end in zip([*counters, *sums], [*ends, *new], strict=True):
+                phi.add_incoming(end, loop)
+            builder.cbranch(builder.icmp_signed("<", ends[0], depth), loop, after)
+            builder.position_at_end(after)
+            places = [
+                at(out, vector, times(out_row, r), WORD(v * BYTES))
+                for r in range(rows)
+                for v in range(vectors)
+            ]
+            with builder.if_else(builder.icmp_signed("!=", add, WORD(0))) as (then, otherwise):
+                with then:
+                    for place, value in zip(places, new, strict=True):
+                        old = builder.load(place, align=size)
+                        builder.store(builder.fadd(old, value), place, align=size)
+                with otherwise:
+                    for place, value in zip(places, new, strict=True):
+                        builder.store(value, place, align=size)
+            return context.get_dummy_value()
+
+        return types.void(number, *(types.int64,) * 8), codegen
+
+    return tile
+
+
+TILES = {vectors: _make(rows, vectors) for vectors, rows in ROWS.items()}
+
+
+@intrinsic
+def copy_vectors(typingctx, number, source, target, count):
+    """Copy `count` vectors; the target is aligned."""
+    def codegen(context, builder, signature, args):
+        _, source, target, count = args
+        vector = ir.VectorType(WORD, BYTES // 8)
+        with cgutils.for_range(builder, count) as loop:
+            offset = builder.mul(loop.index, WORD(BYTES))
+            here, there = (
+                builder.inttoptr(builder.add(start, offset), vector.as_pointer())
+                for start in (source, target)
+            )
+            builder.store(builder.load(here, align=4), there, align=BYTES)
+        return context.get_dummy_value()
+
+    return types.void(number, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def get(typingctx, number, address):
+    """The number of this dtype at an address."""
+    def codegen(context, builder, signature, args):
+        kind = context.get_value_type(number)
+        return builder.load(builder.inttoptr(args[1], kind.as_pointer()))
+
+    return number(number, types.int64), codegen
+
+
+@intrinsic
+def put(typingctx, address, number):
+    """Write a number to an address."""
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, number), codegen
+
+
+@intrinsic
+def size_of(typingctx, number):
+    """The bytes of a number."""
+    def codegen(context, builder, signature, args):
+        return WORD(4 if number == types.float32 else 8)
+
+    return types.int64(number), codegen
