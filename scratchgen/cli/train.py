@@ -20,7 +20,6 @@ from scratchgen.cli.ranks import add_rank_arguments, on_all_ranks
 from scratchgen.cli.run_folder import model_path
 from scratchgen.cli.settings import EPOCHS, shown, split_settings
 from scratchgen.cli.sources import add_data_arguments, expect_readable
-from scratchgen.runtime.ranks import run_ranks
 
 if TYPE_CHECKING:
     from scratchgen.cli.catalogue import Entry, Form
@@ -93,6 +92,7 @@ def train(args: argparse.Namespace) -> int:
     """Train the model that was named, and print its result."""
     from scratchgen.cli.catalogue import find_entry
     from scratchgen.cli.job import Job, TextJob
+    from scratchgen.runtime.ranks import run_ranks
 
     if args.model in train_translator.tasks():
         return train_translator.main(args)

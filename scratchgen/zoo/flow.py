@@ -248,5 +248,5 @@ class OffsetOfBits(Entry):
     def run(self, code: Any) -> Outcome:
         """The curve: pixels with a normal density of growing standard deviation."""
         stds = np.arange(1, 11) / 20
-        curve = np.array([code.per_dimension(-0.5 * np.log(2 * np.pi * np.e * s**2), 1) for s in stds])
+        curve = np.array([code.per_dimension(-0.5 * (np.log(2 * np.pi * s**2) + 1), 1) for s in stds])
         return Outcome(float(code.per_dimension(0.0, 784)), curve, x=stds)

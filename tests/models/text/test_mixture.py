@@ -64,7 +64,7 @@ def test_weights_agree_with_a_grid(rng):
 
 
 def test_steps_never_lower_the_likelihood_and_the_gap_bounds_what_is_missing(rng):
-    """(LMIX.2, LMIX.3): the shares, by hand. (LMIX.4): a bound on the distance from the largest likelihood."""
+    """(LMIX.2, LMIX.3): the shares, by hand. (LMIX.4): a bound on the distance to the best."""
     log_p = np.log(rng.uniform(0.05, 1, (4, 60)))
     best = mix(log_p, fit_weights(log_p)).mean()
     weights, before = np.array([0.7, 0.1, 0.1, 0.1]), -np.inf
