@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from website import stage  # noqa: E402
+from website import demo_pages, stage  # noqa: E402
 
 WORK = ROOT / "build" / "site"
 
@@ -45,6 +45,9 @@ def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if code == 0:
         shutil.copytree(ROOT / "results", out / "results", dirs_exist_ok=True)
+        for name, content in demo_pages.files().items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(content)
         if live:
             shutil.copytree(WORK / "live", out / "live", dirs_exist_ok=True)
         print(f"open {out / 'index.html'}")

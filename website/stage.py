@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from website import literate, reference
+from website import demo_pages, literate, reference
 
 FIGURES = (".png", ".svg", ".gif", ".webp")
 LISTED = re.compile(r"^(?:\d+\.|-) +\[[^\]]+\]\(([\w-]+)\.md\)", re.MULTILINE)
@@ -20,6 +20,7 @@ def stage(root: Path, folder: Path, live: Iterable[Path] = ()) -> None:
     for path in sorted((root / "docs" / "figures").iterdir()):
         if path.suffix in FIGURES:
             files[path.relative_to(root).as_posix()] = path.read_bytes()
+    files |= demo_pages.pictures()
     files |= {name: text.encode() for name, text in generated(root, live).items()}
     for name, content in files.items():
         target = folder / name
@@ -54,11 +55,12 @@ def generated(root: Path, live: Iterable[Path]) -> Mapping[str, str]:
     project = sorted(path.stem for path in root.glob("*.md"))
     pages = dict(reference.pages())
     pages["literate.md"] = literate.index()
+    pages |= demo_pages.pages()
     pages["live.md"] = live_index(live)
     pages["index.md"] = "\n\n".join([
         "# scratchgen",
         tree("Learn", ["docs/README", *(f"docs/{name}" for name in chapters)]),
-        tree("Look", ["live", "literate", "gallery/README"]),
+        tree("Look", ["live", "literate", "demos/index", "How to run the demos <gallery/README>"]),
         tree("Use", [f"docs/{name}" for name in others]),
         tree("Reference", ["api/index"]),
         tree("Project", project),

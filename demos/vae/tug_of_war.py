@@ -84,7 +84,8 @@ def draw(runs: dict[str, experiment.Run], damaged: int) -> Figure:
             axes[3, column].plot(x, rows[:, 1], label="decoder, for less noise", **style)
             axes[3, column].plot(x, rows[:, 2], "--", label="KL, for more noise", **style)
         if kind != "shuffled":
-            axes[4, 1].plot(steps[:100], one.history.steps["std"][damaged:][:100], color=COLOURS[kind])
+            after = one.history.steps["std"][damaged:][:100]
+            axes[4, 1].plot(steps[: len(after)], after, color=COLOURS[kind])
     predicted, std = one.before
     axes[4, 0].plot([0, 1.1], [0, 1.1], color=plots.GREY, linewidth=0.8)
     axes[4, 0].scatter(predicted, std, s=2, color=plots.TEXT, alpha=0.3, linewidths=0)

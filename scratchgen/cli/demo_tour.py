@@ -131,10 +131,10 @@ class Bars:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            layout = "{desc} {percentage:3.0f} %|{bar}| {postfix}"
+            layout = "{desc} {percentage:3.0f} %|{bar}| {unit}"
             common: dict[str, Any] = {"file": sys.stderr, "dynamic_ncols": True, "bar_format": layout}
-            self.one = tqdm(total=1.0, position=0, leave=False, **common)
-            self.all = tqdm(total=max(seconds, 1.0), position=1, leave=False, **common)
+            self.one = tqdm(total=1.0, position=0, unit="", leave=False, **common)
+            self.all = tqdm(total=max(seconds, 1.0), position=1, unit="", leave=False, **common)
         self.lock = threading.Lock()
 
     def start(self, name: str, expected: float) -> None:
@@ -151,11 +151,12 @@ class Bars:
                 return
             passed = time.perf_counter() - self.started
             self.one.n = min(passed / self.expected, 0.99)
-            self.one.set_postfix_str(f"{passed:.0f} of about {self.expected:.0f} s", refresh=True)
+            self.one.unit = f"{passed:.0f} of about {self.expected:.0f} s"
+            self.one.refresh()
             self.all.n = min(self.spent + passed, self.all.total * 0.99)
             self.all.set_description_str(f"{f'all, {self.done} of {self.demos} done':22}", refresh=False)
-            spent = f"{self.spent + passed:.0f} of about {self.all.total:.0f} s"
-            self.all.set_postfix_str(spent, refresh=True)
+            self.all.unit = f"{self.spent + passed:.0f} of about {self.all.total:.0f} s"
+            self.all.refresh()
 
     def finish(self, line: str, taken: float | None) -> None:
         """Print the line of a demo that has ended. taken : seconds; None if it failed"""

@@ -8,8 +8,8 @@ All of this is compiled and runs without the GIL. Only one caller at a time can 
 one comes, it computes all of its blocks itself.
 
 **The queue** is one word in memory: the number of the computation, how many blocks it has, and which block is
-next. A thread takes a block by incrementing the word, if it is still as the thread has read it. So nobody can
-take a block of a computation that has ended.
+next. A thread takes a block by incrementing the word, if it is still as the thread has read it. So no thread
+can take a block of a computation that has ended.
 
 **Waiting.** A helper without work looks for some at short intervals for SPIN microseconds, longer than the
 Python code between two computations of a step takes, and then sleeps. So it does not occupy a core that

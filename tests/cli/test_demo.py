@@ -225,7 +225,7 @@ def test_demo_draws_its_animation(tmp_path, monkeypatch, capsys, name, settings)
     words = [word for setting in settings.split() for word in ("--set", setting)]
     assert cli.main(["demo", name, *words, "--format", "gif", "--quiet"]) == 0
     assert capsys.readouterr().out.endswith(f"Saved gallery/{name}.gif\n")
-    assert [path.name for path in Path("gallery").iterdir()] == [f"{name}.gif"]
+    assert sorted(path.name for path in Path("gallery").iterdir()) == [f"{name}.gif", f"{name}.json"]
     frames = frames_of(f"gallery/{name}.gif")
     assert len(frames) >= 20
     assert len({frame.tobytes() for frame in frames}) > 10

@@ -38,7 +38,8 @@ def test_links_and_anchors_resolve(site, findings):
 
 def test_site_has_every_kind_of_page(findings):
     for name in ("index", "docs/vae", "docs/glossary", "api/layers", "literate/VAE", "search",
-                 "code/scratchgen/layers/linear.py", "live", "literate"):  # fmt: skip
+                 "code/scratchgen/layers/linear.py", "live", "literate",
+                 "demos/index", "demos/latent"):  # fmt: skip
         assert f"{name}.html" in findings.ids, name
 
 
