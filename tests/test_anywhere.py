@@ -127,7 +127,8 @@ def test_demo_runs_in_the_worst_surroundings(tmp_path):
     assert (folder / "change_of_variables.png").stat().st_size > 10_000
     described = run(*command, "--describe", cwd=folder, options=options, **surroundings)
     assert described == run(*command, "--describe", cwd=folder, PYTHONIOENCODING="ascii", COLUMNS="1")
-    assert sorted(path.name for path in folder.iterdir()) == ["change_of_variables.png"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["change_of_variables.json", "change_of_variables.png"]
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def opened_without_encoding(path: Path) -> list[str]:
         given = {word.arg: word.value for word in node.keywords}
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         owner = getattr(getattr(node.func, "value", None), "id", "")
-        if "encoding" in given or owner in ("os", "Image", "wave"):
+        if "encoding" in given or owner in ("os", "Image", "wave", "webbrowser"):
             continue
         position = 1 if owner == "" and isinstance(node.func, ast.Name) else 0
         mode = given.get("mode", node.args[position] if len(node.args) > position else None)

@@ -10,7 +10,7 @@ from scratchgen import models
 from scratchgen.data.pairs import Vocabulary
 from scratchgen.data.text import Alphabet
 from scratchgen.layers import Activation, Linear, ResidualNet, Scaling, SiLU
-from scratchgen.models import BernoulliPixels, Estimator, GaussianNaiveBayes
+from scratchgen.models import BernoulliPixels, Estimator, GaussianNaiveBayes, NGram
 from scratchgen.models.classical.emissions import Gaussian
 
 NAN, INF = float("nan"), float("inf")
@@ -59,6 +59,7 @@ BAD = {
     "output_range": [
         0, 5, *NOT_SEQUENCES, (), (0,), (1, 0), (0, 0), (0, NAN), (0, INF), (0, 1, 2), (0, "x"), (0, 1e300),
     ],
+    "models": [None, 5, "ab", (), [5, 5], [NGram(Alphabet("ab"))]],
     "pixel_init": [None, 5, "x"],
     "rng": [None, -1, 2.5, "x", True, NAN, (0,)],
     "shape": NOT_SHAPES,
@@ -109,6 +110,7 @@ NEEDED = {
     "generator": Linear(3, 6, rng=0),
     "layers": [Scaling(4)],
     "model": GaussianNaiveBayes,
+    "models": [NGram(Alphabet("ab")), NGram(Alphabet("ab"))],
     "n_components": 2,
     "net": ResidualNet(4, 5, 1, rng=0),
     "rng": 0,

@@ -22,7 +22,7 @@ def test_other_images_take_the_place_of_mnist(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, x=np.full((70, 28, 28), 9, np.uint8), y=np.arange(70) % 10)
     assert len(other_digits(str(path)).x_train) == 60
-    digits, store = _prepare(Plan(data=str(path)), tmp_path / "runs")
+    digits, _, store = _prepare(Plan(data=str(path)), tmp_path / "runs")
     assert digits.which == "a.npz: 60 + 10 images of 28 x 28 x 1" and "embedded-a" in str(store.folder)
     np.savez(path, x=np.full((70, 8, 8), 9, np.uint8), y=np.arange(70) % 10)
     with pytest.raises(ValueError, match="got 8 x 8 x 1; resize them"):

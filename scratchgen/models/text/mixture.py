@@ -66,9 +66,9 @@ class TextMixture(TextModel):
     alphabet: Alphabet
 
     def __init__(self, models: Sequence[TextModel]):
+        if not isinstance(models, Sequence) or isinstance(models, str) or len(models) < 2:
+            raise ValueError(f"TextMixture expected a list of two or more models, got {models!r}")
         self.models = list(models)
-        if len(self.models) < 2:
-            raise ValueError(f"TextMixture expected two or more models, got {len(self.models)}")
         self.alphabet = _alphabet(self.models[0])
         for model in self.models[1:]:
             other = _alphabet(model)

@@ -150,7 +150,7 @@ def test_saved_mixture_is_the_same(mixture, tmp_path):
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda m: TextMixture(m[:1]), ValueError, "expected two or more models, got 1"),
+        (lambda m: TextMixture(m[:1]), ValueError, "a list of two or more models, got \\[Char"),
         (lambda m: TextMixture([m[0], 3]), TypeError, "expected models of characters, got 3"),
         (
             lambda m: TextMixture([m[0], NGram(Alphabet("abc"), 2)]), ValueError,
