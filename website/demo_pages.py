@@ -128,14 +128,7 @@ def page(demo: Demo, record: Record | None) -> str:
 def run_of(demo: Demo, record: Record) -> str:
     """What a recorded run printed, and how it was run."""
     changed = "" if record.script == digest(demo.path) else "The script has changed since this run.\n\n"
-    about = {
-        "time": f"{record.seconds:.1f} s",
-        "seed": "none" if record.seed is None else str(record.seed),
-        "settings": ", ".join(f"{key} = {value}" for key, value in record.settings.items()),
-        "versions": ", ".join(f"{name} {number}" for name, number in record.versions.items()),
-        "finished": record.finished,
-    }
-    rows = "\n".join(f"| {key} | {plain_text(text)} |" for key, text in about.items())
+    rows = "\n".join(f"| {key} | {plain_text(text)} |" for key, text in record.about().items())
     return f"{changed}{block(record.printed, 'text')}\n\n| | |\n|---|---|\n{rows}"
 
 

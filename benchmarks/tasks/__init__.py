@@ -38,4 +38,5 @@ def mnist() -> tuple[Any, Any, Any, Any]:
             data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             array = np.frombuffer(data, np.uint8, offset=head)
             found.append(array.reshape(-1, 28, 28) if head == 16 else array.astype(np.int64))
-    return tuple(found)  # type: ignore[return-value]
+    x_train, y_train, x_test, y_test = found
+    return x_train, y_train, x_test, y_test

@@ -92,14 +92,7 @@ def article(record: Record, usual: str | None) -> str:
             f'<p class="soft">A short run, with smaller settings than usual ({escape(usual or "a minute")}); '
             "its numbers need not support the claim.</p>"
         )
-    about = {
-        "time": f"{record.seconds:.1f} s",
-        "seed": "none" if record.seed is None else str(record.seed),
-        "settings": ", ".join(f"{key} = {value}" for key, value in record.settings.items()),
-        "versions": ", ".join(f"{name} {number}" for name, number in record.versions.items()),
-        "finished": record.finished,
-    }
-    rows = "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in about.items())
+    rows = "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in record.about().items())
     return (
         f'<article id="{escape(record.name)}"><h3>{escape(record.claim)}</h3>{note}{figures}'
         f'<pre tabindex="0">{escape(record.printed)}</pre>'

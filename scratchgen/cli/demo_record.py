@@ -63,6 +63,16 @@ class Record(NamedTuple):
         """Whether a tour made its settings smaller."""
         return self.budget is not None and not self.is_usual
 
+    def about(self) -> dict[str, str]:
+        """How the demo was run, in words: the time, seed, settings and versions."""
+        return {
+            "time": f"{self.seconds:.1f} s",
+            "seed": "none" if self.seed is None else str(self.seed),
+            "settings": ", ".join(f"{key} = {value}" for key, value in self.settings.items()),
+            "versions": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+            "finished": self.finished,
+        }
+
 
 class Tee:
     """A stream that passes everything on and keeps it."""

@@ -86,7 +86,7 @@ def test_parts_compute_what_their_methods_return(name, part, method, rng):
     expected = getattr(model, method)(*given.values())
     expected = np.concatenate(expected, axis=1) if isinstance(expected, tuple) else expected
     out = found.forward(*given.values())
-    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_bernoulli_naive_bayes_is_a_linear_classifier_of_zeros_and_ones(rng):

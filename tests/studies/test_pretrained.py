@@ -1,4 +1,4 @@
-"""The pretrained models: their files are what their cards say, and their recipes run."""
+"""Tests that the pretrained models have the figures of their cards, and that their recipes run."""
 
 from __future__ import annotations
 
