@@ -27,6 +27,7 @@ import scratchgen  # noqa: E402
 from website import notebooks  # noqa: E402
 
 LIMIT, BUDGET = 240.0, 480.0        # seconds for a notebook, and for all of them
+STARTUP = 120                       # seconds in which a kernel must answer
 VERSIONS = ("numpy", "numba", "matplotlib", "ipykernel")
 KERNELS = 2
 
@@ -35,25 +36,34 @@ class NotebookError(RuntimeError):
     """A notebook that cannot be run: a cell raised an exception, or the time was over."""
 
 
-async def run(name: str, made: Any, limit: float) -> float:
-    """Run all cells of a notebook, which receives the outputs. Returns the seconds it took."""
+async def run(name: str, made: Any, limit: float, end: float) -> float:
+    """Run all cells of a notebook, which receives the outputs. Returns the seconds it took.
+
+    Raises NotebookError if a cell raises an exception, or after `limit` seconds, or at the time `end`.
+    """
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
     start = time.perf_counter()
+    deadline = min(start + limit, end)
+    # A cancelled client reports that its kernel died, so the time that is left is the limit of each cell.
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            made, timeout=None, kernel_name="python3", record_timing=False,
-            resources={"metadata": {"path": folder}}, startup_timeout=limit,
+            made, timeout_func=lambda _: max(0.1, deadline - time.perf_counter()), kernel_name="python3",
+            record_timing=False, shutdown_kernel="immediate", startup_timeout=STARTUP,
+            resources={"metadata": {"path": folder}}, extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )  # fmt: skip
         try:
-            async with asyncio.timeout(limit):
-                await client.async_execute()
+            await client.async_execute()
         except CellExecutionError as error:
             raise NotebookError(f"{name}: a cell raises an exception\n{error}") from None
-        except DeadKernelError as error:
-            raise NotebookError(f"{name}: {error}") from None
-        except TimeoutError:
-            raise NotebookError(f"{name}: its limit of {limit:g} s is over") from None
+        except DeadKernelError:
+            raise NotebookError(f"{name}: its kernel died") from None
+        except RuntimeError as error:       # of jupyter_client, which has no class for it
+            raise NotebookError(f"{name}: its kernel does not start: {error}") from None
+        except CellTimeoutError:
+            over = f"its limit of {limit:g} s" if start + limit < end else "the budget of all notebooks"
+            raise NotebookError(f"{name}: not finished, {over} is over") from None
     return time.perf_counter() - start
 
 
@@ -64,20 +74,17 @@ async def run_all(
 
     Raises NotebookError for the first one that fails; the others are then stopped.
     """
-    free, left = asyncio.Semaphore(KERNELS), list(made)
+    free, end = asyncio.Semaphore(KERNELS), time.perf_counter() + budget
 
     async def one(name: str) -> None:
         async with free:
-            seconds = await run(name, made[name], limit)
-        left.remove(name)
+            seconds = await run(name, made[name], limit, end)
         done(name, seconds)
 
     try:
-        async with asyncio.timeout(budget), asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             for name in made:
                 group.create_task(one(name))
-    except TimeoutError:
-        raise NotebookError(f"the budget of {budget:g} s is over; not finished: {', '.join(left)}") from None
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
 

@@ -21,6 +21,8 @@ from website import notebooks, run_notebooks  # noqa: E402
 CHAPTERS = chapters()
 TAG = re.compile(r"\\tag\{([\w.]+)\}")
 LARGEST = 1_000_000         # bytes of a notebook with its outputs
+# Two players amplify the rounding of a processor: only the first epoch is compared, as in test_chapters.py
+GAMES = {"gan", "wgan", "conditional-gan"}
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 
 
@@ -113,24 +115,30 @@ def complaints(notebook, chapter):
         outputs, source = cell["outputs"], text_of(cell)
         wrong = [kind for kind in kinds(outputs) if kind not in ("stdout", "display")]
         found += [f"an output of the kind {kind}" for kind in wrong]
-        printed = "".join(text for out in outputs for text in out.get("text", [])).splitlines()
-        shown = shown_output(source)
+        printed, shown = printed_by(cell), shown_output(source)
         if shown and len(shown) != len(printed):
             found.append(f"{len(printed)} lines in place of {len(shown)}, after {source!r}")
         elif shown:
             pairs = zip(printed, shown, strict=True)
             found += [f"prints {a}, the chapter has {b}" for a, b in pairs if not equal(a, b)]
-    (curve,) = [out for out in code[-1]["outputs"] if out["output_type"] == "stream"]
-    rows = dict(line.rsplit(": ", 1) for line in "".join(curve["text"]).splitlines()[1:])
+    rows = dict(line.rsplit(": ", 1) for line in printed_by(code[-1])[1:])
     _, _, table = chapter.curve
     if list(rows) != list(table):
         return [*found, f"curves of {list(rows)}, the chapter has {list(table)}"]
-    for name, values in rows.items():
-        if [float(value) for value in values.split(", ")] != pytest.approx(table[name], rel=0.03, abs=0.02):
-            found.append(f"the curve {name} has {values}, the chapter has {table[name]}")
+    compared = 1 if chapter.name in GAMES else 3
+    for name, text in rows.items():
+        values = [float(value) for value in text.split(", ")]
+        if values[:compared] != pytest.approx(table[name][:compared], rel=0.03, abs=0.02) or len(values) != 3:
+            found.append(f"the curve {name} has {text}, the chapter has {table[name]}")
     if not any("image/png" in out.get("data", {}) for out in code[-1]["outputs"]):
         found.append("no figure of the curve")
     return found
+
+
+def printed_by(cell):
+    """The lines that a cell printed. Jupyter may divide them among several outputs."""
+    texts = [text for out in cell["outputs"] if out.get("name") == "stdout" for text in out["text"]]
+    return "".join(texts).splitlines()
 
 
 def kinds(outputs):
@@ -192,8 +200,8 @@ def planted(*code):
     ("code", "limit", "budget", "message"),
     [
         ("print(1)\n1 / 0", 60, 60, r"(?s)^wrong: a cell raises an exception.*ZeroDivisionError"),
-        ("while True: pass", 8, 60, r"^wrong: its limit of 8 s is over"),
-        ("while True: pass", 60, 8, r"^the budget of 8 s is over; not finished: wrong"),
+        ("while True: pass", 8, 60, r"^wrong: not finished, its limit of 8 s is over"),
+        ("while True: pass", 60, 8, r"^wrong: not finished, the budget of all notebooks is over"),
     ],
 )
 def test_cell_that_raises_or_takes_too_long_is_an_error(code, limit, budget, message):
@@ -219,6 +227,10 @@ def test_wrong_outputs_are_found():
         return {"cells": [code | first, code | second]}
 
     assert complaints(notebook(), chapter) == []
+    game = Chapter("gan")
+    game.__dict__["text"] = chapter.text
+    assert complaints(notebook(curve="2.0, 1, 0.6"), game) == []
+    assert len(complaints(notebook(curve="2.3, 1, 0.5"), game)) == 1
     for changes, message in (
         ({"number": "0.27"}, "prints 0.27, the chapter has 0.25"),
         ({"curve": "2.0, 1, 0.6"}, "the curve loss has 2.0, 1, 0.6"),
