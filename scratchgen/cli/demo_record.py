@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import json
 import platform
 import shlex
 import sys
 import time
+import tokenize
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -35,7 +38,7 @@ class Record(NamedTuple):
     budget : seconds of the tour that this run was a part of; None outside of a tour
     numbers : what the demo returned, without long arrays;  printed : the lines that it printed
     figures : names of files in the same folder
-    script : SHA-256 of the script, so that a demo that was changed is run again
+    script : SHA-256 of the script's code, so that a demo that was changed is run again
     """
 
     name: str
@@ -163,7 +166,22 @@ def versions() -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """SHA-256 of the code of a script: comments, docstrings and blank lines do not change it."""
+    return hashlib.sha256(code_of(path.read_text(encoding="utf-8")).encode()).hexdigest()
+
+
+def code_of(text: str) -> str:
+    """The lines of a script without comments, docstrings and blank lines."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            first, last = node.body[0].lineno, node.body[0].end_lineno or 0
+            lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def read_record(path: Path) -> Record | None:

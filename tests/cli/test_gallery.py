@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from scratchgen import cli
-from scratchgen.cli import demo, demo_settings, demo_tour
+from scratchgen.cli import demo, demo_record, demo_settings, demo_tour
 from scratchgen.cli.demo_record import command_of, read_record, without_paths
 
 SCRIPT = '''"""{claim}
@@ -202,8 +202,25 @@ def test_records_that_a_tour_does_not_keep(folder):
     assert names_run("--budget", "6s") == []                                # less time
     assert names_run("--budget", "24s") == ["latent", "compress"]           # more time
     script = folder / "demos" / "vae" / "compress.py"
-    script.write_text(script.read_text() + "\n# changed\n")
+    script.write_text(script.read_text() + "\n# more of a comment\n")
+    assert names_run("--budget", "24s") == []
+    script.write_text(script.read_text() + "\nCHANGED = 1\n")
     assert names_run("--budget", "24s") == ["compress"]
+
+
+def test_digest_of_a_script_is_that_of_its_code_alone(tmp_path):
+    def digest(text):
+        (tmp_path / "a.py").write_text(text, encoding="utf-8")
+        return demo_record.digest(tmp_path / "a.py")
+
+    text = '"""A claim."""\n\nx = "# no comment"   # one\n\n\ndef main(out):\n    """Doc."""\n    return x\n'
+    assert demo_record.code_of(text) == 'x = "# no comment"\ndef main(out):\n    return x'
+    first = digest(text)
+    same = (("# one", "# two"), ("A claim.", "Two\nlines."), ("Doc.", "Text."), ("\n\n\n", "\n\n"))
+    for one, other in same:
+        assert digest(text.replace(one, other)) == first
+    for one, other in (("no comment", "no text"), ("return x", "return 1"), ("(out)", "(out, n=1)")):
+        assert digest(text.replace(one, other)) != first
 
 
 def test_tour_goes_on_after_a_demo_that_fails(folder, capsys):
