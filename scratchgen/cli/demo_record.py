@@ -9,6 +9,7 @@ import ast
 import hashlib
 import io
 import json
+import os
 import platform
 import shlex
 import sys
@@ -36,6 +37,7 @@ class Record(NamedTuple):
 
     settings : all settings, with those that were not changed
     budget : seconds of the tour that this run was a part of; None outside of a tour
+    seconds, processor : how long it took, and processor time, which other programs change less
     numbers : what the demo returned, without long arrays;  printed : the lines that it printed
     figures : names of files in the same folder
     script : SHA-256 of the script's code, so that a demo that was changed is run again
@@ -49,6 +51,7 @@ class Record(NamedTuple):
     budget: float | None
     seed: int | None
     seconds: float
+    processor: float
     finished: str
     versions: dict[str, str]
     numbers: dict[str, Any]
@@ -69,7 +72,7 @@ class Record(NamedTuple):
     def about(self) -> dict[str, str]:
         """How the demo was run, in words: the time, seed, settings and versions."""
         return {
-            "time": f"{self.seconds:.1f} s",
+            "time": f"{self.seconds:.1f} s, {self.processor:.1f} s of processor time",
             "seed": "none" if self.seed is None else str(self.seed),
             "settings": ", ".join(f"{key} = {value}" for key, value in self.settings.items()),
             "versions": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
@@ -112,10 +115,10 @@ def recorded(
     path = out / f"{demo.name}.json"
     path.unlink(missing_ok=True)        # its figures are about to be replaced
     tee = Tee(sys.stdout)
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), processor_time()
     with redirect_stdout(tee):
         results: dict[str, Any] = function(out, **settings)
-    seconds = time.perf_counter() - start
+    seconds, processor = time.perf_counter() - start, processor_time() - processor
     everything = settings_of(function) | dict(settings)
     figures = [value for value in results.values() if isinstance(value, Path) and value.is_file()]
     record = Record(
@@ -127,6 +130,7 @@ def recorded(
         budget=budget,
         seed=everything.get("seed"),
         seconds=round(seconds, 2),
+        processor=round(processor, 2),
         finished=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         versions=versions(),
         numbers={name: v for name, v in numbers_in(results).items() if not isinstance(v, Path)},
@@ -154,6 +158,12 @@ def without_paths(printed: str) -> str:
     """The printed text without the lines that name saved figures, and without blank lines at its ends."""
     lines = [line.rstrip() for line in printed.splitlines() if not line.startswith(SAVED)]
     return "\n".join(lines).strip("\n")
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of its child processes that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def versions() -> dict[str, str]:

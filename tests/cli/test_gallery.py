@@ -3,10 +3,12 @@
 import json
 import re
 import sys
+import time
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
+from helpers.pages import ROOT
 
 from scratchgen import cli
 from scratchgen.cli import demo, demo_record, demo_settings, demo_tour
@@ -69,9 +71,16 @@ def test_a_demo_leaves_a_record_beside_its_figure(folder):
     assert record.settings == {"shown": 50, "tested": 1000, "width": 8, "seed": 3} and record.seed == 3
     assert record.claim == "Demo <latent> shows & tells." and record.family == "vae"
     assert record.numbers == {"error": 0.5} and record.printed == "error  0.5"
-    assert record.figures == ["latent.png"] and record.seconds >= 0 and record.budget is None
+    assert record.figures == ["latent.png"] and min(record.seconds, record.processor) >= 0
     assert set(record.versions) == {"scratchgen", "python", "numpy", "numba", "matplotlib"}
-    assert not record.is_usual and not record.is_short
+    assert record.budget is None and not record.is_usual and not record.is_short
+
+
+def test_processor_time_is_that_of_all_work_of_the_process():
+    start, end = demo_record.processor_time(), time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    assert demo_record.processor_time() - start > 0.25
 
 
 def test_the_command_of_a_record_runs_the_same_settings(folder):
@@ -295,6 +304,16 @@ def test_every_usual_time_can_be_read():
     times = demo.usual_times()
     assert set(times) == set(demo.find_demos())
     assert all(1 <= demo_tour.seconds_of(time) <= 600 for time in times.values())
+
+
+def test_make_demo_runs_short_demos_of_three_families_in_full():
+    target = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo:")[2].partition("\n\n")[0]
+    commands = re.findall(r"-m scratchgen (.*)", target)
+    names = [words.removeprefix("demo ") for words in commands[:-1]]
+    demos, times = demo.find_demos(), demo.usual_times()
+    assert commands[-1] == "gallery" and len({demos[name].family for name in names}) == len(names) == 3
+    assert sum(demo_tour.seconds_of(times[name]) for name in names) <= 75
+    assert f'<img src="docs/figures/{names[0]}.png"' in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_printed_text_has_no_paths():

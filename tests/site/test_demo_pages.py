@@ -35,7 +35,7 @@ def test_page_of_a_record_has_all_of_it():
     for name, record in RECORDS.items():
         text = demo_pages.page(DEMOS[name], record)
         assert record.printed in text and record.command in text and record.finished in text
-        assert f"| time | {record.seconds:.1f} s |" in text and f"numpy {record.versions['numpy']}" in text
+        assert f"| time | {record.seconds:.1f} s, " in text and f"numpy {record.versions['numpy']}" in text
         assert ("has changed" in text) == (record.script != demo_pages.digest(DEMOS[name].path))
         changed = demo_pages.page(DEMOS[name], record._replace(script="0"))
         assert "The script has changed since this run." in changed
@@ -54,13 +54,21 @@ def test_records_are_of_usual_runs_and_their_figures_are_in_the_repository():
 
 def test_every_demo_has_a_record_of_its_present_code():
     """A changed comment or docstring needs no new record, a changed claim does."""
-    old = [
-        name for name, demo in DEMOS.items()
-        if name not in RECORDS
-        or (RECORDS[name].script, RECORDS[name].claim) != (demo_pages.digest(demo.path), demo.claim)
-    ]  # fmt: skip
+    old = record_demos.out_of_date(DEMOS)
     command = f"python website/record_demos.py {' '.join(old)}"
     assert not old, f"these demos changed since they were recorded; run {command} and commit website/recorded"
+
+
+def test_demos_without_a_record_of_their_present_code_are_out_of_date(tmp_path):
+    demos = {name: DEMOS[name] for name in ("bayes_bridge", "two_views", "one_jump")}
+    current = RECORDS["two_views"]._replace(script=demo_pages.digest(DEMOS["two_views"].path))
+    files = {"two_views": current, "one_jump": RECORDS["one_jump"]._replace(script="0")}
+    for name, record in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(record._asdict()), encoding="utf-8")
+    assert record_demos.out_of_date(demos, tmp_path) == ["bayes_bridge", "one_jump"]
+    claimed = current._replace(claim="Another claim.")
+    (tmp_path / "two_views.json").write_text(json.dumps(claimed._asdict()), encoding="utf-8")
+    assert record_demos.out_of_date(demos, tmp_path) == list(demos)
 
 
 def test_figures_are_small_copies_unless_the_chapters_have_them(tmp_path):
@@ -86,7 +94,7 @@ def test_figures_are_small_copies_unless_the_chapters_have_them(tmp_path):
 
 def test_demos_are_chosen_by_their_usual_time():
     assert [demo.name for demo in record_demos.chosen(["latent", "one_jump"], 20)] == ["one_jump"]
-    assert len(record_demos.chosen([], None)) == len(DEMOS)
+    assert [demo.name for demo in record_demos.chosen([], None)] == record_demos.out_of_date(DEMOS)
 
 
 def test_thumbnail_shows_the_upper_part(tmp_path):
