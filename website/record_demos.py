@@ -47,6 +47,9 @@ def record(demo: Demo, recorded_in: Path = RECORDED, figures: Path = FIGURES) ->
         recorded(demo, load(demo), out, {}, command_of(demo.name, {}, {}))
         found = read_record(out / f"{demo.name}.json")
         assert found is not None
+        earlier = read_record(recorded_in / f"{demo.name}.json")
+        for name in earlier.figures if earlier else []:
+            (recorded_in / name).unlink(missing_ok=True)
         kept = []
         for name in found.figures:
             if not same_picture(out / name, figures / name):
