@@ -25,7 +25,7 @@ NOT_RECORDED = {        # demos that have never been recorded; no new demo is ad
     "conditional", "four_panels", "cross_entropy_jsd", "saturation", "phases", "balance",
     "handwritten_digits", "directions", "one_pixel", "told_what_to_draw", "change_of_variables",
     "one_to_one", "exact_likelihood", "one_factor_at_a_time", "ordering_and_masks", "noise_to_moons",
-    "exact_field", "langevin_and_score", "straight_paths", "noise_and_back", "where_bits_go",
+    "exact_field", "straight_paths", "noise_and_back", "where_bits_go",
     "target_by_noise", "steps_and_quality", "guidance_strength", "guided_by_classifier",
     "planted_mistakes", "characters", "translate_dates", "crossing", "only_generative", "gemm",
 }  # fmt: skip
