@@ -221,7 +221,7 @@ def index(files: Iterable[Path]) -> str:
         "Each chapter with code is also a notebook: its text, its code blocks as cells, and their outputs. "
         "Building the site runs all cells. The notebooks need scratchgen, and no other files.",
     ]
-    rows = ["| chapter | | size |", "|---|---|---|"]
+    rows = ["| chapter | notebook | size |", "|---|---|---|"]
     for path in files:
         address = f'<a class="reference internal" href="{path.name}" download>{path.name}</a>'
         size = f"{max(1, round(path.stat().st_size / 1000))} kB"
