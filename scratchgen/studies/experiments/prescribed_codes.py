@@ -12,9 +12,9 @@ import numpy as np
 
 from scratchgen.checks import expect_labels
 from scratchgen.data import Digits
+from scratchgen.layers import Dropout, Sequential
 from scratchgen.metrics import accuracy
 from scratchgen.metrics.samples import FeatureClassifier
-from scratchgen.layers import Dropout, Sequential
 from scratchgen.models import DCGAN, GAN, ConditionalGAN, InfoGAN, MLPClassifier
 from scratchgen.models.gan.networks import small_pixel_init
 from scratchgen.studies.experiments import code_directions
