@@ -11,7 +11,7 @@ SECONDS ?= 600
 .PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
-	@echo "make demo       run three demos in about two minutes; writes the page gallery/index.html"
+	@echo "make demo       run three demos in about a minute; writes the page gallery/index.html"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
 	@echo "make oldest     run the quick tests with the oldest dependencies that setup.cfg allows"
@@ -31,9 +31,9 @@ help:
 	@echo "make clean      remove .venv, builds and caches"
 
 demo: $(VENV)/run.stamp
-	$(PY) -m scratchgen demo compress
 	$(PY) -m scratchgen demo latent
-	$(PY) -m scratchgen demo encoder_only
+	$(PY) -m scratchgen demo told_what_to_draw
+	$(PY) -m scratchgen demo guided_by_classifier
 	$(PY) -m scratchgen gallery
 
 test: $(VENV)/test.stamp

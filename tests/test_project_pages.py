@@ -48,7 +48,7 @@ def test_links_of_the_readme_are_absolute_on_an_index_if_the_address_is_known(me
     text = found["long_description"]
     assert [t for t in targets(text) if is_relative(t)] == []
     assert len(targets(text)) == len(targets(README))
-    assert f'<img src="{ADDRESS}/raw/main/docs/figures/compress.png" width="560" alt="' in text
+    assert f'<img src="{ADDRESS}/raw/main/docs/figures/latent.png" width="560" alt="' in text
     assert f"[docs/how-to.md]({ADDRESS}/blob/main/docs/how-to.md)" in text
     assert FENCED.findall(text) == FENCED.findall(README)
     assert found["project_urls"]["Source"] == ADDRESS

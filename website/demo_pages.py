@@ -73,9 +73,12 @@ def index() -> str:
         "# Gallery",
         "Each demo is a short script that shows one claim. Its page has the figure, the printed numbers and "
         "the command of a recorded run.",
-        f"{len(all_records())} of {len(all_demos())} demos are recorded so far. The other pages show the "
-        "figure of the chapter, if there is one.",
     ]
+    if len(all_records()) < len(all_demos()):
+        lines.append(
+            f"{len(all_records())} of {len(all_demos())} demos are recorded so far. The other pages show the "
+            "figure of the chapter, if there is one."
+        )
     titles = family_titles()
     for family, demos in groupby(all_demos().values(), key=lambda demo: demo.family):
         cards = "\n".join(card(demo) for demo in demos)

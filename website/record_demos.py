@@ -1,8 +1,8 @@
 """Record demos for the site: python website/record_demos.py [NAME ...] [--longest 20s].
 
-Each demo runs with its usual settings on the embedded digits. Its record and a small WebP copy of its figure
-are written to website/recorded. If docs/figures has the same figure, no copy is kept, and the site shows that
-one.
+Without names, it records the demos that have no record, or whose code or claim has changed since. Each demo
+runs with its usual settings on the embedded digits. Its record and a small WebP copy of its figure go to
+website/recorded. If docs/figures has the same figure, no copy is kept, and the site shows that one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from scratchgen.cli.common import plain  # noqa: E402
 from scratchgen.cli.demo import Demo, find_demos, load, usual_times  # noqa: E402
-from scratchgen.cli.demo_record import command_of, read_record, recorded  # noqa: E402
+from scratchgen.cli.demo_record import command_of, digest, read_record, read_records, recorded  # noqa: E402
 from scratchgen.cli.demo_tour import seconds_of  # noqa: E402
 from scratchgen.data.digits import digits_from, load_digits  # noqa: E402
 from scratchgen.data.files import write_json  # noqa: E402
@@ -47,6 +47,9 @@ def record(demo: Demo, recorded_in: Path = RECORDED, figures: Path = FIGURES) ->
         recorded(demo, load(demo), out, {}, command_of(demo.name, {}, {}))
         found = read_record(out / f"{demo.name}.json")
         assert found is not None
+        earlier = read_record(recorded_in / f"{demo.name}.json")
+        for name in earlier.figures if earlier else []:
+            (recorded_in / name).unlink(missing_ok=True)
         kept = []
         for name in found.figures:
             if not same_picture(out / name, figures / name):
@@ -68,15 +71,26 @@ def save_small(path: Path, folder: Path) -> str:
     return target.name
 
 
+def out_of_date(demos: Mapping[str, Demo], recorded_in: Path = RECORDED) -> list[str]:
+    """The names of demos without a record of their present code and claim."""
+    records = read_records(recorded_in, demos)
+    return [
+        name for name, demo in demos.items()
+        if name not in records
+        or (records[name].script, records[name].claim) != (digest(demo.path), demo.claim)
+    ]  # fmt: skip
+
+
 def chosen(names: Iterable[str], longest: float | None) -> list[Demo]:
+    """The demos with these names, or those that are out of date; only those that take `longest` or less."""
     demos, times = find_demos(), usual_times()
-    wanted = list(names) or list(demos)
+    wanted = list(names) or out_of_date(demos)
     return [demos[name] for name in wanted if longest is None or seconds_of(times[name]) <= longest]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="demos (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="demos (default: those that changed)")
     parser.add_argument(
         "--longest", type=seconds_of, metavar="TIME", help="only demos that usually take TIME or less"
     )

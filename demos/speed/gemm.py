@@ -1,17 +1,17 @@
-"""Better loops make a matrix product 75 times faster.
+"""Better loops make a matrix product many times faster.
 
 Nearly all the time of a training step is spent in matrix products. Here, one is written in Numba in four
 versions, each of which changes one thing (studies/experiments/matrix_products.py), and is compared with BLAS
 and with the peak of one core. Look at the bars, and at how many numbers each version loads or stores per
 multiply-add.
 
-The first version is 75 times slower than the fourth: it reads numbers that are not adjacent, which cannot be
-loaded as a vector of 16, so it adds one number at a time. The other versions are limited by loads and stores,
-not by arithmetic. The core of these measurements starts two multiply-adds of 16 numbers in each cycle, and
-loads two vectors. `rows` and `panels` load two vectors and store one per multiply-add; `registers` loads half
-a vector. This explains the step from a fifth of the peak to two thirds better than the cache does. BLAS comes
-closer to the peak: its inner loops are written by hand for each processor, and use panels that are copied in
-the order of use. So the library uses BLAS for products, and Numba for other operations.
+The first version reads numbers that are not adjacent, which cannot be loaded as a vector of 16. So it adds
+one number at a time: see the line below the table. The other versions are limited by loads and stores, not by
+arithmetic. A core with AVX-512 starts two multiply-adds of 16 numbers in each cycle, and loads two vectors.
+`rows` and `panels` load two vectors and store one per multiply-add; `registers` loads half a vector. This
+explains that step better than the cache does. BLAS comes closer to the peak: its inner loops are written by
+hand for each processor, and use panels that are copied in the order of use. The library's own product is the
+fourth version with larger tiles and such panels (docs/speed.md).
 """
 
 from pathlib import Path
@@ -47,8 +47,9 @@ def main(out: Path, *, sizes: tuple[int, ...] = SIZES, rounds: int = 5) -> dict[
     title = f"float32 matrices {size}×{size}, one core, best of {rounds}; peak {peak:.0f} GFLOP/s"
     formats = {"GFLOP/s": ".1f", "share of the peak": ".1%", "largest difference from BLAS": ".1e"}
     print_table(table, title, formats | {"numbers loaded or stored per multiply-add": ".1f"})
-    ratio = table["BLAS"]["GFLOP/s"] / table["registers"]["GFLOP/s"]
-    print(f"BLAS is {ratio:.2f} times as fast as the fourth version")
+    loops, registers, blas = (table[name]["GFLOP/s"] for name in ("three loops", "registers", "BLAS"))
+    print(f"The fourth version is {registers / loops:.0f} times as fast as the first,")
+    print(f"and BLAS is {blas / registers:.2f} times as fast as the fourth.")
     picture = save(draw(sizes, speeds), out / "gemm.png")
     return {"table": table, "peak": speeds.peak, "by size": speeds.by_size, "figure": picture}
 

@@ -1,14 +1,15 @@
-"""Attention does not beat the best n-gram on one book.
+"""A GRU and an n-gram predict text better together.
 
-The text is "Alice's Adventures in Wonderland": the first nine tenths for training, the last tenth for the
-test. Both models give a distribution over the same alphabet for each character, so their perplexities can be
-compared. The n-gram's order and strength are tuned on the last tenth of the training text.
+The text is "Alice's Adventures in Wonderland", and its last tenth is the test text. A GRU and a tuned n-gram
+model predict its characters about equally well. A mixture adds their probabilities with two weights, fitted
+to a part of the book that neither was trained on. A mixture is a distribution too, so its nats per character
+can be compared with theirs: see the line below the table.
 
-After two minutes of training, the n-gram is better: see the line below the table. The mean of their
-probabilities, which is also a distribution, is better than either. The figure shows which earlier characters
-each head attends to. The last lines give the time that the cache of keys and values saves.
+A transformer is mixed with the n-gram model in the same way, but it trains for fewer epochs. The figure shows
+which earlier characters its heads attend to. The text at the end is from the first mixture.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,83 +18,84 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scratchgen import plots
-from scratchgen.data import Alphabet, load_text, split_text
+from scratchgen.data import Alphabet, load_text
 from scratchgen.models import CharacterModel
 from scratchgen.studies.experiments import text_models as experiment
+from scratchgen.studies.language import parts_of
 from scratchgen.training.callbacks import ProgressBar
 from scratchgen.training.loop import History
+from scratchgen.training.optimisers import Adam, AdamW
 from scratchgen.training.schedules import OneCycle
 
 from ..common import parameter_count, print_table, run, save, say, tidy
 
 PHRASE = "`Off with her head!'"     # the phrase whose attention is plotted
 PROMPT = "`Off with "
+NETS = {    # body, dropout, peak learning rate, optimiser
+    "GRU": ("gru", 0.3, 5e-3, partial(AdamW, weight_decay=0.3)),
+    "transformer": ("transformer", 0.2, 3e-3, Adam),
+}
 
 
 def main(
     out: Path,
     *,
-    epochs: int = 30,
+    epochs: int = 22,
+    transformer_epochs: int = 8,
     characters: int = 0,
     written: int = 300,
     width: int = 128,
-    heads: int = 4,
-    depth: int = 2,
     seed: int = 1,
 ) -> dict[str, Any]:
-    """Train a transformer and an n-gram model, and compare them.
+    """Train a GRU and a transformer, and mix each with an n-gram model.
 
     characters : how much of the text is used; 0 for all of it
-    written    : characters of each sample and of each measurement of speed
+    written    : characters of each sample
     """
-    alphabet = Alphabet(load_text())
-    train, test = split_text(load_text()[: characters or None])
-    print(f"Alice's Adventures in Wonderland: {len(train):,} characters to train, {len(test):,} to test")
+    alphabet, texts = Alphabet(load_text()), parts_of(load_text()[: characters or None])
+    say(f"Alice's Adventures in Wonderland: {len(texts.train):,} characters to train the networks, "
+        f"{len(texts.held_out):,} to fit the weights, {len(texts.test):,} to test")
     rng = np.random.default_rng(seed)
-    model = CharacterModel(
-        alphabet, window=64, features=width, heads=heads, depth=depth, dropout=0.2, rng=rng
-    )
-    print(f"{depth} blocks of {heads} heads, {width} wide: {parameter_count(model):,} parameters")
-    trainer = model.trainer(
-        train, epochs=epochs, batch_size=16, lr=OneCycle(3e-3), rng=rng, callbacks=[ProgressBar()],
-        validate=lambda: -model.score(test),
-    )  # fmt: skip
-    history = trainer.run()
-    print(f"{epochs} epochs, {history.seconds:.0f} s of training and testing")
+    nets, histories = {}, {}
+    for (name, settings), count in zip(NETS.items(), (epochs, transformer_epochs), strict=True):
+        body, dropout, lr, optimizer = settings
+        net = CharacterModel(alphabet, window=64, features=width, body=body, dropout=dropout, rng=rng)
+        trainer = net.trainer(
+            texts.train, epochs=count, batch_size=16, lr=OneCycle(lr), optimizer=optimizer, rng=rng,
+            callbacks=[ProgressBar()], validate=lambda net=net: -net.score(texts.test),
+        )  # fmt: skip
+        nets[name], histories[name] = net, trainer.run()
+        print(f"{name}: {parameter_count(net):,} parameters, {count} epochs")
 
-    table, tuned = experiment.scores(model, train, test)
+    mixtures, tuned, table = experiment.compare(nets, alphabet, texts)
     print_table(table, "The last tenth, per character", {"nats": ".4f", "perplexity": ".3f", "bits": ".3f"})
-    gain = table[tuned]["nats"] - table["attention"]["nats"]
-    verb = "beats" if gain > 0 else "does not beat"
-    print(f"attention {verb} the tuned n-gram: by {gain:+.4f} nats per character")
-    print(f"perplexity of attention on training text: {model.perplexity(train[-len(test):]):.3f}")
-    seconds = {
-        name: experiment.seconds_to_write(model, written, cached)
-        for name, cached in (("cached", True), ("not cached", False))
-    }
-    ratio = seconds["not cached"] / seconds["cached"]
-    say(f"\nWriting {written} characters took {1000 * seconds['cached']:.0f} ms with cached keys and values, "
-        f"{1000 * seconds['not cached']:.0f} ms without: {ratio:.1f} times as long for the same characters.")
+    nats = {name: row["nats"] for name, row in table.items()}
+    gain = min(nats["GRU"], nats[tuned]) - nats["GRU and n-gram"]
+    weights = {name: mixture.weights_.tolist() for name, mixture in mixtures.items()}
+    of_gru, of_counts = weights["GRU"]
+    say(f"The GRU and the n-gram model, with weights of {of_gru:.2f} and {of_counts:.2f}, are "
+        f"{'better' if gain > 0 else 'not better'} than each alone: by {gain:+.4f} nats per character.")
     for temperature in (0.5, 1.0):
-        text = model.write(written, rng=seed, prompt=PROMPT, temperature=temperature)
+        [text] = mixtures["GRU"].sample(1, rng=seed, length=written, prompt=PROMPT, temperature=temperature)
         print(f"\nat temperature {temperature}:")
-        for line in text.splitlines():
+        for line in (PROMPT + alphabet.decode(text)).splitlines():
             say(line)
-    figure = draw(history, table[tuned]["nats"], tuned, experiment.attention_weights(model, PHRASE))
-    picture = save(figure, out / "characters.png")
-    return {"table": table, "tuned": tuned, "gain": gain, "seconds": seconds, "figure": picture}
+    lines = {tuned: nats[tuned], "GRU and n-gram": nats["GRU and n-gram"]}
+    figure = draw(histories["GRU"], lines, experiment.attention_weights(nets["transformer"], PHRASE))
+    found = {"table": table, "tuned": tuned, "gain": gain, "weights": weights}
+    return found | {"figure": save(figure, out / "characters.png")}
 
 
-def draw(history: History, ngram: float, name: str, weights: np.ndarray) -> Figure:
-    """Plot the loss during training with that of the n-gram, and the attention of each head."""
-    fig = plots.new_figure(5.6, title="Attention learns to read: its course, and what its heads attend to")
+def draw(history: History, others: dict[str, float], weights: np.ndarray) -> Figure:
+    """Plot the loss of the GRU during training with that of other models, and the attention of each head."""
+    fig = plots.new_figure(5.6, title="A GRU and an n-gram model together, and the heads of a transformer")
     rows = fig.add_gridspec(2, 1, height_ratios=(1, 1.05))
-    curve = fig.add_subplot(rows[0])
-    steps = history.epochs["step"]
-    names = {"loss": "training text (with dropout)", "validation": "the last tenth of the book"}
+    curve, steps = fig.add_subplot(rows[0]), history.epochs["step"]
+    names = {"loss": "GRU: training text (with dropout)", "validation": "GRU: last tenth of the book"}
     for (colour, marker), (key, label) in zip(plots.LINES, names.items(), strict=False):
         curve.plot(steps, history.epochs[key], color=colour, marker=marker, markersize=4, label=label)
-    curve.axhline(ngram, color=plots.GREY, linewidth=1.5, linestyle="--", label=name)
+    for (label, nats), style in zip(others.items(), ("--", "-"), strict=True):
+        curve.axhline(nats, color=plots.GREY, linewidth=1.5, linestyle=style, label=f"{label}: last tenth")
     tidy(curve, "", "updates", "nats per character")
     curve.legend(frameon=False, fontsize=9.5)
     axes = rows[1].subgridspec(1, len(weights)).subplots(squeeze=False)[0]

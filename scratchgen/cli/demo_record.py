@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import json
+import os
 import platform
 import shlex
 import sys
 import time
+import tokenize
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -33,9 +37,10 @@ class Record(NamedTuple):
 
     settings : all settings, with those that were not changed
     budget : seconds of the tour that this run was a part of; None outside of a tour
+    seconds, processor : how long it took, and processor time, which other programs change less
     numbers : what the demo returned, without long arrays;  printed : the lines that it printed
     figures : names of files in the same folder
-    script : SHA-256 of the script, so that a demo that was changed is run again
+    script : SHA-256 of the script's code, so that a demo that was changed is run again
     """
 
     name: str
@@ -46,6 +51,7 @@ class Record(NamedTuple):
     budget: float | None
     seed: int | None
     seconds: float
+    processor: float
     finished: str
     versions: dict[str, str]
     numbers: dict[str, Any]
@@ -66,7 +72,7 @@ class Record(NamedTuple):
     def about(self) -> dict[str, str]:
         """How the demo was run, in words: the time, seed, settings and versions."""
         return {
-            "time": f"{self.seconds:.1f} s",
+            "time": f"{self.seconds:.1f} s, {self.processor:.1f} s of processor time",
             "seed": "none" if self.seed is None else str(self.seed),
             "settings": ", ".join(f"{key} = {value}" for key, value in self.settings.items()),
             "versions": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
@@ -109,10 +115,10 @@ def recorded(
     path = out / f"{demo.name}.json"
     path.unlink(missing_ok=True)        # its figures are about to be replaced
     tee = Tee(sys.stdout)
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), processor_time()
     with redirect_stdout(tee):
         results: dict[str, Any] = function(out, **settings)
-    seconds = time.perf_counter() - start
+    seconds, processor = time.perf_counter() - start, processor_time() - processor
     everything = settings_of(function) | dict(settings)
     figures = [value for value in results.values() if isinstance(value, Path) and value.is_file()]
     record = Record(
@@ -124,6 +130,7 @@ def recorded(
         budget=budget,
         seed=everything.get("seed"),
         seconds=round(seconds, 2),
+        processor=round(processor, 2),
         finished=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         versions=versions(),
         numbers={name: v for name, v in numbers_in(results).items() if not isinstance(v, Path)},
@@ -153,6 +160,12 @@ def without_paths(printed: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
+def processor_time() -> float:
+    """Seconds of processor time of this process and of its child processes that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def versions() -> dict[str, str]:
     """The versions of scratchgen, Python, and the packages that a demo computes and draws with."""
     return {
@@ -163,7 +176,22 @@ def versions() -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """SHA-256 of the code of a script: comments, docstrings and blank lines do not change it."""
+    return hashlib.sha256(code_of(path.read_text(encoding="utf-8")).encode()).hexdigest()
+
+
+def code_of(text: str) -> str:
+    """The lines of a script without comments, docstrings and blank lines."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            first, last = node.body[0].lineno, node.body[0].end_lineno or 0
+            lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def read_record(path: Path) -> Record | None:

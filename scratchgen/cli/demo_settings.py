@@ -15,8 +15,8 @@ MEASURED = (                                            # how much is generated,
     "cells", "searched", "steps", "codes", "chains", "chain", "repeats", "largest", "bounded", "tests",
 )  # fmt: skip
 KEPT = (                                                # what a shorter run does not change
-    "seed", "seeds", "hidden", "width", "heads", "depth", "orderings", "characters", "written", "measured",
-    "sequences", "examples",
+    "seed", "seeds", "hidden", "width", "orderings", "characters", "written", "measured", "sequences",
+    "examples",
 )  # fmt: skip
 LEAST_MEASURED = 0.25   # the share of MEASURED that even the shortest run keeps
 

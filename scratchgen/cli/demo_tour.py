@@ -21,6 +21,7 @@ UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 TIME = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|m|h)")
 FIXED = 0.06            # the share of a demo's usual time that does not depend on the length of training
 SHORTEST = 0.005        # the smallest share of the usual training
+LATE = 0.1              # a tour says so if it took longer than its time by more than this share
 PERIOD = 0.2            # seconds between two updates of the bars
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, ArithmeticError)
 
@@ -101,7 +102,17 @@ def tour(demos: Mapping[str, Demo], usual: Mapping[str, float], out: Path, budge
                 left -= taken
             pace.learn(name, share, taken)
             shown.finish(f"{name}: {demos[name].claim}", taken)
+    if left < -LATE * budget:
+        print(paragraph(
+            f"The tour took {in_words(budget - left)}, longer than {in_words(budget)}: on this machine, the "
+            "demos take so long even with their smallest settings."
+        ))  # fmt: skip
     return failed
+
+
+def in_words(seconds: float) -> str:
+    """A time such as "45 s" or "5.0 min"."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def run_one(demo: Demo, out: Path, share: float, budget: float) -> None:

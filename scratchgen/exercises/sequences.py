@@ -228,7 +228,7 @@ EXERCISES = (
     ),
     Exercise(
         "rnn", "backpropagation through time", "scratchgen.layers.recurrent",
-        ("RNN.cell", "RNN.cell_backward", "Recurrent.forward", "Recurrent.backward_with_state",
+        ("RNN.cell", "RNN.cell_backward", "Recurrent.forward_loop", "Recurrent.backward_loop",
          "Recurrent._add_gradients"),
         (
             Equation(
@@ -237,13 +237,13 @@ EXERCISES = (
                 "out) computes it.",
             ),
             Equation(
-                "BPTT.5", "Recurrent.backward_with_state",
+                "BPTT.5", "Recurrent.backward_loop",
                 "h_t is used twice: it is the output of step t, and the state that step t + 1 reads. "
                 "inside[0] is the gradient from step t + 1, dh_out that of the output. inside is a tuple of "
                 "states: replace its first entry and keep the others, *inside[1:].",
             ),
             Equation(
-                "BPTT.7", "Recurrent.backward_with_state",
+                "BPTT.7", "Recurrent.backward_loop",
                 "u_t = h_{t−1}·U, so du gives h_{t−1} a gradient as in (LIN.4). Add it to ds[0], which has "
                 "the gradient through the other ways, and keep the other states, *ds[1:].",
             ),

@@ -33,7 +33,7 @@ def cubic_weights(t, a, weights):
     weights[3] = a * s * t * t
 
 
-@kernel("contract")
+@kernel()
 def _affine_warp(images, maps, a_keys, out):
     number = images.dtype.type
     zero, one, three, half = number(0), number(1), number(3), number(0.5)

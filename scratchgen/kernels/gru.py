@@ -42,7 +42,7 @@ def _expect_gates(who: str, columns: int, hidden: int) -> None:
         raise ValueError(f"{who} expected {3 * hidden} columns for three gates, got {columns}")
 
 
-@kernel("contract")
+@kernel()
 def _gru_cell(a, u, h, after, gates, v, bias):
     one = a.dtype.type(1)
     hidden = h.shape[1]

@@ -44,7 +44,7 @@ def _expect_gates(who: str, columns: int, hidden: int) -> None:
         raise ValueError(f"{who} expected {4 * hidden} columns for four gates, got {columns}")
 
 
-@kernel("contract")
+@kernel()
 def _lstm_cell(a, u, c, h, after, gates, tanh_c):
     one = a.dtype.type(1)
     hidden = c.shape[1]

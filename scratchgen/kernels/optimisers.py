@@ -73,14 +73,14 @@ def _momentum_step(grad, velocity, value, lr, momentum):
         value[i] -= lr * velocity[i]
 
 
-@kernel("contract")
+@kernel()
 def _rmsprop_step(grad, square, value, lr, decay, rest, eps):
     for i in range(value.size):
         square[i] = decay * square[i] + rest * grad[i] * grad[i]
         value[i] -= lr * grad[i] / (np.sqrt(square[i]) + eps)
 
 
-@kernel("contract")
+@kernel()
 def _adam_step(grad, m, v, value, rate, beta1, rest1, beta2, rest2, eps, unbias):
     for i in range(value.size):
         m[i] = beta1 * m[i] + rest1 * grad[i]

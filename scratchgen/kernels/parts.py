@@ -42,12 +42,14 @@ def share(
     whole: tuple[Any, ...] = (),
     each: int = 1,
     entries: int | None = None,
+    enough: int = ENOUGH,
 ) -> None:
     """Call chosen(*parts, *whole), a kernel without a result, for blocks of the first axis of all `parts`.
 
     The results for different indices of this axis must not depend on each other.
 
     each : numbers in each array for one index;  entries : numbers in a block, usually ENTRIES
+    enough : the number of blocks for which helpers are woken
     """
     size = len(parts[0])
     step = max(1, (entries or ENTRIES) // max(1, each), -(-size // MOST))
@@ -56,5 +58,5 @@ def share(
         chosen(*parts, *whole)
         return
     queue, helpers = threads.helpers()
-    if _caller(chosen)(queue, helpers, parts, whole, step, size, count, count >= ENOUGH):
+    if _caller(chosen)(queue, helpers, parts, whole, step, size, count, count >= enough):
         raise MemoryError(f"{chosen.py_func.__name__} found no memory for a block of its work")

@@ -89,7 +89,7 @@ def _block(block, number, code, table, count):
             width, rows, depth, add,
         )
         return
-    out += top * out_row + left * size
+    out = out + top * out_row + left * size
     product(
         number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
         height, width, depth, add,

@@ -73,6 +73,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    kernel = "gru"
 
     def __init__(
         self,

@@ -74,6 +74,7 @@ class LSTM(Recurrent):
 
     gates = 4
     state_names = ("h", "c")
+    kernel = "lstm"
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from scratchgen.checks import (
     positive,
 )
 from scratchgen.initializers import glorot_uniform, orthogonal
+from scratchgen.kernels import compiled
 from scratchgen.layers.activations import tanh, tanh_backward
 from scratchgen.layers.base import Layer, Parameter, float_dtype, rows
 from scratchgen.layers.dropout import Dropout
@@ -45,12 +46,35 @@ def where(active: Array | None, new: States, old: States) -> States:
     return tuple(np.where(active, n, o) for n, o in zip(new, old, strict=True))
 
 
+def at(states: States, t: int) -> States:
+    """The states before step t, from those of all steps."""
+    return tuple(s[t] for s in states)
+
+
+@compiled
+def forward_steps(
+    layer: Any, a: Array, weight: Array, start: States, active: Array | None
+) -> tuple[States, list[Any]]:
+    """layer.forward_loop; its twin computes all steps of an LSTM or a GRU in one call."""
+    found: tuple[States, list[Any]] = layer.forward_loop(a, weight, start, active)
+    return found
+
+
+@compiled
+def backward_steps(
+    layer: Any, dout: Array, ds: States, states: States, saved: list[Any], weight: Array, active: Array | None
+) -> tuple[Array, Array, States]:
+    """layer.backward_loop, as above."""
+    found: tuple[Array, Array, States] = layer.backward_loop(dout, ds, states, saved, weight, active)
+    return found
+
+
 class RecurrentCache(NamedTuple):
     """What backward of a recurrent layer needs, and the final state."""
 
     state: Any              # the state after the last step: h (N, H), or the pair (h, c) of an LSTM
     x: Array                # (T, N, D): the input, with zeros in padded steps
-    states: list[States]    # T + 1 states: states[t] is the one before step t
+    states: States          # (T + 1, N, H) each; entry t is the state before step t
     saved: list[Any]        # for each step, what the backward pass of the cell needs
     active: Array | None    # (T, N, 1): whether step t is within the sequence; None without lengths
     weight: Array           # (H, G·H): the U of all steps, from which entries may have been dropped
@@ -92,6 +116,7 @@ class Recurrent(Layer):
 
     gates = 1                           # G
     state_names: tuple[str, ...] = ("h",)
+    kernel = ""                         # the compiled loop for the cell of exactly this class, or ""
 
     def __init__(
         self,
@@ -152,17 +177,28 @@ class Recurrent(Layer):
         weight, drop = self.recurrent_weight.value, None
         if self.drop is not None:
             weight, drop = self.drop.forward(weight, training)              # (BPTT.12)  (H, G·H)
+        states, saved = forward_steps(self, a, weight, start, active)       # (BPTT.2), (BPTT.3)
+        out = steps_first(states[0][1:])                                    #            (N, T, H)
+        if active is not None:
+            out = np.where(active.swapaxes(0, 1), out, 0)                   # (BPTT.4)
+        state = self._as_given(tuple(s[-1].copy() for s in states))
+        return out, RecurrentCache(state, x, states, saved, active, weight, drop)
+
+    def forward_loop(
+        self, a: Array, weight: Array, start: States, active: Array | None
+    ) -> tuple[States, list[Any]]:
+        """(the states before and after all steps, what the cell saved in each step), for a (T, N, G·H).
+
+        The states are (T + 1, N, H) each; entry t is the state before step t.
+        """
         states, saved = [start], []
-        for t in range(len(x)):
+        for t in range(len(a)):
             u = affine(states[t][0], weight)                                # (BPTT.2)   (N, G·H)
             after, kept = self.cell(a[t], u, states[t])
             mask = None if active is None else active[t]
             states.append(where(mask, after, states[t]))                    # (BPTT.3)
             saved.append(kept)
-        out = np.stack([h for h, *_ in states[1:]], axis=1)                 #            (N, T, H)
-        if active is not None:
-            out = np.where(active.swapaxes(0, 1), out, 0)                   # (BPTT.4)
-        return out, RecurrentCache(self._as_given(states[-1]), x, states, saved, active, weight, drop)
+        return tuple(np.stack(s) for s in zip(*states, strict=True)), saved
 
     def backward(self, dout: Array, cache: RecurrentCache, input_grad: bool = True) -> Any:
         return self.backward_with_state(dout, None, cache, input_grad)[0]
@@ -178,15 +214,27 @@ class Recurrent(Layer):
         self.expect_gradient(dout, (n, steps, self.hidden), cache.x.dtype)
         ds = self._as_states("dstate", dstate, (n, self.hidden), dout.dtype)
         dout = steps_first(dout)                                            #            (T, N, H)
+        da, du, ds = backward_steps(                                        # (BPTT.5) to (BPTT.7)
+            self, dout, ds, cache.states, cache.saved, cache.weight, cache.active
+        )
+        if self.trainable:
+            self._add_gradients(cache, da, du)
+        dx = steps_first(affine_input_grad(da, self.weight.value)) if input_grad else None  # (BPTT.10)
+        return dx, self._as_given(ds)
+
+    def backward_loop(
+        self, dout: Array, ds: States, states: States, saved: list[Any], weight: Array, active: Array | None
+    ) -> tuple[Array, Array, States]:
+        """(da, du of all steps, ds of the initial state), for dout (T, N, H) and ds of the final state."""
         zeros = tuple(np.zeros_like(d) for d in ds)
         das, dus = [], []
-        for t in range(steps - 1, -1, -1):
-            mask = None if cache.active is None else cache.active[t]
+        for t in range(len(dout) - 1, -1, -1):
+            mask = None if active is None else active[t]
             inside, skipped = where(mask, ds, zeros), where(mask, zeros, ds)
             (dh_out,) = where(mask, (dout[t],), zeros[:1])
             inside = (inside[0] + dh_out, *inside[1:])                      # (BPTT.5)
-            da, du, ds = self.cell_backward(inside, cache.states[t], cache.saved[t])   # (BPTT.6)
-            ds = (ds[0] + affine_input_grad(du, cache.weight), *ds[1:])     # (BPTT.7)
+            da, du, ds = self.cell_backward(inside, at(states, t), saved[t])    # (BPTT.6)
+            ds = (ds[0] + affine_input_grad(du, weight), *ds[1:])           # (BPTT.7)
             if mask is not None:
                 ds = tuple(d + s for d, s in zip(ds, skipped, strict=True))
             if self.truncate and t and t % self.truncate == 0:
@@ -194,13 +242,10 @@ class Recurrent(Layer):
             das.append(da)
             dus.append(du)
         da = np.stack(das[::-1])                                            #            (T, N, G·H)
-        if self.trainable:
-            self._add_gradients(cache, da, da if dus[0] is das[0] else np.stack(dus[::-1]))
-        dx = steps_first(affine_input_grad(da, self.weight.value)) if input_grad else None  # (BPTT.10)
-        return dx, self._as_given(ds)
+        return da, da if dus[0] is das[0] else np.stack(dus[::-1]), ds
 
     def _add_gradients(self, cache: RecurrentCache, da: Array, du: Array) -> None:
-        h_before = np.stack([h for h, *_ in cache.states[:-1]])             #            (T, N, H)
+        h_before = cache.states[0][:-1]                                     #            (T, N, H)
         if self.drop is None:
             self.recurrent_weight.add_grad(rows(h_before).T, rows(du))      # (BPTT.8)   (H, G·H)
         else:
@@ -222,7 +267,7 @@ class Recurrent(Layer):
         dout = []
         for t in range(steps):
             du = ds[0] @ cache.weight
-            after = self.cell_jvp(da[t], du, ds, cache.states[t], cache.saved[t])
+            after = self.cell_jvp(da[t], du, ds, at(cache.states, t), cache.saved[t])
             ds = where(None if active is None else active[t], after, ds)
             dout.append(ds[0] if active is None else np.where(active[t], ds[0], 0))
         return np.stack(dout, axis=1), self._as_given(ds)

@@ -3,13 +3,15 @@
 import json
 import re
 import sys
+import time
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
+from helpers.pages import ROOT
 
 from scratchgen import cli
-from scratchgen.cli import demo, demo_settings, demo_tour
+from scratchgen.cli import demo, demo_record, demo_settings, demo_tour
 from scratchgen.cli.demo_record import command_of, read_record, without_paths
 
 SCRIPT = '''"""{claim}
@@ -69,9 +71,16 @@ def test_a_demo_leaves_a_record_beside_its_figure(folder):
     assert record.settings == {"shown": 50, "tested": 1000, "width": 8, "seed": 3} and record.seed == 3
     assert record.claim == "Demo <latent> shows & tells." and record.family == "vae"
     assert record.numbers == {"error": 0.5} and record.printed == "error  0.5"
-    assert record.figures == ["latent.png"] and record.seconds >= 0 and record.budget is None
+    assert record.figures == ["latent.png"] and min(record.seconds, record.processor) >= 0
     assert set(record.versions) == {"scratchgen", "python", "numpy", "numba", "matplotlib"}
-    assert not record.is_usual and not record.is_short
+    assert record.budget is None and not record.is_usual and not record.is_short
+
+
+def test_processor_time_is_that_of_all_work_of_the_process():
+    start, end = demo_record.processor_time(), time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    assert demo_record.processor_time() - start > 0.25
 
 
 def test_the_command_of_a_record_runs_the_same_settings(folder):
@@ -202,8 +211,25 @@ def test_records_that_a_tour_does_not_keep(folder):
     assert names_run("--budget", "6s") == []                                # less time
     assert names_run("--budget", "24s") == ["latent", "compress"]           # more time
     script = folder / "demos" / "vae" / "compress.py"
-    script.write_text(script.read_text() + "\n# changed\n")
+    script.write_text(script.read_text() + "\n# more of a comment\n")
+    assert names_run("--budget", "24s") == []
+    script.write_text(script.read_text() + "\nCHANGED = 1\n")
     assert names_run("--budget", "24s") == ["compress"]
+
+
+def test_digest_of_a_script_is_that_of_its_code_alone(tmp_path):
+    def digest(text):
+        (tmp_path / "a.py").write_text(text, encoding="utf-8")
+        return demo_record.digest(tmp_path / "a.py")
+
+    text = '"""A claim."""\n\nx = "# no comment"   # one\n\n\ndef main(out):\n    """Doc."""\n    return x\n'
+    assert demo_record.code_of(text) == 'x = "# no comment"\ndef main(out):\n    return x'
+    first = digest(text)
+    same = (("# one", "# two"), ("A claim.", "Two\nlines."), ("Doc.", "Text."), ("\n\n\n", "\n\n"))
+    for one, other in same:
+        assert digest(text.replace(one, other)) == first
+    for one, other in (("no comment", "no text"), ("return x", "return 1"), ("(out)", "(out, n=1)")):
+        assert digest(text.replace(one, other)) != first
 
 
 def test_tour_goes_on_after_a_demo_that_fails(folder, capsys):
@@ -221,6 +247,14 @@ def test_tour_shows_two_bars_on_a_terminal(folder, capsys, monkeypatch):
     said = capsys.readouterr()
     assert "latent  " in said.err and "all, 2 of 3 done" in said.err
     assert "1/3 latent: Demo <latent>" in said.out
+
+
+def test_tour_that_takes_longer_than_its_time_says_so(folder, capsys, monkeypatch):
+    clock = iter(range(0, 10_000, 10))          # each demo takes 10 s or more
+    monkeypatch.setattr(demo_tour.time, "perf_counter", lambda: float(next(clock)))
+    assert cli.main(["gallery", "--budget", "12s"]) == 0
+    assert "longer than 12 s: on this machine, the demos" in capsys.readouterr().out.replace("\n", " ")
+    assert demo_tour.in_words(119) == "119 s" and demo_tour.in_words(150) == "2.5 min"
 
 
 def test_open_shows_the_page(folder, monkeypatch):
@@ -278,6 +312,16 @@ def test_every_usual_time_can_be_read():
     times = demo.usual_times()
     assert set(times) == set(demo.find_demos())
     assert all(1 <= demo_tour.seconds_of(time) <= 600 for time in times.values())
+
+
+def test_make_demo_runs_short_demos_of_three_families_in_full():
+    target = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo:")[2].partition("\n\n")[0]
+    commands = re.findall(r"-m scratchgen (.*)", target)
+    names = [words.removeprefix("demo ") for words in commands[:-1]]
+    demos, times = demo.find_demos(), demo.usual_times()
+    assert commands[-1] == "gallery" and len({demos[name].family for name in names}) == len(names) == 3
+    assert sum(demo_tour.seconds_of(times[name]) for name in names) <= 75
+    assert f'<img src="docs/figures/{names[0]}.png"' in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_printed_text_has_no_paths():

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.data import load_digits
-from scratchgen.models import DCGAN, VAE, Autoencoder, ConvClassifier, NoLikelihood
+from scratchgen.data import Alphabet, load_digits, load_text
+from scratchgen.models import DCGAN, VAE, Autoencoder, CharacterModel, ConvClassifier, NoLikelihood
 from scratchgen.models.cases import EXAMPLES
 
 KINDS = {example.name: example for example in EXAMPLES}
@@ -25,6 +25,9 @@ LARGE: dict[str, Callable[[Any], Any]] = {      # networks that are large enough
     "large VAE": lambda rng: VAE.dense(features=784, hidden=400, code=20, rng=rng),
     "large DCGAN": lambda rng: DCGAN(16, (8, 16), rng=rng),
     "large ConvClassifier": lambda rng: ConvClassifier(rng=rng),
+    "large GRU": lambda rng: CharacterModel(
+        Alphabet(load_text()), window=32, features=128, body="gru", depth=1, rng=rng
+    ),
 }
 
 
@@ -78,9 +81,11 @@ def digest(arrays: Iterable[Any]) -> str:
 
 
 def trained_large(name: str, seed: int = 1) -> Any:
-    """A larger network after eight steps on digits."""
+    """A larger network after eight steps on digits, or after some more on text."""
     digits = load_digits("embedded")
     model = LARGE[name](seed)
+    if isinstance(model, CharacterModel):
+        return model.fit(load_text()[:20_000], epochs=1, batch_size=32, rng=seed)
     labels = (digits.y_train[:1024],) if isinstance(model, ConvClassifier) else ()
     model.fit(digits.x_train[:1024], *labels, epochs=1, batch_size=128, rng=seed)
     return model

@@ -200,7 +200,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("RNN.2", "da = dh", "No single known mistake gives these numbers"),
         ("BPTT.5", "inside = (dh_out, *inside[1:])", "through a state that is carried on"),
         (
-            "BPTT.7", "ds = (du @ self.recurrent_weight.value, *ds[1:])",
+            "BPTT.7", "ds = (du @ weight, *ds[1:])",
             "a term is missing or wrong in these alone",
         ),
         (

@@ -13,6 +13,8 @@ import pytest
 import scratchgen
 from scratchgen import kernels
 from scratchgen.kernels.blocks import column_blocks
+from scratchgen.kernels.recurrent import Saved
+from scratchgen.layers import GRU, LSTM
 
 for module in pkgutil.walk_packages(scratchgen.__path__, "scratchgen."):
     source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
@@ -142,6 +144,28 @@ def gru_cell_backward(a: Draw) -> tuple:
     return a(a.n, a.c), a.uniform(a.n, 3 * a.c), a(a.n, a.c), a(a.n, a.c)
 
 
+def recurrent_layer(a: Draw) -> tuple[Any, tuple, np.ndarray | None]:
+    """(layer, states of 2 sequences, whether each of T steps is within its sequence, or None)."""
+    kind = (LSTM, GRU)[int(a.rng.integers(2))]
+    layer = kind(1, a.c, rng=0, dtype=a.dtype, truncate=(None, 2)[int(a.rng.integers(2))])
+    states = tuple(a(a.n, a.c) for _ in layer.state_names)
+    active = np.arange(a.t)[:, None, None] < a.rng.integers(1, a.t + 1, (a.n, 1))
+    return layer, states, active if a.rng.integers(2) else None
+
+
+def forward_steps(a: Draw) -> tuple:
+    layer, states, active = recurrent_layer(a)
+    return layer, a(a.t, a.n, layer.gates * a.c), a(a.c, layer.gates * a.c), states, active
+
+
+def backward_steps(a: Draw) -> tuple:
+    layer, _, active = recurrent_layer(a)
+    kept = Saved(a.uniform(a.t, a.n, layer.gates * a.c), a(a.t, a.n, a.c))
+    ds, states = (tuple(a(*size, a.n, a.c) for _ in layer.state_names) for size in ((), (a.t + 1,)))
+    weight = a(a.c, layer.gates * a.c)
+    return layer, a(a.t, a.n, a.c), ds, states, kept, weight, active
+
+
 def normal_log_interval(a: Draw) -> tuple:
     low = 10 * a(a.n, a.m)
     return low, low + a.positive(a.n, a.m)
@@ -226,6 +250,8 @@ ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
     "layers.lstm.lstm_cell_backward": lstm_cell_backward,
     "layers.gru.gru_cell": lambda a: (a(a.n, 3 * a.c), a(a.n, 3 * a.c), a(a.c), a(a.n, a.c)),
     "layers.gru.gru_cell_backward": gru_cell_backward,
+    "layers.recurrent.forward_steps": forward_steps,
+    "layers.recurrent.backward_steps": backward_steps,
     "layers.masked.masked_affine": masked_affine,
     "layers.masked.masked_weight_grad": masked_weight_grad,
     "layers.masked.masked_input_grad": masked_input_grad,

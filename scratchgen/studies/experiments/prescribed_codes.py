@@ -91,13 +91,19 @@ def plain(seed: int, **settings: Any) -> DCGAN:
 
 
 def trainer(
-    model: Any, digits: Digits, epochs: int, seed: int, *callbacks: Callback, labels: bool = False
+    model: Any,
+    digits: Digits,
+    epochs: int,
+    seed: int,
+    *callbacks: Callback,
+    labels: bool = False,
+    rates: tuple[float, float] = (LR, DISCRIMINATOR_LR),
 ) -> Trainer:
-    """The training of one of these models, with both learning rates falling to 0 on a cosine."""
+    """The training of one of these models. Both learning rates, of G and of D, fall to 0 on a cosine."""
+    lr, discriminator_lr = map(Cosine, rates)
     run: Trainer = model.trainer(
-        digits.x_train, digits.y_train if labels else None, epochs=epochs,
-        batch_size=BATCH, rng=seed, lr=Cosine(LR), discriminator_lr=Cosine(DISCRIMINATOR_LR),
-        callbacks=callbacks,
+        digits.x_train, digits.y_train if labels else None, epochs=epochs, batch_size=BATCH, rng=seed, lr=lr,
+        discriminator_lr=discriminator_lr, callbacks=callbacks,
     )  # fmt: skip
     return run
 

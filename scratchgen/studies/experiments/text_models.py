@@ -1,52 +1,45 @@
-"""Compare attention and n-grams on one text, and measure the time that the cache saves."""
+"""Compare networks, an n-gram model and mixtures of them on one text."""
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from scratchgen.data import Alphabet
-from scratchgen.models import CharacterModel, NGram
+from scratchgen.models import CharacterModel, NGram, TextMixture
 from scratchgen.models.text.base import TextModel
+from scratchgen.studies.language import Texts
 
-ORDERS = (1, 2, 3, 4, 5)
+
+class Compared(NamedTuple):
+    """Networks, the n-gram model and mixtures of them, measured on one text."""
+
+    mixtures: dict[str, TextMixture]        # of a network and the n-gram model, by the name of the network
+    counts: str                             # the name of the n-gram model in the table
+    table: dict[str, dict[str, float]]      # nats, perplexity and bits per character of the test text
 
 
-def scores(model: CharacterModel, train: str, test: str) -> tuple[dict[str, dict[str, float]], str]:
-    """Nats, perplexity and bits per character of several models on a text; name of the tuned n-gram."""
-    alphabet = model.alphabet
-    if not isinstance(alphabet, Alphabet):
-        raise TypeError(f"scores expected a model of characters, got {alphabet!r}")
-    tuned = NGram.tuned(alphabet, train)
-    name = f"n = {tuned.order}, strength {tuned.strength:g}, tuned"
-    found = {f"uniform over {len(alphabet)} characters": -math.log(len(alphabet))}
-    for order in ORDERS:
-        found[f"n = {order}"] = NGram(alphabet, order).fit(train).score(test)
-    found |= {name: tuned.score(test), "attention": model.score(test)}
-    found["mean of both probabilities"] = score_of_mean(model, tuned, test)
+def compare(nets: Mapping[str, CharacterModel], alphabet: Alphabet, texts: Texts) -> Compared:
+    """Mix each network with the tuned n-gram model, and measure all of them on the test text.
+
+    The weights of a mixture are fitted to the held-out text. Then the n-gram model counts this text as well.
+    """
+    counts = NGram.tuned(alphabet, texts.train)
+    mixtures = {name: TextMixture([net, counts]).fit(texts.held_out) for name, net in nets.items()}
+    counts.fit(texts.held_out + texts.train)
+    counted = f"n = {counts.order}, strength {counts.strength:g}, tuned"
+    models: dict[str, TextModel] = {counted: counts, **nets}
+    models |= {f"{name} and n-gram": mixture for name, mixture in mixtures.items()}
+    scores = {f"uniform over {len(alphabet)} characters": -math.log(len(alphabet))}
+    scores |= {name: model.score(texts.test) for name, model in models.items()}
     table = {
-        key: {"nats": -score, "perplexity": math.exp(-score), "bits": -score / math.log(2)}
-        for key, score in found.items()
+        name: {"nats": -score, "perplexity": math.exp(-score), "bits": -score / math.log(2)}
+        for name, score in scores.items()
     }
-    return table, name
-
-
-def score_of_mean(one: TextModel, other: TextModel, text: str) -> float:
-    """log(½·p + ½·q) in nats, mean over characters, where p and q are the probabilities of two models."""
-    both = np.logaddexp(one.log_probabilities(text), other.log_probabilities(text)) - math.log(2)
-    return float(both.mean())
-
-
-def seconds_to_write(model: CharacterModel, length: int, cached: bool, seed: int = 1) -> float:
-    """The shortest of three measured times to write `length` characters, with or without the cache."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        model.sample(1, rng=np.random.default_rng(seed), length=length, cached=cached)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return Compared(mixtures, counted, table)
 
 
 def attention_weights(model: CharacterModel, phrase: str) -> np.ndarray:

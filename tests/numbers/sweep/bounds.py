@@ -97,6 +97,8 @@ BOUNDS: dict[str, Bound] = {
     "layers.lstm.lstm_cell_backward": SUM,
     "layers.gru.gru_cell": GATED,
     "layers.gru.gru_cell_backward": SUM,
+    "layers.recurrent.forward_steps": GATED,
+    "layers.recurrent.backward_steps": SUM,
     "losses.squared_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.absolute_error": Bound(4, "compared with the sum over the batch, which must be representable"),
     "losses.bce_with_logits": Bound(

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from scratchgen.kernels.recurrent import Saved
 from scratchgen.layers import gru, lstm
+from scratchgen.layers.recurrent import backward_steps, forward_steps
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import absolute, exact, number, sigmoid, tanh
@@ -126,6 +128,25 @@ def gru_cell_backward(dh: Any, gates: Any, v: Any, h: Any) -> tuple:
     return da, du, True_(d * z, absolute(d * z) + least)
 
 
+def one_step(a: np.ndarray, u: np.ndarray, c: np.ndarray) -> tuple:
+    """forward_steps over one step, as lstm_cell: with h = I and U = u, the product h·U is u."""
+    layer = lstm.LSTM(1, H, rng=0, dtype=a.dtype)
+    (h, after), saved = forward_steps(layer, a[None], u, (np.eye(N, dtype=a.dtype), c), None)
+    return h[1], after[1], *saved[0]
+
+
+def one_step_back(
+    dh: np.ndarray, dc: np.ndarray, gates: np.ndarray, c: np.ndarray, tanh_c: np.ndarray
+) -> tuple:
+    """backward_steps over one step, as lstm_cell_backward: with U = 0."""
+    layer = lstm.LSTM(1, H, rng=0, dtype=c.dtype)
+    weight, zero = np.zeros((H, 4 * H), c.dtype), np.zeros_like(dh)
+    states = (np.stack([zero, zero]), np.stack([c, c]))
+    saved = Saved(gates[None], tanh_c[None])
+    da, _, (_, dc_before) = backward_steps(layer, dh[None], (zero, dc), states, saved, weight, None)
+    return da[0], dc_before
+
+
 ENTRIES = [
     Entry("layers.lstm.lstm_cell", lstm.lstm_cell, forward_cases(4, ((N, H),)), lstm_cell, twin=True),
     Entry(
@@ -136,5 +157,9 @@ ENTRIES = [
     Entry(
         "layers.gru.gru_cell_backward", gru.gru_cell_backward, gru_backward_cases, gru_cell_backward,
         twin=True,
+    ),
+    Entry("layers.recurrent.forward_steps", one_step, forward_cases(4, ((N, H),)), lstm_cell, twin=True),
+    Entry(
+        "layers.recurrent.backward_steps", one_step_back, lstm_backward_cases, lstm_cell_backward, twin=True
     ),
 ]  # fmt: skip

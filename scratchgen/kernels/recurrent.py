@@ -1,0 +1,242 @@
+"""Twins of layers/recurrent.py: all steps of an LSTM or a GRU in one call.
+
+The sequences of a batch do not depend on each other. So a block of work is all steps of a few sequences, and
+threads do not have to meet after each step. The weight U is copied into panels once, for all steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.checks import FLOATS
+from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.gru import _gru_cell, _gru_cell_backward
+from scratchgen.kernels.lstm import _lstm_cell, _lstm_cell_backward
+from scratchgen.kernels.native import keep
+from scratchgen.kernels.panels import BEST, HEIGHTS, multiply_packed
+from scratchgen.kernels.parts import share
+from scratchgen.kernels.products import code, packed
+
+SEQUENCES = 2 * int(HEIGHTS[BEST])      # in a block: two tiles of a product
+NONE = np.empty((0, 0), np.bool_)
+
+States = tuple[np.ndarray, ...]
+
+
+class Saved(list[Any]):
+    """What the cell saved in each step, from arrays with the values of all steps."""
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        super().__init__(zip(*arrays, strict=True))
+        self.arrays = arrays
+
+
+def forward_steps(
+    layer: Any, a: np.ndarray, weight: np.ndarray, start: States, active: np.ndarray | None
+) -> tuple[States, list[Any]]:
+    if not _fits(layer, a, weight, start, active):
+        loop: tuple[States, list[Any]] = layer.forward_loop(a, weight, start, active)
+        return loop
+    steps, n, _ = a.shape
+    a, panels = np.ascontiguousarray(a), packed(weight)
+    states = tuple(np.empty((steps + 1, *s.shape), s.dtype) for s in start)
+    for all_steps, first in zip(states, start, strict=True):
+        all_steps[0] = first
+    gates, other = np.empty(a.shape, a.dtype), np.empty((steps, n, layer.hidden), a.dtype)
+    common = (_mask(active), code(a.dtype), panels.address)
+    if layer.kernel == "lstm":
+        _over_sequences(_lstm_steps, n, a, *states, gates, other, *common)
+    else:
+        bias = np.ascontiguousarray(layer.candidate_bias.value)
+        _over_sequences(_gru_steps, n, a, *states, gates, other, bias, *common)
+    _keep(panels)
+    return states, Saved(gates, other)
+
+
+def backward_steps(
+    layer: Any, dout: np.ndarray, ds: States, states: States, saved: list[Any], weight: np.ndarray,
+    active: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, States]:  # fmt: skip
+    for array in (dout, *ds, *states):
+        if array.dtype != weight.dtype or array.dtype not in FLOATS:
+            raise TypeError(f"backward_steps expected arrays of {weight.dtype}, got {array.dtype}")
+    if not (isinstance(saved, Saved) and _fits_backward(layer, dout, ds, states, saved, weight, active)):
+        loop: tuple[np.ndarray, np.ndarray, States] = layer.backward_loop(
+            dout, ds, states, saved, weight, active
+        )
+        return loop
+    gates, other = saved.arrays
+    panels = packed(weight.T)
+    dout = np.ascontiguousarray(dout)
+    ds = tuple(np.array(d, order="C") for d in ds)      # copies, which the kernel changes
+    da = du = np.empty(gates.shape, gates.dtype)
+    common = (_mask(active), layer.truncate or 0, code(dout.dtype), panels.address)
+    if layer.kernel == "lstm":
+        _over_sequences(_lstm_steps_backward, dout.shape[1], dout, *ds, gates, states[1], other, da, *common)
+    else:
+        du = np.empty(gates.shape, gates.dtype)
+        _over_sequences(
+            _gru_steps_backward, dout.shape[1], dout, *ds, gates, other, states[0], da, du, *common
+        )
+    _keep(panels)
+    return da, du, ds
+
+
+def _keep(panels: Any) -> None:
+    """Do nothing. The memory of the panels, whose address a kernel has, is not freed before this call."""
+
+
+def _fits(layer: Any, a: np.ndarray, weight: np.ndarray, start: States, active: np.ndarray | None) -> bool:
+    """Whether a kernel can compute all steps: a known cell, and arrays of one dtype and of the right shapes.
+
+    The loop computes all others, or refuses them.
+    """
+    if not vars(type(layer)).get("kernel") or a.ndim != 3 or not a.size:    # a subclass may change the cell
+        return False
+    (steps, n, columns), hidden = a.shape, layer.hidden
+    return _are(
+        a.dtype, (a, (steps, n, layer.gates * hidden)), (weight, (hidden, columns)),
+        *((s, (n, hidden)) for s in start),
+    ) and (active is None or (active.shape == (steps, n, 1) and active.dtype == np.bool_))  # fmt: skip
+
+
+def _fits_backward(
+    layer: Any, dout: np.ndarray, ds: States, states: States, saved: Saved, weight: np.ndarray,
+    active: np.ndarray | None,
+) -> bool:  # fmt: skip
+    """The same for the backward pass."""
+    gates, other = saved.arrays
+    if dout.ndim != 3 or not _fits(layer, gates, weight, ds, active):
+        return False
+    (steps, n, _), hidden = gates.shape, layer.hidden
+    return _are(
+        gates.dtype, (dout, (steps, n, hidden)), (other, (steps, n, hidden)),
+        *((s, (steps + 1, n, hidden)) for s in states),
+    )  # fmt: skip
+
+
+def _are(dtype: np.dtype, *arrays: tuple[np.ndarray, tuple[int, ...]]) -> bool:
+    """Whether all arrays have this dtype, float32 or float64, and the shapes beside them."""
+    return dtype in FLOATS and all(a.shape == shape and a.dtype == dtype for a, shape in arrays)
+
+
+def _mask(active: np.ndarray | None) -> np.ndarray:
+    """The steps that are within their sequences, (T, N), or an empty array for all of them."""
+    return NONE if active is None else np.ascontiguousarray(active[:, :, 0])
+
+
+def _over_sequences(steps: Any, n: int, *arguments: Any) -> None:
+    """Call steps(their numbers, *arguments) for blocks of the n sequences."""
+    share(steps, (np.arange(n),), arguments, entries=SEQUENCES, enough=2)
+
+
+@kernel("contract")
+def _carry_on(active, t, first, before, after):
+    """Give the state before step t to the sequences that have ended."""
+    for i in range(before.shape[0]):
+        if not active[t, first + i]:
+            for j in range(before.shape[1]):
+                after[i, j] = before[i, j]
+
+
+@kernel("contract")
+def _lstm_steps(sequences, a, h, c, gates, tanh_c, active, code, panels):
+    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, h.shape[2], a.shape[2]
+    u = np.empty((sequences.size, columns), a.dtype)
+    for t in range(a.shape[0]):
+        before = h[t, first:stop]
+        multiply_packed(
+            a.dtype.type(0), code, before.ctypes.data, before.strides[0], panels, u.ctypes.data, u.strides[0],
+            sequences.size, columns, hidden,
+        )  # fmt: skip
+        _lstm_cell(
+            a[t, first:stop], u, c[t, first:stop], h[t + 1, first:stop], c[t + 1, first:stop],
+            gates[t, first:stop], tanh_c[t, first:stop],
+        )  # fmt: skip
+        if active.size:
+            _carry_on(active, t, first, before, h[t + 1, first:stop])
+            _carry_on(active, t, first, c[t, first:stop], c[t + 1, first:stop])
+    keep(u)
+
+
+@kernel("contract")
+def _gru_steps(sequences, a, h, gates, v, bias, active, code, panels):
+    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, h.shape[2], a.shape[2]
+    u = np.empty((sequences.size, columns), a.dtype)
+    for t in range(a.shape[0]):
+        before = h[t, first:stop]
+        multiply_packed(
+            a.dtype.type(0), code, before.ctypes.data, before.strides[0], panels, u.ctypes.data, u.strides[0],
+            sequences.size, columns, hidden,
+        )  # fmt: skip
+        _gru_cell(
+            a[t, first:stop], u, before, h[t + 1, first:stop], gates[t, first:stop], v[t, first:stop], bias
+        )
+        if active.size:
+            _carry_on(active, t, first, before, h[t + 1, first:stop])
+    keep(u)
+
+
+@kernel("contract")
+def _enter(inside, dh, dout, t, first, active):
+    """inside = dh + dout of step t; 0 for sequences that have ended, whose dout is not read."""
+    for i in range(inside.shape[0]):
+        ended = active.size > 0 and not active[t, first + i]
+        for j in range(inside.shape[1]):
+            inside[i, j] = 0 if ended else dh[first + i, j] + dout[t, first + i, j]
+
+
+@kernel("contract")
+def _lstm_steps_backward(sequences, dout, dh, dc, gates, c, tanh_c, da, active, truncate, code, panels):
+    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, dh.shape[1], gates.shape[2]
+    inside = np.empty((sequences.size, hidden), dh.dtype)
+    dh_before, dc_before = np.empty_like(inside), np.empty_like(inside)
+    for t in range(dout.shape[0] - 1, -1, -1):
+        _enter(inside, dh, dout, t, first, active)
+        da_t = da[t, first:stop]
+        _lstm_cell_backward(
+            inside, dc[first:stop], gates[t, first:stop], c[t, first:stop], tanh_c[t, first:stop], da_t,
+            dc_before,
+        )  # fmt: skip
+        multiply_packed(
+            dh.dtype.type(0), code, da_t.ctypes.data, da_t.strides[0], panels, dh_before.ctypes.data,
+            dh_before.strides[0], sequences.size, hidden, columns,
+        )  # fmt: skip
+        for i in range(sequences.size):
+            if active.size > 0 and not active[t, first + i]:
+                da_t[i] = 0
+                continue
+            dh[first + i], dc[first + i] = dh_before[i], dc_before[i]
+        if truncate and t and t % truncate == 0:
+            dh[first:stop] = 0
+            dc[first:stop] = 0
+    keep(dh_before)
+
+
+@kernel("contract")
+def _gru_steps_backward(sequences, dout, dh, gates, v, h, da, du, active, truncate, code, panels):
+    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, dh.shape[1], gates.shape[2]
+    inside = np.empty((sequences.size, hidden), dh.dtype)
+    through, direct = np.empty_like(inside), np.empty_like(inside)
+    for t in range(dout.shape[0] - 1, -1, -1):
+        _enter(inside, dh, dout, t, first, active)
+        da_t, du_t = da[t, first:stop], du[t, first:stop]
+        _gru_cell_backward(
+            inside, gates[t, first:stop], v[t, first:stop], h[t, first:stop], da_t, du_t, direct
+        )
+        multiply_packed(
+            dh.dtype.type(0), code, du_t.ctypes.data, du_t.strides[0], panels, through.ctypes.data,
+            through.strides[0], sequences.size, hidden, columns,
+        )  # fmt: skip
+        for i in range(sequences.size):
+            if active.size > 0 and not active[t, first + i]:
+                da_t[i] = 0
+                du_t[i] = 0
+                continue
+            for j in range(hidden):
+                dh[first + i, j] = direct[i, j] + through[i, j]
+        if truncate and t and t % truncate == 0:
+            dh[first:stop] = 0
+    keep(through)
