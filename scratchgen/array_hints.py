@@ -37,6 +37,40 @@ def array_hint(x: Any, dtype: Any = "float32") -> str:
     return ""
 
 
+def text_hint(x: Any) -> str:
+    """How to turn x into a string, "; pass text.decode()", or "" if it is not known."""
+    if isinstance(x, bytes | bytearray):
+        return "; pass text.decode()"
+    if hasattr(x, "__fspath__"):
+        return '; read the file first, with path.read_text(encoding="utf-8")'
+    if hasattr(x, "read"):
+        return "; pass file.read()"
+    if isinstance(x, list | tuple) and len(x) and all(isinstance(part, str) for part in x):
+        return '; pass "".join(text)'
+    if isinstance(x, np.ndarray) and x.dtype.kind in "US":
+        return '; pass "".join(text.tolist())'
+    if isinstance(x, np.ndarray | list | tuple) and np.asarray(x).dtype.kind in "iu":
+        return "; pass alphabet.decode(ids)"
+    return ""
+
+
+def sentences_hint(x: Any) -> str:
+    """How to turn x into a list of strings, "; pass [sentence]", or "" if it is not known."""
+    if isinstance(x, str):
+        return "; pass [sentence]"
+    if isinstance(x, bytes | bytearray):
+        return "; pass [sentence.decode()]"
+    if hasattr(x, "__fspath__"):
+        return "; read the file first, with read_pairs of scratchgen.data"
+    if isinstance(x, np.ndarray) and x.dtype.kind in "iu":
+        return "; pass [vocabulary.decode(row) for row in ids]"
+    if hasattr(x, "tolist"):
+        return "; pass sentences.tolist()"
+    if hasattr(x, "__next__") or isinstance(x, set | frozenset):
+        return "; pass list(sentences)"
+    return ""
+
+
 def shape_hint(X: np.ndarray, features: int | None) -> str:
     """How to turn an array of another shape into rows (N, D), or "" if it is not known."""
     size = X[0].size if X.ndim > 2 and len(X) else 0

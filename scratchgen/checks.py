@@ -168,6 +168,8 @@ def expect_labels(who: str, y: Any, n: int, classes: int | None = None) -> Array
     y = np.asarray(y)
     if y.shape != (n,):
         hint = "; pass y.ravel()" if y.shape == (n, 1) else ""
+        if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            hint = "; pass y.argmax(axis=1)"        # one-hot rows
         raise ValueError(f"{who} expected {n} integer labels, one per example, got shape {y.shape}{hint}")
     if y.dtype.kind not in "iu":
         hint = f"number the classes, {RENUMBER}"

@@ -168,7 +168,9 @@ def test_rowwise_loss_refuses_arrays_that_do_not_match(f):
         ([0, 3], r"expected labels in 0\.\.2, got 0\.\.3"),
         ([-1, 0], r"expected labels in 0\.\.2, got -1\.\.0"),
         ([0, 1, 2], r"expected 2 integer labels, one per example, got shape \(3,\)"),
-        ([[0], [1]], r"expected 2 integer labels, one per example, got shape \(2, 1\)"),
+        ([[0], [1]], r"expected 2 integer labels, one per example, got shape \(2, 1\); pass y.ravel\(\)$"),
+        ([[0, 1, 0], [1, 0, 0]], r"expected 2 integer labels, .* \(2, 3\); pass y.argmax\(axis=1\)$"),
+        ([[0, 1, 1], [1, 0, 0]], r"expected 2 integer labels, one per example, got shape \(2, 3\)$"),
     ],
 )
 def test_cross_entropy_refuses_wrong_labels(labels, message):

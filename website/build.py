@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from website import demo_pages, stage  # noqa: E402
+from website import demo_pages, notebooks, run_notebooks, stage  # noqa: E402
 
 WORK = ROOT / "build" / "site"
 
@@ -32,9 +32,14 @@ def live_pages(out: Path) -> list[Path]:
     return sorted(out.glob("*.html"))
 
 
-def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
+def build(out: Path, jobs: str = "auto", with_live: bool = True, with_notebooks: bool = True) -> int:
     live = live_pages(WORK / "live") if with_live else []
-    stage.stage(ROOT, WORK / "source", live)
+    try:
+        made = run_notebooks.write(WORK / "notebooks", notebooks.names()) if with_notebooks else []
+    except run_notebooks.NotebookError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return 1
+    stage.stage(ROOT, WORK / "source", live, made)
     if (out / ".buildinfo").exists():       # an earlier site: pages of files that are gone must not stay
         shutil.rmtree(out)
     # Chapters have links to lines of code, which move with the code, so every page is made anew (-E).
@@ -50,6 +55,8 @@ def build(out: Path, jobs: str = "auto", with_live: bool = True) -> int:
             (out / name).write_bytes(content)
         if live:
             shutil.copytree(WORK / "live", out / "live", dirs_exist_ok=True)
+        for path in [*made, WORK / "notebooks" / notebooks.ARCHIVE] if made else []:
+            shutil.copy(path, out / notebooks.FOLDER / path.name)
         print(f"open {out / 'index.html'}")
     return code
 
@@ -59,8 +66,9 @@ def main() -> int:
     parser.add_argument("out", nargs="?", type=Path, default=ROOT / "site", help="the folder of the site")
     parser.add_argument("--jobs", default="auto", help="processes of Sphinx")
     parser.add_argument("--no-live", action="store_true", help="leave the live pages out, for a quick look")
+    parser.add_argument("--no-notebooks", action="store_true", help="leave the notebooks of the chapters out")
     given = parser.parse_args()
-    return build(given.out.resolve(), given.jobs, not given.no_live)
+    return build(given.out.resolve(), given.jobs, not given.no_live, not given.no_notebooks)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ IN_BRACKETS = re.compile(rf"\({NUMBER}(?:, ?{NUMBER})*\)")
 RANGE = re.compile(rf"\(({NUMBER})\) to \(({NUMBER})\)")
 TAG = re.compile(rf"\\tag\{{({NUMBER})\}}")
 LISTED = re.compile(rf"^ +\(({NUMBER})\)  ", re.MULTILINE)       # in the list of a docstring
+LISTED_PAGE = re.compile(r"^(?:\d+\.|-) +\[[^\]]+\]\(([\w-]+)\.md\)", re.MULTILINE)
 MATHEMATICS = re.compile(r"\$\$.*?\$\$|```math.*?```", re.DOTALL)
 
 
@@ -101,3 +102,10 @@ def find_places(root: Path = ROOT) -> Places:
                 place = Place(path.relative_to(root).as_posix(), line, name)
                 places.tests.setdefault(number, []).append(place)
     return places
+
+
+def reading_list(root: Path) -> tuple[list[str], list[str]]:
+    """The chapters and the other pages of docs/, in the order of docs/README.md."""
+    text = (root / "docs" / "README.md").read_text(encoding="utf-8")
+    chapters, _, others = text.partition("\nReference and how-to:")
+    return LISTED_PAGE.findall(chapters), LISTED_PAGE.findall(others)

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from website import demo_pages, literate, reference
+from website import demo_pages, literate, notebooks, reference
+from website.places import reading_list
 
 Live = tuple[str, str]      # the file name and the HTML of a live page
 FIGURES = (".png", ".svg", ".gif", ".webp")
 LINKED = re.compile(r'href="\.\./docs/([\w-]+)\.html')
 SENTENCE = re.compile(r"(?<=[.?!]) ")
 FIRST = ("latent.html",)    # of the live pages, those that need no explanation
-LISTED = re.compile(r"^(?:\d+\.|-) +\[[^\]]+\]\(([\w-]+)\.md\)", re.MULTILINE)
 
 
-def stage(root: Path, folder: Path, live: Iterable[Path] = ()) -> None:
-    """Write everything that Sphinx reads to `folder`. Files that have not changed keep their times."""
+def stage(root: Path, folder: Path, live: Iterable[Path] = (), made: Sequence[Path] = ()) -> None:
+    """Write everything that Sphinx reads to `folder`. Files that have not changed keep their times.
+
+    live : the live pages
+    made : the notebooks of the chapters
+    """
     wanted = {path: path.read_bytes() for path in markdown_files(root)}
-    made = [(path.name, path.read_text(encoding="utf-8")) for path in live]
+    pages = [(path.name, path.read_text(encoding="utf-8")) for path in live]
     files = {path.relative_to(root).as_posix(): content for path, content in wanted.items()}
-    for chapter, pages in live_pages_of_chapters(made).items():
+    for chapter, linked in live_pages_of_chapters(pages).items():
         name = f"docs/{chapter}.md"
-        files[name] = with_live_pages(files[name].decode(), pages).encode()
+        files[name] = with_live_pages(files[name].decode(), linked).encode()
+    for path in made:
+        page = f"docs/{path.stem}.md"
+        files[page] = notebooks.with_download(files[page].decode(), path.stem).encode()
     for path in sorted((root / "docs" / "figures").iterdir()):
         if path.suffix in FIGURES:
             files[path.relative_to(root).as_posix()] = path.read_bytes()
     files |= demo_pages.pictures()
-    files |= {name: text.encode() for name, text in generated(root, made).items()}
+    files |= {name: text.encode() for name, text in generated(root, pages, made).items()}
     for name, content in files.items():
         target = folder / name
         if not target.exists() or target.read_bytes() != content:
@@ -50,14 +57,7 @@ def markdown_files(root: Path) -> list[Path]:
     return sorted(pages)
 
 
-def reading_list(root: Path) -> tuple[list[str], list[str]]:
-    """The chapters and the other pages of docs/, in the order of docs/README.md."""
-    text = (root / "docs" / "README.md").read_text(encoding="utf-8")
-    chapters, _, others = text.partition("\nReference and how-to:")
-    return LISTED.findall(chapters), LISTED.findall(others)
-
-
-def generated(root: Path, live: Iterable[Live]) -> Mapping[str, str]:
+def generated(root: Path, live: Iterable[Live], made: Iterable[Path]) -> Mapping[str, str]:
     """The pages that exist only on the site, by name."""
     chapters, others = reading_list(root)
     project = sorted(path.stem for path in root.glob("*.md"))
@@ -65,9 +65,10 @@ def generated(root: Path, live: Iterable[Live]) -> Mapping[str, str]:
     pages["literate.md"] = literate.index()
     pages |= demo_pages.pages()
     pages["live.md"] = live_index(live)
+    pages[f"{notebooks.FOLDER}/index.md"] = notebooks.index(made)
     pages["index.md"] = "\n\n".join([
         "# scratchgen",
-        tree("Learn", ["docs/README", *(f"docs/{name}" for name in chapters)]),
+        tree("Learn", ["docs/README", *(f"docs/{name}" for name in chapters), "notebooks/index"]),
         tree("Look", ["live", "literate", "demos/index", "How to run the demos <gallery/README>"]),
         tree("Use", [f"docs/{name}" for name in others]),
         tree("Reference", ["api/index"]),

@@ -103,8 +103,12 @@ class Entry:
 
         return self.forms[check_name("form", name or next(iter(self.forms)), self.forms)]
 
-    def parse(self, form: Form, given: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def parse(
+        self, form: Form, given: Sequence[tuple[str, str]], option: Mapping[str, str] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The settings of the constructor and those of `fit`, from pairs of a name and a text.
+
+        option : how a setting was typed, such as --lr; by default --set NAME
 
         Raises ValueError for an unknown name and for a value of another type.
         """
@@ -115,7 +119,7 @@ class Entry:
         for key, text in given:
             known = {**form.settings, **self.run_settings}
             check_name(f"setting of {self.name} ({form.name})", key, known)
-            value = parse_setting(key, text, known[key])
+            value = parse_setting(key, text, known[key], (option or {}).get(key, ""))
             (build if key in form.settings else run)[key] = value
         return build, run
 

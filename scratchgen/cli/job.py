@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,12 @@ class Job:
         classes = self.form.settings.get("classes")
         if classes is not None and classes.default != 0 and "classes" not in build:
             found["classes"] = 1 + max(int(y.max()) for y in self.labels())
+            least = min(int(y.min()) for y in self.labels())
+            if least > 0:
+                logging.getLogger("scratchgen").warning(
+                    "the labels go from %d to %d, so no example is of class 0; number the classes from 0, or "
+                    "write names instead of numbers", least, found["classes"] - 1,
+                )
         return found
 
     def labels(self) -> tuple[np.ndarray, np.ndarray]:

@@ -40,14 +40,20 @@ def can_be_typed(parameter: inspect.Parameter) -> bool:
     return bool(types & (PLAIN | NAMED)) and "Layer" not in types and "Bijection" not in types
 
 
-def parse_setting(key: str, text: str, parameter: inspect.Parameter) -> Any:
+def parse_setting(key: str, text: str, parameter: inspect.Parameter, option: str = "") -> Any:
     """The value of a setting: 20, 1e-3, true, none, 400,200, a word, SiLU, or NormalPixels(0.3).
+
+    option : how the setting was typed, for messages; by default --set KEY
 
     Names are those of public classes and functions of scratchgen; other code is never run. Raises ValueError
     for a value of another type than the parameter declares.
     """
     types = _types(parameter)
-    value = _value(text, types)
+    option = option or f"--set {key}"
+    try:
+        value = _value(text, types)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{option}: {error}") from None
     if isinstance(value, int) and not isinstance(value, bool) and "int" not in types:
         value = float(value) if "float" in types else (value,) if types & WIDTHS else value
     kind = "None" if value is None else type(value).__name__
@@ -61,9 +67,15 @@ def parse_setting(key: str, text: str, parameter: inspect.Parameter) -> Any:
     if not right:
         wanted = [words for name, words in EXPECTED.items() if name in types]
         if types & NAMED:
-            wanted.append("the name of a public class of scratchgen, such as SiLU or NormalPixels(0.3)")
-        raise ValueError(f"--set {key} expected {' or '.join(wanted)}, got {text!r}")
+            wanted.append(f"the name of a public class of scratchgen, such as {_example(types)}")
+        raise ValueError(f"{option} expected {' or '.join(wanted)}, got {text!r}")
     return value
+
+
+def _example(types: set[str]) -> str:
+    """A public class that a setting of these types may be."""
+    examples = {"Rate": "OneCycle(0.01)", "Optimise": "AdamW", "Augment": "Jitter((28, 28, 1))"}
+    return next((text for name, text in examples.items() if name in types), "SiLU or NormalPixels(0.3)")
 
 
 def shown(value: Any) -> str:
@@ -112,8 +124,11 @@ def _named(text: str, types: set[str]) -> Any:
     if not isinstance(name, ast.Name) or name.id.startswith("_"):
         return text
     found = getattr(scratchgen, name.id, None)
+    if not callable(found) and types & {"int", "float"}:
+        return text             # a mistyped number
     if not callable(found):
-        raise ValueError(f"unknown name {name.id!r}; expected a public class of scratchgen, such as SiLU")
+        wanted = f"expected a public class of scratchgen, such as {_example(types)}"
+        raise ValueError(f"unknown name {name.id!r}; {wanted}")
     if call is None:
         return found
     try:
@@ -121,4 +136,5 @@ def _named(text: str, types: set[str]) -> Any:
         keywords = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except ValueError:
         raise ValueError(f"expected plain values in {text!r}, such as NormalPixels(0.3)") from None
-    return partial(found, *args, **keywords) if "Callable" in types else found(*args, **keywords)
+    later = types & {"Callable", "Optimise"}        # these get further arguments, such as the parameters
+    return partial(found, *args, **keywords) if later else found(*args, **keywords)

@@ -79,12 +79,12 @@ def data_words(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def expect_readable(path: str | Path | None) -> None:
+def expect_readable(path: str | Path | None, option: str = "--data") -> None:
     """Raise FileNotFoundError for a path of data that does not exist."""
     from scratchgen.data.mnist import PUBLISHED
 
     if path is not None and str(path) not in PUBLISHED and not Path(path).exists():
-        raise FileNotFoundError(f"--data expected a file or a folder, but {path} does not exist")
+        raise FileNotFoundError(f"{option} expected a file or a folder, but {path} does not exist")
 
 
 def expect_data(args: argparse.Namespace) -> None:
@@ -113,7 +113,7 @@ def load_examples(path: str, args: argparse.Namespace, shape: Any) -> tuple[Any,
     """
     from scratchgen.data.datasets import read_examples
 
-    expect_readable(path)
+    expect_readable(path, "DATA")
     options = reader_options(args)
     if shape is not None and shape[2] == 3:
         options["colour"] = "rgb"

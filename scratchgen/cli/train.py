@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HELP = "train a model on digits, on sentences or on your own data"
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+SHORT = ("hidden", "code", "batch_size", "lr")      # settings with an option of their own
 
 
 def duration(text: str) -> float:
@@ -91,6 +92,7 @@ def main(args: argparse.Namespace) -> int:
 def train(args: argparse.Namespace) -> int:
     """Train the model that was named, and print its result."""
     from scratchgen.cli.catalogue import find_entry
+    from scratchgen.cli.early import expect_constructor_settings, expect_run_settings
     from scratchgen.cli.job import Job, TextJob
     from scratchgen.runtime.ranks import run_ranks
 
@@ -98,11 +100,14 @@ def train(args: argparse.Namespace) -> int:
         return train_translator.main(args)
     entry = find_entry(args.model)
     form = entry.form(args.form)
-    build, run = entry.parse(form, given_settings(args))
+    options = short_options(args)
+    build, run = entry.parse(form, given_settings(args), options)
     check_before_work(args, entry, form, build)
     path = model_path(args.out or Path("runs") / entry.name)
     check_output(path)
     expect_free(path, args.resume, args.overwrite)
+    expect_run_settings(run, options)
+    expect_constructor_settings(args, entry, form, build)
     job = (TextJob if entry.of_text else Job)(args, entry, form, build, run)
     job.check_place(path)
     if not (args.json or getattr(args, "quiet", False)):
@@ -153,8 +158,13 @@ def models_as_json() -> dict[str, Any]:
 
 def given_settings(args: argparse.Namespace) -> list[tuple[str, str]]:
     """The settings of --set and of its short forms."""
-    short = {name: getattr(args, name) for name in ("hidden", "code", "batch_size", "lr")}
-    return split_settings([*args.settings, *(f"{name}={v}" for name, v in short.items() if v is not None)])
+    short = [f"{name}={getattr(args, name)}" for name in short_options(args)]
+    return split_settings([*args.settings, *short])
+
+
+def short_options(args: argparse.Namespace) -> dict[str, str]:
+    """The settings that were given by a short form, and its name: {"batch_size": "--batch-size"}."""
+    return {name: f"--{name.replace('_', '-')}" for name in SHORT if getattr(args, name) is not None}
 
 
 def check_before_work(args: argparse.Namespace, entry: Entry, form: Form, build: dict[str, Any]) -> None:
@@ -167,8 +177,8 @@ def check_before_work(args: argparse.Namespace, entry: Entry, form: Form, build:
         for name in ("epochs", "budget", "resume"):
             if getattr(args, name):
                 raise ValueError(f"{entry.name} is fitted in one step and has no --{name}; leave it out")
-    for path in (args.data, args.test, args.labels, args.test_labels):
-        expect_readable(path)
+    for name in ("data", "test", "labels", "test_labels"):
+        expect_readable(getattr(args, name), f"--{name.replace('_', '-')}")
 
 
 def expect_free(path: Path, resume: bool, overwrite: bool) -> None:

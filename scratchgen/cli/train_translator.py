@@ -99,7 +99,8 @@ def verse_score(model: Translator, test: Pairs) -> str:
 
 def given_settings(args: argparse.Namespace, form: str, task: Task) -> dict[str, Any]:
     """The settings of --set, --hidden, --batch-size and --lr, or the defaults of the form."""
-    from scratchgen.checks import check_name, expect_number
+    from scratchgen.checks import check_name
+    from scratchgen.cli.early import expect_run_settings
 
     def known(*, hidden: int | Sequence[int], batch_size: int, lr: float) -> None:
         """The settings, for their types."""
@@ -107,21 +108,23 @@ def given_settings(args: argparse.Namespace, form: str, task: Task) -> dict[str,
     if args.code is not None:
         raise ValueError(f"{args.model} ({form}) has no --code; leave it out")
     parameters = inspect.signature(known).parameters
-    short = {name: getattr(args, name) for name in parameters}
-    words = [*args.settings, *(f"{name}={value}" for name, value in short.items() if value is not None)]
+    short = {name: getattr(args, name) for name in parameters if getattr(args, name) is not None}
+    option = {name: f"--{name.replace('_', '-')}" for name in short}
+    words = [*args.settings, *(f"{name}={value}" for name, value in short.items())]
     settings = {"hidden": task.forms[form], "lr": task.lr[form], "batch_size": task.batch_size}
     for key, text in split_settings(words):
         check_name(f"setting of {args.model} ({form})", key, parameters)
-        settings[key] = parse_setting(key, text, parameters[key])
+        settings[key] = parse_setting(key, text, parameters[key], option.get(key, ""))
     hidden = settings["hidden"]
     settings["hidden"] = hidden if isinstance(hidden, tuple) else (hidden,)
-    expect_number("train", "--lr", settings["lr"], least=0)
+    expect_run_settings({name: settings[name] for name in ("lr", "batch_size")}, option)
     return settings
 
 
 def main(args: argparse.Namespace) -> int:
     """Train the model `args.model`, save the run, and print its figures."""
     from scratchgen.checks import as_generator, check_name
+    from scratchgen.data import Pairs
     from scratchgen.training import TimeLimit
     from scratchgen.training.runs import expect_place, run_saved
     from scratchgen.training.schedules import OneCycle
@@ -139,6 +142,7 @@ def main(args: argparse.Namespace) -> int:
     path = model_path(args.out or Path("runs") / args.model)
     check_output(path)
     expect_place(path, resume=args.resume, config=config, overwrite=args.overwrite)
+    builders[form](Pairs(["a a"], ["a a"]), 0, hidden=settings["hidden"])     # checks the settings
     if not (args.json or getattr(args, "quiet", False)):
         print(paragraph(task.source))
     rng = as_generator("train", args.seed)

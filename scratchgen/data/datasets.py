@@ -15,7 +15,7 @@ import numpy as np
 from scratchgen.checks import expect_count
 from scratchgen.data.idx import GZIP_MAGIC
 from scratchgen.data.idx_folder import has_idx, read_idx_folder
-from scratchgen.data.image_sets import Images, load_images
+from scratchgen.data.image_sets import SUFFIXES, Images, load_images
 from scratchgen.data.labelled_tables import LabelledTable, load_table
 from scratchgen.data.mnist import PUBLISHED, cache_folder, find_file, read_folder
 from scratchgen.data.npy import MAGIC, read_npy, read_npz
@@ -159,6 +159,8 @@ def _image_options(options: dict) -> dict:
 
 
 def _read(path: Path, labels: str | os.PathLike[str] | None, options: dict) -> Part:
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        raise ValueError(f"{path}: expected a folder of pictures, got one picture; pass its folder")
     if path.is_dir() or _starts_with(path, b"\0\0", GZIP_MAGIC) or _has_images(path):
         return load_images(path, labels=labels, **_image_options(options))
     for name in ("size", "invert"):

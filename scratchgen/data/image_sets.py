@@ -166,7 +166,7 @@ def _read_all(
         if picture.shape != first.shape:
             raise ValueError(
                 f"{file}: expected {first.shape[0]} x {first.shape[1]} pixels, as {files[0].name} has, got "
-                f"{picture.shape[0]} x {picture.shape[1]}; pass size=(H, W) to resize all"
+                f"{picture.shape[0]} x {picture.shape[1]}; pass size=(H, W), or --size HxW, to resize all"
             )
         pixels[i] = picture
     return pixels

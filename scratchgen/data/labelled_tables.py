@@ -70,6 +70,9 @@ def load_table(
     path = Path(path)
     with open_regular(path) as file:
         start = file.read(len(MAGIC))
+    if path.suffix.lower() in (".npy", ".npz") and not start.startswith((MAGIC, b"PK")):
+        wanted = path.suffix[1:].upper()
+        raise DamagedFile(f"{path}: expected the format {wanted}, got a file of another format")
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         raise DamagedFile(f"{path}: expected a table in the format CSV, NPY or NPZ, got another format")
     y: np.ndarray | None = None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchgen.array_hints import sentences_hint, text_hint
 from scratchgen.checks import describe, expect_count, expect_flags, is_plain_array
 from scratchgen.data.untrusted import DamagedFile, open_regular, shown
 
@@ -90,7 +91,8 @@ class Vocabulary:
     def encode_for(self, who: str, sentence: Any) -> np.ndarray:
         """Like `encode`, with error messages that begin with `who`."""
         if not isinstance(sentence, str):
-            raise TypeError(f"{who} expected sentences as strings, got {type(sentence).__name__}")
+            hint = text_hint(sentence)
+            raise TypeError(f"{who} expected sentences as strings, got {type(sentence).__name__}{hint}")
         tokens = self.split(sentence)
         if not tokens:
             raise ValueError(f"{who} expected sentences of at least one token, got {sentence!r}")
@@ -241,4 +243,4 @@ def _what(values: Any) -> str:
     if isinstance(values, list | tuple):
         other = next(value for value in values if not isinstance(value, str))
         return f"one with {type(other).__name__}"
-    return type(values).__name__
+    return f"{type(values).__name__}{sentences_hint(values)}"

@@ -92,6 +92,7 @@ def _read_table(rows: Any, name: str, header: bool | None) -> Table:
         if len(row) != len(first):
             raise DamagedFile(
                 f"{name}, line {line}: expected {len(first)} cells, as in the first line, got {len(row)}"
+                f"{_delimiter_hint(first)}"
             )
         values.extend(numbers_of(name, line, row))
     if not values:
@@ -131,8 +132,15 @@ def numbers_of(name: str, line: int, row: Sequence[str], skip: int | None = None
         if column != skip and (number is None or not math.isfinite(number)):
             cell = row[column]
             hint = "; write a decimal point instead of a comma" if "," in cell else ""
+            if cell.strip() == "" or cell.strip().lower() in (*MISSING, "nan"):
+                hint = "; remove the rows with missing values, or fill them in"
+            elif skip is not None and _is_name(cell.strip()):
+                hint = "; remove this column, or encode its text as numbers"
             if skip is None and number is None and _is_name(cell.strip()):
-                hint = f"; if this column holds the classes, use load_table(path, label={column})"
+                hint = (
+                    f"; if this column holds the classes, use load_table(path, label={column}), or --label "
+                    f"{column}; other text must be removed or encoded as numbers"
+                )
             if ";" in cell or "\t" in cell:
                 found = ";" if ";" in cell else "\t"
                 hint = f"; pass the delimiter of this file, such as delimiter={found!r}"
@@ -140,6 +148,12 @@ def numbers_of(name: str, line: int, row: Sequence[str], skip: int | None = None
                 f"{name}, line {line}, column {column + 1}: expected a finite number, got {shown(cell)}{hint}"
             )
     return [number for column, number in enumerate(numbers) if column != skip]  # type: ignore[misc]
+
+
+def _delimiter_hint(first: Sequence[str]) -> str:
+    """What to do if the first line seems to have another delimiter than a comma."""
+    found = [d for d in ";\t" if d in first[0]] if len(first) == 1 else []
+    return f"; the cells of this file seem to be separated by {found[0]!r}, expected commas" if found else ""
 
 
 def _as_number(cell: str) -> float | None:

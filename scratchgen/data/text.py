@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scratchgen.array_hints import text_hint
 from scratchgen.checks import describe, expect_count, expect_number, is_plain_array
 
 ALICE = Path(__file__).with_name("alice.txt")
@@ -35,7 +36,7 @@ class Alphabet:
         its position and the alphabet. Raises TypeError if `text` is not a string.
         """
         if not isinstance(text, str):
-            raise TypeError(f"Alphabet.encode expected a string, got {type(text).__name__}")
+            raise TypeError(f"Alphabet.encode expected a string, got {type(text).__name__}{text_hint(text)}")
         try:
             return np.array([self._number[character] for character in text], np.int64)
         except KeyError as error:
@@ -119,6 +120,7 @@ class RandomCrop:
 
 def _expect_text(who: str, name: str, text: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"{who} expected {name} to be a string, got {type(text).__name__}")
+        hint = text_hint(text)
+        raise TypeError(f"{who} expected {name} to be a string, got {type(text).__name__}{hint}")
     if not text:
         raise ValueError(f"{who} expected {name} of at least one character, got an empty string")

@@ -27,6 +27,7 @@ EXAMPLES = {"epochs": "epochs=10", "rng": "rng=0"}
 SYNONYMS = {
     "learning_rate": "lr", "random_state": "rng", "seed": "rng", "n_epochs": "epochs", "max_iter": "epochs",
     "clip_grad_norm": "clip", "clipnorm": "clip", "clipvalue": "clip_value", "opt": "optimizer",
+    "verbose": "callbacks", "progress": "callbacks", "weight_decay": "optimizer",
 }  # fmt: skip
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -180,7 +181,9 @@ def expect_run(
             function(who, name, f)
     for callback in _sequence(who, "callbacks", callbacks, "a sequence of callbacks"):
         if not isinstance(callback, Callback):
-            raise TypeError(f"{who} expected callbacks to be instances of Callback, got {callback!r}")
+            name = callback.__name__ if isinstance(callback, type) else ""
+            got = f"the class {name}; pass {name}(...)" if name else repr(callback)
+            raise TypeError(f"{who} expected callbacks to be instances of Callback, got {got}")
 
 
 def named_settings(method: Method) -> Method:

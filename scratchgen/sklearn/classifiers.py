@@ -38,10 +38,13 @@ class KNeighbors(ProbabilityMixin, LabelEstimator):
     def __init__(self, n_neighbors: int = 5):
         self.n_neighbors = n_neighbors
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Store X (N, D) and labels y (N,)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Store X (N, D) and labels y (N,). An example of weight 2 counts as two equal examples.
+
+        Weights are numbers of examples: their sum must be at least n_neighbors.
+        """
         X, numbers = self._labelled_data(X, y)
-        self.model_ = models.NearestNeighbours(self.n_neighbors).fit(X, numbers)
+        self.model_ = models.NearestNeighbours(self.n_neighbors).fit(X, numbers, sample_weight=sample_weight)
         return self
 
 

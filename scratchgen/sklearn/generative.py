@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from scratchgen import models
 from scratchgen.sklearn.base import LabelEstimator, ScoreMixin, rows_of_classes
@@ -174,11 +174,21 @@ class BayesClassifier(GenerativeEstimator):
         self.density = density
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit a density to the examples of each class; X (N, D), labels y (N,)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit a density to the examples of each class; X (N, D), labels y (N,).
+
+        sample_weight : (N,); an example of weight 2 counts as two equal examples, in p(y) and in the density.
+            Raises ValueError for a density whose `fit` takes no weights
+        """
         X, numbers = self._labelled_data(X, y)
         density = PCA(1) if self.density is None else self.density
-        self.model_ = models.BayesClassifier(functools.partial(DensityOfClass, density)).fit(X, numbers)
+        if sample_weight is not None and not has_fit_parameter(density, "sample_weight"):
+            raise ValueError(
+                f"BayesClassifier.fit expected no sample_weight, because {type(density).__name__}.fit takes "
+                "none; use PCA or scikit-learn's KernelDensity, or repeat the examples"
+            )
+        new_density = functools.partial(DensityOfClass, density)
+        self.model_ = models.BayesClassifier(new_density).fit(X, numbers, sample_weight=sample_weight)
         self.densities_ = [model.estimator for model in self.model_.models_]
         return self
 
@@ -191,8 +201,11 @@ class DensityOfClass:
     def __init__(self, density: Any):
         self.estimator = clone(density)
 
-    def fit(self, X: np.ndarray) -> Self:
-        self.estimator.fit(X)
+    def fit(self, X: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
+        if sample_weight is None:
+            self.estimator.fit(X)
+        else:
+            self.estimator.fit(X, sample_weight=sample_weight)
         return self
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:

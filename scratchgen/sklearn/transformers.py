@@ -61,10 +61,13 @@ class PCA(LikelihoodMixin, CodeTransformer):
         self.n_components = n_components
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Find the components of X (N, D); y is ignored."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Find the components of X (N, D); y is ignored.
+
+        sample_weight : (N,); an example of weight 2 counts as two equal examples
+        """
         X = self._training_data(X)
-        model = models.PCA(self.n_components).fit(X)
+        model = models.PCA(self.n_components).fit(X, sample_weight=sample_weight)
         self.model_, self.n_components_ = model, model.code
         self.components_, self.mean_ = model.components_, model.mean_
         self.explained_variance_ = model.explained_variance_

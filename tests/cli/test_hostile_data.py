@@ -92,7 +92,7 @@ def test_bad_data_cost_one_line(capsys, kind, command):
         (["sample", "nowhere"], "nowhere does not exist; expected a folder that `scratchgen train` wrote"),
         (["info", "."], ". has no model.safetensors; expected a folder that `scratchgen train` wrote"),
         (["score", "run", "small.npz"], "expects images of 8 x 8 x 1, got 4 x 4 x 1; pass --size 8x8"),
-        (["score", "run", "none.npz"], "--data expected a file or a folder, but none.npz does not exist"),
+        (["score", "run", "none.npz"], "DATA expected a file or a folder, but none.npz does not exist"),
         (["score", "run"], "expected DATA, because the model was not trained on grey images"),
         (["score", "run", "small.npz", "--out", "a.txt"], "expected a file that ends in .npy, .npz, .csv"),
         (["sample", "run", "--out", "a.gif"], "--out expected a file that ends in .png, .npy, .npz, .csv"),

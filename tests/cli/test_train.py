@@ -192,7 +192,7 @@ def test_train_command_bad_arguments_are_named(tmp_path, capsys):
     assert cli.main(["train", "autoencoder", "--resume", "--out", str(tmp_path / "none")]) == 2
     assert "no run to resume" in capsys.readouterr().err
     assert cli.main(["train", "autoencoder", "--lr", "-1", "--out", str(tmp_path / "a")]) == 2
-    assert "Autoencoder.fit expected a finite lr >= 0, got -1.0" in capsys.readouterr().err
+    assert "train expected a finite --lr >= 0, such as 0.001, got -1.0" in capsys.readouterr().err
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x10\x00\x00\x00not a safetensors file")
     assert cli.main(["train", "autoencoder", "--resume", "--out", str(damaged)]) == 2

@@ -79,7 +79,7 @@ def test_the_seed_decides_the_weights(few):
     (["--form", "transformer", "--hidden", "6"], "expected features divisible by the 4 heads, got 6"),
     (["--set", "depth=3"], "unknown setting of translate (gru) 'depth'"),
     (["--data", "a.txt"], "translate is trained on sentences of the library and has no --data"),
-    (["--lr", "-1"], "train expected --lr to be a finite number >= 0, got -1"),
+    (["--lr", "-1"], "train expected a finite --lr >= 0, such as 0.001, got -1.0"),
 ])  # fmt: skip
 def test_wrong_settings_get_one_line(few, capsys, words, message):
     assert command("translate", *words) == 2

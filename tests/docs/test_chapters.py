@@ -5,7 +5,7 @@ import io
 import re
 
 import pytest
-from helpers.chapters import PARTS, Chapter, Question, chapters
+from helpers.chapters import PARTS, Chapter, Question, chapters, equal, shown_output
 from helpers.pages import ROOT
 
 from scratchgen.exercises.catalogue import EXERCISES
@@ -18,7 +18,6 @@ SLOW = {
     "speed",
 }  # fmt: skip
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
-NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?")
 
 
 def run(code: str) -> tuple[list[str], dict]:
@@ -27,18 +26,6 @@ def run(code: str) -> tuple[list[str], dict]:
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(compile(code, "page.py", "exec"), names)
     return out.getvalue().splitlines(), names
-
-
-def equal(printed: str, shown: str) -> bool:
-    """Whether two lines have the same words and the same numbers, up to one unit of the last digit shown."""
-    if NUMBER.sub("#", printed).split() != NUMBER.sub("#", shown).split():
-        return False
-    for found, expected in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
-        mantissa, _, power = expected.partition("e")
-        unit = 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
-        if found != expected and abs(float(found) - float(expected)) > 1.01 * unit:
-            return False
-    return True
 
 
 @each
@@ -75,7 +62,7 @@ def test_each_exercise_is_named_by_its_chapter():
 def test_numbers_of_the_answers_are_those_that_their_code_prints(chapter):
     for question in chapter.questions:
         (block,) = question.code
-        shown = re.findall(r"^ *print\(.*\) {4}# (.*)$", block.text, re.MULTILINE)
+        shown = shown_output(block.text)
         printed, _ = run(block.text)
         assert len(shown) == len(printed) > 0, question.text
         for line, expected in zip(printed, shown, strict=True):

@@ -7,6 +7,7 @@ from functools import cached_property
 from helpers.pages import ROOT, Block, blocks
 
 PARTS = ("Questions with answers", "What you should be able to do now", "The training curve to expect")
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,20 @@ def chapters() -> list[Chapter]:
     """The chapters in the order of docs/README.md."""
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     return [Chapter(name) for name in re.findall(r"^\d+\. \[[^\]]+\]\(([\w-]+)\.md\)", index, re.MULTILINE)]
+
+
+def shown_output(code: str) -> list[str]:
+    """The lines that code prints, as the comments after its calls of print say."""
+    return re.findall(r"^ *print\(.*\) {4}# (.*)$", code, re.MULTILINE)
+
+
+def equal(printed: str, shown: str) -> bool:
+    """Whether two lines have the same words and the same numbers, up to one unit of the last digit shown."""
+    if NUMBER.sub("#", printed).split() != NUMBER.sub("#", shown).split():
+        return False
+    for found, expected in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
+        mantissa, _, power = expected.partition("e")
+        unit = 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
+        if found != expected and abs(float(found) - float(expected)) > 1.01 * unit:
+            return False
+    return True

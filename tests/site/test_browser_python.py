@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -92,3 +94,49 @@ def test_page_is_written_without_its_files(tmp_path, monkeypatch, capsys):
     assert live.main([str(tmp_path), "python"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["python.html"]
     assert "needs further files: not fetched" in capsys.readouterr().err
+
+
+def fake_npm(monkeypatch, text, code=1):
+    """npm that prints an error and fails, and no network."""
+
+    def run(command, **settings):
+        return subprocess.CompletedProcess(command, code, stderr=text)
+
+    monkeypatch.setattr(files.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(files.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["files.py"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("npm error code ENOTFOUND\nnpm error getaddrinfo registry.npmjs.org", files.NO_REGISTRY),
+        ("npm error code ECONNREFUSED", files.NO_REGISTRY),
+        ("npm error code EINTEGRITY", 2),
+        ("npm error code ETARGET\nno matching version found for pyodide", 2),
+    ],
+)
+def test_missing_registry_and_other_failures_have_different_exit_codes(monkeypatch, capsys, text, code):
+    """CI skips the tests of the page in the first case, and fails in the other."""
+    fake_npm(monkeypatch, text)
+    assert files.main() == code
+    err = capsys.readouterr().err
+    assert text in err and ("npm cannot reach its registry; Python for the" in err) == (code != 2)
+
+
+def test_missing_npm_is_no_failure_of_ci(monkeypatch, capsys):
+    fake_npm(monkeypatch, "")
+    monkeypatch.setattr(files.shutil, "which", lambda name: None)
+    assert files.main() == files.NO_REGISTRY
+    assert "npm was not found; install Node.js" in capsys.readouterr().err
+
+
+def test_a_wheel_with_another_hash_fails(tmp_path, monkeypatch, capsys):
+    fake_npm(monkeypatch, "", code=0)
+    monkeypatch.setattr(files, "PYODIDE", tmp_path)
+    fake_pyodide(tmp_path, b"foo")
+    (tmp_path / "numpy.whl").unlink()
+    monkeypatch.setattr(files, "from_release", lambda version, name: b"bar")
+    assert files.main() == 2
+    assert "numpy.whl has another SHA-256" in capsys.readouterr().err
+    assert not (tmp_path / "numpy.whl").exists()

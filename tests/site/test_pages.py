@@ -4,7 +4,11 @@ The tests need the site (make site), Chromium and playwright, and are skipped wi
 `make site-test`.
 """
 
+import json
+
 import pytest
+
+from website import notebooks
 
 from .browser import chromium
 from .every_page import visit
@@ -39,8 +43,17 @@ def test_links_and_anchors_resolve(site, findings):
 def test_site_has_every_kind_of_page(findings):
     for name in ("index", "docs/vae", "docs/glossary", "api/layers", "literate/VAE", "search",
                  "code/scratchgen/layers/linear.py", "live", "literate",
-                 "demos/index", "demos/latent"):  # fmt: skip
+                 "demos/index", "demos/latent", "notebooks/index"):  # fmt: skip
         assert f"{name}.html" in findings.ids, name
+
+
+def test_chapters_offer_their_notebooks_with_outputs(site):
+    index = (site / "notebooks" / "index.html").read_text(encoding="utf-8")
+    for name in notebooks.names():
+        page = (site / "docs" / f"{name}.html").read_text(encoding="utf-8")
+        assert page.count(f'href="../notebooks/{name}.ipynb"') == index.count(f'href="{name}.ipynb"') == 1
+        cells = json.loads((site / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        assert all(cell["execution_count"] for cell in cells if cell["cell_type"] == "code"), name
 
 
 def test_site_is_small(site):

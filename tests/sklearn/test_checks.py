@@ -24,7 +24,9 @@ SETTINGS = {
 }
 # name -> check -> the reason why it fails
 SEVERAL_CODES = "score_samples draws latent codes, so the estimate for an example depends on its row"
+ONE_EXAMPLE = "a class of the check has one example, repeated, and so no variance: it has no density"
 EXPECTED = {
+    "BayesClassifier": {"check_sample_weight_equivalence_on_dense_data": ONE_EXAMPLE},
     "VAE": {
         "check_methods_subset_invariance": SEVERAL_CODES,
         "check_methods_sample_order_invariance": SEVERAL_CODES,

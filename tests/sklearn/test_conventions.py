@@ -234,6 +234,33 @@ def test_bayes_classifier_over_any_density(density):
     assert model.sample(4).shape == (4, 4)
 
 
+@pytest.mark.parametrize("density", [None, ours.PCA(2), KernelDensity(bandwidth=0.4)])
+def test_bayes_classifier_passes_weights_on_to_its_densities(density):
+    """An example of weight 2 counts as two equal examples, in p(y) and in each density."""
+    w = np.random.default_rng(0).integers(0, 4, 150)
+    weighted = ours.BayesClassifier(density).fit(X, labels, sample_weight=w)
+    repeated = ours.BayesClassifier(density).fit(X.repeat(w, axis=0), labels.repeat(w))
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(weighted.score_samples(X), repeated.score_samples(X), rtol=1e-6)
+    plain = ours.BayesClassifier(density).fit(X, labels)
+    assert np.abs(weighted.score_samples(X) - plain.score_samples(X)).max() > 1e-3
+
+
+@pytest.mark.parametrize("density", [ours.RealNVP(), GaussianMixture(1)])
+def test_bayes_classifier_refuses_weights_for_a_density_without_them(density):
+    who = type(density).__name__
+    with pytest.raises(ValueError, match=rf"expected no sample_weight, because {who}.fit takes none"):
+        ours.BayesClassifier(density).fit(X, labels, sample_weight=np.ones(150))
+
+
+def test_weights_of_neighbours_count_as_repetitions():
+    w = np.random.default_rng(0).integers(0, 4, 150)
+    weighted = ours.KNeighbors().fit(X, labels, sample_weight=w)
+    repeated = ours.KNeighbors().fit(X.repeat(w, axis=0), labels.repeat(w))
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-12)
+    assert (weighted.predict_proba(X) != ours.KNeighbors().fit(X, labels).predict_proba(X)).any()
+
+
 def test_estimators_hold_models_of_the_library():
     assert type(build("MLP").fit(X, labels).model_) is models.MLPClassifier
     assert ours.DecisionTree(max_depth=1).fit(X, labels).n_leaves_ == 2

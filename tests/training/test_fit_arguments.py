@@ -7,6 +7,7 @@ import pytest
 
 from scratchgen import GAN, Alphabet, Autoencoder, CharacterModel, LogisticRegression
 from scratchgen.models.base import Model
+from scratchgen.training import ProgressBar
 
 X = np.zeros((4, 6), np.float32)
 EXAMPLE = "for example fit(X, epochs=10, rng=0)"
@@ -27,6 +28,8 @@ def autoencoder():
         (lambda m: m.fit(X, epochs=1, rng=0, learning_rate=1), "got learning_rate; did you mean lr?"),
         (lambda m: m.fit(X, epochs=1, rng=0, batchsize=1), "got batchsize; did you mean batch_size?"),
         (lambda m: m.fit(X, epochs=1, rng=0, verbose=1), "fit expected settings among X, y, epochs, rng"),
+        (lambda m: m.fit(X, epochs=1, rng=0, verbose=1), "got verbose; did you mean callbacks?"),
+        (lambda m: m.fit(X, epochs=1, rng=0, callbacks=[ProgressBar]), "got the class ProgressBar; pass"),
     ],
 )  # fmt: skip
 def test_wrong_calls_name_the_model_and_what_to_do(call, message):

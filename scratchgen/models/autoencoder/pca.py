@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from scratchgen.distributions import LOG_2PI
 from scratchgen.metrics.pairwise import unit_of
 from scratchgen.models.arguments import count, finite
 from scratchgen.models.base import Estimator
-from scratchgen.models.examples import as_examples
+from scratchgen.models.examples import as_examples, expect_weights
 
 ROWS = 4096     # examples whose deviations are in memory at the same time, in float64
 
@@ -54,10 +54,19 @@ class PCA(Estimator):
             return self.n_components
         return len(self._fitted().components_)
 
-    def fit(self, X: np.ndarray, y: None = None) -> Self:
-        """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples."""
+    def fit(self, X: np.ndarray, y: None = None, *, sample_weight: Any = None) -> Self:
+        """Find the components of X (N, D). Raises ValueError for K > D or fewer than two examples.
+
+        sample_weight : (N,), weights w >= 0; an example of weight 2 counts as two equal examples in the means
+            x̄ = Σₙ wₙ·xₙ / Σₙ wₙ and S (PCA.1), and one of weight 0 is left out
+        """
         expect_no_labels("PCA.fit", y)
         X = as_examples("PCA.fit", X, least=2)
+        shares = None                                           # wₙ / Σ w, (N,)
+        if sample_weight is not None:
+            weights = expect_weights("PCA.fit", sample_weight, len(X))
+            X, weights = X[weights > 0], weights[weights > 0]
+            shares = weights / weights.sum()
         dimensions = X.shape[1]
         if isinstance(self.n_components, int) and self.n_components > dimensions:
             raise ValueError(
@@ -65,13 +74,17 @@ class PCA(Estimator):
                 f"got {self.n_components}"
             )
         self._dtype = X.dtype
-        self.mean_ = X.mean(axis=0, dtype=np.float64)           # (D,)
+        mean = X.mean(axis=0, dtype=np.float64) if shares is None else shares @ X.astype(np.float64)
+        self.mean_ = mean                                       # (D,)
         parts = [slice(start, start + ROWS) for start in range(0, len(X), ROWS)]
         unit = max(unit_of(X[part] - self.mean_) for part in parts)     # no square over- or underflows in it
         covariance = np.zeros((dimensions, dimensions))         # (D, D)
         for part in parts:
             centred = (X[part] - self.mean_) / unit
-            covariance += centred.T @ centred / len(X)
+            if shares is None:
+                covariance += centred.T @ centred / len(X)
+            else:
+                covariance += (centred * shares[part, None]).T @ centred
         variances, vectors = np.linalg.eigh(covariance)         # (PCA.1)  ascending; vectors in columns
         with np.errstate(over="ignore"):
             variances = unit * variances * unit

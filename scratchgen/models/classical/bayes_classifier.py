@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from scratchgen.models.base import Estimator, NoLikelihood
-from scratchgen.models.classical.base import GenerativeClassifier, expect_labelled, log_frequencies
+from scratchgen.models.classical.base import GenerativeClassifier, expect_weighted, log_frequencies
 from scratchgen.models.examples import as_examples
 
 
@@ -47,30 +48,40 @@ class BayesClassifier(GenerativeClassifier):
         # If `model` is a function, its likelihood is known only after fit.
         self.likelihood = model.likelihood if isinstance(model, Estimator) else None
 
-    def fit(self, X: np.ndarray, y: Any = None, **run: Any) -> Self:
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None, **run: Any) -> Self:
         """Fit a model to the examples of each class; X (N, D), y (N,).
 
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples, in p(y)
+            (BAYES.4) and in the models of the classes. Raises ValueError for models whose `fit` takes none
         run : keyword arguments of the models' `fit`, such as epochs and rng
         """
-        X, y, classes = expect_labelled("BayesClassifier.fit", X, y)
+        X, y, weights, classes = expect_weighted("BayesClassifier.fit", X, y, sample_weight)
         if isinstance(self.model, Estimator):
             known = getattr(self.model, "classes", 0)
             if classes != known:
                 raise ValueError(f"BayesClassifier.fit expected {known} classes, got {classes}")
+            if weights is not None:
+                _expect_weights_in_fit(self.model)
+                run["sample_weight"] = weights
             with _named(self._who("fit")):
                 self.models_ = [self.model.fit(X, y, **run)] * classes
         else:
             models = [self.model() for _ in range(classes)]
             _expect_likelihood(models[0])
+            if weights is not None:
+                _expect_weights_in_fit(models[0])
             if len(set(map(id, models))) < classes:             # the last fit would overwrite the others
                 raise ValueError(
                     "BayesClassifier.fit expected a function that builds a new model each time, got the "
                     "same one for several classes"
                 )
             with _named(self._who("fit")):
-                self.models_ = [model.fit(X[y == k], **run) for k, model in enumerate(models)]
+                self.models_ = [
+                    model.fit(X[y == k], **run, **_weights_of(k, y, weights))
+                    for k, model in enumerate(models)
+                ]
         self.likelihood = self.models_[0].likelihood
-        self.log_prior_ = log_frequencies(y, classes)
+        self.log_prior_ = log_frequencies(y, classes, weights)
         return self
 
     def saved_state(self) -> dict[str, Any]:
@@ -130,4 +141,19 @@ def _expect_likelihood(model: Any) -> None:
         raise NoLikelihood(
             f"BayesClassifier expected a model with a likelihood, got {type(model).__name__}, which has "
             "none: Bayes' theorem needs log p(x | y)"
+        )
+
+
+def _weights_of(k: int, y: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The argument sample_weight for the examples of class k; nothing without weights."""
+    return {} if weights is None else {"sample_weight": weights[y == k]}
+
+
+def _expect_weights_in_fit(model: Any) -> None:
+    """Raise ValueError for a model whose `fit` does not use weights of the examples."""
+    taken = getattr(model, "takes_weights", "sample_weight" in inspect.signature(model.fit).parameters)
+    if not taken:
+        raise ValueError(
+            f"BayesClassifier.fit expected no sample_weight, because {type(model).__name__}.fit does not use "
+            "weights; use a density such as PCA, or repeat the examples"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from scratchgen.checks import one_hot
 from scratchgen.metrics.pairwise import squared_distances, unit_of
 from scratchgen.models.arguments import count
-from scratchgen.models.classical.base import Classifier, expect_labelled
+from scratchgen.models.classical.base import Classifier, expect_weighted
 from scratchgen.models.examples import as_examples
 
 
@@ -19,18 +19,38 @@ class NearestNeighbours(Classifier):
     P(y | x) is the fraction of the k that have label y; `predict` takes the smaller label if classes tie.
     `fit` only stores the data. Computations are in float64 for data of any dtype.
 
+    With weights w of the examples, in the order of their distance from x:
+
+    (KNN.1)  vₙ = min(wₙ, k − Σ_{m<n} v_m),  P(y | x) = 1/k · Σ_{yₙ=y} vₙ
+
+    The k votes are those of the nearest examples, an example of weight 2 has two of them, and the last one
+    may have a part of its weight. Derived in docs/discriminative.md.
+
     k : number of neighbours that vote. Raises ValueError for k < 1.
     """
+
+    _weights: np.ndarray | None = None
 
     def __init__(self, k: int = 5):
         self.k = count("NearestNeighbours", "k", k)
 
-    def fit(self, X: np.ndarray, y: Any = None) -> Self:
-        """Store X (N, D) and y (N,). Raises ValueError for fewer than k examples."""
-        X, y, classes = expect_labelled("NearestNeighbours.fit", X, y)
-        if len(X) < self.k:
+    def fit(self, X: np.ndarray, y: Any = None, *, sample_weight: Any = None) -> Self:
+        """Store X (N, D) and y (N,).
+
+        sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (KNN.1). They
+            are numbers of examples, so their size matters: weights that sum to 1 have a single vote
+
+        Raises ValueError for fewer than k examples, or weights whose sum is below k.
+        """
+        X, y, weights, classes = expect_weighted("NearestNeighbours.fit", X, y, sample_weight)
+        if weights is None and len(X) < self.k:
             raise ValueError(f"NearestNeighbours.fit expected at least k = {self.k} examples, got {len(X)}")
-        self._X, self._votes = X, one_hot(y, classes)           # (N, C)
+        if weights is not None and weights.sum() < self.k:
+            raise ValueError(
+                f"NearestNeighbours.fit expected a sample_weight whose sum is at least k = {self.k}, got "
+                f"{weights.sum():g}; multiply it by len(X) / sample_weight.sum()"
+            )
+        self._X, self._votes, self._weights = X, one_hot(y, classes), weights   # _votes is (N, C)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:  # type: ignore[override]
@@ -55,6 +75,21 @@ class NearestNeighbours(Classifier):
                         f"{self._who(method)} expected examples with finite distances, got one that is too "
                         f"far away (in rows {rows.start} to {rows.stop - 1})"
                     )
+                if self._weights is not None:
+                    out[rows] = self._weighted_votes(squared, self._weights)
+                    continue
                 nearest = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
                 out[rows] = self._votes[nearest].mean(axis=1)
         return out
+
+    def _weighted_votes(self, squared: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """P(y | x) of (KNN.1) for squared distances (B, N), (B, C)."""
+        # So many examples have k votes, whichever they are.
+        most = min(len(weights), int(np.searchsorted(np.cumsum(np.sort(weights)), self.k)) + 1)
+        nearest = np.argpartition(squared, most - 1, axis=1)[:, :most]
+        order = np.argsort(np.take_along_axis(squared, nearest, axis=1), axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, order, axis=1)                    # (B, most)
+        w = weights[nearest]
+        v = np.clip(self.k - (np.cumsum(w, axis=1) - w), 0, w)                  # (KNN.1)
+        classes = range(self._votes.shape[1])
+        return np.stack([(v * self._votes[nearest, c]).sum(axis=1) for c in classes], axis=1) / self.k

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scratchgen.array_hints import text_hint
 from scratchgen.data.bpe import BytePairTokenizer
 from scratchgen.data.text import Alphabet
+from scratchgen.data.untrusted import shown
 from scratchgen.models.base import Estimator
 
 NextCharacter = Callable[[np.ndarray], np.ndarray]
@@ -79,13 +81,14 @@ class TextModel(Estimator):
         """
         who = self._who(method)
         if not isinstance(text, str):
-            raise TypeError(f"{who} expected a string, got {type(text).__name__}")
+            raise TypeError(f"{who} expected a string, got {type(text).__name__}{text_hint(text)}")
         if len(text) < least:
             raise ValueError(f"{who} expected at least one character, got an empty text")
         known = set(self.alphabet.characters) if isinstance(self.alphabet, Alphabet) else set(text)
         for unknown in sorted(set(text) - known)[:1]:
             raise ValueError(
                 f"{who} got an unknown character {unknown!r} (U+{ord(unknown):04X}) at position "
-                f"{text.index(unknown)}: replace or remove it; the alphabet is {''.join(sorted(known))!r}"
+                f"{text.index(unknown)}: replace or remove it, or build the model with an alphabet that has "
+                f"it; the alphabet is {shown(''.join(sorted(known)))}"
             )
         return self.alphabet.encode(text)

@@ -268,6 +268,7 @@ class CharacterModel(TextModel, Model):
         outside the alphabet.
         """
         self._expect_count(n)
+        flag("CharacterModel.sample", "cached", cached)
         length = self.window if length is None else length
         return self._sample("sample", n, rng, length, prompt, (temperature, top_k, top_p), cached)
 

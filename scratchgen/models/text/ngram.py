@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from scratchgen.array_hints import text_hint
 from scratchgen.checks import as_generator, expect_no_labels
 from scratchgen.data.text import Alphabet, split_text
 from scratchgen.models.arguments import count, finite, one_or_more
@@ -59,7 +60,8 @@ class NGram(TextModel):
         """
         who = "NGram.tuned"
         if not isinstance(text, str) or not text:
-            raise ValueError(f"{who} expected text to be a string of one or more characters, got {text!r}")
+            got = repr(text) if isinstance(text, str) else f"{type(text).__name__}{text_hint(text)}"
+            raise ValueError(f"{who} expected text to be a string of one or more characters, got {got}")
         orders = [count(who, "orders", order) for order in one_or_more(who, "orders", orders)]
         strengths = [
             finite(who, "strengths", s, above=0) for s in one_or_more(who, "strengths", strengths)
@@ -101,10 +103,12 @@ class NGram(TextModel):
     def probability(self, c: str, context: str) -> float:
         """p(c | context), which depends on the last order − 1 characters of the context.
 
-        Raises ValueError before `fit`, and for a c that is not one character of the alphabet.
+        Raises ValueError before `fit`, for a c that is not one character of the alphabet, and for a context
+        with characters outside it.
         """
         if len(self._ids("probability", c)) != 1:
             raise ValueError(f"NGram.probability expected one character, got {c!r}")
+        self._ids("probability", context, least=0)
         return self._mixture(c, context[max(len(context) - self.order + 1, 0) :])[-1]
 
     def _log_probabilities(self, method: str, text: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from scratchgen.array_hints import sentences_hint
 from scratchgen.checks import as_generator
 from scratchgen.data.pairs import Vocabulary, expect_sentences, padded, sentence_lengths
 from scratchgen.distributions import Categorical
@@ -262,6 +263,9 @@ class Translator(Model):
         who = self._who("candidates")
         count(who, "beam", beam)
         finite(who, "length_penalty", length_penalty, least=0)
+        if not isinstance(sentence, str):
+            got = type(sentence).__name__
+            raise TypeError(f"{who} expected sentence to be one string, got {got}; translate takes several")
         return self._search(self._encode(who, "sentence", [sentence])[0], beam, length_penalty, True)
 
     def _search(self, row: np.ndarray, beam: int, alpha: float, cached: bool) -> list[tuple[str, float]]:
@@ -284,9 +288,8 @@ class Translator(Model):
     def _encode(self, who: str, name: str, sentences: Any) -> list[np.ndarray]:
         """The sentences of a list, as integers. X and others are of the source language, y of the target."""
         if not isinstance(sentences, list | tuple):
-            hint = "; pass [sentence]" if isinstance(sentences, str) else ""
-            got = type(sentences).__name__
-            raise TypeError(f"{who} expected {name} to be a list of strings, got {got}{hint}")
+            got = f"{type(sentences).__name__}{sentences_hint(sentences)}"
+            raise TypeError(f"{who} expected {name} to be a list of strings, got {got}")
         if not sentences:
             raise ValueError(f"{who} expected {name} to have at least one sentence, got none")
         vocabulary = self.target if name == "y" else self.source

@@ -5,8 +5,11 @@ import pytest
 
 from scratchgen.layers import Tanh
 from scratchgen.models import (
+    PCA,
     VAE,
+    BayesClassifier,
     BernoulliNaiveBayes,
+    ConditionalVAE,
     ConvClassifier,
     DecisionTree,
     GaussianDiscriminant,
@@ -14,6 +17,7 @@ from scratchgen.models import (
     LinearSVM,
     LogisticRegression,
     MLPClassifier,
+    NearestNeighbours,
 )
 
 MODELS = {
@@ -25,6 +29,8 @@ MODELS = {
     "logistic": lambda: LogisticRegression(3, 3, l2=0.1, dtype=np.float64),
     "gini": lambda: DecisionTree(max_depth=3),
     "entropy": lambda: DecisionTree(max_depth=3, criterion="entropy"),
+    "neighbours": lambda: NearestNeighbours(7),
+    "bayes": lambda: BayesClassifier(lambda: PCA(2)),
 }
 F64 = {"rng": 0, "dtype": np.float64}
 # The models that are trained by batches; l2 is a weight of the penalty per example.
@@ -52,7 +58,7 @@ def scores(model, X):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_count_as_repetitions(rng, name):
-    """(BAYES.4), (LR.4)."""
+    """(BAYES.4), (LR.4), (KNN.1)."""
     X, y, w = data(rng)
     settings, rtol = PRECISE.get(name, {}), RTOL.get(name, 1e-10)
     weighted = MODELS[name]().fit(X, y, sample_weight=w, **settings)
@@ -69,7 +75,7 @@ def test_equal_weights_change_nothing(rng, name):
     plain = MODELS[name]().fit(X, y, **settings)
     weighted = MODELS[name]().fit(X, y, sample_weight=np.ones(len(X)), **settings)
     np.testing.assert_allclose(weighted.predict_proba(X), plain.predict_proba(X), rtol=rtol)
-    if name != "bernoulli":     # the smoothing counts examples, so there the sum of the weights matters
+    if name not in ("bernoulli", "neighbours"):     # they count examples, so the sum of the weights matters
         scaled = MODELS[name]().fit(X, y, sample_weight=np.full(len(X), 0.2), **settings)
         np.testing.assert_allclose(scaled.predict_proba(X), plain.predict_proba(X), rtol=rtol)
 
@@ -232,3 +238,52 @@ def test_bad_weights_of_batches_are_refused(rng, name):
     ]:
         with pytest.raises(error, match=message):
             BATCHES[name]().fit(X, y, sample_weight=weights, epochs=1, rng=0)
+
+
+def test_votes_of_neighbours_by_hand():
+    """(KNN.1): the nearest examples have weights 1, 0.5 and 4, and the last one has the rest of the votes."""
+    X, y = np.array([[0.0], [1], [2], [3]]), np.array([0, 1, 2, 0])
+    model = NearestNeighbours(3).fit(X, y, sample_weight=[1, 0.5, 4, 9])
+    np.testing.assert_allclose(model.predict_proba(np.array([[-1.0]])), [[1 / 3, 0.5 / 3, 1.5 / 3]])
+    np.testing.assert_allclose(model.predict_proba(np.array([[9.0]])), [[1, 0, 0]])
+    with pytest.raises(ValueError, match=r"whose sum is at least k = 3, got 1; multiply it by len\(X\)"):
+        NearestNeighbours(3).fit(X, y, sample_weight=np.full(4, 0.25))
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.3, 100.0])
+def test_votes_of_neighbours_are_the_same_in_blocks_of_any_weights(rng, scale):
+    """Compared with the sum over all examples in the order of their distance."""
+    X, y, _ = data(rng, 120)
+    w = scale * rng.uniform(0.5, 3, 120)
+    k = 1 if scale < 0.1 else 9
+    found = NearestNeighbours(k).fit(X, y, sample_weight=w).predict_proba(X + 0.1)
+    for x, p in zip(X + 0.1, found, strict=True):
+        order, left, votes = np.argsort(((X - x) ** 2).sum(axis=1)), float(k), np.zeros(3)
+        for n in order:
+            votes[y[n]] += min(w[n], left)
+            left -= min(w[n], left)
+        np.testing.assert_allclose(p, votes / k, atol=1e-12)
+
+
+def test_weights_of_pca_count_as_repetitions(rng):
+    """(PCA.1), (PCA.5)."""
+    X, _, w = data(rng)
+    X, w = X.astype(np.float32), w.astype(float)
+    weighted, repeated = PCA(2).fit(X, sample_weight=w), PCA(2).fit(X.repeat(w.astype(int), axis=0))
+    np.testing.assert_allclose(weighted.score_samples(X), repeated.score_samples(X), rtol=1e-9)
+    np.testing.assert_allclose(weighted.explained_variance_, repeated.explained_variance_, rtol=1e-9)
+    scaled = PCA(2).fit(X, sample_weight=1e-3 * w)
+    np.testing.assert_allclose(scaled.score_samples(X), weighted.score_samples(X), rtol=1e-9)
+    assert np.abs(PCA(2).fit(X).score_samples(X) - weighted.score_samples(X)).max() > 1e-3
+    with pytest.raises(ValueError, match=r"^PCA.fit expected sample_weight of shape \(40,\), got \(3,\)"):
+        PCA(2).fit(X, sample_weight=np.ones(3))
+
+
+def test_bayes_classifier_refuses_weights_that_its_densities_do_not_use(rng):
+    X, y, w = data(rng)
+    for model in (
+        lambda: VAE.dense(features=3, hidden=4, code=2, rng=0),
+        ConditionalVAE.dense(features=3, hidden=4, code=2, classes=3, rng=0),
+    ):
+        with pytest.raises(ValueError, match=r"expected no sample_weight, because \w*VAE.fit does not"):
+            BayesClassifier(model).fit(X, y, sample_weight=w, epochs=1, rng=0)

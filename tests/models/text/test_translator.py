@@ -344,7 +344,7 @@ def test_wrong_types_of_sentences_are_refused():
             model.fit(bad, Y, epochs=1, rng=0)
     with pytest.raises(TypeError, match=r"^Translator\.translate \(its sentences\) expected sentences as"):
         model.translate(["a", 5])
-    with pytest.raises(TypeError, match=r"^Translator\.candidates \(its sentence\) expected"):
+    with pytest.raises(TypeError, match=r"^Translator\.candidates expected sentence to be one"):
         model.candidates(5)
     with pytest.raises(ValueError, match=r"^Translator\.fit expected labels y, the translations"):
         model.fit(X, epochs=1, rng=0, y=None)
