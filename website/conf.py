@@ -23,6 +23,7 @@ extensions = [
     "website.extensions.literate",
     "website.extensions.prose_links",
     "website.extensions.front",
+    "website.extensions.accessible",
 ]
 
 # Chapters: Markdown as a code host renders it
@@ -62,5 +63,6 @@ html_js_files = [
     ("katex/katex.min.js", {"defer": "defer"}),
     ("formulas.js", {"defer": "defer"}),
     ("pairs.js", {"defer": "defer"}),
+    ("scrolling.js", {"defer": "defer"}),
     ("local_files.js", {"priority": 300}),
 ]

@@ -96,7 +96,7 @@ def family_titles() -> dict[str, str]:
 def card(demo: Demo) -> str:
     """A demo on the index: its thumbnail, its claim and its usual time."""
     size = 'width="{}" height="{}"'.format(*THUMBNAIL)
-    shown = '<span class="no-picture"></span>'
+    shown = '<span class="no-picture">no figure yet</span>'
     if figures_of(demo.name):
         shown = f'<img src="thumbnails/{demo.name}.webp" alt="" role="presentation" {size} loading="lazy">'
     time = usual_times([ROOT / "demos"]).get(demo.name, "")

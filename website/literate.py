@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scratchgen import layers, models
 from scratchgen.module import Module
+from website.demo_pages import family_titles
 from website.places import LISTED, ROOT, find_places, lines_of_code
 
 
@@ -123,11 +124,12 @@ def index() -> str:
         "Each page shows the derivation of a layer or a model on the left and its code on the right. An "
         "equation and the line that computes it are marked together.\n",
     ]
+    titles = {"layers": "Layers", **family_titles()}
     kind = ""
     for page in all_pages():
         if page.kind != kind:
             kind = page.kind
-            lines.append(f"\n## {'Layers' if kind == 'layers' else kind.capitalize()}\n")
+            lines.append(f"\n## {titles.get(kind, kind.capitalize())}\n")
         link = f'<a class="reference internal" href="literate/{page.name}.html">{page.name}</a>'
         lines.append(f"- {link}: {page.about}")
     return "\n".join(lines) + "\n"

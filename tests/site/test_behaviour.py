@@ -102,11 +102,70 @@ def test_terms_lead_to_the_glossary_once_per_chapter(tab, site):
     tab.locator(":target").wait_for()
 
 
-def test_front_page_leads_to_a_moving_decoder_in_two_clicks(tab, site):
+def live_site(site):
     if not (site / "live" / "latent.html").exists():
         pytest.skip("the site was built without its live pages")
-    tab.goto(f"file://{site}/index.html")
+    return f"file://{site}"
+
+
+PIXELS = "document.getElementById('plane-picture').toDataURL()"
+
+
+def test_front_page_leads_to_a_moving_decoder_in_two_clicks(tab, site):
+    tab.goto(f"{live_site(site)}/index.html")
     tab.locator(".doors a", has_text="Look").click()
     tab.locator("article a[href='live/latent.html']").click()
     tab.wait_for_url("**/live/latent.html")
-    tab.locator("canvas").first.wait_for()
+    tab.wait_for_function("document.getElementById('plane-text').textContent.startsWith('Code (')")
+    before = tab.evaluate(PIXELS)
+    for _ in range(3):
+        tab.locator("#plane").press("Shift+ArrowLeft")
+    tab.wait_for_function(f"before => {PIXELS} !== before", arg=before)
+
+
+CHAPTERS = {
+    "autoencoder": ["latent", "tug-of-war"], "vae": ["latent", "tug-of-war"], "gan": ["gan-game"],
+    "backprop": ["backprop"], "diffusion": ["diffusion"], "gradcheck": ["python"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_chapter_leads_to_its_live_pages(tab, site, chapter):
+    root = live_site(site)
+    for name in CHAPTERS[chapter]:
+        tab.goto(f"{root}/docs/{chapter}.html")
+        tab.locator(f".live-pages a[href='../live/{name}.html']").click()
+        tab.wait_for_url(f"**/live/{name}.html")
+        tab.locator(f"main a[href^='../docs/{chapter}.html']").first.wait_for(state="attached")
+
+
+# What is wider than the paper, or cut at the side of its own box. Paper cannot be scrolled.
+CUT = """() => [...document.querySelectorAll("article *, main *")].filter((e) => {
+  if (!e.getClientRects().length || e.closest(".katex-mathml")) return false;
+  const hides = getComputedStyle(e).overflowX !== "visible" && e.clientWidth;
+  return e.getBoundingClientRect().right > innerWidth + 1 || (hides && e.scrollWidth > e.clientWidth + 1);
+}).map((e) => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`)"""
+NAVIGATION = ".bar, .sidebar-drawer, .toc-drawer, .mobile-header, .related-pages, .live-pages, .crumbs"
+PAPER = {"width": 673, "height": 1000}      # A4 without its margins of 16 mm, at 96 pixels per inch
+
+
+@pytest.mark.parametrize("page", ["docs/vae", "docs/discriminative", "docs/layers", "literate/VAE",
+                                  "code/scratchgen/layers/linear.py"])  # fmt: skip
+def test_printed_page_has_no_navigation_and_nothing_is_cut(tab, site, page):
+    tab.set_viewport_size(PAPER)
+    tab.emulate_media(color_scheme="light")
+    tab.goto(f"file://{site}/{page}.html")
+    shown = f"[...document.querySelectorAll('{NAVIGATION}')].filter(e => e.getClientRects().length).length"
+    assert tab.evaluate(shown) > 0
+    tab.emulate_media(media="print")
+    assert tab.evaluate(shown) == 0
+    assert tab.evaluate(CUT) == []
+
+
+def test_search_field_of_the_search_page(tab, site):
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.goto(f"file://{site}/search.html")
+    tab.get_by_label("Search for").fill("reparameterisation")
+    tab.get_by_label("Search for").press("Enter")
+    tab.locator("#search-results li a", has_text="variational autoencoder").first.wait_for()
+    assert tab.get_by_label("Search for").input_value() == "reparameterisation"

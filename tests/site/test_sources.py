@@ -125,3 +125,48 @@ def test_glossary_terms_are_found_as_whole_words(api):
     assert found == ["latent code", "latent code"]
     assert terms()["adjoint test"] == ("adjoint-test", "A check that needs no step size: for random v and u, "
                                        "⟨jvp(v), u⟩ must equal ⟨v, backward(u)⟩.")  # fmt: skip
+
+
+LIVE = """<title>Game · scratchgen</title><main><h1>Game</h1><p>One. Two. Three.</p>
+<a href="../docs/gan.html#objective">GAN</a> <a href="../docs/gan.html">GAN</a><div hidden>
+<a href="../docs/vae.html">VAE</a></div></main><script>'href="../docs/wgan.html"'</script>"""
+
+
+def test_chapters_get_links_to_the_live_pages_that_lead_to_them(tmp_path):
+    from website.stage import stage
+
+    (tmp_path / "game.html").write_text(LIVE, encoding="utf-8")
+    stage(ROOT, tmp_path / "source", [tmp_path / "game.html"])
+    chapters = (tmp_path / "source" / "docs").glob("*.md")
+    staged = {path.stem: path.read_text(encoding="utf-8") for path in chapters}
+    linked = [name for name, text in staged.items() if "live-pages" in text]
+    assert linked == ["gan"]
+    link = '<a class="reference internal" href="../live/game.html">Game</a>'
+    added = f'<p class="live-pages"><strong>Try it in the browser:</strong> {link}</p>\n\n'
+    assert staged["gan"].replace(added, "") == (ROOT / "docs" / "gan.md").read_text(encoding="utf-8")
+    index = (tmp_path / "source" / "live.md").read_text(encoding="utf-8")
+    assert "live/game.html" in index and "One. Two.\n" in index
+
+
+def test_each_chapter_with_a_live_page_is_linked_from_it():
+    from website import live
+    from website.stage import live_pages_of_chapters
+
+    pages = []
+    for name in live.names():
+        content = (live.LIVE / name / "page.html").read_text(encoding="utf-8")
+        pages.append((name, f"<main>{live.with_links(content, live.CHAPTERS)}</main>"))
+    found = {chapter: {name for name, _ in some} for chapter, some in live_pages_of_chapters(pages).items()}
+    wanted = {"autoencoder": {"latent", "tug-of-war"}, "vae": {"latent", "tug-of-war"}, "gan": {"gan-game"},
+              "backprop": {"backprop"}, "diffusion": {"diffusion"}, "gradcheck": {"python"}}  # fmt: skip
+    assert all(names <= found[chapter] for chapter, names in wanted.items())
+
+
+def test_parameters_of_a_long_signature_are_no_list(api):
+    from website.extensions.accessible import signature_lines
+
+    lines = "<dl>\n<dd>a: int,</dd>\n<dd>b: int,</dd>\n</dl>"
+    a, b = ('<span class="sig-line">a: int,</span>\n', '<span class="sig-line">b: int,</span>\n')
+    blocks = f'<span class="sig-lines">{a}{b}</span>'
+    terms = "<dl>\n<dt>a</dt>\n<dd>b</dd>\n</dl>"
+    assert signature_lines(f"f({lines}) {terms}") == f"f({blocks}) {terms}"

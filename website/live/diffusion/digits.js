@@ -3,7 +3,7 @@
 
 scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
   const T = scratchgen.tensor, S = scratchgen.sampler, COUNT = 4, WIDTH = model.shift.shape[0];
-  const queue = scratchgen.slices(8);
+  const queue = scratchgen.slices();
   const settings = { label: 3, guidance: 1, steps: 20, method: "heun", seed: 1 };
   let codes = [], pictures = new Map(), position = 0;
 
@@ -14,11 +14,28 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
     const rng = scratchgen.random(settings.seed);
     codes[0] = T.tensor([COUNT, WIDTH], rng.normals(COUNT * WIDTH));
     for (let i = 0; i < settings.steps; i++) {
-      codes[i + 1] = S.flowStep(model, codes[i], timeOf(i), 1 / settings.steps, settings);
+      codes[i + 1] = yield* byRow(codes[i], (x) => S.flowStep(model, x, timeOf(i), 1 / settings.steps, settings));
       onProgress();
       if (i + 1 === position) view.redraw();
+    }
+    for (let i = 0; i <= settings.steps; i++) {         // before they are asked for
+      if (pictures.has(i)) continue;
+      const end = i < settings.steps ? yield* byRow(codes[i], (x) => expected(i, x)) : codes[i];
+      const found = { now: yield* byRow(codes[i], decode), end: yield* byRow(end, decode) };
+      if (!pictures.has(i)) pictures.set(i, found);
+    }
+  }
+
+  // f of one row at a time, with a pause after each.
+  function* byRow(x, f) {
+    const parts = [];
+    for (let n = 0; n < x.shape[0]; n++) {
+      parts.push(f(T.rows(x, n, n + 1)));
       yield;
     }
+    const width = parts[0].shape[1], out = T.like(x, [parts.length, width]);
+    parts.forEach((part, n) => out.data.set(part.data, n * width));
+    return out;
   }
 
   function restart() {
@@ -27,11 +44,12 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
     queue.start(work);
   }
 
+  const expected = (i, x) => S.expected(model, x, timeOf(i), settings);
+
   // The decoded codes at a step, and the decoded end that the network expects.
   function picturesAt(i) {
     if (!pictures.has(i)) {
-      const t = timeOf(i), x = codes[i];
-      const end = t < 1 ? S.expected(model, x, t, settings) : x;
+      const x = codes[i], end = i < settings.steps ? expected(i, x) : x;
       pictures.set(i, { now: decode(x), end: decode(end) });
     }
     return pictures.get(i);

@@ -59,8 +59,10 @@
     const t = plane.time, i = Math.round(t), known = plane.known, all = plane.settings.steps;
     const noise = S.s(moonsModel, Math.min(Math.max(i, 0), moonsModel.steps));
     const progress = known < all ? ` ${known} of ${all} steps are computed.` : "";
-    const text = `${WORDS[plane.settings.mode]} t = ${t.toFixed(1)} of ${moonsModel.steps}: the points are `
-      + `${Math.sqrt(1 - noise * noise).toFixed(2)} · data + ${noise.toFixed(2)} · noise.${progress}`;
+    const state = `t = ${t.toFixed(1)} of ${moonsModel.steps}: the points are `
+      + `${Math.sqrt(1 - noise * noise).toFixed(2)} · data + ${noise.toFixed(2)} · noise.`;
+    const shown = known < Math.floor(plane.position) ? "This step is not computed yet." : state;
+    const text = `${WORDS[plane.settings.mode]} ${shown}${progress}`;
     $("moons-text").textContent = text;
     if (known >= all && Number.isInteger(plane.position)) scratchgen.say(text);
   }

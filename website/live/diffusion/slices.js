@@ -1,31 +1,48 @@
 // Work in slices between two frames, so that drawing never waits for a long computation.
 //
-//   const queue = scratchgen.slices(6);                    milliseconds for each frame
+//   const queue = scratchgen.slices();
 //   queue.start(function* () { ...; yield; ... });         replaces the work that was started before
+//
+// All queues of the page share the time of a frame: they take turns, from one yield to the next.
 "use strict";
 
-scratchgen.slices = (budget) => {
-  let work = null, waiting = false;
+(() => {
+  const BUDGET = 5;           // milliseconds of each frame
+  const active = [];          // the queues that have work
+  let waiting = false;
 
-  function slice() {
+  function frame() {
     waiting = false;
-    if (!work) return;
-    const end = performance.now() + budget;
-    while (performance.now() < end) {
-      if (work.next().done) { work = null; return; }
+    const end = performance.now() + BUDGET;
+    while (active.length && performance.now() < end) {
+      const queue = active.shift();
+      if (queue.step()) active.push(queue);
     }
     ask();
   }
 
   function ask() {
-    if (waiting) return;
+    if (waiting || !active.length) return;
     waiting = true;
-    requestAnimationFrame(slice);
+    requestAnimationFrame(frame);
   }
 
-  return {
-    start(generator) { work = generator(); ask(); },
-    finish() { while (work && !work.next().done); work = null; },        // for tests
-    get busy() { return work !== null; },
+  scratchgen.slices = () => {
+    let work = null;
+    const queue = {
+      step() {
+        if (work && work.next().done) work = null;
+        return work !== null;
+      },
+    };
+    return {
+      start(generator) {
+        work = generator();
+        if (!active.includes(queue)) active.push(queue);
+        ask();
+      },
+      finish() { while (queue.step()); },             // for tests
+      get busy() { return work !== null; },
+    };
   };
-};
+})();

@@ -70,7 +70,7 @@
                                    controls.element("p", {}, text));
     byId("try").append(panel);
     controls.button(panel, {
-      label: `Set up: ${title.toLowerCase()}`,
+      label: `Set up: ${title}`,
       onClick() { start(settings, ahead); byId("run").scrollIntoView({ block: "start" }); },
     });
   }

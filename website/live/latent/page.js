@@ -125,7 +125,7 @@
   const buttons = byId("sketch-controls");
   controls.button(buttons, { label: "Clear", onClick() { sketch.clear(); } });
   const digits = data("digits");
-  let offered = 2;
+  let offered = 15;       // the first digit is a 7 that two numbers describe well
   function takeDigit() {
     offered = (offered + 7) % digits.shape[0];
     const pixels = Float32Array.from(digits.data.subarray(784 * offered, 784 * (offered + 1)), (v) => v / 255);
@@ -145,7 +145,7 @@
       + "autoencoder.",
   };
   const generated = pictureOn(byId("generated"));
-  let model = "vae", label = 3, z = [], sliders = [];
+  let model = "cvae", label = 3, z = [], sliders = [];
 
   controls.choice(byId("model-choice"), {
     label: "Model", value: model, options: Object.entries(L.GENERATORS).map(([key, { title }]) => [key, title]),

@@ -52,8 +52,10 @@
     fromY: (py) => y1 - (py - top) / height * (y1 - y0),
   });
 
+  const signed = (value) => String(value).replace("-", "−");
+
   // Ticks and numbers below and to the left of the axes.
-  K.frame = (ctx, axes, colours, { xTicks = [], yTicks = [], xLabel = "", yLabel = "", show = String } = {}) => {
+  K.frame = (ctx, axes, colours, { xTicks = [], yTicks = [], xLabel = "", yLabel = "", show = signed } = {}) => {
     const { left, top, width, height } = axes, bottom = top + height;
     ctx.save();
     ctx.strokeStyle = colours.border;

@@ -92,10 +92,16 @@
     const out = T.like(a, [n, m]), row = new Float64Array(m);
     for (let i = 0; i < n; i++) {
       if (bias) row.set(bias.data); else row.fill(0);
-      for (let k = 0; k < inner; k++) {
-        const value = a.data[i * inner + k];
-        if (value === 0) continue;
-        for (let j = 0, at = k * m; j < m; j++, at++) row[j] += value * b.data[at];
+      const x = a.data, w = b.data, from = i * inner, whole = inner - inner % 4;
+      for (let k = 0; k < whole; k += 4) {          // four rows of b at a time
+        const x0 = x[from + k], x1 = x[from + k + 1], x2 = x[from + k + 2], x3 = x[from + k + 3];
+        if (x0 === 0 && x1 === 0 && x2 === 0 && x3 === 0) continue;
+        for (let j = 0, at = k * m; j < m; j++, at++) {
+          row[j] += x0 * w[at] + x1 * w[at + m] + x2 * w[at + 2 * m] + x3 * w[at + 3 * m];
+        }
+      }
+      for (let k = whole; k < inner; k++) {
+        for (let j = 0, at = k * m; j < m; j++, at++) row[j] += x[from + k] * w[at];
       }
       out.data.set(row, i * m);
     }

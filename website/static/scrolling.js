@@ -1,0 +1,13 @@
+// What scrolls sideways gets the focus, so that a reader without a pointer can scroll it with the arrow keys.
+(() => {
+  const wide = "article pre, article table.docutils, .unit pre, .pane";
+  function mark() {
+    for (const element of document.querySelectorAll(wide)) {
+      const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
+      if (scrolls && getComputedStyle(element).overflowX !== "visible") element.tabIndex = 0;
+      else element.removeAttribute("tabindex");
+    }
+  }
+  mark();
+  addEventListener("resize", mark);
+})();
