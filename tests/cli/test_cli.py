@@ -98,7 +98,7 @@ def test_module_and_version_answer():
         (["study", "compare", "--seconds", "long"], "expected seconds above 0, got 'long'"),
         (["study"], "study expected a NAME or --list"),
         (["study", "reproduce"], "study reproduce expected a NAME, --list or --write-chapter"),
-        (["train", "autoencoder", "--code", "ten"], "--set code expected a whole number or none, got 'ten'"),
+        (["train", "autoencoder", "--code", "ten"], "--code expected a whole number or none, got 'ten'"),
         (["train", "autoencoder", "--epochs", "0"], "expected a whole number of at least 1, got '0'"),
         (["train", "autoencoder", "--size", "9"], "expected HEIGHTxWIDTH such as 28x28, got '9'"),
         (["train", "autoencoder", "--seed", "-1"], "expected a whole number of at least 0, got '-1'"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import scratchgen
 from scratchgen import cli
 from scratchgen.cli.catalogue import entries
 from scratchgen.studies.experiments import verses, written_values
@@ -18,6 +19,8 @@ def no_data(monkeypatch, tmp_path):
     def read(*args, **settings):
         raise AssertionError("data were read")
 
+    for name in ("load_digits", "load_dataset"):
+        getattr(scratchgen, name)       # found now, so that the replacement is not kept as this name
     for module, name in [
         ("scratchgen.data", "load_digits"), ("scratchgen.data", "load_dataset"),
         ("scratchgen.cli.job", "load_text_file"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.train_each import KINDS, data, weights
 
-from scratchgen.layers import BatchNorm
+from scratchgen.layers import BatchNorm, CausalSelfAttention
 from scratchgen.models import GAN, VAE
 from scratchgen.models.base import Model
 from scratchgen.runtime import ranks
@@ -41,6 +41,18 @@ def far(a, b):
     return max(float(abs(x.astype(np.float64) - y.astype(np.float64)).max()) for x, y in pairs)
 
 
+def forget_key_biases(model):
+    """Set the biases of keys to zero.
+
+    Their exact gradient is zero, because softmax does not change if a number is added to all scores of a row.
+    What is computed is rounding, which Adam divides by its own size.
+    """
+    for layer in model.modules():
+        if isinstance(layer, CausalSelfAttention):
+            features = len(layer.qkv.bias.value) // 3
+            layer.qkv.bias.value[features : 2 * features] = 0
+
+
 # All models
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -53,6 +65,8 @@ def test_every_model_has_the_weights_of_one_process(name):
 
     before, alone, both = example.build(np.random.default_rng(0)), train(), in_threads(2, train)
     assert far(both[0], both[1]) == 0
+    for model in (before, alone, *both):
+        forget_key_biases(model)
     moved = far(before, alone)
     assert far(both[0], alone) < 0.03 * moved and moved > 0
 
