@@ -158,7 +158,7 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 TABLES = {
     "conditional": Table(tuple(CONDITIONAL), 20, conditional, conditional_table),
-    "informed": Table(tuple(map(str, SEEDS)), 12, informed, informed_table),
+    "informed": Table(tuple(map(str, SEEDS)), 8, informed, informed_table),
     "objectives": Table(
         tuple(f"{name} {seed}" for seed in SEEDS for name in gan_objectives.SETTINGS), 5, objectives,
         objectives_table,
