@@ -1,3 +1,3 @@
-"""Demos of normalising flows: exact densities and exact inverses."""
+"""Demos of normalizing flows: exact densities and exact inverses."""
 
 ORDER = ("change_of_variables", "one_to_one", "exact_likelihood")

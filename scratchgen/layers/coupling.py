@@ -1,4 +1,4 @@
-"""Invertible layers, the building blocks of normalising flows.
+"""Invertible layers, the building blocks of normalizing flows.
 
     z, cache = f.forward(x)                             as for every layer
     cache.logdet                                        log |det dz/dx| in nats, one per example, (N,)
