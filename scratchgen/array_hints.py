@@ -38,7 +38,7 @@ def array_hint(x: Any, dtype: Any = "float32") -> str:
 
 
 def text_hint(x: Any) -> str:
-    """How to turn x into a string, "; pass text.decode()", or "" if it is not known."""
+    """A hint on how to turn x into a string, such as "; pass text.decode()", or "" if there is none."""
     if isinstance(x, bytes | bytearray):
         return "; pass text.decode()"
     if hasattr(x, "__fspath__"):
@@ -55,7 +55,7 @@ def text_hint(x: Any) -> str:
 
 
 def sentences_hint(x: Any) -> str:
-    """How to turn x into a list of strings, "; pass [sentence]", or "" if it is not known."""
+    """A hint on how to turn x into a list of strings, such as "; pass [sentence]", or "" if there is none."""
     if isinstance(x, str):
         return "; pass [sentence]"
     if isinstance(x, bytes | bytearray):

@@ -2,10 +2,10 @@
 
     python website/front_figure.py          write website/static/front.webp and front.png
 
-Both models come with the package. `flow-matching-codes` carries random codes of 24 numbers to the codes of
+Both models come with the package. `flow-matching-codes` moves random codes of 24 numbers to codes of
 digits, and the decoder of `autoencoder` draws each state as a picture. Each column of the grid is one class,
 from 0 to 9. The figure shows the states of Heun's method from t = 0, which is noise, to t = 1. The last state
-is also written as a still picture, front.png, for readers who prefer no motion.
+is also written as a still picture, front.png, for readers who prefer reduced motion.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A notebook for each chapter: its text, and its own code blocks as cells.
 
 A code block becomes a cell if it can run by itself, that is, if it needs no name from outside. Tests run the
-same blocks. The others are sketches of code, and stay in the text. After the block of a training curve, one
-cell is added that prints and plots the curve. `python website/run_notebooks.py OUT` runs the cells.
+same blocks. The other blocks are sketches of code, and stay in the text. After the block of a training curve,
+one cell is added that prints and plots the curve. `python website/run_notebooks.py OUT` runs the cells.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def title_of(name: str) -> str:
 
 
 def runs_alone(code: str) -> bool:
-    """Whether a code block is Python and binds every name that it uses, apart from those of builtins."""
+    """Whether a code block is Python and defines every name that it uses, apart from builtins."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except SyntaxError:
@@ -85,7 +85,7 @@ def runs_alone(code: str) -> bool:
 
 
 def notebook(name: str) -> Any:
-    """The notebook of a chapter, with no outputs. Chapters that have a notebook too are linked as files."""
+    """The notebook of a chapter, without outputs. For the links between chapters, see `link`."""
     import nbformat
     from nbformat import v4
 
@@ -116,7 +116,7 @@ def introduction(name: str) -> str:
     return (
         f"# {title_of(name)}\n\n"
         f"This is the chapter {source} of scratchgen {scratchgen.__version__} as a notebook. All its cells "
-        "were run, from the first to the last. To run them yourself, install the library:\n\n"
+        "were run in order. To run them yourself, install the library:\n\n"
         "```sh\npython -m pip install scratchgen\n```\n\n"
         "In a checkout, use `python -m pip install -e .`. A line that ends with a comment such as `# 0.25` "
         "prints the numbers in the comment."
@@ -148,7 +148,7 @@ def sections(text: str) -> Iterator[str]:
 
 
 def outside_of_code(text: str) -> list[int]:
-    """Where headings begin; a comment in a code block is none."""
+    """Where headings begin. A comment in a code block is not a heading."""
     code = [found.span() for found in PARTS.finditer(text) if found["fence"]]
     starts = (found.start() for found in HEADING.finditer(text))
     return [start for start in starts if not any(a <= start < b for a, b in code)]
@@ -168,7 +168,7 @@ def convert(text: str, name: str, attachments: dict[str, Any]) -> str:
 
 
 def link(text: str, target: str, name: str) -> str:
-    """A link as Markdown. Without an address to lead to, it is plain text, as in the README of a release."""
+    """A link as Markdown, or its text alone if the target has no address, as in the README of a release."""
     path, _, anchor = target.partition("#")
     if re.match(r"[a-z]+:", target):
         return f"[{text}]({target})"
@@ -183,7 +183,7 @@ def link(text: str, target: str, name: str) -> str:
 
 
 def jupyter_anchor(anchor: str, name: str) -> str:
-    """The anchor that Jupyter gives to a heading, from the one that a code host gives to it.
+    """The anchor that Jupyter gives to a heading, from the anchor that a code host gives to it.
 
     Raises ValueError if the chapter has no such heading.
     """
@@ -228,7 +228,7 @@ def index(files: Iterable[Path]) -> str:
         rows.append(f"| [{title_of(path.stem)}](../docs/{path.stem}.md) | {address} | {size} |")
     if len(rows) > 2:
         together = f'<a class="reference internal" href="{ARCHIVE}" download>{ARCHIVE}</a>'
-        lines += ["\n".join(rows), f"All of them together: {together}. Links lead from one to the next."]
+        lines += ["\n".join(rows), f"All of them together: {together}. Their links lead to each other."]
     return "\n\n".join(lines) + "\n"
 
 

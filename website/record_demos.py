@@ -90,7 +90,7 @@ def chosen(names: Iterable[str], longest: float | None) -> list[Demo]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="demos (default: those that changed)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="demos (default: those to record again)")
     parser.add_argument(
         "--longest", type=seconds_of, metavar="TIME", help="only demos that usually take TIME or less"
     )

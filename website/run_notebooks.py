@@ -2,7 +2,7 @@
 
 Two kernels run at a time. The command fails, and says where, if a cell raises an exception, if a notebook
 takes longer than its limit, or if all of them take longer than the budget. The outputs of a notebook in OUT
-are kept if neither its code nor the library nor a version has changed since it was run.
+are kept if its code, the library and the versions of Python and of packages are still the same.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ KERNELS = 2
 
 
 class NotebookError(RuntimeError):
-    """A notebook that cannot be run: a cell raised an exception, or the time was over."""
+    """A notebook that cannot be run: a cell raised an exception, or it took too long."""
 
 
 async def run(name: str, made: Any, limit: float, end: float) -> float:
-    """Run all cells of a notebook, which receives the outputs. Returns the seconds it took.
+    """Run all cells of a notebook, and store the outputs in it. Returns how many seconds it took.
 
     Raises NotebookError if a cell raises an exception, or after `limit` seconds, or at the time `end`.
     """
@@ -56,14 +56,14 @@ async def run(name: str, made: Any, limit: float, end: float) -> float:
         try:
             await client.async_execute()
         except CellExecutionError as error:
-            raise NotebookError(f"{name}: a cell raises an exception\n{error}") from None
+            raise NotebookError(f"{name}: a cell raised an exception\n{error}") from None
         except DeadKernelError:
             raise NotebookError(f"{name}: its kernel died") from None
-        except RuntimeError as error:       # of jupyter_client, which has no class for it
+        except RuntimeError as error:       # jupyter_client has no class for this error
             raise NotebookError(f"{name}: its kernel does not start: {error}") from None
         except CellTimeoutError:
             over = f"its limit of {limit:g} s" if start + limit < end else "the budget of all notebooks"
-            raise NotebookError(f"{name}: not finished, {over} is over") from None
+            raise NotebookError(f"{name}: not finished within {over}") from None
     return time.perf_counter() - start
 
 
@@ -117,7 +117,7 @@ def write(out: Path, names: Iterable[str], limit: float = LIMIT, budget: float =
 
 
 def with_state(made: Any) -> Any:
-    """A notebook that was not run yet, with a digest of all that its outputs depend on."""
+    """The notebook, which has not been run yet, with a digest of everything that its outputs depend on."""
     code = repr([cell["source"] for cell in made["cells"] if cell["cell_type"] == "code"])
     state = hashlib.sha256((state_of_library() + code).encode()).hexdigest()
     made.metadata["scratchgen"] = {"version": scratchgen.__version__, "state": state}
@@ -142,7 +142,7 @@ def recall(path: Path, made: Any) -> bool:
 
 @functools.cache
 def state_of_library() -> str:
-    """A digest of the files of the library, and of versions."""
+    """A digest of the files of the library, and of the versions of Python and of packages."""
     found = hashlib.sha256(repr([sys.version, *(version(name) for name in VERSIONS)]).encode())
     package = ROOT / "scratchgen"
     for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".npz", ".txt")):

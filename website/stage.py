@@ -14,7 +14,7 @@ Live = tuple[str, str]      # the file name and the HTML of a live page
 FIGURES = (".png", ".svg", ".gif", ".webp")
 LINKED = re.compile(r'href="\.\./docs/([\w-]+)\.html')
 SENTENCE = re.compile(r"(?<=[.?!]) ")
-FIRST = ("latent.html",)    # of the live pages, those that need no explanation
+FIRST = ("latent.html",)    # the live pages that come first: they need no explanation
 
 
 def stage(root: Path, folder: Path, live: Iterable[Path] = (), made: Sequence[Path] = ()) -> None:
@@ -108,7 +108,7 @@ def live_index(live: Iterable[Live]) -> str:
 
 
 def live_pages_of_chapters(live: Iterable[Live]) -> dict[str, list[Live]]:
-    """The live pages that belong to each chapter: those that have a link to it which readers can see."""
+    """The live pages that belong to each chapter: those with a visible link to it."""
     found: dict[str, list[Live]] = {}
     for page in live:
         seen = re.sub(r"<div hidden>.*?</div>", "", main_of(page[1]), flags=re.DOTALL)

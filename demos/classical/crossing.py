@@ -36,7 +36,7 @@ def main(
     repeats : splits at each size; 8×8 digits have a quarter as many, and 28×28 digits an eighth
     largest : largest number of 28×28 digits to train on
     updates : of MADE; each of the ten NICEs makes about half as many; 0 leaves both out
-    draws   : number of splits for MADE and NICE, at least two: the first ones of the 28×28 digits
+    draws   : number of splits for MADE and NICE, at least two; they are the first of 28×28 digits
     """
     draws = max(2, draws)       # one split has no standard error
     digits = load_digits()

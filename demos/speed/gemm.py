@@ -6,12 +6,13 @@ and with the peak of one core. Look at the bars, and at how many numbers each ve
 multiply-add.
 
 The first version reads numbers that are not adjacent, which cannot be loaded as a vector of 16. So it adds
-one number at a time: see the line below the table. The other versions are limited by loads and stores, not by
-arithmetic. A core with AVX-512 starts two multiply-adds of 16 numbers in each cycle, and loads two vectors.
-`rows` and `panels` load two vectors and store one per multiply-add; `registers` loads half a vector. This
-explains that step better than the cache does. BLAS comes closer to the peak: its inner loops are written by
-hand for each processor, and use panels that are copied in the order of use. The library's own product is the
-fourth version with larger tiles and such panels (docs/speed.md).
+one number at a time. The lines below the table compare its speed with that of the fourth version. The other
+versions are limited by loads and stores, not by arithmetic. A core with AVX-512 starts two multiply-adds of
+16 numbers in each cycle, and loads two vectors. `rows` and `panels` load two vectors and store one per
+multiply-add; `registers` loads half a vector. This explains the speed of `registers` better than the cache
+does. BLAS comes closer to the peak: its inner loops are written by hand for each processor, and they use
+panels that are copied in the order in which they are read. The library's own product is the fourth version
+with larger tiles and such panels (docs/speed.md).
 """
 
 from pathlib import Path

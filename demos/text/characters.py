@@ -1,12 +1,12 @@
 """A GRU and an n-gram predict text better together.
 
 The text is "Alice's Adventures in Wonderland", and its last tenth is the test text. A GRU and a tuned n-gram
-model predict its characters about equally well. A mixture adds their probabilities with two weights, fitted
-to a part of the book that neither was trained on. A mixture is a distribution too, so its nats per character
-can be compared with theirs: see the line below the table.
+model predict its characters about equally well. A mixture adds their probabilities with two weights, which
+are fitted to a part of the book that neither was trained on. A mixture is a distribution too, so its nats per
+character can be compared with theirs. The line below the table gives the difference.
 
 A transformer is mixed with the n-gram model in the same way, but it trains for fewer epochs. The figure shows
-which earlier characters its heads attend to. The text at the end is from the first mixture.
+which earlier characters its heads attend to. The text at the end is sampled from the mixture with the GRU.
 """
 
 from functools import partial

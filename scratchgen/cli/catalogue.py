@@ -108,7 +108,7 @@ class Entry:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The settings of the constructor and those of `fit`, from pairs of a name and a text.
 
-        option : how a setting was typed, such as --lr; by default --set NAME
+        option : for messages, the option that gave each setting, such as --lr; by default --set NAME
 
         Raises ValueError for an unknown name and for a value of another type.
         """

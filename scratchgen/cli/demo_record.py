@@ -37,7 +37,7 @@ class Record(NamedTuple):
 
     settings : all settings, with those that were not changed
     budget : seconds of the tour that this run was a part of; None outside of a tour
-    seconds, processor : how long it took, and processor time, which other programs change less
+    seconds, processor : how long it took, and its processor time, which depends less on other programs
     numbers : what the demo returned, without long arrays;  printed : the lines that it printed
     figures : names of files in the same folder
     script : SHA-256 of the script's code, so that a demo that was changed is run again

@@ -21,7 +21,7 @@ UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 TIME = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|m|h)")
 FIXED = 0.06            # the share of a demo's usual time that does not depend on the length of training
 SHORTEST = 0.005        # the smallest share of the usual training
-LATE = 0.1              # a tour says so if it took longer than its time by more than this share
+LATE = 0.1              # a tour that exceeds its time by more than this share reports it
 PERIOD = 0.2            # seconds between two updates of the bars
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, ArithmeticError)
 
@@ -105,7 +105,7 @@ def tour(demos: Mapping[str, Demo], usual: Mapping[str, float], out: Path, budge
     if left < -LATE * budget:
         print(paragraph(
             f"The tour took {in_words(budget - left)}, longer than {in_words(budget)}: on this machine, the "
-            "demos take so long even with their smallest settings."
+            "demos take this long even with their smallest settings."
         ))  # fmt: skip
     return failed
 

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from scratchgen.cli.catalogue import Entry, Form
 
 DIGITS = (28, 28, 1)
-# Data that a model may be given: (H, W, C), or the number of columns of a table.
+# Data that a model may be given: (H, W, C) of images, or the number of columns of a table.
 OTHERS: tuple[tuple[int, int, int] | int, ...] = (13, 64, DIGITS, (32, 32, 3), (16, 16, 1))
 WHO = "train"
 
 
 def expect_run_settings(run: Mapping[str, Any], option: Mapping[str, str]) -> None:
-    """Raise ValueError or TypeError for settings of `fit` that no data would suit.
+    """Raise ValueError or TypeError for settings of `fit` that are wrong for all data.
 
-    option : how a setting was typed, such as --lr; by default --set KEY
+    option : for messages, the option that gave each setting, such as --lr; by default --set KEY
     """
     for key, value in run.items():
         name = option.get(key, f"--set {key}")
@@ -66,16 +66,16 @@ def expect_optimizer(name: str, make: Any) -> None:
         raise TypeError(
             f"{WHO} expected {name} to be an optimiser, such as AdamW or AdamW(weight_decay=0.1), got {shown}"
         )
-    make(Linear(2, 2, rng=0).parameters(), 0.1)     # its own message for wrong settings
+    make(Linear(2, 2, rng=0).parameters(), 0.1)     # raises the optimiser's error for wrong settings
 
 
 def expect_constructor_settings(
     args: argparse.Namespace, entry: Entry, form: Form, build: Mapping[str, Any]
 ) -> None:
-    """Raise the constructor's error for settings that no data would suit, by building the model.
+    """Build the model, and raise the constructor's error for settings that are wrong for all data.
 
     Without --data, the images are those of MNIST. Otherwise the data are not known yet, so the model is built
-    for several kinds of data, and only an error that is the same for all of them is raised.
+    for several kinds of data, and an error is raised only if it is the same for all of them.
     """
     if not build:
         return

@@ -77,14 +77,18 @@ class Run:
 
 
 def open_run(folder: Path) -> Run:
-    """Load a run. Raises FileNotFoundError if there is none, and ValueError for another or a damaged file."""
+    """Load a run.
+
+    Raises FileNotFoundError if there is none, and ValueError for a damaged file or one of another kind.
+    """
     path = model_path(folder)
     if folder.is_dir() and not path.exists():
         raise FileNotFoundError(f"{folder} has no {NAME}; expected a folder that `scratchgen train` wrote")
     if folder.is_file() and path != folder:
         endings = " or ".join(FILES)
         raise ValueError(
-            f"expected a folder that `scratchgen train` wrote, or a file in {endings}, got the file {folder}"
+            f"expected a folder that `scratchgen train` wrote, or a file that ends in {endings}, got the "
+            f"file {folder}"
         )
     if not path.exists():
         raise FileNotFoundError(f"{folder} does not exist; expected a folder that `scratchgen train` wrote")

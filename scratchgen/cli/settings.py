@@ -43,7 +43,7 @@ def can_be_typed(parameter: inspect.Parameter) -> bool:
 def parse_setting(key: str, text: str, parameter: inspect.Parameter, option: str = "") -> Any:
     """The value of a setting: 20, 1e-3, true, none, 400,200, a word, SiLU, or NormalPixels(0.3).
 
-    option : how the setting was typed, for messages; by default --set KEY
+    option : for messages, the option that gave the setting; by default --set KEY
 
     Names are those of public classes and functions of scratchgen; other code is never run. Raises ValueError
     for a value of another type than the parameter declares.
@@ -73,7 +73,7 @@ def parse_setting(key: str, text: str, parameter: inspect.Parameter, option: str
 
 
 def _example(types: set[str]) -> str:
-    """A public class that a setting of these types may be."""
+    """An example of a value for a setting of these types, made from a public class."""
     examples = {"Rate": "OneCycle(0.01)", "Optimise": "AdamW", "Augment": "Jitter((28, 28, 1))"}
     return next((text for name, text in examples.items() if name in types), "SiLU or NormalPixels(0.3)")
 
@@ -136,5 +136,5 @@ def _named(text: str, types: set[str]) -> Any:
         keywords = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except ValueError:
         raise ValueError(f"expected plain values in {text!r}, such as NormalPixels(0.3)") from None
-    later = types & {"Callable", "Optimise"}        # these get further arguments, such as the parameters
+    later = types & {"Callable", "Optimise"}        # called later, with further arguments
     return partial(found, *args, **keywords) if later else found(*args, **keywords)

@@ -163,7 +163,7 @@ def given_settings(args: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def short_options(args: argparse.Namespace) -> dict[str, str]:
-    """The settings that were given by a short form, and its name: {"batch_size": "--batch-size"}."""
+    """The settings that were given by a short form, with its name: {"batch_size": "--batch-size"}."""
     return {name: f"--{name.replace('_', '-')}" for name in SHORT if getattr(args, name) is not None}
 
 

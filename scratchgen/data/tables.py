@@ -151,7 +151,7 @@ def numbers_of(name: str, line: int, row: Sequence[str], skip: int | None = None
 
 
 def _delimiter_hint(first: Sequence[str]) -> str:
-    """What to do if the first line seems to have another delimiter than a comma."""
+    """A hint if the first line seems to have a delimiter other than a comma, else ""."""
     found = [d for d in ";\t" if d in first[0]] if len(first) == 1 else []
     return f"; the cells of this file seem to be separated by {found[0]!r}, expected commas" if found else ""
 

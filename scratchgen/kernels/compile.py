@@ -14,8 +14,9 @@ from scratchgen.kernels.cache import KernelCache, warn_uncached
 
 # The fast-math flags that kernels may use. Each kernel names the flags that it needs:
 #   "contract"  a·b + c may be computed with one rounding instead of two. Never use it in a kernel with a sum
-#               of two products of numbers: in a·b + c·d the compiler may choose either product. It chose one
-#               in a kernel that was compiled in this process, and the other in the same kernel from the cache
+#               of two products of numbers: in a·b + c·d the compiler may choose which product it does not
+#               round. For one kernel it chose one product when the kernel was compiled in this process, and
+#               the other when it was read from the cache
 #   "reassoc"   the terms of a sum may be added in any order, which SIMD instructions need. Never use it in a
 #               kernel with a difference that must be taken before something is added: log(n) - (l - max)
 #               became (log(n) + max) - l, which loses every digit at logits of 1e8

@@ -9,8 +9,8 @@ has the same formula along a row, (LN.8) to (LN.10), but weight varies within th
 
 The mean of a row or column is computed in float64 and then corrected by the mean of the residuals. So the
 mean of equal numbers is exactly that number. Sums over columns also need float64 because they are over
-thousands of rows: a float32 sum of 12,544 rows is only accurate to about 1e-5. They are computed in parts of
-rows, which threads share, and the parts are added in order.
+thousands of rows: a float32 sum of 12,544 rows is only accurate to about 1e-5. The rows are divided
+into parts, which threads share, and the sums of the parts are added in order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scratchgen.kernels.mathematics import row_sum, row_sum_in_double, row_sum_o
 from scratchgen.kernels.parts import ENTRIES, share
 from scratchgen.kernels.shapes import expects
 
-WHOLE = 1 << 17     # numbers, or fewer, for which threads are not worth their start
+WHOLE = 1 << 17     # up to this many numbers, one thread is faster than several
 
 
 @expects(x="m c", weight="c", bias="c")
@@ -130,7 +130,7 @@ def layer_norm_backward(
     return dx
 
 
-# The parts have `step` rows of x; sums (parts, 2, C) are zero at first.
+# Each part has `step` rows of x; sums (parts, 2, C) are zero at first.
 
 
 @kernel("contract")

@@ -49,7 +49,7 @@ def share(
     The results for different indices of this axis must not depend on each other.
 
     each : numbers in each array for one index;  entries : numbers in a block, usually ENTRIES
-    enough : the number of blocks for which helpers are woken
+    enough : the smallest number of blocks for which helpers are woken
     """
     size = len(parts[0])
     step = max(1, (entries or ENTRIES) // max(1, each), -(-size // MOST))

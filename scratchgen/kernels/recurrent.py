@@ -1,7 +1,8 @@
 """Twins of layers/recurrent.py: all steps of an LSTM or a GRU in one call.
 
 The sequences of a batch do not depend on each other. So a block of work is all steps of a few sequences, and
-threads do not have to meet after each step. The weight U is copied into panels once, for all steps.
+threads do not have to wait for each other after each step. The weight U is copied into panels once, for all
+steps.
 """
 
 from __future__ import annotations
@@ -85,13 +86,13 @@ def backward_steps(
 
 
 def _keep(panels: Any) -> None:
-    """Do nothing. The memory of the panels, whose address a kernel has, is not freed before this call."""
+    """Do nothing. The panels are not freed before this call, and a kernel has only their address."""
 
 
 def _fits(layer: Any, a: np.ndarray, weight: np.ndarray, start: States, active: np.ndarray | None) -> bool:
     """Whether a kernel can compute all steps: a known cell, and arrays of one dtype and of the right shapes.
 
-    The loop computes all others, or refuses them.
+    The loop computes all other cases, or raises an error.
     """
     if not vars(type(layer)).get("kernel") or a.ndim != 3 or not a.size:    # a subclass may change the cell
         return False
@@ -106,7 +107,7 @@ def _fits_backward(
     layer: Any, dout: np.ndarray, ds: States, states: States, saved: Saved, weight: np.ndarray,
     active: np.ndarray | None,
 ) -> bool:  # fmt: skip
-    """The same for the backward pass."""
+    """Whether a kernel can compute all steps of the backward pass."""
     gates, other = saved.arrays
     if dout.ndim != 3 or not _fits(layer, gates, weight, ds, active):
         return False
@@ -118,23 +119,23 @@ def _fits_backward(
 
 
 def _are(dtype: np.dtype, *arrays: tuple[np.ndarray, tuple[int, ...]]) -> bool:
-    """Whether all arrays have this dtype, float32 or float64, and the shapes beside them."""
+    """Whether all arrays have this dtype, float32 or float64, and the shapes given with them."""
     return dtype in FLOATS and all(a.shape == shape and a.dtype == dtype for a, shape in arrays)
 
 
 def _mask(active: np.ndarray | None) -> np.ndarray:
-    """The steps that are within their sequences, (T, N), or an empty array for all of them."""
+    """Which steps are within their sequences, (T, N), or an empty array if all of them are."""
     return NONE if active is None else np.ascontiguousarray(active[:, :, 0])
 
 
 def _over_sequences(steps: Any, n: int, *arguments: Any) -> None:
-    """Call steps(their numbers, *arguments) for blocks of the n sequences."""
+    """Call steps(indices, *arguments) for blocks of the n sequences."""
     share(steps, (np.arange(n),), arguments, entries=SEQUENCES, enough=2)
 
 
 @kernel("contract")
 def _carry_on(active, t, first, before, after):
-    """Give the state before step t to the sequences that have ended."""
+    """Copy the state before step t to the state after it, for sequences that have ended."""
     for i in range(before.shape[0]):
         if not active[t, first + i]:
             for j in range(before.shape[1]):

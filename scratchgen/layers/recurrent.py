@@ -64,7 +64,7 @@ def forward_steps(
 def backward_steps(
     layer: Any, dout: Array, ds: States, states: States, saved: list[Any], weight: Array, active: Array | None
 ) -> tuple[Array, Array, States]:
-    """layer.backward_loop, as above."""
+    """layer.backward_loop; its twin computes all steps of an LSTM or a GRU in one call."""
     found: tuple[Array, Array, States] = layer.backward_loop(dout, ds, states, saved, weight, active)
     return found
 
@@ -116,7 +116,7 @@ class Recurrent(Layer):
 
     gates = 1                           # G
     state_names: tuple[str, ...] = ("h",)
-    kernel = ""                         # the compiled loop for the cell of exactly this class, or ""
+    kernel = ""                         # the compiled loop for this class, not for subclasses, or ""
 
     def __init__(
         self,

@@ -14,13 +14,13 @@ from scratchgen.studies.experiments import verses, written_values
 
 @pytest.fixture
 def no_data(monkeypatch, tmp_path):
-    """An empty folder but for one table and one file; whoever reads data fails."""
+    """A folder with one table and one empty file, in which every function that reads data fails."""
 
     def read(*args, **settings):
         raise AssertionError("data were read")
 
     for name in ("load_digits", "load_dataset"):
-        getattr(scratchgen, name)       # found now, so that the replacement is not kept as this name
+        getattr(scratchgen, name)       # looked up now, so that scratchgen does not keep the replacement
     for module, name in [
         ("scratchgen.data", "load_digits"), ("scratchgen.data", "load_dataset"),
         ("scratchgen.cli.job", "load_text_file"),
@@ -34,7 +34,7 @@ def no_data(monkeypatch, tmp_path):
 
 
 def refused(words, capsys):
-    """The error of a command, in one line, without anything on stdout and without a new file."""
+    """The error of a command: one line, with nothing on stdout and no new file."""
     before = set(Path().rglob("*"))
     try:
         code = cli.main(["train", *words])
@@ -105,12 +105,12 @@ def test_the_fixture_notices_that_data_are_read(no_data, words):
         cli.main(["train", *words.split()])
 
 
-SMALLEST = {"model": "PCA"}        # of settings without a default
+SMALLEST = {"model": "PCA"}        # values of settings without a default
 
 
 @pytest.mark.parametrize("name", [name for name, entry in entries().items() if not entry.of_text])
 def test_settings_that_suit_some_data_are_not_refused_before_they_are_read(no_data, name):
-    """With --data, a default that is typed passes: nothing is known of the shape of the data."""
+    """With --data, an explicit default passes, because the shape of the data is not known yet."""
     for form_name, form in entries()[name].forms.items():
         defaults = entries()[name].defaults(form_name)
         words = [
@@ -124,7 +124,7 @@ def test_settings_that_suit_some_data_are_not_refused_before_they_are_read(no_da
 
 
 def test_an_optimiser_may_be_given_its_settings(monkeypatch, tmp_path, capsys):
-    """And the weights depend on them."""
+    """The trained weights depend on them."""
     monkeypatch.chdir(tmp_path)
     np.savez("x.npz", x=np.random.default_rng(0).random((40, 6)).astype(np.float32))
     found = []
@@ -135,7 +135,7 @@ def test_an_optimiser_may_be_given_its_settings(monkeypatch, tmp_path, capsys):
     assert found[0] != found[1]
 
 
-def test_a_run_that_is_another_file_is_refused(no_data, capsys):
+def test_a_file_that_is_not_a_run_is_refused(no_data, capsys):
     for command in (["sample", "file"], ["score", "file"], ["info", "file"]):
         assert cli.main(command) == 2
-        assert "or a file in .safetensors or .st, got the file file" in capsys.readouterr().err
+        assert "or a file that ends in .safetensors or .st, got the file file" in capsys.readouterr().err

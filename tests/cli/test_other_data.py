@@ -1,4 +1,4 @@
-"""Data of other people at the command line: what does not fit is refused with what to do in the shell."""
+"""User data at the command line: data that do not fit are refused, and the message says what to do."""
 
 import logging
 from pathlib import Path
@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
         ("broken.npz", "broken.npz: expected the format NPZ, got a file of another format"),
     ],
 )
-def test_data_that_do_not_fit_are_refused_with_what_to_do(folder, capsys, words, message):
+def test_data_that_do_not_fit_are_refused_with_a_hint(folder, capsys, words, message):
     assert cli.main(["data", "--data", *words.split()]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
@@ -52,7 +52,7 @@ def test_pictures_of_several_sizes_are_read_with_a_size(folder, capsys):
 
 
 def test_labels_from_one_are_reported(folder, caplog):
-    """The model has a class without examples, which is hardly meant."""
+    """The model then has a class without examples, which is probably a mistake."""
     words = ["--data", "from_one.csv", "--label", "kind", "--set", "hidden=3", "--epochs", "1"]
     with caplog.at_level(logging.WARNING, "scratchgen"):
         assert cli.main(["train", "mlp", *words]) == 0

@@ -1,4 +1,4 @@
-"""The notebooks of the chapters: cells are the blocks that tests run, and print what the chapter says."""
+"""The cells of the notebooks are the blocks that tests run, and they print what the chapters say."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ from website import notebooks, run_notebooks  # noqa: E402
 CHAPTERS = chapters()
 TAG = re.compile(r"\\tag\{([\w.]+)\}")
 LARGEST = 1_000_000         # bytes of a notebook with its outputs
-# Two players amplify the rounding of a processor: only the first epoch is compared, as in test_chapters.py
+# Training two players amplifies rounding errors: only the first epoch is compared, as in test_chapters.py
 GAMES = {"gan", "wgan", "conditional-gan"}
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 
@@ -142,7 +142,7 @@ def printed_by(cell):
 
 
 def kinds(outputs):
-    """Of each output, "stdout", "stderr", "display" or "error"."""
+    """The kind of each output: "stdout", "stderr", "display" or "error"."""
     names = {"execute_result": "display", "display_data": "display"}
     return [names.get(out["output_type"], out.get("name", out["output_type"])) for out in outputs]
 
@@ -199,9 +199,9 @@ def planted(*code):
 @pytest.mark.parametrize(
     ("code", "limit", "budget", "message"),
     [
-        ("print(1)\n1 / 0", 60, 60, r"(?s)^wrong: a cell raises an exception.*ZeroDivisionError"),
-        ("while True: pass", 8, 60, r"^wrong: not finished, its limit of 8 s is over"),
-        ("while True: pass", 60, 8, r"^wrong: not finished, the budget of all notebooks is over"),
+        ("print(1)\n1 / 0", 60, 60, r"(?s)^wrong: a cell raised an exception.*ZeroDivisionError"),
+        ("while True: pass", 8, 60, r"^wrong: not finished within its limit of 8 s"),
+        ("while True: pass", 60, 8, r"^wrong: not finished within the budget of all notebooks"),
     ],
 )
 def test_cell_that_raises_or_takes_too_long_is_an_error(code, limit, budget, message):

@@ -81,7 +81,7 @@ def digest(arrays: Iterable[Any]) -> str:
 
 
 def trained_large(name: str, seed: int = 1) -> Any:
-    """A larger network after eight steps on digits, or after some more on text."""
+    """A larger network after eight steps on digits, or after one epoch on text."""
     digits = load_digits("embedded")
     model = LARGE[name](seed)
     if isinstance(model, CharacterModel):

@@ -167,7 +167,7 @@ def test_every_kernel_names_its_flags():
 
 
 def sums_of_products(source: str) -> list[str]:
-    """The kernels with "contract" that add two products of numbers, which are not part of an index."""
+    """The sums of two products in kernels with "contract", apart from those in indices and arguments."""
     found = []
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.FunctionDef) or '"contract"' not in "".join(
@@ -191,7 +191,7 @@ def sums_of_products(source: str) -> list[str]:
 
 
 def test_no_kernel_lets_the_compiler_choose_which_product_it_rounds():
-    """With "contract", a·b + c·d has two results. Adam once had one when compiled, one from the cache."""
+    """With "contract", a·b + c·d has two possible results. Compiled and cached, Adam once differed."""
     found = [
         line
         for path in Path(kernels.__file__).parent.glob("*.py")

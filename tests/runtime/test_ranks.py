@@ -45,7 +45,7 @@ def forget_key_biases(model):
     """Set the biases of keys to zero.
 
     Their exact gradient is zero, because softmax does not change if a number is added to all scores of a row.
-    What is computed is rounding, which Adam divides by its own size.
+    The computed gradient is only rounding error, and Adam divides it by its own magnitude.
     """
     for layer in model.modules():
         if isinstance(layer, CausalSelfAttention):

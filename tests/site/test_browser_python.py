@@ -97,7 +97,7 @@ def test_page_is_written_without_its_files(tmp_path, monkeypatch, capsys):
 
 
 def fake_npm(monkeypatch, text, code=1):
-    """npm that prints an error and fails, and no network."""
+    """Replace npm by a function that prints an error and fails, without network."""
 
     def run(command, **settings):
         return subprocess.CompletedProcess(command, code, stderr=text)
@@ -124,7 +124,7 @@ def test_missing_registry_and_other_failures_have_different_exit_codes(monkeypat
     assert text in err and ("npm cannot reach its registry; Python for the" in err) == (code != 2)
 
 
-def test_missing_npm_is_no_failure_of_ci(monkeypatch, capsys):
+def test_missing_npm_does_not_fail_ci(monkeypatch, capsys):
     fake_npm(monkeypatch, "")
     monkeypatch.setattr(files.shutil, "which", lambda name: None)
     assert files.main() == files.NO_REGISTRY

@@ -19,7 +19,7 @@ from scratchgen.cli.demo import load
 from website import demo_pages, record_demos
 
 DEMOS, RECORDS = demo_pages.all_demos(), demo_pages.all_records()
-NOT_RECORDED = {        # demos that have never been recorded; no new demo is added
+NOT_RECORDED = {        # demos that have never been recorded; do not add new ones
     "compress", "latent", "encoder_only", "transformation", "prior_code", "standardised",
     "reparameterisation", "tug_of_war", "three_autoencoders", "latent_grid", "latent_usage",
     "conditional", "four_panels", "cross_entropy_jsd", "saturation", "phases", "balance",
@@ -65,7 +65,7 @@ def test_records_are_of_usual_runs_and_their_figures_are_in_the_repository():
 
 
 def test_every_demo_has_a_record_of_its_present_code():
-    """A changed comment or docstring needs no new record, a changed claim does."""
+    """A changed comment or docstring needs no new record, but a changed claim does."""
     old = [name for name in record_demos.out_of_date(DEMOS) if name in RECORDS or name not in NOT_RECORDED]
     command = f"python website/record_demos.py {' '.join(old)}"
     assert not old, f"these demos changed since they were recorded; run {command} and commit website/recorded"

@@ -162,7 +162,7 @@ def test_each_chapter_with_a_live_page_is_linked_from_it():
     assert all(names <= found[chapter] for chapter, names in wanted.items())
 
 
-def test_parameters_of_a_long_signature_are_no_list(api):
+def test_parameters_of_a_long_signature_are_not_a_list(api):
     from website.extensions.accessible import signature_lines
 
     lines = "<dl>\n<dd>a: int,</dd>\n<dd>b: int,</dd>\n</dl>"

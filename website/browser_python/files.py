@@ -2,7 +2,7 @@
 
     python website/browser_python/files.py      fetches Pyodide and NumPy into website/node_modules
 
-It exits with 3 if npm or a registry is missing, and with 2 if something else fails.
+It exits with code 3 if npm is missing or a registry cannot be reached, and with code 2 for other failures.
 
 Pyodide is Python compiled to WebAssembly. Its npm package contains the interpreter and the standard
 library, but not NumPy. The wheel of NumPy is one of the files that Pyodide publishes with each version. It is
@@ -41,7 +41,7 @@ LEFT_OUT = ("sklearn", "studies")               # parts of scratchgen that the p
 
 
 class NoRegistry(OSError):
-    """npm, or the registry that it or pip asks, cannot be reached."""
+    """npm is missing, or npm or pip cannot reach its registry."""
 
 
 def files() -> dict[str, bytes]:

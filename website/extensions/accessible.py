@@ -1,4 +1,4 @@
-"""Corrections of the HTML of Sphinx that readers with assistive technology need (WCAG 2, levels A and AA)."""
+"""Correct the HTML of Sphinx for readers with assistive technology (WCAG 2, levels A and AA)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PARAMETERS = re.compile(r"<dl>\s*((?:<dd>(?:(?!<dl>).)*?</dd>\s*)+)</dl>", re.DO
 
 
 def signature_lines(html: str) -> str:
-    """The HTML with the parameters of a long signature as blocks: Sphinx makes them a list without terms."""
+    """The HTML with the parameters of a long signature as blocks; Sphinx makes a list without terms."""
 
     def blocks(found: re.Match[str]) -> str:
         lines = found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")

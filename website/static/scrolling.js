@@ -1,4 +1,4 @@
-// What scrolls sideways gets the focus, so that a reader without a pointer can scroll it with the arrow keys.
+// Elements that scroll can be focused, so that readers without a pointer can use the arrow keys.
 (() => {
   const wide = "article pre, article table.docutils, .unit pre, .pane";
   function mark() {

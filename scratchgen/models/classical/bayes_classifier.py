@@ -145,7 +145,7 @@ def _expect_likelihood(model: Any) -> None:
 
 
 def _weights_of(k: int, y: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    """The argument sample_weight for the examples of class k; nothing without weights."""
+    """The argument sample_weight for the examples of class k, or no argument without weights."""
     return {} if weights is None else {"sample_weight": weights[y == k]}
 
 

@@ -23,8 +23,8 @@ class NearestNeighbours(Classifier):
 
     (KNN.1)  vₙ = min(wₙ, k − Σ_{m<n} v_m),  P(y | x) = 1/k · Σ_{yₙ=y} vₙ
 
-    The k votes are those of the nearest examples, an example of weight 2 has two of them, and the last one
-    may have a part of its weight. Derived in docs/discriminative.md.
+    The nearest examples share the k votes. An example of weight 2 has two of them, and the last example that
+    votes may have only a part of its weight. Derived in docs/discriminative.md.
 
     k : number of neighbours that vote. Raises ValueError for k < 1.
     """
@@ -38,7 +38,7 @@ class NearestNeighbours(Classifier):
         """Store X (N, D) and y (N,).
 
         sample_weight : (N,), weights >= 0; an example of weight 2 counts as two equal examples (KNN.1). They
-            are numbers of examples, so their size matters: weights that sum to 1 have a single vote
+            are counts of examples, so their scale matters: weights that sum to 1 have a single vote
 
         Raises ValueError for fewer than k examples, or weights whose sum is below k.
         """
@@ -84,7 +84,7 @@ class NearestNeighbours(Classifier):
 
     def _weighted_votes(self, squared: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """P(y | x) of (KNN.1) for squared distances (B, N), (B, C)."""
-        # So many examples have k votes, whichever they are.
+        # Any `most` of the examples have at least k votes together.
         most = min(len(weights), int(np.searchsorted(np.cumsum(np.sort(weights)), self.k)) + 1)
         nearest = np.argpartition(squared, most - 1, axis=1)[:, :most]
         order = np.argsort(np.take_along_axis(squared, nearest, axis=1), axis=1, kind="stable")

@@ -85,9 +85,10 @@ def dense_conditional(seed: int, **settings: Any) -> ConditionalGAN:
 def informed(seed: int, *, dropout: float = 0.3, **settings: Any) -> InfoGAN:
     """An untrained convolutional InfoGAN with ten categories and two continuous codes.
 
-    It has four further numbers of noise, so the codes have to account for most differences between samples.
+    Apart from the codes, its input has four numbers of noise, so the codes must account for most differences
+    between samples.
 
-    dropout : the probability that a pixel is hidden from D and Q, so that they cannot rely on single pixels
+    dropout : the probability that D and Q do not see a pixel, so that they cannot rely on single pixels
     """
     with_codes = {"code": 16, "weight": 2.0, "std": 1.0, **NETWORK, **settings}
     model = InfoGAN.convolutional(rng=seed, **with_codes)

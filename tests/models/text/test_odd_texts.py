@@ -1,6 +1,6 @@
-"""Texts and sentences of other kinds, given to every method of every model of text: refused in one line.
+"""Every method of every model of text refuses unsuitable texts and sentences, with a message of one line.
 
-The message says what was expected, what came, and what to do.
+The message says what was expected, what was given, and what to do.
 """
 
 import io
@@ -44,7 +44,7 @@ def fitted():
 
 
 def calls(name, model, text, empty=False):
-    """(method, function) for every method that takes a text. empty : without those that take an empty one"""
+    """(method, function) for every method that takes a text; if `empty`, those that refuse an empty text."""
     settings = ONE_EPOCH if name.startswith("CharacterModel") else {}
     yield "fit", lambda: model.fit(text, **settings)
     for method in ("score", "log_probabilities", "log_likelihood", "perplexity", "bits"):
@@ -77,7 +77,7 @@ def test_every_model_of_text_is_tested():
 
 @pytest.mark.parametrize("kind", STRING)
 @pytest.mark.parametrize("name", BUILD)
-def test_what_is_no_string_is_refused_with_how_to_make_it_one(fitted, name, kind):
+def test_what_is_not_a_string_is_refused_with_a_hint(fitted, name, kind):
     text, message = STRING[kind]
     for method, call in calls(name, fitted[name], text):
         refused(call, f"{name.split()[0]}.{method} ", message)
@@ -91,7 +91,7 @@ def test_an_empty_text_is_refused_where_a_text_is_needed(fitted, name):
 
 @pytest.mark.parametrize("name", [name for name in BUILD if not name.endswith("tokens")])
 @pytest.mark.parametrize(("text", "shown"), [("abXc", r"'X' \(U\+0058\)"), ("ab\nc", r"'\\n' \(U\+000A\)")])
-def test_an_unknown_character_is_named_with_its_place(fitted, name, text, shown):
+def test_an_unknown_character_is_named_with_its_position(fitted, name, text, shown):
     """Also one that cannot be printed."""
     for method, call in calls(name, fitted[name], text):
         message = f"got an unknown character {shown} at position 2: replace or remove it, or build the model"

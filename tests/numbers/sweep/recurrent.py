@@ -129,7 +129,7 @@ def gru_cell_backward(dh: Any, gates: Any, v: Any, h: Any) -> tuple:
 
 
 def one_step(a: np.ndarray, u: np.ndarray, c: np.ndarray) -> tuple:
-    """forward_steps over one step, as lstm_cell: with h = I and U = u, the product h·U is u."""
+    """forward_steps for one step, called like lstm_cell. With h = I and U = u, the product h·U is u."""
     layer = lstm.LSTM(1, H, rng=0, dtype=a.dtype)
     (h, after), saved = forward_steps(layer, a[None], u, (np.eye(N, dtype=a.dtype), c), None)
     return h[1], after[1], *saved[0]
@@ -138,7 +138,7 @@ def one_step(a: np.ndarray, u: np.ndarray, c: np.ndarray) -> tuple:
 def one_step_back(
     dh: np.ndarray, dc: np.ndarray, gates: np.ndarray, c: np.ndarray, tanh_c: np.ndarray
 ) -> tuple:
-    """backward_steps over one step, as lstm_cell_backward: with U = 0."""
+    """backward_steps for one step with U = 0, called like lstm_cell_backward."""
     layer = lstm.LSTM(1, H, rng=0, dtype=c.dtype)
     weight, zero = np.zeros((H, 4 * H), c.dtype), np.zeros_like(dh)
     states = (np.stack([zero, zero]), np.stack([c, c]))

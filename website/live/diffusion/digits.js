@@ -18,7 +18,7 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
       onProgress();
       if (i + 1 === position) view.redraw();
     }
-    for (let i = 0; i <= settings.steps; i++) {         // before they are asked for
+    for (let i = 0; i <= settings.steps; i++) {         // decode the pictures before they are asked for
       if (pictures.has(i)) continue;
       const end = i < settings.steps ? yield* byRow(codes[i], (x) => expected(i, x)) : codes[i];
       const found = { now: yield* byRow(codes[i], decode), end: yield* byRow(end, decode) };
