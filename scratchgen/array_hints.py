@@ -49,7 +49,9 @@ def text_hint(x: Any) -> str:
         return '; pass "".join(text)'
     if isinstance(x, np.ndarray) and x.dtype.kind in "US":
         return '; pass "".join(text.tolist())'
-    if isinstance(x, np.ndarray | list | tuple) and np.asarray(x).dtype.kind in "iu":
+    if isinstance(x, np.ndarray) and x.dtype.kind in "iu":
+        return "; pass alphabet.decode(ids)"
+    if isinstance(x, list | tuple) and x and all(isinstance(part, int | np.integer) for part in x):
         return "; pass alphabet.decode(ids)"
     return ""
 

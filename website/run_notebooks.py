@@ -157,6 +157,9 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for a notebook")
     parser.add_argument("--budget", type=float, default=BUDGET, help="seconds for all of them")
     given = parser.parse_args()
+    unknown = set(given.names) - set(notebooks.names())
+    if unknown:
+        parser.error(f"expected names of chapters with code, got {', '.join(sorted(unknown))}")
     try:
         write(given.out, given.names or notebooks.names(), given.limit, given.budget)
     except NotebookError as error:

@@ -66,6 +66,12 @@ def expect_optimizer(name: str, make: Any) -> None:
         raise TypeError(
             f"{WHO} expected {name} to be an optimiser, such as AdamW or AdamW(weight_decay=0.1), got {shown}"
         )
+    given = getattr(make, "keywords", {})
+    if getattr(make, "args", ()) or "lr" in given:
+        raise TypeError(
+            f"{WHO} expected {name} with settings by their names and without lr, such as "
+            "AdamW(weight_decay=0.1), because the learning rate is that of --lr"
+        )
     make(Linear(2, 2, rng=0).parameters(), 0.1)     # raises the optimiser's error for wrong settings
 
 

@@ -112,7 +112,7 @@ def _value(text: str, types: set[str]) -> Any:
 
 
 def _named(text: str, types: set[str]) -> Any:
-    """A public class or function, or an object of one: Name, or Name(arguments)."""
+    """A public class, or an object of one: Name, or Name(arguments); or a function, by its name alone."""
     import scratchgen
 
     try:
@@ -131,6 +131,8 @@ def _named(text: str, types: set[str]) -> Any:
         raise ValueError(f"unknown name {name.id!r}; {wanted}")
     if call is None:
         return found
+    if not isinstance(found, type):
+        raise ValueError(f"expected a class in {text!r}, such as {_example(types)}, got a function")
     try:
         args = [ast.literal_eval(arg) for arg in call.args]
         keywords = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}

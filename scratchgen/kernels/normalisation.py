@@ -240,11 +240,11 @@ def _layer_norm(x, inv, xhat, out, weight, bias, eps):
 @kernel("contract")
 def _layer_norm_backward(dout, xhat, inv, dx, weight):
     rows, channels = dout.shape
-    inverse_size = dout.dtype.type(1) / dout.dtype.type(channels)
+    size = dout.dtype.type(channels)
     for m in range(rows):
         mean_g, mean_g_xhat = _sums(dout[m], xhat[m], weight)
-        mean_g *= inverse_size
-        mean_g_xhat *= inverse_size
+        mean_g /= size      # not multiplied by 1/size: there would be two products in the difference below
+        mean_g_xhat /= size
         for c in range(channels):
             dx[m, c] = inv[m] * (weight[c] * dout[m, c] - mean_g - xhat[m, c] * mean_g_xhat)
 

@@ -18,7 +18,7 @@ from scratchgen.kernels.lstm import _lstm_cell, _lstm_cell_backward
 from scratchgen.kernels.native import keep
 from scratchgen.kernels.panels import BEST, HEIGHTS, multiply_packed
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import code, packed
+from scratchgen.kernels.products import WORK, code, packed
 
 SEQUENCES = 2 * int(HEIGHTS[BEST])      # in a block: two tiles of a product
 NONE = np.empty((0, 0), np.bool_)
@@ -47,7 +47,7 @@ def forward_steps(
         all_steps[0] = first
     gates, other = np.empty(a.shape, a.dtype), np.empty((steps, n, layer.hidden), a.dtype)
     common = (_mask(active), code(a.dtype), panels.address)
-    if layer.kernel == "lstm":
+    if layer.compiled_loop == "lstm":
         _over_sequences(_lstm_steps, n, a, *states, gates, other, *common)
     else:
         bias = np.ascontiguousarray(layer.candidate_bias.value)
@@ -74,7 +74,7 @@ def backward_steps(
     ds = tuple(np.array(d, order="C") for d in ds)      # copies, which the kernel changes
     da = du = np.empty(gates.shape, gates.dtype)
     common = (_mask(active), layer.truncate or 0, code(dout.dtype), panels.address)
-    if layer.kernel == "lstm":
+    if layer.compiled_loop == "lstm":
         _over_sequences(_lstm_steps_backward, dout.shape[1], dout, *ds, gates, states[1], other, da, *common)
     else:
         du = np.empty(gates.shape, gates.dtype)
@@ -94,12 +94,16 @@ def _fits(layer: Any, a: np.ndarray, weight: np.ndarray, start: States, active: 
 
     The loop computes all other cases, or raises an error.
     """
-    if not vars(type(layer)).get("kernel") or a.ndim != 3 or not a.size:    # a subclass may change the cell
+    cell = vars(type(layer)).get("compiled_loop")       # not of a base class: a subclass may change the cell
+    if cell not in ("lstm", "gru") or a.ndim != 3 or not a.size:
         return False
     (steps, n, columns), hidden = a.shape, layer.hidden
+    if n <= SEQUENCES and n * hidden * columns >= 4 * WORK:     # one block, but large products for each step
+        return False
+    bias = [(layer.candidate_bias.value, (hidden,))] if cell == "gru" else []
     return _are(
         a.dtype, (a, (steps, n, layer.gates * hidden)), (weight, (hidden, columns)),
-        *((s, (n, hidden)) for s in start),
+        *((s, (n, hidden)) for s in start), *bias,
     ) and (active is None or (active.shape == (steps, n, 1) and active.dtype == np.bool_))  # fmt: skip
 
 

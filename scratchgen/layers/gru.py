@@ -73,7 +73,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
-    kernel = "gru"
+    compiled_loop = "gru"
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class LSTM(Recurrent):
 
     gates = 4
     state_names = ("h", "c")
-    kernel = "lstm"
+    compiled_loop = "lstm"
 
     def __init__(
         self,

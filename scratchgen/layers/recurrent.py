@@ -116,7 +116,7 @@ class Recurrent(Layer):
 
     gates = 1                           # G
     state_names: tuple[str, ...] = ("h",)
-    kernel = ""                         # the compiled loop for this class, not for subclasses, or ""
+    compiled_loop = ""                  # "lstm" or "gru": whose cell exactly this class has
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class Recurrent(Layer):
         if self.drop is not None:
             weight, drop = self.drop.forward(weight, training)              # (BPTT.12)  (H, G·H)
         states, saved = forward_steps(self, a, weight, start, active)       # (BPTT.2), (BPTT.3)
-        out = steps_first(states[0][1:])                                    #            (N, T, H)
+        out = states[0][1:].swapaxes(0, 1).copy()                           #            (N, T, H)
         if active is not None:
             out = np.where(active.swapaxes(0, 1), out, 0)                   # (BPTT.4)
         state = self._as_given(tuple(s[-1].copy() for s in states))

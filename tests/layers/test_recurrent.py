@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scratchgen import kernels
 from scratchgen.initializers import glorot_uniform
+from scratchgen.kernels.recurrent import SEQUENCES
 from scratchgen.layers import GRU, LSTM, RNN, Linear, Sequential
 
 CELLS = [RNN, LSTM, GRU]
@@ -388,3 +390,52 @@ def test_weight_dropout_is_a_layer_with_the_dropped_weights(cell, rng):
         dropped.recurrent_weight.grad, plain.recurrent_weight.grad * mask, rtol=1e-12, atol=1e-15
     )
     np.testing.assert_allclose(dropped.weight.grad, plain.weight.grad, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("truncate", [None, 3])
+@pytest.mark.parametrize("cell", [RNN, LSTM, GRU])
+def test_compiled_steps_of_several_blocks_are_those_of_the_loop(cell, truncate, dtype):
+    """The number of sequences is not a multiple of those in a block; some of them end early."""
+    rng, n, steps = np.random.default_rng(4), 2 * SEQUENCES + 5, 7
+    layer = cell(3, 5, truncate=truncate, rng=1, dtype=dtype)
+    x, dout = (rng.standard_normal((n, steps, size)).astype(dtype) for size in (3, 5))
+    state, dstate = (
+        layer._as_given(tuple(rng.standard_normal((n, 5)).astype(dtype) for _ in layer.state_names))
+        for _ in range(2)
+    )
+    for lengths in (None, rng.integers(1, steps + 1, n)):
+        found = []
+        for backend in ("reference", "jit"):
+            with kernels.use(backend):
+                layer.zero_grad()
+                out, cache = layer.forward(x, state=state, lengths=lengths)
+                dx, dstart = layer.backward_with_state(dout, dstate, cache)
+            grads = [p.grad.copy() for p in layer.parameters().values()]
+            found.append([out, dx, np.stack(dstart), np.stack(cache.state), *grads])
+        for loop, compiled in zip(*found, strict=True):
+            tolerance = 1e-12 if dtype == np.float64 else 2e-5
+            np.testing.assert_allclose(compiled, loop, rtol=tolerance, atol=tolerance * np.abs(loop).max())
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (2, 1, 3)])
+@pytest.mark.parametrize("cell", [RNN, LSTM, GRU])
+def test_output_can_be_changed_before_backward(cell, shape):
+    """It shares no memory with the cache."""
+    out, cache = cell(3, 4, rng=0).forward(np.ones(shape, np.float32))
+    arrays = [cache.x, *cache.states, *([cache.state] if cell is not LSTM else cache.state)]
+    assert not any(np.shares_memory(out, a) for a in arrays)
+    assert not any(np.shares_memory(cache.states[0], a) for a in arrays[1 + len(cache.states) :])
+
+
+def test_cell_of_a_subclass_is_used():
+    class Doubled(GRU):
+        def cell(self, a, u, states):
+            (h,), saved = super().cell(a, u, states)
+            return (2 * h,), saved
+
+    x = np.ones((2, 1, 3), np.float32)
+    once, twice = (kind(3, 4, rng=0).forward(x)[0] for kind in (GRU, Doubled))
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-6)
+    Doubled.compiled_loop = "mine"
+    np.testing.assert_allclose(Doubled(3, 4, rng=0).forward(x)[0], twice)

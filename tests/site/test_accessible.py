@@ -12,7 +12,7 @@ from .browser import NARROW, WIDE, open_page
 AXE = ROOT / "website" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = [
     "index", "docs/vae", "docs/glossary", "literate/VAE", "literate", "demos/index", "demos/one_jump",
-    "search", "api/models-vae", "live", "code/scratchgen/layers/linear.py",
+    "notebooks/index", "search", "api/models-vae", "live", "code/scratchgen/layers/linear.py",
     *(f"live/{name}" for name in live.names()),
 ]  # fmt: skip
 RUN = """async () => {

@@ -66,6 +66,8 @@ class PCA(Estimator):
         if sample_weight is not None:
             weights = expect_weights("PCA.fit", sample_weight, len(X))
             X, weights = X[weights > 0], weights[weights > 0]
+            if len(X) < 2:
+                raise ValueError("PCA.fit expected at least two examples with a weight above 0, got one")
             shares = weights / weights.sum()
         dimensions = X.shape[1]
         if isinstance(self.n_components, int) and self.n_components > dimensions:
@@ -74,9 +76,11 @@ class PCA(Estimator):
                 f"got {self.n_components}"
             )
         self._dtype = X.dtype
-        mean = X.mean(axis=0, dtype=np.float64) if shares is None else shares @ X.astype(np.float64)
-        self.mean_ = mean                                       # (D,)
         parts = [slice(start, start + ROWS) for start in range(0, len(X), ROWS)]
+        if shares is None:
+            self.mean_ = X.mean(axis=0, dtype=np.float64)       # (D,)
+        else:
+            self.mean_ = sum(shares[part] @ X[part].astype(np.float64) for part in parts)
         unit = max(unit_of(X[part] - self.mean_) for part in parts)     # no square over- or underflows in it
         covariance = np.zeros((dimensions, dimensions))         # (D, D)
         for part in parts:

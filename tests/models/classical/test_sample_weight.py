@@ -287,3 +287,8 @@ def test_bayes_classifier_refuses_weights_that_its_densities_do_not_use(rng):
     ):
         with pytest.raises(ValueError, match=r"expected no sample_weight, because \w*VAE.fit does not"):
             BayesClassifier(model).fit(X, y, sample_weight=w, epochs=1, rng=0)
+
+
+def test_pca_needs_two_examples_with_a_weight():
+    with pytest.raises(ValueError, match="expected at least two examples with a weight above 0"):
+        PCA(1).fit(np.eye(3), sample_weight=[1.0, 0, 0])

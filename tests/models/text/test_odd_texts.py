@@ -34,6 +34,7 @@ STRING = {
     "an array of strings": (np.array(["abc", "a"]), r'got ndarray; pass ""\.join\(text\.tolist\(\)\)$'),
     "a path": (Path("a.txt"), r"got \w+Path; read the file first, with path\.read_text\(encoding="),
     "a file": (io.StringIO("abc"), r"got StringIO; pass file\.read\(\)$"),
+    "lists of different lengths": ([[0], [0, 1]], "expected a string, got list$"),
     "a number": (2.5, "expected a string, got float$"),
 }
 

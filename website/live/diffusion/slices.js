@@ -14,11 +14,14 @@
   function frame() {
     waiting = false;
     const end = performance.now() + BUDGET;
-    while (active.length && performance.now() < end) {
-      const queue = active.shift();
-      if (queue.step()) active.push(queue);
+    try {
+      while (active.length && performance.now() < end) {
+        const queue = active.shift();
+        if (queue.step() && !active.includes(queue)) active.push(queue);
+      }
+    } finally {
+      ask();        // the other queues go on after an exception in one of them
     }
-    ask();
   }
 
   function ask() {
