@@ -225,7 +225,7 @@ def index(files: Iterable[Path]) -> str:
     rows = ["| chapter | notebook | size |", "|---|---|---|"]
     for path in files:
         address = f'<a class="reference internal" href="{path.name}" download>{path.name}</a>'
-        size = f"{max(1, round(path.stat().st_size / 1000))} kB"
+        size = f"{max(1, round(path.stat().st_size / 1000))}\u00a0kB"
         rows.append(f"| [{title_of(path.stem)}](../docs/{path.stem}.md) | {address} | {size} |")
     if len(rows) > 2:
         together = f'<a class="reference internal" href="{ARCHIVE}" download>{ARCHIVE}</a>'

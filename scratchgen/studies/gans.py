@@ -74,8 +74,8 @@ def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, 
 def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Values:
     """How well an InfoGAN's category matches the digit, and what its codes change. The name is the seed."""
     seed = int(name)
-    model = prescribed_codes.informed(seed)
-    finish(prescribed_codes.trainer(model, digits, epochs, seed, rates=prescribed_codes.INFORMED_RATES))
+    model = prescribed_codes.informed(seed, **prescribed_codes.SMALL)
+    finish(prescribed_codes.trainer(model, digits, epochs, seed))
     rng = np.random.default_rng(seed)
     read = model.infer_codes(digits.x_test)[:, 0].astype(int)
     matched, assigned = prescribed_codes.match(read, digits.y_test)
@@ -158,7 +158,7 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 TABLES = {
     "conditional": Table(tuple(CONDITIONAL), 20, conditional, conditional_table),
-    "informed": Table(tuple(map(str, SEEDS)), 8, informed, informed_table),
+    "informed": Table(tuple(map(str, SEEDS)), 12, informed, informed_table),
     "objectives": Table(
         tuple(f"{name} {seed}" for seed in SEEDS for name in gan_objectives.SETTINGS), 5, objectives,
         objectives_table,

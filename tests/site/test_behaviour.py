@@ -139,8 +139,8 @@ def test_chapter_leads_to_its_live_pages(tab, site, chapter):
         tab.locator(f"main a[href^='../docs/{chapter}.html']").first.wait_for(state="attached")
 
 
-# What is wider than the paper, or cut at the side of its own box. Paper cannot be scrolled. The shapes inside a
-# picture are clipped by it; KaTeX draws long roots in this way.
+# What is wider than the paper, or cut at the side of its own box. Paper cannot be scrolled. A picture clips
+# the shapes in it; KaTeX draws long roots in this way.
 CUT = """() => [...document.querySelectorAll("article *, main *")].filter((e) => {
   if (!e.getClientRects().length || e.closest(".katex-mathml") || e.closest("svg *")) return false;
   const hides = getComputedStyle(e).overflowX !== "visible" && e.clientWidth;
