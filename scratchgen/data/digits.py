@@ -153,6 +153,8 @@ def _from_user(path: Path) -> Digits:
             return _full(read_folder(path, MNIST), f"read from {path}")
         except ValueError:
             pass        # other data under the names of MNIST, or damaged files, which load_dataset refuses
+    if path.is_file() and path.name.removesuffix(".gz") in MNIST:
+        raise FileNotFoundError(f"load_digits expected the folder of the IDX files, got one of them: {path}")
     return as_digits(load_dataset(path))
 
 

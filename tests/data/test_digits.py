@@ -236,3 +236,11 @@ def test_real_user_without_a_home_folder(tmp_path):
     assert (shown.returncode, shown.stderr) == (0, "") and shown.stdout.startswith("embedded part of MNIST")
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "home folder" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_the_files_in_place_of_its_folder_is_refused(tiny_mnist, tiny_files, tmp_path):
+    for name, content in tiny_files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(FileNotFoundError, match="expected the folder of the IDX files, got one of"):
+            load_digits(folder=path)
