@@ -138,6 +138,18 @@ def _over_sequences(steps: Any, n: int, *arguments: Any) -> None:
 
 
 @kernel("contract")
+def _multiply(rows, code, panels, out):
+    """out = rows·b, with b in panels; the numbers of a row are contiguous."""
+    (count, depth), columns = rows.shape, out.shape[1]
+    multiply_packed(
+        rows.dtype.type(0), code, rows.ctypes.data, rows.strides[0], panels, out.ctypes.data, out.strides[0],
+        count, columns, depth,
+    )  # fmt: skip
+    keep(rows)
+    keep(out)
+
+
+@kernel("contract")
 def _carry_on(active, t, first, before, after):
     """Copy the state before step t to the state after it, for sequences that have ended."""
     for i in range(before.shape[0]):
@@ -148,14 +160,11 @@ def _carry_on(active, t, first, before, after):
 
 @kernel("contract")
 def _lstm_steps(sequences, a, h, c, gates, tanh_c, active, code, panels):
-    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, h.shape[2], a.shape[2]
-    u = np.empty((sequences.size, columns), a.dtype)
+    first, stop = sequences[0], sequences[-1] + 1
+    u = np.empty((sequences.size, a.shape[2]), a.dtype)
     for t in range(a.shape[0]):
         before = h[t, first:stop]
-        multiply_packed(
-            a.dtype.type(0), code, before.ctypes.data, before.strides[0], panels, u.ctypes.data, u.strides[0],
-            sequences.size, columns, hidden,
-        )  # fmt: skip
+        _multiply(before, code, panels, u)
         _lstm_cell(
             a[t, first:stop], u, c[t, first:stop], h[t + 1, first:stop], c[t + 1, first:stop],
             gates[t, first:stop], tanh_c[t, first:stop],
@@ -163,25 +172,20 @@ def _lstm_steps(sequences, a, h, c, gates, tanh_c, active, code, panels):
         if active.size:
             _carry_on(active, t, first, before, h[t + 1, first:stop])
             _carry_on(active, t, first, c[t, first:stop], c[t + 1, first:stop])
-    keep(u)
 
 
 @kernel("contract")
 def _gru_steps(sequences, a, h, gates, v, bias, active, code, panels):
-    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, h.shape[2], a.shape[2]
-    u = np.empty((sequences.size, columns), a.dtype)
+    first, stop = sequences[0], sequences[-1] + 1
+    u = np.empty((sequences.size, a.shape[2]), a.dtype)
     for t in range(a.shape[0]):
         before = h[t, first:stop]
-        multiply_packed(
-            a.dtype.type(0), code, before.ctypes.data, before.strides[0], panels, u.ctypes.data, u.strides[0],
-            sequences.size, columns, hidden,
-        )  # fmt: skip
+        _multiply(before, code, panels, u)
         _gru_cell(
             a[t, first:stop], u, before, h[t + 1, first:stop], gates[t, first:stop], v[t, first:stop], bias
         )
         if active.size:
             _carry_on(active, t, first, before, h[t + 1, first:stop])
-    keep(u)
 
 
 @kernel("contract")
@@ -195,7 +199,7 @@ def _enter(inside, dh, dout, t, first, active):
 
 @kernel("contract")
 def _lstm_steps_backward(sequences, dout, dh, dc, gates, c, tanh_c, da, active, truncate, code, panels):
-    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, dh.shape[1], gates.shape[2]
+    first, stop, hidden = sequences[0], sequences[-1] + 1, dh.shape[1]
     inside = np.empty((sequences.size, hidden), dh.dtype)
     dh_before, dc_before = np.empty_like(inside), np.empty_like(inside)
     for t in range(dout.shape[0] - 1, -1, -1):
@@ -205,10 +209,7 @@ def _lstm_steps_backward(sequences, dout, dh, dc, gates, c, tanh_c, da, active, 
             inside, dc[first:stop], gates[t, first:stop], c[t, first:stop], tanh_c[t, first:stop], da_t,
             dc_before,
         )  # fmt: skip
-        multiply_packed(
-            dh.dtype.type(0), code, da_t.ctypes.data, da_t.strides[0], panels, dh_before.ctypes.data,
-            dh_before.strides[0], sequences.size, hidden, columns,
-        )  # fmt: skip
+        _multiply(da_t, code, panels, dh_before)
         for i in range(sequences.size):
             if active.size > 0 and not active[t, first + i]:
                 da_t[i] = 0
@@ -217,12 +218,11 @@ def _lstm_steps_backward(sequences, dout, dh, dc, gates, c, tanh_c, da, active, 
         if truncate and t and t % truncate == 0:
             dh[first:stop] = 0
             dc[first:stop] = 0
-    keep(dh_before)
 
 
 @kernel("contract")
 def _gru_steps_backward(sequences, dout, dh, gates, v, h, da, du, active, truncate, code, panels):
-    first, stop, hidden, columns = sequences[0], sequences[-1] + 1, dh.shape[1], gates.shape[2]
+    first, stop, hidden = sequences[0], sequences[-1] + 1, dh.shape[1]
     inside = np.empty((sequences.size, hidden), dh.dtype)
     through, direct = np.empty_like(inside), np.empty_like(inside)
     for t in range(dout.shape[0] - 1, -1, -1):
@@ -231,10 +231,7 @@ def _gru_steps_backward(sequences, dout, dh, gates, v, h, da, du, active, trunca
         _gru_cell_backward(
             inside, gates[t, first:stop], v[t, first:stop], h[t, first:stop], da_t, du_t, direct
         )
-        multiply_packed(
-            dh.dtype.type(0), code, du_t.ctypes.data, du_t.strides[0], panels, through.ctypes.data,
-            through.strides[0], sequences.size, hidden, columns,
-        )  # fmt: skip
+        _multiply(du_t, code, panels, through)
         for i in range(sequences.size):
             if active.size > 0 and not active[t, first + i]:
                 da_t[i] = 0
@@ -244,4 +241,3 @@ def _gru_steps_backward(sequences, dout, dh, gates, v, h, da, du, active, trunca
                 dh[first + i, j] = direct[i, j] + through[i, j]
         if truncate and t and t % truncate == 0:
             dh[first:stop] = 0
-    keep(through)
