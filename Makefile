@@ -11,7 +11,7 @@ SECONDS ?= 600
 .PHONY: oldest newest pythons versions site site-test pyodide
 
 help:
-	@echo "make demo       run three demos in about a minute; writes the page gallery/index.html"
+	@echo "make demo       run three demos in a few minutes; writes the page gallery/index.html"
 	@echo "make test       run all tests"
 	@echo "make check      run ruff, mypy and all tests"
 	@echo "make oldest     run the quick tests with the oldest dependencies that setup.cfg allows"
