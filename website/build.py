@@ -55,7 +55,7 @@ def build(out: Path, jobs: str = "auto", with_live: bool = True, with_notebooks:
             (out / name).write_bytes(content)
         if live:
             shutil.copytree(WORK / "live", out / "live", dirs_exist_ok=True)
-        for path in [*made, WORK / "notebooks" / notebooks.ARCHIVE] if made else []:
+        for path in made:
             shutil.copy(path, out / notebooks.FOLDER / path.name)
         print(f"open {out / 'index.html'}")
     return code

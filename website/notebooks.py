@@ -228,12 +228,8 @@ def index(files: Iterable[Path]) -> str:
         size = f"{max(1, round(path.stat().st_size / 1000))}\u00a0kB"
         rows.append(f"| [{title_of(path.stem)}](../docs/{path.stem}.md) | {address} | {size} |")
     if len(rows) > 2:
-        together = f'<a class="reference internal" href="{ARCHIVE}" download>{ARCHIVE}</a>'
-        lines += ["\n".join(rows), f"All of them together: {together}. Their links lead to each other."]
+        lines.append("\n".join(rows))
     return "\n\n".join(lines) + "\n"
-
-
-ARCHIVE = "notebooks.zip"
 
 
 def with_download(text: str, name: str) -> str:

@@ -14,7 +14,6 @@ import hashlib
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -90,7 +89,7 @@ async def run_all(
 
 
 def write(out: Path, names: Iterable[str], limit: float = LIMIT, budget: float = BUDGET) -> list[Path]:
-    """Run the notebooks of these chapters, and write them and an archive of all to a folder."""
+    """Run the notebooks of these chapters, and write them to a folder."""
     import nbformat
 
     start = time.perf_counter()
@@ -108,9 +107,6 @@ def write(out: Path, names: Iterable[str], limit: float = LIMIT, budget: float =
     for name in made.keys() - changed.keys():
         save(name, 0.0)
     asyncio.run(run_all(changed, save, limit, budget))
-    with zipfile.ZipFile(out / notebooks.ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths.values():
-            archive.write(path, path.name)
     seconds = time.perf_counter() - start
     print(f"{len(changed)} of {len(made)} notebooks were run in {seconds:.1f} s; the budget is {budget:g} s")
     return list(paths.values())

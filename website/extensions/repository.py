@@ -22,7 +22,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from website.places import IN_BRACKETS, NUMBER, ROOT, find_places
 
-PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn)">(.*?)</span>')      # shown like text without a class
+PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf)">(.*?)</span>')    # shown like text without a class
 FOLDERS = ("scratchgen", "demos", "tests", "benchmarks", "tools", "fuzz", "docs/figures")
 SHOWN = (".py", ".css", ".md")
 SINGLE = ("CITATION.cff", "setup.cfg", "Makefile")
@@ -121,7 +121,7 @@ def _crumbs(path: str, builder: Any) -> list[tuple[str, str]]:
 
 
 def highlighted(text: str, name: str) -> list[str]:
-    """The lines of a file, as HTML. Names and operators have no span of their own, which halves the pages."""
+    """The lines of a file, as HTML. Names, operators and numbers have no span, which halves the pages."""
     try:
         lexer = get_lexer_for_filename(name, stripnl=False, ensurenl=True)
     except ValueError:

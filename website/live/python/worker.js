@@ -16,6 +16,20 @@
     const FRAME = 150;          // milliseconds of training between two pictures, at least about
     let module = null, training = null, running = false, rate = 0.002, steps = 4, toJs = null;
 
+    // The interpreter is stored in the format of gzip. Pyodide asks for it without ".gz", with fetch.
+    const plainFetch = self.fetch;
+    self.fetch = async (address, options) => {
+      if (!String(address).endsWith(".wasm")) return plainFetch(address, options);
+      const answer = await plainFetch(`${address}.gz`, options);
+      if (!answer.ok) throw new Error(`${address}.gz: ${answer.status}`);
+      let content = await answer.blob();
+      const start = new Uint8Array(await content.slice(0, 2).arrayBuffer());
+      if (start[0] === 0x1f && start[1] === 0x8b) {     // some servers decompress it themselves
+        content = await new Response(content.stream().pipeThrough(new DecompressionStream("gzip"))).blob();
+      }
+      return new Response(content, { headers: { "Content-Type": "application/wasm" } });
+    };
+
     async function load() {
       importScripts(`${files}pyodide.js`);
       say("Loading Python …");
