@@ -1,4 +1,4 @@
-"""A GRU and an n-gram predict text better together.
+"""A GRU and an n-gram model predict text better together.
 
 The text is "Alice's Adventures in Wonderland", and its last tenth is the test text. A GRU and a tuned n-gram
 model predict its characters about equally well. A mixture adds their probabilities with two weights, which
@@ -90,7 +90,7 @@ def draw(history: History, others: dict[str, float], weights: np.ndarray) -> Fig
     """Plot the loss of the GRU during training with that of other models, and the attention of each head."""
     fig = plots.new_figure(5.6, title="A GRU and an n-gram model together, and the heads of a transformer")
     rows = fig.add_gridspec(2, 1, height_ratios=(1, 1.05))
-    curve, steps = fig.add_subplot(rows[0]), history.epochs["step"]
+    curve, steps = fig.add_subplot(rows[0], ymargin=0.1), history.epochs["step"]
     names = {"loss": "GRU: training text (with dropout)", "validation": "GRU: last tenth of the book"}
     for (colour, marker), (key, label) in zip(plots.LINES, names.items(), strict=False):
         curve.plot(steps, history.epochs[key], color=colour, marker=marker, markersize=4, label=label)
