@@ -10,14 +10,17 @@ import pytest
 from helpers import tasks
 
 from scratchgen import cli
-from scratchgen.models import MLPClassifier
+from scratchgen.data import load_digits
+from scratchgen.models import ConvClassifier, MLPClassifier
 from scratchgen.studies import source, workers
+from scratchgen.studies.compare import study
 from scratchgen.studies.ood.cells import Plan
 from scratchgen.studies.ood.study import detect
 from scratchgen.studies.own_digits import digits_of
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.workers import BuiltOnce, TaskFailed, Workers, WorkersDied
 
+DURATIONS = ("seconds per epoch", "milliseconds per sample", "tables", "machine")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests kill workers by a signal")
 
 
@@ -167,6 +170,31 @@ def test_ood_study_gives_the_same_file_for_every_number_of_workers(tmp_path, clu
         found.append(without_times(folder))
     assert found[0] == found[1] == found[2]
     assert capsys.readouterr().out.count("[2/2]") == 3
+
+
+def without_durations(found):
+    """JSON without the times of the models."""
+    if isinstance(found, dict):
+        return {key: without_durations(value) for key, value in found.items() if key not in DURATIONS}
+    return [without_durations(value) for value in found] if isinstance(found, list) else found
+
+
+@pytest.mark.slow
+def test_comparison_is_the_same_for_every_number_of_workers(tmp_path, monkeypatch):
+    """All models are trained for one epoch, in this process and by two workers."""
+    digits, path = load_digits("embedded"), tmp_path / "few.npz"
+    images = (x.reshape(-1, 28, 28) for x in (digits.x_train[:240], digits.x_test[:60]))
+    labels = {"y_train": digits.y_train[:240], "y_test": digits.y_test[:60]}
+    np.savez(path, **dict(zip(("x_train", "x_test"), images, strict=True)), **labels)
+    classifier = ConvClassifier((2, 3, 3), 6, rng=5)
+    monkeypatch.setattr(study, "trained_digit_classifier", lambda digits: classifier)
+    found = []
+    for pool in (Workers(), Workers(jobs=2)):
+        folders = [tmp_path / f"{pool.jobs}" / name for name in ("results", "pictures", "runs")]
+        study.compare(1.0, False, *folders, data=str(path), epochs=1, workers=pool)
+        (file,) = folders[0].glob("*.json")
+        found.append(without_durations(json.loads(file.read_text(encoding="utf-8"))))
+    assert found[0] == found[1]
 
 
 def test_study_with_impossible_workers_does_not_start(tmp_path, monkeypatch, capsys):
