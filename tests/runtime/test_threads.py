@@ -272,6 +272,37 @@ print(sum(thread.name.startswith("scratchgen") for thread in threading.enumerate
 """
 
 
+INTERRUPTED = """
+import os, signal, threading
+import numpy as np
+from scratchgen.kernels import products
+a = np.random.default_rng(0).standard_normal((500, 500)).astype(np.float32)
+out = np.empty_like(a)
+products.matmul(a, a, out)
+expected, caught = out.copy(), 0
+while caught < 20:
+    timer = threading.Timer(0.003 + 0.0007 * caught, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        while True:
+            products.matmul(a, a, out)
+    except KeyboardInterrupt:
+        caught += 1
+    timer.join()
+    out[...] = 0
+    products.matmul(a, a, out)
+    assert np.array_equal(out, expected)
+print(caught, sum(thread.name.startswith("scratchgen") for thread in threading.enumerate()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_products_are_right_after_ctrl_c():
+    """A signal arrives while two threads compute a product, at twenty different times."""
+    helpers = "1" if threads._processors.__wrapped__() > 1 else "0"
+    assert in_new_process(INTERRUPTED, OPENBLAS_NUM_THREADS="2") == ["20", helpers]
+
+
 def test_process_with_helpers_ends_and_one_blas_thread_means_no_helpers():
     from_system = threads._processors.__wrapped__()
     assert in_new_process(PROCESS, OPENBLAS_NUM_THREADS="1") == ["0"]
