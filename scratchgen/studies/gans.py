@@ -74,7 +74,7 @@ def conditional(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, 
 def informed(name: str, digits: Digits, metrics: SampleMetrics, epochs: int, finish: Finish) -> Values:
     """How well an InfoGAN's category matches the digit, and what its codes change. The name is the seed."""
     seed = int(name)
-    model = prescribed_codes.informed(seed, **prescribed_codes.SMALL)
+    model = prescribed_codes.informed(seed)
     finish(prescribed_codes.trainer(model, digits, epochs, seed))
     rng = np.random.default_rng(seed)
     read = model.infer_codes(digits.x_test)[:, 0].astype(int)

@@ -24,6 +24,8 @@ from scratchgen.training.schedules import Cosine
 NETWORK = {"channels": (16, 32), "hidden": 256}
 SMALL = {"channels": (8, 16), "hidden": 128}
 DENSE = (300, 300)
+# Of InfoGAN. A continuous code then counts 1/(2·std²), about a tenth of a category, as in Chen et al. (2016).
+STD = 2.2
 BATCH, LR, DISCRIMINATOR_LR = 64, 2e-3, 2e-4
 REACH = 3.0     # of the component along a digit's direction
 
@@ -82,7 +84,7 @@ def dense_conditional(seed: int, **settings: Any) -> ConditionalGAN:
 
 def informed(seed: int, **settings: Any) -> InfoGAN:
     """An untrained convolutional InfoGAN with ten categories and two continuous codes."""
-    return InfoGAN.convolutional(rng=seed, **{"code": 44, **NETWORK, **settings})
+    return InfoGAN.convolutional(rng=seed, **{"code": 44, "std": STD, **NETWORK, **settings})
 
 
 def plain(seed: int, **settings: Any) -> DCGAN:
