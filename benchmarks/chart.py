@@ -33,9 +33,11 @@ BARS = {                        # contender -> colour, in the order of the bars
 
 
 def bars(r: dict[str, Any]) -> dict[str, float]:
-    """Milliseconds per step by the name of the bar, from one row of `steps`."""
-    best = r["all_ms"][r["best"]]
-    return {name: best if name == BEST else r["all_ms"][name] for name in BARS}
+    """The time of each bar as a multiple of ours, from one row of `steps`: the ratios of the table."""
+    return {
+        PYTORCH[0]: r["against_eager"], BEST: r["against_best"], JAX: r["against_jax"], OURS: 1.0,
+        LIMIT: r["limit_share"],
+    }  # fmt: skip
 
 
 def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
@@ -49,17 +51,17 @@ def draw_steps(steps: list[dict[str, Any]]) -> Figure | None:
     ax = figure.subplots()
     height = 0.8 / len(BARS)
     for k, (name, colour) in enumerate(BARS.items()):
-        times = [bars(r)[name] for r in rows]
-        ratios = [ms / bars(r)[OURS] for ms, r in zip(times, rows, strict=True)]
+        ratios = [bars(r)[name] for r in rows]
         places = [i + (k - (len(BARS) - 1) / 2) * height for i in range(len(rows))]
         ax.barh(places, ratios, height, color=colour, label=name)
-        for y, ratio, ms in zip(places, ratios, times, strict=True):
+        for y, ratio, r in zip(places, ratios, rows, strict=True):
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
-            ax.text(ratio + 0.01, y, f"{ms:.3g} ms", fontsize=7.5, va="center", color=plots.TEXT, bbox=behind)
+            label = f"{r['ms']:.3g} ms" if name == OURS else f"{ratio:.2f}"
+            ax.text(ratio + 0.01, y, label, fontsize=7.5, va="center", color=plots.TEXT, bbox=behind)
     ax.axvline(1, color=plots.TEXT, linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(rows)), [r["model"] for r in rows], fontsize=10)
     ax.invert_yaxis()
-    ax.set_xlim(right=1.12 * max(max(bars(r).values()) / bars(r)[OURS] for r in rows))
+    ax.set_xlim(right=1.12 * max(max(bars(r).values()) for r in rows))
     ax.set_xlabel("time, as a multiple of ours", fontsize=9.5, color=plots.TEXT)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="x", labelsize=9)
