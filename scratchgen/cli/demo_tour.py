@@ -104,8 +104,8 @@ def tour(demos: Mapping[str, Demo], usual: Mapping[str, float], out: Path, budge
             shown.finish(f"{name}: {demos[name].claim}", taken)
     if left < -LATE * budget:
         print(paragraph(
-            f"The tour took {in_words(budget - left)}, longer than {in_words(budget)}: a part of each demo's "
-            "time does not depend on the budget, and this machine is slower or busier than usual."
+            f"The tour took {in_words(budget - left)}, longer than {in_words(budget)}: each demo needs "
+            "some time even with its smallest settings. This machine may also be slower or busier than usual."
         ))  # fmt: skip
     return failed
 

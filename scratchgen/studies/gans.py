@@ -51,12 +51,14 @@ class Table:
 
     cells    : their names, in the order of the measurement
     epochs   : of training
+    networks : a description of all settings of the networks. A cell that was measured with others is not used
     measure  : (name of a cell, digits, metrics, epochs, function that runs a trainer) -> cell
     markdown : (cells by name) -> the table
     """
 
     cells: tuple[str, ...]
     epochs: int
+    networks: str
     measure: Callable[[str, Digits, SampleMetrics, int, Finish], Values]
     markdown: Callable[[dict[str, Values]], str]
 
@@ -113,7 +115,7 @@ def conditional_table(cells: dict[str, Values]) -> str:
 
 
 def informed_table(cells: dict[str, Values]) -> str:
-    """A row for each seed, and the means."""
+    """A row for each seed."""
     rows = []
     for name, cell in cells.items():
         codes = [value for code, value in cell["effects"].items() if code.startswith("continuous")]
@@ -157,10 +159,17 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 TABLES = {
-    "conditional": Table(tuple(CONDITIONAL), 20, conditional, conditional_table),
-    "informed": Table(tuple(map(str, SEEDS)), 12, informed, informed_table),
+    "conditional": Table(
+        tuple(CONDITIONAL), 20, repr((prescribed_codes.NETWORK, prescribed_codes.DENSE)), conditional,
+        conditional_table,
+    ),
+    "informed": Table(
+        tuple(map(str, SEEDS)), 12, repr((prescribed_codes.NETWORK, prescribed_codes.STD)), informed,
+        informed_table,
+    ),
     "objectives": Table(
-        tuple(f"{name} {seed}" for seed in SEEDS for name in gan_objectives.SETTINGS), 5, objectives,
+        tuple(f"{name} {seed}" for seed in SEEDS for name in gan_objectives.SETTINGS), 5,
+        repr((prescribed_codes.SMALL, gan_objectives.SETTINGS, gan_objectives.RATES)), objectives,
         objectives_table,
     ),
 }  # fmt: skip
@@ -188,8 +197,10 @@ def run(
     metrics = shared_metrics(_metrics, digits, sample_metrics(digits.value).classifier)
     settings = {"digits": digits.value.which, "machine": machine(), "epochs": table.epochs}
     folder = (runs / f"{name}{suffix(data)}").resolve()
+    networks = {"networks": table.networks}
     cells = [
-        Cell(cell, partial(_measured, name, cell, digits, metrics, folder, settings)) for cell in table.cells
+        Cell(cell, partial(_measured, name, cell, digits, metrics, folder, settings | networks), networks)
+        for cell in table.cells
     ]
 
     def report(cell: str, value: Values, known: dict[str, Values]) -> None:

@@ -1,5 +1,7 @@
 """`study gans`: each table is measured and written, and a study that was interrupted continues."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def small(monkeypatch):
     ],
 )
 def test_every_table_is_measured_and_written(small, monkeypatch, tmp_path, name, cells):
-    monkeypatch.setitem(TABLES, name, Table(cells, 1, TABLES[name].measure, TABLES[name].markdown))
+    monkeypatch.setitem(TABLES, name, Table(cells, 1, "small", TABLES[name].measure, TABLES[name].markdown))
     found = gans.run(name, tmp_path, tmp_path / "runs")
     assert read_json(file(name, tmp_path)) == found and tuple(found["cells"]) == cells
     lines = text(name, found).splitlines()
@@ -63,7 +65,7 @@ def counting(calls, fails_at=None):
             raise KeyboardInterrupt
         return {"value": 1.5}
 
-    return Table(("a", "b"), 1, measure, lambda cells: " ".join(cells))
+    return Table(("a", "b"), 1, "no networks", measure, lambda cells: " ".join(cells))
 
 
 def test_study_that_was_interrupted_continues_with_the_next_cell(small, monkeypatch, tmp_path):
@@ -77,6 +79,9 @@ def test_study_that_was_interrupted_continues_with_the_next_cell(small, monkeypa
     finished = gans.run("conditional", tmp_path, tmp_path / "runs")
     assert calls == ["a", "b", "b"] and list(finished["cells"]) == ["a", "b"]
     assert "Not complete" not in text("conditional", finished)
+    monkeypatch.setitem(TABLES, "conditional", replace(TABLES["conditional"], networks="others"))
+    gans.run("conditional", tmp_path, tmp_path / "runs")
+    assert calls[3:] == ["a", "b"]                      # cells of other networks are not used
 
 
 def test_chapter_gets_all_tables(small, monkeypatch, tmp_path):
@@ -121,7 +126,8 @@ def test_chapter_holds_the_tables_of_the_results():
 
 def test_assigned_categories_are_counted_with_the_assignment(small, monkeypatch, tmp_path):
     """A run is repeatable: the same cell measured twice has the same numbers."""
-    monkeypatch.setitem(TABLES, "informed", Table(("2",), 1, TABLES["informed"].measure, lambda cells: ""))
+    measure = TABLES["informed"].measure
+    monkeypatch.setitem(TABLES, "informed", Table(("2",), 1, "small", measure, lambda cells: ""))
     first = gans.run("informed", tmp_path / "a", tmp_path / "a")["cells"]["2"]
     second = gans.run("informed", tmp_path / "b", tmp_path / "b")["cells"]["2"]
     assert first | {"seconds": 0} == second | {"seconds": 0}

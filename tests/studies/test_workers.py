@@ -20,7 +20,7 @@ from scratchgen.studies.own_digits import digits_of
 from scratchgen.studies.parts import Cell, Parts
 from scratchgen.studies.workers import BuiltOnce, TaskFailed, Workers, WorkersDied
 
-DURATIONS = ("seconds per epoch", "milliseconds per sample", "tables", "machine")
+VARYING = ("seconds per epoch", "milliseconds per sample", "tables", "machine")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests kill workers by a signal")
 
 
@@ -172,11 +172,11 @@ def test_ood_study_gives_the_same_file_for_every_number_of_workers(tmp_path, clu
     assert capsys.readouterr().out.count("[2/2]") == 3
 
 
-def without_durations(found):
-    """JSON without the times of the models."""
+def without_varying(found):
+    """JSON without times, the machine, and the tables, which contain times."""
     if isinstance(found, dict):
-        return {key: without_durations(value) for key, value in found.items() if key not in DURATIONS}
-    return [without_durations(value) for value in found] if isinstance(found, list) else found
+        return {key: without_varying(value) for key, value in found.items() if key not in VARYING}
+    return [without_varying(value) for value in found] if isinstance(found, list) else found
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_comparison_is_the_same_for_every_number_of_workers(tmp_path, monkeypatc
         folders = [tmp_path / f"{pool.jobs}" / name for name in ("results", "pictures", "runs")]
         study.compare(1.0, False, *folders, data=str(path), epochs=1, workers=pool)
         (file,) = folders[0].glob("*.json")
-        found.append(without_durations(json.loads(file.read_text(encoding="utf-8"))))
+        found.append(without_varying(json.loads(file.read_text(encoding="utf-8"))))
     assert found[0] == found[1]
 
 

@@ -73,7 +73,7 @@ def files() -> dict[str, bytes]:
 
 @functools.cache
 def compressed(content: bytes) -> bytes:
-    """The content in the format of gzip, the same bytes each time."""
+    """The content compressed with gzip; the bytes are the same each time."""
     return gzip.compress(content, 9, mtime=0)
 
 

@@ -121,7 +121,7 @@ def _crumbs(path: str, builder: Any) -> list[tuple[str, str]]:
 
 
 def highlighted(text: str, name: str) -> list[str]:
-    """The lines of a file, as HTML. Names, operators and numbers have no span, which halves the pages."""
+    """The lines of a file, as HTML. Names, operators and numbers have no span: half the size."""
     try:
         lexer = get_lexer_for_filename(name, stripnl=False, ensurenl=True)
     except ValueError:

@@ -16,19 +16,29 @@
     const FRAME = 150;          // milliseconds of training between two pictures, at least about
     let module = null, training = null, running = false, rate = 0.002, steps = 4, toJs = null;
 
-    // The interpreter is stored in the format of gzip. Pyodide asks for it without ".gz", with fetch.
+    // The interpreter is compressed with gzip. Pyodide asks for it with fetch, without ".gz". It does not pass
+    // on an error, so the page is told here.
     const plainFetch = self.fetch;
     self.fetch = async (address, options) => {
       if (!String(address).endsWith(".wasm")) return plainFetch(address, options);
+      try {
+        return await decompressed(address, options);
+      } catch (error) {
+        postMessage({ kind: "broken", text: String(error.message || error) });
+        throw error;
+      }
+    };
+
+    async function decompressed(address, options) {
       const answer = await plainFetch(`${address}.gz`, options);
       if (!answer.ok) throw new Error(`${address}.gz: ${answer.status}`);
       let content = await answer.blob();
       const start = new Uint8Array(await content.slice(0, 2).arrayBuffer());
-      if (start[0] === 0x1f && start[1] === 0x8b) {     // some servers decompress it themselves
+      if (start[0] === 0x1f && start[1] === 0x8b) {     // with Content-Encoding: gzip, the browser has done it
         content = await new Response(content.stream().pipeThrough(new DecompressionStream("gzip"))).blob();
       }
       return new Response(content, { headers: { "Content-Type": "application/wasm" } });
-    };
+    }
 
     async function load() {
       importScripts(`${files}pyodide.js`);
