@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import http.server
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,28 @@ def test_library_runs_in_the_browser(served, browser, tmp_path, monkeypatch):
         asked = page.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
         assert all(name.startswith((served, "blob:", "data:")) for name in asked)
         assert page.errors == []
+
+
+def test_page_says_if_the_interpreter_cannot_be_loaded(served, browser):
+    with opened(browser, served) as page:
+        page.page.context.route("**/*.wasm.gz", lambda route: route.fulfill(status=404))
+        page.page.click("#start")
+        page.page.wait_for_function("document.getElementById('state').textContent.includes('wasm.gz: 404')")
+        assert page.page.is_enabled("#start")
+
+
+@pytest.mark.slow
+def test_interpreter_may_arrive_decompressed(served, browser):
+    """With the header Content-Encoding: gzip, the browser decompresses it itself."""
+    content = files.files()["pyodide/pyodide.asm.wasm.gz"]
+    headers = {"Content-Encoding": "gzip"}
+    with opened(browser, served) as page:
+        page.page.set_default_timeout(120_000)
+        page.page.context.route(
+            "**/*.wasm.gz", lambda route: route.fulfill(body=gzip.decompress(content), headers=headers)
+        )
+        page.page.click("#start")
+        page.page.wait_for_selector("#check:enabled")
 
 
 def examples_are_checked(page: Page) -> None:
