@@ -1,7 +1,7 @@
 """Matrix products of one thread: panels of b, and the tiles that go through them.
 
-As in BLAS, DEPTH rows of b are copied into panels that are as wide as a tile (tiles.py). Unlike BLAS, the
-numbers of a are not copied, because a tile reads them one by one.
+As in BLAS, at most DEPTH rows of b at a time are copied into panels that are as wide as a tile (tiles.py).
+Unlike BLAS, the numbers of a are not copied, because a tile reads them one by one.
 
 All addresses and distances are in bytes. a_row is the distance from one row of a to the next, a_step from one
 number of a row to the next. `number` has the dtype, and any value.
@@ -13,42 +13,44 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import call, keep, load
-from scratchgen.kernels.tiles import BYTES, ROWS, TILES, copy_vectors, get, put, size_of
+from scratchgen.kernels.tiles import BYTES, ROWS, TILES, copy_vectors, get, put, size_of, transpose
 
-DEPTH = 256             # terms of a sum that are added before the result is written
+DEPTH = 256             # terms of a sum, at most, that are added before the result is written
 HEIGHT = 128            # rows of a whose DEPTH numbers stay in the cache
 
-WIDEST = max(TILES)     # vectors
-BEST = WIDEST - 1       # the number of vectors of most panels
-TILE4 = TILES[WIDEST]
-TILE3, TILE2, TILE1 = (TILES.get(v, TILES[1]) for v in (3, 2, 1))
-HEIGHTS = np.array([ROWS.get(v, 0) for v in range(WIDEST + 1)])
+BEST = max(TILES)       # the number of vectors of most panels
+TILE3, TILE2, TILE1 = TILES[3], TILES[2], TILES[1]
+HEIGHTS = np.array([ROWS.get(v, 0) for v in range(BEST + 1)])
+TALLEST = max(ROWS.values())
 TILE = max(ROWS[v] * v for v in ROWS) * BYTES       # bytes of a tile
-SPARE = TILE + max(ROWS.values()) * DEPTH * 8
+SPARE = TILE + TALLEST * DEPTH * 8
+PANEL = DEPTH * BEST * BYTES                        # bytes of a panel
 
 
 @kernel("contract")
-def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add):
-    """A full tile with this number of vectors."""
-    if vectors == WIDEST:
-        TILE4(number, a, a_row, a_step, b, depth, out, out_row, add)
-    elif vectors == 3:
-        TILE3(number, a, a_row, a_step, b, depth, out, out_row, add)
+def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add, used):
+    """A tile with this number of vectors."""
+    if vectors == 3:
+        TILE3(number, a, a_row, a_step, b, depth, out, out_row, add, used)
     elif vectors == 2:
-        TILE2(number, a, a_row, a_step, b, depth, out, out_row, add)
+        TILE2(number, a, a_row, a_step, b, depth, out, out_row, add, used)
     else:
-        TILE1(number, a, a_row, a_step, b, depth, out, out_row, add)
+        TILE1(number, a, a_row, a_step, b, depth, out, out_row, add, used)
+
+
+@kernel("contract")
+def part_of(depth):
+    """How many terms are in each part of a sum, except for the last one, which may have fewer."""
+    parts = -(-depth // DEPTH)
+    return -(-depth // (8 * parts)) * 8
 
 
 @kernel("contract")
 def _next_panel(vectors):
     """The number of vectors of the first panel, if this number of vectors is left."""
-    if vectors <= WIDEST:
+    if vectors <= BEST:
         return vectors
-    left = vectors % BEST
-    if left == 1 or (left == 2 and BEST == 3 and vectors >= 8):
-        return WIDEST
-    return BEST
+    return BEST if vectors % BEST != 1 else 2
 
 
 @kernel("contract")
@@ -56,77 +58,81 @@ def pack(number, b, b_step, b_column, depth, columns, packed):
     """Copy b (depth, columns) to `packed`, panel by panel, with zeros after the last column."""
     size = size_of(number)
     lanes = BYTES // size
-    vectors, first = -(-columns // lanes), 0
+    vectors = -(-columns // lanes)
     while vectors:
         panel = _next_panel(vectors)
         width = panel * lanes
-        used = min(width, columns - first)
-        if used == width and b_column == size:
-            for k in range(depth):
-                copy_vectors(number, b + k * b_step + first * size, packed + k * width * size, panel)
-        else:
-            for j in range(width):
-                source, target = b + (first + j) * b_column, packed + j * size
-                if j < used:
-                    for k in range(depth):
-                        put(target + k * width * size, get(number, source + k * b_step))
-                else:
-                    for k in range(depth):
-                        put(target + k * width * size, number)
+        used = min(width, columns)
+        _pack_panel(number, b, b_step, b_column, depth, used, panel, packed)
+        b += width * b_column
         packed += depth * width * size
-        first += width
+        columns -= width
         vectors -= panel
 
 
 @kernel("contract")
-def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, depth, spare, add):
-    """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
-
-    spare : memory of SPARE bytes. A tile that extends beyond the output is computed there
-    """
+def _pack_panel(number, b, b_step, b_column, depth, used, panel, packed):
+    """Copy b (depth, used) to one panel."""
     size = size_of(number)
     lanes = BYTES // size
-    for top in range(0, rows, HEIGHT):
-        bottom = min(top + HEIGHT, rows)
-        vectors, first, panel_at = -(-columns // lanes), 0, packed
-        while vectors:
-            panel = _next_panel(vectors)
-            width = panel * lanes
-            height = HEIGHTS[panel]
-            used = min(width, columns - first)
-            i = top
-            while i < bottom:
-                count = min(height, bottom - i)
-                source, source_row, source_step = a + i * a_row, a_row, a_step
-                target, target_row, accumulate, skip = out + i * out_row + first * size, out_row, add, 0
-                inside = count == height and used == width
-                if not inside:
-                    target, target_row, accumulate = spare, width * size, 0
-                if count < height:
-                    if bottom >= height:        # a full tile, of which only the last rows are new
-                        skip = height - count
-                        source = a + (bottom - height) * a_row
-                    else:                       # the rows, and any numbers below them
-                        source, source_row, source_step = spare + TILE, depth * size, size
-                        for r in range(count):
-                            for k in range(depth):
-                                put(
-                                    source + r * source_row + k * size,
-                                    get(number, a + (i + r) * a_row + k * a_step),
-                                )
-                _tile(
-                    number, panel, source, source_row, source_step, panel_at, depth,
-                    target, target_row, accumulate,
-                )
-                if not inside:
-                    _copy_rows(
-                        number, spare + skip * width * size, width * size,
-                        out + i * out_row + first * size, out_row, count, used, add,
-                    )
-                i += count
-            panel_at += depth * width * size
-            first += width
-            vectors -= panel
+    row = panel * BYTES
+    if b_column == size:
+        whole = used // lanes
+        for k in range(depth):
+            copy_vectors(number, b + k * b_step, packed + k * row, whole)
+        _pack_rest(number, b, b_step, b_column, whole * lanes, used, 0, depth, row, packed)
+    elif b_step == size:
+        columns, steps = used // lanes * lanes, depth // lanes * lanes
+        for j in range(0, columns, lanes):
+            for k in range(0, steps, lanes):
+                transpose(number, b + j * b_column + k * size, b_column, packed + k * row + j * size, row)
+        _pack_rest(number, b, b_step, b_column, 0, columns, steps, depth, row, packed)
+        _pack_rest(number, b, b_step, b_column, columns, used, 0, depth, row, packed)
+    else:
+        _pack_rest(number, b, b_step, b_column, 0, used, 0, depth, row, packed)
+    for k in range(depth):
+        for j in range(used * size, row, size):
+            put(packed + k * row + j, number)
+
+
+@kernel("contract")
+def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packed):
+    """Copy the columns left … right − 1 of the rows top … bottom − 1, number by number."""
+    size = size_of(number)
+    for j in range(left, right):
+        for k in range(top, bottom):
+            put(packed + k * row + j * size, get(number, b + k * b_step + j * b_column))
+
+
+@kernel("contract")
+def _strip(number, panel, a, a_row, a_step, packed, out, out_row, rows, used, depth, spare, add):
+    """The tiles of one panel, of which the first `used` columns are written."""
+    size = size_of(number)
+    height = HEIGHTS[panel]
+    row = panel * BYTES
+    i = 0
+    while i < rows:
+        count = min(height, rows - i)
+        source, source_row, source_step = a + i * a_row, a_row, a_step
+        target, target_row, skip, accumulate = out + i * out_row, out_row, 0, add
+        if count < height:
+            target, target_row, accumulate = spare, row, 0
+            if rows >= height:          # a full tile, of which only the last rows are new
+                skip = height - count
+                source = a + (rows - height) * a_row
+            else:                       # the rows, and any numbers below them
+                source, source_row, source_step = spare + TILE, depth * size, size
+                for r in range(count):
+                    for k in range(depth):
+                        value = get(number, a + (i + r) * a_row + k * a_step)
+                        put(source + r * source_row + k * size, value)
+        _tile(
+            number, panel, source, source_row, source_step, packed, depth, target, target_row, accumulate,
+            used,
+        )
+        if count < height:
+            _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
+        i += count
 
 
 @kernel("contract")
@@ -142,25 +148,70 @@ def _copy_rows(number, source, source_row, target, target_row, rows, columns, ad
 
 
 @kernel("contract")
-def product(number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add):
-    """out = or += a·b for whole matrices, in the calling thread."""
+def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, depth, spare, add):
+    """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
+
+    spare : memory of SPARE bytes. A tile that has fewer rows is computed there
+    """
     size = size_of(number)
     lanes = BYTES // size
-    padded = -(-columns // lanes) * lanes
-    memory = np.empty(min(depth, DEPTH) * padded * size + SPARE + BYTES, np.uint8)
+    for top in range(0, rows, HEIGHT):
+        vectors, first, panel_at = -(-columns // lanes), 0, packed
+        while vectors:
+            panel = _next_panel(vectors)
+            width = panel * lanes
+            _strip(
+                number, panel, a + top * a_row, a_row, a_step, panel_at,
+                out + top * out_row + first * size, out_row, min(HEIGHT, rows - top),
+                min(width, columns - first), depth, spare, add,
+            )
+            panel_at += depth * width * size
+            first += width
+            vectors -= panel
+
+
+@kernel("contract")
+def multiply_matrix(
+    number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add
+):
+    """out (rows, columns) = or += a (rows, depth) · b (depth, columns).
+
+    spare : memory of SPARE bytes and for one panel
+    """
+    size = size_of(number)
+    lanes = BYTES // size
+    terms = part_of(depth)
+    packed = spare + SPARE
+    vectors, first = -(-columns // lanes), 0
+    while vectors:
+        panel = _next_panel(vectors)
+        width = panel * lanes
+        used = min(width, columns - first)
+        for k in range(0, depth, terms):
+            part = min(terms, depth - k)
+            source = b + k * b_step + first * b_column
+            _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
+            _strip(
+                number, panel, a + k * a_step, a_row, a_step, packed, out + first * size, out_row, rows, used,
+                part, spare, 1 if add or k else 0,
+            )
+        first += width
+        vectors -= panel
+
+
+@kernel("contract")
+def product(number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add):
+    """out = or += a·b for whole matrices, in the calling thread."""
+    memory = np.empty(PANEL + SPARE + BYTES, np.uint8)
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
-    packed = spare + SPARE
-    for k in range(0, depth, DEPTH):
-        part = min(DEPTH, depth - k)
-        call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed))
-        call(
-            load(code + 8),
-            (
-                number, a + k * a_step, a_row, a_step, packed, out, out_row, rows, columns, part, spare,
-                1 if add or k else 0,
-            ),
-        )
+    call(
+        load(code + 16),
+        (
+            number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare,
+            1 if add else 0,
+        ),
+    )
     keep(memory)
 
 
@@ -172,13 +223,13 @@ def multiply_packed(number, code, a, a_row, packed, out, out_row, rows, columns,
     padded = -(-columns // lanes) * lanes
     memory = np.empty(SPARE + BYTES, np.uint8)
     spare = memory.ctypes.data
-    for k in range(0, depth, DEPTH):
-        part = min(DEPTH, depth - k)
+    terms = part_of(depth)
+    for k in range(0, depth, terms):
         call(
             load(code + 8),
             (
                 number, a + k * size, a_row, size, packed + k * padded * size, out, out_row, rows, columns,
-                part, spare + (-spare) % BYTES, 1 if k else 0,
+                min(terms, depth - k), spare + (-spare) % BYTES, 1 if k else 0,
             ),
         )
     keep(memory)

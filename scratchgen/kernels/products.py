@@ -1,12 +1,12 @@
 """Matrix products in blocks with fixed boundaries, which threads share.
 
-Each number of the output is a sum over k. It is computed in parts of DEPTH terms, each from the first term to
-the last, and the parts are added in order. So its bits depend neither on the number of threads, nor on the
-boundaries of the blocks, nor on the other rows and columns.
+Each number of the output is a sum over k. It is computed in parts of at most DEPTH terms, each from the
+first term to the last, and the parts are added in order. So its bits depend neither on the number of threads,
+nor on the boundaries of the blocks, nor on the other rows and columns.
 
-Measured at 128 rows on one thread of a processor with AVX-512, in GFLOP/s: 170 for x·W of 784 x 1000
-(OpenBLAS 156), 178 for its dW (177), 168 for its dx (145). In four blocks, OpenBLAS falls to 132, 146 and
-120, because each block copies all of x again. Here, blocks cost nothing.
+Measured at 128 rows on one thread of a processor with AVX-512, in GFLOP/s: 146 for x·W of 784 x 1000
+(OpenBLAS 143), 154 for its dW (148), 151 for its dx (121). On a faster one, OpenBLAS fell from 156, 177 and
+145 to 132, 146 and 120 in four blocks, because each block copies all of x again. Here, blocks cost little.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from numba import types
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import address_of, call, keep, load, task
-from scratchgen.kernels.panels import BEST, DEPTH, SPARE, multiply, pack, product
+from scratchgen.kernels.panels import BEST, SPARE, multiply, multiply_matrix, pack, part_of, product
 from scratchgen.kernels.queue import run
 from scratchgen.kernels.tiles import BYTES, get, put, size_of
 from scratchgen.runtime import threads
 
 WORK = 3 << 20          # multiplications of a block, about 40 µs
+LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
+SHORT = 48              # rows for which it is faster to pack a than to transpose b
+
 
 @kernel("contract")
 def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
@@ -39,9 +42,8 @@ def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
 # The numbers that describe a product out = a·b, a (rows, depth), b (depth, columns). `packed` is 0, or the
 # address of aᵀ in panels; then outᵀ = bᵀ·aᵀ is computed, with the rows of bᵀ as they are in memory.
 class Product(NamedTuple):
-    """One row of the table of a job: addresses, and bytes from one row or step of k to the next."""
+    """Addresses, and bytes from one row or step of k to the next."""
 
-    first: int          # the number of its first block
     a: int
     a_row: int
     a_step: int
@@ -58,30 +60,28 @@ class Product(NamedTuple):
     bias_step: int
     height: int         # of a block
     width: int
+    small: int          # the height of a block at the end
+    whole: int          # the number of blocks before those
     packed: int
     padded: int         # rows, rounded up to whole vectors
 
 
-ENTRIES = 8 * len(Product._fields)      # bytes of a row
+ZERO = {np.dtype(dtype): dtype(0) for dtype in (np.float32, np.float64)}
+ENTRIES = 8 * (1 + len(Product._fields))    # bytes of a row of a table: number of the first block, product
 
 
 @kernel("contract")
-def _block(block, number, code, table, count):
-    """Compute one block of the products in a table."""
+def _block(
+    block, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
+    bias, bias_step, height, width, small, whole, packed, padded,
+):
+    """Compute one block of a product."""
     size = size_of(number)
-    row = table
-    for _ in range(count - 1):
-        if block >= load(row + ENTRIES):
-            row += ENTRIES
-    block -= load(row)
-    a, a_row, a_step = load(row + 8), load(row + 16), load(row + 24)
-    b, b_step, b_column = load(row + 32), load(row + 40), load(row + 48)
-    out, out_row = load(row + 56), load(row + 64)
-    rows, columns, depth, add = load(row + 72), load(row + 80), load(row + 88), load(row + 96)
-    bias, bias_step, height, width = load(row + 104), load(row + 112), load(row + 120), load(row + 128)
-    packed, padded = load(row + 136), load(row + 144)
-    across = -(-columns // width)
-    top, left = block // across * height, block % across * width
+    down, first = -(-rows // height), 0
+    if block >= whole:
+        block -= whole
+        first, height, down = whole // down, small, -(-rows // small)
+    top, left = block % down * height, (first + block // down) * width
     height, width = min(height, rows - top), min(width, columns - left)
     if packed:
         _transposed(
@@ -99,6 +99,21 @@ def _block(block, number, code, table, count):
 
 
 @kernel("contract")
+def _block_of_table(block, number, code, table, count):
+    """Compute one block of the products in a table."""
+    row = table
+    for _ in range(count - 1):
+        if block >= load(row + ENTRIES):
+            row += ENTRIES
+    _block(
+        block - load(row), number, code, load(row + 8), load(row + 16), load(row + 24), load(row + 32),
+        load(row + 40), load(row + 48), load(row + 56), load(row + 64), load(row + 72), load(row + 80),
+        load(row + 88), load(row + 96), load(row + 104), load(row + 112), load(row + 120), load(row + 128),
+        load(row + 136), load(row + 144), load(row + 152), load(row + 160),
+    )
+
+
+@kernel("contract")
 def _transposed(number, code, b, b_row, b_step, packed, padded, out, out_row, rows, columns, depth, add):
     """Rows of bᵀ·aᵀ, which are columns of out (columns, rows); aᵀ is packed."""
     size = size_of(number)
@@ -106,8 +121,9 @@ def _transposed(number, code, b, b_row, b_step, packed, padded, out, out_row, ro
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
     found = spare + SPARE
-    for k in range(0, depth, DEPTH):
-        part = min(DEPTH, depth - k)
+    terms = part_of(depth)
+    for k in range(0, depth, terms):
+        part = min(terms, depth - k)
         call(
             load(code + 8),
             (
@@ -127,13 +143,14 @@ def _transposed(number, code, b, b_row, b_step, packed, padded, out, out_row, ro
 
 @kernel("contract")
 def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded, packed):
-    """Pack the block-th DEPTH rows of b."""
+    """Pack the block-th part of the rows of b."""
     size = size_of(number)
-    k = block * DEPTH
+    terms = part_of(depth)
+    k = block * terms
     call(
         load(code),
         (
-            number, b + k * b_step, b_step, b_column, min(DEPTH, depth - k), columns,
+            number, b + k * b_step, b_step, b_column, min(terms, depth - k), columns,
             packed + k * padded * size,
         ),
     )
@@ -142,21 +159,37 @@ def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded
 @kernel("contract")
 def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns, padded, packed):
     function, data = task(_pack_block, (number, code, b, b_step, b_column, depth, columns, padded, packed))
-    return run(queue, helpers, function, data, -(-depth // DEPTH), 0)
+    return run(queue, helpers, function, data, -(-depth // part_of(depth)), 0)
 
 
 @kernel("contract")
-def _run(queue, helpers, number, code, table, count, blocks, wake):
-    function, data = task(_block, (number, code, table, count))
+def _run(
+    queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
+    add, bias, bias_step, height, width, small, whole, packed, padded, blocks, wake,
+):
+    function, data = task(
+        _block,
+        (
+            number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
+            bias, bias_step, height, width, small, whole, packed, padded,
+        ),
+    )
+    return run(queue, helpers, function, data, blocks, wake)
+
+
+@kernel("contract")
+def _run_table(queue, helpers, number, code, table, count, blocks, wake):
+    function, data = task(_block_of_table, (number, code, table, count))
     return run(queue, helpers, function, data, blocks, wake)
 
 
 @functools.cache
 def _code(dtype: np.dtype) -> np.ndarray:
-    """The addresses of `pack` and `multiply` for a dtype. They are compiled once, not as a part of others."""
+    """The addresses of functions of panels.py. They are compiled once, and not as a part of others."""
     number = types.float32 if dtype == np.float32 else types.float64
-    whole = types.int64
-    return np.array([address_of(pack, number, *(whole,) * 6), address_of(multiply, number, *(whole,) * 11)])
+    word = types.int64
+    functions = (pack, 6), (multiply, 11), (multiply_matrix, 13)
+    return np.array([address_of(function, number, *(word,) * count) for function, count in functions])
 
 
 @functools.cache
@@ -165,9 +198,14 @@ def code(dtype: np.dtype) -> int:
     return address(_code(dtype))
 
 
+@kernel("contract")
+def _address(array):
+    return array.ctypes.data
+
+
 def address(array: np.ndarray) -> int:
-    """Where the numbers of an array are in memory."""
-    found: int = array.__array_interface__["data"][0]
+    """Where the numbers of an array are in memory; faster than `array.ctypes.data`."""
+    found: int = _address(array)
     return found
 
 
@@ -199,13 +237,30 @@ def packed(b: np.ndarray) -> Packed:
     return Packed(memory, start, padded)
 
 
-def block_size(rows: int, columns: int, depth: int, unit: int) -> tuple[int, int]:
-    """Rows and columns of the blocks of a product; columns are a multiple of `unit`."""
+class Division(NamedTuple):
+    """How a product is divided into blocks, column by column; `width` is a multiple of whole panels."""
+
+    height: int
+    width: int
+    small: int
+    whole: int
+    blocks: int
+
+
+def divide(rows: int, columns: int, depth: int, unit: int, number: int) -> Division:
+    """Blocks for this number of threads; the last columns are in small blocks, so that all end together."""
     height = -(-rows // -(-rows // TALL))
     width = min(max(1, WORK // (height * depth * unit)) * unit, columns)
     while height > 96 and height * width * depth > 2 * WORK:
         height = -(-height // 2)
-    return height, width
+    down, across = -(-rows // height), -(-columns // width)
+    if number == 1:
+        return Division(height, width, height, down * across, down * across)
+    small, last = height, min(across, number)
+    while small >= 64 and small * width * depth >= 2 * LEAST:
+        small = -(-small // 16) * 8
+    whole = down * (across - last)
+    return Division(height, width, small, whole, whole + -(-rows // small) * last)
 
 
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
@@ -216,9 +271,11 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
 
     Matrices of the same dtype. The rows of each out are contiguous, and the outs do not overlap.
     """
-    table: list[Product] = []
-    blocks = work = 0
+    described: list[Product] = []
+    first = [0]         # the number of the first block of each product
+    work = 0
     kept = []
+    queue, helpers = threads.helpers()
     for a, b, out, bias in products:
         (rows, depth), columns = a.shape, b.shape[1]
         if not out.size:
@@ -227,37 +284,51 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
             if not add:
                 out[...] = 0 if bias is None else bias
             continue
+        (a_row, a_step), (b_step, b_column) = a.strides, b.strides
         where, padded = 0, 1
-        if b.strides[1] != b.itemsize and rows * (columns + depth) < columns * depth and bias is None:
+        short = rows <= SHORT and rows * (columns + depth) < columns * depth
+        if short and b_column != b.itemsize and bias is None:
             panels = packed(a.T)
             kept.append(panels)
             where, padded = panels.address, panels.padded
-            height, width = rows, max(48, WORK // (padded * depth) // 24 * 24)
+            width = max(48, WORK // (padded * depth) // 24 * 24)
+            blocks = -(-columns // width)
+            division = Division(rows, width, rows, blocks, blocks)
         else:
-            height, width = block_size(rows, columns, depth, BEST * lanes(a.dtype))
-        table.append(
+            division = divide(rows, columns, depth, BEST * lanes(a.dtype), helpers + 1)
+        described.append(
             Product(
-                blocks,
-                *(address(a), a.strides[0], a.strides[1]),
-                *(address(b), b.strides[0], b.strides[1]),
-                *(address(out), out.strides[0]),
-                *(rows, columns, depth, add),
-                *((0, 0) if bias is None else (address(bias), bias.strides[0])),
-                *(height, width, where, padded),
+                address(a), a_row, a_step, address(b), b_step, b_column, address(out), out.strides[0],
+                rows, columns, depth, add,
+                0 if bias is None else address(bias), 0 if bias is None else bias.strides[0],
+                *division[:4], where, padded,
             )
         )  # fmt: skip
-        blocks += -(-rows // height) * -(-columns // width)
+        first.append(first[-1] + division.blocks)
         work += rows * columns * depth
-    if table:
-        rows_of_table = np.array(table, np.int64)
-        dtype = products[0][0].dtype
-        queue, helpers = threads.helpers()
-        failed = _run(
-            queue, helpers, dtype.type(0), code(dtype), address(rows_of_table), len(table), blocks,
-            work >= 4 * WORK,
-        )
+    if described:
+        failed = _compute(queue, helpers, described, first, work >= 4 * WORK, products[0][0].dtype)
         if failed:
             raise MemoryError("a matrix product found no memory for a block of its work")
+
+
+def _compute(
+    queue: int, helpers: int, products: list[Product], first: list[int], wake: bool, dtype: np.dtype
+) -> int:
+    """Compute products with these numbers of their first blocks, followed by the number of all blocks.
+
+    Returns how many blocks found no memory.
+    """
+    blocks, failed = first[-1], 0
+    if len(products) == 1:
+        failed = _run(queue, helpers, ZERO[dtype], code(dtype), *products[0], blocks, wake)
+    else:
+        rows = [(start, *product) for start, product in zip(first, products, strict=False)]
+        table = np.array(rows, np.int64)
+        failed = _run_table(
+            queue, helpers, ZERO[dtype], code(dtype), address(table), len(products), blocks, wake
+        )
+    return failed
 
 
 SMALL = 1 << 16     # multiplications; BLAS never uses more than one thread for so few

@@ -1,8 +1,8 @@
 """A queue of blocks of work, which the calling thread and helper threads take one after the other.
 
-A computation on large arrays is cut into blocks. The boundaries depend on the shapes alone, and each block is
-computed by one thread in the same way, so the result has the same bits however many threads take part. A
-thread takes the next block when it has finished one.
+A computation on large arrays is cut into blocks, each of which is computed by one thread. The boundaries
+depend on the shapes alone, or no number depends on the boundaries. So the result has the same bits however
+many threads take part. A thread takes the next block when it has finished one.
 
 All of this is compiled and runs without the GIL. Only one caller at a time can use the helpers. If another
 one comes, it computes all of its blocks itself.
@@ -18,7 +18,8 @@ another process could use.
 **If a helper loses its core** to another process in the middle of a block, the caller has to wait for this
 block, but not until the other process ends its time slice, which is milliseconds. After PATIENCE microseconds
 the caller moves the helper to its own core, and sleeps. The helper continues there at once. For the next
-computation, the caller moves it away again.
+computation, the caller moves it away again. It does so again if the operating system has meanwhile moved the
+caller, so that the two never stay on one core while another one is idle.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ LOOKS = 576         # pauses in SPIN, and pauses in PATIENCE
 CORES = 640         # MASK bytes: the cores that may be used, one bit for each
 CHOSEN = 768        # MASK bytes: the cores for one helper
 FAILED = 896        # blocks for which there was no memory
-HELPERS = 960       # one line for each helper: whether it computes a block, and its thread number
+HELPERS = 960       # one line for each helper: see COMPUTES
+COMPUTES, THREAD = 0, 8     # whether it computes a block, and its thread number
+AWAY = 16                   # 0, or 1 + the number of the core that it was moved away from
 LINE, MASK = 64, 128
 MOST = (1 << 16) - 1        # blocks
 SPIN, PATIENCE = 60, 200    # µs
@@ -101,18 +104,30 @@ def _wake(address):
 @kernel("contract")
 def _move(queue, helper, core, there):
     """Let a helper run on this core only, or on all others only."""
+    atomic_store(helper + AWAY, 0 if there else core + 1)
     for i in range(0, MASK, 8):
         atomic_store(queue + CHOSEN + i, 0 if there else atomic_load(queue + CORES + i))
     word, bit = queue + CHOSEN + 8 * (core >> 6), 1 << (core & 63)
     atomic_store(word, bit if there else atomic_load(word) & ~bit)
-    _set_cores(atomic_load(helper + 8), MASK, queue + CHOSEN)
+    _set_cores(atomic_load(helper + THREAD), MASK, queue + CHOSEN)
+
+
+@kernel("contract")
+def _keep_away(queue, helpers):
+    """If the caller is on another core than before, move helpers once again that were moved away from it."""
+    core = _core()
+    for i in range(helpers):
+        helper = queue + HELPERS + i * LINE
+        away = atomic_load(helper + AWAY)
+        if away and away != core + 1:
+            _move(queue, helper, core, False)
 
 
 @kernel("contract")
 def help_out(queue, number):
     """Compute blocks as helper `number`, from 0, until `stop` is called."""
     me = queue + HELPERS + number * LINE
-    atomic_store(me + 8, _syscall(GETTID, 0, 0, 0, 0, 0, 0))
+    atomic_store(me + THREAD, _syscall(GETTID, 0, 0, 0, 0, 0, 0))
     spin = atomic_load(queue + LOOKS)
     while atomic_load(queue + STOP) == 0:
         computation = atomic_load(queue + NUMBER)
@@ -120,11 +135,11 @@ def help_out(queue, number):
         looks = 0
         if word & MOST < (word >> 16) & MOST and number < atomic_load(queue + LIMIT):
             function, data = atomic_load(queue + TASK), atomic_load(queue + TASK + 8)
-            atomic_store(me, 1)
+            atomic_store(me + COMPUTES, 1)
             taken = compare_exchange(queue + QUEUE, word, word + 1)
             if taken:       # so function and data are those of this computation
                 atomic_add(queue + FAILED, call_task(function, data, word & MOST))
-            atomic_store(me, 0)
+            atomic_store(me + COMPUTES, 0)
             if taken:
                 atomic_add(queue + DONE, 1)
             if not taken or atomic_load(queue + WAITING) == 0:
@@ -167,6 +182,7 @@ def run(queue, helpers, function, data, count, wake):
     atomic_store(queue + DONE, 0)
     atomic_store(queue + FAILED, 0)
     atomic_store(queue + LIMIT, helpers)
+    _keep_away(queue, helpers)
     computation = atomic_load(queue + NUMBER) + 1
     atomic_store(queue + QUEUE, computation << 32 | count << 16)
     atomic_store(queue + NUMBER, computation)
@@ -196,7 +212,7 @@ def _wait(queue, helpers, others):
     core, moved = _core(), 0
     for i in range(helpers):
         helper = queue + HELPERS + i * LINE
-        if atomic_load(helper) and moved == 0:
+        if atomic_load(helper + COMPUTES) and moved == 0:
             _move(queue, helper, core, True)
             moved = helper
     while atomic_load(queue + DONE) < others:

@@ -21,12 +21,12 @@ _triple = llvm.get_process_triple()
 def _registers() -> tuple[int, dict[int, int]]:
     """The bytes of a vector register, and for each number of vectors in a tile, the number of its rows."""
     if _features.get("avx512f"):
-        return 64, {4: 6, 3: 8, 2: 12, 1: 16}       # 32 registers
+        return 64, {3: 8, 2: 8, 1: 16}      # 32 registers
     if _features.get("avx2") and _features.get("fma"):
-        return 32, {3: 4, 2: 6, 1: 10}              # 16 registers
+        return 32, {3: 4, 2: 4, 1: 8}       # 16 registers
     if _triple.startswith(("aarch64", "arm64")):
-        return 16, {4: 6, 3: 8, 2: 12, 1: 16}
-    return 16, {3: 4, 2: 6, 1: 10}
+        return 16, {3: 8, 2: 8, 1: 16}
+    return 16, {3: 4, 2: 4, 1: 8}
 
 
 BYTES, ROWS = _registers()
@@ -38,14 +38,15 @@ def _make(rows: int, vectors: int) -> Any:
     """The function that computes a tile; see the module."""
 
     @intrinsic
-    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add):
+    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add, used):
         """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
 
         number : of the dtype;  a, b, out : addresses;  a_row, out_row : bytes from row to row
         a_step : bytes from one number of a row to the next;  b is packed and aligned
+        used : the columns of out; the last vector may extend beyond them
         """
         def codegen(context, builder, signature, args):
-            _, a, a_row, a_step, b, depth, out, out_row, add = args
+            _, a, a_row, a_step, b, depth, out, out_row, add, used = args
             single = number == types.float32
             element = ir.FloatType() if single else ir.DoubleType()
             size = 4 if single else 8
@@ -101,24 +102,53 @@ def _make(rows: int, vectors: int) -> Any:
                 phi.add_incoming(end, loop)
             builder.cbranch(builder.icmp_signed("<", ends[0], depth), loop, after)
             builder.position_at_end(after)
+            mask = _mask(builder, lanes, builder.sub(used, WORD((vectors - 1) * lanes)))
+            name = f"v{lanes}f{8 * size}.p0v{lanes}f{8 * size}"
+            flags, align = mask.type, ir.IntType(32)
+            read = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector.as_pointer(), align, flags, vector]),
+                f"llvm.masked.load.{name}",
+            )
+            write = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), align, flags]),
+                f"llvm.masked.store.{name}",
+            )
             places = [
-                at(out, vector, times(out_row, r), WORD(v * BYTES))
+                (at(out, vector, times(out_row, r), WORD(v * BYTES)), v == vectors - 1)
                 for r in range(rows)
                 for v in range(vectors)
             ]
             with builder.if_else(builder.icmp_signed("!=", add, WORD(0))) as (then, otherwise):
                 with then:
-                    for place, value in zip(places, new, strict=True):
-                        old = builder.load(place, align=size)
-                        builder.store(builder.fadd(old, value), place, align=size)
+                    for (place, partial), value in zip(places, new, strict=True):
+                        if partial:
+                            old = builder.call(read, [place, align(size), mask, nowhere])
+                            builder.call(write, [builder.fadd(old, value), place, align(size), mask])
+                        else:
+                            old = builder.load(place, align=size)
+                            builder.store(builder.fadd(old, value), place, align=size)
                 with otherwise:
-                    for place, value in zip(places, new, strict=True):
-                        builder.store(value, place, align=size)
+                    for (place, partial), value in zip(places, new, strict=True):
+                        if partial:
+                            builder.call(write, [value, place, align(size), mask])
+                        else:
+                            builder.store(value, place, align=size)
             return context.get_dummy_value()
 
-        return types.void(number, *(types.int64,) * 8), codegen
+        return types.void(number, *(types.int64,) * 9), codegen
 
     return tile
+
+
+def _mask(builder: Any, lanes: int, used: Any) -> Any:
+    """A vector of bits, of which the first `used` are 1."""
+    short = ir.IntType(32)
+    kind = ir.VectorType(short, lanes)
+    empty = ir.Constant(kind, ir.Undefined)
+    every = builder.insert_element(empty, builder.trunc(used, short), short(0))
+    every = builder.shuffle_vector(every, empty, ir.Constant(kind, [0] * lanes))
+    return builder.icmp_signed("<", ir.Constant(kind, list(range(lanes))), every)
 
 
 TILES = {vectors: _make(rows, vectors) for vectors, rows in ROWS.items()}
@@ -140,6 +170,38 @@ def copy_vectors(typingctx, number, source, target, count):
         return context.get_dummy_value()
 
     return types.void(number, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def transpose(typingctx, number, source, source_row, target, target_row):
+    """Copy a square of numbers, as many as are in a vector, so that its rows become columns."""
+    def codegen(context, builder, signature, args):
+        _, source, source_row, target, target_row = args
+        single = number == types.float32
+        lanes = BYTES // (4 if single else 8)
+        kind = ir.VectorType(ir.FloatType() if single else ir.DoubleType(), lanes)
+        align = BYTES // lanes
+
+        def at(start: Any, row: Any, i: int) -> Any:
+            return builder.inttoptr(builder.add(start, builder.mul(row, WORD(i))), kind.as_pointer())
+
+        vectors = [builder.load(at(source, source_row, i), align=align) for i in range(lanes)]
+        size = 1
+        while size < lanes:     # in each square of 2·size numbers, exchange two of its four parts
+            low = [i if i & size == 0 else lanes + i - size for i in range(lanes)]
+            high = [i + size if i & size == 0 else lanes + i for i in range(lanes)]
+            for i in range(lanes):
+                if i & size == 0:
+                    pair = vectors[i], vectors[i + size]
+                    for j, order in ((i, low), (i + size, high)):
+                        mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
+                        vectors[j] = builder.shuffle_vector(*pair, mask)
+            size *= 2
+        for i, vector in enumerate(vectors):
+            builder.store(vector, at(target, target_row, i), align=BYTES)
+        return context.get_dummy_value()
+
+    return types.void(number, *(types.int64,) * 4), codegen
 
 
 @intrinsic
