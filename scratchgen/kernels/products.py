@@ -20,7 +20,7 @@ from numba import types
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import address_of, call, keep, load, task
 from scratchgen.kernels.panels import BEST, SPARE, multiply, multiply_matrix, pack, part_of, product
-from scratchgen.kernels.queue import run
+from scratchgen.kernels.queue import all_asleep, run
 from scratchgen.kernels.tiles import BYTES, get, put, size_of
 from scratchgen.runtime import threads
 
@@ -167,6 +167,8 @@ def _run(
     queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
     add, bias, bias_step, height, width, small, whole, packed, padded, blocks, wake,
 ):
+    if not wake and all_asleep(queue, helpers):
+        whole = blocks = -(-rows // height) * -(-columns // width)      # small blocks are of no use
     function, data = task(
         _block,
         (

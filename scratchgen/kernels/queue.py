@@ -11,9 +11,10 @@ one comes, it computes all of its blocks itself.
 next. A thread takes a block by incrementing the word, if it is still as the thread has read it. So no thread
 can take a block of a computation that has ended.
 
-**Waiting.** A helper without work looks for some at short intervals for SPIN microseconds, longer than the
-Python code between two computations of a step takes, and then sleeps. So it does not occupy a core that
-another process could use.
+**Waiting.** A helper without work looks for some at short intervals for LONG microseconds, longer than the
+Python code between two computations of a step takes, and then sleeps. If other processes want its core, it
+sleeps after SPIN microseconds. It supposes that they do if it has lost its core during the last CALM
+computations.
 
 **If a helper loses its core** to another process in the middle of a block, the caller has to wait for this
 block, but not until the other process ends its time slice, which is milliseconds. After PATIENCE microseconds
@@ -51,22 +52,26 @@ WAITING = 320       # 1 if the caller sleeps until a block is finished
 OWNER = 384         # 1 if a caller uses the helpers
 STOP = 448          # 1 if the helpers should end
 LIMIT = 512         # helpers that may take part
-LOOKS = 576         # pauses in SPIN, and pauses in PATIENCE
+LOOKS = 576         # pauses in SPIN, in PATIENCE and in LONG
 CORES = 640         # MASK bytes: the cores that may be used, one bit for each
 CHOSEN = 768        # MASK bytes: the cores for one helper
 FAILED = 896        # blocks for which there was no memory
+SINCE = 904         # computations since a helper has lost its core
 HELPERS = 960       # one line for each helper: see COMPUTES
 COMPUTES, THREAD = 0, 8     # whether it computes a block, and its thread number
 AWAY = 16                   # 0, or 1 + the number of the core that it was moved away from
+CLOCK = 32                  # for `_microseconds`
 LINE, MASK = 64, 128
 MOST = (1 << 16) - 1        # blocks
-SPIN, PATIENCE = 60, 200    # µs
+SPIN, PATIENCE, LONG = 60, 200, 200     # µs
+CALM, LOST = 500, 1000          # computations, and the µs of a search for work after which the core was lost
 
 # In Linux a thread can sleep until a word in memory changes.
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
 WAIT, WAKE = 128, 129       # FUTEX_WAIT and FUTEX_WAKE within one process
 GETTID = {"x86_64": 186, "aarch64": 178}.get(platform.machine(), 0)
 _syscall: Any = types.ExternalFunction("syscall", types.intp(*(types.intp,) * 7))
+_time_of_day: Any = types.ExternalFunction("gettimeofday", types.int32(types.intp, types.intp))
 _core: Any = types.ExternalFunction("sched_getcpu", types.int32())
 _set_cores: Any = types.ExternalFunction(
     "sched_setaffinity", types.int32(types.int32, types.intp, types.intp)
@@ -74,6 +79,7 @@ _set_cores: Any = types.ExternalFunction(
 
 if not FUTEX:       # there are no helpers, and these functions of the C library may not exist
     _syscall = kernel("contract")(lambda number, a, b, c, d, e, f: 0)
+    _time_of_day = kernel("contract")(lambda memory, zone: 0)
     _core = kernel("contract")(lambda: 0)
     _set_cores = kernel("contract")(lambda thread, size, mask: 0)
 
@@ -81,6 +87,13 @@ if not FUTEX:       # there are no helpers, and these functions of the C library
 def size(helpers: int) -> int:
     """The bytes of a queue."""
     return HELPERS + helpers * LINE
+
+
+@kernel("contract")
+def _microseconds(memory):
+    """The time; it is written to two words of memory."""
+    _time_of_day(memory, 0)
+    return atomic_load(memory) * 1_000_000 + atomic_load(memory + 8)
 
 
 @kernel("contract")
@@ -113,6 +126,12 @@ def _move(queue, helper, core, there):
 
 
 @kernel("contract")
+def all_asleep(queue, helpers):
+    """Whether no helper looks for work, so that none takes part if it is not woken."""
+    return helpers < 1 or atomic_load(queue + SLEEPING) >= helpers
+
+
+@kernel("contract")
 def _keep_away(queue, helpers):
     """If the caller is on another core than before, move helpers once again that were moved away from it."""
     core = _core()
@@ -128,11 +147,11 @@ def help_out(queue, number):
     """Compute blocks as helper `number`, from 0, until `stop` is called."""
     me = queue + HELPERS + number * LINE
     atomic_store(me + THREAD, _syscall(GETTID, 0, 0, 0, 0, 0, 0))
-    spin = atomic_load(queue + LOOKS)
     while atomic_load(queue + STOP) == 0:
+        spin = atomic_load(queue + LOOKS + (16 if atomic_load(queue + SINCE) >= CALM else 0))
         computation = atomic_load(queue + NUMBER)
         word = atomic_load(queue + QUEUE)
-        looks = 0
+        looks, began = 0, _microseconds(me + CLOCK)
         if word & MOST < (word >> 16) & MOST and number < atomic_load(queue + LIMIT):
             function, data = atomic_load(queue + TASK), atomic_load(queue + TASK + 8)
             atomic_store(me + COMPUTES, 1)
@@ -150,6 +169,8 @@ def help_out(queue, number):
         while looks < spin and atomic_load(queue + NUMBER) == computation:
             pause()
             looks += 1
+        if _microseconds(me + CLOCK) - began > LOST:
+            atomic_store(queue + SINCE, 0)
         if looks >= spin:
             atomic_add(queue + SLEEPING, 1)
             _sleep(queue + NUMBER, computation)
@@ -199,7 +220,9 @@ def run(queue, helpers, function, data, count, wake):
     while looks < patience and atomic_load(queue + DONE) < others:
         pause()
         looks += 1
+    atomic_add(queue + SINCE, 1)
     if atomic_load(queue + DONE) < others:
+        atomic_store(queue + SINCE, 0)
         _wait(queue, helpers, others)
     failed = atomic_load(queue + FAILED)
     atomic_store(queue + OWNER, 0)

@@ -46,7 +46,8 @@ class Helpers:
         help_out: Any = queue.help_out
         help_out.compile((whole, whole))            # here, as a fork while a helper compiles could block
         each = min(self._pauses(10_000) for _ in range(3)) / 10_000
-        words[queue.LOOKS // 8 :][:2] = int(queue.SPIN / each), int(queue.PATIENCE / each)
+        times = queue.SPIN, queue.PATIENCE, queue.LONG
+        words[queue.LOOKS // 8 :][:3] = [int(microseconds / each) for microseconds in times]
 
     def _pauses(self, count: int) -> float:
         start = time.perf_counter()

@@ -1,6 +1,7 @@
 """Work shared by threads: each block is computed once, and the bits never depend on the threads."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(parts, "ENTRIES", 16)
     monkeypatch.setattr(products, "SMALL", 1)
     monkeypatch.setattr(products, "WORK", 64)
+    monkeypatch.setattr(products, "LEAST", 8)
 
 
 @pytest.fixture
@@ -192,6 +194,32 @@ def test_caller_that_waits_for_a_helper_gets_the_same_bits(rng):
         np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores"
+)
+def test_helpers_do_not_stay_on_the_core_to_which_the_caller_was_moved(use, rng):
+    """A helper that was moved away from its caller may use the other cores only, also if they change."""
+    use(2)
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    a, out = rng.standard_normal((300, 300)), np.empty((300, 300))
+    address, _ = threads.helpers()
+    products.matmul(a, a, out)
+    words = threads._helpers.memory[(address - threads._helpers.memory.ctypes.data) // 8 :]
+    line = words[queue.HELPERS // 8 :]
+    helper = int(line[queue.THREAD // 8])
+    usual = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {first})
+        line[queue.AWAY // 8] = 1 + second          # as after a wait on the second core
+        os.sched_setaffinity(helper, usual - {second})
+        products.matmul(a, a, out)
+        assert os.sched_getaffinity(helper) == usual - {first}
+    finally:
+        os.sched_setaffinity(0, usual)
+        line[queue.AWAY // 8] = 0
+        os.sched_setaffinity(helper, usual)
+
+
 def test_concurrent_callers_get_the_same_bits(use, small_blocks, rng):
     use(3)
     a = rng.standard_normal((60, 60)).astype(np.float32)
@@ -252,8 +280,6 @@ def test_forked_child_starts_its_own_helpers(use, small_blocks, rng):
 
 
 def in_new_process(code, **environment):
-    import os
-
     run = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=60
     )
