@@ -7,7 +7,7 @@
 "use strict";
 
 (() => {
-  const MOST = 5, LEAST = 1;  // milliseconds of each frame
+  const MOST = 5, LEAST = 2;  // milliseconds of each frame
   const LATE = 20;            // milliseconds between two frames; with 60 frames a second, there are 16.7
   const active = [];          // the queues that have work
   let waiting = false, before = 0, budget = MOST;
