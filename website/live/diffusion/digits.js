@@ -5,7 +5,7 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
   const T = scratchgen.tensor, S = scratchgen.sampler, COUNT = 4, WIDTH = model.shift.shape[0];
   const queue = scratchgen.slices();
   const settings = { label: 3, guidance: 1, steps: 20, method: "heun", seed: 1 };
-  let codes = [], pictures = new Map(), position = 0;
+  let codes = [], pictures = new Map(), position = 0, drawn = null;
 
   const decode = (x) => scratchgen.network.forward(decoder, S.unscaled(model, x));
   const timeOf = (i) => i / settings.steps;
@@ -14,27 +14,29 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
     const rng = scratchgen.random(settings.seed);
     codes[0] = T.tensor([COUNT, WIDTH], rng.normals(COUNT * WIDTH));
     for (let i = 0; i < settings.steps; i++) {
-      codes[i + 1] = yield* byRow(codes[i], (x) => S.flowStep(model, x, timeOf(i), 1 / settings.steps, settings));
+      codes[i + 1] = yield* inPairs(codes[i], (x) => S.flowStep(model, x, timeOf(i), 1 / settings.steps, settings));
       onProgress();
-      if (i + 1 === position) view.redraw();
     }
-    for (let i = 0; i <= settings.steps; i++) {         // decode the pictures before they are asked for
-      if (pictures.has(i)) continue;
-      const end = i < settings.steps ? yield* byRow(codes[i], (x) => expected(i, x)) : codes[i];
-      const found = { now: yield* byRow(codes[i], decode), end: yield* byRow(end, decode) };
-      if (!pictures.has(i)) pictures.set(i, found);
+    for (let i = next(); i !== undefined; i = next()) {
+      const end = i < settings.steps ? yield* inPairs(codes[i], (x) => expected(i, x)) : codes[i];
+      pictures.set(i, { now: yield* inPairs(codes[i], decode), end: yield* inPairs(end, decode) });
+      if (i === position) view.redraw();
+      if (i === position || i === settings.steps) onProgress();
     }
   }
 
-  // f of one row at a time, with a pause after each.
-  function* byRow(x, f) {
+  // The step whose pictures are decoded next: the one that is looked at, the last one, then the others in order.
+  const next = () => [position, settings.steps, ...codes.keys()].find((i) => !pictures.has(i));
+
+  // f of two rows at a time, with a pause after each pair.
+  function* inPairs(x, f) {
     const parts = [];
-    for (let n = 0; n < x.shape[0]; n++) {
-      parts.push(f(T.rows(x, n, n + 1)));
+    for (let n = 0; n < x.shape[0]; n += 2) {
+      parts.push(f(T.rows(x, n, n + 2)));
       yield;
     }
-    const width = parts[0].shape[1], out = T.like(x, [parts.length, width]);
-    parts.forEach((part, n) => out.data.set(part.data, n * width));
+    const width = parts[0].shape[1], out = T.like(x, [x.shape[0], width]);
+    parts.forEach((part, i) => out.data.set(part.data, 2 * i * width));
     return out;
   }
 
@@ -46,14 +48,8 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
 
   const expected = (i, x) => S.expected(model, x, timeOf(i), settings);
 
-  // The decoded codes at a step, and the decoded end that the network expects.
-  function picturesAt(i) {
-    if (!pictures.has(i)) {
-      const x = codes[i], end = i < settings.steps ? expected(i, x) : x;
-      pictures.set(i, { now: decode(x), end: decode(end) });
-    }
-    return pictures.get(i);
-  }
+  // The decoded codes at a step, and the decoded end that the network expects; undefined until they are computed.
+  const picturesAt = (i) => pictures.get(i);
 
   function draw(ctx, width, height, colours) {
     const gap = 8, label = 22, size = (width - gap * (COUNT - 1)) / COUNT;
@@ -63,8 +59,9 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
     ctx.fillStyle = colours.text;
     ctx.fillText("Now, decoded", 0, 2);
     ctx.fillText("Expected end, from here", 0, label + size + 10);
-    if (i < 0) return;
-    const { now, end } = picturesAt(i);
+    drawn = picturesAt(i) || drawn;                 // the last ones stay until the next are computed
+    if (!drawn) return;
+    const { now, end } = drawn;
     for (let n = 0; n < COUNT; n++) {
       const left = n * (size + gap);
       for (const [x, top] of [[now, label], [end, 2 * label + size + 10]]) {

@@ -105,9 +105,10 @@
     const stage = i === 0 ? "The code is noise." : i === steps ? "The code is finished." : "The code is on its way.";
     const progress = digits.known < steps ? ` ${digits.known} of ${steps} steps are computed.` : "";
     let text = `Four codes, on the way to ${wanted}. Step ${i} of ${steps}. ${stage}${progress}`;
-    if (digits.known >= steps) {
-      const end = digits.picturesAt(steps).now, far = (x) => T.mean(T.zip(x, end, (p, q) => Math.abs(p - q))).toFixed(3);
-      const { now, end: guess } = digits.picturesAt(i);
+    const shown = digits.picturesAt(i), finished = digits.picturesAt(steps);
+    if (shown && finished) {
+      const far = (x) => T.mean(T.zip(x, finished.now, (p, q) => Math.abs(p - q))).toFixed(3);
+      const { now, end: guess } = shown;
       text += ` Difference from the finished pictures, per pixel: ${far(now)} now, ${far(guess)} expected end.`;
       scratchgen.say(text);
     }

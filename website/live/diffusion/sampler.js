@@ -16,14 +16,25 @@
     return out;
   }
 
-  // f(x, t, y), as residualNet of network.js. The embedding of the time is computed once, not for every row.
-  function network(net, x, t, label = null) {                                                       // (RESNET.1)
-    const e = condition(net.condition, T.tensor([1], [t]), label === null ? null : [label]);
-    let h = forward(net.first, x);
-    for (const block of net.blocks) {
-      const shifted = addRow(forward(block.first, h), forward(block.shift, e));
-      h = T.add(h, forward(block.second, shifted));
+  // What each block adds for a time and a class. It is the same for all rows, and is kept for the next call.
+  const kept = new WeakMap(), MANY = 1000;
+  function shifts(net, t, label) {
+    if (!kept.has(net) || kept.get(net).size > MANY) kept.set(net, new Map());
+    const known = kept.get(net), key = `${t} ${label}`;
+    if (!known.has(key)) {
+      const e = condition(net.condition, T.tensor([1], [t]), label === null ? null : [label]);
+      known.set(key, net.blocks.map((block) => forward(block.shift, e)));
     }
+    return known.get(key);
+  }
+
+  // f(x, t, y), as residualNet of network.js.
+  function network(net, x, t, label = null) {                                                       // (RESNET.1)
+    const rows = shifts(net, t, label);
+    let h = forward(net.first, x);
+    net.blocks.forEach((block, i) => {
+      h = T.add(h, forward(block.second, addRow(forward(block.first, h), rows[i])));
+    });
     return forward(net.last, h);
   }
 

@@ -7,13 +7,16 @@
 "use strict";
 
 (() => {
-  const BUDGET = 5;           // milliseconds of each frame
+  const MOST = 5, LEAST = 2;  // milliseconds of each frame
+  const LATE = 20;            // milliseconds between two frames; with 60 frames a second, there are 16.7
   const active = [];          // the queues that have work
-  let waiting = false;
+  let waiting = false, before = 0, budget = MOST;
 
-  function frame() {
+  function frame(now) {
     waiting = false;
-    const end = performance.now() + BUDGET;
+    if (now - before > LATE) budget = Math.max(budget / 2, LEAST); else budget = Math.min(budget + 0.05, MOST);
+    before = now;
+    const end = performance.now() + budget;
     try {
       while (active.length && performance.now() < end) {
         const queue = active.shift();

@@ -28,28 +28,35 @@
     return out;
   };
 
+  // A weight (KH, KW, C_in, C_out) as a matrix (C_in, KH·KW·C_out). It is made once, as the weights
+  // of convolutions do not change.
+  const matrices = new WeakMap();
+  function byChannel(weight) {
+    if (!matrices.has(weight)) {
+      const [kh, kw, cin, cout] = weight.shape, width = kh * kw * cout, out = T.like(weight, [cin, width]);
+      for (let k = 0, at = 0; k < kh * kw; k++) for (let c = 0; c < cin; c++, at += cout) {
+        out.data.set(weight.data.subarray(at, at + cout), c * width + k * cout);
+      }
+      matrices.set(weight, out);
+    }
+    return matrices.get(weight);
+  }
+
   T.convTranspose2d = (x, weight, bias, stride, padding, outputPadding = [0, 0]) => {
     const [n, height, width, cin] = x.shape, [kh, kw, , cout] = weight.shape;
     const [sh, sw] = stride, [ph, pw] = padding;
     const oh = (height - 1) * sh - 2 * ph + kh + outputPadding[0];
     const ow = (width - 1) * sw - 2 * pw + kw + outputPadding[1];
-    const sums = new Float64Array(n * oh * ow * cout), patch = new Float64Array(kh * kw * cout);
+    const sums = new Float64Array(n * oh * ow * cout);
     if (bias) for (let i = 0; i < sums.length; i++) sums[i] = bias.data[i % cout];
-    for (let b = 0, from = 0; b < n; b++) for (let i = 0; i < height; i++) for (let j = 0; j < width; j++) {
-      patch.fill(0);
-      for (let c = 0; c < cin; c++, from++) {
-        const value = x.data[from];
-        if (value === 0) continue;
-        for (let k = 0; k < kh * kw; k++) {
-          const w = (k * cin + c) * cout;
-          for (let d = 0; d < cout; d++) patch[k * cout + d] += value * weight.data[w + d];   // (CONVT.1)
-        }
-      }
-      for (let u = 0; u < kh; u++) for (let v = 0; v < kw; v++) {
+    const pixels = T.reshape(T.float64(x), [n * height * width, cin]);
+    const patches = T.affine(pixels, byChannel(weight)).data;                                   // (CONVT.1)
+    for (let b = 0, p = 0; b < n; b++) for (let i = 0; i < height; i++) for (let j = 0; j < width; j++) {
+      for (let u = 0; u < kh; u++) for (let v = 0; v < kw; v++, p += cout) {
         const row = i * sh - ph + u, column = j * sw - pw + v;
         if (row < 0 || row >= oh || column < 0 || column >= ow) continue;
-        const to = ((b * oh + row) * ow + column) * cout, p = (u * kw + v) * cout;
-        for (let d = 0; d < cout; d++) sums[to + d] += patch[p + d];                   // (CONVT.2)
+        const to = ((b * oh + row) * ow + column) * cout;
+        for (let d = 0; d < cout; d++) sums[to + d] += patches[p + d];                   // (CONVT.2)
       }
     }
     const out = T.like(x, [n, oh, ow, cout]);

@@ -86,24 +86,33 @@
   };
 
   // a (N, K) times b (K, M), plus a bias (M,) if there is one.                                       (LIN.1)
+  // Two rows of a share what is read of b; the last row of an odd number is computed twice.
   T.affine = (a, b, bias = null) => {
     const [n, inner] = a.shape, [rows, m] = b.shape;
     if (inner !== rows) throw new Error(`affine expected ${rows} columns, got ${inner}`);
-    const out = T.like(a, [n, m]), row = new Float64Array(m);
-    for (let i = 0; i < n; i++) {
-      if (bias) row.set(bias.data); else row.fill(0);
-      const x = a.data, w = b.data, from = i * inner, whole = inner - inner % 4;
+    const out = T.like(a, [n, m]), x = a.data, w = b.data, whole = inner - inner % 4;
+    const first = new Float64Array(m), second = new Float64Array(m);
+    for (let i = 0; i < n; i += 2) {
+      const next = Math.min(i + 1, n - 1), p = i * inner, q = next * inner;
+      if (bias) first.set(bias.data); else first.fill(0);
+      second.set(first);
       for (let k = 0; k < whole; k += 4) {          // four rows of b at a time
-        const x0 = x[from + k], x1 = x[from + k + 1], x2 = x[from + k + 2], x3 = x[from + k + 3];
-        if (x0 === 0 && x1 === 0 && x2 === 0 && x3 === 0) continue;
+        const p0 = x[p + k], p1 = x[p + k + 1], p2 = x[p + k + 2], p3 = x[p + k + 3];
+        const q0 = x[q + k], q1 = x[q + k + 1], q2 = x[q + k + 2], q3 = x[q + k + 3];
         for (let j = 0, at = k * m; j < m; j++, at++) {
-          row[j] += x0 * w[at] + x1 * w[at + m] + x2 * w[at + 2 * m] + x3 * w[at + 3 * m];
+          const w0 = w[at], w1 = w[at + m], w2 = w[at + 2 * m], w3 = w[at + 3 * m];
+          first[j] += p0 * w0 + p1 * w1 + p2 * w2 + p3 * w3;
+          second[j] += q0 * w0 + q1 * w1 + q2 * w2 + q3 * w3;
         }
       }
       for (let k = whole; k < inner; k++) {
-        for (let j = 0, at = k * m; j < m; j++, at++) row[j] += x[from + k] * w[at];
+        for (let j = 0, at = k * m; j < m; j++, at++) {
+          first[j] += x[p + k] * w[at];
+          second[j] += x[q + k] * w[at];
+        }
       }
-      out.data.set(row, i * m);
+      out.data.set(first, i * m);
+      out.data.set(second, next * m);
     }
     return out;
   };
