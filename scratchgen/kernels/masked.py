@@ -11,6 +11,13 @@ from scratchgen.kernels.products import Factors, multiply_all
 from scratchgen.kernels.shapes import expects
 
 
+@expects(weight="d m", mask="d m bool")
+def masked_weight(weight: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    out = np.empty(weight.shape, weight.dtype)
+    share(_mask, (out, np.ascontiguousarray(weight), _bytes(mask)), each=mask.shape[1])
+    return out
+
+
 @expects(x="... d", masked="d m", bias="m ?")
 def masked_affine(x: np.ndarray, masked: np.ndarray, bias: np.ndarray | None, blocks: Blocks) -> np.ndarray:
     _expect_own(blocks, masked)
@@ -39,7 +46,7 @@ def masked_weight_grad(dout: np.ndarray, x: np.ndarray, mask: np.ndarray, blocks
         for inputs, columns in blocks.parts
     ]
     multiply_all(products)
-    share(_keep, (dweight, np.ascontiguousarray(mask).view(np.uint8)), each=mask.shape[1])
+    share(_keep, (dweight, _bytes(mask)), each=mask.shape[1])
     return dweight
 
 
@@ -56,10 +63,24 @@ def masked_input_grad(dout: np.ndarray, masked: np.ndarray, blocks: Blocks) -> n
     return dx
 
 
+def _bytes(mask: np.ndarray) -> np.ndarray:
+    """The same mask, in rows of the bytes 0 and 1."""
+    return np.ascontiguousarray(mask).view(np.uint8)
+
+
 def _expect_own(blocks: Blocks, mask: np.ndarray) -> None:
     """Raise ValueError for the blocks of a mask of another shape."""
     if blocks.shape != mask.shape:
         raise ValueError(f"expected the blocks of a mask of shape {mask.shape}, got those of {blocks.shape}")
+
+
+@kernel("contract")
+def _mask(out, a, mask):
+    """out = a·mask."""
+    for i in range(a.shape[0]):
+        row, target, factors = a[i], out[i], mask[i]
+        for j in range(row.size):
+            target[j] = row[j] * factors[j]
 
 
 @kernel("contract")

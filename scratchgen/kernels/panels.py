@@ -13,7 +13,7 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import call, keep, load
-from scratchgen.kernels.tiles import BYTES, ROWS, TILES, copy_vectors, get, put, size_of, transpose
+from scratchgen.kernels.tiles import BYTES, LINE, ROWS, TILES, copy_vectors, get, put, size_of, transpose
 
 DEPTH = 256             # terms of a sum, at most, that are added before the result is written
 HEIGHT = 128            # rows of a whose DEPTH numbers stay in the cache
@@ -28,14 +28,14 @@ PANEL = DEPTH * BEST * BYTES                        # bytes of a panel
 
 
 @kernel("contract")
-def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add, used):
+def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step):
     """A tile with this number of vectors."""
     if vectors == 3:
-        TILE3(number, a, a_row, a_step, b, depth, out, out_row, add, used)
+        TILE3(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
     elif vectors == 2:
-        TILE2(number, a, a_row, a_step, b, depth, out, out_row, add, used)
+        TILE2(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
     else:
-        TILE1(number, a, a_row, a_step, b, depth, out, out_row, add, used)
+        TILE1(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
 
 
 @kernel("contract")
@@ -105,8 +105,14 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 
 
 @kernel("contract")
-def _strip(number, panel, a, a_row, a_step, packed, out, out_row, rows, used, depth, spare, add):
-    """The tiles of one panel, of which the first `used` columns are written."""
+def _strip(
+    number, panel, a, a_row, a_step, packed, out, out_row, rows, used, depth, spare, add,
+    ahead, ahead_step, lines,
+):
+    """The tiles of one panel, of which the first `used` columns are written.
+
+    Each of the first `lines` tiles fetches the next line of the cache, beginning at `ahead`; see tiles.py.
+    """
     size = size_of(number)
     height = HEIGHTS[panel]
     row = panel * BYTES
@@ -128,10 +134,12 @@ def _strip(number, panel, a, a_row, a_step, packed, out, out_row, rows, used, de
                         put(source + r * source_row + k * size, value)
         _tile(
             number, panel, source, source_row, source_step, packed, depth, target, target_row, accumulate,
-            used,
+            used, ahead, ahead_step,
         )
         if count < height:
             _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
+        lines -= 1
+        ahead, ahead_step = (ahead + LINE, ahead_step) if lines > 0 else (packed, 0)
         i += count
 
 
@@ -163,7 +171,7 @@ def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, dept
             _strip(
                 number, panel, a + top * a_row, a_row, a_step, panel_at,
                 out + top * out_row + first * size, out_row, min(HEIGHT, rows - top),
-                min(width, columns - first), depth, spare, add,
+                min(width, columns - first), depth, spare, add, panel_at, 0, 0,
             )
             panel_at += depth * width * size
             first += width
@@ -172,11 +180,12 @@ def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, dept
 
 @kernel("contract")
 def multiply_matrix(
-    number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add
+    number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add, then
 ):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns).
 
     spare : memory of SPARE bytes and for one panel
+    then : 0, or the address of the b, with the same distances, that is probably needed next
     """
     size = size_of(number)
     lanes = BYTES // size
@@ -191,17 +200,23 @@ def multiply_matrix(
             part = min(terms, depth - k)
             source = b + k * b_step + first * b_column
             _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
+            ahead, ahead_step, lines = packed, 0, 0
+            following = source + part * b_step if k + part < depth else then
+            if following and b_column == size:
+                ahead, ahead_step, lines = following, b_step, used * size // LINE + 1
             _strip(
                 number, panel, a + k * a_step, a_row, a_step, packed, out + first * size, out_row, rows, used,
-                part, spare, 1 if add or k else 0,
+                part, spare, 1 if add or k else 0, ahead, ahead_step, lines,
             )
         first += width
         vectors -= panel
 
 
 @kernel("contract")
-def product(number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add):
-    """out = or += a·b for whole matrices, in the calling thread."""
+def product(
+    number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add, then=0
+):
+    """out = or += a·b for whole matrices, in the calling thread; see `multiply_matrix`."""
     memory = np.empty(PANEL + SPARE + BYTES, np.uint8)
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
@@ -209,7 +224,7 @@ def product(number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, r
         load(code + 16),
         (
             number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare,
-            1 if add else 0,
+            1 if add else 0, then,
         ),
     )
     keep(memory)

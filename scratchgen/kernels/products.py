@@ -62,6 +62,7 @@ class Product(NamedTuple):
     width: int
     small: int          # the height of a block at the end
     whole: int          # the number of blocks before those
+    threads: int        # that may compute blocks
     packed: int
     padded: int         # rows, rounded up to whole vectors
 
@@ -71,18 +72,25 @@ ENTRIES = 8 * (1 + len(Product._fields))    # bytes of a row of a table: number 
 
 
 @kernel("contract")
-def _block(
-    block, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-    bias, bias_step, height, width, small, whole, packed, padded,
-):
-    """Compute one block of a product."""
-    size = size_of(number)
+def _corner(block, rows, width, height, small, whole):
+    """The first row and column of a block, and its height. The next one is below it, or at the top."""
     down, first = -(-rows // height), 0
     if block >= whole:
         block -= whole
-        first, height, down = whole // down, small, -(-rows // small)
-    top, left = block % down * height, (first + block // down) * width
-    height, width = min(height, rows - top), min(width, columns - left)
+        first, height, down = whole // down * width, small, -(-rows // small)
+    return block % down * height, first + block // down * width, height
+
+
+@kernel("contract")
+def _block(
+    block, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
+    bias, bias_step, height, width, small, whole, threads, packed, padded,
+):
+    """Compute one block of a product."""
+    size = size_of(number)
+    top, left, height_here = _corner(block, rows, width, height, small, whole)
+    _, left_then, _ = _corner(block + threads, rows, width, height, small, whole)
+    height, width = min(height_here, rows - top), min(width, columns - left)
     if packed:
         _transposed(
             number, code, b + left * b_column, b_column, b_step, packed, padded, out + left * size, out_row,
@@ -92,7 +100,7 @@ def _block(
     out = out + top * out_row + left * size
     product(
         number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
-        height, width, depth, add,
+        height, width, depth, add, b + left_then * b_column if left < left_then < columns else 0,
     )
     if bias:
         _add_bias(number, out, out_row, height, width, bias + left * bias_step, bias_step)
@@ -109,7 +117,7 @@ def _block_of_table(block, number, code, table, count):
         block - load(row), number, code, load(row + 8), load(row + 16), load(row + 24), load(row + 32),
         load(row + 40), load(row + 48), load(row + 56), load(row + 64), load(row + 72), load(row + 80),
         load(row + 88), load(row + 96), load(row + 104), load(row + 112), load(row + 120), load(row + 128),
-        load(row + 136), load(row + 144), load(row + 152), load(row + 160),
+        load(row + 136), load(row + 144), load(row + 152), load(row + 160), load(row + 168),
     )
 
 
@@ -165,7 +173,7 @@ def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns,
 @kernel("contract")
 def _run(
     queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
-    add, bias, bias_step, height, width, small, whole, packed, padded, blocks, wake,
+    add, bias, bias_step, height, width, small, whole, threads, packed, padded, blocks, wake,
 ):
     if not wake and all_asleep(queue, helpers):
         whole = blocks = -(-rows // height) * -(-columns // width)      # small blocks are of no use
@@ -173,7 +181,7 @@ def _run(
         _block,
         (
             number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-            bias, bias_step, height, width, small, whole, packed, padded,
+            bias, bias_step, height, width, small, whole, threads, packed, padded,
         ),
     )
     return run(queue, helpers, function, data, blocks, wake)
@@ -190,7 +198,7 @@ def _code(dtype: np.dtype) -> np.ndarray:
     """The addresses of functions of panels.py. They are compiled once, and not as a part of others."""
     number = types.float32 if dtype == np.float32 else types.float64
     word = types.int64
-    functions = (pack, 6), (multiply, 11), (multiply_matrix, 13)
+    functions = (pack, 6), (multiply, 11), (multiply_matrix, 14)
     return np.array([address_of(function, number, *(word,) * count) for function, count in functions])
 
 
@@ -278,7 +286,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
     work = 0
     kept = []
     queue, helpers = threads.helpers()
-    for a, b, out, bias in products:
+    for i, (a, b, out, bias) in enumerate(products):
         (rows, depth), columns = a.shape, b.shape[1]
         if not out.size:
             continue
@@ -297,13 +305,14 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
             blocks = -(-columns // width)
             division = Division(rows, width, rows, blocks, blocks)
         else:
-            division = divide(rows, columns, depth, BEST * lanes(a.dtype), helpers + 1)
+            number = helpers + 1 if i == len(products) - 1 else 1
+            division = divide(rows, columns, depth, BEST * lanes(a.dtype), number)
         described.append(
             Product(
                 address(a), a_row, a_step, address(b), b_step, b_column, address(out), out.strides[0],
                 rows, columns, depth, add,
                 0 if bias is None else address(bias), 0 if bias is None else bias.strides[0],
-                *division[:4], where, padded,
+                *division[:4], helpers + 1, where, padded,
             )
         )  # fmt: skip
         first.append(first[-1] + division.blocks)

@@ -31,22 +31,25 @@ def _registers() -> tuple[int, dict[int, int]]:
 
 BYTES, ROWS = _registers()
 FUSED = BYTES > 16 or _triple.startswith(("aarch64", "arm64"))
+LINE = 64       # bytes of a line of the cache
 WORD = ir.IntType(64)
+BYTE = ir.IntType(8).as_pointer()
 
 
 def _make(rows: int, vectors: int) -> Any:
     """The function that computes a tile; see the module."""
 
     @intrinsic
-    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add, used):
+    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step):
         """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
 
         number : of the dtype;  a, b, out : addresses;  a_row, out_row : bytes from row to row
         a_step : bytes from one number of a row to the next;  b is packed and aligned
         used : the columns of out; the last vector may extend beyond them
+        ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step
         """
         def codegen(context, builder, signature, args):
-            _, a, a_row, a_step, b, depth, out, out_row, add, used = args
+            _, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step = args
             single = number == types.float32
             element = ir.FloatType() if single else ir.DoubleType()
             size = 4 if single else 8
@@ -55,6 +58,10 @@ def _make(rows: int, vectors: int) -> Any:
             fma = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(vector, [vector] * 3),
                 f"llvm.fma.v{lanes}f{8 * size}",
+            )
+            fetch = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), [BYTE, *[ir.IntType(32)] * 3]),
+                "llvm.prefetch.p0i8",
             )
             nowhere = ir.Constant(vector, ir.Undefined)
             first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
@@ -72,14 +79,17 @@ def _make(rows: int, vectors: int) -> Any:
             builder.branch(loop)
             builder.position_at_end(loop)
             counters = []
-            for initial in (WORD(0), a, b):
+            for initial in (WORD(0), a, b, ahead):
                 counter = builder.phi(WORD)
                 counter.add_incoming(initial, start)
                 counters.append(counter)
             sums = [builder.phi(vector) for _ in range(rows * vectors)]
             for total in sums:
                 total.add_incoming(ir.Constant(vector, [0.0] * lanes), start)
-            k, a_now, b_now = counters
+            k, a_now, b_now, line = counters
+            builder.call(
+                fetch, [builder.inttoptr(line, BYTE), *(ir.IntType(32)(word) for word in (0, 2, 1))]
+            )
             columns = [
                 builder.load(at(b_now, vector, WORD(v * BYTES)), align=BYTES) for v in range(vectors)
             ]
@@ -96,7 +106,8 @@ def _make(rows: int, vectors: int) -> Any:
                         else builder.fadd(total, builder.fmul(x, columns[v]))
                     )
             ends = (
-                builder.add(k, WORD(1)), builder.add(a_now, a_step), builder.add(b_now, WORD(vectors * BYTES))
+                builder.add(k, WORD(1)), builder.add(a_now, a_step),
+                builder.add(b_now, WORD(vectors * BYTES)), builder.add(line, ahead_step),
             )
             for phi, end in zip([*counters, *sums], [*ends, *new], strict=True):
                 phi.add_incoming(end, loop)
@@ -136,7 +147,7 @@ def _make(rows: int, vectors: int) -> Any:
                             builder.store(value, place, align=size)
             return context.get_dummy_value()
 
-        return types.void(number, *(types.int64,) * 9), codegen
+        return types.void(number, *(types.int64,) * 11), codegen
 
     return tile
 

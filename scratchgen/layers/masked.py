@@ -36,6 +36,12 @@ def connections(mask: Array) -> Connections:
 # The readable functions need only the mask. Their twins skip the entries outside `blocks`, so all three
 # functions take it.
 @compiled
+def masked_weight(weight: Array, mask: Array) -> Array:
+    """M∘W, (D, M)."""
+    return weight * mask
+
+
+@compiled
 def masked_affine(x: Array, masked: Array, bias: Array | None, blocks: Blocks) -> Array:
     """x·(M∘W) + b for x (…, D) and masked = M∘W (D, M)."""
     return x @ masked + (0 if bias is None else bias)           # (MASK.1)  (…, M)
@@ -99,7 +105,7 @@ class MaskedLinear(Linear):
     ) -> tuple[Array, MaskedLinearCache]:
         self.expect(x, features=self.in_features)
         seen = self._connections(self.mask if mask is None else mask)
-        masked = self.weight.value * seen.mask                  # (D, M)
+        masked = masked_weight(self.weight.value, seen.mask)    # (D, M)
         bias = None if self.bias is None else self.bias.value
         out = masked_affine(x, masked, bias, seen.blocks)       # (MASK.1)  (N, M)
         return out, MaskedLinearCache(x, masked, seen)

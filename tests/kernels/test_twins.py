@@ -176,6 +176,11 @@ def masked(a: Draw) -> tuple[np.ndarray, tuple]:
     return mask, column_blocks(mask)
 
 
+def masked_weight(a: Draw) -> tuple:
+    mask, _ = masked(a)
+    return a(*mask.shape), mask
+
+
 def masked_affine(a: Draw) -> tuple:
     mask, blocks = masked(a)
     return a(a.n, a.t, a.c), a(*mask.shape) * mask, a(80), blocks
@@ -252,6 +257,7 @@ ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
     "layers.gru.gru_cell_backward": gru_cell_backward,
     "layers.recurrent.forward_steps": forward_steps,
     "layers.recurrent.backward_steps": backward_steps,
+    "layers.masked.masked_weight": masked_weight,
     "layers.masked.masked_affine": masked_affine,
     "layers.masked.masked_weight_grad": masked_weight_grad,
     "layers.masked.masked_input_grad": masked_input_grad,

@@ -28,6 +28,8 @@ PRODUCTS = [
     n for n in TWINS if n.startswith(("layers.linear", "layers.masked", "layers.conv", "layers.pooling"))
 ]
 
+WITHOUT_EXAMPLES = ("weight_grad", "bias_grad", "masked_weight")     # in the result
+
 
 def ordinary(name: str, dtype: Any = np.float64) -> tuple:
     """Arguments of ordinary size for a function of the sweep."""
@@ -126,7 +128,7 @@ def test_products_are_homogeneous_to_the_last_bit(name, exponent, backend):
     np.testing.assert_array_equal(found[0], expected[0] * 2.0**exponent)
 
 
-@pytest.mark.parametrize("name", [n for n in PRODUCTS if not n.endswith(("weight_grad", "bias_grad"))])
+@pytest.mark.parametrize("name", [n for n in PRODUCTS if not n.endswith(WITHOUT_EXAMPLES)])
 def test_an_example_alone_has_the_same_result(name, backend):
     entry, given = ENTRIES[name], ordinary(name)
     together = run(entry, given)

@@ -67,6 +67,7 @@ BOUNDS: dict[str, Bound] = {
     "layers.linear.affine": SUM,
     "layers.linear.affine_bias_grad": SUM,
     "layers.linear.affine_input_grad": SUM,
+    "layers.masked.masked_weight": EXACT,
     "layers.masked.masked_affine": SUM,
     "layers.masked.masked_weight_grad": SUM,
     "layers.masked.masked_input_grad": SUM,

@@ -264,6 +264,7 @@ ENTRIES = [
     entry(linear, "affine", drawn((3, 4), (4, 2), (2,)), linear_truth(lambda x, w, b: x @ w + b)),
     entry(linear, "affine_bias_grad", drawn((2, 3, 2)), linear_truth(lambda d: d.sum(axis=(0, 1)))),
     entry(linear, "affine_input_grad", drawn((3, 2), (4, 2)), linear_truth(lambda d, w: d @ w.T)),
+    entry(masked, "masked_weight", drawn((4, 5), settings=(MASK,)), linear_truth(lambda w, mask: w * mask)),
     entry(
         masked,
         "masked_affine",
