@@ -3,8 +3,8 @@
     python benchmarks/live.py
     python benchmarks/live.py --slower 4        as on a processor that is four times slower
 
-The work of a frame is the time of its callbacks, without the drawing by the browser. Needs playwright and
-Chromium.
+The work of a frame is the time of its callbacks, without the drawing by the browser. Needs pytest, playwright
+and Chromium.
 """
 
 from __future__ import annotations

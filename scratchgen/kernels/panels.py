@@ -4,7 +4,7 @@ As in BLAS, at most DEPTH rows of b at a time are copied into panels that are as
 Unlike BLAS, the numbers of a are not copied, because a tile reads them one by one.
 
 All addresses and distances are in bytes. a_row is the distance from one row of a to the next, a_step from one
-number of a row to the next. `number` has the dtype, and any value.
+number of a row to the next. `number` is zero, of the dtype.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from scratchgen.kernels.native import call, keep, load
 from scratchgen.kernels.tiles import BYTES, LINE, ROWS, TILES, copy_vectors, get, put, size_of, transpose
 
 DEPTH = 256             # terms of a sum, at most, that are added before the result is written
-HEIGHT = 128            # rows of a whose DEPTH numbers stay in the cache
+HEIGHT = 128            # rows of a that pass through all panels before the next rows do, in `multiply`
 
 BEST = max(TILES)       # the number of vectors of most panels
 TILE3, TILE2, TILE1 = TILES[3], TILES[2], TILES[1]
 HEIGHTS = np.array([ROWS.get(v, 0) for v in range(BEST + 1)])
-TALLEST = max(ROWS.values())
 TILE = max(ROWS[v] * v for v in ROWS) * BYTES       # bytes of a tile
-SPARE = TILE + TALLEST * DEPTH * 8
+SPARE = TILE + max(ROWS.values()) * DEPTH * 8
 PANEL = DEPTH * BEST * BYTES                        # bytes of a panel
 
 
@@ -41,8 +40,8 @@ def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add, used, 
 @kernel("contract")
 def part_of(depth):
     """How many terms are in each part of a sum, except for the last one, which may have fewer."""
-    parts = -(-depth // DEPTH)
-    return -(-depth // (8 * parts)) * 8
+    parts = max(1, -(-depth // DEPTH))
+    return max(8, -(-depth // (8 * parts)) * 8)
 
 
 @kernel("contract")
@@ -111,7 +110,7 @@ def _strip(
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
-    Each of the first `lines` tiles fetches the next line of the cache, beginning at `ahead`; see tiles.py.
+    Tile i, for i < lines, also fetches the lines of the cache at ahead + i·LINE + k·ahead_step, for each k.
     """
     size = size_of(number)
     height = HEIGHTS[panel]
@@ -139,7 +138,9 @@ def _strip(
         if count < height:
             _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
         lines -= 1
-        ahead, ahead_step = (ahead + LINE, ahead_step) if lines > 0 else (packed, 0)
+        ahead += LINE
+        if lines <= 0:
+            ahead, ahead_step = packed, 0       # nothing that is not in the cache
         i += count
 
 
@@ -201,7 +202,10 @@ def multiply_matrix(
             source = b + k * b_step + first * b_column
             _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
             ahead, ahead_step, lines = packed, 0, 0
-            following = source + part * b_step if k + part < depth else then
+            if k + part < depth:
+                following = source + part * b_step
+            else:
+                following = b + (first + width) * b_column if vectors > panel else then
             if following and b_column == size:
                 ahead, ahead_step, lines = following, b_step, used * size // LINE + 1
             _strip(

@@ -1,4 +1,4 @@
-"""Matrix products in blocks with fixed boundaries, which threads share.
+"""Matrix products in blocks, which threads share.
 
 Each number of the output is a sum over k. It is computed in parts of at most DEPTH terms, each from the
 first term to the last, and the parts are added in order. So its bits depend neither on the number of threads,
@@ -19,7 +19,7 @@ from numba import types
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import address_of, call, keep, load, task
-from scratchgen.kernels.panels import BEST, SPARE, multiply, multiply_matrix, pack, part_of, product
+from scratchgen.kernels.panels import BEST, DEPTH, SPARE, multiply, multiply_matrix, pack, part_of, product
 from scratchgen.kernels.queue import all_asleep, run
 from scratchgen.kernels.tiles import BYTES, get, put, size_of
 from scratchgen.runtime import threads
@@ -27,7 +27,7 @@ from scratchgen.runtime import threads
 WORK = 3 << 20          # multiplications of a block, about 40 µs
 LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
-SHORT = 48              # rows for which it is faster to pack a than to transpose b
+SHORT = 48              # the largest number of rows for which packing a is faster than transposing b
 
 
 @kernel("contract")
@@ -42,7 +42,7 @@ def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
 # The numbers that describe a product out = a·b, a (rows, depth), b (depth, columns). `packed` is 0, or the
 # address of aᵀ in panels; then outᵀ = bᵀ·aᵀ is computed, with the rows of bᵀ as they are in memory.
 class Product(NamedTuple):
-    """Addresses, and bytes from one row or step of k to the next."""
+    """Addresses and strides in bytes, sizes, and the division into blocks."""
 
     a: int
     a_row: int
@@ -68,12 +68,12 @@ class Product(NamedTuple):
 
 
 ZERO = {np.dtype(dtype): dtype(0) for dtype in (np.float32, np.float64)}
-ENTRIES = 8 * (1 + len(Product._fields))    # bytes of a row of a table: number of the first block, product
+ROW_BYTES = 8 * (1 + len(Product._fields))    # bytes of a row of a table: number of the first block, product
 
 
 @kernel("contract")
 def _corner(block, rows, width, height, small, whole):
-    """The first row and column of a block, and its height. The next one is below it, or at the top."""
+    """The first row and column of a block, and its height. Blocks go down, then to the next columns."""
     down, first = -(-rows // height), 0
     if block >= whole:
         block -= whole
@@ -111,8 +111,8 @@ def _block_of_table(block, number, code, table, count):
     """Compute one block of the products in a table."""
     row = table
     for _ in range(count - 1):
-        if block >= load(row + ENTRIES):
-            row += ENTRIES
+        if block >= load(row + ROW_BYTES):
+            row += ROW_BYTES
     _block(
         block - load(row), number, code, load(row + 8), load(row + 16), load(row + 24), load(row + 32),
         load(row + 40), load(row + 48), load(row + 56), load(row + 64), load(row + 72), load(row + 80),
@@ -176,7 +176,8 @@ def _run(
     add, bias, bias_step, height, width, small, whole, threads, packed, padded, blocks, wake,
 ):
     if not wake and all_asleep(queue, helpers):
-        whole = blocks = -(-rows // height) * -(-columns // width)      # small blocks are of no use
+        threads, whole = 1, -(-rows // height) * -(-columns // width)   # small blocks are of no use
+        blocks = whole
     function, data = task(
         _block,
         (
@@ -248,7 +249,7 @@ def packed(b: np.ndarray) -> Packed:
 
 
 class Division(NamedTuple):
-    """How a product is divided into blocks, column by column; `width` is a multiple of whole panels."""
+    """How a product is divided into blocks, column by column; `width` is that of whole panels, or of all."""
 
     height: int
     width: int
@@ -297,7 +298,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
         (a_row, a_step), (b_step, b_column) = a.strides, b.strides
         where, padded = 0, 1
         short = rows <= SHORT and rows * (columns + depth) < columns * depth
-        if short and b_column != b.itemsize and bias is None:
+        if short and b_column != b.itemsize and bias is None and not (add and depth > DEPTH):
             panels = packed(a.T)
             kept.append(panels)
             where, padded = panels.address, panels.padded
@@ -330,16 +331,12 @@ def _compute(
 
     Returns how many blocks found no memory.
     """
-    blocks, failed = first[-1], 0
+    settings = queue, helpers, ZERO[dtype], code(dtype)
     if len(products) == 1:
-        failed = _run(queue, helpers, ZERO[dtype], code(dtype), *products[0], blocks, wake)
-    else:
-        rows = [(start, *product) for start, product in zip(first, products, strict=False)]
-        table = np.array(rows, np.int64)
-        failed = _run_table(
-            queue, helpers, ZERO[dtype], code(dtype), address(table), len(products), blocks, wake
-        )
-    return failed
+        return int(_run(*settings, *products[0], first[-1], wake))
+    rows = [(start, *product) for start, product in zip(first, products, strict=False)]
+    table = np.array(rows, np.int64)
+    return int(_run_table(*settings, address(table), len(products), first[-1], wake))
 
 
 SMALL = 1 << 16     # multiplications; BLAS never uses more than one thread for so few

@@ -13,14 +13,14 @@ can take a block of a computation that has ended.
 
 **Waiting.** A helper without work looks for some at short intervals for LONG microseconds, longer than the
 Python code between two computations of a step takes, and then sleeps. If other processes want its core, it
-sleeps after SPIN microseconds. It supposes that they do if it has lost its core during the last CALM
-computations.
+sleeps after SPIN microseconds. It supposes that they do if any helper has lost its core during the last CALM
+computations. (A block that takes longer than PATIENCE looks like a lost core.)
 
 **If a helper loses its core** to another process in the middle of a block, the caller has to wait for this
-block, but not until the other process ends its time slice, which is milliseconds. After PATIENCE microseconds
-the caller moves the helper to its own core, and sleeps. The helper continues there at once. For the next
-computation, the caller moves it away again. It does so again if the operating system has meanwhile moved the
-caller, so that the two never stay on one core while another one is idle.
+block, but not until the other process ends its time slice, which is milliseconds. After PATIENCE
+microseconds the caller moves the helper to its own core, and sleeps. The helper continues there at once.
+Then the caller moves it away. If the operating system later moves the caller to another core, the caller
+moves the helper away from that one, so that they do not stay on one core while another is idle.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LOOKS = 576         # pauses in SPIN, in PATIENCE and in LONG
 CORES = 640         # MASK bytes: the cores that may be used, one bit for each
 CHOSEN = 768        # MASK bytes: the cores for one helper
 FAILED = 896        # blocks for which there was no memory
-SINCE = 904         # computations since a helper has lost its core
+SINCE = 904         # computations since a helper last lost its core
 HELPERS = 960       # one line for each helper: see COMPUTES
 COMPUTES, THREAD = 0, 8     # whether it computes a block, and its thread number
 AWAY = 16                   # 0, or 1 + the number of the core that it was moved away from
@@ -64,7 +64,8 @@ CLOCK = 32                  # for `_microseconds`
 LINE, MASK = 64, 128
 MOST = (1 << 16) - 1        # blocks
 SPIN, PATIENCE, LONG = 60, 200, 200     # µs
-CALM, LOST = 500, 1000          # computations, and the µs of a search for work after which the core was lost
+CALM = 500                  # computations
+LOST = 1000                 # a helper that has looked for work for more than so many µs has lost its core
 
 # In Linux a thread can sleep until a word in memory changes.
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
@@ -91,7 +92,7 @@ def size(helpers: int) -> int:
 
 @kernel("contract")
 def _microseconds(memory):
-    """The time; it is written to two words of memory."""
+    """The time in µs. `memory` has room for two words."""
     _time_of_day(memory, 0)
     return atomic_load(memory) * 1_000_000 + atomic_load(memory + 8)
 
@@ -133,7 +134,7 @@ def all_asleep(queue, helpers):
 
 @kernel("contract")
 def _keep_away(queue, helpers):
-    """If the caller is on another core than before, move helpers once again that were moved away from it."""
+    """Move helpers away from the core of the caller, if they were moved away from another one before."""
     core = _core()
     for i in range(helpers):
         helper = queue + HELPERS + i * LINE

@@ -45,7 +45,7 @@ def _make(rows: int, vectors: int) -> Any:
 
         number : of the dtype;  a, b, out : addresses;  a_row, out_row : bytes from row to row
         a_step : bytes from one number of a row to the next;  b is packed and aligned
-        used : the columns of out; the last vector may extend beyond them
+        used : the columns of out, more than (vectors − 1)·lanes. The last vector may extend beyond them
         ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step
         """
         def codegen(context, builder, signature, args):

@@ -33,14 +33,14 @@ def connections(mask: Array) -> Connections:
     return Connections(mask, column_blocks(mask))
 
 
-# The readable functions need only the mask. Their twins skip the entries outside `blocks`, so all three
-# functions take it.
 @compiled
 def masked_weight(weight: Array, mask: Array) -> Array:
     """M∘W, (D, M)."""
     return weight * mask
 
 
+# The readable functions need only the mask. Their twins skip the entries outside `blocks`, so all three
+# functions take it.
 @compiled
 def masked_affine(x: Array, masked: Array, bias: Array | None, blocks: Blocks) -> Array:
     """x·(M∘W) + b for x (…, D) and masked = M∘W (D, M)."""

@@ -4,7 +4,7 @@ kernels/queue.py explains how the work is shared. This file starts the threads a
 
 There are as many threads as BLAS is set to, including the one that calls the library, but not more than
 cores. So OPENBLAS_NUM_THREADS=1 makes the whole library serial. Results do not depend on this number, because
-the blocks of a computation do not.
+no number depends on how the work is divided.
 
 Helpers exist on Linux with a processor of type x86-64 or AArch64. On other systems, the calling thread
 computes all blocks.

@@ -28,7 +28,7 @@ PRODUCTS = [
     n for n in TWINS if n.startswith(("layers.linear", "layers.masked", "layers.conv", "layers.pooling"))
 ]
 
-WITHOUT_EXAMPLES = ("weight_grad", "bias_grad", "masked_weight")     # in the result
+WITHOUT_EXAMPLES = ("weight_grad", "bias_grad", "masked_weight")     # the result has no axis of examples
 
 
 def ordinary(name: str, dtype: Any = np.float64) -> tuple:

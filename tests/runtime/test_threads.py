@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,7 +15,16 @@ from threadpoolctl import threadpool_limits
 
 from scratchgen.kernels import parts, products, queue
 from scratchgen.kernels.compile import kernel
-from scratchgen.layers import CausalSelfAttention, Conv2d, ConvTranspose2d, GroupNorm, LayerNorm, Linear, SiLU
+from scratchgen.layers import (
+    CausalSelfAttention,
+    Conv2d,
+    ConvTranspose2d,
+    GroupNorm,
+    LayerNorm,
+    Linear,
+    MaskedLinear,
+    SiLU,
+)
 from scratchgen.runtime import threads
 from scratchgen.training.optimisers import Adam
 
@@ -123,11 +134,31 @@ def test_bits_of_a_product_do_not_depend_on_its_blocks_and_other_rows(use, rng, 
         out = np.empty((150, 90), np.float32)
         products.matmul(a, np.asfortranarray(b) if transposed else b, out)
         found.append(out)
-    part = np.empty((5, 40), np.float32)
+    part, packed = np.empty((5, 40), np.float32), np.empty((5, 90), np.float32)
     products.matmul(a[31:36], b[:, 20:60], part)
+    products.matmul(a[31:36], np.asfortranarray(b), packed)
+    np.testing.assert_array_equal(found[0][31:36], packed)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
     np.testing.assert_array_equal(found[0][31:36, 20:60], part)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 8])
+def test_blocks_cover_each_number_of_a_product_once(monkeypatch, number):
+    """With the small blocks at the end, and without them, as when all helpers sleep."""
+    monkeypatch.setattr(products, "WORK", 1 << 14)
+    monkeypatch.setattr(products, "LEAST", 1 << 10)
+    for rows, columns, depth in product((1, 7, 64, 129, 700), (1, 16, 49, 200), (3, 300)):
+        found = products.divide(rows, columns, depth, 16, number)
+        without = -(-rows // found.height) * -(-columns // found.width)
+        for whole, blocks in ((found.whole, found.blocks), (without, without)):
+            covered = np.zeros((rows, columns), int)
+            for block in range(blocks):
+                sizes = rows, found.width, found.height, found.small, whole
+                top, left, height = products._corner.py_func(block, *sizes)
+                assert top < rows and left < columns
+                covered[top : top + height, left : left + found.width] += 1
+            assert (covered == 1).all()
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
@@ -145,6 +176,7 @@ LAYERS = {
     "conv of few channels": (lambda **kind: Conv2d(6, 2, 3, padding=1, **kind), (5, 6, 7, 6)),
     "conv_transpose": (lambda **kind: ConvTranspose2d(3, 2, (3, 2), stride=2, **kind), (5, 6, 7, 3)),
     "linear": (lambda **kind: Linear(40, 30, **kind), (50, 2, 40)),
+    "masked": (lambda **kind: MaskedLinear(40, 90, np.tri(40, 90, 20, bool), **kind), (50, 2, 40)),
     "layer_norm": (lambda rng, **kind: LayerNorm(4, **kind), (50, 2, 4)),
     "group_norm": (lambda rng, **kind: GroupNorm(2, 4, **kind), (50, 2, 3, 4)),
     "attention": (lambda **kind: CausalSelfAttention(4, 2, **kind), (50, 3, 4)),
@@ -198,7 +230,7 @@ def test_caller_that_waits_for_a_helper_gets_the_same_bits(rng):
     not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores"
 )
 def test_helpers_do_not_stay_on_the_core_to_which_the_caller_was_moved(use, rng):
-    """A helper that was moved away from its caller may use the other cores only, also if they change."""
+    """A helper may use all cores but that of its caller, also after the caller has moved."""
     use(2)
     first, second, *_ = sorted(os.sched_getaffinity(0))
     a, out = rng.standard_normal((300, 300)), np.empty((300, 300))
@@ -206,7 +238,12 @@ def test_helpers_do_not_stay_on_the_core_to_which_the_caller_was_moved(use, rng)
     products.matmul(a, a, out)
     words = threads._helpers.memory[(address - threads._helpers.memory.ctypes.data) // 8 :]
     line = words[queue.HELPERS // 8 :]
+    for _ in range(1000):
+        if line[queue.THREAD // 8]:     # the helper has started
+            break
+        time.sleep(0.01)
     helper = int(line[queue.THREAD // 8])
+    assert helper
     usual = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {first})

@@ -59,8 +59,10 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
     ctx.fillStyle = colours.text;
     ctx.fillText("Now, decoded", 0, 2);
     ctx.fillText("Expected end, from here", 0, label + size + 10);
-    drawn = picturesAt(i) || drawn;                 // the last ones stay until the next are computed
+    const found = picturesAt(i);
+    drawn = found || drawn;                         // the last ones stay, pale, until the next are computed
     if (!drawn) return;
+    ctx.globalAlpha = found ? 1 : 0.4;
     const { now, end } = drawn;
     for (let n = 0; n < COUNT; n++) {
       const left = n * (size + gap);
@@ -68,6 +70,7 @@ scratchgen.digits = (canvas, { model, decoder, onProgress }) => {
         scratchgen.canvas.picture(ctx, x.data.subarray(784 * n, 784 * (n + 1)), 28, left, top, size, colours, true);
       }
     }
+    ctx.globalAlpha = 1;
   }
 
   const ratio = (width) => (2 * ((width - 24) / COUNT) + 56) / width;

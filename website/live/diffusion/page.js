@@ -106,6 +106,7 @@
     const progress = digits.known < steps ? ` ${digits.known} of ${steps} steps are computed.` : "";
     let text = `Four codes, on the way to ${wanted}. Step ${i} of ${steps}. ${stage}${progress}`;
     const shown = digits.picturesAt(i), finished = digits.picturesAt(steps);
+    if (!shown) text += " The pictures are still being computed.";
     if (shown && finished) {
       const far = (x) => T.mean(T.zip(x, finished.now, (p, q) => Math.abs(p - q))).toFixed(3);
       const { now, end: guess } = shown;

@@ -3,7 +3,7 @@
 
 scratchgen.plane = (canvas, { model, points, onProgress }) => {
   const T = scratchgen.tensor, S = scratchgen.sampler, N = points.shape[0];
-  const EDGE = 3.3, GRID = 13, CHUNK = 25, TRACED = 12;
+  const EDGE = 3.3, GRID = 13, CHUNK = 26, TRACED = 12;
   const queue = scratchgen.slices();
   const data = S.scaled(model, points);
   const settings = { mode: "deterministic", steps: 40, seed: 1, arrows: true, paths: true };

@@ -3,18 +3,21 @@
 //   const queue = scratchgen.slices();
 //   queue.start(function* () { ...; yield; ... });         replaces the work that was started before
 //
-// All queues of the page share the time of a frame: they take turns, from one yield to the next.
+// All queues of the page share the time of a frame: they take turns, from one yield to the next. The time is
+// between LEAST and MOST milliseconds. It becomes shorter when a frame comes late.
 "use strict";
 
 (() => {
   const MOST = 5, LEAST = 2;  // milliseconds of each frame
-  const LATE = 20;            // milliseconds between two frames; with 60 frames a second, there are 16.7
+  const LATE = 1.5;           // times the usual interval between two frames
   const active = [];          // the queues that have work
-  let waiting = false, before = 0, budget = MOST;
+  let waiting = false, before = Infinity, usual = 1000 / 60, budget = MOST;
 
   function frame(now) {
     waiting = false;
-    if (now - before > LATE) budget = Math.max(budget / 2, LEAST); else budget = Math.min(budget + 0.05, MOST);
+    const interval = now - before;      // negative for the first frame after a pause
+    if (interval > LATE * usual) budget = Math.max(budget / 2, LEAST); else budget = Math.min(budget + 0.05, MOST);
+    if (interval > 0) usual = Math.min(1.01 * usual, interval);
     before = now;
     const end = performance.now() + budget;
     try {
@@ -28,6 +31,7 @@
   }
 
   function ask() {
+    if (!active.length) before = Infinity;
     if (waiting || !active.length) return;
     waiting = true;
     requestAnimationFrame(frame);

@@ -115,7 +115,7 @@
       + `${[...std.data].map((v) => v.toFixed(2)).join(" and ")}. Squared errors: ${squared(found[1])} with 2 numbers, `
       + `${squared(found[2])} with 24.`;
     byId("sketch-text").textContent = text;
-    byId("bars-text").textContent = `Each bar is one of ${bars.length} numbers. For real digits, they are distributed nearly as N(0, 1). `
+    byId("bars-text").textContent = `Each bar is one of ${bars.length} numbers. For real digits, they nearly follow N(0, 1). `
       + `The largest has the absolute value ${Math.max(...bars.map(Math.abs)).toFixed(1)}. The flow loses nothing: `
       + `after the way back, the largest error of the code is ${error.toExponential(0)}.`;
     scratchgen.say(text);

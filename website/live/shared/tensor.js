@@ -86,7 +86,7 @@
   };
 
   // a (N, K) times b (K, M), plus a bias (M,) if there is one.                                       (LIN.1)
-  // Two rows of a share what is read of b; the last row of an odd number is computed twice.
+  // Two rows are computed at a time, so that b is read half as often; a single last row is computed twice.
   T.affine = (a, b, bias = null) => {
     const [n, inner] = a.shape, [rows, m] = b.shape;
     if (inner !== rows) throw new Error(`affine expected ${rows} columns, got ${inner}`);
