@@ -1,7 +1,8 @@
 """Matrix products of one thread: panels of b, and the tiles that go through them.
 
 As in BLAS, at most DEPTH rows of b at a time are copied into panels that are as wide as a tile (tiles.py).
-Unlike BLAS, the numbers of a are not copied, because a tile reads them one by one.
+Unlike BLAS, the numbers of a are usually not copied, because a tile reads them one by one. In long sums they
+are, if the columns of a are contiguous: there, a tile reads a few numbers from each of many cache lines.
 
 All addresses and distances are in bytes. a_row is the distance from one row of a to the next, a_step from one
 number of a row to the next. `number` is zero, of the dtype.
@@ -16,6 +17,7 @@ from scratchgen.kernels.native import call, keep, load
 from scratchgen.kernels.tiles import BYTES, LINE, ROWS, TILES, copy_vectors, get, put, size_of, transpose
 
 DEPTH = 256             # terms of a sum, at most, that are added before the result is written
+GROUP = 16              # rows of a that are copied together, a multiple of the rows of each tile
 HEIGHT = 128            # rows of a that pass through all panels before the next rows do, in `multiply`
 
 BEST = max(TILES)       # the number of vectors of most panels
@@ -105,11 +107,12 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 
 @kernel("contract")
 def _strip(
-    number, panel, a, a_row, a_step, packed, out, out_row, rows, used, depth, spare, add,
+    number, panel, a, a_row, a_step, a_group, packed, out, out_row, rows, used, depth, spare, add,
     ahead, ahead_step, lines,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
+    a_group : bytes from GROUP rows of a to the next. If these are not neighbours, the last group is complete
     Tile i, for i < lines, also fetches the lines of the cache at ahead + i·LINE + k·ahead_step, for each k.
     """
     size = size_of(number)
@@ -118,11 +121,13 @@ def _strip(
     i = 0
     while i < rows:
         count = min(height, rows - i)
-        source, source_row, source_step = a + i * a_row, a_row, a_step
+        source, source_row, source_step = a + i // GROUP * a_group + i % GROUP * a_row, a_row, a_step
         target, target_row, skip, accumulate = out + i * out_row, out_row, 0, add
         if count < height:
             target, target_row, accumulate = spare, row, 0
-            if rows >= height:          # a full tile, of which only the last rows are new
+            if a_group != GROUP * a_row:
+                pass                    # there are more rows
+            elif rows >= height:        # a full tile, of which only the last rows are new
                 skip = height - count
                 source = a + (rows - height) * a_row
             else:                       # the rows, and any numbers below them
@@ -170,7 +175,7 @@ def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, dept
             panel = _next_panel(vectors)
             width = panel * lanes
             _strip(
-                number, panel, a + top * a_row, a_row, a_step, panel_at,
+                number, panel, a + top * a_row, a_row, a_step, GROUP * a_row, panel_at,
                 out + top * out_row + first * size, out_row, min(HEIGHT, rows - top),
                 min(width, columns - first), depth, spare, add, panel_at, 0, 0,
             )
@@ -185,10 +190,15 @@ def multiply_matrix(
 ):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns).
 
-    spare : memory of SPARE bytes and for one panel
+    spare : memory of SPARE bytes, for one panel, and, if a is copied, for DEPTH terms of a
     then : 0, or the address of the b, with the same distances, that is probably needed next
     """
     size = size_of(number)
+    if copies(a_row, rows, depth, size):
+        _multiply_copied(
+            number, a, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add
+        )
+        return
     lanes = BYTES // size
     terms = part_of(depth)
     packed = spare + SPARE
@@ -209,11 +219,48 @@ def multiply_matrix(
             if following and b_column == size:
                 ahead, ahead_step, lines = following, b_step, used * size // LINE + 1
             _strip(
-                number, panel, a + k * a_step, a_row, a_step, packed, out + first * size, out_row, rows, used,
-                part, spare, 1 if add or k else 0, ahead, ahead_step, lines,
+                number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, out + first * size,
+                out_row, rows, used, part, spare, 1 if add or k else 0, ahead, ahead_step, lines,
             )
         first += width
         vectors -= panel
+
+
+@kernel("contract")
+def copies(a_row, rows, depth, size):
+    """Whether `multiply_matrix` copies a."""
+    return a_row == size and depth > 4 * DEPTH and rows >= GROUP
+
+
+@kernel("contract")
+def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add):
+    """As `multiply_matrix`, for an a whose columns are contiguous. It is copied in groups of rows."""
+    size = size_of(number)
+    lanes = BYTES // size
+    terms = part_of(depth)
+    packed = spare + SPARE
+    copied = packed + PANEL
+    for k in range(0, depth, terms):
+        part = min(terms, depth - k)
+        for step in range(part):
+            source, target = a + (k + step) * a_step, copied + step * GROUP * size
+            for i in range(0, rows // GROUP * GROUP, GROUP):
+                copy_vectors(number, source + i * size, target + i * part * size, GROUP * size // BYTES)
+            for i in range(rows // GROUP * GROUP, rows):
+                put(target + (i // GROUP * GROUP * part + i % GROUP) * size, get(number, source + i * size))
+        vectors, first = -(-columns // lanes), 0
+        while vectors:
+            panel = _next_panel(vectors)
+            width = panel * lanes
+            used = min(width, columns - first)
+            source = b + k * b_step + first * b_column
+            _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
+            _strip(
+                number, panel, copied, size, GROUP * size, part * GROUP * size, packed, out + first * size,
+                out_row, rows, used, part, spare, 1 if add or k else 0, packed, 0, 0,
+            )
+            first += width
+            vectors -= panel
 
 
 @kernel("contract")
@@ -221,16 +268,39 @@ def product(
     number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add, then=0
 ):
     """out = or += a·b for whole matrices, in the calling thread; see `multiply_matrix`."""
-    memory = np.empty(PANEL + SPARE + BYTES, np.uint8)
+    size = size_of(number)
+    lanes = BYTES // size
+    copied = copies(a_row, rows, depth, size)
+    tall = rows > HEIGHT and columns > BEST * lanes and not copied
+    padded = -(-columns // lanes) * lanes
+    extra = PANEL
+    if tall:
+        extra = part_of(depth) * padded * size
+    elif copied:
+        extra += -(-rows // GROUP) * GROUP * DEPTH * size
+    memory = np.empty(SPARE + BYTES + extra, np.uint8)
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
-    call(
-        load(code + 16),
-        (
-            number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare,
-            1 if add else 0, then,
-        ),
-    )
+    if tall:    # all panels first, so that the rows of a that are in the cache pass through all of them
+        packed, terms = spare + SPARE, part_of(depth)
+        for k in range(0, depth, terms):
+            part = min(terms, depth - k)
+            call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed))
+            call(
+                load(code + 8),
+                (
+                    number, a + k * a_step, a_row, a_step, packed, out, out_row, rows, columns, part, spare,
+                    1 if add or k else 0,
+                ),
+            )
+    else:
+        call(
+            load(code + 16),
+            (
+                number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare,
+                1 if add else 0, then,
+            ),
+        )
     keep(memory)
 
 

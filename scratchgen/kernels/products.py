@@ -19,7 +19,17 @@ from numba import types
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import address_of, call, keep, load, task
-from scratchgen.kernels.panels import BEST, DEPTH, SPARE, multiply, multiply_matrix, pack, part_of, product
+from scratchgen.kernels.panels import (
+    BEST,
+    DEPTH,
+    HEIGHT,
+    SPARE,
+    multiply,
+    multiply_matrix,
+    pack,
+    part_of,
+    product,
+)
 from scratchgen.kernels.queue import all_asleep, run
 from scratchgen.kernels.tiles import BYTES, get, put, size_of
 from scratchgen.runtime import threads
@@ -260,15 +270,19 @@ class Division(NamedTuple):
 
 def divide(rows: int, columns: int, depth: int, unit: int, number: int) -> Division:
     """Blocks for this number of threads; the last columns are in small blocks, so that all end together."""
-    height = -(-rows // -(-rows // TALL))
+    deep = depth > 4 * DEPTH
+    height = -(-rows // -(-rows // (HEIGHT if deep else TALL)))
     width = min(max(1, WORK // (height * depth * unit)) * unit, columns)
-    while height > 96 and height * width * depth > 2 * WORK:
+    if deep:        # wide blocks, so that a is copied less often (see panels.py), but three for each thread
+        width = max(1, -(-columns // unit) * -(-rows // height) // (3 * number)) * unit
+    while not deep and height > 96 and height * width * depth > 2 * WORK:
         height = -(-height // 2)
     down, across = -(-rows // height), -(-columns // width)
     if number == 1:
         return Division(height, width, height, down * across, down * across)
     small, last = height, min(across, number)
-    while small >= 64 and small * width * depth >= 2 * LEAST:
+    least = max(LEAST, rows * columns * depth // (32 * number))
+    while small >= 64 and small * width * depth >= 2 * least:
         small = -(-small // 16) * 8
     whole = down * (across - last)
     return Division(height, width, small, whole, whole + -(-rows // small) * last)
