@@ -143,6 +143,27 @@ def test_bits_of_a_product_do_not_depend_on_its_blocks_and_other_rows(use, rng, 
     np.testing.assert_array_equal(found[0][31:36, 20:60], part)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(33, 1300, 50), (16, 4097, 7), (300, 40, 200), (150, 16385, 3)])
+def test_long_sums_and_tall_products(use, rng, dtype, shape):
+    """With blocks of the usual size. In long sums, a is copied if its columns are contiguous."""
+    rows, depth, columns = shape
+    a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    tolerance = (2e-6 if dtype == np.float32 else 2e-15) * depth
+    first = None
+    for number in (1, 2):
+        use(number)
+        for left in (a, np.asfortranarray(a)):
+            out = np.empty((rows, columns), dtype)
+            products.matmul(left, b, out)
+            np.testing.assert_allclose(out, exact, rtol=0, atol=tolerance)
+            first = out.copy() if first is None else first
+            np.testing.assert_array_equal(out, first)
+            products.matmul(left, b, out, add=True)
+            np.testing.assert_allclose(out, 2 * exact, rtol=0, atol=2 * tolerance)
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 8])
 def test_blocks_cover_each_number_of_a_product_once(monkeypatch, number):
     """With the small blocks at the end, and without them, as when all helpers sleep."""
