@@ -226,10 +226,12 @@ def multiply_matrix(
         vectors -= panel
 
 
-@kernel("contract")
-def copies(a_row, rows, depth, size):
+def is_copied(a_row: int, rows: int, depth: int, size: int) -> bool:
     """Whether `multiply_matrix` copies a."""
     return a_row == size and depth > 4 * DEPTH and rows >= GROUP
+
+
+copies = kernel("contract")(is_copied)
 
 
 @kernel("contract")

@@ -24,6 +24,7 @@ from scratchgen.kernels.panels import (
     DEPTH,
     HEIGHT,
     SPARE,
+    is_copied,
     multiply,
     multiply_matrix,
     pack,
@@ -268,14 +269,13 @@ class Division(NamedTuple):
     blocks: int
 
 
-def divide(rows: int, columns: int, depth: int, unit: int, number: int) -> Division:
+def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: bool) -> Division:
     """Blocks for this number of threads; the last columns are in small blocks, so that all end together."""
-    deep = depth > 4 * DEPTH
-    height = -(-rows // -(-rows // (HEIGHT if deep else TALL)))
+    height = -(-rows // -(-rows // (HEIGHT if copied else TALL)))
     width = min(max(1, WORK // (height * depth * unit)) * unit, columns)
-    if deep:        # wide blocks, so that a is copied less often (see panels.py), but three for each thread
+    if copied:      # wide blocks, so that a is copied less often (see panels.py), but three for each thread
         width = max(1, -(-columns // unit) * -(-rows // height) // (3 * number)) * unit
-    while not deep and height > 96 and height * width * depth > 2 * WORK:
+    while not copied and height > 96 and height * width * depth > 2 * WORK:
         height = -(-height // 2)
     down, across = -(-rows // height), -(-columns // width)
     if number == 1:
@@ -321,7 +321,8 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
             division = Division(rows, width, rows, blocks, blocks)
         else:
             number = helpers + 1 if i == len(products) - 1 else 1
-            division = divide(rows, columns, depth, BEST * lanes(a.dtype), number)
+            copied = is_copied(a_row, rows, depth, a.itemsize)
+            division = divide(rows, columns, depth, BEST * lanes(a.dtype), number, copied)
         described.append(
             Product(
                 address(a), a_row, a_step, address(b), b_step, b_column, address(out), out.strides[0],

@@ -169,14 +169,15 @@ def test_blocks_cover_each_number_of_a_product_once(monkeypatch, number):
     """With the small blocks at the end, and without them, as when all helpers sleep."""
     monkeypatch.setattr(products, "WORK", 1 << 14)
     monkeypatch.setattr(products, "LEAST", 1 << 10)
-    for rows, columns, depth in product((1, 7, 64, 129, 700), (1, 16, 49, 200), (3, 300)):
-        found = products.divide(rows, columns, depth, 16, number)
+    sizes = product((1, 7, 64, 129, 700), (1, 16, 49, 200), (3, 300), (False, True))
+    for rows, columns, depth, copied in sizes:
+        found = products.divide(rows, columns, depth, 16, number, copied)
         without = -(-rows // found.height) * -(-columns // found.width)
         for whole, blocks in ((found.whole, found.blocks), (without, without)):
             covered = np.zeros((rows, columns), int)
             for block in range(blocks):
-                sizes = rows, found.width, found.height, found.small, whole
-                top, left, height = products._corner.py_func(block, *sizes)
+                division = rows, found.width, found.height, found.small, whole
+                top, left, height = products._corner.py_func(block, *division)
                 assert top < rows and left < columns
                 covered[top : top + height, left : left + found.width] += 1
             assert (covered == 1).all()
