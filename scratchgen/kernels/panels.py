@@ -130,11 +130,13 @@ def _strip(
             elif rows >= height:        # a full tile, of which only the last rows are new
                 skip = height - count
                 source = a + (rows - height) * a_row
-            else:                       # the rows, and any numbers below them
+            elif rows == 1:             # the same row again and again
+                source_row = 0
+            else:                       # the rows, and zeros below them: other numbers might be denormal
                 source, source_row, source_step = spare + TILE, depth * size, size
-                for r in range(count):
+                for r in range(height):
                     for k in range(depth):
-                        value = get(number, a + (i + r) * a_row + k * a_step)
+                        value = get(number, a + r * a_row + k * a_step) if r < count else number
                         put(source + r * source_row + k * size, value)
         _tile(
             number, panel, source, source_row, source_step, packed, depth, target, target_row, accumulate,

@@ -13,7 +13,7 @@ import pytest
 from helpers.train_each import KINDS, LARGE, digest, results
 from threadpoolctl import threadpool_limits
 
-from scratchgen.kernels import parts, products, queue
+from scratchgen.kernels import panels, parts, products, queue
 from scratchgen.kernels.compile import kernel
 from scratchgen.layers import (
     CausalSelfAttention,
@@ -162,6 +162,29 @@ def test_long_sums_and_tall_products(use, rng, dtype, shape):
             np.testing.assert_array_equal(out, first)
             products.matmul(left, b, out, add=True)
             np.testing.assert_allclose(out, 2 * exact, rtol=0, atol=2 * tolerance)
+
+
+@pytest.mark.parametrize("rows", range(1, 8))
+def test_a_tile_with_few_rows_reads_no_old_numbers(rng, rows):
+    """If the memory of its other rows had denormal numbers, it would take thirty times as long."""
+    depth, columns = 20, 24
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in ((rows, depth), (depth, columns)))
+    found = products.packed(b)
+    spare = np.full((panels.SPARE + panels.BYTES) // 4, 1e-40, np.float32)
+    start = products.address(spare)
+    start += -start % panels.BYTES
+    out = np.empty((rows, columns), np.float32)
+    sizes = rows, columns, depth
+    panels.multiply(
+        np.float32(0), products.address(a), *a.strides, found.address, products.address(out), out.strides[0],
+        *sizes, start, 0,
+    )  # fmt: skip
+    np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=0, atol=1e-5)
+    height = panels.HEIGHTS[panels._next_panel.py_func(-(-columns * 4 // panels.BYTES))]
+    first = (start + panels.TILE - products.address(spare)) // 4
+    copied = spare[first : first + height * depth].reshape(height, depth)
+    if rows > 1 and rows < height:      # one row is not copied
+        np.testing.assert_array_equal(copied, np.concatenate([a, np.zeros((height - rows, depth))]))
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 8])
