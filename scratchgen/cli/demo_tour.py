@@ -7,19 +7,19 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from scratchgen.cli.common import paragraph
-from scratchgen.cli.demo import Demo, load
+from scratchgen.cli.demo import Demo, load, shortest_times, usual_times
 from scratchgen.cli.demo_record import Record, command_of, digest, read_records, recorded
 from scratchgen.cli.demo_settings import settings_of, shortened
 
 UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 TIME = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|m|h)")
-FIXED = 0.06            # the share of a demo's usual time that does not depend on the length of training
+UNKNOWN = "1 min", "3 s"    # the usual and the shortest time of a demo that is not in the table
 SHORTEST = 0.005        # the smallest share of the usual training
 LATE = 0.1              # a tour that exceeds its time by more than this share reports it
 PERIOD = 0.2            # seconds between two updates of the bars
@@ -36,31 +36,51 @@ def seconds_of(text: str) -> float:
 
 
 class Pace:
-    """How long demos take: their usual times, corrected by the demos of this tour that have run so far."""
+    """How long demos take: their known times, corrected by the demos of this tour that have run so far.
 
-    def __init__(self, usual: Mapping[str, float]):
-        self.usual = usual
+    usual, shortest : seconds of each demo with its usual training, and with the shortest one
+
+    The time beyond the shortest is corrected. The shortest time is corrected on slower machines only.
+    """
+
+    def __init__(self, usual: Mapping[str, float], shortest: Mapping[str, float]):
+        self.usual, self.shortest = usual, shortest
         self.expected = self.taken = 0.0
 
     def seconds(self, name: str, share: float) -> float:
-        """The time of a demo with this share of its training, at the usual speed."""
-        return self.usual[name] * (FIXED + (1 - FIXED) * share)
+        """The time of a demo with this share of its training."""
+        return self._shortest([name]) + share * self._longer([name])
 
-    def share(self, name: str, seconds: float) -> float:
-        """The share of the usual training that fits into the seconds, from SHORTEST to 1."""
-        share = (seconds / self.slowness / self.usual[name] - FIXED) / (1 - FIXED)
+    def share(self, names: Sequence[str], seconds: float) -> float:
+        """The share of the usual training with which these demos fit into the seconds, from SHORTEST to 1."""
+        share = (seconds - self._shortest(names)) / max(self._longer(names), 1e-3)
         return min(1.0, max(SHORTEST, share))
 
     def learn(self, name: str, share: float, taken: float) -> None:
         """Take the time of a run into account."""
-        self.expected += self.seconds(name, share)
-        self.taken += taken
+        self.expected += share * (self.usual[name] - self.shortest[name])
+        self.taken += max(0.0, taken - self.shortest[name])
 
     @property
     def slowness(self) -> float:
-        """Time taken / time expected; the first demos count little."""
-        few = 0.05 * sum(self.usual.values()) * FIXED
+        """Time taken / time expected, beyond the shortest times; the first demos count little."""
+        few = 0.05 * sum(self.shortest.values())
         return (self.taken + few) / (self.expected + few) if self.expected else 1.0
+
+    def _shortest(self, names: Sequence[str]) -> float:
+        return max(1.0, self.slowness) * sum(self.shortest[name] for name in names)
+
+    def _longer(self, names: Sequence[str]) -> float:
+        return self.slowness * sum(self.usual[name] - self.shortest[name] for name in names)
+
+
+def pace_of(names: Sequence[str]) -> Pace:
+    """The pace of these demos with the times in the table of the gallery."""
+    usual, shortest = usual_times(), shortest_times()
+    return Pace(
+        {name: seconds_of(usual.get(name, UNKNOWN[0])) for name in names},
+        {name: seconds_of(shortest.get(name, UNKNOWN[1])) for name in names},
+    )
 
 
 def usable(record: Record, demo: Demo, budget: float) -> bool:
@@ -70,26 +90,25 @@ def usable(record: Record, demo: Demo, budget: float) -> bool:
     return record.is_usual if record.budget is None else record.budget >= budget
 
 
-def tour(demos: Mapping[str, Demo], usual: Mapping[str, float], out: Path, budget: float) -> list[str]:
+def tour(demos: Mapping[str, Demo], pace: Pace, out: Path, budget: float) -> list[str]:
     """Run the demos that have no usable record in `out`, within `budget` seconds; return those that failed.
 
-    The time that is left is divided in proportion to the usual times, before each demo anew. What earlier
-    sittings of the same tour took is subtracted first, so an interrupted tour takes as long in total.
+    All demos train for the same share of their usual training. It is computed anew before each demo, from the
+    time that is left. What earlier sittings of the same tour took is subtracted first, so an interrupted tour
+    takes as long in total.
     """
     records = read_records(out, demos)
     done = {name: r for name, r in records.items() if usable(r, demos[name], budget)}
     todo = [name for name in demos if name not in done]
     if done:
         print(f"{len(done)} of {len(demos)} demos were run before and are kept", flush=True)
-    pace = Pace({name: usual[name] for name in demos})
     left = budget - sum(record.seconds for record in done.values() if record.budget == budget)
     failed = []
     whole = min(max(left, 0.0), sum(pace.usual[name] for name in todo))
     with bars(len(demos), len(done), whole) as shown:
         for n, name in enumerate(todo):
-            remaining = sum(pace.usual[other] for other in todo[n:])
-            share = pace.share(name, left * pace.usual[name] / remaining)
-            shown.start(name, pace.seconds(name, share) * pace.slowness)
+            share = pace.share(todo[n:], left)
+            shown.start(name, pace.seconds(name, share))
             start = time.perf_counter()
             try:
                 run_one(demos[name], out, share, budget)

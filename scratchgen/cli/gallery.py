@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
     from scratchgen.cli.demo import find_demos, usual_times
     from scratchgen.cli.demo_page import write_page
     from scratchgen.cli.demo_record import read_records
-    from scratchgen.cli.demo_tour import seconds_of, tour
+    from scratchgen.cli.demo_tour import pace_of, tour
     from scratchgen.data.digits import digits_from, load_digits
 
     demos = find_demos()
@@ -65,13 +65,13 @@ def main(args: argparse.Namespace) -> int:
                 from contextlib import redirect_stdout
 
                 stack.enter_context(redirect_stdout(sys.stderr))
-            usual = {name: seconds_of(times[name]) if name in times else 60.0 for name in demos}
             selected = {name: demo for name, demo in demos.items() if name in chosen}
+            pace = pace_of(list(selected))
             args.out.mkdir(parents=True, exist_ok=True)
             # One epoch of the full set would already be longer than most demos have time for
             stack.enter_context(digits_from(load_digits("embedded")))
             try:
-                failed = tour(selected, usual, args.out, args.budget)
+                failed = tour(selected, pace, args.out, args.budget)
             except KeyboardInterrupt:
                 page = write_page(args.out, demos, times)
                 again = "finished demos are kept; the same command continues the tour"

@@ -39,11 +39,12 @@ def main(out: Path, *, shown: int = 4000, tested: int = 1000, width: int = 8, se
 '''
 NAMES = ("latent", "compress", "exact")
 TIMES = ("10 s", "20 s", "0.5 min")
+SHORTEST = ("0.5 s", "1 s", "1.5 s")
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with three demos, whose usual times are 10, 20 and 30 s; the current folder."""
+    """A folder with three demos that usually take 10, 20 and 30 s; the current folder."""
     root = tmp_path / "demos"
     for family, name in zip(("vae", "vae", "flow"), NAMES, strict=True):
         (root / family).mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,13 @@ def folder(tmp_path, monkeypatch):
         (root / family / f"{name}.py").write_text(text, encoding="utf-8")
     (root / "__init__.py").write_text("", encoding="utf-8")
     monkeypatch.setattr(demo, "roots", lambda: (root,))
-    monkeypatch.setattr(demo, "usual_times", lambda: dict(zip(NAMES, TIMES, strict=True)))
+    (root / demo.TIMES).write_text(
+        "".join(
+            f"| [`demo {name}`](vae/{name}.py) | A claim. | {usual} | {shortest} |\n"
+            for name, usual, shortest in zip(NAMES, TIMES, SHORTEST, strict=True)
+        ),
+        encoding="utf-8",
+    )
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{demo.PACKAGE}.")]:
@@ -171,7 +178,7 @@ def test_tour_shortens_each_demo_and_prints_a_line_for_each(folder, capsys):
     assert [line.split(":")[0] for line in printed[:3]] == ["1/3 latent", "2/3 compress", "3/3 exact"]
     assert printed[3:] == ["3 of 3 demos are on the page", "open gallery/index.html"]
     (first, shown, tested, width), *others = runs(folder)
-    share = (12 / 60 - demo_tour.FIXED) / (1 - demo_tour.FIXED)
+    share = (12 - 3) / (60 - 3)     # 3 s: the shortest times
     assert (first, int(shown), int(tested), width) == ("latent", round(4000 * share), 250, "8")
     assert [name for name, *_ in others] == ["compress", "exact"]
     record = read_record(folder / "gallery" / "latent.json")
@@ -283,13 +290,28 @@ def test_arguments_that_are_wrong_run_nothing(folder, capsys, words, message):
 
 
 def test_pace_divides_the_time_and_learns_from_the_demos_that_ran():
-    pace = demo_tour.Pace({"a": 100.0, "b": 50.0})
-    assert pace.seconds("a", 1) == 100 and pace.share("a", 100) == 1 == pace.share("a", 1e6)
-    assert pace.seconds("a", pace.share("a", 30)) == pytest.approx(30)
+    pace = demo_tour.Pace({"a": 100.0, "b": 50.0}, {"a": 10.0, "b": 2.0})
+    assert pace.seconds("a", 1) == 100 and pace.share(["a"], 100) == 1 == pace.share(["a"], 1e6)
+    assert pace.seconds("a", pace.share(["a"], 30)) == pytest.approx(30)
+    share = pace.share(["a", "b"], 60)
+    assert pace.seconds("a", share) + pace.seconds("b", share) == pytest.approx(60)
     pace.learn("a", 1, 200)
-    assert 1.9 < pace.slowness < 2
-    assert pace.share("b", 50) < 0.5 and pace.share("b", 0) == demo_tour.SHORTEST
-    assert pace.share("b", 1e6) == 1
+    assert 1.9 < pace.slowness < 2.2
+    assert pace.share(["b"], 50) < 0.5 and pace.share(["b"], 0) == demo_tour.SHORTEST
+    assert pace.share(["b"], 1e6) == 1
+
+
+def test_pace_on_a_fast_machine_keeps_the_shortest_times():
+    pace = demo_tour.Pace({"a": 100.0, "b": 50.0}, {"a": 10.0, "b": 2.0})
+    pace.learn("a", 0.5, 10 + 45 / 4)       # four times as fast as expected
+    assert 0.2 < pace.slowness < 0.3
+    assert pace.seconds("b", 0) == 2 and pace.seconds("b", 1) == pytest.approx(2 + 48 * pace.slowness)
+
+
+def test_pace_of_a_demo_that_is_not_in_the_table_or_cannot_be_shortened():
+    pace = demo_tour.pace_of(["latent", "my_own"])
+    assert pace.seconds("my_own", 1) == 60 > pace.seconds("my_own", 0) > 0
+    assert demo_tour.Pace({"a": 1.0}, {"a": 1.0}).share(["a"], 2) == 1
 
 
 def test_shortened_settings():
@@ -312,6 +334,14 @@ def test_every_usual_time_can_be_read():
     times = demo.usual_times()
     assert set(times) == set(demo.find_demos())
     assert all(1 <= demo_tour.seconds_of(time) <= 600 for time in times.values())
+    shortest = demo.shortest_times()
+    assert set(shortest) == set(times)
+    assert all(demo_tour.seconds_of(shortest[name]) <= demo_tour.seconds_of(times[name]) for name in times)
+
+
+def test_a_tour_of_five_minutes_shortens_the_demos_but_not_to_the_shortest():
+    names = list(demo.find_demos())
+    assert 2 * demo_tour.SHORTEST < demo_tour.pace_of(names).share(names, 300) < 1
 
 
 def test_make_demo_runs_short_demos_of_three_families_in_full():
