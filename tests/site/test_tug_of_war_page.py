@@ -182,7 +182,7 @@ def test_controls(browser, path, record):
         assert f"Chosen: a {record['labels'][2]}." in p.locator("#plane-text").inner_text()
         box, (x, y, *_) = plane.bounding_box(), page.check("chosen")["ellipse"]
         plane.press("ArrowRight")
-        edge = 1.08 * max(3, abs(record["10-5/mu"][-1].astype(float)).max())
+        edge = 1.08 * max(3, abs(record["10-5/mu"][0].astype(float)).max())
         plane.tap(position={
             "x": box["width"] * (x + edge) / (2 * edge), "y": box["height"] * (edge - y) / (2 * edge),
         })  # fmt: skip

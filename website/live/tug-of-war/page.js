@@ -51,9 +51,9 @@
   };
   const views = Object.entries(surfaces).map(([id, [ratio, draw]]) => scratchgen.canvas.surface($(id), { ratio, draw }));
 
-  // Half the width of the plane: far enough for all posteriors at the end of the run.
+  // Half the width of the plane: far enough for all posteriors of this step, in all dimensions.
   function edge() {
-    const mu = run().mu.data, block = labels.length * dims(), start = last * block;
+    const mu = run().mu.data, block = labels.length * dims(), start = state.index * block;
     let largest = 3;
     for (let i = start; i < start + block; i++) largest = Math.max(largest, Math.abs(mu[i]));
     return 1.08 * largest;
