@@ -76,7 +76,7 @@ def ratio(value: float, spread: list[float], asked: float | None = None, digits:
 def parts(found: dict[str, Any]) -> str:
     """The milliseconds of each part of a step, and the rates of the products and of Adam."""
     columns = ("activations", "loss and its gradient", "Adam")
-    heads = ["threads", "whole step", "matrix products", "linear layers beyond them", *columns]
+    heads = ["threads", "whole step", "matrix products", "linear layers minus products", *columns]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for r in found["parts"]:
         ms = r["ms"]
@@ -89,7 +89,8 @@ def parts(found: dict[str, Any]) -> str:
         products, update = operations / r["ms"]["matrix products"], 28 * r["parameters"] / r["ms"]["Adam"]
         of_them = r["ms"]["Adam"] / r["ms"]["matrix products"]
         speed = f"{products / 1e6:.0f} GFLOP/s in the products and {update / 1e6:.0f} GB/s in Adam"
-        rates.append(f"Threads: {r['threads']}; {speed}, which takes {of_them:.2f} of their time.")
+        share = f"which takes {of_them:.2f} times as long as the products"
+        rates.append(f"Threads: {r['threads']}; {speed}, {share}.")
     return "\n".join([*lines, "", *rates])
 
 

@@ -96,8 +96,8 @@ def live_index(live: Iterable[Live]) -> str:
     """The page that lists the live pages, with the title and the first two sentences of each."""
     lines = [
         "# Live pages",
-        "Each page runs in the browser, without a network. Everything on it is computed by the page itself, "
-        "from weights and recordings made by the library.\n",
+        "Each page runs in your browser and sends nothing to a server. It computes everything itself, from "
+        "weights and recordings made by the library.\n",
     ]
     for name, text in sorted(live, key=lambda page: page[0] not in FIRST):
         about = re.search(r"<p[^>]*>(.*?)</p>", main_of(text), re.DOTALL)

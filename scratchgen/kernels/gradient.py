@@ -6,6 +6,8 @@ import numpy as np
 
 from scratchgen.kernels import backend
 
+LARGE = 1 << 17     # numbers of an array that threads add together
+
 
 class LazyGradient:
     """An array that can be set to zero without writing zeros.
@@ -52,11 +54,20 @@ class LazyGradient:
         array, zero = self.array, self.is_zero
         if b is not None:
             self._add_product(a, b, array.reshape(-1, array.shape[-1]), zero)
+        else:
+            self._add_array(a, array, zero)
+        self.is_zero = False
+
+    def _add_array(self, a: np.ndarray, array: np.ndarray, zero: bool) -> None:
+        same = a.dtype == array.dtype and a.shape == array.shape
+        if backend() == "jit" and same and a.size >= LARGE and _are_contiguous(a, array):
+            from scratchgen.kernels.arrays import accumulate  # imports Numba, so not at the top of the file
+
+            accumulate(array, a, add=not zero)
         elif zero:
             array[...] = a
         else:
             array += a
-        self.is_zero = False
 
     def _add_product(self, a: np.ndarray, b: np.ndarray, matrix: np.ndarray, zero: bool) -> None:
         same = a.dtype == b.dtype == matrix.dtype and a.shape[1:] == b.shape[:1]
@@ -68,3 +79,7 @@ class LazyGradient:
             np.matmul(a, b, out=matrix)
         else:
             matrix += a @ b
+
+
+def _are_contiguous(*arrays: np.ndarray) -> bool:
+    return all(array.flags.c_contiguous for array in arrays)

@@ -1,11 +1,13 @@
 """Matrix products of one thread: panels of b, and the tiles that go through them.
 
 As in BLAS, at most DEPTH rows of b at a time are copied into panels that are as wide as a tile (tiles.py).
-Unlike BLAS, the numbers of a are usually not copied, because a tile reads them one by one. In long sums they
-are, if the columns of a are contiguous: there, a tile reads a few numbers from each of many cache lines.
+Unlike BLAS, the numbers of a are usually not copied, because a tile reads them one by one. They are copied in
+long sums if the columns of a are contiguous. Otherwise, a tile would read only a few numbers from each of
+many cache lines.
 
 All addresses and distances are in bytes. a_row is the distance from one row of a to the next, a_step from one
-number of a row to the next. `number` is zero, of the dtype.
+number of a row to the next. `number` is a zero of the dtype of the matrices. It tells a kernel which dtype to
+use.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def part_of(depth):
 
 @kernel("contract")
 def _next_panel(vectors):
-    """The number of vectors of the first panel, if this number of vectors is left."""
+    """The number of vectors in the next panel, if this number of vectors is left."""
     if vectors <= BEST:
         return vectors
     return BEST if vectors % BEST != 1 else 2
@@ -112,7 +114,7 @@ def _strip(
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
-    a_group : bytes from GROUP rows of a to the next. If these are not neighbours, the last group is complete
+    a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     Tile i, for i < lines, also fetches the lines of the cache at ahead + i·LINE + k·ahead_step, for each k.
     """
     size = size_of(number)
@@ -126,13 +128,13 @@ def _strip(
         if count < height:
             target, target_row, accumulate = spare, row, 0
             if a_group != GROUP * a_row:
-                pass                    # there are more rows
+                pass                    # the copied group has rows of zeros
             elif rows >= height:        # a full tile, of which only the last rows are new
                 skip = height - count
                 source = a + (rows - height) * a_row
-            elif rows == 1:             # the same row again and again
+            elif rows == 1:     # the same row again and again
                 source_row = 0
-            else:                       # the rows, and zeros below them: other numbers might be denormal
+            else:       # the rows, and zeros below them: old memory may have denormal numbers, which are slow
                 source, source_row, source_step = spare + TILE, depth * size, size
                 for r in range(height):
                     for k in range(depth):
@@ -193,7 +195,7 @@ def multiply_matrix(
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns).
 
     spare : memory of SPARE bytes, for one panel, and, if a is copied, for DEPTH terms of a
-    then : 0, or the address of the b, with the same distances, that is probably needed next
+    then : 0, or the address of the part of b that is probably needed next, with the same distances
     """
     size = size_of(number)
     if copies(a_row, rows, depth, size):
@@ -250,8 +252,9 @@ def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows,
             source, target = a + (k + step) * a_step, copied + step * GROUP * size
             for i in range(0, rows // GROUP * GROUP, GROUP):
                 copy_vectors(number, source + i * size, target + i * part * size, GROUP * size // BYTES)
-            for i in range(rows // GROUP * GROUP, rows):
-                put(target + (i // GROUP * GROUP * part + i % GROUP) * size, get(number, source + i * size))
+            for i in range(rows // GROUP * GROUP, -(-rows // GROUP) * GROUP):
+                value = get(number, source + i * size) if i < rows else number
+                put(target + (i // GROUP * GROUP * part + i % GROUP) * size, value)
         vectors, first = -(-columns // lanes), 0
         while vectors:
             panel = _next_panel(vectors)

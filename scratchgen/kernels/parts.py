@@ -17,7 +17,7 @@ from scratchgen.runtime import threads
 ENTRIES = 1 << 15       # numbers of an array in a block, which take 5 to 20 µs
 ENOUGH = 8              # blocks; for fewer, helpers that sleep are not woken
 
-loop: Any = None        # in `_shared`, a kernel
+loop: Any = None        # a kernel, in each copy of `_shared` that `_caller` makes
 
 
 def _shared(queue, helpers, parts, whole, step, size, count, wake):

@@ -5,8 +5,8 @@ first term to the last, and the parts are added in order. So its bits depend nei
 nor on the boundaries of the blocks, nor on the other rows and columns.
 
 Measured at 128 rows on one thread of a processor with AVX-512, in GFLOP/s: 146 for x·W of 784 x 1000
-(OpenBLAS 143), 154 for its dW (148), 151 for its dx (121). On a faster one, OpenBLAS fell from 156, 177 and
-145 to 132, 146 and 120 in four blocks, because each block copies all of x again. Here, blocks cost little.
+(OpenBLAS 143), 154 for its dW (148), 151 for its dx (121). Cutting a product into blocks makes OpenBLAS
+slower, because each block copies all of x again (docs/speed.md). Here, blocks cost little.
 """
 
 from __future__ import annotations
@@ -260,7 +260,10 @@ def packed(b: np.ndarray) -> Packed:
 
 
 class Division(NamedTuple):
-    """How a product is divided into blocks, column by column; `width` is that of whole panels, or of all."""
+    """How a product is divided into blocks, column by column.
+
+    width : columns of a block: those of a number of whole panels, or all columns
+    """
 
     height: int
     width: int
@@ -342,7 +345,9 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
 def _compute(
     queue: int, helpers: int, products: list[Product], first: list[int], wake: bool, dtype: np.dtype
 ) -> int:
-    """Compute products with these numbers of their first blocks, followed by the number of all blocks.
+    """Compute products.
+
+    first : the number of the first block of each product, and then the number of all blocks
 
     Returns how many blocks found no memory.
     """

@@ -1,19 +1,20 @@
 """A queue of blocks of work, which the calling thread and helper threads take one after the other.
 
-A computation on large arrays is cut into blocks, each of which is computed by one thread. The boundaries
-depend on the shapes alone, or no number depends on the boundaries. So the result has the same bits however
-many threads take part. A thread takes the next block when it has finished one.
+A computation on large arrays is cut into blocks, each of which is computed by one thread. In most
+computations, the boundaries depend on the shapes alone. In the others, they do not change any number. So the
+result has the same bits however many threads take part. A thread takes the next block when it has finished
+one.
 
 All of this is compiled and runs without the GIL. Only one caller at a time can use the helpers. If another
 one comes, it computes all of its blocks itself.
 
 **The queue** is one word in memory: the number of the computation, how many blocks it has, and which block is
-next. A thread takes a block by incrementing the word, if it is still as the thread has read it. So no thread
-can take a block of a computation that has ended.
+next. A thread takes a block by incrementing the word, unless another thread has changed it since it was read.
+So no thread can take a block of a computation that has ended.
 
 **Waiting.** A helper without work looks for some at short intervals for LONG microseconds, longer than the
 Python code between two computations of a step takes, and then sleeps. If other processes want its core, it
-sleeps after SPIN microseconds. It supposes that they do if any helper has lost its core during the last CALM
+sleeps after SPIN microseconds. It assumes this if any helper has lost its core during the last CALM
 computations. (A block that takes longer than PATIENCE looks like a lost core.)
 
 **If a helper loses its core** to another process in the middle of a block, the caller has to wait for this
@@ -52,7 +53,7 @@ WAITING = 320       # 1 if the caller sleeps until a block is finished
 OWNER = 384         # 1 if a caller uses the helpers
 STOP = 448          # 1 if the helpers should end
 LIMIT = 512         # helpers that may take part
-LOOKS = 576         # pauses in SPIN, in PATIENCE and in LONG
+LOOKS = 576         # how many pauses take SPIN, PATIENCE and LONG microseconds
 CORES = 640         # MASK bytes: the cores that may be used, one bit for each
 CHOSEN = 768        # MASK bytes: the cores for one helper
 FAILED = 896        # blocks for which there was no memory

@@ -1,6 +1,6 @@
 """The inner loop of a matrix product: one tile of the output, in the registers of the processor.
 
-A tile has R rows and V vectors of columns, and all R·V sums are in registers. For each of k, V vectors of b
+A tile has R rows and V vectors of columns, and all R·V sums are in registers. For each k, V vectors of b
 and R numbers of a are loaded, and R·V vectors of products are added.
 """
 from __future__ import annotations
@@ -198,7 +198,7 @@ def transpose(typingctx, number, source, source_row, target, target_row):
 
         vectors = [builder.load(at(source, source_row, i), align=align) for i in range(lanes)]
         size = 1
-        while size < lanes:     # in each square of 2·size numbers, exchange two of its four parts
+        while size < lanes:     # in each square of 2·size x 2·size numbers, exchange two of its parts
             low = [i if i & size == 0 else lanes + i - size for i in range(lanes)]
             high = [i + size if i & size == 0 else lanes + i for i in range(lanes)]
             for i in range(lanes):

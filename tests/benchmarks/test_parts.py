@@ -140,7 +140,7 @@ def test_parts_table_has_rates():
     text = parts({"parts": [{"batch": 7, "threads": 1, "parameters": 10**7, "ms": ms}]})
     weights = 2 * (784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30)
     speed = 2 * 7 * (3 * weights - 784 * 1000) / 0.01 / 1e9
-    assert f"1; {speed:.0f} GFLOP/s in the products and 112 GB/s in Adam, which takes 0.25 of" in text
+    assert f"1; {speed:.0f} GFLOP/s in the products and 112 GB/s in Adam, which takes 0.25 times as" in text
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 from scratchgen.gradcheck.checker import check_layer
 from scratchgen.gradcheck.contract import check_contract
+from scratchgen.kernels.gradient import LARGE
 from scratchgen.layers import Layer, Linear, Parameter, Sequential, Sigmoid, Tanh
 from scratchgen.models import GAN, VAE, Autoencoder
 from scratchgen.training import SGD
@@ -342,6 +343,24 @@ def test_zeros_are_not_written_into_a_gradient_that_was_not_read(rng):
         optimiser.zero_grad()
         assert layer.weight.lazy_grad.array.all() and layer.weight.lazy_grad.is_zero
     assert not layer.weight.grad.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+def test_large_gradients_add_up(rng, dtype, layout):
+    """Threads add large arrays of the same dtype; other arrays are added by NumPy."""
+    shape = (400, 401)
+    p = Parameter(np.zeros(shape, np.float32))
+    assert p.size > LARGE
+    first, second = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    for a in (first, second):
+        p.add_grad(a if layout == "contiguous" else np.ascontiguousarray(a.T).T)
+    expected = first.astype(np.float32)
+    expected += second
+    np.testing.assert_array_equal(p.grad, expected)
+    p.zero_grad()
+    p.add_grad(second)
+    np.testing.assert_array_equal(p.grad, second.astype(np.float32))
 
 
 def test_parameter_has_the_shape_of_its_array_and_a_zero_gradient():
