@@ -20,25 +20,31 @@ from scratchgen.kernels.tiles import BYTES, LINE, ROWS, TILES, copy_vectors, get
 
 DEPTH = 256             # terms of a sum, at most, that are added before the result is written
 GROUP = 16              # rows of a that are copied together, a multiple of the rows of each tile
+FEW = 8                 # rows of a, at most, for which copying b would take longer than the product
+AHEAD = 12              # rows of b that the cache fetches early, if b is not copied
 HEIGHT = 128            # rows of a that pass through all panels before the next rows do, in `multiply`
 
-BEST = max(TILES)       # the number of vectors of most panels
-TILE3, TILE2, TILE1 = TILES[3], TILES[2], TILES[1]
-HEIGHTS = np.array([ROWS.get(v, 0) for v in range(BEST + 1)])
+BEST, WIDE = 3, 6       # the number of vectors of most panels, and of those of products with few rows
+TILE6, TILE3, TILE2, TILE1 = TILES[WIDE], TILES[BEST], TILES[2], TILES[1]
+HEIGHTS = np.array([ROWS.get(v, 0) for v in range(WIDE + 1)])
 TILE = max(ROWS[v] * v for v in ROWS) * BYTES       # bytes of a tile
 SPARE = TILE + max(ROWS.values()) * DEPTH * 8
 PANEL = DEPTH * BEST * BYTES                        # bytes of a panel
 
 
 @kernel("contract")
-def _tile(number, vectors, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step):
+def _tile(
+    number, vectors, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step
+):
     """A tile with this number of vectors."""
     if vectors == 3:
-        TILE3(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE3(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
+    elif vectors == WIDE:
+        TILE6(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
     elif vectors == 2:
-        TILE2(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE2(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
     else:
-        TILE1(number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE1(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
 
 
 @kernel("contract")
@@ -109,11 +115,12 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 
 @kernel("contract")
 def _strip(
-    number, panel, a, a_row, a_step, a_group, packed, out, out_row, rows, used, depth, spare, add,
+    number, panel, a, a_row, a_step, a_group, b, b_row, out, out_row, rows, used, depth, spare, add,
     ahead, ahead_step, lines,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
+    b, b_row : the panel, or the first of its columns in b itself
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     Tile i, for i < lines, also fetches the lines of the cache at ahead + i·LINE + k·ahead_step, for each k.
     """
@@ -141,7 +148,7 @@ def _strip(
                         value = get(number, a + r * a_row + k * a_step) if r < count else number
                         put(source + r * source_row + k * size, value)
         _tile(
-            number, panel, source, source_row, source_step, packed, depth, target, target_row, accumulate,
+            number, panel, source, source_row, source_step, b, b_row, depth, target, target_row, accumulate,
             used, ahead, ahead_step,
         )
         if count < height:
@@ -149,7 +156,7 @@ def _strip(
         lines -= 1
         ahead += LINE
         if lines <= 0:
-            ahead, ahead_step = packed, 0       # nothing that is not in the cache
+            ahead, ahead_step = b, 0    # nothing that is not in the cache
         i += count
 
 
@@ -179,7 +186,7 @@ def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, dept
             panel = _next_panel(vectors)
             width = panel * lanes
             _strip(
-                number, panel, a + top * a_row, a_row, a_step, GROUP * a_row, panel_at,
+                number, panel, a + top * a_row, a_row, a_step, GROUP * a_row, panel_at, panel * BYTES,
                 out + top * out_row + first * size, out_row, min(HEIGHT, rows - top),
                 min(width, columns - first), depth, spare, add, panel_at, 0, 0,
             )
@@ -203,6 +210,10 @@ def multiply_matrix(
             number, a, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add
         )
         return
+    if rows <= FEW and b_column == size:
+        whole = columns // (BYTES // size) * (BYTES // size)
+        _multiply_in_place(number, a, a_row, a_step, b, b_step, out, out_row, rows, whole, depth, spare, add)
+        b, out, columns = b + whole * size, out + whole * size, columns - whole
     lanes = BYTES // size
     terms = part_of(depth)
     packed = spare + SPARE
@@ -223,10 +234,34 @@ def multiply_matrix(
             if following and b_column == size:
                 ahead, ahead_step, lines = following, b_step, used * size // LINE + 1
             _strip(
-                number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, out + first * size,
-                out_row, rows, used, part, spare, 1 if add or k else 0, ahead, ahead_step, lines,
+                number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, panel * BYTES,
+                out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0,
+                ahead, ahead_step, lines,
             )
         first += width
+        vectors -= panel
+
+
+@kernel("contract")
+def _multiply_in_place(number, a, a_row, a_step, b, b_step, out, out_row, rows, columns, depth, spare, add):
+    """As `multiply_matrix` for few rows of a: b, whose rows are contiguous, is not copied.
+
+    columns : of whole vectors
+    """
+    size = size_of(number)
+    lanes = BYTES // size
+    terms = part_of(depth)
+    vectors, first = columns // lanes, 0
+    while vectors:
+        panel = WIDE if vectors >= WIDE else _next_panel(vectors)
+        for k in range(0, depth, terms):
+            source = b + k * b_step + first * size
+            _strip(
+                number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, source, b_step,
+                out + first * size, out_row, rows, panel * lanes, min(terms, depth - k), spare,
+                1 if add or k else 0, source + AHEAD * b_step, b_step, 1,
+            )
+        first += panel * lanes
         vectors -= panel
 
 
@@ -263,8 +298,8 @@ def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows,
             source = b + k * b_step + first * b_column
             _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
             _strip(
-                number, panel, copied, size, GROUP * size, part * GROUP * size, packed, out + first * size,
-                out_row, rows, used, part, spare, 1 if add or k else 0, packed, 0, 0,
+                number, panel, copied, size, GROUP * size, part * GROUP * size, packed, panel * BYTES,
+                out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0, packed, 0, 0,
             )
             first += width
             vectors -= panel

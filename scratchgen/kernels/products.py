@@ -38,6 +38,7 @@ from scratchgen.runtime import threads
 WORK = 3 << 20          # multiplications of a block, about 40 µs
 LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
+LIMITED = 16            # rows, below which memory limits the speed
 SHORT = 48              # the largest number of rows for which packing a is faster than transposing b
 
 
@@ -275,7 +276,8 @@ class Division(NamedTuple):
 def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: bool) -> Division:
     """Blocks for this number of threads; the last columns are in small blocks, so that all end together."""
     height = -(-rows // -(-rows // (HEIGHT if copied else TALL)))
-    width = min(max(1, WORK // (height * depth * unit)) * unit, columns)
+    # With fewer rows, a block takes as long as with this many: reading b from memory is the limit
+    width = min(max(1, WORK // (max(height, LIMITED) * depth * unit)) * unit, columns)
     if copied:      # wide blocks, so that a is copied less often (see panels.py), but three for each thread
         width = max(1, -(-columns // unit) * -(-rows // height) // (3 * number)) * unit
     while not copied and height > 96 and height * width * depth > 2 * WORK:
@@ -335,7 +337,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
             )
         )  # fmt: skip
         first.append(first[-1] + division.blocks)
-        work += rows * columns * depth
+        work += max(rows, LIMITED) * columns * depth
     if described:
         failed = _compute(queue, helpers, described, first, work >= 4 * WORK, products[0][0].dtype)
         if failed:

@@ -19,14 +19,17 @@ _triple = llvm.get_process_triple()
 
 
 def _registers() -> tuple[int, dict[int, int]]:
-    """The bytes of a vector register, and for each number of vectors in a tile, the number of its rows."""
+    """The bytes of a vector register, and for each number of vectors in a tile, the number of its rows.
+
+    Tiles of six vectors are for products with few rows.
+    """
     if _features.get("avx512f"):
-        return 64, {3: 8, 2: 8, 1: 16}      # 32 registers
+        return 64, {6: 4, 3: 8, 2: 8, 1: 16}    # 32 registers
     if _features.get("avx2") and _features.get("fma"):
-        return 32, {3: 4, 2: 4, 1: 8}       # 16 registers
+        return 32, {6: 2, 3: 4, 2: 4, 1: 8}     # 16 registers
     if _triple.startswith(("aarch64", "arm64")):
-        return 16, {3: 8, 2: 8, 1: 16}
-    return 16, {3: 4, 2: 4, 1: 8}
+        return 16, {6: 4, 3: 8, 2: 8, 1: 16}
+    return 16, {6: 2, 3: 4, 2: 4, 1: 8}
 
 
 BYTES, ROWS = _registers()
@@ -40,16 +43,20 @@ def _make(rows: int, vectors: int) -> Any:
     """The function that computes a tile; see the module."""
 
     @intrinsic
-    def tile(typingctx, number, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step):
+    def tile(
+        typingctx, number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step
+    ):
         """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
 
         number : of the dtype;  a, b, out : addresses;  a_row, out_row : bytes from row to row
-        a_step : bytes from one number of a row to the next;  b is packed and aligned
+        a_step : bytes from one number of a row to the next
+        b_row : bytes from one row of b to the next, which is the size of a panel's row if b is packed
         used : the columns of out, more than (vectors − 1)·lanes. The last vector may extend beyond them
-        ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step
+        ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step,
+            and in the widest tile as many bytes there as a row of b has
         """
         def codegen(context, builder, signature, args):
-            _, a, a_row, a_step, b, depth, out, out_row, add, used, ahead, ahead_step = args
+            _, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step = args
             single = number == types.float32
             element = ir.FloatType() if single else ir.DoubleType()
             size = 4 if single else 8
@@ -87,11 +94,11 @@ def _make(rows: int, vectors: int) -> Any:
             for total in sums:
                 total.add_incoming(ir.Constant(vector, [0.0] * lanes), start)
             k, a_now, b_now, line = counters
-            builder.call(
-                fetch, [builder.inttoptr(line, BYTE), *(ir.IntType(32)(word) for word in (0, 2, 1))]
-            )
+            for offset in range(0, vectors * BYTES if vectors == max(ROWS) else LINE, LINE):
+                where = builder.inttoptr(builder.add(line, WORD(offset)), BYTE)
+                builder.call(fetch, [where, *(ir.IntType(32)(word) for word in (0, 2, 1))])
             columns = [
-                builder.load(at(b_now, vector, WORD(v * BYTES)), align=BYTES) for v in range(vectors)
+                builder.load(at(b_now, vector, WORD(v * BYTES)), align=size) for v in range(vectors)
             ]
             new = []
             for r in range(rows):
@@ -107,7 +114,7 @@ def _make(rows: int, vectors: int) -> Any:
                     )
             ends = (
                 builder.add(k, WORD(1)), builder.add(a_now, a_step),
-                builder.add(b_now, WORD(vectors * BYTES)), builder.add(line, ahead_step),
+                builder.add(b_now, b_row), builder.add(line, ahead_step),
             )
             for phi, end in zip([*counters, *sums], [*ends, *new], strict=True):
                 phi.add_incoming(end, loop)
@@ -147,7 +154,7 @@ def _make(rows: int, vectors: int) -> Any:
                             builder.store(value, place, align=size)
             return context.get_dummy_value()
 
-        return types.void(number, *(types.int64,) * 11), codegen
+        return types.void(number, *(types.int64,) * 12), codegen
 
     return tile
 
