@@ -7,6 +7,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import scratchgen  # noqa: E402
+from website.places import find_places  # noqa: E402
 
 project = "scratchgen"
 author = "the scratchgen authors"
@@ -54,6 +55,7 @@ html_title = "scratchgen"
 html_static_path = ["static", "vendor"]
 templates_path = ["templates"]
 html_math_renderer = "katex"
+html_context = {"equations": find_places().chapter}       # for search.html
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

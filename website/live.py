@@ -41,7 +41,7 @@ SHARED = LIVE / "shared"
 SCRIPTS = ("base", "random", "tensor", "conv", "network", "controls", "canvas", "check")
 LARGEST = 3_000_000     # bytes of a page
 DTYPES = ("float16", "float32", "float64", "int32", "uint8", "int8")
-CHAPTERS, HOME = "../docs/{}.html", "../index.html"
+CHAPTERS, HOME, OTHERS = "../docs/{}.html", "../index.html", "../live.html"
 
 
 def names() -> list[str]:
@@ -86,6 +86,7 @@ def assemble(content: str, data: Mapping[str, Any], files: Sequence[Path], *, ho
         description=html.escape(html.unescape(description)),
         style="\n".join(text for suffix, text in texts if suffix == ".css"),
         home=home,
+        others=OTHERS,
         content=content,
         data=json.dumps(encoded(data), separators=(",", ":")).replace("<", "\\u003c"),
         scripts="\n".join(f"<script>\n{text}</script>" for suffix, text in texts if suffix == ".js"),

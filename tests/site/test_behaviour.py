@@ -170,3 +170,36 @@ def test_search_field_of_the_search_page(tab, site):
     tab.get_by_label("Search for").press("Enter")
     tab.locator("#search-results li a", has_text="variational autoencoder").first.wait_for()
     assert tab.get_by_label("Search for").input_value() == "reparameterisation"
+
+
+def test_search_field_has_the_focus(tab, site):
+    tab.goto(f"file://{site}/search.html")
+    tab.keyboard.type("posterior")
+    tab.keyboard.press("Enter")
+    tab.locator("#search-results li a").first.wait_for()
+
+
+@pytest.mark.parametrize("words", ["VAE.4", "(vae.4)"])
+def test_search_for_a_number_leads_to_the_equation(tab, site, words):
+    tab.goto(f"file://{site}/search.html")
+    tab.get_by_label("Search for").fill(words)
+    tab.get_by_label("Search for").press("Enter")
+    tab.get_by_role("link", name="(VAE.4)", exact=True).click()
+    tab.wait_for_url("**/docs/vae.html#eq-VAE.4")
+    assert tab.locator("#eq-VAE\\.4").bounding_box()["y"] < tab.viewport_size["height"]
+
+
+def test_printed_figures_are_not_dimmed(tab, site):
+    tab.emulate_media(color_scheme="dark")
+    tab.goto(f"file://{site}/docs/vae.html")
+    look = "getComputedStyle(document.querySelector('article img')).filter"
+    assert "brightness" in tab.evaluate(look)
+    tab.emulate_media(color_scheme="dark", media="print")
+    assert tab.evaluate(look) == "none"
+
+
+def test_live_page_leads_to_the_others(tab, site):
+    tab.goto(f"file://{site}/live/latent.html")
+    tab.get_by_role("link", name="Live pages").click()
+    tab.wait_for_url("**/live.html")
+    assert tab.locator("article a[href*='live/']").count() >= 5
