@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from scratchgen.checks import Array, as_generator, describe, float_dtype, is_plain_array, positive
+from scratchgen.kernels import compiled
 from scratchgen.layers.attention import join_heads, split_heads
 from scratchgen.layers.base import CheckedModule
 from scratchgen.layers.lengths import within_lengths
@@ -30,6 +31,7 @@ def softmax_backward(dp: Array, p: Array) -> Array:
     return p * (dp - (p * dp).sum(axis=-1, keepdims=True))              # (XATT.8)
 
 
+@compiled
 def cross_attention(q: Array, k: Array, v: Array, within: Array | None) -> tuple[Array, Array]:
     """(y, p) for queries q (N, H, T, D), and keys and values k, v (N, H, S, D).
 
@@ -40,16 +42,17 @@ def cross_attention(q: Array, k: Array, v: Array, within: Array | None) -> tuple
     return join_heads((p @ v)[None]), p                                 # (XATT.5)
 
 
+@compiled
 def cross_attention_backward(
     dy: Array, q: Array, k: Array, v: Array, p: Array
-) -> tuple[Array, Array, Array]:
-    """The gradients (dq, dk, dv) of what `cross_attention` took, given dy (N, T, C) and its p."""
+) -> tuple[Array, Array]:
+    """dq (N, H, T, D), and dk and dv as one array (2, N, H, S, D), given dy (N, T, C) and p."""
     dy = split_heads(dy, q.shape[1], parts=1)[0]                        # (N, H, T, D)
     dv, dp = p.swapaxes(2, 3) @ dy, dy @ v.swapaxes(2, 3)               # (XATT.7)  y = p·v
     dscores = softmax_backward(dp, p)                                   # (XATT.8)  p = softmax(scores)
     scale = q.shape[3] ** -0.5
     dq, dk = scale * (dscores @ k), scale * (dscores.swapaxes(2, 3) @ q)    # (XATT.9)  scores = q·kᵀ / √D
-    return dq, dk, dv
+    return dq, np.stack([dk, dv])
 
 
 def expect_memory(who: str, x: Array, memory: Array, features: int) -> None:
@@ -152,10 +155,9 @@ class CrossAttention(CheckedModule):
         x, memory, q, k, v, p, y = cache
         self.expect_gradient(dout, x.shape, x.dtype)
         dy: Any = self.proj.backward(dout, y)
-        dq, dk, dv = cross_attention_backward(dy, q, k, v, p)
-        dkv = join_heads(np.stack([dk, dv]))
+        dq, dkv = cross_attention_backward(dy, q, k, v, p)
         dx = self.query.backward(join_heads(dq[None]), x, input_grad)       # (XATT.10) q = x·W_q + b_q
-        dmemory = self.key_value.backward(dkv, memory, input_grad)          # (XATT.11)
+        dmemory = self.key_value.backward(join_heads(dkv), memory, input_grad)          # (XATT.11)
         return dx, dmemory
 
     def keys_values(self, memory: Array) -> Array:

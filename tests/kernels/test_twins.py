@@ -125,6 +125,19 @@ def attention_backward(a: Draw) -> tuple:
     return a(a.n, a.t, 2 * a.c), a(a.n, a.t, 3 * 2 * a.c), p, causal
 
 
+def cross_attention(a: Draw) -> tuple:
+    """Queries and memories of different lengths, with and without padding."""
+    within = np.arange(a.m) < a.rng.integers(1, a.m + 1, (a.n, 1, 1, 1)) if a.rng.integers(2) else None
+    return a(a.n, 2, a.t, a.c), a(a.n, 2, a.m, a.c), a(a.n, 2, a.m, a.c), within
+
+
+def cross_attention_backward(a: Draw) -> tuple:
+    p = a.uniform(a.n, 2, a.t, a.m)
+    p /= p.sum(axis=3, keepdims=True)
+    q, k, v, _ = cross_attention(a)
+    return a(a.n, a.t, 2 * a.c), q, k, v, p
+
+
 def group_norm(a: Draw) -> tuple:
     return a(a.n, a.t, 2 * a.c), a(2 * a.c), a(2 * a.c), 2, 1e-5
 
@@ -249,6 +262,8 @@ ARGUMENTS: dict[str, Callable[[Draw], tuple]] = {
     "layers.pooling.avg_pool_backward": avg_pool_backward,
     "layers.attention.attention": attention,
     "layers.attention.attention_backward": attention_backward,
+    "layers.cross_attention.cross_attention": cross_attention,
+    "layers.cross_attention.cross_attention_backward": cross_attention_backward,
     "layers.group_norm.group_norm": group_norm,
     "layers.group_norm.group_norm_backward": group_norm_backward,
     "layers.lstm.lstm_cell": lambda a: (a(a.n, 4 * a.c), a(a.n, 4 * a.c), a(a.n, a.c)),
@@ -434,6 +449,14 @@ def test_twin_refuses_integers_and_mixed_dtypes(name):
         ("layers.pooling.max_pool", (np.ones((1, 2, 2, 1)), (3, 3), (1, 1), (0, 0))),
         ("layers.pooling.max_pool_backward", (np.ones((1, 1, 1, 1)), np.full((1, 1, 1, 1), 4), (2, 2))),
         ("layers.attention.attention", (np.ones((1, 2, 9)), 2, True)),
+        (
+            "layers.cross_attention.cross_attention",
+            (np.ones((1, 2, 2, 2)), *[np.ones((1, 2, 3, 2))] * 2, np.ones((1, 2, 2, 3), bool)),
+        ),
+        (
+            "layers.cross_attention.cross_attention_backward",
+            (np.ones((1, 2, 5)), *[np.ones((1, 2, 2, 2))] * 3, np.ones((1, 2, 2, 2))),
+        ),
     ],
 )
 def test_twin_refuses_images_smaller_than_the_window_and_positions_outside(name, given):
@@ -518,6 +541,18 @@ def test_softmax_of_attention_keeps_nan_of_the_past_and_ignores_the_future(backe
     _, p = attention(qkv, 1, True)
     assert p[0, 0, 0].tolist() == [1, 0, 0]
     assert np.isnan(p[0, 0, 1, :2]).all() and np.isnan(p[0, 0, 2]).all()
+
+
+def test_softmax_of_cross_attention_keeps_nan_and_ignores_the_padding(backend):
+    cross_attention = FUNCTIONS["scratchgen.layers.cross_attention.cross_attention"]
+    q, k = np.ones((2, 1, 1, 1)), np.zeros((2, 1, 3, 1))
+    k[:, 0, 2] = np.nan
+    within = np.array([[True, True, False], [True, True, True]])
+    _, p = cross_attention(q, k, k, within[:, None, None])
+    assert p[0, 0, 0].tolist() == [0.5, 0.5, 0] and np.isnan(p[1]).all()
+    within = np.array([[False, True, False]] * 2)       # a mask that is not that of lengths
+    _, p = cross_attention(q, k, k, within[:, None, None])
+    assert p[0, 0, 0].tolist() == p[1, 0, 0].tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scratchgen import kernels
 from scratchgen.gradcheck import check_layer
 from scratchgen.gradcheck.memory_cases import WithMemory
 
@@ -56,7 +57,8 @@ def passes(cls):
     for p in layer.parameters().values():
         p.value += 0.5 * rng.standard_normal(p.shape)
     x = rng.standard_normal((2, 3 * 4 + 3 * 4))
-    return all(r.ok for r in check_layer(WithMemory(layer, 3, 3, [3, 2]), x, rng=rng))
+    with kernels.use("reference"):          # the twins are not in the copy
+        return all(r.ok for r in check_layer(WithMemory(layer, 3, 3, [3, 2]), x, rng=rng))
 
 
 @pytest.mark.parametrize("cls", FILES)
