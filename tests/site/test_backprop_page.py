@@ -220,6 +220,93 @@ def test_kink(opened):
     assert "at a kink" in page.locator("#now").inner_text()
 
 
+def enter(page: Any, label: str, text: str) -> Any:
+    """Type into a field of the page, as a user does, and leave it."""
+    field = page.get_by_role("textbox", name=label, exact=True)
+    field.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("Tab")
+    return field
+
+
+def choose(page: Any, model: str, activation: str) -> None:
+    """Open an example at its last line."""
+    page.get_by_role("button", name=model, exact=True).click()
+    page.get_by_label("Activation").select_option(activation)
+    page.locator("#last").click()
+
+
+LARGE = {
+    "VAE": [("be1, entry 2", "20"), ("be1, entry 2", "30"), ("We2, row 3, column 3", "-50"),
+            ("We2, row 3, column 3", "50")],
+    "two layers": [(label, "1000000") for label in
+                   ("target, row 1, column 1", "x, row 1, column 1", "W1, row 1, column 1", "b1, entry 1")],
+    "batch norm": [("x, row 1, column 1", "0.00001"), ("eps", "0.00000001"), ("b1, entry 1", "1000000")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", P.ACTIVATIONS)
+@pytest.mark.parametrize("model", LARGE)
+def test_rounding_errors_of_a_large_loss_are_neither_mistakes_nor_kinks(opened, model, activation):
+    page = opened.page
+    choose(page, model, activation)
+    for label, text in LARGE[model]:
+        page.get_by_role("button", name="Reset the numbers").click()
+        page.get_by_role("textbox", name=label, exact=True).fill(text)
+        page.locator("#last").click()
+        for gradient, found in opened.check("state")["numeric"].items():
+            assert not found["wrong"] and not found["kinks"], (label, text, gradient)
+            if not found["unsure"]:
+                assert found["error"] <= 1e-3 * found["scale"], (label, text, gradient)
+        shown = page.locator("#variables").inner_text()
+        assert "✗" not in shown and "kink" not in shown and "✓ agrees" in shown
+
+
+def test_checks_of_large_gradients(opened):
+    """Their error is relative; where rounding hides the gradient, the page says that there is no check."""
+    page = opened.page
+    page.locator("#last").click()
+    enter(page, "target, row 1, column 1", "1000000")
+    shown = page.locator("#variables").inner_text()
+    assert "The loss is too large for finite differences" in shown
+    errors = re.findall(r"agrees, relative error (\S+)", shown)
+    assert errors and all(float(error.replace("−", "-")) <= 1e-3 for error in errors)
+    assert "agrees, error" not in shown
+    text = page.locator("#edited").inner_text()
+    assert "to 1000000." in text and re.search(r"a change of \+3\.333e\+11\.", text)
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "reason"),
+    [
+        ("be1, entry 2", "1000000", "std is infinite: the loss is not a number."),
+        ("We2, row 3, column 3", "1000", "spread is infinite: the loss is infinite."),
+    ],
+)
+def test_overflow_of_the_loss(opened, label, text, reason):
+    page = opened.page
+    choose(page, "VAE", "ReLU")
+    enter(page, label, text)
+    message = page.locator("#edited").inner_text()
+    assert reason in message and "closer to 0" in message and "NaN" not in message
+    notes = page.locator("#variables .check").all_inner_texts()
+    assert notes and not any("✗" in note or "✓" in note or "NaN" in note for note in notes)
+    enter(page, label, "1")
+    assert "NaN" not in page.locator("#edited").inner_text()
+    assert "✓ agrees" in page.locator("#variables").inner_text()
+
+
+def test_several_kinks_at_once(opened):
+    """With h1 = 0 in a whole row, a step of x crosses the kinks of all units: neither slope is the gradient."""
+    page = opened.page
+    page.locator("#last").click()
+    for label in ("x, row 1, column 1", "x, row 1, column 2", "b1, entry 1", "b1, entry 2", "b1, entry 3"):
+        enter(page, label, "0")
+    found = opened.check("state")["numeric"]
+    assert found["dx"]["kinks"] and not any(check["wrong"] for check in found.values())
+
+
 def test_keys_and_the_list_of_lines(opened):
     page = opened.page
     current = page.locator("#lines button[aria-current=step]")
@@ -268,6 +355,60 @@ def test_numbers_that_are_not_accepted(opened):
     field = page.get_by_label("target, row 1, column 1")
     field.fill("2")                                                 # a target of cross-entropy is in [0, 1]
     assert field.get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.parametrize("text", ["1e400", "99999999999999", "1e308", "abc", "½", "0x10", "-", "1.5.2"])
+def test_rejected_entry(opened, text):
+    """The number that was there comes back, with the reason, and what was said about the edit before it."""
+    page = opened.page
+    enter(page, "W1, row 1, column 1", "1.7")
+    said, values = page.locator("#edited").inner_text(), opened.check("state")["values"]
+    changed = page.locator("#variables td.changed").count()
+    for label, kept in (("W1, row 1, column 1", 1.7), ("W2, row 1, column 1", values["W2"][0, 0])):
+        field = enter(page, label, text)
+        assert float(field.input_value()) == kept and field.get_attribute("aria-invalid") == "false"
+        np.testing.assert_array_equal(opened.check("state")["values"]["loss"], values["loss"])
+        assert page.locator("#edited").inner_text() == said
+        assert page.locator("#variables td.changed").count() == changed > 0
+        reason = page.locator("[role=status]", has_text="Expected a number from −1,000,000 to 1,000,000.")
+        assert reason.count() == 1 and reason.is_visible()
+        assert f"{label} is still {kept}." in reason.inner_text()
+    enter(page, "W1, row 1, column 1", "1.8")
+    assert reason.count() == 0
+
+
+def test_same_number_again(opened):
+    """It is no edit: what was said about the edit before it stays."""
+    page = opened.page
+    enter(page, "W1, row 1, column 1", "1.7")
+    said = page.locator("#edited").inner_text()
+    enter(page, "W1, row 1, column 1", "1.70")
+    assert page.locator("#edited").inner_text() == said != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("1,5", "1.5"), ("−2", "-2"), ("1e3", "1000"), ("+.50", "0.5"), ("0.1234567", "0.1234567"),
+     ("1,000,000", "1000000"), ("-999999.5", "-999999.5")],
+)  # fmt: skip
+def test_entry_is_shown_as_the_number_that_is_used(opened, text, shown):
+    page = opened.page
+    field = enter(page, "W1, row 1, column 1", text)
+    assert field.input_value() == shown
+    assert opened.check("state")["values"]["W1"][0, 0] == float(shown)
+    assert f" to {shown.replace('-', '−')}. " in page.locator("#edited").inner_text()
+    field.focus()
+    assert field.evaluate("field => field.scrollWidth <= field.clientWidth")      # the whole number is visible
+
+
+def test_reason_names_the_range_of_the_number(opened):
+    page = opened.page
+    page.get_by_role("button", name="batch norm", exact=True).click()
+    field = page.get_by_role("textbox", name="eps", exact=True)
+    field.fill("-")                                                 # the user may go on typing
+    assert page.locator("#rejected").inner_text() == ""
+    field.fill("-1")
+    assert page.locator("#rejected").inner_text() == "Expected a number from 0.00000001 to 10."
 
 
 @pytest.mark.parametrize(("size", "dark"), [(NARROW, True), (WIDE, False)])

@@ -142,6 +142,28 @@ def test_digits_that_are_drawn(opened, codes):
     assert "The code is finished." in text.inner_text() and "0.000 now" in text.inner_text()
 
 
+def test_another_number_of_steps_keeps_the_time(opened):
+    page = opened.page
+    for part, name, last in ((0, "plane", "200"), (1, "digits", "50")):
+        steps, time = page.get_by_label("Steps").nth(part), page.get_by_label("Time").nth(part)
+        steps.fill("20")
+        time.press("End")
+        steps.press("Home")
+        steps.press("End")
+        assert time.input_value() == last                   # finished, as before
+        time.fill(str(int(last) // 2))
+        steps.fill("20")
+        assert time.input_value() == "10"
+        assert opened.check(name)["position"] == 10
+
+
+def test_equation_numbers_are_links(opened):
+    hrefs = opened.page.locator("main a[href*='#eq-']").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
+    assert [href.split("#eq-")[1] for href in hrefs] == ["PRED.4", "DIFF.8", "DIFF.4", "SCHED.2", "FM.5", "GUIDE.1"]
+    tags = (live.ROOT / "docs" / "diffusion.md").read_text(encoding="utf-8")
+    assert all(f"\\tag{{{href.split('#eq-')[1]}}}" in tags for href in hrefs)
+
+
 def test_play_and_touch(browser, path):
     with open_page(browser, path, NARROW, dark=True, reduced_motion="reduce", has_touch=True) as page:
         page.check("plane")

@@ -12,13 +12,14 @@ from scratchgen.data import GaussianMixture1D
 from scratchgen.layers import Tanh
 from scratchgen.models import GAN, WGAN
 from scratchgen.models.networks import dense
+from scratchgen.optim import SGD
 from scratchgen.studies.experiments.gan_on_a_line import Grid, adam
 from website import live
 
 from .browser import NARROW, open_page
 
 OBJECTIVES = {"non-saturating": GAN, "minimax": GAN, "least-squares": GAN, "wasserstein": WGAN}
-CLIP = 0.3          # of the page's Wasserstein critic
+CLIP = 0.1          # of the page's Wasserstein critic
 LR, DISCRIMINATOR_LR = 1e-3, 5e-3
 
 
@@ -101,13 +102,60 @@ def test_generator_learns(game):
     assert last["jsd"] < 0.15 < 0.4 < first["jsd"]
 
 
+def test_plain_gradient_descent_of_the_generator(game):
+    rng, model = np.random.default_rng(1), new_model("minimax")
+    x, z, z_generator = (rng.normal(size=(64, 1)) for _ in range(3))
+    settings = {"objective": "minimax", "optimizer": "sgd", "lr": LR, "discriminatorLr": DISCRIMINATOR_LR}
+    found = game.check(
+        "gan.steps", float64=True, settings=settings, generator=flat(model.generator),
+        discriminator=flat(model.discriminator), x=x[:, 0], z=z[:, 0], zGenerator=z_generator[:, 0],
+    )  # fmt: skip
+    optimizer = adam(model, LR, DISCRIMINATOR_LR)["discriminator"]
+    model.discriminator_step(x, z, optimizer=optimizer)
+    model.generator_step(z_generator, optimizer=SGD(model.generator.parameters(), lr=LR))
+    np.testing.assert_allclose(found["generator"], flat(model.generator), rtol=0, atol=1e-12)
+
+
 def test_minimax_saturates(game):
+    """For 1,000 rounds; then 200 with the non-saturating loss are enough."""
     set_up(game, "saturation")
-    state = game.check("gan.state")
-    assert state["settings"]["objective"] == "minimax" and state["last"]["dFake"] < 0.01
-    assert np.abs(state["forces"]).max() < 0.1
+    for rounds in (0, 1, 499, 500):
+        game.check("gan.frame", count=rounds)
+        state = game.check("gan.state")
+        assert state["settings"]["objective"] == "minimax" and state["last"]["dFake"] < 0.01
+        assert np.abs(state["forces"]).max() < 0.05 and state["jsd"] > 0.65
+        assert "saturation" in state["status"]
     game.page.get_by_label("Loss").select_option("non-saturating")
-    assert np.abs(game.check("gan.state")["forces"]).min() > 0.2
+    assert np.abs(game.check("gan.state")["forces"]).max() > 0.2
+    game.check("gan.frame", count=200)
+    assert game.check("gan.state")["jsd"] < 0.3
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_wasserstein_reaches_the_data(game, seed):
+    set_up(game, "Wasserstein")
+    if seed != "1":
+        game.page.get_by_label("Seed").fill(seed)
+        game.page.get_by_label("Seed").press("Enter")
+    assert game.check("gan.state")["jsd"] > 0.6
+    game.check("gan.frame", count=500)
+    for _ in range(4):
+        game.check("gan.frame", count=50)
+        assert game.check("gan.state")["jsd"] < 0.3
+
+
+def test_vanished_slope_and_no_saturation_with_a_large_gradient(game):
+    """What is said follows the size of the gradient."""
+    set_up(game, "Wasserstein")
+    found = [game.check("gan.verdict", **case) for case in (
+        {"objective": "wasserstein", "dFake": 0, "grad": 1e-3, "force": 1e-3},
+        {"objective": "wasserstein", "dFake": 0, "grad": 1e-3, "force": 1},
+        {"objective": "minimax", "dFake": 0.001, "grad": 1e-3, "force": 1e-3},
+        {"objective": "minimax", "dFake": 0.001, "grad": 3.5, "force": 1e-3},
+        {"objective": "minimax", "dFake": 0.001, "grad": 1e-3, "force": 1},
+    )]  # fmt: skip
+    assert ["hardly any gradient" in text for text in found] == [True, False, True, False, False]
+    assert "slope has vanished" in found[0] and "saturation" in found[2]
 
 
 def test_generator_collapses(game):
@@ -122,9 +170,71 @@ def test_seed_and_reset(game):
     values = []
     for seed in ("1", "2", "1"):
         game.page.get_by_label("Seed").fill(seed)
+        game.page.get_by_label("Seed").press("Enter")
         game.check("gan.frame", count=5)
         values.append(game.check("gan.state")["jsd"])
     assert values[0] == values[2] != values[1]
+
+
+def test_seed_field(game):
+    set_up(game, "it works")
+    page, seed = game.page, game.page.get_by_label("Seed")
+    game.check("gan.frame", count=5)
+    seed.fill("")
+    seed.press_sequentially("12")
+    assert game.check("gan.state")["round"] == 5        # the entry is not finished
+    seed.press("Enter")
+    assert game.check("gan.state")["round"] == 0
+    game.check("gan.frame", count=5)
+    for wrong in ("-5", "99999999", "1.5", ""):
+        seed.fill(wrong)
+        seed.press("Enter")
+        assert seed.get_attribute("aria-invalid") == "true" and game.check("gan.state")["round"] == 5
+    hint = page.locator(f"#{seed.get_attribute('aria-describedby')}")
+    assert hint.inner_text() == "A whole number from 0 to 999,999"
+
+
+def test_one_loop_and_set_up_pauses(game):
+    set_up(game, "it works")
+    page = game.page
+    page.evaluate("""() => {
+      const ask = window.requestAnimationFrame, cancel = window.cancelAnimationFrame;
+      window.waiting = new Set();
+      window.requestAnimationFrame = (f) => {
+        const id = ask((t) => { window.waiting.delete(id); f(t); });
+        if (f.name === "frame") window.waiting.add(id);
+        return id;
+      };
+      window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
+    }""")
+    clicks = "() => { for (let i = 0; i < 5; i++) document.querySelector('#run button').click(); return waiting.size; }"
+    assert page.evaluate(clicks) == 1
+    page.get_by_label("Rounds per frame").fill("8")
+    set_up(game, "collapse")
+    assert page.evaluate("waiting.size") == 0
+    assert page.get_by_role("button", name="Play").count() == 1
+    assert page.get_by_label("Rounds per frame").input_value() == "2"
+    assert game.check("gan.state")["round"] == 0
+
+
+def test_a_slow_frame_has_few_rounds(game):
+    """With a clock on which each look takes 6 ms, a frame ends after two rounds."""
+    set_up(game, "it works")
+    page = game.page
+    page.get_by_label("Rounds per frame").fill("8")
+    rounds = page.evaluate("""async () => {
+      const ask = window.requestAnimationFrame, now = performance.now;
+      let time = 0, frame = null;
+      performance.now = () => time += 6;
+      window.requestAnimationFrame = (f) => { frame = f; return 0; };
+      document.querySelector("#run button").click();
+      frame();
+      window.requestAnimationFrame = ask;
+      performance.now = now;
+      document.querySelector("#run button").click();
+      return (await scratchgenCheck("gan.state")).round;
+    }""")
+    assert rounds == 2
 
 
 def test_buttons_and_pause(game):

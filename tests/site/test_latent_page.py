@@ -116,6 +116,7 @@ def test_drawing_with_the_pointer(explorer, digits):
     np.testing.assert_allclose(state["posterior"]["mu"], mu[0], atol=AGREE)
     np.testing.assert_allclose(state["posterior"]["std"], np.exp(logvar[0] / 2), atol=AGREE)
     assert page.locator("#sketch-text").text_content().startswith("The drawing is read as 1")
+    assert "always chooses one of the ten digits" in page.locator("#sketch-text").text_content()
 
 
 def test_plane_by_keyboard_and_pointer(explorer):

@@ -133,7 +133,7 @@ def test_controls(shared):
         const C = scratchgen.controls, parent = document.getElementById("controls"), seen = window.seen = {};
         C.slider(parent, {label: "rate", min: 0, max: 1, step: 0.1, value: 0.5,
                           show: v => v.toFixed(1) + " s", onInput: v => seen.rate = v});
-        C.number(parent, {label: "count", min: 1, max: 9, value: 3, onInput: v => seen.count = v});
+        C.number(parent, {label: "count", min: 1, max: 9, value: 3, onChange: v => seen.count = v});
         C.choice(parent, {label: "mode", options: [["a", "first"], ["b", "second"]], value: "a",
                           onInput: v => seen.mode = v});
         C.checkbox(parent, {label: "arrows", onInput: v => seen.arrows = v});
@@ -148,7 +148,9 @@ def test_controls(shared):
     count.fill("12")
     assert count.get_attribute("aria-invalid") == "true" and page.evaluate("seen.count") is None
     count.fill("7")
-    assert count.get_attribute("aria-invalid") == "false" and page.evaluate("seen.count") == 7
+    assert count.get_attribute("aria-invalid") == "false" and page.evaluate("seen.count") is None
+    count.press("Tab")              # the entry is finished
+    assert page.evaluate("seen.count") == 7
     page.get_by_role("button", name="second").press("Enter")
     assert page.evaluate("seen.mode") == "b"
     assert page.get_by_role("button", name="first").get_attribute("aria-pressed") == "false"

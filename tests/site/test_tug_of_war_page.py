@@ -198,6 +198,45 @@ def test_controls(browser, path, record):
         assert not page.errors
 
 
+def test_axes_are_kept_and_exchanged(browser, path):
+    with open_page(browser, path, reduced_motion="reduce") as page:
+        ready(page)
+        p = page.page
+        axes = p.get_by_label("Across"), p.get_by_label("Up")
+        axes[0].select_option("dimension 9")
+        axes[1].select_option("dimension 4")
+        p.get_by_role("group", name="Weight of the KL").get_by_role("button", name="5").click()
+        assert [axis.input_value() for axis in axes] == ["8", "3"]
+        axes[0].select_option("dimension 4")
+        assert [axis.input_value() for axis in axes] == ["3", "8"]
+        text = p.locator("#plane-text").inner_text()
+        for _ in range(8):
+            p.locator("#plane").press("ArrowRight")
+            text += p.locator("#plane-text").inner_text()
+        assert "−" in text and "-" not in text
+        assert not page.errors
+
+
+def test_fast_clicks_leave_one_loop(browser, path):
+    with open_page(browser, path, reduced_motion="reduce") as page:
+        ready(page)
+        page.page.evaluate("""() => {
+          const ask = window.requestAnimationFrame, cancel = window.cancelAnimationFrame;
+          window.waiting = new Set();
+          window.requestAnimationFrame = (f) => {
+            const id = ask((t) => { window.waiting.delete(id); f(t); });
+            if (f.name === "frame") window.waiting.add(id);
+            return id;
+          };
+          window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
+        }""")
+        found = page.page.evaluate("""() => {
+          for (let i = 0; i < 5; i++) document.querySelector("#buttons button").click();
+          return waiting.size;
+        }""")
+        assert found == 1 and not page.errors
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 def test_no_run_is_wider_than_the_screen(browser, path, size):
     with open_page(browser, path, size, dark=size == WIDE) as page:

@@ -18,7 +18,7 @@
   }
 
   function plain(value) {
-    const rounded = Number(value.toPrecision(6));
+    const rounded = Number(value.toPrecision(12));
     return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
   }
 
@@ -34,36 +34,64 @@
     return `${name}, row ${Math.floor(i / shape[1]) + 1}, column ${i % shape[1] + 1}`;
   }
 
+  // The number that was typed, null for another text. A comma is a decimal point, and 1,000,000 is a million.
+  function parse(text) {
+    const typed = text.trim().replaceAll("−", "-"), inGroups = /^[-+]?\d{1,3}(,\d{3}){2,}$/.test(typed);
+    const decimal = inGroups ? typed.replaceAll(",", "") : typed.replace(",", ".");
+    return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(decimal) ? Number(decimal) : null;
+  }
+
+  const isUnfinished = (text) => /^\s*[-+−]?[.,]?$|\de[-+−]?$/i.test(text);
+
+  const inWords = (value) => value.toLocaleString("en", { maximumSignificantDigits: 6 }).replace("-", "−");
+
   // range : the smallest and the largest number that may be entered
-  function field({ label, range, onFocus, onEdit }) {
+  // onFocus(), onEdit(value), onReject(message) : the message is null while the number is unfinished, such as "-"
+  function field({ label, range, onFocus, onEdit, onReject }) {
     const input = element("input", { type: "text", inputmode: "decimal", autocomplete: "off", "aria-label": label });
     const [low, high] = range || [-LARGEST, LARGEST];
-    const parse = () => {
-      const text = input.value.trim().replace("−", "-").replace(",", "."), value = Number(text);
-      return text !== "" && Number.isFinite(value) && value >= low && value <= high ? value : null;
+    let atFocus = null;
+    const entered = () => {
+      const value = parse(input.value);
+      return value !== null && value >= low && value <= high ? value : null;
     };
+    const reason = `Expected a number from ${inWords(low)} to ${inWords(high)}.`;
     const edited = () => {
-      const value = parse();
+      const value = entered();
       input.setAttribute("aria-invalid", String(value === null));
-      input.title = value === null ? `a number from ${low} to ${high}` : "";
+      fit(input);
       if (value !== null) onEdit(value);
+      else onReject(isUnfinished(input.value) ? null : reason);
     };
-    input.addEventListener("focus", () => { input.select(); onFocus(); });
+    input.addEventListener("focus", () => { atFocus = input.value; input.select(); onFocus(); });
     input.addEventListener("input", edited);
     input.addEventListener("keydown", (event) => {
-      const step = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key], value = parse();
+      const step = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key], value = entered();
       if (!step || value === null) return;
       event.preventDefault();
       input.value = plain(Math.min(Math.max(value + step, low), high));
       edited();
     });
     input.addEventListener("blur", () => {
-      if (parse() === null && input.dataset.kept) { input.value = input.dataset.kept; edited(); }
+      const value = entered();
+      if (value === null) onReject(`${reason} ${label} is still ${atFocus}.`);
+      put(input, value === null ? atFocus : plain(value));
     });
     return input;
   }
 
-  function view({ name, shape, label = name, range, onFocus, onEdit }) {
+  function put(input, text) {
+    input.value = text;
+    input.setAttribute("aria-invalid", "false");
+    fit(input);
+  }
+
+  // Wide enough for the whole number.
+  function fit(input) {
+    input.style.minWidth = input.value.length > 5 ? `${Math.min(input.value.length, 14) + 2}ch` : "";
+  }
+
+  function view({ name, shape, label = name, range, onFocus, onEdit, onReject }) {
     const rows = shape.length === 2 ? shape[0] : 1, columns = shape.length ? shape[shape.length - 1] : 1;
     const title = element("div", { class: "name" }, element("b", {}, name), element("span", {}, shapeText(shape)));
     const state = element("span", {});
@@ -75,7 +103,7 @@
         const i = cells.length, cell = element("td", {});
         if (onEdit) {
           cell.append(field({
-            label: entryName(name, shape, i), range, onFocus: () => onFocus(), onEdit: (value) => onEdit(i, value),
+            label: entryName(name, shape, i), range, onFocus, onEdit: (value) => onEdit(i, value), onReject,
           }));
         }
         cells.push(cell);
@@ -98,16 +126,12 @@
           cell.classList.toggle("empty", !array);
           if (array) cell.title = String(value);
         } else if (array && input !== document.activeElement) {
-          input.value = plain(value);
-          input.dataset.kept = input.value;
-          input.setAttribute("aria-invalid", "false");
-        } else if (input.getAttribute("aria-invalid") === "false") {
-          input.dataset.kept = input.value;
+          put(input, plain(value));
         }
       });
     }
     return { box, show };
   }
 
-  scratchgen.arrays = { view, format, shapeText, entryName };
+  scratchgen.arrays = { view, format, plain, entryName };
 })();

@@ -2,11 +2,13 @@
 // numerically. An array is {shape, data} with a Float64Array; the shape of a number is [].
 //
 //   const values = scratchgen.lines.run(lines, inputs);                  name -> array
-//   scratchgen.lines.differences(lines, inputs, of, "W1")                central differences of `of` by W1
+//   const error = scratchgen.lines.rounding(lines, inputs, values, of);
+//   scratchgen.lines.differences(lines, values, of, "W1", error)          central differences of `of` by W1
 "use strict";
 
 (() => {
   const T = scratchgen.tensor;
+  const NEAR = 1e-5;                    // to the kink of ReLU
   const number = (value) => ({ shape: [], data: Float64Array.of(value) });
   const size = (shape) => shape.reduce((a, b) => a * b, 1);
 
@@ -83,23 +85,53 @@
     return values;
   }
 
-  // Central differences of a number by each entry of an array, and the slopes on both sides.
-  function differences(lines, inputs, values, of, name) {
+  // The values after entry i of one of them was replaced.
+  function replaced(lines, values, name, i, entry) {
+    const array = T.copy(values[name]), own = lines.findIndex((line) => line.assigns.some(([made]) => made === name));
+    array.data[i] = entry;
+    return run(lines.slice(own + 1), values, { name, array });
+  }
+
+  // How much rounding can change a number: each value that it depends on is rounded by up to a part EPSILON of it.
+  function rounding(lines, inputs, values, of) {
+    const forward = lines.filter((line) => !line.backward), part = 1e-6, middle = evaluate(of, values).data[0];
+    const names = [...Object.keys(inputs), ...forward.flatMap((line) => line.assigns.map(([name]) => name))];
+    let moved = 0;
+    for (const name of names) {
+      for (let i = 0; i < values[name].data.length; i++) {
+        const found = replaced(forward, values, name, i, values[name].data[i] * (1 + part));
+        moved += Math.abs(evaluate(of, found).data[0] - middle);
+      }
+    }
+    return moved * Number.EPSILON / part;
+  }
+
+  // Central differences of a number by each entry of an array.
+  // error : of the number, by rounding
+  // doubt : how far a difference may be from the derivative, by rounding and because the function is curved
+  // kink : whether an input of ReLU is 0, or almost, and the slopes on both sides clearly differ
+  function differences(lines, values, of, name, error) {
     const forward = lines.filter((line) => !line.backward), at = values[name];
-    const out = T.zeros(at.shape, Float64Array), left = T.zeros(at.shape, Float64Array);
-    const right = T.zeros(at.shape, Float64Array), middle = evaluate(of, values).data[0];
+    const folded = forward.flatMap((line) => line.assigns)
+      .filter(([, [f, x, y]]) => f === "maximum" && typeof x === "string" && y === 0).map(([, tree]) => tree[1]);
+    const inputsOfReLU = (found) => folded.flatMap((x) => Array.from(found[x].data));
+    const numeric = T.zeros(at.shape, Float64Array), doubt = T.zeros(at.shape, Float64Array), kink = [];
+    const middle = evaluate(of, values).data[0], sides = inputsOfReLU(values);
     const moved = (i, h) => {
-      const array = T.copy(at);
-      array.data[i] += h;
-      return evaluate(of, run(forward, inputs, { name, array })).data[0];
+      const found = replaced(forward, values, name, i, at.data[i] + h);
+      return { value: evaluate(of, found).data[0], sides: inputsOfReLU(found) };
     };
     for (let i = 0; i < at.data.length; i++) {
-      const h = 1e-6 * Math.max(1, Math.abs(at.data[i])), above = moved(i, h), below = moved(i, -h);
-      out.data[i] = (above - below) / (2 * h);
-      left.data[i] = (middle - below) / h;
-      right.data[i] = (above - middle) / h;
+      const h = 1e-6 * Math.max(1, Math.abs(at.data[i])), noise = 4 * error / h;
+      const above = moved(i, h), below = moved(i, -h);
+      const closer = (moved(i, h / 10).value - moved(i, -h / 10).value) / (h / 5);
+      numeric.data[i] = (above.value - below.value) / (2 * h);
+      const crossed = sides.filter((_, j) => above.sides[j] > 0 !== below.sides[j] > 0);
+      const slopesDiffer = Math.abs(above.value - 2 * middle + below.value) / h > 2 * noise;
+      kink.push(slopesDiffer && crossed.some((v) => Math.abs(v) <= NEAR));
+      doubt.data[i] = crossed.length && !kink[i] ? Infinity : noise + 2 * Math.abs(numeric.data[i] - closer);
     }
-    return { numeric: out, left, right };
+    return { numeric, doubt, kink };
   }
 
   // The variables that an expression reads.
@@ -109,5 +141,5 @@
   }
 
   const of = (value) => (Array.isArray(value) ? T.of(value, Float64Array) : number(value));
-  scratchgen.lines = { run, evaluate, differences, reads, of, size };
+  scratchgen.lines = { run, evaluate, rounding, differences, reads, of, size };
 })();

@@ -3,14 +3,15 @@
 
 (() => {
   const { element, select, button, choice } = scratchgen.controls;
-  const { run, differences, reads, of } = scratchgen.lines;
-  const { view, format, entryName } = scratchgen.arrays;
+  const { run, rounding, differences, reads, of } = scratchgen.lines;
+  const { view, format, plain, entryName } = scratchgen.arrays;
   const programs = scratchgen.data("programs"), equations = scratchgen.data("equations");
   const $ = (id) => document.getElementById(id);
   const chapters = Object.fromEntries(
     [...document.querySelectorAll("[data-chapter]")].map((a) => [a.dataset.chapter, a.getAttribute("href")]));
   const chosen = { model: "two layers", activation: "ReLU", loss: "squared error" };
   const TOLERANCE = 1e-6;
+  const CLOSE = 1e-3;                   // of gradients that agree as well as rounding allows
   let state = null;
 
   // The numbers
@@ -24,63 +25,125 @@
     state.gradients = Object.assign({}, ...program.lines.map((line) => line.gradients));
     buildLines();
     buildVariables();
-    $("edited").textContent = "";
+    $("edited").textContent = $("rejected").textContent = "";
     goTo(0);
   }
 
   const isKnown = (name) => !state.made.has(name) || state.made.get(name) <= state.index;
 
   function edit(name, i, value) {
+    if (value === state.before.inputs[name].data[i]) return reject(null);
     const array = { shape: state.inputs[name].shape, data: state.inputs[name].data.slice() };
     array.data[i] = value;
-    state.inputs = { ...state.inputs, [name]: array };
-    state.values = run(state.lines, state.inputs);
-    state.checks.clear();
-    refresh();
+    state.base = state.before.values;
+    setInputs({ ...state.inputs, [name]: array });
+    $("rejected").textContent = "";
     describeEdit(name, i, value);
   }
 
+  function setInputs(inputs) {
+    state.inputs = inputs;
+    state.values = run(state.lines, inputs);
+    state.checks.clear();
+    refresh();
+  }
+
+  // A field has the focus: its edits are compared with the numbers of this moment.
+  function begin() {
+    state.before = { inputs: state.inputs, values: state.values, base: state.base, text: $("edited").textContent };
+  }
+
+  // Back to the numbers of that moment: the text of the field is not accepted, or it is the same number.
+  function reject(message) {
+    state.base = state.before.base;
+    setInputs(state.before.inputs);
+    $("edited").textContent = state.before.text;
+    $("rejected").textContent = message || "";
+  }
+
   function describeEdit(name, i, value) {
-    const before = state.base, old = before[name].data[i], moved = value - old;
+    const before = state.before.values, old = before[name].data[i], moved = value - old;
     const first = before.loss.data[0], last = state.values.loss.data[0], gradient = before[`d${name}`];
-    let text = `${entryName(name, state.inputs[name].shape, i)}: from ${format(old)} to ${format(value)}. `
-      + `Loss: from ${first.toFixed(4)} to ${last.toFixed(4)}, a change of ${signed(last - first)}.`;
-    if (gradient) {
-      text += ` The gradient predicted ${signed(gradient.data[i] * moved)}`
-        + ` = ${format(gradient.data[i])} · ${format(moved)}.`;
+    const [from, to] = [old, value].map((v) => plain(v).replaceAll("-", "−"));
+    let text = `${entryName(name, state.inputs[name].shape, i)}: from ${from} to ${to}. `;
+    if (!Number.isFinite(last)) text += overflow();
+    else if (!Number.isFinite(first)) text += `Loss: ${compact(last, 4)}. Before, it was not a finite number.`;
+    else {
+      text += `Loss: from ${compact(first, 4)} to ${compact(last, 4)}, a change of ${signed(last - first)}.`;
+      if (gradient && Number.isFinite(gradient.data[i])) {
+        text += ` The gradient predicted ${signed(gradient.data[i] * moved)}`
+          + ` = ${format(gradient.data[i])} · ${format(moved)}.`;
+      }
     }
     $("edited").textContent = text;
   }
 
-  const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(5);
+  const amount = (value) => (Number.isNaN(value) ? "not a number" : "infinite");
+
+  // What the first line that overflows computes.
+  function overflow() {
+    const results = state.lines.flatMap((line) => line.assigns.map(([name]) => name));
+    const values = (name) => Array.from(state.values[name].data).filter((v) => !Number.isFinite(v));
+    const name = results.find((result) => values(result).length), last = state.values.loss.data[0];
+    const cause = name === "loss" ? "" : `${name} is ${amount(values(name)[0])}: `;
+    return `${cause}the loss is ${amount(last)}. Choose a number closer to 0.`.replace(/^t/, "T");
+  }
+
+  // With this many decimals; a number that is very large, or too small for them, with an exponent.
+  function compact(value, decimals) {
+    const size = Math.abs(value), isPlain = size === 0 || (size < 1e5 && Number(size.toFixed(decimals)) !== 0);
+    return (isPlain ? value.toFixed(decimals) : value.toExponential(3)).replaceAll("-", "−");
+  }
+
+  const signed = (value) => (value < 0 ? "" : "+") + compact(value, 5);
 
   // The finite differences of a gradient, in the unit of the code, and whether they agree with it.
+  // error, scale : the largest difference, and the largest entry, at least 1
+  // kinks, wrong, unsure : how many entries are at a kink, differ, or cannot be compared
+  // finite : whether the loss is; without it nothing is compared
   function check(name) {
     if (!state.checks.has(name)) {
-      const how = state.gradients[name], claimed = state.values[name];
-      const found = differences(state.lines, state.inputs, state.values, how.of, how.wrt);
-      const unit = scratchgen.lines.evaluate(how.unit, state.values).data;
-      const [numeric, left, right] = [found.numeric, found.left, found.right].map((array) =>
-        ({ shape: array.shape, data: array.data.map((v, i) => v / unit[i % unit.length]) }));
-      const bound = TOLERANCE * (1 + Math.max(...numeric.data.map(Math.abs)));
-      let error = 0, kinks = 0, wrong = 0;
-      claimed.data.forEach((v, i) => {
-        const gap = Math.abs(v - numeric.data[i]), ends = [left.data[i], right.data[i]];
-        if (gap <= bound) error = Math.max(error, gap);
-        else if (ends.some((end) => Math.abs(end - v) <= 1e-3 * (1 + Math.abs(v)))) kinks++;
+      const { of, wrt, unit } = state.gradients[name], claimed = state.values[name];
+      const found = differences(state.lines, state.values, of, wrt, roundingOf(of));
+      const units = scratchgen.lines.evaluate(unit, state.values).data, per = (v, i) => v / units[i % units.length];
+      const numeric = { shape: found.numeric.shape, data: found.numeric.data.map(per) };
+      const finite = Number.isFinite(scratchgen.lines.evaluate(of, state.values).data[0]);
+      const scale = Math.max(1, ...numeric.data.map(Math.abs).filter(Number.isFinite));
+      const bound = TOLERANCE * scale;
+      let error = 0, kinks = 0, wrong = 0, unsure = 0;
+      if (finite) claimed.data.forEach((v, i) => {
+        const gap = Math.abs(v - numeric.data[i]), doubt = Math.abs(per(found.doubt.data[i], i));
+        const isVague = !Number.isFinite(gap + doubt) || doubt > Math.max(bound, Math.abs(numeric.data[i]));
+        if (found.kink[i] && !(gap <= bound)) kinks++;
+        else if (gap <= bound || (gap <= doubt && gap <= CLOSE * scale)) error = Math.max(error, gap);
+        else if (isVague || gap <= bound + doubt) unsure++;
         else { wrong++; error = Math.max(error, gap); }
       });
-      state.checks.set(name, { numeric, error, kinks, wrong });
+      state.checks.set(name, { numeric, error, scale, finite, kinks, wrong, unsure });
     }
     return state.checks.get(name);
   }
 
+  // By how much rounding can change a number, the loss in most cases.
+  function roundingOf(tree) {
+    const key = `rounding ${JSON.stringify(tree)}`;
+    if (!state.checks.has(key)) state.checks.set(key, rounding(state.lines, state.inputs, state.values, tree));
+    return state.checks.get(key);
+  }
+
   function verdict(name) {
-    const { error, kinks, wrong } = check(name);
-    const text = wrong ? `differs by up to ${error.toExponential(1)}` : `agrees, error ${error.toExponential(1)}`;
+    const { error, scale, kinks, wrong, unsure, finite } = check(name);
+    const note = (kind, text) => element("span", { class: `check ${kind}` }, text);
+    const short = (size) => size.toExponential(1).replace("-", "−");
+    if (!finite) return note("muted", "Not compared: the loss is not a finite number");
+    if (unsure && !wrong) {
+      return note("muted", Math.abs(state.values.loss.data[0]) > 1000 ? "The loss is too large for finite differences"
+        : "Finite differences are too inexact at these numbers");
+    }
+    const size = scale > 100 ? `relative error ${short(error / scale)}` : `error ${short(error)}`;
     const kink = kinks ? `; ${kinks} at a kink, where the slopes on both sides differ` : "";
-    return element("span", { class: `check ${wrong ? "differs" : "agrees"}` },
-                   `${wrong ? "✗" : "✓"} ${text}${kink}`);
+    return wrong ? note("differs", `✗ differs by up to ${short(error)}${kink}`)
+      : note("agrees", `✓ agrees, ${size}${kink}`);
   }
 
   // The list of lines
@@ -130,8 +193,9 @@
       box.append(row);
       place(row, name, state.values[name], given ? {
         range: limits[name],
-        onFocus: () => { state.base = state.values; },
+        onFocus: begin,
         onEdit: (i, value) => edit(name, i, value),
+        onReject: reject,
       } : {});
       const own = Object.keys(state.gradients).filter((gradient) => state.gradients[gradient].wrt === name);
       for (const gradient of own.sort((a, b) => a.length - b.length)) {         // dlogvar before dkl_dlogvar

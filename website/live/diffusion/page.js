@@ -10,30 +10,34 @@
 
   // A slider of the time with a button that plays it. length() : the last position;  seconds for all of it
   function player({ box, buttons, label, length, step, seconds, move, show }) {
-    let playing = false, before = 0, position = 0;
-    const time = slider(box, { label, min: 0, max: length(), step, value: 0, show, onInput(v) { stop(); go(v); } });
+    let playing = false, before = 0, position = 0, full = length(), request = 0;
+    const time = slider(box, { label, min: 0, max: full, step, value: 0, show, onInput(v) { stop(); go(v); } });
     const play = button(buttons, { label: "Play", main: true, onClick: () => (playing ? stop() : start()) });
 
     function go(p) { position = p; time.set(step === 1 ? Math.round(p) : p); move(position); }
-    function stop() { playing = false; play.textContent = "Play"; }
+    function stop() { playing = false; cancelAnimationFrame(request); play.textContent = "Play"; }
     function start() {
       if (position >= length()) go(0);
       playing = true;
       play.textContent = "Pause";
       before = performance.now();
-      requestAnimationFrame(frame);
+      cancelAnimationFrame(request);
+      request = requestAnimationFrame(frame);
     }
     function frame(now) {
-      if (!playing) return;
       const next = position + Math.min(now - before, 100) / 1000 * length() / seconds;
       before = now;
       go(Math.min(next, length(), api.limit()));
-      if (position >= length()) stop(); else requestAnimationFrame(frame);
+      if (position >= length()) stop(); else request = requestAnimationFrame(frame);
     }
     const api = {
       start, stop, go, limit: () => Infinity,
       get position() { return position; },
-      resize() { time.input.max = length(); go(Math.min(position, length())); },
+      resize() {                        // at the same share of the new length
+        const share = position / full;
+        full = time.input.max = length();
+        go(share * full);
+      },
       refresh() { time.set(position); },
     };
     return api;

@@ -4,7 +4,7 @@
 
 (() => {
   const G_SIZES = [1, 16, 16, 1], D_SIZES = [1, 32, 32, 1];
-  const BETAS = [0.5, 0.999], EPS = 1e-8, CLIP = 0.3;
+  const BETAS = [0.5, 0.999], EPS = 1e-8, CLIP = 0.1;
 
   const sigmoid = scratchgen.tensor.scalar.sigmoid, softplus = scratchgen.tensor.scalar.softplus;
 
@@ -74,17 +74,21 @@
     return dout;
   }
 
-  // One update of Adam; returns the norm of the gradient, and sets the gradients to zero.
-  function update(net, lr) {
+  // One update of Adam, or of plain gradient descent; returns the norm of the gradient, and sets the gradients to zero.
+  function update(net, lr, optimizer = "adam") {
     const { values, grads, m, v } = net, [b1, b2] = BETAS, t = ++net.steps;
     let norm = 0;
     for (let i = 0; i < values.length; i++) {
       const g = grads[i];
       norm += g * g;
+      grads[i] = 0;
+      if (optimizer === "sgd") {
+        values[i] -= lr * g;                                                                       // (SGD.1)
+        continue;
+      }
       m[i] = b1 * m[i] + (1 - b1) * g;                                                             // (ADAM.1)
       v[i] = b2 * v[i] + (1 - b2) * g * g;                                                         // (ADAM.2)
       values[i] -= lr * (m[i] / (1 - b1 ** t)) / (Math.sqrt(v[i] / (1 - b2 ** t)) + EPS);          // (ADAM.3)
-      grads[i] = 0;
     }
     return Math.sqrt(norm);
   }
@@ -119,7 +123,8 @@
 
   // ---- the game
 
-  // settings : {objective, k, lr, discriminatorLr, data, batch}; data is [[weight, mean, std], ...]
+  // settings : {objective, k, lr, discriminatorLr, optimizer, data, batch}; data is [[weight, mean, std], ...], and
+  //            the optimizer of G is "adam" or "sgd"
   function create(settings, seed) {
     const game = {
       settings: { batch: 128, ...settings }, generator: network(G_SIZES), discriminator: network(D_SIZES),
@@ -167,7 +172,7 @@
       const [loss, dl] = lossOf(rule.generator, onFake.at(-1));
       const dx = backward(discriminator, onFake, dl, { frozen: true, wanted: true });              // (GAN.6)
       backward(generator, made, dx);
-      return { generatorLoss: loss, generatorGrad: update(generator, game.settings.lr) };
+      return { generatorLoss: loss, generatorGrad: update(generator, game.settings.lr, game.settings.optimizer) };
     };
 
     // k steps of D and one of G, each on new examples; or steps of one of the two.

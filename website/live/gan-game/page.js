@@ -8,31 +8,36 @@
   const DATA = {
     near: ["two overlapping modes", [[0.6, 1.5, 0.5], [0.4, 2.9, 0.45]]],
     apart: ["two modes far apart", [[0.5, 0, 0.25], [0.5, 3.5, 0.25]]],
-    distant: ["one mode, far from the start of G", [[1, 4, 0.3]]],
+    distant: ["one mode, far from the start of G", [[1, 4, 0.5]]],
   };
   const LOSSES = [
     ["non-saturating", "non-saturating (GAN.5)"], ["minimax", "minimax (GAN.4)"],
     ["least-squares", "least squares (LSGAN.1)"], ["wasserstein", "Wasserstein, clipped (WGAN.2)"],
   ];
-  // Each experiment: title, text, settings, and rounds of one player before it starts.
+  const OPTIMIZERS = [["adam", "Adam (ADAM.3)"], ["sgd", "gradient descent (SGD.1)"]];
+  const DEFAULTS = { optimizer: "adam", seed: 1, speed: 2 };
+  // Each experiment: title, text, settings other than DEFAULTS, and rounds of D before it starts.
   const EXPERIMENTS = [
     ["It works", "The orange density approaches the blue one, and D approaches 1/2. D follows D*, but not at once.",
-     { data: "near", objective: "non-saturating", k: 1, lr: -3.3, dlr: -2.3, seed: 1 }, 0],
-    ["Saturation", "D has learnt for 300 rounds and is sure. With the minimax loss, the arrows vanish: G learns almost "
-     + "nothing. Change the loss to non-saturating while it runs.",
-     { data: "distant", objective: "minimax", k: 1, lr: -3.3, dlr: -2.3, seed: 1 }, 300],
+     { data: "near", objective: "non-saturating", k: 1, lr: -3.3, dlr: -2.3 }, 0],
+    ["Saturation", "D has learnt for 300 rounds and is sure. With the minimax loss, the arrows vanish, and gradient descent "
+     + "hardly moves G. Change the loss to non-saturating while it runs. Or choose Adam, which rescales small gradients.",
+     { data: "distant", objective: "minimax", optimizer: "sgd", k: 1, lr: -2, dlr: -2.3 }, 300],
     ["Collapse", "G finds one of two modes and stays there. Raise its learning rate, or k, and reset.",
-     { data: "apart", objective: "non-saturating", k: 1, lr: -3, dlr: -2.3, seed: 1 }, 0],
-    ["Wasserstein", "The critic's slope pushes G from any distance, and there is no D*. Compare with saturation.",
-     { data: "distant", objective: "wasserstein", k: 5, lr: -2.7, dlr: -2.3, seed: 1 }, 100],
+     { data: "apart", objective: "non-saturating", k: 1, lr: -3, dlr: -2.3 }, 0],
+    ["Wasserstein", "The critic's slope pushes G to the data from any distance, and there is no D*. Compare with saturation.",
+     { data: "distant", objective: "wasserstein", k: 5, lr: -3.3, dlr: -1.7 }, 100],
   ];
   const LIMIT = 400;          // points of the course; then every second one is dropped
+  const DIFFERENT = 0.2;      // JSD, in nats, above which the critic should have a slope
   const COVERED = 0.05;       // a mode with less of the generated numbers counts as missed
   const EARLY = 100;          // rounds before which a missed mode is not called a collapse
   const LEAST = 1e-4;         // D* is not drawn where p + p_g is smaller
+  const WEAK = 0.05;          // a smaller gradient hardly moves G
+  const BUDGET = 10;          // milliseconds of each frame after which no further round begins
 
   const at = grid(-2, 6, 240, 400);
-  let game, p, modes, history, playing = false, speed = 2, frames = 0;
+  let game, p, modes, history, playing = false, request = 0, frames = 0;
 
   // ---- settings
 
@@ -46,6 +51,9 @@
   set.k = controls.slider(box, {
     label: "k, steps of D per step of G", min: 1, max: 10, step: 1, value: 1, onInput: apply,
   });
+  set.optimizer = controls.select(box, {
+    label: "Optimiser of G", value: DEFAULTS.optimizer, options: OPTIMIZERS, onInput: apply,
+  });
   const rate = (v) => Number((10 ** v).toPrecision(2)).toString();
   set.lr = controls.slider(box, {
     label: "Learning rate of G", min: -4, max: -1.5, step: 0.1, value: -3.3, show: rate, onInput: apply,
@@ -54,9 +62,12 @@
     label: "Learning rate of D", min: -4, max: -1.5, step: 0.1, value: -2.3, show: rate, onInput: apply,
   });
   set.speed = controls.slider(box, {
-    label: "Rounds per frame", min: 1, max: 8, step: 1, value: speed, onInput(v) { speed = v; },
+    label: "Rounds per frame", min: 1, max: 8, step: 1, value: DEFAULTS.speed,
   });
-  set.seed = controls.number(box, { label: "Seed", min: 0, max: 999999, step: 1, value: 1, onInput: reset });
+  set.seed = controls.number(box, {
+    label: "Seed", hint: "A whole number from 0 to 999,999", min: 0, max: 999999, step: 1, value: DEFAULTS.seed,
+    onChange: reset,
+  });
 
   const run = byId("run");
   const play = controls.button(run, { label: "Play", main: true, onClick() { setPlaying(!playing); } });
@@ -77,7 +88,8 @@
 
   function apply() {
     Object.assign(game.settings, {
-      objective: set.objective.value, k: set.k.value, lr: 10 ** set.lr.value, discriminatorLr: 10 ** set.dlr.value,
+      objective: set.objective.value, optimizer: set.optimizer.value, k: set.k.value, lr: 10 ** set.lr.value,
+      discriminatorLr: 10 ** set.dlr.value,
     });
   }
 
@@ -93,7 +105,8 @@
   }
 
   function start(settings, ahead) {
-    for (const [name, value] of Object.entries(settings)) set[name].set(value);
+    setPlaying(false);
+    for (const [name, value] of Object.entries({ ...DEFAULTS, ...settings })) set[name].set(value);
     reset();
     for (let i = 0; i < ahead; i++) game.play("discriminator");
     refresh(true);
@@ -114,7 +127,9 @@
       : p.map((v, i) => v + q[i] > LEAST ? v / (v + q[i]) : NaN);
     const share = modes.map(({ low, high }) =>
       q.reduce((sum, v, i) => at.x[i] >= low && at.x[i] < high ? sum + v * at.width : sum, 0));
-    return { at, p, q, d, best, tips, forces: game.forces(tips), share, jsd: jensenShannon(at, p, q) };
+    const outside = 1 - q.reduce((sum, v) => sum + v * at.width, 0);        // of the grid, where p is 0
+    const jsd = jensenShannon(at, p, q) + Math.max(outside, 0) * Math.LN2 / 2;
+    return { at, p, q, d, best, tips, forces: game.forces(tips), share, jsd };
   }
 
   function remember(view) {
@@ -141,10 +156,14 @@
     return { lines, text: `Round ${game.round.toLocaleString("en")}: ${verdict(view)}` };
   }
 
-  function verdict({ jsd, share }) {
+  function verdict({ jsd, share, forces }) {
     const missed = modes.filter((_, i) => share[i] < COVERED).map(({ mean }) => mean);
-    if (game.settings.objective === "minimax" && game.last.dFake < 0.01) {
-      return "saturation: D is sure, and G gets hardly any gradient";
+    const { settings: { objective }, last: { dFake, generatorGrad } } = game;
+    if (Math.max(...forces.map(Math.abs)) < WEAK && !(generatorGrad >= WEAK)) {     // NaN before the first step of G
+      if (objective === "minimax" && dFake < 0.01) return "saturation: D is sure, and G gets hardly any gradient";
+      if (objective === "wasserstein" && jsd > DIFFERENT) {
+        return "the critic's slope has vanished, and G gets hardly any gradient";
+      }
     }
     if (missed.length && missed.length < modes.length && game.round >= EARLY) {
       return `collapse: hardly any generated number near ${missed.join(", ")}`;
@@ -187,16 +206,18 @@
   }
 
   function frame() {
-    if (!playing) return;
-    for (let i = 0; i < speed; i++) game.play();
+    const end = performance.now() + BUDGET;
+    let rounds = 0;
+    do game.play(); while (++rounds < set.speed.value && performance.now() < end);
     refresh(++frames % 240 === 0);
-    requestAnimationFrame(frame);
+    request = requestAnimationFrame(frame);
   }
 
   function setPlaying(value) {
     playing = value;
     play.textContent = playing ? "Pause" : "Play";
-    if (playing) requestAnimationFrame(frame);
+    cancelAnimationFrame(request);
+    if (playing) request = requestAnimationFrame(frame);
     else if (view) refresh(true);
   }
 
@@ -212,4 +233,9 @@
     round: game.round, jsd: view.jsd, share: view.share, status: byId("status").textContent, last: game.last,
     settings: game.settings, forces: view.forces,
   }));
+  scratchgen.check("gan.verdict", ({ objective, dFake, grad, force }) => {
+    Object.assign(game.settings, { objective });
+    Object.assign(game.last, { dFake, generatorGrad: grad });
+    return verdict({ ...view, forces: [force] });
+  });
 })();

@@ -26,6 +26,7 @@
     const share = (k) => `${k} (${(100 * p[k]).toFixed(0)} %)`;
     return `read as ${share(order[0])}${p[order[1]] >= 0.01 ? `, or ${share(order[1])}` : ""}`;
   }
+  const ALWAYS = "The classifier always chooses one of the ten digits, even for other drawings.";
   const signed = (v, digits = 2) => v.toFixed(digits).replace("-", "−");
 
   // ---- the plane
@@ -114,7 +115,7 @@
       + `(${[...mu.data].map((v) => signed(v)).join(", ")}) and the standard deviations `
       + `${[...std.data].map((v) => v.toFixed(2)).join(" and ")}. Squared errors: ${squared(found[1])} with 2 numbers, `
       + `${squared(found[2])} with 24.`;
-    byId("sketch-text").textContent = text;
+    byId("sketch-text").textContent = `${text} ${ALWAYS}`;
     byId("bars-text").textContent = `Each bar is one of ${bars.length} numbers. For real digits, they nearly follow N(0, 1). `
       + `The largest has the absolute value ${Math.max(...bars.map(Math.abs)).toFixed(1)}. The flow loses nothing: `
       + `after the way back, the largest error of the code is ${error.toExponential(0)}.`;

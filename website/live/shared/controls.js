@@ -51,20 +51,25 @@
     };
   };
 
-  // onInput is called for finite numbers in [min, max] only; another entry is marked as invalid.
-  C.number = (parent, { label, min = -Infinity, max = Infinity, step = "any", value, onInput = () => {} }) => {
+  // onChange is called when the entry is finished, for numbers in [min, max] that are multiples of step above min.
+  // Another entry is marked as invalid. hint : a small text below
+  C.number = (parent, { label, hint, min = -Infinity, max = Infinity, step = "any", value, onChange = () => {} }) => {
     const input = element("input", {
       type: "number", step, value, inputmode: "decimal",
       min: Number.isFinite(min) ? min : null, max: Number.isFinite(max) ? max : null,
     });
     const { box } = labelled(parent, "number", label, input);
-    const valid = () => input.value !== "" && Number(input.value) >= min && Number(input.value) <= max;
+    if (hint) {
+      box.append(element("small", { id: `${input.id}-hint`, class: "muted" }, hint));
+      input.setAttribute("aria-describedby", `${input.id}-hint`);
+    }
+    const valid = () => input.value !== "" && input.checkValidity();
     let last = Number(value);
-    input.addEventListener("input", () => {
-      input.setAttribute("aria-invalid", String(!valid()));
+    input.addEventListener("input", () => input.setAttribute("aria-invalid", String(!valid())));
+    input.addEventListener("change", () => {
       if (!valid()) return;
       last = Number(input.value);
-      onInput(last);
+      onChange(last);
     });
     return {
       box, input,

@@ -34,6 +34,7 @@
   };
 
   const used = () => dimensions().filter((v) => v > 0.1).length;
+  const signed = (v) => v.toFixed(2).replace("-", "−");
   const nats = (v) => (v < 10 ? v.toFixed(2) : v.toFixed(1));
 
   // Drawings
@@ -78,7 +79,7 @@
     $("bars-text").textContent = `Bars: mean of 1,000 digits, in nats: ${dimensions().map((v, k) => `${k + 1}: ${v.toFixed(2)}`).join(", ")}. `
       + `Lines: the chosen digit.`;
     const p = posterior(state.chosen), sum = p.kl.reduce((a, b) => a + b, 0), at = [state.across, state.up];
-    $("plane-text").textContent = `Chosen: a ${labels[state.chosen]}. Mean (${at.map((k) => p.mu[k].toFixed(2)).join(", ")}), `
+    $("plane-text").textContent = `Chosen: a ${labels[state.chosen]}. Mean (${at.map((k) => signed(p.mu[k])).join(", ")}), `
       + `standard deviation (${at.map((k) => p.std[k].toFixed(2)).join(", ")}), KL ${sum.toFixed(2)} nats.`;
     $("pictures-text").textContent = `Reconstructions are decoded from the mean of the posterior. Pictures from the prior are `
       + `decoded from codes that were drawn once from N(0, I).`;
@@ -95,8 +96,14 @@
     box.replaceChildren();
     if (k === 2) return;
     const options = Array.from({ length: k }, (_, i) => [i, `dimension ${i + 1}`]);
-    select(box, { label: "Across", options, value: state.across, onInput: (v) => { state.across = Number(v); refresh(); } });
-    select(box, { label: "Up", options, value: state.up, onInput: (v) => { state.up = Number(v); refresh(); } });
+    const axis = (label, mine, other) => select(box, { label, options, value: state[mine], onInput(v) {
+      if (Number(v) === state[other]) state[other] = state[mine];         // exchange the two
+      state[mine] = Number(v);
+      across.set(state.across);
+      up.set(state.up);
+      refresh();
+    } });
+    const across = axis("Across", "across", "up"), up = axis("Up", "up", "across");
   }
 
   function named(title, label, options, value, onInput) {
@@ -104,7 +111,7 @@
     $("choices").append(box);
     choice(box, { label, options: options.map((v) => [v, v]), value, onInput });
   }
-  named("beta", "Weight of the KL", BETAS, state.beta, (beta) => { state.beta = beta; chooseAxes(); refresh(); });
+  named("beta", "Weight of the KL", BETAS, state.beta, (beta) => { state.beta = beta; refresh(); });
   named("numbers in a code", "Width of the code", CODES, state.code, (code) => { state.code = code; chooseAxes(); refresh(); });
 
   const time = slider($("time"), {
@@ -112,19 +119,20 @@
     show: (i) => steps[i].toLocaleString("en"), onInput: (i) => { stop(); move(i); },
   });
   const play = button($("buttons"), { label: "Play", main: true, onClick: () => (state.playing ? stop() : start()) });
+  let request = 0;
   function move(i) { state.index = i; time.set(i); refresh(); }
-  function stop() { state.playing = false; play.textContent = "Play"; }
+  function stop() { state.playing = false; play.textContent = "Play"; cancelAnimationFrame(request); }
   function start() {
     state.playing = true;
     play.textContent = "Pause";
     if (state.index === last) move(0);
     let before = performance.now();
     const frame = (now) => {
-      if (!state.playing) return;
       if (now - before >= 200) { before = now; move(state.index + 1); }
-      if (state.index === last) stop(); else requestAnimationFrame(frame);
+      if (state.index === last) stop(); else request = requestAnimationFrame(frame);
     };
-    requestAnimationFrame(frame);
+    cancelAnimationFrame(request);
+    request = requestAnimationFrame(frame);
   }
 
   scratchgen.canvas.pointer($("plane"), {
