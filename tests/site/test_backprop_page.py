@@ -298,7 +298,7 @@ def test_overflow_of_the_loss(opened, label, text, reason):
 
 
 def test_several_kinks_at_once(opened):
-    """With h1 = 0 in a whole row, a step of x crosses the kinks of all units: neither slope is the gradient."""
+    """With h1 = 0 in a whole row, a step of x crosses all kinks: neither slope is the gradient."""
     page = opened.page
     page.locator("#last").click()
     for label in ("x, row 1, column 1", "x, row 1, column 2", "b1, entry 1", "b1, entry 2", "b1, entry 3"):
@@ -398,7 +398,7 @@ def test_entry_is_shown_as_the_number_that_is_used(opened, text, shown):
     assert opened.check("state")["values"]["W1"][0, 0] == float(shown)
     assert f" to {shown.replace('-', '−')}. " in page.locator("#edited").inner_text()
     field.focus()
-    assert field.evaluate("field => field.scrollWidth <= field.clientWidth")      # the whole number is visible
+    assert field.evaluate("field => field.scrollWidth <= field.clientWidth")     # all of it is visible
 
 
 def test_reason_names_the_range_of_the_number(opened):

@@ -158,10 +158,12 @@ def test_another_number_of_steps_keeps_the_time(opened):
 
 
 def test_equation_numbers_are_links(opened):
-    hrefs = opened.page.locator("main a[href*='#eq-']").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
-    assert [href.split("#eq-")[1] for href in hrefs] == ["PRED.4", "DIFF.8", "DIFF.4", "SCHED.2", "FM.5", "GUIDE.1"]
+    links = opened.page.locator("main a[href*='#eq-']")
+    hrefs = links.evaluate_all("all => all.map((a) => a.getAttribute('href'))")
+    numbers = [href.split("#eq-")[1] for href in hrefs]
+    assert numbers == ["PRED.4", "DIFF.8", "DIFF.4", "SCHED.2", "FM.5", "GUIDE.1"]
     tags = (live.ROOT / "docs" / "diffusion.md").read_text(encoding="utf-8")
-    assert all(f"\\tag{{{href.split('#eq-')[1]}}}" in tags for href in hrefs)
+    assert all(f"\\tag{{{number}}}" in tags for number in numbers)
 
 
 def test_play_and_touch(browser, path):

@@ -207,7 +207,10 @@ def test_one_loop_and_set_up_pauses(game):
       };
       window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
     }""")
-    clicks = "() => { for (let i = 0; i < 5; i++) document.querySelector('#run button').click(); return waiting.size; }"
+    clicks = """() => {
+      for (let i = 0; i < 5; i++) document.querySelector('#run button').click();
+      return waiting.size;
+    }"""
     assert page.evaluate(clicks) == 1
     page.get_by_label("Rounds per frame").fill("8")
     set_up(game, "collapse")
