@@ -87,6 +87,12 @@ BOUNDS: dict[str, Bound] = {
         4, "compared with p·(1 + Σ|q·k| / √D): a rounding of a score is a relative error of its weight"
     ),
     "layers.attention.attention_backward": SUM,
+    "layers.cross_attention.cross_attention": Bound(
+        4,
+        "as those of attention; the compiled e^x is 0, or the smallest normal number, where e^x is subnormal",
+        flushes=True,
+    ),
+    "layers.cross_attention.cross_attention_backward": SUM,
     "layers.normalisation.batch_norm": CENTRED,
     "layers.normalisation.batch_norm_backward": SUM,
     "layers.normalisation.scale_shift_backward": SUM,

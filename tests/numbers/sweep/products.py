@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scratchgen.kernels.blocks import column_blocks
-from scratchgen.layers import attention, conv, linear, masked, pooling
+from scratchgen.layers import attention, conv, cross_attention, linear, masked, pooling
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import absolute, exact, exp, number
@@ -247,6 +247,34 @@ def attended_backward(dy: Any, qkv: Any, p: Any, causal: bool) -> True_:
     return True_(out.reshape(n, t, -1), size.reshape(n, t, -1) + 16 * least)
 
 
+def split(qkv: Any) -> tuple[Any, Any, Any]:
+    """q, k and v of attention to a sequence of the same length, with two heads."""
+    return tuple(attention.split_heads(qkv, 2))
+
+
+def joined(q: Any, k: Any, v: Any) -> Any:
+    return attention.join_heads(np.stack([q, k, v]))
+
+
+def cross_attention_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    return [(*split(qkv), None) for qkv, _ in drawn((2, 3, 12), settings=(2,))(dtype, rng)]
+
+
+def cross_attended(q: Any, k: Any, v: Any, within: Any) -> tuple[True_, True_]:
+    return attended(joined(q, k, v), q.shape[1], False)
+
+
+def cross_attention_backward_cases(dtype: Any, rng: np.random.Generator) -> list[tuple]:
+    given = attention_backward_cases(dtype, rng)
+    return [(dy, *split(qkv), p) for dy, qkv, p, causal in given if not causal]
+
+
+def cross_attended_backward(dy: Any, q: Any, k: Any, v: Any, p: Any) -> tuple[True_, True_]:
+    found = attended_backward(dy, joined(q, k, v), p, False)
+    (dq, *dkv), (dq_size, *dkv_size) = (split(a) for a in found)
+    return True_(dq, dq_size), True_(np.stack(dkv), np.stack(dkv_size))
+
+
 def only_allowed(cases: Any) -> Any:
     """The same cases, with the mask applied to the weight."""
     return lambda dtype, rng: [(x, np.where(MASK, w, 0), *rest) for x, w, *rest in cases(dtype, rng)]
@@ -332,4 +360,11 @@ ENTRIES = [
     ),
     entry(attention, "attention", attention_cases, attended),
     entry(attention, "attention_backward", attention_backward_cases, attended_backward),
+    entry(cross_attention, "cross_attention", cross_attention_cases, cross_attended),
+    entry(
+        cross_attention,
+        "cross_attention_backward",
+        cross_attention_backward_cases,
+        cross_attended_backward,
+    ),
 ]
