@@ -145,7 +145,7 @@ def test_wasserstein_reaches_the_data(game, seed):
 
 
 def test_vanished_slope_and_no_saturation_with_a_large_gradient(game):
-    """What is said follows the size of the gradient."""
+    """The verdict on saturation follows the size of the gradient."""
     set_up(game, "Wasserstein")
     found = [game.check("gan.verdict", **case) for case in (
         {"objective": "wasserstein", "dFake": 0, "grad": 1e-3, "force": 1e-3},
