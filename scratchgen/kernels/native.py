@@ -102,6 +102,42 @@ def pause(typingctx):
     return types.void(), codegen
 
 
+# The bits of MXCSR that make the processor take subnormal numbers for zero, as inputs and as results.
+FLUSH = 0x8040
+
+
+@intrinsic
+def float_mode(typingctx):
+    """The settings of this thread for arithmetic on floats (MXCSR), or 0 on processors without them."""
+    def codegen(context, builder, signature, args):
+        if _processor != "x86_64":
+            return WORD(0)
+        word = cgutils.alloca_once(builder, ir.IntType(32))
+        _mxcsr(builder, "stmxcsr", word)
+        return builder.zext(builder.load(word), WORD)
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def set_float_mode(typingctx, mode):
+    """Change the settings of this thread, including its Python code, to those of `float_mode`."""
+    def codegen(context, builder, signature, args):
+        if _processor == "x86_64":
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            builder.store(builder.trunc(args[0], ir.IntType(32)), word)
+            _mxcsr(builder, "ldmxcsr", word)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+def _mxcsr(builder: Any, instruction: str, word: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{instruction}")
+    builder.call(function, [builder.bitcast(word, ir.IntType(8).as_pointer())])
+
+
 @intrinsic
 def call(typingctx, address, arguments):
     """Call a C function without a result, with a tuple of numbers as arguments."""

@@ -22,7 +22,7 @@ loop: Any = None        # a kernel, in each copy of `_shared` that `_caller` mak
 
 def _shared(queue, helpers, parts, whole, step, size, count, wake):
     function, data = task_of_parts(loop, parts, whole, step, size)
-    return run(queue, helpers, function, data, count, wake)
+    return run(queue, helpers, function, data, count, wake, 1)
 
 
 @functools.cache

@@ -38,6 +38,7 @@ from scratchgen.runtime import threads
 WORK = 3 << 20          # multiplications of a block, about 40 µs
 LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
+SMALL = 1 << 16         # multiplications; BLAS never uses more than one thread for so few
 LIMITED = 16            # rows, below which memory limits the speed
 SHORT = 48              # the largest number of rows for which packing a is faster than transposing b
 
@@ -179,13 +180,13 @@ def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded
 @kernel("contract")
 def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns, padded, packed):
     function, data = task(_pack_block, (number, code, b, b_step, b_column, depth, columns, padded, packed))
-    return run(queue, helpers, function, data, -(-depth // part_of(depth)), 0)
+    return run(queue, helpers, function, data, -(-depth // part_of(depth)), 0, 1)
 
 
 @kernel("contract")
 def _run(
     queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
-    add, bias, bias_step, height, width, small, whole, threads, packed, padded, blocks, wake,
+    add, bias, bias_step, height, width, small, whole, threads, packed, padded, blocks, wake, large,
 ):
     if not wake and all_asleep(queue, helpers):
         threads, whole = 1, -(-rows // height) * -(-columns // width)   # small blocks are of no use
@@ -197,13 +198,13 @@ def _run(
             bias, bias_step, height, width, small, whole, threads, packed, padded,
         ),
     )
-    return run(queue, helpers, function, data, blocks, wake)
+    return run(queue, helpers, function, data, blocks, wake, large)
 
 
 @kernel("contract")
-def _run_table(queue, helpers, number, code, table, count, blocks, wake):
+def _run_table(queue, helpers, number, code, table, count, blocks, wake, large):
     function, data = task(_block_of_table, (number, code, table, count))
-    return run(queue, helpers, function, data, blocks, wake)
+    return run(queue, helpers, function, data, blocks, wake, large)
 
 
 @functools.cache
@@ -339,29 +340,29 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
         first.append(first[-1] + division.blocks)
         work += max(rows, LIMITED) * columns * depth
     if described:
-        failed = _compute(queue, helpers, described, first, work >= 4 * WORK, products[0][0].dtype)
+        amount = work >= 4 * WORK, work >= SMALL
+        failed = _compute(queue, helpers, described, first, amount, products[0][0].dtype)
         if failed:
             raise MemoryError("a matrix product found no memory for a block of its work")
 
 
 def _compute(
-    queue: int, helpers: int, products: list[Product], first: list[int], wake: bool, dtype: np.dtype
+    queue: int, helpers: int, products: list[Product], first: list[int], amount: tuple[bool, bool],
+    dtype: np.dtype,
 ) -> int:
     """Compute products.
 
     first : the number of the first block of each product, and then the number of all blocks
+    amount : whether there is enough work to wake helpers, and whether it is large; see `run`
 
     Returns how many blocks found no memory.
     """
     settings = queue, helpers, ZERO[dtype], code(dtype)
     if len(products) == 1:
-        return int(_run(*settings, *products[0], first[-1], wake))
+        return int(_run(*settings, *products[0], first[-1], *amount))
     rows = [(start, *product) for start, product in zip(first, products, strict=False)]
     table = np.array(rows, np.int64)
-    return int(_run_table(*settings, address(table), len(products), first[-1], wake))
-
-
-SMALL = 1 << 16     # multiplications; BLAS never uses more than one thread for so few
+    return int(_run_table(*settings, address(table), len(products), first[-1], *amount))
 
 
 def matmul(

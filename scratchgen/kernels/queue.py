@@ -34,12 +34,15 @@ from numba.core import types
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import (
+    FLUSH,
     atomic_add,
     atomic_load,
     atomic_store,
     call_task,
     compare_exchange,
+    float_mode,
     pause,
+    set_float_mode,
 )
 
 # Offsets in the memory of the queue: words in different cache lines (64 bytes), because different threads
@@ -148,6 +151,7 @@ def _keep_away(queue, helpers):
 def help_out(queue, number):
     """Compute blocks as helper `number`, from 0, until `stop` is called."""
     me = queue + HELPERS + number * LINE
+    set_float_mode(float_mode() | FLUSH)    # as in `run`
     atomic_store(me + THREAD, _syscall(GETTID, 0, 0, 0, 0, 0, 0))
     while atomic_load(queue + STOP) == 0:
         spin = atomic_load(queue + LOOKS + (16 if atomic_load(queue + SINCE) >= CALM else 0))
@@ -188,13 +192,25 @@ def stop(queue):
 
 
 @kernel("contract")
-def run(queue, helpers, function, data, count, wake):
+def run(queue, helpers, function, data, count, wake, large):
     """Compute the blocks 0 … count − 1 of a `task`, with the help of at most so many helpers.
 
     Returns how many of them failed, because there was no memory.
 
     wake : whether there is enough work to wake helpers that sleep, which takes 5 to 50 µs
+    large : whether helpers may take part. Then subnormal numbers are also taken for zero: a computation with
+        many of them would take ten times as long. It must not depend on the number of threads
     """
+    mode = float_mode()
+    if large:
+        set_float_mode(mode | FLUSH)
+    failed = _run(queue, helpers if large else 0, function, data, count, wake)
+    set_float_mode(mode)
+    return failed
+
+
+@kernel("contract")
+def _run(queue, helpers, function, data, count, wake):
     if helpers < 1 or count < 2 or count > MOST or not compare_exchange(queue + OWNER, 0, 1):
         failed = 0
         for block in range(count):

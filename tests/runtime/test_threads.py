@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from scratchgen.kernels import panels, parts, products, queue
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.optimisers import adam_step
 from scratchgen.layers import (
     CausalSelfAttention,
     Conv2d,
@@ -185,6 +187,24 @@ def test_a_tile_with_few_rows_reads_no_old_numbers(rng, rows):
     copied = spare[first : first + height * depth].reshape(height, depth)
     if rows > 1 and rows < height:      # one row is not copied
         np.testing.assert_array_equal(copied, np.concatenate([a, np.zeros((height - rows, depth))]))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors keep them")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_subnormal_numbers_are_zero_in_shared_work_and_only_there(use, number, dtype):
+    """Without this, Adam's mean of a gradient that has become 0 stays subnormal, and all steps are slow."""
+    use(number)
+    one = np.dtype(dtype).type(1)
+    subnormal = np.finfo(dtype).smallest_subnormal * one * 100
+    value, m = np.ones(3 * parts.ENTRIES, dtype), np.full(3 * parts.ENTRIES, subnormal)
+    adam_step(value, np.zeros_like(m), m, np.zeros_like(m), 1e-3, 0.9, 0.999, 1e-8, 1)
+    assert not m.any() and (value == 1).all()
+    a, b = np.full((64, 300), subnormal), np.ones((300, 200), dtype)
+    out = np.empty((64, 200), dtype)
+    products.matmul(a, b, out)
+    assert not out.any()
+    assert subnormal * one > 0 and (np.full(100, subnormal) * one > 0).all()
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 8])
