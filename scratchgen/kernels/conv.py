@@ -275,7 +275,8 @@ def _correlate_images(image, out, code, panels, window, stride, padding, bias):
         patches = cols.reshape(examples, out_h, out_w, window[0], window[1], channels)
         _im2col(image, patches, stride, padding)
     multiply_packed(
-        number, code, scratch, depth * size, panels, out.ctypes.data, outputs * size, rows, outputs, depth
+        number, code, scratch, depth * size, size, panels, out.ctypes.data, outputs * size, rows, outputs,
+        depth, 0,
     )
     keep(cols)
     if bias.size:
@@ -322,14 +323,14 @@ def _scatter_images(x, image, code, panels, window, stride, padding, bias):
     size = size_of(number)
     if window == (1, 1) and stride == (1, 1) and padding == (0, 0):
         multiply_packed(
-            number, code, x.ctypes.data, inputs * size, panels, image.ctypes.data, columns * size,
-            rows, columns, inputs,
+            number, code, x.ctypes.data, inputs * size, size, panels, image.ctypes.data, columns * size,
+            rows, columns, inputs, 0,
         )
     else:
         cols = np.empty((examples, out_h, out_w, window[0], window[1], channels), x.dtype)
         multiply_packed(
-            number, code, x.ctypes.data, inputs * size, panels, cols.ctypes.data, columns * size,
-            rows, columns, inputs,
+            number, code, x.ctypes.data, inputs * size, size, panels, cols.ctypes.data, columns * size,
+            rows, columns, inputs, 0,
         )
         _col2im(cols, image, stride, padding)
     if bias.size:

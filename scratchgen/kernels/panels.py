@@ -16,7 +16,18 @@ import numpy as np
 
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import call, keep, load
-from scratchgen.kernels.tiles import BYTES, LINE, ROWS, TILES, copy_vectors, get, put, size_of, transpose
+from scratchgen.kernels.tiles import (
+    BYTES,
+    COPYING,
+    LINE,
+    ROWS,
+    TILES,
+    copy_vectors,
+    get,
+    put,
+    size_of,
+    transpose,
+)
 
 DEPTH = 256             # terms of a sum, at most, that are added before the result is written
 GROUP = 16              # rows of a that are copied together, a multiple of the rows of each tile
@@ -38,13 +49,13 @@ def _tile(
 ):
     """A tile with this number of vectors."""
     if vectors == 3:
-        TILE3(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE3(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
     elif vectors == WIDE:
-        TILE6(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE6(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
     elif vectors == 2:
-        TILE2(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE2(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
     else:
-        TILE1(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step)
+        TILE1(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
 
 
 @kernel("contract")
@@ -63,16 +74,20 @@ def _next_panel(vectors):
 
 
 @kernel("contract")
-def pack(number, b, b_step, b_column, depth, columns, packed):
-    """Copy b (depth, columns) to `packed`, panel by panel, with zeros after the last column."""
+def pack(number, b, b_step, b_column, depth, columns, packed, start, stop):
+    """Copy the panels start … stop − 1 of b (depth, columns) to `packed`, with zeros after the last column.
+
+    packed : the address of panel 0
+    """
     size = size_of(number)
     lanes = BYTES // size
-    vectors = -(-columns // lanes)
-    while vectors:
+    vectors, index = -(-columns // lanes), 0
+    while vectors and index < stop:
         panel = _next_panel(vectors)
         width = panel * lanes
-        used = min(width, columns)
-        _pack_panel(number, b, b_step, b_column, depth, used, panel, packed)
+        if index >= start:
+            _pack_panel(number, b, b_step, b_column, depth, min(width, columns), panel, packed)
+        index += 1
         b += width * b_column
         packed += depth * width * size
         columns -= width
@@ -116,18 +131,25 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 @kernel("contract")
 def _strip(
     number, panel, a, a_row, a_step, a_group, b, b_row, out, out_row, rows, used, depth, spare, add,
-    ahead, ahead_step, lines,
+    ahead, ahead_step, ahead_tile, lines, original=0, original_row=0,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
     b, b_row : the panel, or the first of its columns in b itself
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
-    Tile i, for i < lines, also fetches the lines of the cache at ahead + i·LINE + k·ahead_step, for each k.
+    original, original_row : 0, or the panel's first column in b, and bytes from row to row. Then the panel is
+        empty, and the first tile fills it
+    Tile i < lines also fetches the lines of the cache at ahead + i·ahead_tile + k·ahead_step, for each k.
     """
     size = size_of(number)
     height = HEIGHTS[panel]
     row = panel * BYTES
     i = 0
+    if original:
+        COPYING(
+            number, a, a_row, a_step, original, original_row, depth, out, out_row, add, used, b, 0, b
+        )
+        i = height
     while i < rows:
         count = min(height, rows - i)
         source, source_row, source_step = a + i // GROUP * a_group + i % GROUP * a_row, a_row, a_step
@@ -154,7 +176,7 @@ def _strip(
         if count < height:
             _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
         lines -= 1
-        ahead += LINE
+        ahead += ahead_tile
         if lines <= 0:
             ahead, ahead_step = b, 0    # nothing that is not in the cache
         i += count
@@ -173,23 +195,31 @@ def _copy_rows(number, source, source_row, target, target_row, rows, columns, ad
 
 
 @kernel("contract")
-def multiply(number, a, a_row, a_step, packed, out, out_row, rows, columns, depth, spare, add):
+def multiply(
+    number, a, a_row, a_step, packed, out, out_row, rows, columns, depth, spare, add, ahead, ahead_step
+):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
 
     spare : memory of SPARE bytes. A tile that has fewer rows is computed there
+    ahead, ahead_step : 0, or memory that is needed soon. With each k of each tile, the cache fetches the line
+        that is ahead_step bytes further
     """
     size = size_of(number)
     lanes = BYTES // size
+    if not ahead_step:
+        ahead = packed      # memory that is in the cache
     for top in range(0, rows, HEIGHT):
         vectors, first, panel_at = -(-columns // lanes), 0, packed
         while vectors:
             panel = _next_panel(vectors)
             width = panel * lanes
+            height = min(HEIGHT, rows - top)
             _strip(
                 number, panel, a + top * a_row, a_row, a_step, GROUP * a_row, panel_at, panel * BYTES,
-                out + top * out_row + first * size, out_row, min(HEIGHT, rows - top),
-                min(width, columns - first), depth, spare, add, panel_at, 0, 0,
+                out + top * out_row + first * size, out_row, height, min(width, columns - first), depth,
+                spare, add, ahead, ahead_step, depth * ahead_step, height if ahead_step else 0,
             )
+            ahead += -(-height // HEIGHTS[panel]) * depth * ahead_step
             panel_at += depth * width * size
             first += width
             vectors -= panel
@@ -225,7 +255,9 @@ def multiply_matrix(
         for k in range(0, depth, terms):
             part = min(terms, depth - k)
             source = b + k * b_step + first * b_column
-            _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
+            by_tile = b_column == size and used == BEST * lanes and rows >= HEIGHTS[BEST]
+            if not by_tile:
+                _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
             ahead, ahead_step, lines = packed, 0, 0
             if k + part < depth:
                 following = source + part * b_step
@@ -236,7 +268,7 @@ def multiply_matrix(
             _strip(
                 number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, panel * BYTES,
                 out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0,
-                ahead, ahead_step, lines,
+                ahead, ahead_step, LINE, lines, source if by_tile else 0, b_step,
             )
         first += width
         vectors -= panel
@@ -259,7 +291,7 @@ def _multiply_in_place(number, a, a_row, a_step, b, b_step, out, out_row, rows, 
             _strip(
                 number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, source, b_step,
                 out + first * size, out_row, rows, panel * lanes, min(terms, depth - k), spare,
-                1 if add or k else 0, source + AHEAD * b_step, b_step, 1,
+                1 if add or k else 0, source + AHEAD * b_step, b_step, LINE, 1,
             )
         first += panel * lanes
         vectors -= panel
@@ -299,7 +331,7 @@ def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows,
             _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
             _strip(
                 number, panel, copied, size, GROUP * size, part * GROUP * size, packed, panel * BYTES,
-                out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0, packed, 0, 0,
+                out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0, packed, 0, 0, 0,
             )
             first += width
             vectors -= panel
@@ -327,12 +359,12 @@ def product(
         packed, terms = spare + SPARE, part_of(depth)
         for k in range(0, depth, terms):
             part = min(terms, depth - k)
-            call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed))
+            call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed, 0, columns))
             call(
                 load(code + 8),
                 (
                     number, a + k * a_step, a_row, a_step, packed, out, out_row, rows, columns, part, spare,
-                    1 if add or k else 0,
+                    1 if add or k else 0, 0, 0,
                 ),
             )
     else:
@@ -347,20 +379,29 @@ def product(
 
 
 @kernel("contract")
-def multiply_packed(number, code, a, a_row, packed, out, out_row, rows, columns, depth):
-    """out = a·b for a (rows, depth) with contiguous rows and b in panels, in the calling thread."""
+def multiply_packed(
+    number, code, a, a_row, a_step, packed, out, out_row, rows, columns, depth, add, ahead=0, size_ahead=0
+):
+    """out = or += a·b for a (rows, depth) and b in panels, in the calling thread.
+
+    ahead, size_ahead : 0, or memory that is needed soon
+    """
     size = size_of(number)
     lanes = BYTES // size
     padded = -(-columns // lanes) * lanes
     memory = np.empty(SPARE + BYTES, np.uint8)
     spare = memory.ctypes.data
     terms = part_of(depth)
+    tiles = -(-rows // HEIGHTS[BEST]) * -(-padded // (BEST * lanes))
+    step = -(-size_ahead // (tiles * depth)) if ahead else 0
     for k in range(0, depth, terms):
+        part = min(terms, depth - k)
         call(
             load(code + 8),
             (
-                number, a + k * size, a_row, size, packed + k * padded * size, out, out_row, rows, columns,
-                min(terms, depth - k), spare + (-spare) % BYTES, 1 if k else 0,
+                number, a + k * a_step, a_row, a_step, packed + k * padded * size, out, out_row, rows,
+                columns, part, spare + (-spare) % BYTES, 1 if add or k else 0, ahead, step,
             ),
         )
+        ahead += tiles * part * step
     keep(memory)

@@ -23,16 +23,16 @@ from scratchgen.kernels.panels import (
     BEST,
     DEPTH,
     HEIGHT,
-    SPARE,
     is_copied,
     multiply,
     multiply_matrix,
+    multiply_packed,
     pack,
     part_of,
     product,
 )
 from scratchgen.kernels.queue import all_asleep, run
-from scratchgen.kernels.tiles import BYTES, get, put, size_of
+from scratchgen.kernels.tiles import BYTES, get, put, size_of, transpose
 from scratchgen.runtime import threads
 
 WORK = 3 << 20          # multiplications of a block, about 40 µs
@@ -40,7 +40,12 @@ LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
 SMALL = 1 << 16         # multiplications; BLAS never uses more than one thread for so few
 LIMITED = 16            # rows, below which memory limits the speed
-SHORT = 48              # the largest number of rows for which packing a is faster than transposing b
+SHORT = 48              # the largest number of rows for which packing a is always faster than transposing b
+MEDIUM = 256            # the same for a b with at least LARGE numbers
+LARGE = 1 << 19
+TALLER, WIDER = 96, 1 << 18     # the smallest numbers of rows, and of numbers of out, for `_is_packed`
+STRIP = 16              # rows in a block of such products, or a multiple
+PANELS = 4              # panels that are copied in one block
 
 
 @kernel("contract")
@@ -53,7 +58,8 @@ def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
 
 
 # The numbers that describe a product out = a·b, a (rows, depth), b (depth, columns). `packed` is 0, or the
-# address of aᵀ in panels; then outᵀ = bᵀ·aᵀ is computed, with the rows of bᵀ as they are in memory.
+# address of b in panels, or of aᵀ if the product is `turned`: then outᵀ = bᵀ·aᵀ is computed, with the rows of
+# bᵀ as they are in memory.
 class Product(NamedTuple):
     """Addresses and strides in bytes, sizes, and the division into blocks."""
 
@@ -77,7 +83,8 @@ class Product(NamedTuple):
     whole: int          # the number of blocks before those
     threads: int        # that may compute blocks
     packed: int
-    padded: int         # rows, rounded up to whole vectors
+    padded: int         # the columns of the packed matrix, rounded up to whole vectors
+    turned: int
 
 
 ZERO = {np.dtype(dtype): dtype(0) for dtype in (np.float32, np.float64)}
@@ -97,23 +104,31 @@ def _corner(block, rows, width, height, small, whole):
 @kernel("contract")
 def _block(
     block, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-    bias, bias_step, height, width, small, whole, threads, packed, padded,
+    bias, bias_step, height, width, small, whole, threads, packed, padded, turned,
 ):
     """Compute one block of a product."""
     size = size_of(number)
     top, left, height_here = _corner(block, rows, width, height, small, whole)
-    _, left_then, _ = _corner(block + threads, rows, width, height, small, whole)
+    top_then, left_then, _ = _corner(block + threads, rows, width, height, small, whole)
+    later = left < left_then < columns
     height, width = min(height_here, rows - top), min(width, columns - left)
-    if packed:
+    if turned:
         _transposed(
             number, code, b + left * b_column, b_column, b_step, packed, padded, out + left * size, out_row,
-            width, rows, depth, add,
+            width, rows, depth, add, b + left_then * b_column if later else 0,
         )
         return
-    out = out + top * out_row + left * size
+    out += left * size
+    if packed:
+        multiply_packed(
+            number, code, a + top * a_row, a_row, a_step, packed, out + top * out_row, out_row, height,
+            columns, depth, add, out + top_then * out_row, height * out_row,
+        )
+        return
+    out += top * out_row
     product(
         number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
-        height, width, depth, add, b + left_then * b_column if left < left_then < columns else 0,
+        height, width, depth, add, b + left_then * b_column if later else 0,
     )
     if bias:
         _add_bias(number, out, out_row, height, width, bias + left * bias_step, bias_step)
@@ -130,63 +145,67 @@ def _block_of_table(block, number, code, table, count):
         block - load(row), number, code, load(row + 8), load(row + 16), load(row + 24), load(row + 32),
         load(row + 40), load(row + 48), load(row + 56), load(row + 64), load(row + 72), load(row + 80),
         load(row + 88), load(row + 96), load(row + 104), load(row + 112), load(row + 120), load(row + 128),
-        load(row + 136), load(row + 144), load(row + 152), load(row + 160), load(row + 168),
+        load(row + 136), load(row + 144), load(row + 152), load(row + 160), load(row + 168), load(row + 176),
     )
 
 
 @kernel("contract")
-def _transposed(number, code, b, b_row, b_step, packed, padded, out, out_row, rows, columns, depth, add):
-    """Rows of bᵀ·aᵀ, which are columns of out (columns, rows); aᵀ is packed."""
+def _transposed(
+    number, code, b, b_row, b_step, packed, padded, out, out_row, rows, columns, depth, add, ahead
+):
+    """Rows of bᵀ·aᵀ, which are columns of out (columns, rows); aᵀ is packed.
+
+    ahead : 0, or the address of the rows of bᵀ that are probably needed next
+    """
     size = size_of(number)
-    memory = np.empty(rows * padded * size + SPARE + BYTES, np.uint8)
-    start = memory.ctypes.data
-    spare = start + (-start) % BYTES
-    found = spare + SPARE
-    terms = part_of(depth)
-    for k in range(0, depth, terms):
-        part = min(terms, depth - k)
-        call(
-            load(code + 8),
-            (
-                number, b + k * b_step, b_row, b_step, packed + k * padded * size,
-                found, padded * size, rows, padded, part, spare, 1 if k else 0,
-            ),
+    lanes = BYTES // size
+    memory = np.empty(lanes * padded * size + BYTES, np.uint8)
+    found = memory.ctypes.data
+    found += (-found) % BYTES
+    for top in range(0, rows, lanes):       # few, so that the processor can write them while it computes more
+        count, target = min(lanes, rows - top), out + top * size
+        multiply_packed(
+            number, code, b + top * b_row, b_row, b_step, packed, found, padded * size, count, padded, depth,
+            0, ahead + top * b_row if ahead else 0, count * b_row,
         )
-    for j in range(columns):
-        source, target = found + j * size, out + j * out_row
-        for i in range(rows):
-            value = get(number, source + i * padded * size)
-            if add:
-                value += get(number, target + i * size)
-            put(target + i * size, value)
+        whole = columns // lanes * lanes if count == lanes and not add else 0
+        for j in range(0, whole, lanes):
+            transpose(number, found + j * size, padded * size, target + j * out_row, out_row)
+        for j in range(whole, columns):
+            for i in range(count):
+                place = target + j * out_row + i * size
+                value = get(number, found + (i * padded + j) * size)
+                put(place, value + get(number, place) if add else value)
     keep(memory)
 
 
 @kernel("contract")
-def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded, packed):
-    """Pack the block-th part of the rows of b."""
-    size = size_of(number)
+def _pack_block(block, number, code, b, b_step, b_column, depth, columns, padded, packed, across):
+    """Copy the block-th part of b: PANELS panels of the rows in a part of the sums."""
     terms = part_of(depth)
-    k = block * terms
+    k, first = block // across * terms, block % across * PANELS
     call(
         load(code),
         (
             number, b + k * b_step, b_step, b_column, min(terms, depth - k), columns,
-            packed + k * padded * size,
+            packed + k * padded * size_of(number), first, first + PANELS,
         ),
     )
 
 
 @kernel("contract")
 def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns, padded, packed):
-    function, data = task(_pack_block, (number, code, b, b_step, b_column, depth, columns, padded, packed))
-    return run(queue, helpers, function, data, -(-depth // part_of(depth)), 0, 1)
+    across = -(-columns // (PANELS * BEST * BYTES // size_of(number)))
+    function, data = task(
+        _pack_block, (number, code, b, b_step, b_column, depth, columns, padded, packed, across)
+    )
+    return run(queue, helpers, function, data, -(-depth // part_of(depth)) * across, 0, 1)
 
 
 @kernel("contract")
 def _run(
     queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
-    add, bias, bias_step, height, width, small, whole, threads, packed, padded, blocks, wake, large,
+    add, bias, bias_step, height, width, small, whole, threads, packed, padded, turned, blocks, wake, large,
 ):
     if not wake and all_asleep(queue, helpers):
         threads, whole = 1, -(-rows // height) * -(-columns // width)   # small blocks are of no use
@@ -195,7 +214,7 @@ def _run(
         _block,
         (
             number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-            bias, bias_step, height, width, small, whole, threads, packed, padded,
+            bias, bias_step, height, width, small, whole, threads, packed, padded, turned,
         ),
     )
     return run(queue, helpers, function, data, blocks, wake, large)
@@ -212,7 +231,7 @@ def _code(dtype: np.dtype) -> np.ndarray:
     """The addresses of functions of panels.py. They are compiled once, and not as a part of others."""
     number = types.float32 if dtype == np.float32 else types.float64
     word = types.int64
-    functions = (pack, 6), (multiply, 11), (multiply_matrix, 14)
+    functions = (pack, 8), (multiply, 13), (multiply_matrix, 14)
     return np.array([address_of(function, number, *(word,) * count) for function, count in functions])
 
 
@@ -294,6 +313,24 @@ def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: 
     return Division(height, width, small, whole, whole + -(-rows // small) * last)
 
 
+def strip(columns: int, depth: int) -> int:
+    """How many rows of a, or of bᵀ, are in a block, if the other matrix is in panels."""
+    return max(1, WORK // 2 // (columns * depth * STRIP)) * STRIP
+
+
+def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
+    """Whether to compute outᵀ, if the columns of b are contiguous. Then a is copied to panels, and not b."""
+    if add and depth > DEPTH:       # the parts of a sum are added to out one after the other
+        return False
+    most = MEDIUM if columns * depth >= LARGE else SHORT
+    return rows <= most and rows * (columns + depth) < columns * depth
+
+
+def _is_packed(rows: int, columns: int, depth: int) -> bool:
+    """Whether to copy all of b to panels first, if the columns of a are contiguous. Then out is large."""
+    return rows >= TALLER and rows * columns >= WIDER and depth <= 4 * DEPTH
+
+
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
 
 
@@ -305,7 +342,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
     described: list[Product] = []
     first = [0]         # the number of the first block of each product
     work = 0
-    kept = []
+    kept: list[Packed] = []
     queue, helpers = threads.helpers()
     for i, (a, b, out, bias) in enumerate(products):
         (rows, depth), columns = a.shape, b.shape[1]
@@ -316,15 +353,19 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
                 out[...] = 0 if bias is None else bias
             continue
         (a_row, a_step), (b_step, b_column) = a.strides, b.strides
-        where, padded = 0, 1
-        short = rows <= SHORT and rows * (columns + depth) < columns * depth
-        if short and b_column != b.itemsize and bias is None and not (add and depth > DEPTH):
-            panels = packed(a.T)
-            kept.append(panels)
-            where, padded = panels.address, panels.padded
-            width = max(48, WORK // (padded * depth) // 24 * 24)
-            blocks = -(-columns // width)
-            division = Division(rows, width, rows, blocks, blocks)
+        where, padded, turned = 0, 1, False
+        if bias is None and b_column != b.itemsize and _is_turned(rows, columns, depth, add):
+            kept.append(packed(a.T))
+            _, where, padded = kept[-1]
+            turned, height = True, strip(rows, depth)
+            blocks = -(-columns // height)
+            division = Division(rows, height, rows, blocks, blocks)
+        elif bias is None and a_row == a.itemsize and _is_packed(rows, columns, depth):
+            kept.append(packed(b))
+            _, where, padded = kept[-1]
+            height = strip(columns, depth)
+            blocks = -(-rows // height)
+            division = Division(height, columns, height, blocks, blocks)
         else:
             number = helpers + 1 if i == len(products) - 1 else 1
             copied = is_copied(a_row, rows, depth, a.itemsize)
@@ -334,7 +375,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
                 address(a), a_row, a_step, address(b), b_step, b_column, address(out), out.strides[0],
                 rows, columns, depth, add,
                 0 if bias is None else address(bias), 0 if bias is None else bias.strides[0],
-                *division[:4], helpers + 1, where, padded,
+                *division[:4], helpers + 1, where, padded, turned,
             )
         )  # fmt: skip
         first.append(first[-1] + division.blocks)

@@ -142,8 +142,8 @@ def _multiply(rows, code, panels, out):
     """out = rows·b, with b in panels; the numbers of a row are contiguous."""
     (count, depth), columns = rows.shape, out.shape[1]
     multiply_packed(
-        rows.dtype.type(0), code, rows.ctypes.data, rows.strides[0], panels, out.ctypes.data, out.strides[0],
-        count, columns, depth,
+        rows.dtype.type(0), code, rows.ctypes.data, rows.strides[0], rows.strides[1], panels, out.ctypes.data,
+        out.strides[0], count, columns, depth, 0,
     )  # fmt: skip
     keep(rows)
     keep(out)

@@ -39,12 +39,16 @@ WORD = ir.IntType(64)
 BYTE = ir.IntType(8).as_pointer()
 
 
-def _make(rows: int, vectors: int) -> Any:
-    """The function that computes a tile; see the module."""
+def _make(rows: int, vectors: int, copies: bool = False) -> Any:
+    """The function that computes a tile; see the module.
+
+    copies : whether it also copies the columns of b that it reads to `panel`, where the next tiles read them
+    """
 
     @intrinsic
     def tile(
-        typingctx, number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step
+        typingctx, number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step,
+        panel,
     ):
         """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
 
@@ -54,9 +58,10 @@ def _make(rows: int, vectors: int) -> Any:
         used : the columns of out, more than (vectors − 1)·lanes. The last vector may extend beyond them
         ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step,
             and in the widest tile as many bytes there as a row of b has
+        panel : where the tile copies the columns that it has read, if it does
         """
         def codegen(context, builder, signature, args):
-            _, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step = args
+            _, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, panel = args
             single = number == types.float32
             element = ir.FloatType() if single else ir.DoubleType()
             size = 4 if single else 8
@@ -86,20 +91,23 @@ def _make(rows: int, vectors: int) -> Any:
             builder.branch(loop)
             builder.position_at_end(loop)
             counters = []
-            for initial in (WORD(0), a, b, ahead):
+            for initial in (WORD(0), a, b, ahead, panel):
                 counter = builder.phi(WORD)
                 counter.add_incoming(initial, start)
                 counters.append(counter)
             sums = [builder.phi(vector) for _ in range(rows * vectors)]
             for total in sums:
                 total.add_incoming(ir.Constant(vector, [0.0] * lanes), start)
-            k, a_now, b_now, line = counters
+            k, a_now, b_now, line, copy = counters
             for offset in range(0, vectors * BYTES if vectors == max(ROWS) else LINE, LINE):
                 where = builder.inttoptr(builder.add(line, WORD(offset)), BYTE)
                 builder.call(fetch, [where, *(ir.IntType(32)(word) for word in (0, 2, 1))])
             columns = [
                 builder.load(at(b_now, vector, WORD(v * BYTES)), align=size) for v in range(vectors)
             ]
+            if copies:
+                for v, column in enumerate(columns):
+                    builder.store(column, at(copy, vector, WORD(v * BYTES)), align=BYTES)
             new = []
             for r in range(rows):
                 x = builder.load(at(a_now, element, times(a_row, r)), align=size)
@@ -115,6 +123,7 @@ def _make(rows: int, vectors: int) -> Any:
             ends = (
                 builder.add(k, WORD(1)), builder.add(a_now, a_step),
                 builder.add(b_now, b_row), builder.add(line, ahead_step),
+                builder.add(copy, WORD(vectors * BYTES)),
             )
             for phi, end in zip([*counters, *sums], [*ends, *new], strict=True):
                 phi.add_incoming(end, loop)
@@ -154,7 +163,7 @@ def _make(rows: int, vectors: int) -> Any:
                             builder.store(value, place, align=size)
             return context.get_dummy_value()
 
-        return types.void(number, *(types.int64,) * 12), codegen
+        return types.void(number, *(types.int64,) * 13), codegen
 
     return tile
 
@@ -170,6 +179,7 @@ def _mask(builder: Any, lanes: int, used: Any) -> Any:
 
 
 TILES = {vectors: _make(rows, vectors) for vectors, rows in ROWS.items()}
+COPYING = _make(ROWS[3], 3, copies=True)
 
 
 @intrinsic
@@ -216,7 +226,7 @@ def transpose(typingctx, number, source, source_row, target, target_row):
                         vectors[j] = builder.shuffle_vector(*pair, mask)
             size *= 2
         for i, vector in enumerate(vectors):
-            builder.store(vector, at(target, target_row, i), align=BYTES)
+            builder.store(vector, at(target, target_row, i), align=align)
         return context.get_dummy_value()
 
     return types.void(number, *(types.int64,) * 4), codegen

@@ -146,6 +146,40 @@ def test_bits_of_a_product_do_not_depend_on_its_blocks_and_other_rows(use, rng, 
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("shape", [(128, 61, 300), (40, 530, 97), (9, 16, 16), (99, 260, 49), (1, 7, 33)])
+def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape, number, dtype):
+    """Whether b is copied block by block or all at once, or outᵀ is computed. Nothing else is written."""
+    use(number)
+    monkeypatch.setattr(products, "SMALL", 1)
+    rows, depth, columns = shape
+    a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
+    start = rng.standard_normal((rows + 2, columns + 2)).astype(dtype)
+    ways = {
+        "block by block": (a, b, (0, 0, 1 << 30)),
+        "all of b at once": (np.asfortranarray(a), b, (0, 0, 0)),
+        "transposed": (a, np.asfortranarray(b), (1 << 30, 0, 1 << 30)),
+    }
+    for add in (False, True):
+        found = []
+        for way, (left, right, (medium, large, taller)) in ways.items():
+            for name, value in (("MEDIUM", medium), ("LARGE", large), ("TALLER", taller), ("WIDER", 0)):
+                monkeypatch.setattr(products, name, value)
+            if way == "transposed":     # also if aᵀ is not smaller than b
+                can = not add or depth <= panels.DEPTH
+                monkeypatch.setattr(products, "_is_turned", lambda *_, can=can: can)
+            out = start.copy()
+            products.matmul(left, right, out[1:-1, 1:-1], add=add)
+            found.append(out)
+        np.testing.assert_array_equal(found[0], found[1])
+        np.testing.assert_array_equal(found[0], found[2])
+        exact = a.astype(np.float64) @ b + (start[1:-1, 1:-1] if add else 0)
+        np.testing.assert_allclose(found[0][1:-1, 1:-1], exact, rtol=0, atol=2e-6 * depth)
+        for edge in ((0,), (-1,), (slice(None), 0), (slice(None), -1)):
+            np.testing.assert_array_equal(found[0][edge], start[edge])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(33, 1300, 50), (16, 4097, 7), (300, 40, 200), (150, 16385, 3)])
 def test_long_sums_and_tall_products(use, rng, dtype, shape):
     """With blocks of the usual size. In long sums, a is copied if its columns are contiguous."""
@@ -179,7 +213,7 @@ def test_a_tile_with_few_rows_reads_no_old_numbers(rng, rows):
     sizes = rows, columns, depth
     panels.multiply(
         np.float32(0), products.address(a), *a.strides, found.address, products.address(out), out.strides[0],
-        *sizes, start, 0,
+        *sizes, start, 0, 0, 0,
     )  # fmt: skip
     np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=0, atol=1e-5)
     height = panels.HEIGHTS[panels._next_panel.py_func(-(-columns * 4 // panels.BYTES))]
