@@ -131,7 +131,7 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 @kernel("contract")
 def _strip(
     number, panel, a, a_row, a_step, a_group, b, b_row, out, out_row, rows, used, depth, spare, add,
-    ahead, ahead_step, ahead_tile, lines, original=0, original_row=0,
+    ahead, ahead_step, ahead_tile, lines, every=1, original=0, original_row=0,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
@@ -139,12 +139,13 @@ def _strip(
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     original, original_row : 0, or the panel's first column in b, and bytes from row to row. Then the panel is
         empty, and the first tile fills it
-    Tile i < lines also fetches the lines of the cache at ahead + i·ahead_tile + k·ahead_step, for each k.
+    Every `every`-th tile, up to `lines` of them, also fetches lines of the cache: the i-th one, those at
+        ahead + i·ahead_tile + k·ahead_step, for each k
     """
     size = size_of(number)
     height = HEIGHTS[panel]
     row = panel * BYTES
-    i = 0
+    i = tile = 0
     if original:
         COPYING(
             number, a, a_row, a_step, original, original_row, depth, out, out_row, add, used, b, 0, b
@@ -169,16 +170,17 @@ def _strip(
                     for k in range(depth):
                         value = get(number, a + r * a_row + k * a_step) if r < count else number
                         put(source + r * source_row + k * size, value)
+        fetches = lines > 0 and tile % every == 0
         _tile(
             number, panel, source, source_row, source_step, b, b_row, depth, target, target_row, accumulate,
-            used, ahead, ahead_step,
+            used, ahead if fetches else b, ahead_step if fetches else 0,    # b is in the cache
         )
         if count < height:
             _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
-        lines -= 1
-        ahead += ahead_tile
-        if lines <= 0:
-            ahead, ahead_step = b, 0    # nothing that is not in the cache
+        if fetches:
+            lines -= 1
+            ahead += ahead_tile
+        tile += 1
         i += count
 
 
@@ -206,8 +208,6 @@ def multiply(
     """
     size = size_of(number)
     lanes = BYTES // size
-    if not ahead_step:
-        ahead = packed      # memory that is in the cache
     for top in range(0, rows, HEIGHT):
         vectors, first, panel_at = -(-columns // lanes), 0, packed
         while vectors:
@@ -258,17 +258,18 @@ def multiply_matrix(
             by_tile = b_column == size and used == BEST * lanes and rows >= HEIGHTS[BEST]
             if not by_tile:
                 _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
-            ahead, ahead_step, lines = packed, 0, 0
+            ahead, lines = 0, 0
             if k + part < depth:
                 following = source + part * b_step
             else:
                 following = b + (first + width) * b_column if vectors > panel else then
             if following and b_column == size:
-                ahead, ahead_step, lines = following, b_step, used * size // LINE + 1
+                ahead, lines = following, used * size // LINE + 1
             _strip(
                 number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, panel * BYTES,
                 out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0,
-                ahead, ahead_step, LINE, lines, source if by_tile else 0, b_step,
+                ahead, b_step, LINE, lines, max(1, (rows // HEIGHTS[panel] - 1) // max(1, lines)),
+                source if by_tile else 0, b_step,
             )
         first += width
         vectors -= panel
