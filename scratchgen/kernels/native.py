@@ -102,7 +102,7 @@ def pause(typingctx):
     return types.void(), codegen
 
 
-# The bits of MXCSR that make the processor take subnormal numbers for zero, as inputs and as results.
+# The bits of MXCSR that make the processor treat subnormal numbers as zero, as inputs and as results.
 FLUSH = 0x8040
 
 
@@ -121,7 +121,7 @@ def float_mode(typingctx):
 
 @intrinsic
 def set_float_mode(typingctx, mode):
-    """Change the settings of this thread, including its Python code, to those of `float_mode`."""
+    """Set MXCSR of this thread to a value from `float_mode`. Python code of the thread is affected, too."""
     def codegen(context, builder, signature, args):
         if _processor == "x86_64":
             word = cgutils.alloca_once(builder, ir.IntType(32))

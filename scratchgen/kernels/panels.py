@@ -139,8 +139,8 @@ def _strip(
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     original, original_row : 0, or the panel's first column in b, and bytes from row to row. Then the panel is
         empty, and the first tile fills it
-    Every `every`-th tile, up to `lines` of them, also fetches lines of the cache: the i-th one, those at
-        ahead + i·ahead_tile + k·ahead_step, for each k
+    lines, every : each `every`-th tile, at most `lines` of them, also fetches memory. The i-th fetches the
+        lines of the cache at ahead + i·ahead_tile + k·ahead_step, for each k
     """
     size = size_of(number)
     height = HEIGHTS[panel]
@@ -203,8 +203,8 @@ def multiply(
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
 
     spare : memory of SPARE bytes. A tile that has fewer rows is computed there
-    ahead, ahead_step : 0, or memory that is needed soon. With each k of each tile, the cache fetches the line
-        that is ahead_step bytes further
+    ahead : 0, or the address of memory that is needed soon. For each k of each tile, the processor fetches a
+        line of the cache, ahead_step bytes after the one before
     """
     size = size_of(number)
     lanes = BYTES // size

@@ -38,13 +38,13 @@ from scratchgen.runtime import threads
 WORK = 3 << 20          # multiplications of a block, about 40 µs
 LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
-SMALL = 1 << 16         # multiplications; BLAS never uses more than one thread for so few
+SMALL = 1 << 16         # multiplications; products with fewer are computed by BLAS, on one thread
 LIMITED = 16            # rows, below which memory limits the speed
 SHORT = 48              # the largest number of rows for which packing a is always faster than transposing b
 MEDIUM = 256            # the same for a b with at least LARGE numbers
 LARGE = 1 << 19
 TALLER, WIDER = 96, 1 << 18     # the smallest numbers of rows, and of numbers of out, for `_is_packed`
-STRIP = 16              # rows in a block of such products, or a multiple
+STRIP = 16              # the rows of a block are a multiple of this, if the other matrix is in panels
 PANELS = 4              # panels that are copied in one block
 
 
@@ -162,7 +162,7 @@ def _transposed(
     memory = np.empty(lanes * padded * size + BYTES, np.uint8)
     found = memory.ctypes.data
     found += (-found) % BYTES
-    for top in range(0, rows, lanes):       # few, so that the processor can write them while it computes more
+    for top in range(0, rows, lanes):       # few, which are written while the next ones are computed
         count, target = min(lanes, rows - top), out + top * size
         multiply_packed(
             number, code, b + top * b_row, b_row, b_step, packed, found, padded * size, count, padded, depth,
@@ -319,15 +319,15 @@ def strip(columns: int, depth: int) -> int:
 
 
 def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
-    """Whether to compute outᵀ, if the columns of b are contiguous. Then a is copied to panels, and not b."""
-    if add and depth > DEPTH:       # the parts of a sum are added to out one after the other
+    """Whether to compute outᵀ and copy a to panels instead of b; for a b with contiguous columns."""
+    if add and depth > DEPTH:       # the parts of a sum would have to be added to out one after the other
         return False
     most = MEDIUM if columns * depth >= LARGE else SHORT
     return rows <= most and rows * (columns + depth) < columns * depth
 
 
 def _is_packed(rows: int, columns: int, depth: int) -> bool:
-    """Whether to copy all of b to panels first, if the columns of a are contiguous. Then out is large."""
+    """Whether to copy all of b to panels first; for an a with contiguous columns. It pays if out is large."""
     return rows >= TALLER and rows * columns >= WIDER and depth <= 4 * DEPTH
 
 

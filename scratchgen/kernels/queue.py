@@ -198,8 +198,8 @@ def run(queue, helpers, function, data, count, wake, large):
     Returns how many of them failed, because there was no memory.
 
     wake : whether there is enough work to wake helpers that sleep, which takes 5 to 50 µs
-    large : whether helpers may take part. Then subnormal numbers are also taken for zero: a computation with
-        many of them would take ten times as long. It must not depend on the number of threads
+    large : whether helpers may take part, and subnormal numbers count as zero, since many of them would make
+        the computation ten times as long. It must not depend on the number of threads, or the bits would
     """
     mode = float_mode()
     if large:

@@ -42,7 +42,7 @@ BYTE = ir.IntType(8).as_pointer()
 def _make(rows: int, vectors: int, copies: bool = False) -> Any:
     """The function that computes a tile; see the module.
 
-    copies : whether it also copies the columns of b that it reads to `panel`, where the next tiles read them
+    copies : whether the tile also copies to `panel` the columns of b that it reads, for the next tiles
     """
 
     @intrinsic

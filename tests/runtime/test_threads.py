@@ -149,7 +149,7 @@ def test_bits_of_a_product_do_not_depend_on_its_blocks_and_other_rows(use, rng, 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("shape", [(128, 61, 300), (40, 530, 97), (9, 16, 16), (99, 260, 49), (1, 7, 33)])
 def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape, number, dtype):
-    """Whether b is copied block by block or all at once, or outᵀ is computed. Nothing else is written."""
+    """Whether b is copied in blocks or at once, or outᵀ is computed. Memory around out does not change."""
     use(number)
     monkeypatch.setattr(products, "SMALL", 1)
     rows, depth, columns = shape
