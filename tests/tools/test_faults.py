@@ -29,6 +29,30 @@ def campaign(tmp_path, *arguments, before=""):
     return done.returncode, done.stdout, done.stderr
 
 
+def test_ctrl_c_while_faults_end_is_ignored():
+    """The run has ended by then, so the signal is not one that the run has lost."""
+    code = """
+import signal
+from tools.faults import runs
+usual = signal.signal
+signals = [signal.SIGINT, signal.SIGTERM]
+def interrupted(number, handler):
+    if number in signals:
+        signals.remove(number)
+        raise KeyboardInterrupt
+    return usual(number, handler)
+signal.signal = interrupted
+runs.end_faults()
+signal.raise_signal(signal.SIGINT)
+assert not signals
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.slow
 def test_short_campaign_loses_nothing(tmp_path):
     code, printed, errors = campaign(tmp_path, "--short", "--only", *KINDS)

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ class Run:
 def end_faults() -> None:
     """Ignore signals from now on, and lift the limits of this process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        while signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(KeyboardInterrupt):       # which can come while signal.signal runs
+                signal.signal(number, signal.SIG_IGN)
     for limit in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (hard, hard))
