@@ -4,9 +4,8 @@ Each number of the output is a sum over k. It is computed in parts of at most DE
 first term to the last, and the parts are added in order. So its bits depend neither on the number of threads,
 nor on the boundaries of the blocks, nor on the other rows and columns.
 
-Measured at 128 rows on one thread of a processor with AVX-512, in GFLOP/s: 146 for x·W of 784 x 1000
-(OpenBLAS 143), 154 for its dW (148), 151 for its dx (121). Cutting a product into blocks makes OpenBLAS
-slower, because each block copies all of x again (docs/speed.md). Here, blocks cost little.
+Cutting a product into blocks makes OpenBLAS slower, because each block copies all of x again. Here, blocks
+cost little. The speeds are in docs/speed.md, section 4.
 """
 
 from __future__ import annotations
@@ -40,10 +39,9 @@ LEAST = 3 << 17         # multiplications of a small block, about 5 µs
 TALL = 512              # rows of a block, at most
 SMALL = 1 << 16         # multiplications; products with fewer are computed by BLAS, on one thread
 LIMITED = 16            # rows, below which memory limits the speed
-SHORT = 48              # the largest number of rows for which packing a is always faster than transposing b
-MEDIUM = 256            # the same for a b with at least LARGE numbers
-LARGE = 1 << 19
-TALLER, WIDER = 96, 1 << 18     # the smallest numbers of rows, and of numbers of out, for `_is_packed`
+TURNED_ROWS = 48        # the largest number of rows for which copying a is always faster than transposing b
+TURNED_ROWS_OF_LARGE, TURNED_SIZE = 256, 1 << 19    # the same for a b with at least this many numbers
+PACKED_ROWS, PACKED_SIZE = 96, 1 << 18  # the smallest numbers of rows, and of numbers of out; see _is_packed
 STRIP = 16              # the rows of a block are a multiple of this, if the other matrix is in panels
 PANELS = 4              # panels that are copied in one block
 
@@ -313,22 +311,27 @@ def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: 
     return Division(height, width, small, whole, whole + -(-rows // small) * last)
 
 
-def strip(columns: int, depth: int) -> int:
-    """How many rows of a, or of bᵀ, are in a block, if the other matrix is in panels."""
-    return max(1, WORK // 2 // (columns * depth * STRIP)) * STRIP
+def _strips(rows: int, columns: int, depth: int, turned: bool) -> Division:
+    """Blocks of some rows of out, or of columns if the product is turned; the other matrix is in panels."""
+    length, across = (columns, rows) if turned else (rows, columns)
+    width = max(1, WORK // 2 // (across * depth * STRIP)) * STRIP
+    blocks = -(-length // width)
+    if turned:
+        return Division(rows, width, rows, blocks, blocks)
+    return Division(width, columns, width, blocks, blocks)
 
 
 def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
     """Whether to compute outᵀ and copy a to panels instead of b; for a b with contiguous columns."""
     if add and depth > DEPTH:       # the parts of a sum would have to be added to out one after the other
         return False
-    most = MEDIUM if columns * depth >= LARGE else SHORT
+    most = TURNED_ROWS_OF_LARGE if columns * depth >= TURNED_SIZE else TURNED_ROWS
     return rows <= most and rows * (columns + depth) < columns * depth
 
 
 def _is_packed(rows: int, columns: int, depth: int) -> bool:
     """Whether to copy all of b to panels first; for an a with contiguous columns. It pays if out is large."""
-    return rows >= TALLER and rows * columns >= WIDER and depth <= 4 * DEPTH
+    return rows >= PACKED_ROWS and rows * columns >= PACKED_SIZE and depth <= 4 * DEPTH
 
 
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
@@ -353,19 +356,12 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
                 out[...] = 0 if bias is None else bias
             continue
         (a_row, a_step), (b_step, b_column) = a.strides, b.strides
-        where, padded, turned = 0, 1, False
-        if bias is None and b_column != b.itemsize and _is_turned(rows, columns, depth, add):
-            kept.append(packed(a.T))
+        where, padded = 0, 1
+        turned = bias is None and b_column != b.itemsize and _is_turned(rows, columns, depth, add)
+        if turned or bias is None and a_row == a.itemsize and _is_packed(rows, columns, depth):
+            kept.append(packed(a.T if turned else b))
             _, where, padded = kept[-1]
-            turned, height = True, strip(rows, depth)
-            blocks = -(-columns // height)
-            division = Division(rows, height, rows, blocks, blocks)
-        elif bias is None and a_row == a.itemsize and _is_packed(rows, columns, depth):
-            kept.append(packed(b))
-            _, where, padded = kept[-1]
-            height = strip(columns, depth)
-            blocks = -(-rows // height)
-            division = Division(height, columns, height, blocks, blocks)
+            division = _strips(rows, columns, depth, turned)
         else:
             number = helpers + 1 if i == len(products) - 1 else 1
             copied = is_copied(a_row, rows, depth, a.itemsize)

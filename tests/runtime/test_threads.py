@@ -152,19 +152,19 @@ def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape,
     """Whether b is copied in blocks or at once, or outᵀ is computed. Memory around out does not change."""
     use(number)
     monkeypatch.setattr(products, "SMALL", 1)
+    monkeypatch.setattr(products, "PACKED_SIZE", 0)
     rows, depth, columns = shape
     a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
     start = rng.standard_normal((rows + 2, columns + 2)).astype(dtype)
     ways = {
-        "block by block": (a, b, (0, 0, 1 << 30)),
-        "all of b at once": (np.asfortranarray(a), b, (0, 0, 0)),
-        "transposed": (a, np.asfortranarray(b), (1 << 30, 0, 1 << 30)),
+        "block by block": (a, b, 1 << 30),
+        "all of b at once": (np.asfortranarray(a), b, 0),
+        "transposed": (a, np.asfortranarray(b), 1 << 30),
     }
     for add in (False, True):
         found = []
-        for way, (left, right, (medium, large, taller)) in ways.items():
-            for name, value in (("MEDIUM", medium), ("LARGE", large), ("TALLER", taller), ("WIDER", 0)):
-                monkeypatch.setattr(products, name, value)
+        for way, (left, right, least) in ways.items():
+            monkeypatch.setattr(products, "PACKED_ROWS", least)
             if way == "transposed":     # also if aᵀ is not smaller than b
                 can = not add or depth <= panels.DEPTH
                 monkeypatch.setattr(products, "_is_turned", lambda *_, can=can: can)

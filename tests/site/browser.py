@@ -20,6 +20,17 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# Keeps the frames of an animation that have been requested in the set `waiting`.
+COUNT_FRAMES = """() => {
+  const ask = window.requestAnimationFrame, cancel = window.cancelAnimationFrame;
+  window.waiting = new Set();
+  window.requestAnimationFrame = (f) => {
+    const id = ask((t) => { window.waiting.delete(id); f(t); });
+    if (f.name === "frame") window.waiting.add(id);
+    return id;
+  };
+  window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
+}"""
 WIDE, NARROW = (1280, 900), (360, 740)
 
 

@@ -16,7 +16,7 @@ from scratchgen.optim import SGD
 from scratchgen.studies.experiments.gan_on_a_line import Grid, adam
 from website import live
 
-from .browser import NARROW, open_page
+from .browser import COUNT_FRAMES, NARROW, open_page
 
 OBJECTIVES = {"non-saturating": GAN, "minimax": GAN, "least-squares": GAN, "wasserstein": WGAN}
 CLIP = 0.1          # of the page's Wasserstein critic
@@ -197,16 +197,7 @@ def test_seed_field(game):
 def test_one_loop_and_set_up_pauses(game):
     set_up(game, "it works")
     page = game.page
-    page.evaluate("""() => {
-      const ask = window.requestAnimationFrame, cancel = window.cancelAnimationFrame;
-      window.waiting = new Set();
-      window.requestAnimationFrame = (f) => {
-        const id = ask((t) => { window.waiting.delete(id); f(t); });
-        if (f.name === "frame") window.waiting.add(id);
-        return id;
-      };
-      window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
-    }""")
+    page.evaluate(COUNT_FRAMES)
     clicks = """() => {
       for (let i = 0; i < 5; i++) document.querySelector('#run button').click();
       return waiting.size;

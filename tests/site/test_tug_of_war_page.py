@@ -15,7 +15,7 @@ from scratchgen.models import VAE
 from website import live
 from website import record_tug_of_war as R
 
-from .browser import NARROW, WIDE, open_page
+from .browser import COUNT_FRAMES, NARROW, WIDE, open_page
 
 RUNS = [f"{code}-{beta:g}" for code in R.CODES for beta in R.BETAS]
 
@@ -220,16 +220,7 @@ def test_axes_are_kept_and_exchanged(browser, path):
 def test_fast_clicks_leave_one_loop(browser, path):
     with open_page(browser, path, reduced_motion="reduce") as page:
         ready(page)
-        page.page.evaluate("""() => {
-          const ask = window.requestAnimationFrame, cancel = window.cancelAnimationFrame;
-          window.waiting = new Set();
-          window.requestAnimationFrame = (f) => {
-            const id = ask((t) => { window.waiting.delete(id); f(t); });
-            if (f.name === "frame") window.waiting.add(id);
-            return id;
-          };
-          window.cancelAnimationFrame = (id) => { window.waiting.delete(id); cancel(id); };
-        }""")
+        page.page.evaluate(COUNT_FRAMES)
         found = page.page.evaluate("""() => {
           for (let i = 0; i < 5; i++) document.querySelector("#buttons button").click();
           return waiting.size;
