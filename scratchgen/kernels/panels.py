@@ -45,17 +45,17 @@ PANEL = DEPTH * BEST * BYTES                        # bytes of a panel
 
 @kernel("contract")
 def _tile(
-    number, vectors, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step
+    number, vectors, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift
 ):
     """A tile with this number of vectors."""
     if vectors == 3:
-        TILE3(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
+        TILE3(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift, 0)
     elif vectors == WIDE:
-        TILE6(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
+        TILE6(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift, 0)
     elif vectors == 2:
-        TILE2(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
+        TILE2(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift, 0)
     else:
-        TILE1(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, 0)
+        TILE1(number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift, 0)
 
 
 @kernel("contract")
@@ -129,9 +129,18 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 
 
 @kernel("contract")
+def _shift(tiles, lines):
+    """The largest shift with which so many tiles fetch all lines; see `_strip`."""
+    shift = 0
+    while 0 < lines << shift + 1 <= tiles:
+        shift += 1
+    return shift
+
+
+@kernel("contract")
 def _strip(
     number, panel, a, a_row, a_step, a_group, b, b_row, out, out_row, rows, used, depth, spare, add,
-    ahead, ahead_step, ahead_tile, lines, every=1, original=0, original_row=0,
+    ahead, ahead_step, ahead_tile, lines, shift=0, original=0, original_row=0,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
@@ -139,16 +148,16 @@ def _strip(
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     original, original_row : 0, or the panel's first column in b, and bytes from row to row. Then the panel is
         empty, and the first tile fills it
-    lines, every : each `every`-th tile, at most `lines` of them, also fetches memory. The i-th fetches the
-        lines of the cache at ahead + i·ahead_tile + k·ahead_step, for each k
+    lines, shift : the tiles also fetch the lines of the cache at ahead + i·ahead_tile + k·ahead_step, for
+        i < lines and k < depth. A tile fetches one in each 2**shift of its steps
     """
     size = size_of(number)
     height = HEIGHTS[panel]
     row = panel * BYTES
-    i = tile = 0
+    i = fetched = 0
     if original:
         COPYING(
-            number, a, a_row, a_step, original, original_row, depth, out, out_row, add, used, b, 0, b
+            number, a, a_row, a_step, original, original_row, depth, out, out_row, add, used, b, 0, 0, b
         )
         i = height
     while i < rows:
@@ -170,17 +179,15 @@ def _strip(
                     for k in range(depth):
                         value = get(number, a + r * a_row + k * a_step) if r < count else number
                         put(source + r * source_row + k * size, value)
-        fetches = lines > 0 and tile % every == 0
+        fetches = fetched < lines * depth
+        line = ahead + fetched // depth * ahead_tile + fetched % depth * ahead_step
         _tile(
             number, panel, source, source_row, source_step, b, b_row, depth, target, target_row, accumulate,
-            used, ahead if fetches else b, ahead_step if fetches else 0,    # b is in the cache
+            used, line if fetches else b, ahead_step if fetches else 0, shift,      # b is in the cache
         )
         if count < height:
             _copy_rows(number, spare + skip * row, row, out + i * out_row, out_row, count, used, add)
-        if fetches:
-            lines -= 1
-            ahead += ahead_tile
-        tile += 1
+        fetched += -(-depth >> shift)
         i += count
 
 
@@ -197,25 +204,54 @@ def _copy_rows(number, source, source_row, target, target_row, rows, columns, ad
 
 
 @kernel("contract")
+def _copy_groups(number, a, a_step, copied, rows, part):
+    """Copy a (rows, part), whose columns are contiguous, in groups of rows, with zeros below the last one."""
+    size = size_of(number)
+    for k in range(part):
+        source, target = a + k * a_step, copied + k * GROUP * size
+        for i in range(0, rows // GROUP * GROUP, GROUP):
+            copy_vectors(number, source + i * size, target + i * part * size, GROUP * size // BYTES)
+        for i in range(rows // GROUP * GROUP, -(-rows // GROUP) * GROUP):
+            value = get(number, source + i * size) if i < rows else number
+            put(target + (i // GROUP * GROUP * part + i % GROUP) * size, value)
+
+
+@kernel("contract")
+def copy_bytes(a_row, a_step, rows, columns, depth, size):
+    """The bytes of a copy of a that `multiply` makes; 0 if it makes none.
+
+    If the columns of a are contiguous, each k is in another line of the cache. That takes time in each tile.
+    """
+    if a_row != size or a_step == size or rows < GROUP or columns * size <= BEST * BYTES:
+        return 0
+    return -(-min(rows, HEIGHT) // GROUP) * GROUP * depth * size
+
+
+@kernel("contract")
 def multiply(
     number, a, a_row, a_step, packed, out, out_row, rows, columns, depth, spare, add, ahead, ahead_step
 ):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
 
-    spare : memory of SPARE bytes. A tile that has fewer rows is computed there
+    spare : memory of SPARE bytes, where a tile with fewer rows is computed, and then of `copy_bytes` bytes
     ahead : 0, or the address of memory that is needed soon. For each k of each tile, the processor fetches a
         line of the cache, ahead_step bytes after the one before
     """
     size = size_of(number)
     lanes = BYTES // size
+    copied = copy_bytes(a_row, a_step, rows, columns, depth, size) > 0
     for top in range(0, rows, HEIGHT):
+        source, source_row, source_step, group = a + top * a_row, a_row, a_step, GROUP * a_row
+        if copied:
+            source, source_row, source_step, group = spare + SPARE, size, GROUP * size, depth * GROUP * size
+            _copy_groups(number, a + top * a_row, a_step, source, min(HEIGHT, rows - top), depth)
         vectors, first, panel_at = -(-columns // lanes), 0, packed
         while vectors:
             panel = _next_panel(vectors)
             width = panel * lanes
             height = min(HEIGHT, rows - top)
             _strip(
-                number, panel, a + top * a_row, a_row, a_step, GROUP * a_row, panel_at, panel * BYTES,
+                number, panel, source, source_row, source_step, group, panel_at, panel * BYTES,
                 out + top * out_row + first * size, out_row, height, min(width, columns - first), depth,
                 spare, add, ahead, ahead_step, depth * ahead_step, height if ahead_step else 0,
             )
@@ -268,7 +304,7 @@ def multiply_matrix(
             _strip(
                 number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, panel * BYTES,
                 out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0,
-                ahead, b_step, LINE, lines, max(1, (rows // HEIGHTS[panel] - 1) // max(1, lines)),
+                ahead, b_step, LINE, lines, _shift(rows // HEIGHTS[panel] - 1, lines),
                 source if by_tile else 0, b_step,
             )
         first += width
@@ -316,13 +352,7 @@ def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows,
     copied = packed + PANEL
     for k in range(0, depth, terms):
         part = min(terms, depth - k)
-        for step in range(part):
-            source, target = a + (k + step) * a_step, copied + step * GROUP * size
-            for i in range(0, rows // GROUP * GROUP, GROUP):
-                copy_vectors(number, source + i * size, target + i * part * size, GROUP * size // BYTES)
-            for i in range(rows // GROUP * GROUP, -(-rows // GROUP) * GROUP):
-                value = get(number, source + i * size) if i < rows else number
-                put(target + (i // GROUP * GROUP * part + i % GROUP) * size, value)
+        _copy_groups(number, a + k * a_step, a_step, copied, rows, part)
         vectors, first = -(-columns // lanes), 0
         while vectors:
             panel = _next_panel(vectors)
@@ -350,14 +380,16 @@ def product(
     padded = -(-columns // lanes) * lanes
     extra = PANEL
     if tall:
-        extra = part_of(depth) * padded * size
+        terms = part_of(depth)
+        room = copy_bytes(a_row, a_step, rows, columns, terms, size)
+        extra = terms * padded * size + room
     elif copied:
         extra += -(-rows // GROUP) * GROUP * DEPTH * size
     memory = np.empty(SPARE + BYTES + extra, np.uint8)
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
     if tall:    # all panels first, so that the rows of a that are in the cache pass through all of them
-        packed, terms = spare + SPARE, part_of(depth)
+        packed = spare + SPARE + room
         for k in range(0, depth, terms):
             part = min(terms, depth - k)
             call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed, 0, columns))
@@ -390,9 +422,9 @@ def multiply_packed(
     size = size_of(number)
     lanes = BYTES // size
     padded = -(-columns // lanes) * lanes
-    memory = np.empty(SPARE + BYTES, np.uint8)
-    spare = memory.ctypes.data
     terms = part_of(depth)
+    memory = np.empty(SPARE + BYTES + copy_bytes(a_row, a_step, rows, columns, terms, size), np.uint8)
+    spare = memory.ctypes.data
     tiles = -(-rows // HEIGHTS[BEST]) * -(-padded // (BEST * lanes))
     step = -(-size_ahead // (tiles * depth)) if ahead else 0
     for k in range(0, depth, terms):

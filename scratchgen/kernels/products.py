@@ -41,8 +41,14 @@ SMALL = 1 << 16         # multiplications; products with fewer are computed by B
 LIMITED = 16            # rows, below which memory limits the speed
 TURNED_ROWS = 48        # the largest number of rows for which copying a is always faster than transposing b
 TURNED_ROWS_OF_LARGE, TURNED_SIZE = 256, 1 << 19    # the same for a b with at least this many numbers
-PACKED_ROWS, PACKED_SIZE = 96, 1 << 18  # the smallest numbers of rows, and of numbers of out; see _is_packed
+# See _is_packed: the smallest numbers of rows, of multiplications and of numbers of out, and the largest size
+# of the panels
+MANY, MANY_WORK = 512, 1 << 24
+PACKED_ROWS, PACKED_SIZE, TALL_SIZE = 96, 1 << 18, 1 << 15
+LONG_ROWS, MOST_PACKED = 48, 1 << 22
 STRIP = 16              # the rows of a block are a multiple of this, if the other matrix is in panels
+# rows of a block, at least, if the panels have so many numbers that they do not stay in the core's cache
+LEAST_OF_LARGE, LARGE_PANELS = 64, 1 << 18
 PANELS = 4              # panels that are copied in one block
 
 
@@ -117,17 +123,19 @@ def _block(
         )
         return
     out += left * size
-    if packed:
+    if packed:      # also read early the next rows of a, or of out if the rows of a are not contiguous
+        ahead, ahead_row = (a, a_row) if a_step == size else (out, out_row)
         multiply_packed(
             number, code, a + top * a_row, a_row, a_step, packed, out + top * out_row, out_row, height,
-            columns, depth, add, out + top_then * out_row, height * out_row,
+            columns, depth, add, ahead + top_then * ahead_row if top < top_then else 0, height * ahead_row,
         )
-        return
-    out += top * out_row
-    product(
-        number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
-        height, width, depth, add, b + left_then * b_column if later else 0,
-    )
+        out += top * out_row
+    else:
+        out += top * out_row
+        product(
+            number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
+            height, width, depth, add, b + left_then * b_column if later else 0,
+        )
     if bias:
         _add_bias(number, out, out_row, height, width, bias + left * bias_step, bias_step)
 
@@ -311,10 +319,12 @@ def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: 
     return Division(height, width, small, whole, whole + -(-rows // small) * last)
 
 
-def _strips(rows: int, columns: int, depth: int, turned: bool) -> Division:
+def _strips(rows: int, columns: int, depth: int, turned: bool, number: int) -> Division:
     """Blocks of some rows of out, or of columns if the product is turned; the other matrix is in panels."""
     length, across = (columns, rows) if turned else (rows, columns)
     width = max(1, WORK // 2 // (across * depth * STRIP)) * STRIP
+    if across * depth >= LARGE_PANELS:      # but, if possible, three blocks for each thread
+        width = max(width, min(LEAST_OF_LARGE, length // (3 * number * STRIP) * STRIP))
     blocks = -(-length // width)
     if turned:
         return Division(rows, width, rows, blocks, blocks)
@@ -329,9 +339,18 @@ def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
     return rows <= most and rows * (columns + depth) < columns * depth
 
 
-def _is_packed(rows: int, columns: int, depth: int) -> bool:
-    """Whether to copy all of b to panels first; for an a with contiguous columns. It pays if out is large."""
-    return rows >= PACKED_ROWS and rows * columns >= PACKED_SIZE and depth <= 4 * DEPTH
+def _is_packed(a: np.ndarray, columns: int, alone: bool) -> bool:
+    """Whether to copy all of b to panels first; `alone` if it is the only product."""
+    rows, depth = a.shape
+    if a.strides[1] == a.itemsize:      # it pays with many rows
+        return rows >= MANY and rows * columns * depth >= MANY_WORK
+    if a.strides[0] != a.itemsize:
+        return False
+    # If the columns of a are contiguous, it pays if sums are long, or if out is large or taller than wide
+    if depth > 4 * DEPTH:
+        return rows >= LONG_ROWS and depth * columns <= MOST_PACKED
+    least = TALL_SIZE if alone and rows >= 2 * columns else PACKED_SIZE
+    return rows >= PACKED_ROWS and rows * columns >= least
 
 
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
@@ -358,10 +377,10 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
         (a_row, a_step), (b_step, b_column) = a.strides, b.strides
         where, padded = 0, 1
         turned = bias is None and b_column != b.itemsize and _is_turned(rows, columns, depth, add)
-        if turned or bias is None and a_row == a.itemsize and _is_packed(rows, columns, depth):
+        if turned or _is_packed(a, columns, len(products) == 1):
             kept.append(packed(a.T if turned else b))
             _, where, padded = kept[-1]
-            division = _strips(rows, columns, depth, turned)
+            division = _strips(rows, columns, depth, turned, helpers + 1)
         else:
             number = helpers + 1 if i == len(products) - 1 else 1
             copied = is_copied(a_row, rows, depth, a.itemsize)

@@ -48,7 +48,7 @@ def _make(rows: int, vectors: int, copies: bool = False) -> Any:
     @intrinsic
     def tile(
         typingctx, number, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step,
-        panel,
+        shift, panel,
     ):
         """out (rows, vectors) = or += the sum over `depth` of numbers of a times vectors of b.
 
@@ -56,12 +56,14 @@ def _make(rows: int, vectors: int, copies: bool = False) -> Any:
         a_step : bytes from one number of a row to the next
         b_row : bytes from one row of b to the next, which is the size of a panel's row if b is packed
         used : the columns of out, more than (vectors − 1)·lanes. The last vector may extend beyond them
-        ahead : memory that is needed soon; the cache fetches the lines at ahead + (0 … depth − 1)·ahead_step,
-            and in the widest tile as many bytes there as a row of b has
+        ahead, shift : memory that is needed soon. For each k, the cache fetches the line at
+            ahead + (k >> shift)·ahead_step, and in the widest tile as many bytes there as a row of b has
         panel : where the tile copies the columns that it has read, if it does
         """
         def codegen(context, builder, signature, args):
-            _, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, panel = args
+            (
+                _, a, a_row, a_step, b, b_row, depth, out, out_row, add, used, ahead, ahead_step, shift, panel
+            ) = args
             single = number == types.float32
             element = ir.FloatType() if single else ir.DoubleType()
             size = 4 if single else 8
@@ -91,14 +93,15 @@ def _make(rows: int, vectors: int, copies: bool = False) -> Any:
             builder.branch(loop)
             builder.position_at_end(loop)
             counters = []
-            for initial in (WORD(0), a, b, ahead, panel):
+            for initial in (WORD(0), a, b, panel):
                 counter = builder.phi(WORD)
                 counter.add_incoming(initial, start)
                 counters.append(counter)
             sums = [builder.phi(vector) for _ in range(rows * vectors)]
             for total in sums:
                 total.add_incoming(ir.Constant(vector, [0.0] * lanes), start)
-            k, a_now, b_now, line, copy = counters
+            k, a_now, b_now, copy = counters
+            line = builder.add(ahead, builder.mul(builder.lshr(k, shift), ahead_step))
             for offset in range(0, vectors * BYTES if vectors == max(ROWS) else LINE, LINE):
                 where = builder.inttoptr(builder.add(line, WORD(offset)), BYTE)
                 builder.call(fetch, [where, *(ir.IntType(32)(word) for word in (0, 2, 1))])
@@ -122,8 +125,7 @@ def _make(rows: int, vectors: int, copies: bool = False) -> Any:
                     )
             ends = (
                 builder.add(k, WORD(1)), builder.add(a_now, a_step),
-                builder.add(b_now, b_row), builder.add(line, ahead_step),
-                builder.add(copy, WORD(vectors * BYTES)),
+                builder.add(b_now, b_row), builder.add(copy, WORD(vectors * BYTES)),
             )
             for phi, end in zip([*counters, *sums], [*ends, *new], strict=True):
                 phi.add_incoming(end, loop)
@@ -163,7 +165,7 @@ def _make(rows: int, vectors: int, copies: bool = False) -> Any:
                             builder.store(value, place, align=size)
             return context.get_dummy_value()
 
-        return types.void(number, *(types.int64,) * 13), codegen
+        return types.void(number, *(types.int64,) * 14), codegen
 
     return tile
 

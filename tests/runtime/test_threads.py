@@ -156,23 +156,26 @@ def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape,
     rows, depth, columns = shape
     a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
     start = rng.standard_normal((rows + 2, columns + 2)).astype(dtype)
+    monkeypatch.setattr(products, "MANY_WORK", 0)
     ways = {
         "block by block": (a, b, 1 << 30),
-        "all of b at once": (np.asfortranarray(a), b, 0),
+        "all of b at once": (a, b, 0),
+        "all of b at once, with a copy of a": (np.asfortranarray(a), b, 0),
         "transposed": (a, np.asfortranarray(b), 1 << 30),
     }
     for add in (False, True):
         found = []
         for way, (left, right, least) in ways.items():
-            monkeypatch.setattr(products, "PACKED_ROWS", least)
+            for name in ("PACKED_ROWS", "MANY"):
+                monkeypatch.setattr(products, name, least)
             if way == "transposed":     # also if aᵀ is not smaller than b
                 can = not add or depth <= panels.DEPTH
                 monkeypatch.setattr(products, "_is_turned", lambda *_, can=can: can)
             out = start.copy()
             products.matmul(left, right, out[1:-1, 1:-1], add=add)
             found.append(out)
-        np.testing.assert_array_equal(found[0], found[1])
-        np.testing.assert_array_equal(found[0], found[2])
+        for other in found[1:]:
+            np.testing.assert_array_equal(found[0], other)
         exact = a.astype(np.float64) @ b + (start[1:-1, 1:-1] if add else 0)
         np.testing.assert_allclose(found[0][1:-1, 1:-1], exact, rtol=0, atol=2e-6 * depth)
         for edge in ((0,), (-1,), (slice(None), 0), (slice(None), -1)):
@@ -180,11 +183,18 @@ def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape,
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(33, 1300, 50), (16, 4097, 7), (300, 40, 200), (150, 16385, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (33, 1300, 50), (16, 4097, 7), (300, 40, 200), (150, 16385, 3), (64, 1300, 70), (1100, 260, 90),
+        (700, 600, 500),
+    ],
+)
 def test_long_sums_and_tall_products(use, rng, dtype, shape):
-    """With blocks of the usual size. In long sums, a is copied if its columns are contiguous."""
+    """With blocks of the usual size. Here, more numbers are copied in long sums, and with many rows."""
     rows, depth, columns = shape
     a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
+    bias = rng.standard_normal(columns).astype(dtype)
     exact = a.astype(np.float64) @ b.astype(np.float64)
     tolerance = (2e-6 if dtype == np.float32 else 2e-15) * depth
     first = None
@@ -198,6 +208,8 @@ def test_long_sums_and_tall_products(use, rng, dtype, shape):
             np.testing.assert_array_equal(out, first)
             products.matmul(left, b, out, add=True)
             np.testing.assert_allclose(out, 2 * exact, rtol=0, atol=2 * tolerance)
+            products.matmul(left, b, out, bias)
+            np.testing.assert_array_equal(out, first + bias)
 
 
 @pytest.mark.parametrize("rows", range(1, 8))
