@@ -73,6 +73,7 @@ bench: $(VENV)/bench.stamp
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/parts.py
 	$(PY) benchmarks/convolution.py
+	$(PY) benchmarks/products.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/run.py
 	$(PY) benchmarks/load.py

@@ -122,6 +122,22 @@ def convolution(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", EXPLAINED])
 
 
+def products(found: dict[str, Any]) -> str:
+    """The speed of the products of a linear layer, and its ratio to that of the other libraries."""
+    formulas = {"xW": "$xW$", "dW": r"$x^{\top} dout$", "dx": r"$dout\, W^{\top}$"}
+    others = [*found["products"][0]["against"]]
+    heads = ["product", "rows", "weight", "threads", "ours, GFLOP/s", *(f"against {who}" for who in others)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for r in found["products"]:
+        rows, inputs, outputs = r["sizes"]
+        weight = f"{inputs:,} x {outputs:,}" + (f", {r['weights']} in turn" if r["weights"] > 1 else "")
+        cells = [f"{r['rates']['scratchgen']:.0f}"]
+        cells += [ratio(r["against"][who], r["spread"][who]) for who in others]
+        what = f"| {formulas[r['product']]} | {rows:,} | {weight} | {r['threads']} | "
+        lines.append(what + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def load(found: dict[str, Any]) -> str:
     """Training steps beside busy processes."""
     lines = [HEADER_OF_LOAD]
@@ -168,6 +184,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "parts": ("parts", parts),
     "steps": ("steps", steps),
     "memory": ("steps", memory),
+    "products": ("products", products),
     "load": ("load", load),
     "convolution": ("convolution", convolution),
     "growth": ("growth", growth),

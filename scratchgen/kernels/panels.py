@@ -1,9 +1,9 @@
 """Matrix products of one thread: panels of b, and the tiles that go through them.
 
 As in BLAS, at most DEPTH rows of b at a time are copied into panels that are as wide as a tile (tiles.py).
-Unlike BLAS, the numbers of a are usually not copied, because a tile reads them one by one. They are copied in
-long sums if the columns of a are contiguous. Otherwise, a tile would read only a few numbers from each of
-many cache lines.
+Unlike BLAS, the numbers of a are usually not copied, because a tile reads them one by one. They are copied if
+the columns of a are contiguous and several panels use them, or if sums are long. Otherwise, a tile would read
+only a few numbers from each of many cache lines.
 
 All addresses and distances are in bytes. a_row is the distance from one row of a to the next, a_step from one
 number of a row to the next. `number` is a zero of the dtype of the matrices. It tells a kernel which dtype to
@@ -130,9 +130,9 @@ def _pack_rest(number, b, b_step, b_column, left, right, top, bottom, row, packe
 
 @kernel("contract")
 def _shift(tiles, lines):
-    """The largest shift with which so many tiles fetch all lines; see `_strip`."""
+    """The largest shift for which this number of tiles is enough to fetch all lines; see `_strip`."""
     shift = 0
-    while 0 < lines << shift + 1 <= tiles:
+    while 0 < lines << (shift + 1) <= tiles:
         shift += 1
     return shift
 
@@ -140,7 +140,7 @@ def _shift(tiles, lines):
 @kernel("contract")
 def _strip(
     number, panel, a, a_row, a_step, a_group, b, b_row, out, out_row, rows, used, depth, spare, add,
-    ahead, ahead_step, ahead_tile, lines, shift=0, original=0, original_row=0,
+    ahead, ahead_step, ahead_line, lines, shift=0, original=0, original_row=0,
 ):
     """The tiles of one panel, of which the first `used` columns are written.
 
@@ -148,8 +148,8 @@ def _strip(
     a_group : bytes from GROUP rows of a to the next. In a copied a, the last group has GROUP rows, too
     original, original_row : 0, or the panel's first column in b, and bytes from row to row. Then the panel is
         empty, and the first tile fills it
-    lines, shift : the tiles also fetch the lines of the cache at ahead + i·ahead_tile + k·ahead_step, for
-        i < lines and k < depth. A tile fetches one in each 2**shift of its steps
+    lines, shift : the tiles also prefetch the cache lines at ahead + i·ahead_line + k·ahead_step, for
+        i < lines and k < depth. Each tile prefetches a new line every 2**shift steps
     """
     size = size_of(number)
     height = HEIGHTS[panel]
@@ -180,7 +180,7 @@ def _strip(
                         value = get(number, a + r * a_row + k * a_step) if r < count else number
                         put(source + r * source_row + k * size, value)
         fetches = fetched < lines * depth
-        line = ahead + fetched // depth * ahead_tile + fetched % depth * ahead_step
+        line = ahead + fetched // depth * ahead_line + fetched % depth * ahead_step
         _tile(
             number, panel, source, source_row, source_step, b, b_row, depth, target, target_row, accumulate,
             used, line if fetches else b, ahead_step if fetches else 0, shift,      # b is in the cache
@@ -217,10 +217,11 @@ def _copy_groups(number, a, a_step, copied, rows, part):
 
 
 @kernel("contract")
-def copy_bytes(a_row, a_step, rows, columns, depth, size):
-    """The bytes of a copy of a that `multiply` makes; 0 if it makes none.
+def bytes_of_copy(a_row, a_step, rows, columns, depth, size):
+    """The size in bytes of the copy of a that `multiply` makes, or 0 if it makes none.
 
-    If the columns of a are contiguous, each k is in another line of the cache. That takes time in each tile.
+    It copies a if the columns of a are contiguous, because the numbers of a row are then in different cache
+    lines. A copy for one panel of b alone would take longer than it saves.
     """
     if a_row != size or a_step == size or rows < GROUP or columns * size <= BEST * BYTES:
         return 0
@@ -233,13 +234,13 @@ def multiply(
 ):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns), with b in panels.
 
-    spare : memory of SPARE bytes, where a tile with fewer rows is computed, and then of `copy_bytes` bytes
+    spare : memory of SPARE bytes for tiles with fewer rows, and then of `bytes_of_copy` bytes for a copy of a
     ahead : 0, or the address of memory that is needed soon. For each k of each tile, the processor fetches a
         line of the cache, ahead_step bytes after the one before
     """
     size = size_of(number)
     lanes = BYTES // size
-    copied = copy_bytes(a_row, a_step, rows, columns, depth, size) > 0
+    copied = bytes_of_copy(a_row, a_step, rows, columns, depth, size) > 0
     for top in range(0, rows, HEIGHT):
         source, source_row, source_step, group = a + top * a_row, a_row, a_step, GROUP * a_row
         if copied:
@@ -381,15 +382,15 @@ def product(
     extra = PANEL
     if tall:
         terms = part_of(depth)
-        room = copy_bytes(a_row, a_step, rows, columns, terms, size)
-        extra = terms * padded * size + room
+        copy_size = bytes_of_copy(a_row, a_step, rows, columns, terms, size)
+        extra = terms * padded * size + copy_size
     elif copied:
         extra += -(-rows // GROUP) * GROUP * DEPTH * size
     memory = np.empty(SPARE + BYTES + extra, np.uint8)
     start = memory.ctypes.data
     spare = start + (-start) % BYTES
     if tall:    # all panels first, so that the rows of a that are in the cache pass through all of them
-        packed = spare + SPARE + room
+        packed = spare + SPARE + copy_size
         for k in range(0, depth, terms):
             part = min(terms, depth - k)
             call(load(code), (number, b + k * b_step, b_step, b_column, part, columns, packed, 0, columns))
@@ -423,7 +424,7 @@ def multiply_packed(
     lanes = BYTES // size
     padded = -(-columns // lanes) * lanes
     terms = part_of(depth)
-    memory = np.empty(SPARE + BYTES + copy_bytes(a_row, a_step, rows, columns, terms, size), np.uint8)
+    memory = np.empty(SPARE + BYTES + bytes_of_copy(a_row, a_step, rows, columns, terms, size), np.uint8)
     spare = memory.ctypes.data
     tiles = -(-rows // HEIGHTS[BEST]) * -(-padded // (BEST * lanes))
     step = -(-size_ahead // (tiles * depth)) if ahead else 0

@@ -41,14 +41,14 @@ SMALL = 1 << 16         # multiplications; products with fewer are computed by B
 LIMITED = 16            # rows, below which memory limits the speed
 TURNED_ROWS = 48        # the largest number of rows for which copying a is always faster than transposing b
 TURNED_ROWS_OF_LARGE, TURNED_SIZE = 256, 1 << 19    # the same for a b with at least this many numbers
-# See _is_packed: the smallest numbers of rows, of multiplications and of numbers of out, and the largest size
-# of the panels
-MANY, MANY_WORK = 512, 1 << 24
-PACKED_ROWS, PACKED_SIZE, TALL_SIZE = 96, 1 << 18, 1 << 15
-LONG_ROWS, MOST_PACKED = 48, 1 << 22
+# For _is_packed:
+MANY_ROWS, MANY_WORK = 512, 1 << 24     # least rows and multiplications, if the rows of a are contiguous
+PACKED_ROWS, PACKED_SIZE, TALL_OUT_SIZE = 96, 1 << 18, 1 << 15  # least rows and numbers of out, otherwise
+LONG_ROWS = 48          # least rows, if the sums are long
+MOST_PACKED = 16 << 20  # bytes of the panels, at most
 STRIP = 16              # the rows of a block are a multiple of this, if the other matrix is in panels
-# rows of a block, at least, if the panels have so many numbers that they do not stay in the core's cache
-LEAST_OF_LARGE, LARGE_PANELS = 64, 1 << 18
+LARGE_PANELS = 1 << 18  # numbers in panels, which do not stay in the core's cache
+LARGE_STRIP = 64        # least rows of a block for such panels
 PANELS = 4              # panels that are copied in one block
 
 
@@ -123,7 +123,7 @@ def _block(
         )
         return
     out += left * size
-    if packed:      # also read early the next rows of a, or of out if the rows of a are not contiguous
+    if packed:  # also prefetch the next block's rows of a, or of out if the rows of a are not contiguous
         ahead, ahead_row = (a, a_row) if a_step == size else (out, out_row)
         multiply_packed(
             number, code, a + top * a_row, a_row, a_step, packed, out + top * out_row, out_row, height,
@@ -322,13 +322,13 @@ def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: 
 def _strips(rows: int, columns: int, depth: int, turned: bool, number: int) -> Division:
     """Blocks of some rows of out, or of columns if the product is turned; the other matrix is in panels."""
     length, across = (columns, rows) if turned else (rows, columns)
-    width = max(1, WORK // 2 // (across * depth * STRIP)) * STRIP
-    if across * depth >= LARGE_PANELS:      # but, if possible, three blocks for each thread
-        width = max(width, min(LEAST_OF_LARGE, length // (3 * number * STRIP) * STRIP))
-    blocks = -(-length // width)
+    size = max(1, WORK // 2 // (across * depth * STRIP)) * STRIP
+    if across * depth >= LARGE_PANELS:      # larger blocks, but at least three for each thread
+        size = max(size, min(LARGE_STRIP, length // (3 * number * STRIP) * STRIP))
+    blocks = -(-length // size)
     if turned:
-        return Division(rows, width, rows, blocks, blocks)
-    return Division(width, columns, width, blocks, blocks)
+        return Division(rows, size, rows, blocks, blocks)
+    return Division(size, columns, size, blocks, blocks)
 
 
 def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
@@ -340,16 +340,19 @@ def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
 
 
 def _is_packed(a: np.ndarray, columns: int, alone: bool) -> bool:
-    """Whether to copy all of b to panels first; `alone` if it is the only product."""
+    """Whether to copy all of b to panels first. `alone`: whether it is the only product."""
     rows, depth = a.shape
-    if a.strides[1] == a.itemsize:      # it pays with many rows
-        return rows >= MANY and rows * columns * depth >= MANY_WORK
+    padded = -(-columns // lanes(a.dtype)) * lanes(a.dtype)
+    if depth * padded * a.itemsize > MOST_PACKED:
+        return False
+    if a.strides[1] == a.itemsize:
+        return rows >= MANY_ROWS and rows * columns * depth >= MANY_WORK
     if a.strides[0] != a.itemsize:
         return False
-    # If the columns of a are contiguous, it pays if sums are long, or if out is large or taller than wide
+    # With contiguous columns of a, it is faster for long sums, and if out is large or much taller than wide
     if depth > 4 * DEPTH:
-        return rows >= LONG_ROWS and depth * columns <= MOST_PACKED
-    least = TALL_SIZE if alone and rows >= 2 * columns else PACKED_SIZE
+        return rows >= LONG_ROWS
+    least = TALL_OUT_SIZE if alone and rows >= 2 * columns else PACKED_SIZE
     return rows >= PACKED_ROWS and rows * columns >= least
 
 

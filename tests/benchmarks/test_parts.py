@@ -58,6 +58,28 @@ def test_growth_point_has_the_products_of_its_sizes():
     assert Point(width=7, depth=6).sizes == (784, 7, 7, 7)
 
 
+def test_products_that_are_timed_are_those_of_a_linear_layer():
+    """x is (rows, inputs), the weight (inputs, outputs)."""
+    from products import factors
+
+    shapes = {kind: [m.shape for m in factors((kind, 5, 3, 2, 1))[0]] for kind in ("xW", "dW", "dx")}
+    assert shapes == {
+        "xW": [(5, 3), (3, 2), (5, 2)],
+        "dW": [(3, 5), (5, 2), (3, 2)],
+        "dx": [(5, 2), (2, 3), (5, 3)],
+    }
+
+
+def test_wrong_product_is_not_timed(monkeypatch):
+    import products
+
+    monkeypatch.setattr(products, "SECONDS", 0)
+    assert products.rate(products.OURS, ("xW", 40, 30, 70, 2)) > 0
+    monkeypatch.setattr(products, "multiplier", lambda who: lambda a, b, out: np.matmul(a, b + 1, out=out))
+    with pytest.raises(SystemExit, match="xW.*error"):
+        products.rate(products.OURS, ("xW", 40, 30, 70, 2))
+
+
 def test_results_keep_parts_that_are_not_remeasured(tmp_path):
     from measured import put, read
 
@@ -105,7 +127,7 @@ def test_tables_are_filled_between_their_marks_and_can_be_replaced(steps):
     blank = "\n".join("{1}\n{0}\nold\n{2}\n".format(name, *marks(name, COMMAND)) for name in TABLES)
     found = {"machine": "one core", "versions": {"torch": "1"}, "steps": steps}
     text = fill(blank, found)
-    assert "old" not in text and text.count(NOTHING) == 5       # the others
+    assert "old" not in text and text.count(NOTHING) == 6       # the others
     assert text.count("| vae |") == 3
     assert fill(text, found) == text
     with pytest.raises(ValueError, match="expected the marks"):

@@ -166,7 +166,7 @@ def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape,
     for add in (False, True):
         found = []
         for way, (left, right, least) in ways.items():
-            for name in ("PACKED_ROWS", "MANY"):
+            for name in ("PACKED_ROWS", "MANY_ROWS"):
                 monkeypatch.setattr(products, name, least)
             if way == "transposed":     # also if aᵀ is not smaller than b
                 can = not add or depth <= panels.DEPTH
@@ -191,7 +191,7 @@ def test_each_way_of_a_product_gives_the_same_bits(use, rng, monkeypatch, shape,
     ],
 )
 def test_long_sums_and_tall_products(use, rng, dtype, shape):
-    """With blocks of the usual size. Here, more numbers are copied in long sums, and with many rows."""
+    """With blocks of the usual size. The shapes cover long sums and many rows, for which a or b is copied."""
     rows, depth, columns = shape
     a, b = (rng.standard_normal(size).astype(dtype) for size in ((rows, depth), (depth, columns)))
     bias = rng.standard_normal(columns).astype(dtype)
