@@ -123,15 +123,15 @@ def _block(
         )
         return
     out += left * size
-    if packed:  # also prefetch the next block's rows of a, or of out if the rows of a are not contiguous
-        ahead, ahead_row = (a, a_row) if a_step == size else (out, out_row)
+    # If b is packed, the next block's rows of a are read early, or of out if the rows of a are not contiguous
+    ahead, ahead_row = (a, a_row) if a_step == size else (out, out_row)
+    out += top * out_row
+    if packed:
         multiply_packed(
-            number, code, a + top * a_row, a_row, a_step, packed, out + top * out_row, out_row, height,
-            columns, depth, add, ahead + top_then * ahead_row if top < top_then else 0, height * ahead_row,
+            number, code, a + top * a_row, a_row, a_step, packed, out, out_row, height, columns, depth, add,
+            ahead + top_then * ahead_row if top < top_then else 0, height * ahead_row,
         )
-        out += top * out_row
     else:
-        out += top * out_row
         product(
             number, code, a + top * a_row, a_row, a_step, b + left * b_column, b_step, b_column, out, out_row,
             height, width, depth, add, b + left_then * b_column if later else 0,

@@ -212,6 +212,22 @@ def test_long_sums_and_tall_products(use, rng, dtype, shape):
             np.testing.assert_array_equal(out, first + bias)
 
 
+def test_no_large_matrix_is_copied_at_once(use, rng, monkeypatch):
+    """Not even if this is faster, because the copy takes as much memory as the matrix."""
+    use(2)
+    copied = []
+    packed = products.packed
+    monkeypatch.setattr(products, "packed", lambda b: copied.append(b.shape) or packed(b))
+    a, b = (rng.standard_normal(size).astype(np.float32) for size in ((1100, 260), (260, 90)))
+    found = np.empty((2, 1100, 90), np.float32)
+    products.matmul(a, b, found[0])
+    assert copied == [(260, 90)]
+    monkeypatch.setattr(products, "MOST_PACKED", 4 * 260 * 90)      # in panels, it has 96 columns
+    products.matmul(a, b, found[1])
+    assert copied == [(260, 90)]
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 @pytest.mark.parametrize("rows", range(1, 8))
 def test_a_tile_with_few_rows_reads_no_old_numbers(rng, rows):
     """If the memory of its other rows had denormal numbers, it would take thirty times as long."""
