@@ -137,6 +137,8 @@ class Module:
         found: dict[str, T] = {}
         who = type(self).__name__
         for attribute, value in vars(self).items():
+            if isinstance(value, LEAVES) and not isinstance(value, kind):
+                continue
             for name, entry in _named(who, attribute, value):
                 if isinstance(entry, kind):
                     if name in found:       # {1: a, "1": b}

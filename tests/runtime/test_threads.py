@@ -281,11 +281,26 @@ def test_blocks_cover_each_number_of_a_product_once(monkeypatch, number):
         for whole, blocks in ((found.whole, found.blocks), (without, without)):
             covered = np.zeros((rows, columns), int)
             for block in range(blocks):
-                division = rows, found.width, found.height, found.small, whole
+                division = rows, found.width, found.height, found.small, whole, number
                 top, left, height = products._corner.py_func(block, *division)
                 assert top < rows and left < columns
                 covered[top : top + height, left : left + found.width] += 1
             assert (covered == 1).all()
+
+
+@pytest.mark.parametrize("number", [2, 3, 8])
+@pytest.mark.parametrize("rows", [128, 700])
+def test_blocks_that_are_computed_at_the_same_time_are_not_neighbours(rows, number):
+    """They would write to the same cache lines, which takes longer than the computation of these numbers."""
+    division = products.divide(rows, 48 * 40, 1024, 48, number, False)
+    size = rows, division.width, division.height, division.small, division.whole, number
+    corners = [products._corner.py_func(block, *size) for block in range(division.whole)]
+    assert len(corners) >= 3 * number
+    for first in range(0, len(corners) - number + 1, number):
+        lefts = sorted({left for _, left, _ in corners[first : first + number]})
+        assert all(np.diff(lefts) > division.width)
+    tops = {top for top, _, _ in corners}
+    assert len(tops) == -(-rows // division.height)
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
