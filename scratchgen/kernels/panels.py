@@ -204,8 +204,11 @@ def _copy_rows(number, source, source_row, target, target_row, rows, columns, ad
 
 
 @kernel("contract")
-def _copy_groups(number, a, a_step, copied, rows, part):
-    """Copy a (rows, part), whose columns are contiguous, in groups of rows, with zeros below the last one."""
+def copy_groups(number, a, a_step, copied, rows, part):
+    """Copy a (rows, part), whose columns are contiguous, in groups of GROUP rows, with zeros below the last.
+
+    In a group, the numbers of each column of a are next to each other.
+    """
     size = size_of(number)
     for k in range(part):
         source, target = a + k * a_step, copied + k * GROUP * size
@@ -245,7 +248,7 @@ def multiply(
         source, source_row, source_step, group = a + top * a_row, a_row, a_step, GROUP * a_row
         if copied:
             source, source_row, source_step, group = spare + SPARE, size, GROUP * size, depth * GROUP * size
-            _copy_groups(number, a + top * a_row, a_step, source, min(HEIGHT, rows - top), depth)
+            copy_groups(number, a + top * a_row, a_step, source, min(HEIGHT, rows - top), depth)
         vectors, first, panel_at = -(-columns // lanes), 0, packed
         while vectors:
             panel = _next_panel(vectors)
@@ -264,52 +267,60 @@ def multiply(
 
 @kernel("contract")
 def multiply_matrix(
-    number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add, then
+    number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add, then,
+    grouped, above,
 ):
     """out (rows, columns) = or += a (rows, depth) · b (depth, columns).
 
     spare : memory of SPARE bytes, for one panel, and, if a is copied, for DEPTH terms of a
     then : 0, or the address of the part of b that is probably needed next, with the same distances
+    grouped : 0, or the rows of a matrix in groups at address a (see `copy_groups`), rounded up to groups.
+        Then a is that matrix without its first `above` rows, which are whole groups
     """
     size = size_of(number)
-    if copies(a_row, rows, depth, size):
+    if grouped:
+        a_row, a_step = size, GROUP * size
+    elif copies(a_row, rows, depth, size):
         _multiply_copied(
             number, a, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare, add
         )
         return
-    if rows <= FEW and b_column == size:
+    if rows <= FEW and b_column == size and not grouped:
         whole = columns // (BYTES // size) * (BYTES // size)
         _multiply_in_place(number, a, a_row, a_step, b, b_step, out, out_row, rows, whole, depth, spare, add)
         b, out, columns = b + whole * size, out + whole * size, columns - whole
     lanes = BYTES // size
     terms = part_of(depth)
     packed = spare + SPARE
-    vectors, first = -(-columns // lanes), 0
-    while vectors:
-        panel = _next_panel(vectors)
-        width = panel * lanes
-        used = min(width, columns - first)
-        for k in range(0, depth, terms):
-            part = min(terms, depth - k)
+    for k in range(0, depth, terms):
+        part = min(terms, depth - k)
+        source_a, group = a + k * a_step, GROUP * a_row
+        if grouped:
+            source_a, group = a + (k * grouped + above * part) * size, part * GROUP * size
+        vectors, first = -(-columns // lanes), 0
+        while vectors:
+            panel = _next_panel(vectors)
+            width = panel * lanes
+            used = min(width, columns - first)
             source = b + k * b_step + first * b_column
             by_tile = b_column == size and used == BEST * lanes and rows >= HEIGHTS[BEST]
             if not by_tile:
                 _pack_panel(number, source, b_step, b_column, part, used, panel, packed)
             ahead, lines = 0, 0
-            if k + part < depth:
-                following = source + part * b_step
+            if vectors > panel:
+                following = source + width * b_column
             else:
-                following = b + (first + width) * b_column if vectors > panel else then
+                following = b + (k + part) * b_step if k + part < depth else then
             if following and b_column == size:
                 ahead, lines = following, used * size // LINE + 1
             _strip(
-                number, panel, a + k * a_step, a_row, a_step, GROUP * a_row, packed, panel * BYTES,
+                number, panel, source_a, a_row, a_step, group, packed, panel * BYTES,
                 out + first * size, out_row, rows, used, part, spare, 1 if add or k else 0,
                 ahead, b_step, LINE, lines, _shift(rows // HEIGHTS[panel] - 1, lines),
                 source if by_tile else 0, b_step,
             )
-        first += width
-        vectors -= panel
+            first += width
+            vectors -= panel
 
 
 @kernel("contract")
@@ -353,7 +364,7 @@ def _multiply_copied(number, a, a_step, b, b_step, b_column, out, out_row, rows,
     copied = packed + PANEL
     for k in range(0, depth, terms):
         part = min(terms, depth - k)
-        _copy_groups(number, a + k * a_step, a_step, copied, rows, part)
+        copy_groups(number, a + k * a_step, a_step, copied, rows, part)
         vectors, first = -(-columns // lanes), 0
         while vectors:
             panel = _next_panel(vectors)
@@ -406,9 +417,26 @@ def product(
             load(code + 16),
             (
                 number, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, spare,
-                1 if add else 0, then,
+                1 if add else 0, then, 0, 0,
             ),
         )
+    keep(memory)
+
+
+@kernel("contract")
+def multiply_groups(
+    number, code, groups, grouped, above, b, b_step, b_column, out, out_row, rows, columns, depth, add, then
+):
+    """out = or += a·b in the calling thread, for rows of a matrix in groups; see `multiply_matrix`."""
+    memory = np.empty(SPARE + BYTES + PANEL, np.uint8)
+    spare = memory.ctypes.data
+    call(
+        load(code + 16),
+        (
+            number, groups, 0, 0, b, b_step, b_column, out, out_row, rows, columns, depth,
+            spare + (-spare) % BYTES, 1 if add else 0, then, grouped, above,
+        ),
+    )
     keep(memory)
 
 

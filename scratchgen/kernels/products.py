@@ -21,9 +21,12 @@ from scratchgen.kernels.native import address_of, call, keep, load, task
 from scratchgen.kernels.panels import (
     BEST,
     DEPTH,
+    GROUP,
     HEIGHT,
+    copy_groups,
     is_copied,
     multiply,
+    multiply_groups,
     multiply_matrix,
     multiply_packed,
     pack,
@@ -45,7 +48,7 @@ TURNED_ROWS_OF_LARGE, TURNED_SIZE = 256, 1 << 19    # the same for a b with at l
 MANY_ROWS, MANY_WORK = 512, 1 << 24     # least rows and multiplications, if the rows of a are contiguous
 PACKED_ROWS, PACKED_SIZE, TALL_OUT_SIZE = 96, 1 << 18, 1 << 15  # least rows and numbers of out, otherwise
 LONG_ROWS = 48          # least rows, if the sums are long
-MOST_PACKED = 16 << 20  # bytes of the panels, at most
+MOST_PACKED = 16 << 20  # bytes of the panels or groups, at most
 STRIP = 16              # the rows of a block are a multiple of this, if the other matrix is in panels
 LARGE_PANELS = 1 << 18  # numbers in panels, which do not stay in the core's cache
 LARGE_STRIP = 64        # least rows of a block for such panels
@@ -61,9 +64,13 @@ def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
             put(row + j * size, get(number, row + j * size) + get(number, bias + j * bias_step))
 
 
-# The numbers that describe a product out = a·b, a (rows, depth), b (depth, columns). `packed` is 0, or the
-# address of b in panels, or of aᵀ if the product is `turned`: then outᵀ = bᵀ·aᵀ is computed, with the rows of
-# bᵀ as they are in memory.
+# How a product out = a·b is computed
+USUAL = 0       # with b in panels, if `packed` is not 0, or with panels that each block makes
+TURNED = 1      # outᵀ = bᵀ·aᵀ, with aᵀ in panels, and the rows of bᵀ as they are in memory
+GROUPED = 2     # with the rows of a in groups, and panels that each block makes
+
+
+# The numbers that describe a product out = a·b, a (rows, depth), b (depth, columns)
 class Product(NamedTuple):
     """Addresses and strides in bytes, sizes, and the division into blocks."""
 
@@ -86,9 +93,9 @@ class Product(NamedTuple):
     small: int          # the height of a block at the end
     whole: int          # the number of blocks before those
     threads: int        # that may compute blocks
-    packed: int
-    padded: int         # the columns of the packed matrix, rounded up to whole vectors
-    turned: int
+    packed: int         # 0, or the address of the copied matrix
+    padded: int         # its columns, rounded up to whole vectors, or rows, rounded up to whole groups
+    way: int            # USUAL, TURNED or GROUPED
 
 
 ZERO = {np.dtype(dtype): dtype(0) for dtype in (np.float32, np.float64)}
@@ -118,7 +125,7 @@ def _corner(block, rows, width, height, small, whole, threads):
 @kernel("contract")
 def _block(
     block, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-    bias, bias_step, height, width, small, whole, threads, packed, padded, turned,
+    bias, bias_step, height, width, small, whole, threads, packed, padded, way,
 ):
     """Compute one block of a product."""
     size = size_of(number)
@@ -126,13 +133,19 @@ def _block(
     top_then, left_then, _ = _corner(block + threads, rows, width, height, small, whole, threads)
     later = left != left_then and left_then < columns
     height, width = min(height_here, rows - top), min(width, columns - left)
-    if turned:
+    if way == TURNED:
         _transposed(
             number, code, b + left * b_column, b_column, b_step, packed, padded, out + left * size, out_row,
             width, rows, depth, add, b + left_then * b_column if later else 0,
         )
         return
     out += left * size
+    if way == GROUPED:
+        multiply_groups(
+            number, code, packed, padded, top, b + left * b_column, b_step, b_column, out + top * out_row,
+            out_row, height, width, depth, add, b + left_then * b_column if later else 0,
+        )
+        return
     # If b is packed, the next block's rows of a are read early, or of out if the rows of a are not contiguous
     ahead, ahead_row = (a, a_row) if a_step == size else (out, out_row)
     out += top * out_row
@@ -219,9 +232,24 @@ def _pack_all(queue, helpers, number, code, b, b_step, b_column, depth, columns,
 
 
 @kernel("contract")
+def _group_block(block, number, a, a_step, rows, depth, padded, groups):
+    """Copy the block-th part of the sums of a to groups."""
+    terms = part_of(depth)
+    k = block * terms
+    place = groups + k * padded * size_of(number)
+    copy_groups(number, a + k * a_step, a_step, place, rows, min(terms, depth - k))
+
+
+@kernel("contract")
+def _group_all(queue, helpers, number, a, a_step, rows, depth, padded, groups):
+    function, data = task(_group_block, (number, a, a_step, rows, depth, padded, groups))
+    return run(queue, helpers, function, data, -(-depth // part_of(depth)), 0, 1)
+
+
+@kernel("contract")
 def _run(
     queue, helpers, number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth,
-    add, bias, bias_step, height, width, small, whole, threads, packed, padded, turned, blocks, wake, large,
+    add, bias, bias_step, height, width, small, whole, threads, packed, padded, way, blocks, wake, large,
 ):
     if not wake and all_asleep(queue, helpers):
         threads, whole = 1, -(-rows // height) * -(-columns // width)   # small blocks are of no use
@@ -230,7 +258,7 @@ def _run(
         _block,
         (
             number, code, a, a_row, a_step, b, b_step, b_column, out, out_row, rows, columns, depth, add,
-            bias, bias_step, height, width, small, whole, threads, packed, padded, turned,
+            bias, bias_step, height, width, small, whole, threads, packed, padded, way,
         ),
     )
     return run(queue, helpers, function, data, blocks, wake, large)
@@ -247,7 +275,7 @@ def _code(dtype: np.dtype) -> np.ndarray:
     """The addresses of functions of panels.py. They are compiled once, and not as a part of others."""
     number = types.float32 if dtype == np.float32 else types.float64
     word = types.int64
-    functions = (pack, 8), (multiply, 13), (multiply_matrix, 14)
+    functions = (pack, 8), (multiply, 13), (multiply_matrix, 16)
     return np.array([address_of(function, number, *(word,) * count) for function, count in functions])
 
 
@@ -274,11 +302,11 @@ def lanes(dtype: np.dtype) -> int:
 
 
 class Packed(NamedTuple):
-    """A matrix b (depth, columns) in panels, for `multiply`."""
+    """A copied matrix: b (depth, columns) in panels, or a (rows, depth) in groups of rows."""
 
     memory: np.ndarray
     address: int
-    padded: int         # columns, rounded up to whole vectors
+    padded: int         # columns, rounded up to whole vectors, or rows, rounded up to whole groups
 
 
 def packed(b: np.ndarray) -> Packed:
@@ -296,6 +324,18 @@ def packed(b: np.ndarray) -> Packed:
     return Packed(memory, start, padded)
 
 
+def in_groups(a: np.ndarray) -> Packed:
+    """Copy a matrix whose columns are contiguous to groups of rows."""
+    rows, depth = a.shape
+    padded = -(-rows // GROUP) * GROUP
+    memory = np.empty(depth * padded * a.itemsize + BYTES, np.uint8)
+    start = address(memory)
+    start += -start % BYTES
+    queue, helpers = threads.helpers()
+    _group_all(queue, helpers, a.dtype.type(0), address(a), a.strides[1], rows, depth, padded, start)
+    return Packed(memory, start, padded)
+
+
 class Division(NamedTuple):
     """How a product is divided into blocks, column by column.
 
@@ -309,14 +349,25 @@ class Division(NamedTuple):
     blocks: int
 
 
-def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: bool) -> Division:
-    """Blocks for this number of threads; the last columns are in small blocks, so that all end together."""
-    height = -(-rows // -(-rows // (HEIGHT if copied else TALL)))
+def divide(
+    rows: int, columns: int, depth: int, unit: int, number: int, copied: bool = False, grouped: bool = False
+) -> Division:
+    """Blocks for this number of threads; the last columns are in small blocks, so that all end together.
+
+    copied : whether each block copies a
+    grouped : whether a is in groups of rows
+    """
+    step = GROUP if grouped else 8      # the rows of a block are a multiple of this, if it is a part of out
+    height = -(-rows // -(-rows // (HEIGHT if copied or grouped else TALL)))
+    if grouped:
+        height = -(-height // GROUP) * GROUP
     # With fewer rows, a block takes as long as with this many: reading b from memory is the limit
     width = min(max(1, WORK // (max(height, LIMITED) * depth * unit)) * unit, columns)
-    if copied:      # wide blocks, so that a is copied less often (see panels.py), but three for each thread
+    if grouped:     # two panels, for which the groups are read from memory once
+        width = min(2 * unit, columns)
+    elif copied:    # wide blocks, so that a is copied less often (see panels.py), but three for each thread
         width = max(1, -(-columns // unit) * -(-rows // height) // (3 * number)) * unit
-    while not copied and height > 96 and height * width * depth > 2 * WORK:
+    while not (copied or grouped) and height > 96 and height * width * depth > 2 * WORK:
         height = -(-height // 2)
     down, across = -(-rows // height), -(-columns // width)
     if number == 1:
@@ -325,7 +376,7 @@ def divide(rows: int, columns: int, depth: int, unit: int, number: int, copied: 
     least = max(LEAST, rows * columns * depth // (32 * number))
     # Each small block copies its columns of b again, so blocks of less than half the rows must be large
     while small >= 64 and small * width * depth >= (2 if small == height else 4) * least:
-        small = -(-small // 16) * 8
+        small = -(-small // (2 * step)) * step
     whole = down * (across - last)
     return Division(height, width, small, whole, whole + -(-rows // small) * last)
 
@@ -367,6 +418,17 @@ def _is_packed(a: np.ndarray, columns: int, alone: bool) -> bool:
     return rows >= PACKED_ROWS and rows * columns >= least
 
 
+def _is_grouped(a: np.ndarray, columns: int) -> bool:
+    """Whether to copy all of a to groups first, and not a part in each block; for an a that is copied.
+
+    A copy of a that is used for one panel stays in the cache of its core. For a tall out, b is smaller than a.
+    """
+    rows, depth = a.shape
+    if columns <= BEST * lanes(a.dtype) or rows >= 4 * columns:
+        return False
+    return depth * rows * a.itemsize <= MOST_PACKED
+
+
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
 
 
@@ -389,22 +451,29 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
                 out[...] = 0 if bias is None else bias
             continue
         (a_row, a_step), (b_step, b_column) = a.strides, b.strides
-        where, padded = 0, 1
+        where, padded, way = 0, 1, USUAL
         turned = bias is None and b_column != b.itemsize and _is_turned(rows, columns, depth, add)
-        if turned or _is_packed(a, columns, len(products) == 1):
+        copied = is_copied(a_row, rows, depth, a.itemsize)
+        grouped = copied and bias is None and _is_grouped(a, columns)
+        if turned or (not grouped and _is_packed(a, columns, len(products) == 1)):
             kept.append(packed(a.T if turned else b))
             _, where, padded = kept[-1]
             division = _strips(rows, columns, depth, turned, helpers + 1)
+            way = TURNED if turned else USUAL
         else:
+            if grouped:
+                kept.append(in_groups(a))
+                (_, where, padded), way = kept[-1], GROUPED
             number = helpers + 1 if i == len(products) - 1 else 1
-            copied = is_copied(a_row, rows, depth, a.itemsize)
-            division = divide(rows, columns, depth, BEST * lanes(a.dtype), number, copied)
+            division = divide(
+                rows, columns, depth, BEST * lanes(a.dtype), number, copied and not grouped, grouped
+            )
         described.append(
             Product(
                 address(a), a_row, a_step, address(b), b_step, b_column, address(out), out.strides[0],
                 rows, columns, depth, add,
                 0 if bias is None else address(bias), 0 if bias is None else bias.strides[0],
-                *division[:4], helpers + 1, where, padded, turned,
+                *division[:4], helpers + 1, where, padded, way,
             )
         )  # fmt: skip
         first.append(first[-1] + division.blocks)
