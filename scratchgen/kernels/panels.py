@@ -296,7 +296,8 @@ def multiply_matrix(
         part = min(terms, depth - k)
         source_a, group = a + k * a_step, GROUP * a_row
         if grouped:
-            source_a, group = a + (k * grouped + above * part) * size, part * GROUP * size
+            source_a, group = a + k * grouped * size, part * GROUP * size
+            source_a += above * part * size
         vectors, first = -(-columns // lanes), 0
         while vectors:
             panel = _next_panel(vectors)

@@ -1,10 +1,11 @@
-"""Twins of layers/pooling.py. The innermost loop is over channels."""
+"""Twins of layers/pooling.py. Threads share the examples, and the innermost loop is over channels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from scratchgen.kernels.compile import kernel
+from scratchgen.kernels.parts import share
 from scratchgen.kernels.shapes import expect_places, expects, window_places
 
 Pair = tuple[int, int]
@@ -15,7 +16,7 @@ def max_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> tuple[
     places = window_places("max_pool", x.shape[1:3], kernel, stride, padding)
     out = np.empty((len(x), *places, x.shape[3]), x.dtype)
     where = np.empty(out.shape, np.int32)
-    _max_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, where, out)
+    share(_max_pool, (np.ascontiguousarray(x), where, out), (*kernel, *stride, *padding), each=x[:1].size)
     return out, where
 
 
@@ -24,7 +25,8 @@ def max_pool_backward(dout: np.ndarray, where: np.ndarray, size: Pair) -> np.nda
     if where.size and not (where.min() >= 0 and where.max() < size[0] * size[1]):
         raise ValueError(f"max_pool_backward expected where to be pixels of {size[0]}x{size[1]} images")
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
-    _max_pool_backward(np.ascontiguousarray(dout), np.ascontiguousarray(where), dx)
+    parts = np.ascontiguousarray(dout), np.ascontiguousarray(where), dx
+    share(_max_pool_backward, parts, each=dx[:1].size)
     return dx
 
 
@@ -32,7 +34,7 @@ def max_pool_backward(dout: np.ndarray, where: np.ndarray, size: Pair) -> np.nda
 def avg_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     places = window_places("avg_pool", x.shape[1:3], kernel, stride, padding)
     out = np.empty((len(x), *places, x.shape[3]), x.dtype)
-    _avg_pool(np.ascontiguousarray(x), *kernel, *stride, *padding, out)
+    share(_avg_pool, (np.ascontiguousarray(x), out), (*kernel, *stride, *padding), each=x[:1].size)
     return out
 
 
@@ -40,13 +42,14 @@ def avg_pool(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair) -> np.nda
 def avg_pool_backward(dout: np.ndarray, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> np.ndarray:
     expect_places("avg_pool_backward", dout.shape[1:3], size, kernel, stride, padding)
     dx = np.empty((len(dout), *size, dout.shape[3]), dout.dtype)
-    _avg_pool_backward(np.ascontiguousarray(dout), *kernel, *stride, *padding, dx)
+    parts = np.ascontiguousarray(dout), dx
+    share(_avg_pool_backward, parts, (*kernel, *stride, *padding), each=dx[:1].size)
     return dx
 
 
 
 @kernel("contract")
-def _max_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, where, out):
+def _max_pool(x, where, out, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w):
     examples, height, width, channels = x.shape
     _, out_h, out_w, _ = out.shape
     for n in range(examples):
@@ -82,7 +85,7 @@ def _max_pool_backward(dout, where, dx):
 
 
 @kernel("contract")
-def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
+def _avg_pool(x, out, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w):
     examples, height, width, channels = x.shape
     _, out_h, out_w, _ = out.shape
     inverse_size = x.dtype.type(1) / x.dtype.type(kernel_h * kernel_w)
@@ -102,7 +105,7 @@ def _avg_pool(x, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, out):
 
 
 @kernel("contract")
-def _avg_pool_backward(dout, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dx):
+def _avg_pool_backward(dout, dx, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w):
     examples, height, width, channels = dx.shape
     _, out_h, out_w, _ = dout.shape
     inverse_size = dout.dtype.type(1) / dout.dtype.type(kernel_h * kernel_w)

@@ -421,7 +421,7 @@ def _is_packed(a: np.ndarray, columns: int, alone: bool) -> bool:
 def _is_grouped(a: np.ndarray, columns: int) -> bool:
     """Whether to copy all of a to groups first, and not a part in each block; for an a that is copied.
 
-    A copy of a that is used for one panel stays in the cache of its core. For a tall out, b is smaller than a.
+    A copy of a that is used for one panel stays in the cache of its core. If out is tall, b is smaller.
     """
     rows, depth = a.shape
     if columns <= BEST * lanes(a.dtype) or rows >= 4 * columns:

@@ -19,6 +19,7 @@ from scratchgen.kernels.native import keep
 from scratchgen.kernels.panels import BEST, HEIGHTS, multiply_packed
 from scratchgen.kernels.parts import share
 from scratchgen.kernels.products import WORK, code, packed
+from scratchgen.kernels.shapes import expects
 
 SEQUENCES = 2 * int(HEIGHTS[BEST])      # in a block: two tiles of a product
 NONE = np.empty((0, 0), np.bool_)
@@ -32,6 +33,23 @@ class Saved(list[Any]):
     def __init__(self, *arrays: np.ndarray) -> None:
         super().__init__(zip(*arrays, strict=True))
         self.arrays = arrays
+
+
+@expects(x="n t d")
+def steps_first(x: np.ndarray) -> np.ndarray:
+    n, steps, size = x.shape
+    out = np.empty((steps, n, size), x.dtype)
+    share(_steps_first, (np.arange(steps), out), (np.ascontiguousarray(x),), each=n * size)
+    return out
+
+
+@kernel("contract")
+def _steps_first(steps, out, x):
+    for i in range(steps.size):
+        for n in range(out.shape[1]):
+            source, target = x[n, steps[i]], out[i, n]
+            for j in range(target.size):
+                target[j] = source[j]
 
 
 def forward_steps(

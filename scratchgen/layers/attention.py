@@ -11,6 +11,7 @@ from scratchgen.checks import Array, as_generator, expect_flags, expect_number, 
 from scratchgen.distributions import Categorical
 from scratchgen.kernels import compiled
 from scratchgen.layers.activations import GELU
+from scratchgen.layers.arrays import add
 from scratchgen.layers.base import Layer
 from scratchgen.layers.dropout import Dropout
 from scratchgen.layers.linear import Linear
@@ -264,11 +265,11 @@ class TransformerBlock(Layer):
         a, norm1 = self.norm1.forward(x)
         a, attention = self.attention.forward(a)
         a, drop1 = self.drop1.forward(a, training)
-        h = x + a                                               # (TFB.1)
+        h = add(x, a)                                           # (TFB.1)
         f, norm2 = self.norm2.forward(h)
         f, mlp = self.mlp.forward(f)
         f, drop2 = self.drop2.forward(f, training)
-        out = h + f                                             # (TFB.2)
+        out = add(h, f)                                         # (TFB.2)
         return out, TransformerBlockCache(x, norm1, attention, drop1, norm2, mlp, drop2)
 
     def backward(self, dout: Array, cache: TransformerBlockCache, input_grad: bool = True) -> Any:
@@ -276,11 +277,11 @@ class TransformerBlock(Layer):
         df = self.drop2.backward(dout, cache.drop2)
         df = self.mlp.backward(df, cache.mlp)
         df = self.norm2.backward(df, cache.norm2)
-        dh = dout + df                                          # (TFB.3)  out = h + f
+        dh = add(dout, df)                                      # (TFB.3)  out = h + f
         da = self.drop1.backward(dh, cache.drop1)
         da = self.attention.backward(da, cache.attention)
         da = self.norm1.backward(da, cache.norm1, input_grad)
-        return dh + da if input_grad else None                  # (TFB.4)  h = x + a
+        return add(dh, da) if input_grad else None              # (TFB.4)  h = x + a
 
     def jvp(self, dx: Array, cache: TransformerBlockCache) -> Array:
         """Return J·dx, by differentiating the lines of forward one after another."""

@@ -34,6 +34,7 @@ from scratchgen.layers.linear import affine, affine_bias_grad, affine_input_grad
 States = tuple[Array, ...]      # what a cell carries from step to step: (h,) or (h, c), each (N, H)
 
 
+@compiled
 def steps_first(x: Array) -> Array:
     """(N, T, D) -> (T, N, D), so that x[t] is one block of memory; also back again."""
     return np.ascontiguousarray(x.swapaxes(0, 1))

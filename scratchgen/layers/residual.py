@@ -20,6 +20,7 @@ from scratchgen.checks import (
     positive,
 )
 from scratchgen.layers.activations import SiLU
+from scratchgen.layers.arrays import add, add_to_pixels, sum_over_pixels
 from scratchgen.layers.base import CheckedModule, Layer
 from scratchgen.layers.conv import Conv2d
 from scratchgen.layers.dropout import Dropout
@@ -140,10 +141,10 @@ class ResidualBlock(CheckedModule):
         self._expect_embedding(e, x)
         a, first = self.first.forward(x, training)                      # (RES.1)
         shift, _ = self.shift.forward(e)                                # (N, C)
-        h = a + shift.reshape(len(x), *[1] * (x.ndim - 2), -1)          # (RES.2)
+        h = add_to_pixels(a, shift)                                     # (RES.2)
         out, second = self.second.forward(h, training)
         shortcut, skip = (x, None) if self.skip is None else self.skip.forward(x)
-        return shortcut + out, ResidualBlockCache(out.shape, e, first, second, skip)    # (RES.3)
+        return add(shortcut, out), ResidualBlockCache(out.shape, e, first, second, skip)    # (RES.3)
 
     def backward(
         self, dout: Array, cache: ResidualBlockCache, input_grad: bool = True
@@ -151,11 +152,11 @@ class ResidualBlock(CheckedModule):
         """Return (dx, de). dx is None if input_grad is False."""
         self.expect_gradient(dout, cache.out_shape, cache.e.dtype)
         dh = self.second.backward(dout, cache.second)                   # (RES.4)
-        dshift = dh.reshape(len(dh), -1, dh.shape[-1]).sum(axis=1)      # (N, C), over the pixels
+        dshift = sum_over_pixels(dh)                                    # (N, C)
         de = self.shift.backward(dshift, cache.e)                       # (RES.5)
         dfirst = self.first.backward(dh, cache.first, input_grad)
         dskip = dout if self.skip is None else self.skip.backward(dout, cache.skip, input_grad)
-        return (dskip + dfirst if input_grad else None), de             # (RES.6)
+        return (add(dskip, dfirst) if input_grad else None), de         # (RES.6)
 
     def _expect_embedding(self, e: Array, x: Array) -> None:
         if not is_plain_array(e) or e.dtype != x.dtype:

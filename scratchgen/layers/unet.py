@@ -19,6 +19,7 @@ from scratchgen.checks import (
     positive,
 )
 from scratchgen.layers.activations import SiLU
+from scratchgen.layers.arrays import add, join, split
 from scratchgen.layers.attention import SelfAttention
 from scratchgen.layers.base import Layer, float_dtype
 from scratchgen.layers.conv import Conv2d
@@ -71,14 +72,14 @@ class PixelAttention(Layer):
         self.expect(x, channels=self.channels)
         h, norm = self.norm.forward(x)
         a, attention = self.attention.forward(h.reshape(len(x), -1, x.shape[-1]))
-        return x + a.reshape(x.shape), (norm, attention)                # (PATT.1)
+        return add(x, a.reshape(x.shape)), (norm, attention)            # (PATT.1)
 
     def backward(self, dout: Array, cache: Any, input_grad: bool = True) -> Any:
         norm, attention = cache
         self.expect_gradient(dout, norm.xhat.shape, norm.xhat.dtype)
         dh = self.attention.backward(dout.reshape(len(dout), -1, dout.shape[-1]), attention)
         dx = self.norm.backward(dh.reshape(dout.shape), norm, input_grad)
-        return dout + dx if input_grad else None                        # (PATT.2)
+        return add(dout, dx) if input_grad else None                    # (PATT.2)
 
     def jvp(self, dx: Array, cache: Any) -> Array:
         """Return J·dx, by differentiating (PATT.1)."""
@@ -200,7 +201,7 @@ class UNet(TimeNetwork):
         up = []
         for block, s in zip(reversed(self.up), reversed(kept), strict=True):
             u, in_upsample = self.upsample.forward(h)
-            h, in_block = block.forward(np.concatenate([u, s], axis=3), e, training)    # (UNET.3)
+            h, in_block = block.forward(join(u, s), e, training)    # (UNET.3)
             up.append((in_upsample, in_block))
         out, last = self.last.forward(h)                                # (UNET.4)
         return self._from_images(out, x.shape), UNetCache(x, condition, first, down, middle, up, last)
@@ -216,7 +217,7 @@ class UNet(TimeNetwork):
         ):
             djoined: Any
             djoined, de_block = block.backward(dh, in_block)
-            du, ds = djoined[..., :below], djoined[..., below:]         # (UNET.5)
+            du, ds = split(djoined, below)                              # (UNET.5)
             dh = self.upsample.backward(du, in_upsample)                 # (UNET.6)
             dkept.append(ds)
             de += de_block
@@ -224,7 +225,7 @@ class UNet(TimeNetwork):
         de += de_middle
         for i in reversed(range(len(self.down))):
             in_block, in_pool = cache.down[i]
-            ds = dkept[i] + self.pool.backward(dh, in_pool)             # (UNET.7)
+            ds = add(dkept[i], self.pool.backward(dh, in_pool))         # (UNET.7)
             dh, de_block = self.down[i].backward(ds, in_block)
             de += de_block
         self.condition.backward(de, cache.condition)

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from scratchgen.checks import Array, positive
+from scratchgen.kernels import compiled
 from scratchgen.layers.base import Layer
 
 
+@compiled
 def upsample(x: Array, scale: int) -> Array:
     """out (N, scale·H, scale·W, C) for x (N, H, W, C)."""
     return x.repeat(scale, axis=1).repeat(scale, axis=2)                # (UP.1)
 
 
+@compiled
 def upsample_backward(dout: Array, scale: int) -> Array:
     """dx (N, H, W, C) for dout (N, scale·H, scale·W, C)."""
     dx = np.zeros(dout[:, ::scale, ::scale].shape, dout.dtype)

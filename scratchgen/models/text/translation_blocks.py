@@ -16,6 +16,7 @@ from scratchgen.layers import (
     Linear,
     Sequential,
 )
+from scratchgen.layers.arrays import add
 from scratchgen.module import Module
 
 
@@ -60,18 +61,20 @@ class EncoderBlock(Module):
         a, norm1 = self.norm1.forward(x)
         a, attention = self.attention.forward(a, a, training, lengths=lengths)
         a, drop1 = self.drop1.forward(a, training)
-        h = x + a                                                       # (ENCB.1)
+        h = add(x, a)                                                   # (ENCB.1)
         f, norm2 = self.norm2.forward(h)
         f, mlp = self.mlp.forward(f, training)
         f, drop2 = self.drop2.forward(f, training)
-        return h + f, EncoderCache(norm1, attention, drop1, norm2, mlp, drop2)  # (ENCB.2)
+        out = add(h, f)                                                 # (ENCB.2)
+        return out, EncoderCache(norm1, attention, drop1, norm2, mlp, drop2)
 
     def backward(self, dout: Array, cache: EncoderCache) -> Array:
         df = self.mlp.backward(self.drop2.backward(dout, cache.drop2), cache.mlp)
-        dh = dout + self.norm2.backward(df, cache.norm2)
+        dh = add(dout, self.norm2.backward(df, cache.norm2))
         asked, seen = self.attention.backward(self.drop1.backward(dh, cache.drop1), cache.attention)
         assert asked is not None and seen is not None
-        return dh + self.norm1.backward(asked + seen, cache.norm1)      # (ENCB.3)
+        da = add(asked, seen)                                           # (ENCB.3)
+        return add(dh, self.norm1.backward(da, cache.norm1))
 
 
 class DecoderCache(NamedTuple):
@@ -116,26 +119,26 @@ class DecoderBlock(Module):
         a, norm1 = self.norm1.forward(x)
         a, attention = self.attention.forward(a, training)
         a, drop1 = self.drop1.forward(a, training)
-        g = x + a                                                       # (DECB.1)
+        g = add(x, a)                                                   # (DECB.1)
         c, norm2 = self.norm2.forward(g)
         c, cross = self.cross.forward(c, memory, training, lengths=lengths)
         c, drop2 = self.drop2.forward(c, training)
-        h = g + c                                                       # (DECB.2)
+        h = add(g, c)                                                   # (DECB.2)
         f, norm3 = self.norm3.forward(h)
         f, mlp = self.mlp.forward(f, training)
         f, drop3 = self.drop3.forward(f, training)
-        out = h + f                                                     # (DECB.3)
+        out = add(h, f)                                                 # (DECB.3)
         return out, DecoderCache(norm1, attention, drop1, norm2, cross, drop2, norm3, mlp, drop3)
 
     def backward(self, dout: Array, cache: DecoderCache) -> tuple[Array, Array]:
         """Return (dx, dmemory)."""
         df = self.mlp.backward(self.drop3.backward(dout, cache.drop3), cache.mlp)
-        dh = dout + self.norm3.backward(df, cache.norm3)
+        dh = add(dout, self.norm3.backward(df, cache.norm3))
         dc, dmemory = self.cross.backward(self.drop2.backward(dh, cache.drop2), cache.cross)
         assert dc is not None and dmemory is not None
-        dg = dh + self.norm2.backward(dc, cache.norm2)
+        dg = add(dh, self.norm2.backward(dc, cache.norm2))
         da = self.attention.backward(self.drop1.backward(dg, cache.drop1), cache.attention)
-        return dg + self.norm1.backward(da, cache.norm1), dmemory
+        return add(dg, self.norm1.backward(da, cache.norm1)), dmemory
 
     def step(self, x: Array, known: dict[str, Array], within: Array, t: int) -> Array:
         """Compute one more position: x (N, C) at position t -> out (N, C), equal to row t of forward.

@@ -83,6 +83,14 @@ BOUNDS: dict[str, Bound] = {
     "layers.pooling.max_pool_backward": SUM,
     "layers.pooling.avg_pool": SUM,
     "layers.pooling.avg_pool_backward": SUM,
+    "layers.upsample.upsample": EXACT,
+    "layers.upsample.upsample_backward": SUM,
+    "layers.arrays.add": SUM,
+    "layers.arrays.add_to_pixels": SUM,
+    "layers.arrays.sum_over_pixels": SUM,
+    "layers.arrays.join": EXACT,
+    "layers.arrays.split": EXACT,
+    "layers.recurrent.steps_first": EXACT,
     "layers.attention.attention": Bound(
         4, "compared with p·(1 + Σ|q·k| / √D): a rounding of a score is a relative error of its weight"
     ),

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from scratchgen.kernels.blocks import column_blocks
-from scratchgen.layers import attention, conv, cross_attention, linear, masked, pooling
+from scratchgen.layers import (
+    arrays,
+    attention,
+    conv,
+    cross_attention,
+    linear,
+    masked,
+    pooling,
+    recurrent,
+    upsample,
+)
 from sweep.inputs import patterns
 from sweep.measure import Entry, True_
 from sweep.oracle import absolute, exact, exp, number
@@ -275,6 +285,21 @@ def cross_attended_backward(dy: Any, q: Any, k: Any, v: Any, p: Any) -> tuple[Tr
     return True_(dq, dq_size), True_(np.stack(dkv), np.stack(dkv_size))
 
 
+def upsampled(x: Any, scale: int) -> Any:
+    return x.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def upsampled_backward(dout: Any, scale: int) -> Any:
+    n, height, width, channels = dout.shape
+    cells = dout.reshape(n, height // scale, scale, width // scale, scale, channels)
+    return cells.sum(axis=(2, 4))
+
+
+def halves(joined: Any, width: int) -> tuple[True_, True_]:
+    left, right = np.split(exact(joined), [width], axis=1)
+    return True_(left, absolute(left)), True_(right, absolute(right))
+
+
 def only_allowed(cases: Any) -> Any:
     """The same cases, with the mask applied to the weight."""
     return lambda dtype, rng: [(x, np.where(MASK, w, 0), *rest) for x, w, *rest in cases(dtype, rng)]
@@ -358,6 +383,24 @@ ENTRIES = [
         drawn(PLACES, settings=(SIZE, KERNEL, *STEP)),
         linear_truth(avg_pool_backward),
     ),
+    entry(upsample, "upsample", drawn(IMAGES, settings=(2,)), linear_truth(upsampled)),
+    entry(
+        upsample,
+        "upsample_backward",
+        drawn((2, 2, 4, 2), settings=(2,)),
+        linear_truth(upsampled_backward),
+    ),
+    entry(arrays, "add", drawn((3, 4), (3, 4)), linear_truth(lambda a, b: a + b)),
+    entry(
+        arrays,
+        "add_to_pixels",
+        drawn(IMAGES, (2, 2)),
+        linear_truth(lambda a, shift: a + shift[:, None, None]),
+    ),
+    entry(arrays, "sum_over_pixels", drawn(IMAGES), linear_truth(lambda a: a.sum(axis=(1, 2)))),
+    entry(arrays, "join", drawn((3, 2), (3, 4)), linear_truth(lambda a, b: np.concatenate([a, b], axis=1))),
+    entry(arrays, "split", drawn((3, 5), settings=(2,)), halves),
+    entry(recurrent, "steps_first", drawn((2, 3, 4)), linear_truth(lambda x: x.swapaxes(0, 1))),
     entry(attention, "attention", attention_cases, attended),
     entry(attention, "attention_backward", attention_backward_cases, attended_backward),
     entry(cross_attention, "cross_attention", cross_attention_cases, cross_attended),
