@@ -11,7 +11,8 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
 from scratchgen.kernels.panels import product
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import WORK, code
+from scratchgen.kernels.plans import WORK
+from scratchgen.kernels.products import code
 from scratchgen.kernels.shapes import expects
 
 

@@ -28,7 +28,8 @@ from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.native import keep
 from scratchgen.kernels.panels import multiply_packed, product
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import WORK, code, matmul, packed
+from scratchgen.kernels.plans import WORK
+from scratchgen.kernels.products import code, matmul, packed
 from scratchgen.kernels.shapes import expect_places, expects, window_places
 from scratchgen.kernels.tiles import size_of
 

@@ -8,7 +8,8 @@ from scratchgen.kernels.attention import _product
 from scratchgen.kernels.compile import kernel
 from scratchgen.kernels.mathematics import exp
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import WORK, code
+from scratchgen.kernels.plans import WORK
+from scratchgen.kernels.products import code
 from scratchgen.kernels.shapes import expects
 
 

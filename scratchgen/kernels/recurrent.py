@@ -18,7 +18,8 @@ from scratchgen.kernels.lstm import _lstm_cell, _lstm_cell_backward
 from scratchgen.kernels.native import keep
 from scratchgen.kernels.panels import BEST, HEIGHTS, multiply_packed
 from scratchgen.kernels.parts import share
-from scratchgen.kernels.products import WORK, code, packed
+from scratchgen.kernels.plans import WORK
+from scratchgen.kernels.products import code, packed
 from scratchgen.kernels.shapes import expects
 
 SEQUENCES = 2 * int(HEIGHTS[BEST])      # in a block: two tiles of a product
