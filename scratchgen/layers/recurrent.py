@@ -37,7 +37,7 @@ States = tuple[Array, ...]      # what a cell carries from step to step: (h,) or
 @compiled
 def steps_first(x: Array) -> Array:
     """(N, T, D) -> (T, N, D), so that x[t] is one block of memory; also back again."""
-    return np.ascontiguousarray(x.swapaxes(0, 1))
+    return np.array(x.swapaxes(0, 1), order="C")
 
 
 def where(active: Array | None, new: States, old: States) -> States:
@@ -179,7 +179,7 @@ class Recurrent(Layer):
         if self.drop is not None:
             weight, drop = self.drop.forward(weight, training)              # (BPTT.12)  (H, G·H)
         states, saved = forward_steps(self, a, weight, start, active)       # (BPTT.2), (BPTT.3)
-        out = states[0][1:].swapaxes(0, 1).copy()                           #            (N, T, H)
+        out = steps_first(states[0][1:])                                    #            (N, T, H)
         if active is not None:
             out = np.where(active.swapaxes(0, 1), out, 0)                   # (BPTT.4)
         state = self._as_given(tuple(s[-1].copy() for s in states))
