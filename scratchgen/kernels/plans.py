@@ -32,8 +32,6 @@ LARGE_PANELS = 1 << 18  # numbers in panels, which do not stay in the core's cac
 LARGE_STRIP = 64        # least rows of a block for such panels
 PANELS = 4              # panels that are copied in one block
 
-
-
 # How a product out = a·b is computed
 USUAL = 0       # each block copies the columns of b that it needs to panels
 PACKED = 1      # all of b is copied to panels first

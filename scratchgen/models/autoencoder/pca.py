@@ -81,7 +81,8 @@ class PCA(Estimator):
             self.mean_ = X.mean(axis=0, dtype=np.float64)       # (D,)
         else:
             self.mean_ = sum(shares[part] @ X[part].astype(np.float64) for part in parts)
-        unit = max(unit_of(X[part] - self.mean_) for part in parts)     # no square over- or underflows in it
+        ends = np.stack([X.min(axis=0), X.max(axis=0)])
+        unit = unit_of(ends - self.mean_)                       # no square over- or underflows in it
         covariance = np.zeros((dimensions, dimensions))         # (D, D)
         for part in parts:
             centred = (X[part] - self.mean_) / unit
