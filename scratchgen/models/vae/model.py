@@ -201,8 +201,8 @@ class VAE(PixelModel):
         if h.ndim != 2 or h.shape[1] % 2:
             who = type(self).__name__
             raise ValueError(f"{who} expected an encoder with 2K outputs, mu and logvar, got shape {h.shape}")
-        code = h.shape[1] // 2
-        return h[:, :code], h[:, code:]
+        mu, logvar = np.split(h, 2, axis=1)
+        return mu, logvar
 
     def _noise(self, mu: np.ndarray, eps: np.ndarray | None, rng: Rng | None) -> np.ndarray:
         if eps is None and rng is None:
