@@ -137,7 +137,7 @@ class Module:
         found: dict[str, T] = {}
         who = type(self).__name__
         for attribute, value in vars(self).items():
-            if isinstance(value, LEAVES) and not isinstance(value, kind):
+            if isinstance(value, LEAVES) and not isinstance(value, kind):   # faster than a generator
                 continue
             for name, entry in _named(who, attribute, value):
                 if isinstance(entry, kind):

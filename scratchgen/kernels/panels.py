@@ -274,8 +274,8 @@ def multiply_matrix(
 
     spare : memory of SPARE bytes, for one panel, and, if a is copied, for DEPTH terms of a
     then : 0, or the address of the part of b that is probably needed next, with the same distances
-    grouped : 0, or the rows of a matrix in groups at address a (see `copy_groups`), rounded up to groups.
-        Then a is that matrix without its first `above` rows, which are whole groups
+    grouped : 0, or the padded number of rows of the matrix in groups that starts at address a; see
+        `copy_groups`. The product then uses its rows from `above` on, a multiple of GROUP
     """
     size = size_of(number)
     if grouped:
@@ -348,7 +348,7 @@ def _multiply_in_place(number, a, a_row, a_step, b, b_step, out, out_row, rows, 
 
 
 def is_copied(a_row: int, rows: int, depth: int, size: int) -> bool:
-    """Whether `multiply_matrix` copies a."""
+    """Whether `multiply_matrix` copies a, unless it is in groups already."""
     return a_row == size and depth > 4 * DEPTH and rows >= GROUP
 
 

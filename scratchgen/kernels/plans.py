@@ -1,6 +1,6 @@
 """How a product is computed: which matrix is copied first, and how the output is divided into blocks.
 
-A plan depends on the shapes and strides alone, and on the number of threads. Training computes the same few
+A plan depends on everything but the numbers and the addresses of the matrices. Training computes the same few
 products again and again, so plans are kept.
 """
 
@@ -22,7 +22,7 @@ SMALL = 1 << 16         # multiplications; products with fewer are computed by B
 LIMITED = 16            # rows, below which memory limits the speed
 TURNED_ROWS = 48        # the largest number of rows for which copying a is always faster than transposing b
 TURNED_ROWS_OF_LARGE, TURNED_SIZE = 256, 1 << 19    # the same for a b with at least this many numbers
-# For _is_packed:
+# For `_is_packed`, `_is_grouped` and `_strips`:
 MANY_ROWS, MANY_WORK = 512, 1 << 24     # least rows and multiplications, if the rows of a are contiguous
 PACKED_ROWS, PACKED_SIZE, TALL_OUT_SIZE = 96, 1 << 18, 1 << 15  # least rows and numbers of out, otherwise
 LONG_ROWS = 48          # least rows, if the sums are long
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
 
     way: int
     numbers: np.ndarray     # those of `Numbers`, for the kernels
-    address: int            # of these numbers
+    address: int            # of `numbers`
     blocks: int
     work: int               # multiplications
 
@@ -90,7 +90,9 @@ class Division(NamedTuple):
 def divide(
     rows: int, columns: int, depth: int, unit: int, number: int, copied: bool = False, grouped: bool = False
 ) -> Division:
-    """Blocks for this number of threads; the last columns are in small blocks, so that all end together.
+    """Blocks for this number of threads; the last columns are in small blocks.
+
+    So all threads finish at about the same time.
 
     copied : whether each block copies a
     grouped : whether a is in groups of rows
@@ -132,7 +134,7 @@ def _strips(rows: int, columns: int, depth: int, turned: bool, number: int) -> D
 
 
 def _is_turned(rows: int, columns: int, depth: int, add: bool) -> bool:
-    """Whether to compute outᵀ and copy a to panels instead of b; for a b with contiguous columns."""
+    """Whether to compute outᵀ and copy a to panels instead of b; for a b whose rows are not contiguous."""
     if add and depth > DEPTH:       # the parts of a sum would have to be added to out one after the other
         return False
     most = TURNED_ROWS_OF_LARGE if columns * depth >= TURNED_SIZE else TURNED_ROWS
@@ -163,7 +165,8 @@ def _is_packed(
 def _is_grouped(rows: int, columns: int, depth: int, size: int) -> bool:
     """Whether to copy all of a to groups first, and not a part in each block; for an a that is copied.
 
-    A copy of a that is used for one panel stays in the cache of its core. If out is tall, b is smaller.
+    With one panel, each block's own copy of a stays in the cache. If out is tall, b is the smaller matrix,
+    and copying it is cheaper.
     """
     if columns <= BEST * BYTES // size or rows >= 4 * columns:
         return False

@@ -64,10 +64,10 @@ def _add_bias(number, out, out_row, rows, columns, bias, bias_step):
 def _corner(block, rows, width, height, small, whole, threads):
     """The first row and column of a block, and its height.
 
-    Blocks go down, and then to other columns. Those of small blocks are the last ones. Of the others, each
-    thread has a region, and consecutive blocks are in different regions. The threads would otherwise compute
-    neighbouring columns at the same time, and write to the same cache lines: xW of 784 x 1,000 took 1.17
-    times as long on two threads.
+    Blocks are numbered down the rows first, then across the columns. The small blocks come last. The columns
+    of the others are divided into a region for each thread, and consecutive blocks are in different regions.
+    Otherwise the threads would compute neighbouring columns at the same time, and write to the same cache
+    lines: xW of 784 x 1,000 took 1.15 to 1.34 times as long on two threads.
     """
     down = -(-rows // height)
     if block >= whole:
@@ -348,7 +348,7 @@ def multiply_all(products: list[Factors], add: bool = False) -> None:
 def _multiply(
     a: np.ndarray, b: np.ndarray, out: np.ndarray, bias: np.ndarray | None, add: bool
 ) -> None:
-    """The same for one product, of which no axis is empty."""
+    """As `multiply_all`, for one product without empty axes."""
     queue, helpers = threads.helpers()
     where, step = (0, None) if bias is None else (address(bias), bias.strides[0])
     found = plan(

@@ -120,7 +120,7 @@ def test_plan_of_usual_shapes(way, shape, first, second):
     "shape",
     [
         (33, 1300, 50), (16, 4097, 7), (300, 40, 200), (150, 16385, 3), (64, 1300, 70), (1100, 260, 90),
-        (700, 600, 500),
+        (700, 600, 500), (33, 7937, 50),
     ],
 )
 def test_long_sums_and_tall_products(use, rng, dtype, shape):
