@@ -26,7 +26,7 @@ def accumulate(target: np.ndarray, source: np.ndarray, add: bool) -> None:
     share(_add if add else _copy, (target.reshape(-1), source.reshape(-1)))
 
 
-def flat(a: np.ndarray) -> np.ndarray:
+def _flat(a: np.ndarray) -> np.ndarray:
     """The numbers of an array in one row."""
     return np.ascontiguousarray(a).reshape(-1)
 
@@ -34,7 +34,7 @@ def flat(a: np.ndarray) -> np.ndarray:
 @expects(a="...", b="...")
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     out = np.empty(a.shape, a.dtype)
-    share(_sum, (flat(a), flat(b), out.reshape(-1)))
+    share(_sum, (_flat(a), _flat(b), out.reshape(-1)))
     return out
 
 

@@ -269,7 +269,6 @@ class Packed(NamedTuple):
 
     memory: np.ndarray
     address: int
-    padded: int         # columns, rounded up to whole vectors, or rows, rounded up to whole groups
 
 
 def packed(b: np.ndarray) -> Packed:
@@ -283,7 +282,7 @@ def packed(b: np.ndarray) -> Packed:
     _pack_all(
         queue, helpers, ZERO[b.dtype], code(b.dtype), address(b), *b.strides, depth, columns, padded, start
     )
-    return Packed(memory, start, padded)
+    return Packed(memory, start)
 
 
 def grouped(a: np.ndarray) -> Packed:
@@ -295,7 +294,7 @@ def grouped(a: np.ndarray) -> Packed:
     start += -start % BYTES
     queue, helpers = threads.helpers()
     _group_all(queue, helpers, ZERO[a.dtype], address(a), a.strides[1], rows, depth, padded, start)
-    return Packed(memory, start, padded)
+    return Packed(memory, start)
 
 
 Factors = tuple[np.ndarray, np.ndarray, np.ndarray, "np.ndarray | None"]
